@@ -1,0 +1,71 @@
+"""The error tree.
+
+    OlivepressError            exit code 1
+    ├── UsageError             2   the command line or a name on it
+    ├── RecipeError            3   a recipe, a catalog file or a workflow cannot be read as one
+    ├── DataError              4   data files or a prepared dataset
+    ├── LintError              5   a workflow that the installed Olive would not run as written
+    ├── JobError               6   a job failed, or what it made does not hold
+    ├── SetupError      7   packages, disk, memory, providers
+    └── ReportError            8   a device report or manifest cannot be believed
+
+Every message is one line: where, what was expected, what to type next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DataError",
+    "SetupError",
+    "JobError",
+    "LintError",
+    "OlivepressError",
+    "RecipeError",
+    "ReportError",
+    "UsageError",
+]
+
+
+class OlivepressError(Exception):
+    """Base of all errors a user may see; ``exit_code`` is what the process returns.
+
+    ``next_step`` is the command or edit that gets the user on; it is printed after the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}; next: {self.next_step}" if self.next_step else self.message
+
+
+class UsageError(OlivepressError):
+    exit_code = 2
+
+
+class RecipeError(OlivepressError):
+    exit_code = 3
+
+
+class DataError(OlivepressError):
+    exit_code = 4
+
+
+class LintError(OlivepressError):
+    exit_code = 5
+
+
+class JobError(OlivepressError):
+    exit_code = 6
+
+
+class SetupError(OlivepressError):
+    exit_code = 7
+
+
+class ReportError(OlivepressError):
+    exit_code = 8
