@@ -1,0 +1,126 @@
+"""Families and targets: facts in YAML, one file each, read strictly."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from olivepress.errors import RecipeError
+from olivepress.yaml_document import Record, read_record
+
+__all__ = ["Family", "ModelFacts", "Target", "facts_from_config", "families", "family_of_model_type", "targets"]
+
+_HERE = Path(__file__).parent
+
+
+class ModelFacts(Record):
+    """What is known of a model without downloading it."""
+
+    parameters: int = Field(gt=0)
+    config: dict[str, Any]
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Parameters of one embedding matrix (vocabulary × hidden size)."""
+        return int(self.config["vocab_size"]) * int(self.config["hidden_size"])
+
+
+class Family(Record):
+    family: str
+    model_types: tuple[str, ...] = Field(min_length=1)
+    target_modules: tuple[str, ...] = Field(min_length=1)
+    default_model: str
+    models: dict[str, ModelFacts]
+
+
+class Target(Record):
+    """A device, an execution provider, a precision, and the Olive passes that get there."""
+
+    target: str
+    description: str
+    device: Literal["cpu", "gpu", "npu"]
+    execution_provider: str
+    precision: str
+    bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
+    max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
+    passes: dict[str, dict[str, Any]] = Field(min_length=1, description="in Olive's own words")
+
+
+@lru_cache
+def families() -> dict[str, Family]:
+    """All families by name."""
+    found = [read_record(path, Family) for path in sorted((_HERE / "families").glob("*.yaml"))]
+    return {family.family: family for family in found}
+
+
+def targets(own: Path | None = None) -> dict[str, Target]:
+    """All targets by name; a ``targets/`` directory ``own`` beside the recipe is read too and may override."""
+    found: dict[str, Target] = {}
+    for directory in (_HERE / "targets", own):
+        if directory is None or not directory.is_dir():
+            continue
+        for path in sorted(directory.glob("*.yaml")):
+            target = read_record(path, Target)
+            if target.target != path.stem:
+                raise RecipeError(f"{path}: 'target' is {target.target!r}, expected the file's own name {path.stem!r}")
+            found[target.target] = target
+    return found
+
+
+def family_of_model_type(model_type: str) -> Family:
+    """The family a transformers ``model_type`` belongs to. Raises RecipeError naming the known ones."""
+    for family in families().values():
+        if model_type in family.model_types:
+            return family
+    known = ", ".join(f"{f.family} ({', '.join(f.model_types)})" for f in families().values())
+    raise RecipeError(f"model_type {model_type!r} belongs to no known family; known: {known}")
+
+
+def facts_from_config(directory: Path) -> ModelFacts:
+    """Facts of a local model, its parameters counted from the safetensors headers.
+
+    Raises RecipeError when the directory has no readable config.json or no safetensors weights.
+    """
+    config_path = directory / "config.json"
+    try:
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{directory}: no config.json in it, expected a Hugging Face model directory") from None
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{config_path}: cannot be read as JSON ({error})") from None
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise RecipeError(f"{config_path}: has no 'model_type', expected a Hugging Face model config")
+    weights = sorted(directory.glob("*.safetensors"))
+    if not weights:
+        others = [path.name for path in directory.glob("*.bin")] + [path.name for path in directory.glob("*.pt")]
+        hint = f" (found {others[0]}: only safetensors is read)" if others else ""
+        raise RecipeError(f"{directory}: no *.safetensors weights{hint}", next_step="download or save the model again")
+    return ModelFacts(parameters=sum(_count_parameters(path) for path in weights), config=config)
+
+
+def _count_parameters(path: Path) -> int:
+    """Elements of all tensors, from the header alone (8-byte length, then JSON)."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if not 0 < size <= 100_000_000:
+                raise ValueError("header length out of range")
+            header = json.loads(file.read(size))
+        ends = [0]
+        total = 0
+        for name, entry in header.items():
+            if name != "__metadata__":
+                count = 1
+                for length in entry["shape"]:
+                    count *= length
+                total += count
+                ends.append(entry["data_offsets"][1])
+        if path.stat().st_size != 8 + size + max(ends):
+            raise ValueError("the file is shorter or longer than its header says")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
+    return total

@@ -1,0 +1,146 @@
+"""What a rendered workflow imports inside Olive: seeding, data components, the training monitor, the evaluator.
+
+Registered when the workflow is parsed, by its ``user_script``; plain ``olive run`` needs nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from olive.data.registry import Registry as DataRegistry
+from olive.evaluator.metric_result import MetricResult
+from olive.evaluator.olive_evaluator import OliveEvaluator
+from olive.evaluator.registry import Registry as EvaluatorRegistry
+from transformers.integrations import integration_utils
+
+from olivepress.errors import JobError
+from olivepress.measure.accuracy import measure_genai, task_metrics
+from olivepress.measure.dataset import Row, read_split
+from olivepress.measure.registry import METRICS
+from olivepress.supervision import supervise
+
+__all__ = ["PROGRESS_VARIABLE", "activate"]
+
+PROGRESS_VARIABLE = "OLIVEPRESS_PROGRESS"
+
+
+def activate(*, seed: int) -> None:
+    """Seed everything (Olive makes the adapter before any seed is set) and register the training monitor."""
+    transformers.set_seed(seed)
+    torch.manual_seed(seed)
+    # Named by ``report_to: [olivepress]``: the only way to a callback in Olive's trainer.
+    integration_utils.INTEGRATION_TO_CALLBACK["olivepress"] = TrainingMonitor
+
+
+class _Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """A list as the torch dataset that Olive's containers expect."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+@DataRegistry.register_dataset("olivepress_dataset")
+def load_split(directory: str, split: str) -> _Rows:
+    """Data component: the rows of one split of a prepared dataset."""
+    return _Rows(list(read_split(Path(directory), split).rows))
+
+
+@DataRegistry.register_pre_process("olivepress_supervised")
+def supervise_rows(dataset: _Rows, model_path: str, max_length: int) -> _Rows:
+    """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and completion-only ``labels``, 1-D int64.
+
+    Unpadded, so that Olive's collator pads each batch to its own longest row.
+    """
+    rows: list[Row] = dataset.items
+    examples = supervise(rows, model_path, max_length=max_length)
+    if len(examples) < len(rows):
+        print(
+            f"olivepress: {len(rows) - len(examples)} of {len(rows)} rows are longer than {max_length} tokens: left out"
+        )
+    return _Rows(
+        [
+            (
+                {"input_ids": list(example.input_ids), "attention_mask": [1] * len(example.input_ids)},
+                list(example.labels),
+            )
+            for example in examples
+        ]
+    )
+
+
+class TrainingMonitor(transformers.TrainerCallback):  # type: ignore[misc]
+    """Stops on the first number that is not finite, and writes progress and the loss curve as JSON lines."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Called with every logged step: loss and gradient norm."""
+        logs = logs or {}
+        for name in ("loss", "grad_norm"):
+            value = logs.get(name)
+            if value is not None and not math.isfinite(float(value)):
+                message = f"step {state.global_step}: {name} is {value}; the adapter would be worthless"
+                raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+        report_progress(state.global_step, state.max_steps, loss=logs.get("loss"), seconds=self._seconds())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Called after every optimizer step: a NaN in the adapter must not reach the merge."""
+        if state.global_step != 1 and state.global_step != state.max_steps:
+            return
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                raise JobError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.started, 3)
+
+
+def report_progress(done: int, total: int, **facts: Any) -> None:
+    """Append one JSON line to the file that olivepress watches; does nothing under plain ``olive run``."""
+    path = os.environ.get(PROGRESS_VARIABLE)
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"done": done, "total": total, **facts}) + "\n")
+
+
+@EvaluatorRegistry.register("olivepress_evaluator")
+class OlivepressEvaluator(OliveEvaluator):  # type: ignore[misc]
+    """Answers the test split with ONNX Runtime GenAI; our metrics in Olive's own ``metrics.json``.
+
+    What was not measured is left out: Olive's values must be numbers.
+    """
+
+    def __init__(self, dataset: str, max_examples: int | None = None, **_: Any) -> None:
+        super().__init__()
+        self.dataset = Path(dataset)
+        self.max_examples = max_examples
+
+    def evaluate(self, model: Any, metrics: Any, device: Any = None, execution_providers: Any = None) -> MetricResult:
+        """Measure the GenAI folder that ``model`` lies in. Raises JobError when it is none."""
+        path = Path(model.model_path)
+        rows = read_split(self.dataset, "test", limit=self.max_examples).rows
+        examples, _ = measure_genai(path if path.is_dir() else path.parent, rows, progress=report_progress)
+        result = {
+            f"olivepress-{name}": {
+                "value": measurement.value,
+                "priority": -1,
+                "higher_is_better": METRICS[name].direction == "higher",
+            }
+            for name, measurement in task_metrics(examples).items()
+            if measurement.value is not None
+        }
+        return MetricResult.model_validate(result)

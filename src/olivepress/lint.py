@@ -1,0 +1,203 @@
+"""A workflow against the Olive that is installed: what it would ignore, prune or build for another device."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from olivepress.errors import DataError
+from olivepress.measure.dataset import read_split
+from olivepress.workflow import Workflow
+
+__all__ = ["Finding", "lint", "olive_installed"]
+
+# onnxruntime-genai's builder knows these; Olive hands any other provider to it as "cpu" without a word.
+_BUILDER_PROVIDERS = (
+    "CPUExecutionProvider",
+    "CUDAExecutionProvider",
+    "DmlExecutionProvider",
+    "WebGpuExecutionProvider",
+    "JsExecutionProvider",
+    "NvTensorRTRTXExecutionProvider",
+)
+_SAMPLE_ROWS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet."""
+
+    level: Literal["error", "pending"]
+    path: Path
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.key}: {self.message}"
+
+
+def olive_installed() -> bool:
+    return find_spec("olive") is not None
+
+
+def lint(workflows: tuple[Workflow, ...], *, root: Path = Path()) -> list[Finding]:
+    """Every finding in ``workflows``; the checks that need Olive are left out when it is not installed."""
+    made = {str(workflow.config["output_dir"]) for workflow in workflows}
+    findings: list[Finding] = []
+    for workflow in workflows:
+        findings += _files(workflow, made, root)
+        if olive_installed():
+            with _quiet():
+                findings += _against_olive(workflow, root)
+    return findings
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Olive logs and prints while it parses; the findings say all that matters."""
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _files(workflow: Workflow, made: set[str], root: Path) -> Iterator[Finding]:
+    """Local files that the workflow reads, and rows that leave nothing to train on."""
+    model = workflow.config["input_model"]
+    for key in ("model_path", "adapter_path"):
+        path = model.get(key)
+        if path is None or (root / path).exists():
+            continue
+        if any(path.startswith(f"{directory}/") for directory in made):
+            yield _finding(workflow, f"input_model.{key}", f"{path} is made by an earlier job", level="pending")
+        elif path.startswith(("models/", "runs/", "./", "/", "../")):
+            yield _finding(workflow, f"input_model.{key}", f"{path} does not exist")
+    for config in workflow.config.get("data_configs", []):
+        loader = config["load_dataset_config"]
+        key = f"data_configs.{config['name']}.load_dataset_config"
+        path = root / loader["directory"] / f"{loader['split']}.jsonl"
+        if not path.is_file():
+            yield _finding(workflow, key, f"{path} does not exist; next: olivepress prepare RECIPE")
+        elif not path.read_bytes().strip():
+            yield _finding(workflow, key, f"{path} has no rows: 0 supervised tokens")
+
+
+def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending"] = "error") -> Finding:
+    return Finding(level=level, path=workflow.path, key=key, message=message)
+
+
+def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
+    """What Olive itself accepts in silence: unknown parameters, passes it would prune, providers it maps to cpu."""
+    import olive.evaluator.olive_evaluator  # noqa: F401  (registers what RunConfig looks up)
+    from olive.hardware.accelerator import AcceleratorSpec
+    from olive.package_config import OlivePackageConfig
+
+    import olivepress.extension  # noqa: F401  (our components, which the user_script would register)
+
+    config = workflow.config
+    accelerator = config["systems"]["here"]["accelerators"][0]
+    device, provider = accelerator["device"], accelerator["execution_providers"][0]
+    spec = AcceleratorSpec(accelerator_type=device, execution_provider=provider)
+    yield from _parse(workflow)
+    yield from _supervision(workflow, root)
+    package = OlivePackageConfig.load_default_config()
+    for name, settings in config["passes"].items():
+        key = f"passes.{name}"
+        kind = settings["type"]
+        if kind.lower() not in {known.lower() for known in package.passes}:
+            near = difflib.get_close_matches(kind, list(package.passes), n=1, cutoff=0.5)
+            yield _finding(workflow, f"{key}.type", f"no pass {kind!r} in this Olive{_guess(near)}")
+            continue
+        if kind == "ModelBuilder" and provider not in _BUILDER_PROVIDERS:
+            message = f"ModelBuilder does not know {provider} and would silently build for the CPU"
+            yield _finding(workflow, f"{key}.type", message)
+        yield from _parameters(workflow, key, settings, package.import_pass_module(kind), spec)
+
+
+def _parse(workflow: Workflow) -> Iterator[Finding]:
+    """Olive's own parser on the whole workflow (without the user_script: its components are registered already)."""
+    from olive.workflows.run.config import RunConfig
+
+    config = workflow.config
+    for data in config.get("data_configs", []):
+        data.pop("user_script", None)
+    for evaluator in config.get("evaluators", {}).values():
+        evaluator.pop("user_script", None)
+    try:
+        RunConfig.model_validate(config)
+    except Exception as error:
+        problems = error.errors() if hasattr(error, "errors") else []
+        for problem in problems or [{"loc": ("workflow",), "msg": str(error).splitlines()[0]}]:
+            yield _finding(workflow, ".".join(map(str, problem["loc"])), f"Olive refuses it: {problem['msg']}")
+
+
+def _supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
+    """Tokenize and mask a sample, where data and tokenizer are on this machine."""
+    from olivepress.supervision import supervise
+
+    for data in workflow.config.get("data_configs", []):
+        loader, pre = data["load_dataset_config"], data["pre_process_data_config"]
+        directory, model = root / loader["directory"], root / pre["model_path"]
+        if not (directory / f"{loader['split']}.jsonl").is_file() or not (model / "tokenizer_config.json").is_file():
+            continue
+        try:
+            rows = read_split(directory, loader["split"], limit=_SAMPLE_ROWS).rows
+            supervise(rows, str(model), max_length=pre["max_length"])
+        except DataError as error:
+            yield _finding(workflow, f"data_configs.{data['name']}", str(error))
+
+
+def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: Any, spec: Any) -> Iterator[Finding]:
+    known = kind.default_config(spec)
+    given = {name: value for name, value in settings.items() if name != "type"}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+            message = f"{settings['type']} has no such parameter, Olive would ignore it{_guess(near)}"
+            yield _finding(workflow, f"{key}.{name}", message)
+    yield from _training_arguments(workflow, key, given.get("training_args", {}))
+    given = {name: value for name, value in given.items() if name in known and not name.endswith("data_config")}
+    required = {name: {} for name in known if name.endswith("train_data_config")}
+    if required:
+        required["train_data_config"] = {"name": "lint", "type": "DataContainer"}
+    try:
+        checked = kind.generate_config(spec, {**given, **required}, {}, True)
+        if not kind.validate_config(checked, spec):
+            message = f"Olive would prune this pass on {spec.accelerator_type}/{spec.execution_provider}"
+            yield _finding(workflow, key, message)
+    except Exception as error:
+        problems = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error).splitlines()[0]}]
+        for problem in problems[:1]:  # a union reports once per member
+            name = ".".join([key, *(str(part) for part in problem["loc"])])
+            yield _finding(workflow, name, f"Olive refuses it: {problem['msg']}")
+
+
+def _training_arguments(workflow: Workflow, key: str, given: dict[str, Any]) -> Iterator[Finding]:
+    """Olive drops an argument that transformers does not know with a warning only."""
+    if not given:
+        return
+    import dataclasses
+
+    from olive.passes.pytorch.lora import HFTrainingArguments
+    from transformers import TrainingArguments
+
+    known = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+    known |= set(HFTrainingArguments.model_fields)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+            message = f"not a training argument of this transformers, Olive would ignore it{_guess(near)}"
+            yield _finding(workflow, f"{key}.training_args.{name}", message)
+
+
+def _guess(near: list[str]) -> str:
+    return f"; did you mean {near[0]!r}?" if near else ""

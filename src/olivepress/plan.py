@@ -1,0 +1,215 @@
+"""Recipe × catalog → Plan of Jobs. Pure but for looking at a local model's files."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from olivepress.catalog import (
+    Family,
+    ModelFacts,
+    Target,
+    facts_from_config,
+    families,
+    family_of_model_type,
+    targets,
+)
+from olivepress.data import Dataset
+from olivepress.embedded import TINY_PHI
+from olivepress.errors import RecipeError, UsageError
+from olivepress.recipe import Recipe, load_recipe
+
+__all__ = ["EMBEDDED", "Job", "Need", "Plan", "ResolvedModel", "find_recipe", "make_plan", "need", "resolve_model"]
+
+EMBEDDED = "embedded:tiny-phi"
+RECIPES = Path("recipes")
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedModel:
+    """The base model: ``path`` is what Olive is given (a Hub id, or relative to the project root)."""
+
+    path: str
+    facts: ModelFacts
+    family: Family
+    is_local: bool
+    random_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One workflow to run. ``parent`` is the job whose artifact it reads; None reads the base model."""
+
+    id: str
+    kind: Literal["finetune", "merge", "export"]
+    parent: str | None
+    target: Target | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All jobs of a recipe in the order they can run."""
+
+    recipe: Recipe
+    model: ResolvedModel
+    dataset: Dataset
+    jobs: tuple[Job, ...]
+
+    def job(self, job_id: str) -> Job:
+        """The job of that id. Raises UsageError naming the nearest."""
+        for job in self.jobs:
+            if job.id == job_id:
+                return job
+        raise UsageError(f"no job {job_id!r} in recipe {self.recipe.name}; jobs: {', '.join(j.id for j in self.jobs)}")
+
+    def output_dir(self, job: Job) -> Path:
+        """Where the job's artifact goes, relative to the project root."""
+        return Path("runs", self.recipe.name, job.id)
+
+
+def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
+    """One finetune, one merge, an export per target. Raises RecipeError for an unknown target."""
+    known = targets(own_targets)
+    exports = []
+    for name in recipe.targets:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {guess}")
+        exports.append(Job(id=f"export-{name}", kind="export", parent="merge", target=known[name]))
+    jobs = (
+        Job(id="finetune", kind="finetune", parent=None),
+        Job(id="merge", kind="merge", parent="finetune"),
+        *exports,
+    )
+    return Plan(recipe=recipe, model=resolve_model(recipe), dataset=dataset, jobs=jobs)
+
+
+def resolve_model(recipe: Recipe) -> ResolvedModel:
+    """Facts and family of the recipe's model, offline.
+
+    Raises RecipeError: a directory that is no model, an architecture of no known family, an unknown Hub id.
+    """
+    path = recipe.model.path
+    if path == EMBEDDED:
+        facts = facts_from_config(TINY_PHI)
+        return ResolvedModel(path="models/tiny-phi", facts=facts, family=families()["phi"], is_local=True)
+    if Path(path).is_dir():
+        facts = facts_from_config(Path(path))
+        family = family_of_model_type(facts.config["model_type"])
+        if recipe.model.family not in (None, family.family):
+            raise RecipeError(f"{path}: is of family {family.family}, the recipe says {recipe.model.family}")
+        random_weights = bool(facts.config.get("olivepress_random_weights", False))
+        return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
+    for family in families().values():
+        if path in family.models:
+            return ResolvedModel(path=path, facts=family.models[path], family=family, is_local=False)
+    known = [name for family in families().values() for name in family.models]
+    near = difflib.get_close_matches(path, known, n=1)
+    guess = f"did you mean {near[0]}?" if near else f"known Hub ids: {', '.join(known)}"
+    raise RecipeError(f"model {path!r}: no such directory and not in the catalog; {guess}")
+
+
+def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | None]:
+    """``MODEL=`` → (recipe, directory of the user's own targets).
+
+    ``model`` is a recipe's path or name, a family, a Hub id or a local model directory. ``data`` replaces the
+    recipe's data and its name says so. Raises UsageError listing what is known.
+    """
+    path = _recipe_path(model)
+    if path is not None:
+        recipe, own = load_recipe(path), path.parent / "targets"
+    else:
+        family = _family_of(model)
+        path = RECIPES / f"{family.family}.yaml"
+        recipe, own = load_recipe(path), path.parent / "targets"
+        slug = Path(model).resolve().name if Path(model).is_dir() else model.rsplit("/", 1)[-1]
+        changed = {"name": slug, "model": {**recipe.model.model_dump(), "path": model}}
+        recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
+    if data is not None:
+        stem = Path(data).stem if Path(data).stem not in ("train", "test", "data") else Path(data).resolve().parent.name
+        changed = {
+            "name": f"{recipe.name}-{stem}",
+            "data": {**recipe.data.model_dump(), "demo": None, "source": data},
+        }
+        recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
+    return recipe, own if own.is_dir() else None
+
+
+def _recipe_path(model: str) -> Path | None:
+    if model.endswith((".yaml", ".yml")):
+        return Path(model)
+    named = RECIPES / f"{model}.yaml"
+    return named if "/" not in model and named.is_file() else None
+
+
+def _family_of(model: str) -> Family:
+    if Path(model).is_dir():
+        return family_of_model_type(facts_from_config(Path(model)).config["model_type"])
+    for family in families().values():
+        if model in family.models:
+            return family
+    recipes = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    hub = [name for family in families().values() for name in family.models]
+    near = difflib.get_close_matches(model, [*recipes, *hub], n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(
+        f"unknown model {model!r}: {guess}known recipes: {', '.join(recipes) or 'none in ./recipes'}; "
+        f"Hub ids: {', '.join(hub)}; or give a recipe's path or a model directory"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a job will take, estimated before it runs: bytes, and how long on a desktop CPU."""
+
+    memory_bytes: int
+    disk_bytes: int
+    time_class: str
+
+
+# Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
+# weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
+_MEMORY_PER_PARAMETER = {"finetune": 2.2, "merge": 4.5, "quantized export": 4.6, "export": 10.0}
+_RUNTIME_OVERHEAD = int(0.8 * _GIB)
+# Floating point operations a second that two desktop cores reach in fine-tuning.
+_DESKTOP_FLOPS = 1.0e11
+
+
+def need(plan: Plan, job: Job) -> Need:
+    """Estimate memory, disk high-water mark and time class of ``job``."""
+    parameters = plan.model.facts.parameters
+    finetune = plan.recipe.finetune
+    width = 4 if finetune.torch_dtype == "float32" else 2
+    if job.kind == "finetune":
+        rows = len(plan.dataset.splits["train"])
+        steps = finetune.max_steps or rows * finetune.epochs / (
+            finetune.batch_size * finetune.gradient_accumulation_steps
+        )
+        examples = steps * finetune.batch_size * finetune.gradient_accumulation_steps
+        # 4 FLOPs a parameter and token: forward and backward through frozen weights; about 64 tokens an example.
+        seconds = 4.0 * parameters * examples * 64 / _DESKTOP_FLOPS
+        memory = _MEMORY_PER_PARAMETER["finetune"] * parameters * width / 2
+        # Olive writes the base model again beside the adapter, in its cache and in its output.
+        disk = 2.0 * parameters * width
+    elif job.kind == "merge":
+        seconds, memory, disk = parameters / 5.0e7, _MEMORY_PER_PARAMETER["merge"] * parameters, 2.0 * parameters * 2
+    else:
+        assert job.target is not None
+        quantized = any(settings["type"] == "Rtn" for settings in job.target.passes.values())
+        per_parameter = _MEMORY_PER_PARAMETER["quantized export" if quantized else "export"]
+        seconds, memory = parameters / 2.0e7, per_parameter * parameters
+        embedding = 4.0 * plan.model.facts.embedding_parameters
+        disk = 3.0 * (parameters * job.target.bytes_per_parameter + embedding)
+    return Need(memory_bytes=int(memory) + _RUNTIME_OVERHEAD, disk_bytes=int(disk), time_class=_time_class(seconds))
+
+
+def _time_class(seconds: float) -> str:
+    for limit, name in ((120, "a minute or two"), (1800, "minutes"), (14_400, "hours"), (86_400, "most of a day")):
+        if seconds < limit:
+            return name
+    return "days: use a GPU"

@@ -1,0 +1,107 @@
+"""The recipe: what a user wants, strictly read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from olivepress.yaml_document import Record, read_record
+
+__all__ = [
+    "Benchmark",
+    "Data",
+    "Finetune",
+    "Limits",
+    "Model",
+    "Recipe",
+    "json_schema",
+    "load_recipe",
+]
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Model(Record):
+    path: str = Field(min_length=1, description="Hub id, local directory, or 'embedded:tiny-phi'")
+    revision: str | None = Field(None, description="Hub revision (commit) to pin")
+    family: str | None = Field(None, description="catalog family; found from the model when left out")
+    trust_remote_code: bool = False
+
+
+class Data(Record):
+    demo: str | None = Field(None, description="a shipped synthetic task: phrase-tone, device-command or short-qa")
+    source: str | None = Field(None, description="a file, or a directory with train*/valid*/test* files")
+    instruction: str | None = Field(None, description="text put before every prompt")
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    max_train_rows: int | None = Field(None, ge=1)
+    max_test_rows: int | None = Field(None, ge=1)
+    max_length: int = Field(512, ge=16, description="tokens of prompt and answer together")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        if (self.demo is None) == (self.source is None):
+            raise ValueError("exactly one of the keys 'demo' and 'source'")
+        return self
+
+
+class Finetune(Record):
+    method: Literal["lora", "qlora"] = "lora"
+    r: int = Field(16, ge=1)
+    alpha: float = Field(32, gt=0)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: tuple[str, ...] | None = Field(None, description="all projections of the family when left out")
+    learning_rate: float = Field(2.0e-4, gt=0)
+    lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
+    warmup_ratio: float = Field(0.05, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    epochs: float = Field(3.0, gt=0)
+    max_steps: int | None = Field(None, ge=1, description="overrides epochs")
+    batch_size: int = Field(8, ge=1)
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    gradient_checkpointing: bool = False
+    torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    save_steps: int = Field(50, ge=1, description="a killed run goes on from the last checkpoint")
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
+    seed: int = 0
+
+
+class Limits(Record):
+    """What an artifact may lose against its parent before its job fails (nats; KL over all test prompts' tokens)."""
+
+    max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
+
+
+class Benchmark(Record):
+    max_examples: int | None = Field(None, ge=1, description="test examples to answer; all when left out")
+    workloads: tuple[tuple[int, int], ...] = Field(((32, 32), (128, 128)), description="(prompt, generated) tokens")
+    repetitions: int = Field(7, ge=1)
+
+
+class Recipe(Record):
+    schema_version: Literal[1] = 1
+    name: Name
+    description: str = ""
+    model: Model
+    data: Data
+    finetune: Finetune = Finetune()
+    adapter_mode: Literal["merge"] = "merge"
+    targets: tuple[str, ...] = Field(min_length=1)
+    limits: Limits = Limits()
+    benchmark: Benchmark = Benchmark()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check one recipe file. Raises RecipeError with file and line."""
+    return read_record(path, Recipe)
+
+
+def json_schema() -> str:
+    """JSON Schema of a recipe, for editors."""
+    return json.dumps(Recipe.model_json_schema(), indent=2, sort_keys=True) + "\n"

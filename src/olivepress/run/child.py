@@ -1,0 +1,145 @@
+"""One child process: started so that it dies with us, watched for memory and disk, its output kept in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from olivepress.errors import JobError
+
+__all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
+
+OnProgress = Callable[[int, int, float | None], None]  # done, total, loss
+_POLL_SECONDS = 0.2
+_PR_SET_PDEATHSIG = 1
+_LAST_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))\b:?\s*(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildResult:
+    """How the child ended: seconds of wall time, peak resident bytes, growth of used disk in bytes (sampled)."""
+
+    exit_code: int
+    seconds: float
+    peak_memory_bytes: int
+    peak_disk_bytes: int
+
+
+def child_environment(*, scratch: Path, progress: Path, offline: bool) -> dict[str, str]:
+    """Telemetry off, caches beside the job, no network unless the model is a Hub id."""
+    environment = dict(os.environ)
+    environment |= {
+        "OLIVE_DISABLE_TELEMETRY": "1",
+        # Olive sends a heartbeat before it looks at the variable above, and waits 10 s for it at exit, unless CI is set.
+        "CI": "1",
+        "HF_DATASETS_CACHE": str(scratch / "datasets"),
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "OLIVEPRESS_PROGRESS": str(progress),
+    }
+    if offline:
+        environment |= {"HF_HUB_OFFLINE": "1"}
+    return environment
+
+
+def run_child(
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    progress: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> ChildResult:
+    """Run ``python arguments…`` to its end. On Ctrl-C the child is stopped first, then KeyboardInterrupt goes on."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if progress:
+        progress.unlink(missing_ok=True)
+    started = time.monotonic()
+    used = shutil.disk_usage(log.parent).used
+    peak_memory = peak_disk = 0
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        try:
+            while child.poll() is None:
+                peak_memory = max(peak_memory, _high_water(child.pid))
+                peak_disk = max(peak_disk, shutil.disk_usage(log.parent).used - used)
+                if progress and on_progress:
+                    _tell(progress, on_progress)
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if child.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+    return ChildResult(
+        exit_code=child.returncode,
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=peak_memory,
+        peak_disk_bytes=peak_disk,
+    )
+
+
+def _die_with_parent() -> None:
+    """kill -9 of olivepress must not leave an Olive behind that writes into the next run's directories (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _high_water(pid: int) -> int:
+    """VmHWM of the process in bytes: the kernel's own peak, so that sampling misses only the last moments."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        return 0
+    except (OSError, ValueError, IndexError):
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).memory_info().rss)
+        return 0
+
+
+def _tell(progress: Path, on_progress: OnProgress) -> None:
+    """Pass on the newest whole line of the progress file."""
+    with contextlib.suppress(OSError, ValueError, IndexError, KeyError):
+        last = progress.read_text(encoding="utf-8").rstrip("\n").splitlines()[-1]
+        record = json.loads(last)
+        on_progress(int(record["done"]), int(record["total"]), record.get("loss"))
+
+
+def failure_in(log: Path, result: ChildResult) -> JobError:
+    """The reason in a failed child's log, in one line."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    if "No space left on device" in text or "Errno 28" in text or "os error 28" in text:
+        return JobError(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
+    if result.exit_code == -signal.SIGKILL:
+        return JobError(
+            f"the job was killed from outside, most likely for memory, at {result.peak_memory_bytes / 1e9:.1f} GB ({log})",
+            next_step="free memory, or run on a larger machine; a fine-tune goes on from its last checkpoint",
+        )
+    errors = _LAST_ERROR.findall(text)
+    if errors:
+        kind, message = errors[-1]
+        return JobError(f"{kind}: {message.strip() or 'no message'} ({log})", next_step=f"read {log}")
+    return JobError(f"Olive ended with code {result.exit_code} and made no model ({log})", next_step=f"read {log}")

@@ -1,0 +1,75 @@
+"""Which tokens of an example are trained on: the answer and the token that ends it, nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olivepress.errors import DataError
+from olivepress.measure.dataset import Row
+from olivepress.measure.prompts import eos_token_ids, render_prompt
+
+__all__ = ["IGNORE_INDEX", "Supervised", "load_tokenizer", "supervise"]
+
+IGNORE_INDEX = -100  # what torch's cross entropy leaves out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """One tokenized example; ``labels`` is ``input_ids`` with everything before the answer set to IGNORE_INDEX."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+def load_tokenizer(model_path: str, directory: Path) -> tuple[Any, Path]:
+    """The Hugging Face tokenizer and a directory with its files (``directory`` is filled for a Hub id)."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False)
+    if Path(model_path).is_dir():
+        return tokenizer, Path(model_path)
+    tokenizer.save_pretrained(directory)
+    GenerationConfig.from_pretrained(model_path).save_pretrained(directory)
+    return tokenizer, directory
+
+
+def supervise(rows: Sequence[Row], model_path: str, *, max_length: int) -> list[Supervised]:
+    """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
+
+    The mask is the difference of rendered prefixes: prefix and answer are tokenized apart, exactly as at inference,
+    where the model continues the prefix's tokens. Raises DataError: no row fits, or the last supervised token is none
+    of the tokens that end generation (a model trained so would never stop).
+    """
+    with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
+        tokenizer, directory = load_tokenizer(model_path, Path(scratch))
+        ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
+        found = list(_tokenize(rows, tokenizer, directory))
+    kept = [example for example in found if len(example.input_ids) <= max_length]
+    if not kept:
+        shortest = min((len(example.input_ids) for example in found), default=0)
+        raise DataError(
+            f"0 supervised tokens: none of {len(rows)} rows fits max_length {max_length} (the shortest has {shortest})",
+            next_step="raise data.max_length in the recipe",
+        )
+    for row, example in zip(rows, found, strict=True):
+        if example.labels[-1] not in ends:
+            raise DataError(
+                f"row {row.id}: its last supervised token {example.labels[-1]} is none of the tokens that end "
+                f"generation {sorted(ends)}; the model would never stop",
+                next_step="fix eos_token_id in generation_config.json or the chat template",
+            )
+    return kept
+
+
+def _tokenize(rows: Sequence[Row], tokenizer: Any, directory: Path) -> Iterable[Supervised]:
+    for row in rows:
+        rendered = render_prompt(directory, row.messages)
+        prefix = tokenizer(rendered.prefix, add_special_tokens=False)["input_ids"]
+        answer = tokenizer(rendered.completion, add_special_tokens=False)["input_ids"]
+        if not answer:
+            raise DataError(f"row {row.id}: its answer has no tokens", next_step="check the row")
+        yield Supervised(input_ids=(*prefix, *answer), labels=(*(IGNORE_INDEX for _ in prefix), *answer))

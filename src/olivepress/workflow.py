@@ -1,0 +1,237 @@
+"""Job → Olive workflow. Pure and byte-identical everywhere: no absolute path, no date, no machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from olivepress.plan import Job, Plan
+
+__all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
+
+CONFIGS = Path("olive_configs")
+_PLACEHOLDER = "@identity@"
+EVALUATOR = "olivepress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow:
+    """A rendered workflow: ``identity`` hashes it with its dataset and names its cache and training directory."""
+
+    job_id: str
+    path: Path
+    text: str
+    identity: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The workflow as Olive parses it."""
+        config: dict[str, Any] = yaml.safe_load(self.text)
+        return config
+
+    @property
+    def cache_dir(self) -> Path:
+        return Path(self.config["cache_dir"])
+
+    @property
+    def training_dir(self) -> Path | None:
+        """Where checkpoints go; None for a job that does not train."""
+        for settings in self.config["passes"].values():
+            if "training_args" in settings:
+                return Path(settings["training_args"]["output_dir"])
+        return None
+
+
+def render_all(plan: Plan) -> tuple[Workflow, ...]:
+    """Every workflow of the plan, in the order they can run."""
+    return tuple(render(plan, job) for job in plan.jobs)
+
+
+def render(plan: Plan, job: Job) -> Workflow:
+    """The Olive workflow of one job."""
+    config = {"finetune": _finetune, "merge": _merge, "export": _export}[job.kind](plan, job)
+    config |= {
+        "host": "here",
+        "target": "here",
+        "evaluate_input_model": False,
+        "output_dir": plan.output_dir(job).as_posix(),
+        "cache_dir": f"runs/{plan.recipe.name}/.cache/{job.id}-{_PLACEHOLDER}",
+    }
+    body = yaml.safe_dump(config, sort_keys=False, width=120, allow_unicode=True)
+    text = _header(plan, job) + body
+    identity = hashlib.sha256(f"{plan.dataset.version}\n{text}".encode()).hexdigest()[:12]
+    return Workflow(
+        job_id=job.id,
+        path=CONFIGS / plan.recipe.name / f"{job.id}.yaml",
+        text=text.replace(_PLACEHOLDER, identity),
+        identity=identity,
+    )
+
+
+def shim_text(plan: Plan) -> str:
+    """The ``user_script`` of every workflow of the plan.
+
+    Olive imports it twice and not through ``sys.modules``, so it may define nothing: it seeds (Olive creates the
+    adapter before any seed is set) and imports the extension, which registers our data components and evaluator.
+    """
+    return (
+        '"""Rendered by olivepress: seeds, then registers its Olive components. Do not edit."""\n\n'
+        "from olivepress.extension import activate\n\n"
+        f"activate(seed={plan.recipe.finetune.seed})\n"
+    )
+
+
+def _header(plan: Plan, job: Job) -> str:
+    config = (CONFIGS / plan.recipe.name / f"{job.id}.yaml").as_posix()
+    reads = f"the artifact of {job.parent}" if job.parent else f"the base model {plan.model.path}"
+    lines = [
+        f"Rendered by olivepress from recipe {plan.recipe.name}; edit the recipe, not this file.",
+        f"Job {job.id}: reads {reads}.",
+        f"Run from the project root: olive run --config {config} --disable_telemetry",
+        f"or, verified and resumable: olivepress run {plan.recipe.name} --job {job.id}",
+        *_origins(plan, job),
+    ]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _origins(plan: Plan, job: Job) -> list[str]:
+    """Where each choice came from."""
+    if job.kind == "finetune":
+        chosen = "recipe" if plan.recipe.finetune.target_modules else f"family {plan.model.family.family}"
+        return [
+            f"passes: recipe finetune; target_modules: {chosen}",
+            f"data: {plan.dataset.name}, sha256 {plan.dataset.version}",
+        ]
+    if job.target:
+        return [f"passes: target {job.target.target} ({job.target.description})"]
+    return ["passes: adapter_mode merge of the recipe"]
+
+
+def _hf_model(plan: Plan, path: str) -> dict[str, Any]:
+    """An HfModel that only ever reads safetensors."""
+    model: dict[str, Any] = {"type": "HfModel", "model_path": path, "task": "text-generation"}
+    load: dict[str, Any] = {"trust_remote_code": plan.recipe.model.trust_remote_code}
+    if path == plan.model.path and plan.recipe.model.revision and not plan.model.is_local:
+        load["revision"] = plan.recipe.model.revision
+    return model | {"load_kwargs": load}
+
+
+def _system(device: str, execution_provider: str) -> dict[str, Any]:
+    accelerators = [{"device": device, "execution_providers": [execution_provider]}]
+    return {"here": {"type": "LocalSystem", "accelerators": accelerators}}
+
+
+def _shim_path(plan: Plan) -> str:
+    return (CONFIGS / plan.recipe.name / "olivepress_shim.py").as_posix()
+
+
+def _data_config(plan: Plan, split: str) -> dict[str, Any]:
+    return {
+        "name": split,
+        "type": "DataContainer",
+        "user_script": _shim_path(plan),
+        "load_dataset_config": {
+            "type": "olivepress_dataset",
+            "directory": plan.dataset.directory.as_posix(),
+            "split": split,
+        },
+        "pre_process_data_config": {
+            "type": "olivepress_supervised",
+            "model_path": plan.model.path,
+            "max_length": plan.recipe.data.max_length,
+        },
+    }
+
+
+def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
+    settings = plan.recipe.finetune
+    lora: dict[str, Any] = {
+        "type": "LoRA" if settings.method == "lora" else "QLoRA",
+        "r": settings.r,
+        "alpha": settings.alpha,
+        "lora_dropout": settings.lora_dropout,
+        "target_modules": list(settings.target_modules or plan.model.family.target_modules),
+        "torch_dtype": settings.torch_dtype,
+        "train_data_config": "train",
+        "training_args": _training_args(plan, job),
+    }
+    return {
+        "input_model": _hf_model(plan, plan.model.path),
+        "systems": _system("cpu", "CPUExecutionProvider"),
+        "data_configs": [_data_config(plan, "train")],
+        "passes": {settings.method: lora},
+    }
+
+
+def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
+    settings = plan.recipe.finetune
+    length = {"max_steps": settings.max_steps} if settings.max_steps else {"num_train_epochs": settings.epochs}
+    return {
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": settings.lr_scheduler_type,
+        "warmup_ratio": settings.warmup_ratio,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        **length,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
+        "group_by_length": True,
+        "optim": "adamw_torch",
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": 1,
+        "disable_tqdm": True,
+        "report_to": ["olivepress", *settings.report_to],
+        "output_dir": f"runs/{plan.recipe.name}/.training/{job.id}-{_PLACEHOLDER}",
+    }
+
+
+def _merge(plan: Plan, job: Job) -> dict[str, Any]:
+    assert job.parent is not None
+    model = _hf_model(plan, plan.model.path)
+    # Merged in the dtype that was trained in: more is invented, less is lost.
+    model["load_kwargs"]["torch_dtype"] = plan.recipe.finetune.torch_dtype
+    model["adapter_path"] = (plan.output_dir(plan.job(job.parent)) / "adapter").as_posix()
+    return {
+        "input_model": model,
+        "systems": _system("cpu", "CPUExecutionProvider"),
+        "passes": {"merge": {"type": "MergeAdapterWeights"}},
+    }
+
+
+def _export(plan: Plan, job: Job) -> dict[str, Any]:
+    assert job.parent is not None and job.target is not None
+    target = job.target
+    config = {
+        "input_model": _hf_model(plan, (plan.output_dir(plan.job(job.parent)) / "model").as_posix()),
+        "systems": _system(target.device, target.execution_provider),
+        "passes": {name: dict(settings) for name, settings in target.passes.items()},
+    }
+    # An evaluator that names a provider absent from the build environment aborts the build; elsewhere the
+    # device's own `olivepress bench` measures.
+    if target.execution_provider == "CPUExecutionProvider":
+        config["evaluators"] = {
+            EVALUATOR: {
+                "type": "olivepress_evaluator",
+                "user_script": _shim_path(plan),
+                "type_args": {
+                    "dataset": plan.dataset.directory.as_posix(),
+                    "max_examples": plan.recipe.benchmark.max_examples,
+                },
+            }
+        }
+        config["evaluator"] = EVALUATOR
+    return config
