@@ -16,12 +16,12 @@ from __future__ import annotations
 
 __all__ = [
     "DataError",
-    "SetupError",
     "JobError",
     "LintError",
     "OlivepressError",
     "RecipeError",
     "ReportError",
+    "SetupError",
     "UsageError",
 ]
 

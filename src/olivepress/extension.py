@@ -81,7 +81,7 @@ def supervise_rows(dataset: _Rows, model_path: str, max_length: int) -> _Rows:
     )
 
 
-class TrainingMonitor(transformers.TrainerCallback):  # type: ignore[misc]
+class TrainingMonitor(transformers.TrainerCallback):
     """Stops on the first number that is not finite, and writes progress and the loss curve as JSON lines."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def report_progress(done: int, total: int, **facts: Any) -> None:
 
 
 @EvaluatorRegistry.register("olivepress_evaluator")
-class OlivepressEvaluator(OliveEvaluator):  # type: ignore[misc]
+class OlivepressEvaluator(OliveEvaluator):
     """Answers the test split with ONNX Runtime GenAI; our metrics in Olive's own ``metrics.json``.
 
     What was not measured is left out: Olive's values must be numbers.

@@ -166,9 +166,9 @@ def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: An
             yield _finding(workflow, f"{key}.{name}", message)
     yield from _training_arguments(workflow, key, given.get("training_args", {}))
     given = {name: value for name, value in given.items() if name in known and not name.endswith("data_config")}
-    required = {name: {} for name in known if name.endswith("train_data_config")}
-    if required:
-        required["train_data_config"] = {"name": "lint", "type": "DataContainer"}
+    required = {}
+    if "train_data_config" in known:
+        required = {"train_data_config": {"name": "lint", "type": "DataContainer"}}
     try:
         checked = kind.generate_config(spec, {**given, **required}, {}, True)
         if not kind.validate_config(checked, spec):

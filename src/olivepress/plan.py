@@ -21,6 +21,7 @@ from olivepress.data import Dataset
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import RecipeError, UsageError
 from olivepress.recipe import Recipe, load_recipe
+from olivepress.rehearse.model import MARKER
 
 __all__ = ["EMBEDDED", "Job", "Need", "Plan", "ResolvedModel", "find_recipe", "make_plan", "need", "resolve_model"]
 
@@ -103,7 +104,7 @@ def resolve_model(recipe: Recipe) -> ResolvedModel:
         family = family_of_model_type(facts.config["model_type"])
         if recipe.model.family not in (None, family.family):
             raise RecipeError(f"{path}: is of family {family.family}, the recipe says {recipe.model.family}")
-        random_weights = bool(facts.config.get("olivepress_random_weights", False))
+        random_weights = (Path(path) / MARKER).is_file()
         return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
     for family in families().values():
         if path in family.models:

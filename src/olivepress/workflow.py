@@ -215,7 +215,7 @@ def _merge(plan: Plan, job: Job) -> dict[str, Any]:
 def _export(plan: Plan, job: Job) -> dict[str, Any]:
     assert job.parent is not None and job.target is not None
     target = job.target
-    config = {
+    config: dict[str, Any] = {
         "input_model": _hf_model(plan, (plan.output_dir(plan.job(job.parent)) / "model").as_posix()),
         "systems": _system(target.device, target.execution_provider),
         "passes": {name: dict(settings) for name, settings in target.passes.items()},

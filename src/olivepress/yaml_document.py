@@ -63,14 +63,14 @@ def load_yaml(path: Path) -> Document:
             raise RecipeError(f"{path}: is empty, expected a mapping of keys")
         lines: dict[Location, int] = {}
         _index(node, (), lines, path)
-        data = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RecipeError(f"{where}: not valid YAML: {problem}") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     return Document(path=path, data=data, lines=lines)
 
 

@@ -110,7 +110,7 @@ def _read(source: Path, instruction: str | None) -> tuple[dict[str, list[Example
 
 def _prefer_full(paths: list[Path]) -> list[Path]:
     """SNIPS ships ``train_X.json`` (a part) and ``train_X_full.json``: keep the full one."""
-    names = {path for path in paths}
+    names = set(paths)
     return [path for path in paths if path.with_name(f"{path.stem}_full{path.suffix}") not in names]
 
 

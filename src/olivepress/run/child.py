@@ -43,7 +43,7 @@ def child_environment(*, scratch: Path, progress: Path, offline: bool) -> dict[s
     environment = dict(os.environ)
     environment |= {
         "OLIVE_DISABLE_TELEMETRY": "1",
-        # Olive sends a heartbeat before it looks at the variable above, and waits 10 s for it at exit, unless CI is set.
+        # Unless CI is set, Olive sends a heartbeat before it reads the variable above, and waits 10 s at exit.
         "CI": "1",
         "HF_DATASETS_CACHE": str(scratch / "datasets"),
         "TOKENIZERS_PARALLELISM": "false",
@@ -134,8 +134,9 @@ def failure_in(log: Path, result: ChildResult) -> JobError:
     if "No space left on device" in text or "Errno 28" in text or "os error 28" in text:
         return JobError(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
     if result.exit_code == -signal.SIGKILL:
+        peak = result.peak_memory_bytes / 1e9
         return JobError(
-            f"the job was killed from outside, most likely for memory, at {result.peak_memory_bytes / 1e9:.1f} GB ({log})",
+            f"the job was killed from outside, most likely for memory, at {peak:.1f} GB ({log})",
             next_step="free memory, or run on a larger machine; a fine-tune goes on from its last checkpoint",
         )
     errors = _LAST_ERROR.findall(text)

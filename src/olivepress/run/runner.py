@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -51,7 +52,7 @@ class Reporter(Protocol):
 
     def job_started(self, job: Job, number: int, total: int) -> None: ...
     def stage(self, job: Job, what: str) -> None: ...
-    def progress(self, job: Job, done: int, total: int, loss: float | None) -> None: ...
+    def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None: ...
     def job_ended(self, outcome: JobOutcome) -> None: ...
 
 
@@ -159,7 +160,7 @@ def _check_resources(plan: Plan, job: Job) -> None:
     memory = psutil.virtual_memory().total
     if memory < wanted.memory_bytes:
         raise SetupError(
-            f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, the machine has {memory / 1e9:.1f} GB",
+            f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}",
             next_step="use a larger machine, or --force",
         )
 
@@ -177,6 +178,8 @@ def _make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key
     if job.kind == "finetune":
         # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
         shutil.rmtree(output / "model", ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(scratch / "progress.jsonl", output / "training.jsonl")
     _clean_cache(workflow)
     reporter.stage(job, "verify")
     checks, verified = _verify(plan, job, scratch)
@@ -237,7 +240,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, scratch: Path, reporter
         log=log,
         environment=child_environment(scratch=scratch, progress=progress, offline=plan.model.is_local),
         progress=progress,
-        on_progress=lambda done, total, loss: reporter.progress(job, done, total, loss),
+        on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )
     output = plan.output_dir(job)
     missing = [name for name in _MUST_HAVE[job.kind] if not (output / name).is_file()]

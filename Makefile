@@ -1,0 +1,62 @@
+# olivepress: every target installs what it needs. MODEL= a recipe, family, Hub id or directory; DATA= your data.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA_OPTION := $(if $(DATA),--data "$(DATA)")
+MODEL ?= tiny-phi
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-long test-real check golden recipe rehearse run bench report clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## create .venv and install the pinned set
+
+$(STAMP): pyproject.toml requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or later, or make PYTHON=python3"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP) ## the whole way for the embedded model: fine-tune, merge, int4, measure, compare
+	@$(BIN)/olivepress demo
+
+test: $(STAMP) ## the tests (what needs the real data is skipped with a reason when it is absent)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-long: $(STAMP) ## the long tests: minutes of training and exporting
+	$(BIN)/python -m pytest -m slow
+
+test-real: $(STAMP) ## the tests on ../shared/data; fails when the data is absent
+	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m real -s
+
+check: $(STAMP) ## ruff, mypy strict, import-linter, golden workflows, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/golden.py --check
+	$(BIN)/python scripts/reference_docs.py --check
+
+golden: $(STAMP) ## render the golden workflows and the generated docs again
+	$(BIN)/python scripts/golden.py
+	$(BIN)/python scripts/reference_docs.py
+
+recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
+	@$(BIN)/olivepress render "$(MODEL)" $(DATA_OPTION)
+
+rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights
+	@$(BIN)/olivepress rehearse "$(MODEL)"
+
+run: $(STAMP) ## run every job of MODEL that is not finished
+	@$(BIN)/olivepress run "$(MODEL)" $(DATA_OPTION)
+
+bench: $(STAMP) ## measure the artifacts of MODEL on this machine
+	@$(BIN)/olivepress bench "$(MODEL)" $(DATA_OPTION)
+
+report: $(STAMP) ## compare the device reports of MODEL
+	@$(BIN)/olivepress report "$(MODEL)" $(DATA_OPTION)
+
+clean: ## remove what runs made (not the environment)
+	rm -rf runs datasets models

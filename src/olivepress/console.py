@@ -1,0 +1,87 @@
+"""What a person sees while long work runs: rich progress on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from olivepress.plan import Job
+    from olivepress.run import JobOutcome
+
+__all__ = ["ConsoleReporter"]
+
+
+class ConsoleReporter:
+    """Implements run.Reporter; progress goes to stderr so that stdout stays for results."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.live = self.console.is_terminal and not quiet
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        self.progress = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
+        self.task: TaskID | None = None
+        self.started = time.monotonic()
+
+    def __enter__(self) -> ConsoleReporter:
+        if self.live:
+            self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def begin(self, text: str) -> None:
+        """A new step."""
+        self.started = time.monotonic()
+        if self.live:
+            self.end_task()
+            self.task = self.progress.add_task(text, total=None, note="")
+        else:
+            self.console.print(text)
+
+    def update(self, note: str, done: int, total: int) -> None:
+        """How far the step is."""
+        if self.task is not None:
+            self.progress.update(self.task, completed=done, total=total or None, note=note)
+
+    def end(self, text: str) -> None:
+        """The step is over; ``text`` says how."""
+        self.end_task()
+        self.console.print(f"{text} ({time.monotonic() - self.started:.0f} s)")
+        sys.stderr.flush()
+
+    def end_task(self) -> None:
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+
+    def job_started(self, job: Job, number: int, total: int) -> None:
+        self.begin(f"[{number}/{total}] {job.id}".replace("[", r"\["))
+
+    def stage(self, job: Job, what: str) -> None:
+        self.update(what, 0, 0)
+
+    def progress_of(self, done: int, total: int, loss: float | None) -> None:
+        self.update(f"step {done}/{total}" + ("" if loss is None else f" loss {loss:.3f}"), done, total)
+
+    def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None:
+        self.progress_of(done, total, loss)
+
+    def job_ended(self, outcome: JobOutcome) -> None:
+        checks = ", ".join(
+            f"{check.name} {check.value:.3g}" if check.value is not None else check.name
+            for check in outcome.manifest.checks
+        )
+        said = (
+            f"verified ({outcome.manifest.verified}): {checks}" if outcome.state == "done" else "kept, nothing changed"
+        )
+        self.end(f"{outcome.job}: {said}")

@@ -1,0 +1,211 @@
+"""Runs one measuring task in a process of its own: ``python -m olivepress.measure.child TASK``, JSON spec on stdin.
+
+Why processes: a cold load and a peak memory belong to one process only, and a crash in native code costs one task
+instead of the whole bench. Progress goes out as JSON lines; the last line of stdout is the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import olivepress.errors as tree
+from olivepress.errors import JobError, OlivepressError
+
+__all__ = ["TASKS", "main", "run_child"]
+
+Progress = Callable[[int, int], None]
+Spec = Mapping[str, Any]
+
+
+def _latency(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.latency import Workload, measure_cell
+
+    return measure_cell(
+        Path(spec["model_dir"]),
+        Workload.model_validate(spec["workload"]),
+        repetitions=spec["repetitions"],
+        warmups=spec["warmups"],
+        execution_provider=spec["execution_provider"],
+    )
+
+
+def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.accuracy import Example, measure_genai
+    from olivepress.measure.dataset import read_split
+
+    rows = read_split(Path(spec["dataset_dir"]), spec["split"], limit=spec["limit"]).rows
+    model_dir = Path(spec["model_dir"])
+    examples: list[Example]
+    if spec["runtime"] == "pytorch":
+        from olivepress.measure.reference import measure_pytorch
+
+        adapter = Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
+        examples, budget = measure_pytorch(model_dir, rows, adapter_dir=adapter, progress=progress)
+    else:
+        examples, budget = measure_genai(model_dir, rows, progress=progress)
+    return {
+        "max_new_tokens": budget,
+        "examples": [{"id": e.id, "output": e.output, "expected": e.expected} for e in examples],
+    }
+
+
+def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.fidelity import fidelity
+
+    found = fidelity(Path(spec["model_dir"]), Path(spec["reference_dir"]), progress=progress)
+    return {name: measurement.model_dump() for name, measurement in found.items()}
+
+
+def _reference(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.reference import write_reference
+
+    adapter = Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
+    out = Path(spec["out_dir"])
+    write_reference(Path(spec["model_dir"]), spec["token_ids"], out, adapter_dir=adapter, progress=progress)
+    return {"out_dir": str(out)}
+
+
+TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
+    "latency": _latency,
+    "answers": _answers,
+    "fidelity": _fidelity,
+    "reference": _reference,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry of the child. Returns 0 with ``{"result": …}`` as the last line, else 1 with ``{"error": …}``."""
+    (task,) = sys.argv[1:] if arguments is None else arguments
+    spec = json.loads(sys.stdin.read())
+
+    def say(message: Mapping[str, Any]) -> None:
+        print(json.dumps(message), flush=True)
+
+    try:
+        result = TASKS[task](spec, lambda done, total: say({"progress": [done, total]}))
+    except Exception as error:
+        # The full traceback goes to stderr for the log; the parent shows one line.
+        traceback.print_exc()
+        first = str(error.message if isinstance(error, OlivepressError) else error).strip().split("\n")[0]
+        ours = isinstance(error, OlivepressError)
+        say({
+            "error": first if ours else f"{type(error).__name__}: {first}",
+            "kind": type(error).__name__ if ours else "JobError",
+            "next_step": error.next_step if isinstance(error, OlivepressError) else None,
+        })  # fmt: skip
+        return 1
+    say({"result": result})
+    return 0
+
+
+def run_child(
+    task: str, spec: Spec, *, progress: Progress | None = None, timeout_s: float | None = None
+) -> dict[str, Any]:
+    """Run ``task`` of ``TASKS`` in a fresh interpreter and return its result.
+
+    Raises the child's own error again (same class of ``olivepress.errors``), or JobError when it was killed, crashed
+    or ran past ``timeout_s`` seconds. The child does not outlive this call, Ctrl-C included.
+    """
+    last: dict[str, Any] = {}
+    with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as stderr:
+        process = _start(task, stderr)
+        began = time.monotonic()
+        timer = _kill_after(process, timeout_s)
+        try:
+            _feed(process, spec)
+            assert process.stdout is not None
+            for line in process.stdout:
+                message = _message(line)
+                if "progress" in message and progress:
+                    progress(*message["progress"])
+                elif "result" in message or "error" in message:
+                    last = message
+            process.wait()
+        finally:
+            timer.cancel()
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode == 0 and "result" in last:
+            result: dict[str, Any] = last["result"]
+            return result
+        if timeout_s is not None and time.monotonic() - began >= timeout_s:
+            raise JobError(f"the {task} process ran past its limit of {timeout_s:g} s", next_step="raise the limit")
+        stderr.seek(0)
+        raise _failure(task, process.returncode, last, stderr.read())
+
+
+def _start(task: str, stderr: IO[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        # -P: the current folder is not on the path, so that a user's json.py does not shadow the real one.
+        [sys.executable, "-P", "-m", "olivepress.measure.child", task],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=_environment(),
+    )
+
+
+def _feed(process: subprocess.Popen[str], spec: Spec) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(spec))
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it died before reading: its exit code and stderr say why
+
+
+def _kill_after(process: subprocess.Popen[str], timeout_s: float | None) -> threading.Timer:
+    timer = threading.Timer(timeout_s or 0.0, process.kill)
+    timer.daemon = True
+    if timeout_s is not None:
+        timer.start()
+    return timer
+
+
+def _environment() -> dict[str, str]:
+    # Measuring never goes to the network: a missing file must be an error, not a download.
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {**os.environ, **offline, "PYTHONIOENCODING": "utf-8"}
+
+
+def _message(line: str) -> dict[str, Any]:
+    """Native libraries print to stdout as well: what is not one of our JSON objects is skipped."""
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _failure(task: str, code: int, last: dict[str, Any], stderr: str) -> OlivepressError:
+    if "error" in last:
+        kind = getattr(tree, str(last.get("kind")), JobError)
+        error: OlivepressError = kind(last["error"], next_step=last.get("next_step"))
+        return error
+    lines = [line for line in stderr.strip().splitlines() if line.strip()]
+    hint = f": {lines[-1][:300]}" if lines else ""
+    if code < 0:
+        name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+        why = f"was killed by {name}" + (" (out of memory or time?)" if -code == signal.SIGKILL else "")
+    else:
+        why = f"ended with exit code {code} and no result"
+    return JobError(f"the {task} process {why}{hint}", next_step="free memory or make the workload smaller")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

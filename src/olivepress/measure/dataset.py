@@ -1,0 +1,113 @@
+"""Reads one split of a prepared dataset: ``datasets/<name>-<hash12>/{train,validation,test}.jsonl`` + dataset.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olivepress.errors import DataError
+
+__all__ = ["Message", "Row", "Split", "read_split"]
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One example. The last message is the assistant's: the expected answer."""
+
+    id: str
+    messages: tuple[Message, ...]
+    label: str | None
+
+    @property
+    def expected(self) -> str:
+        return self.messages[-1]["content"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The rows to measure, out of ``of`` in the file; ``version`` is the dataset's sha256."""
+
+    name: str
+    version: str
+    split: str
+    of: int
+    synthetic: bool
+    rows: tuple[Row, ...]
+
+
+def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Split:
+    """Read a split. With ``limit``, rows evenly spread over the file: a sorted file must not give one class only.
+
+    DataError names file and line for whatever is missing, garbled, repeated or empty.
+    """
+    meta_file, rows_file = dataset_dir / "dataset.json", dataset_dir / f"{split}.jsonl"
+    meta = _meta(meta_file)
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for number, line in enumerate(_text(rows_file).split("\n"), start=1):
+        if not line.strip():
+            continue
+        row = _row(rows_file, number, line)
+        if row.id in seen:
+            raise _bad(f"{rows_file}:{number}", f"id {row.id!r} occurs twice")
+        seen.add(row.id)
+        rows.append(row)
+    if not rows:
+        raise _bad(str(rows_file), "holds no rows")
+    if limit is not None and limit < 1:
+        raise _bad(str(rows_file), f"a limit of {limit} leaves no rows to measure")
+    kept = rows if limit is None or limit >= len(rows) else [rows[i * len(rows) // limit] for i in range(limit)]
+    return Split(
+        name=str(meta["name"]),
+        version=str(meta["version"]),
+        split=split,
+        of=len(rows),
+        synthetic=bool(meta.get("synthetic", False)),
+        rows=tuple(kept),
+    )
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise _bad(f"{path}:{error.lineno}", f"not JSON ({error.msg})") from error
+    if not isinstance(meta, dict) or not all(isinstance(meta.get(key), str) for key in ("name", "version")):
+        raise _bad(str(path), 'expected an object with the texts "name" and "version"')
+    return meta
+
+
+def _row(path: Path, number: int, line: str) -> Row:
+    where = f"{path}:{number}"
+    try:
+        raw = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise _bad(where, f"not JSON ({error.msg})") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
+        raise _bad(where, 'expected an object with a text "id"')
+    messages = raw.get("messages")
+    if not isinstance(messages, list) or len(messages) < 2 or not all(_is_message(m) for m in messages):
+        raise _bad(where, 'expected "messages": at least two objects with the texts "role" and "content"')
+    if messages[-1]["role"] != "assistant":
+        raise _bad(where, "the last message is not the assistant's: there is no expected answer")
+    label = raw.get("label")
+    return Row(id=raw["id"], messages=tuple(messages), label=label if isinstance(label, str) else None)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(str(path), f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from error
+
+
+def _bad(where: str, what: str) -> DataError:
+    return DataError(f"{where}: {what}", next_step="prepare the dataset again with olivepress prepare")

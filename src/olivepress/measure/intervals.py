@@ -1,0 +1,56 @@
+"""Confidence intervals, all 95 %: Wilson for shares, seeded percentile bootstrap for medians and clustered means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["Z95", "bootstrap_median", "cluster_mean", "wilson"]
+
+Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Wilson score interval of a share (E. B. Wilson, JASA 22 (1927) 209-212).
+
+    centre = (p + z²/2n) / (1 + z²/n), half width = z·sqrt(p(1-p)/n + z²/4n²) / (1 + z²/n). ValueError for n < 1.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"wilson needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
+    p, z2 = successes / n, Z95 * Z95
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    # At the ends the formula is exact in theory and off by an ulp in floats: pin it, 0 <= low <= p <= high <= 1.
+    low = 0.0 if successes == 0 else max(0.0, min(p, centre - half))
+    return low, 1.0 if successes == n else min(1.0, max(p, centre + half))
+
+
+def bootstrap_median(values: Sequence[float], *, resamples: int = 2000, seed: int = 0) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the median (B. Efron, Ann. Statist. 7 (1979)); None below 3 values.
+
+    Same values and seed, same interval. The unit is that of the values.
+    """
+    if len(values) < 3:
+        return None
+    data = np.asarray(values, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    medians = np.median(data[rng.integers(0, len(data), (resamples, len(data)))], axis=1)
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def cluster_mean(
+    sums: Sequence[float], counts: Sequence[int], *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Bootstrap interval of sum(sums)/sum(counts) that resamples whole clusters; None below 3 clusters.
+
+    Tokens of one prompt are not independent, so the prompt is what gets resampled (ratio estimator over clusters).
+    """
+    if len(sums) < 3:
+        return None
+    total, count = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    picks = np.random.default_rng(seed).integers(0, len(total), (resamples, len(total)))
+    low, high = np.quantile(total[picks].sum(axis=1) / count[picks].sum(axis=1), [0.025, 0.975])
+    return float(low), float(high)

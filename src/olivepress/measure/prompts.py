@@ -1,0 +1,201 @@
+"""Messages → text, in one place for training and for measuring, so that both see the same characters.
+
+No transformers here: the device has none. The environment that templates run in follows
+``transformers.utils.chat_template_utils`` (sandboxed, trim_blocks, lstrip_blocks, loop controls, ``generation`` tag).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from olivepress.errors import DataError, JobError
+from olivepress.measure.dataset import Message
+
+__all__ = ["RenderedPrompt", "chat_template", "context_length", "eos_token_ids", "pad_token_id", "render_prompt"]
+
+# Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
+FIXED_DATE = "26 Jul 2024"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderedPrompt:
+    """``prefix`` is what the model is asked; ``full`` continues it with the answer and the token that ends it.
+
+    Tokenize either with ``add_special_tokens=False``: a template writes its own BOS.
+    """
+
+    prefix: str
+    full: str
+
+    @property
+    def completion(self) -> str:
+        """What is supervised in training and expected when measuring."""
+        return self.full[len(self.prefix) :]
+
+
+def render_prompt(model_dir: Path, messages: Sequence[Message]) -> RenderedPrompt:
+    """Render a conversation whose last message is the assistant's answer.
+
+    With a chat template: prefix = the messages before the answer with the generation prompt, full = all of them,
+    without the white space that a template prints after the token that ends the answer. Without one: the contents,
+    one per line, then the answer and the EOS text. ``enable_thinking`` is false and dates are fixed.
+
+    DataError when the template refuses the messages or full does not begin with prefix (nothing could be supervised).
+    """
+    if len(messages) < 2 or messages[-1]["role"] != "assistant":
+        raise DataError("a conversation needs a question and the assistant's answer last", next_step="check the rows")
+    template, special = chat_template(model_dir), _special_tokens(model_dir)
+    answer = messages[-1]["content"]
+    if template is None:
+        prefix = "\n".join(m["content"] for m in messages[:-1]) + "\n"
+        return RenderedPrompt(prefix=prefix, full=prefix + answer + special.get("eos_token", ""))
+    prefix = _render(model_dir, template, messages[:-1], special, add_generation_prompt=True)
+    full = _render(model_dir, template, messages, special, add_generation_prompt=False)
+    if not full.startswith(prefix):
+        raise DataError(
+            f"{model_dir}: the chat template renders the answer's conversation differently from its question",
+            next_step="give the model another chat template, or remove it to use plain text",
+        )
+    return RenderedPrompt(prefix=prefix, full=prefix + _cut_after_end(full[len(prefix) :], answer))
+
+
+def _cut_after_end(completion: str, answer: str) -> str:
+    """Drop white space that a template prints after the end token: the last supervised token must be an EOS."""
+    core = answer.strip()
+    at = completion.find(core)
+    if at < 0 or not core:
+        return completion.rstrip() if not core else completion
+    tail = completion[at + len(core) :]
+    return completion[: at + len(core)] + tail.rstrip() if tail.strip() else completion
+
+
+def chat_template(model_dir: Path) -> str | None:
+    """The chat template in ``model_dir``: chat_template.jinja, else tokenizer_config.json's, else None."""
+    return _chat_template(model_dir.resolve())
+
+
+@lru_cache(maxsize=32)
+def _chat_template(model_dir: Path) -> str | None:
+    file = model_dir / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        found = _json(model_dir / name).get("chat_template")
+        if isinstance(found, list):  # several named templates; "default" is what apply_chat_template takes
+            found = next((t.get("template") for t in found if isinstance(t, dict) and t.get("name") == "default"), None)
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+@lru_cache(maxsize=32)
+def _special_tokens_cached(model_dir: Path) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        for key, value in _json(model_dir / name).items():
+            text = value.get("content") if isinstance(value, dict) else value
+            if key.endswith("_token") and isinstance(text, str):
+                found[key] = text
+    return tuple(found.items())
+
+
+def _special_tokens(model_dir: Path) -> dict[str, str]:
+    return dict(_special_tokens_cached(model_dir.resolve()))
+
+
+def eos_token_ids(model_dir: Path) -> tuple[int, ...]:
+    """The ids that end an answer: genai_config.json, else generation_config.json, else config.json; () if none."""
+    found = _json(model_dir / "genai_config.json").get("model", {}).get("eos_token_id")
+    for name in ("generation_config.json", "config.json"):
+        if found is None:
+            found = _json(model_dir / name).get("eos_token_id")
+    if found is None:
+        return ()
+    return tuple(int(token) for token in (found if isinstance(found, list) else [found]))
+
+
+def pad_token_id(model_dir: Path) -> int | None:
+    """The pad id of genai_config.json, or None."""
+    found = _json(model_dir / "genai_config.json").get("model", {}).get("pad_token_id")
+    return int(found) if found is not None else None
+
+
+def context_length(model_dir: Path) -> int | None:
+    """Tokens the model can hold, prompt and answer together; None when no config says."""
+    found = _json(model_dir / "genai_config.json").get("model", {}).get("context_length")
+    if found is None:
+        found = _json(model_dir / "config.json").get("max_position_embeddings")
+    return int(found) if found is not None else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        parsed = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise JobError(f"{path}: not readable as JSON", next_step="export the model again") from error
+    return parsed if isinstance(parsed, dict) else {}
+
+
+@lru_cache(maxsize=32)
+def _compiled(template: str) -> Any:
+    from jinja2 import nodes
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """``{% generation %}`` marks the assistant's text for transformers; for us it prints its body."""
+
+        tags = {"generation"}  # noqa: RUF012 (jinja2's own protocol)
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body).set_lineno(line)
+
+    def refuse(message: str) -> None:
+        raise DataError(f"the chat template says: {message}", next_step="change the rows' roles or their order")
+
+    def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
+    env.filters["tojson"] = tojson
+    env.globals["raise_exception"] = refuse
+    env.globals["strftime_now"] = lambda _format: FIXED_DATE
+    return env.from_string(template)
+
+
+def _render(
+    model_dir: Path,
+    template: str,
+    messages: Sequence[Message],
+    special: dict[str, str],
+    *,
+    add_generation_prompt: bool,
+) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(
+            _compiled(template).render(
+                messages=[dict(m) for m in messages],
+                tools=None,
+                documents=None,
+                add_generation_prompt=add_generation_prompt,
+                enable_thinking=False,
+                date_string=FIXED_DATE,
+                **special,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{model_dir}: its chat template cannot render the messages ({error})",
+            next_step="check the roles of the rows, or the template",
+        ) from error

@@ -1,0 +1,272 @@
+"""The PyTorch parent, at the desk: its greedy answers and the reference that exports are held against.
+
+The only module of ``measure`` that imports torch and transformers, and only inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.errors import JobError, SetupError
+from olivepress.measure.accuracy import Example, Progress, answer_budget
+from olivepress.measure.dataset import Row
+from olivepress.measure.prompts import context_length, eos_token_ids, render_prompt
+
+__all__ = ["TOP", "load_parent", "measure_pytorch", "parameter_count", "pytorch_answers", "write_reference"]
+
+TOP = 256  # log-probabilities per position that travel with the artifact
+REFERENCE_FORMAT = 1
+LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
+
+
+def parameter_count(model_dir: Path) -> int:
+    """Parameters of all safetensors files, read from their headers only.
+
+    JobError when there are none: pickled weights are not loaded, a folder without weights is not a model.
+    """
+    files = sorted(model_dir.glob("*.safetensors"))
+    if not files:
+        raise JobError(
+            f"{model_dir}: no *.safetensors weights there", next_step="give the folder of a model, not of an adapter"
+        )
+    total = 0
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                (length,) = struct.unpack("<Q", stream.read(8))
+                if length > 128 * 1024 * 1024:
+                    raise ValueError("header too long")
+                header = json.loads(stream.read(length))
+            total += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+        except (struct.error, ValueError, KeyError, TypeError) as error:
+            raise JobError(
+                f"{file}: not a readable safetensors file", next_step="download or merge it again"
+            ) from error
+    return total
+
+
+def load_parent(model_dir: Path, *, adapter_dir: Path | None = None) -> tuple[Any, Any]:
+    """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
+
+    float32 up to 1 B parameters, so that it can be held to an fp32 export at 1e-3; bfloat16 above. Safetensors only,
+    no remote code, no network. SetupError when the build extra is missing; JobError when it cannot be loaded.
+    """
+    large = parameter_count(model_dir) > LARGE
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise SetupError(
+            f"torch/transformers missing ({error})", next_step="pip install 'olivepress[build]'"
+        ) from error
+    strict = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(model_dir), **strict)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(model_dir),
+            dtype=torch.bfloat16 if large else torch.float32,
+            low_cpu_mem_usage=True,
+            use_safetensors=True,
+            **strict,
+        )
+        if adapter_dir is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(adapter_dir))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        why = str(error).strip().split("\n")[0]
+        raise JobError(f"{adapter_dir or model_dir}: cannot be loaded ({why})", next_step="check the folder") from error
+    return model.eval(), tokenizer
+
+
+def pytorch_answers(
+    model_dir: Path,
+    prompts_token_ids: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    *,
+    adapter_dir: Path | None = None,
+    batch_size: int = 16,
+    progress: Progress | None = None,
+) -> list[list[int]]:
+    """Greedy continuation of each prompt, as token ids without the EOS; batched, in the order given."""
+    model, _ = load_parent(model_dir, adapter_dir=adapter_dir)
+    return _answers(model, model_dir, prompts_token_ids, max_new_tokens, batch_size, progress)
+
+
+def measure_pytorch(
+    model_dir: Path,
+    rows: Sequence[Row],
+    *,
+    adapter_dir: Path | None = None,
+    batch_size: int = 16,
+    progress: Progress | None = None,
+) -> tuple[list[Example], int]:
+    """Answer all rows with the parent. Returns the examples in order and the budget of new tokens."""
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    rendered = [render_prompt(model_dir, row.messages) for row in rows]
+    prompts = _encode(tokenizer, [r.prefix for r in rendered])
+    budget = answer_budget([len(ids) for ids in _encode(tokenizer, [r.completion for r in rendered])])
+    answers = _answers(model, model_dir, prompts, budget, batch_size, progress)
+    examples = [
+        Example(
+            id=row.id,
+            output=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            expected=row.expected,
+        )
+        for row, ids in zip(rows, answers, strict=True)
+    ]
+    return examples, budget
+
+
+def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return encoded
+
+
+def _answers(
+    model: Any,
+    model_dir: Path,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    batch_size: int,
+    progress: Progress | None,
+) -> list[list[int]]:
+    from transformers import GenerationConfig
+
+    eos, limit = list(eos_token_ids(model_dir)), context_length(model_dir)
+    longest = max((len(p) for p in prompts), default=0)
+    if limit is not None and longest >= limit:
+        raise JobError(f"{model_dir}: a prompt of {longest} tokens does not fit its context of {limit}")
+    # The model card's sampling advice (temperature, repetition penalty) must not leak into greedy answers.
+    model.generation_config = GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=eos or None,
+        pad_token_id=eos[0] if eos else 0,
+    )
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # like lengths together: less padding
+    answers: list[list[int]] = [[] for _ in prompts]
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        for index, ids in zip(batch, _batch(model, [prompts[i] for i in batch]), strict=True):
+            room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompts[index]))
+            answers[index] = _until(ids[:room], set(eos))
+        if progress:
+            progress(start + len(batch), len(order))
+    return answers
+
+
+def _batch(model: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    import torch
+
+    width = max(len(p) for p in prompts)
+    ids = torch.zeros((len(prompts), width), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):  # left padding; the mask comes from lengths, never from the pad id
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    with torch.inference_mode():
+        out = model.generate(input_ids=ids, attention_mask=mask)
+    return [[int(token) for token in sequence[width:]] for sequence in out]
+
+
+def _until(ids: Sequence[int], eos: set[int]) -> list[int]:
+    for index, token in enumerate(ids):
+        if token in eos:
+            return list(ids[:index])
+    return list(ids)
+
+
+def write_reference(
+    model_dir: Path,
+    token_ids: Sequence[Sequence[int]],
+    out_dir: Path,
+    *,
+    adapter_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Run the parent over fixed prompts and keep what exports are held against.
+
+    Writes ``logits-NNNN.npy`` per prompt (float32, tokens × vocabulary; desk only: 0.8 MB a token at 200k) and
+    ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``top_ids`` (tokens × 256, int32),
+    ``top_logprobs`` (float32), ``tail_mass`` (float32, 1 minus their sum), ``vocab_size``, ``format``. One prompt is in
+    memory at a time. Written beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
+    """
+    if not token_ids or any(len(ids) == 0 for ids in token_ids):
+        raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty ones")
+    model, _ = load_parent(model_dir, adapter_dir=adapter_dir)
+    beside = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.tmp")
+    beside.mkdir(parents=True)
+    try:
+        _write_all(model, token_ids, beside, model_dir, progress)
+        shutil.rmtree(out_dir, ignore_errors=True)
+        beside.replace(out_dir)
+    except OSError as error:
+        raise SetupError(f"{out_dir}: cannot be written ({error.strerror})", next_step="free disk space") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return out_dir
+
+
+def _write_all(
+    model: Any, token_ids: Sequence[Sequence[int]], folder: Path, model_dir: Path, progress: Progress | None
+) -> None:
+    tops: list[tuple[Any, Any, Any]] = []
+    vocabulary = 0
+    for index, logits in enumerate(_logits(model, token_ids)):
+        if not np.isfinite(logits).all():
+            raise JobError(f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again")
+        np.save(folder / f"logits-{index:04d}.npy", logits)
+        tops.append(top_logprobs(logits))
+        vocabulary = logits.shape[1]
+        if progress:
+            progress(index + 1, len(token_ids))
+    np.savez(
+        folder / "reference.npz",
+        format=np.int64(REFERENCE_FORMAT),
+        vocab_size=np.int64(vocabulary),
+        lengths=np.asarray([len(ids) for ids in token_ids], dtype=np.int32),
+        ids=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in token_ids]),
+        top_ids=np.concatenate([t[0] for t in tops]),
+        top_logprobs=np.concatenate([t[1] for t in tops]),
+        tail_mass=np.concatenate([t[2] for t in tops]),
+    )
+
+
+def _logits(model: Any, token_ids: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
+    import torch
+
+    for ids in token_ids:
+        with torch.inference_mode():
+            yield model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0].float().numpy()
+
+
+def top_logprobs(logits: np.ndarray, *, top: int = TOP, rows: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(top_ids int32 [T, k], top_logprobs float32 [T, k], tail_mass float32 [T]), k = min(top, vocabulary).
+
+    Computed in float64, ``rows`` positions at a time to bound memory: 16 × 200k × 8 bytes = 26 MB.
+    """
+    count = min(top, logits.shape[1])
+    found = []
+    for start in range(0, len(logits), rows):
+        part = logits[start : start + rows].astype(np.float64)
+        part -= part.max(axis=1, keepdims=True)
+        part -= np.log(np.exp(part).sum(axis=1, keepdims=True))
+        ids = np.argpartition(-part, count - 1, axis=1)[:, :count]
+        chosen = np.take_along_axis(part, ids, axis=1)
+        order = np.argsort(-chosen, axis=1, kind="stable")
+        logprobs = np.take_along_axis(chosen, order, axis=1)
+        tail = np.clip(1.0 - np.exp(logprobs).sum(axis=1), 0.0, 1.0)
+        found.append((np.take_along_axis(ids, order, axis=1).astype(np.int32), logprobs.astype(np.float32), tail))
+    ids_all, logprobs_all, tail_all = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return ids_all, logprobs_all, tail_all.astype(np.float32)

@@ -1,0 +1,67 @@
+"""The one list of metrics: name, unit, direction, meaning. Tables, pages and the docs are generated from it.
+
+Metrics that come out of one measurement together (latency, fidelity) are declared here; a metric of the answers is
+one function under ``@task_metric`` in ``accuracy.py`` (or in a user's module), which declares it as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["METRICS", "Direction", "Metric", "Unit", "declare"]
+
+Direction = Literal["higher", "lower"]
+Unit = Literal["ms", "tokens/s", "bytes", "ratio", "nats", "logits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a number means. ``direction`` says which way is better; ``title`` heads a table column."""
+
+    name: str
+    unit: Unit
+    direction: Direction
+    title: str
+    description: str
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def declare(name: str, unit: Unit, direction: Direction, title: str, description: str) -> Metric:
+    """Add a metric to ``METRICS``; ValueError when the name is taken by another meaning (a programming error)."""
+    metric = Metric(name=name, unit=unit, direction=direction, title=title, description=description)
+    if METRICS.setdefault(name, metric) != metric:
+        raise ValueError(f"metric {name!r} is declared twice with different meanings")
+    return metric
+
+
+declare("load_ms", "ms", "lower", "Load", "Model and tokenizer created in a fresh process, runtime already imported.")
+declare("ttft_ms", "ms", "lower", "TTFT", "Prefill of the prompt's tokens plus the first token (model only).")
+declare(
+    "request_ttft_ms",
+    "ms",
+    "lower",
+    "Request TTFT",
+    "As ttft_ms, with rendering the template, tokenizing and setting up the generator.",
+)
+declare("prefill_tps", "tokens/s", "higher", "Prefill", "Prompt tokens over ttft_ms.")
+declare("decode_tps", "tokens/s", "higher", "Decode", "Tokens after the first over the sum of their step times.")
+declare("itl_p50_ms", "ms", "lower", "ITL p50", "Median time between tokens, over all steps of all repetitions.")
+declare("itl_p90_ms", "ms", "lower", "ITL p90", "90th percentile of the time between tokens.")
+declare("itl_p99_ms", "ms", "lower", "ITL p99", "99th percentile of the time between tokens.")
+declare("peak_memory_bytes", "bytes", "lower", "Peak memory", "Peak resident set of the measuring process (VmHWM).")
+declare("size_on_disk_bytes", "bytes", "lower", "Size", "Sum of all files of the model folder.")
+
+declare("max_abs_logit_diff", "logits", "lower", "Max logit diff", "Largest |parent logit - model logit| seen.")
+declare("kl_divergence", "nats", "lower", "KL", "Mean KL(parent || model) of the next-token distribution per token.")
+declare("kl_p999", "nats", "lower", "KL p99.9", "99.9th percentile of the per-token KL(parent || model).")
+declare(
+    "kl_top256",
+    "nats",
+    "lower",
+    "KL top-256",
+    "Mean KL over the parent's top 256 tokens and one bucket for the rest; a lower bound of kl_divergence.",
+)
+declare("top1_agreement", "ratio", "higher", "Top-1 agreement", "Share of positions where both prefer the same token.")

@@ -1,0 +1,264 @@
+"""DeviceReport: what one machine measured of one artifact, as a file that tells when it was changed by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from olivepress.errors import ReportError, SetupError
+from olivepress.measure.machine import Machine
+from olivepress.measure.registry import METRICS
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "DatasetUsed",
+    "DeviceReport",
+    "LatencySample",
+    "Measurement",
+    "Runtime",
+    "WorkloadResult",
+    "measured",
+    "not_measured",
+    "read_report",
+    "report_hash",
+    "write_report",
+]
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 256 * 1024 * 1024  # a report is a few hundred kB; more is not one of ours
+Runtime = Literal["onnxruntime-genai", "pytorch"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measurement(_Record):
+    """A number with its unit, its count of observations and a 95 % interval, or the reason why there is none."""
+
+    value: float | None = None
+    unit: str
+    n: int = Field(default=0, ge=0)
+    ci_low: float | None = None
+    ci_high: float | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _value_xor_reason(self) -> Measurement:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("a measurement has either a value or a reason why there is none")
+        if (self.ci_low is None) != (self.ci_high is None):
+            raise ValueError("an interval has two ends")
+        if self.ci_low is not None and self.ci_high is not None and (self.value is None or self.ci_low > self.ci_high):
+            raise ValueError("an interval needs a value and low <= high")
+        if self.reason is not None and not self.reason.strip():
+            raise ValueError("the reason is empty")
+        return self
+
+
+def measured(name: str, value: float, *, n: int, interval: tuple[float, float] | None = None) -> Measurement:
+    """A value of the metric ``name``, in the unit the registry gives it."""
+    low, high = interval if interval else (None, None)
+    return Measurement(value=value, unit=METRICS[name].unit, n=n, ci_low=low, ci_high=high)
+
+
+def not_measured(name: str, reason: str) -> Measurement:
+    """The metric ``name`` without a value, and why."""
+    return Measurement(unit=METRICS[name].unit, reason=reason)
+
+
+class DatasetUsed(_Record):
+    """The split that was answered: ``version`` is the dataset's sha256, ``n`` the examples measured of ``of``."""
+
+    name: str
+    version: str
+    split: str
+    n: int = Field(ge=0)
+    of: int = Field(ge=0)
+
+
+class LatencySample(_Record):
+    """One timed repetition, raw: milliseconds; ``step_ms`` are the tokens after the first."""
+
+    workload: str
+    repetition: int
+    ttft_ms: float
+    request_ttft_ms: float
+    step_ms: tuple[float, ...]
+
+
+class WorkloadResult(_Record):
+    """One cell (prompt × generated tokens), or the reason why it has no numbers."""
+
+    name: str
+    prompt_tokens: int = Field(ge=1)
+    generated_tokens: int = Field(ge=1)
+    metrics: dict[str, Measurement]
+    reason: str | None = None
+
+
+class DeviceReport(_Record):
+    """What one machine measured of one artifact. ``report_sha256`` is set by ``write_report``."""
+
+    schema_version: Literal[1] = 1
+    recipe: str
+    job: str
+    artifact_sha256: str
+    runtime: Runtime
+    execution_provider: str
+    device: Literal["cpu", "gpu", "npu"]
+    precision: str
+    machine: Machine
+    dataset: DatasetUsed | None
+    created_at: str
+    settings: dict[str, int | float | str | None]
+    headline_workload: str | None
+    workloads: tuple[WorkloadResult, ...]
+    metrics: dict[str, Measurement]
+    samples: tuple[LatencySample, ...]
+    examples_file: str | None
+    examples_sha256: str | None
+    emulated: bool
+    random_weights: bool
+    synthetic_data: bool = False
+    report_sha256: str = ""
+
+    # Where it was read from, so that the examples beside it can be found; never part of the file.
+    _source: Path | None = PrivateAttr(default=None)
+
+    @field_validator("examples_file")
+    @classmethod
+    def _stays_beside(cls, value: str | None) -> str | None:
+        # A report comes from another machine: it must not make us read files elsewhere.
+        if value is not None and (PurePosixPath(value).name != value or "\\" in value or value in ("", ".", "..")):
+            raise ValueError("examples_file must be a plain file name beside the report")
+        return value
+
+    @model_validator(mode="after")
+    def _units_are_ours(self) -> DeviceReport:
+        for where in (self.metrics, *(w.metrics for w in self.workloads)):
+            for name, measurement in where.items():
+                if name in METRICS and measurement.unit != METRICS[name].unit:
+                    raise ValueError(f"metric {name} is in {measurement.unit}, expected {METRICS[name].unit}")
+        return self
+
+    @property
+    def source(self) -> Path | None:
+        """The file this report was read from or written to."""
+        return self._source
+
+
+def report_hash(fields: Mapping[str, Any]) -> str:
+    """sha256 over the canonical JSON (sorted keys, no spaces, UTF-8) of all fields except ``report_sha256``."""
+    body = {key: value for key, value in fields.items() if key != "report_sha256"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def write_report(report: DeviceReport, path: Path) -> DeviceReport:
+    """Seal the report with its hash and write it beside ``path``, then rename: a reader never sees half of it.
+
+    Returns the sealed report. SetupError when the disk does not take it.
+    """
+    fields = report.model_dump(mode="json")
+    fields["report_sha256"] = report_hash(fields)
+    write_text(path, json.dumps(fields, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n")
+    sealed = report.model_copy(update={"report_sha256": fields["report_sha256"]})
+    sealed._source = path
+    return sealed
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8) beside ``path``, fsync, rename. SetupError, and no leftovers, when that fails."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise SetupError(
+            f"{path}: cannot be written ({error.strerror})", next_step="free disk space or choose another folder"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_report(path: Path) -> DeviceReport:
+    """Read a report and refuse what cannot be believed.
+
+    ReportError for a missing or truncated file, another schema version, NaN, duplicate keys, unknown fields, wrong
+    types, and a body that does not match its own hash (a hand edit).
+    """
+    fields = _parse(path)
+    version = fields.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise ReportError(
+            f"{path}: schema version {version!r}, this olivepress reads {SCHEMA_VERSION}",
+            next_step="measure again with this olivepress, or read it with the one that wrote it",
+        )
+    try:
+        sealed = report_hash(fields)
+    except ValueError as error:  # 1e999 is legal JSON and reads as infinity
+        raise _unbelievable(path, "holds a number that is not finite") from error
+    if fields.get("report_sha256") != sealed:
+        raise _unbelievable(path, "its contents do not match report_sha256: it was changed after it was measured")
+    try:
+        report = DeviceReport.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "report"
+        raise _unbelievable(path, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
+    report._source = path
+    return report
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _unbelievable(path, f"larger than {MAX_BYTES} bytes, not a device report")
+        parsed = json.loads(
+            path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
+        )
+    except FileNotFoundError as error:
+        raise ReportError(f"{path}: no such report", next_step="olivepress bench writes one") from error
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror})", next_step="name a report file") from error
+    except json.JSONDecodeError as error:
+        raise _unbelievable(path, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
+    except _Refused as error:
+        raise _unbelievable(path, str(error)) from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
+        raise _unbelievable(path, f"not a JSON text ({type(error).__name__})") from error
+    if not isinstance(parsed, dict):
+        raise _unbelievable(path, f"expected a JSON object, found {type(parsed).__name__}")
+    return parsed
+
+
+class _Refused(ValueError):
+    """Raised inside the JSON parser's hooks, which know no path."""
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Refused(f"key {key!r} occurs twice")
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise _Refused(f"{name} is not a measurement; a metric that could not be measured is null with a reason")
+
+
+def _unbelievable(path: Path, why: str) -> ReportError:
+    return ReportError(f"{path}: {why}", next_step="measure again with olivepress bench")

@@ -1,0 +1,294 @@
+"""``olivepress rehearse``: the whole chain at real size on random weights, before anyone downloads or waits.
+
+The jobs are the recipe's own, run by the same runner; only the weights are random, the rows few and the steps two.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olivepress.artifact import Manifest, read_manifest
+from olivepress.catalog import ModelFacts
+from olivepress.data import build_dataset
+from olivepress.errors import JobError
+from olivepress.plan import Plan, find_recipe, make_plan, resolve_model
+from olivepress.recipe import Recipe
+from olivepress.run.child import child_environment, failure_in, run_child
+from olivepress.run.journal import append, events
+
+if TYPE_CHECKING:
+    from olivepress.console import ConsoleReporter
+    from olivepress.measure.report import DeviceReport
+
+__all__ = ["REHEARSALS", "rehearsal_recipe", "rehearse"]
+
+REHEARSALS = Path("benchmarks", "rehearsals")
+_SEED = 0
+_ROWS = {"max_train_rows": 8, "max_test_rows": 4}
+_STEPS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One line of the table: what it took, and how often it was killed or failed before it finished."""
+
+    name: str
+    seconds: float
+    peak_memory_bytes: int | None
+    peak_disk_bytes: int | None
+    size_bytes: int | None
+    unfinished_tries: int
+
+
+def rehearse(model: str, *, reporter: ConsoleReporter, keep: bool, as_json: bool) -> str:
+    """Run or finish the rehearsal of ``model`` and write its table; returns what is to be printed.
+
+    A kill at any point loses the running step only: the same command goes on. Raises what the runner raises.
+    """
+    from olivepress import pipeline
+
+    real, _ = find_recipe(model)
+    facts = resolve_model(real).facts
+    recipe = rehearsal_recipe(real)
+    made = _random_model(facts, recipe, reporter)
+    plan = make_plan(recipe, build_dataset(recipe.data))
+    pipeline.run(plan, reporter=reporter)
+    report = _bench(plan, reporter)
+    steps = [made, *_steps(plan)]
+    record = _record(real, plan, facts, steps, report)
+    REHEARSALS.mkdir(parents=True, exist_ok=True)
+    text = _markdown(record)
+    path = REHEARSALS / f"{real.name}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    if not keep:
+        shutil.rmtree(Path("runs", recipe.name), ignore_errors=True)
+        shutil.rmtree(Path(recipe.model.path), ignore_errors=True)
+    return json.dumps(record, indent=2) + "\n" if as_json else text
+
+
+def rehearsal_recipe(real: Recipe) -> Recipe:
+    """``real`` with random weights of its shape, two short steps and the CPU target only."""
+    fields = real.model_dump(mode="json")
+    fields["name"] = f"rehearsal-{real.name}"
+    fields["model"] = {"path": f"models/rehearsal-{real.name}"}
+    fields["data"] |= _ROWS
+    # A checkpoint after every step, so that a killed rehearsal shows that a fine-tune goes on.
+    fields["finetune"] |= {
+        "max_steps": _STEPS,
+        "batch_size": 1,
+        "gradient_accumulation_steps": 1,
+        "save_steps": 1,
+    }
+    fields["targets"] = ["cpu-int4"]
+    fields["benchmark"] = {"max_examples": 2, "workloads": [[128, 32]], "repetitions": 3}
+    return Recipe.model_validate_json(json.dumps(fields))
+
+
+def _random_model(facts: ModelFacts, recipe: Recipe, reporter: ConsoleReporter) -> Step:
+    """Make the model in a child process, so that its memory is its own; made once, noted beside the journal."""
+    work = Path("runs", recipe.name)
+    note, journal = work / "model.json", work / "journal.jsonl"
+    directory = Path(recipe.model.path)
+    reporter.begin("random model of the real shape")
+    if not (note.is_file() and directory.is_dir()):
+        work.mkdir(parents=True, exist_ok=True)
+        spec = work / "make-model.json"
+        spec.write_text(json.dumps({"config": facts.config, "out": str(directory)}), encoding="utf-8")
+        append(journal, "started", "random-model", "model")
+        log = work / "logs" / "random-model.log"
+        log.unlink(missing_ok=True)
+        progress = work / "model-progress.jsonl"
+        result = run_child(
+            ["-m", "olivepress.rehearsal", str(spec)],
+            log=log,
+            environment=child_environment(scratch=work, progress=progress, offline=True),
+            progress=progress,
+            on_progress=lambda done, total, _: reporter.update("writing", done, total),
+        )
+        if result.exit_code != 0:
+            raise failure_in(log, result)
+        fields = {
+            "seconds": round(result.seconds, 1),
+            "peak_memory_bytes": result.peak_memory_bytes,
+            "peak_disk_bytes": result.peak_disk_bytes,
+        }
+        note.write_text(json.dumps(fields), encoding="utf-8")
+        append(journal, "finished", "random-model", "model")
+    reporter.end(f"{directory}: {_size(directory) / 1e9:.2f} GB of random weights")
+    fields = json.loads(note.read_text(encoding="utf-8"))
+    return Step(
+        name="random model",
+        size_bytes=_size(directory),
+        unfinished_tries=_unfinished(journal, "random-model"),
+        **fields,
+    )
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _unfinished(journal: Path, job: str) -> int:
+    """How often the job was started and did not finish."""
+    mine = [event["event"] for event in events(journal) if event["job"] == job]
+    return mine.count("started") - mine.count("finished")
+
+
+def _steps(plan: Plan) -> list[Step]:
+    journal = Path("runs", plan.recipe.name, "journal.jsonl")
+    found = []
+    for job in plan.jobs:
+        manifest = read_manifest(plan.output_dir(job))
+        found.append(
+            Step(
+                name=job.id,
+                seconds=manifest.resources.seconds,
+                peak_memory_bytes=manifest.resources.peak_memory_bytes,
+                peak_disk_bytes=manifest.resources.peak_disk_bytes,
+                size_bytes=sum(file.bytes for file in manifest.files.values()),
+                unfinished_tries=_unfinished(journal, job.id),
+            )
+        )
+    return found
+
+
+def _bench(plan: Plan, reporter: ConsoleReporter) -> DeviceReport:
+    from olivepress import pipeline
+    from olivepress.measure.report import read_report
+
+    journal = Path("runs", plan.recipe.name, "journal.jsonl")
+    append(journal, "started", "bench", "bench")
+    reporter.begin("measure export-cpu-int4")
+    paths = pipeline.bench_plan(
+        plan, only="export-cpu-int4", tell=lambda _, stage, done, total: reporter.update(stage, done, total)
+    )
+    reporter.end("measured export-cpu-int4")
+    append(journal, "finished", "bench", "bench")
+    return read_report(paths[0])
+
+
+def _record(real: Recipe, plan: Plan, facts: ModelFacts, steps: Sequence[Step], report: DeviceReport) -> dict[str, Any]:
+    """The rehearsal as data; ``null`` is what could not be measured."""
+    from olivepress.measure.machine import fingerprint
+
+    finetune = read_manifest(plan.output_dir(plan.job("finetune")))
+    return {
+        "schema_version": 1,
+        "recipe": real.name,
+        "model": real.model.path,
+        "random_weights": True,
+        "parameters": facts.parameters,
+        "vocab_size": facts.config["vocab_size"],
+        "machine": fingerprint().model_dump(mode="json"),
+        "steps": [vars(step) for step in steps],
+        "checks": {job.id: _checks(read_manifest(plan.output_dir(job))) for job in plan.jobs},
+        "bench": {name: value.model_dump(mode="json") for name, value in report.metrics.items()},
+        "bench_unfinished_tries": _unfinished(Path("runs", plan.recipe.name, "journal.jsonl"), "bench"),
+        "seconds_per_example": _seconds_per_example(plan),
+        "finetune_hours_for_the_recipe": _real_hours(real, _seconds_per_example(plan)),
+        "versions": finetune.versions,
+        "git_commit": finetune.git_commit,
+    }
+
+
+def _checks(manifest: Manifest) -> list[dict[str, Any]]:
+    return [check.model_dump() for check in manifest.checks]
+
+
+def _seconds_per_example(plan: Plan) -> float | None:
+    """Seconds of the last training step (batch of one), from the training record that travels with the adapter."""
+    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
+    if not path.is_file():
+        return None
+    seconds = [json.loads(line)["seconds"] for line in path.read_text(encoding="utf-8").splitlines()]
+    steps = [b - a for a, b in zip([0.0, *seconds], seconds, strict=False) if b > a]
+    return round(steps[-1], 2) if steps else None
+
+
+def _real_hours(real: Recipe, seconds: float | None) -> float | None:
+    """Hours that the recipe's whole fine-tune would take at this rate on this machine."""
+    if seconds is None:
+        return None
+    settings = real.finetune
+    rows = len(build_dataset(real.data).splits["train"])
+    examples = settings.epochs * rows
+    if settings.max_steps:
+        examples = settings.max_steps * settings.batch_size * settings.gradient_accumulation_steps
+    return round(examples * seconds / 3600, 1)
+
+
+def _markdown(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    lines = [
+        f"# Rehearsal of {record['recipe']}: {record['model']}, {record['parameters'] / 1e9:.2f} B parameters",
+        "",
+        f"Random weights of the real shape, a synthetic tokenizer of the real size ({record['vocab_size']:,} tokens), "
+        f"{_STEPS} fine-tuning steps of one example. Machine: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 1e9:.0f} GB. Made by `make rehearse MODEL={record['recipe']}`.",
+        "",
+        "| step | seconds | peak memory | disk high-water | left on disk | killed or failed before |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for step in record["steps"]:
+        sizes = [step["peak_memory_bytes"], step["peak_disk_bytes"], step["size_bytes"]]
+        shown = " | ".join("not measured" if size is None else f"{size / 1e9:.2f} GB" for size in sizes)
+        lines.append(f"| {step['name']} | {step['seconds']:.0f} | {shown} | {step['unfinished_tries']} |")
+    lines += ["", *_bench_lines(record)]
+    if record["finetune_hours_for_the_recipe"] is not None:
+        lines += [
+            "",
+            f"The real run on this machine: {record['seconds_per_example']} s an example of fine-tuning, so about "
+            f"**{record['finetune_hours_for_the_recipe']} hours** for the recipe's epochs on its data; "
+            "merge and export as above.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _bench_lines(record: dict[str, Any]) -> list[str]:
+    found = record["bench"]
+    names = ("load_ms", "ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes", "size_on_disk_bytes")
+    shown = [
+        f"{name} {found[name]['value']:,.1f} (n={found[name]['n']})"
+        for name in names
+        if found.get(name, {}).get("value") is not None
+    ]
+    kl = [check for check in record["checks"]["export-cpu-int4"] if check["name"] == "kl_divergence"]
+    held = f"; KL to the PyTorch parent {kl[0]['value']:.2e} nats a token, limit {kl[0]['limit']}" if kl else ""
+    killed = record["bench_unfinished_tries"]
+    return [f"CPU int4, measured ({killed} unfinished tries before): {', '.join(shown)}{held}."]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Entry of the child that writes the random model."""
+    from olivepress.rehearse.model import make_random_model
+
+    spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    last = 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 1.0:
+            last = time.monotonic()
+            import os
+
+            with Path(os.environ["OLIVEPRESS_PROGRESS"]).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"done": done, "total": total}) + "\n")
+
+    try:
+        make_random_model(spec["config"], Path(spec["out"]), seed=_SEED, progress=tell)
+    except JobError as error:
+        print(f"JobError: {error}")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

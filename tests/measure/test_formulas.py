@@ -1,0 +1,117 @@
+"""Every formula against a calculation by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from olivepress.measure.accuracy import MARGIN_TOKENS, Example, answer_budget, greedy_divergence, task_metrics
+from olivepress.measure.fidelity import divergence, kl_top, log_softmax
+from olivepress.measure.intervals import bootstrap_median, cluster_mean, wilson
+from olivepress.measure.latency import cell_metrics
+from olivepress.measure.machine import machine_slug, peak_rss_bytes
+from olivepress.measure.reference import top_logprobs
+from olivepress.measure.registry import declare
+from olivepress.measure.report import LatencySample
+
+
+def test_wilson_by_hand() -> None:
+    # 15 of 20, z = 1.96: centre (0.75 + 3.8415/40)/(1 + 3.8415/20) = 0.70972, half width 0.17857
+    low, high = wilson(15, 20)
+    assert low == pytest.approx(0.53130, abs=2e-5)
+    assert high == pytest.approx(0.88814, abs=2e-5)
+    assert wilson(0, 10)[0] == 0.0 and wilson(0, 10)[1] == pytest.approx(0.27753, abs=2e-5)
+    assert wilson(10, 10)[1] == 1.0
+    with pytest.raises(ValueError):
+        wilson(0, 0)
+
+
+def test_bootstraps_are_seeded_and_honest() -> None:
+    values = [10.0, 11.0, 12.0, 13.0, 50.0]
+    assert bootstrap_median(values) == bootstrap_median(values)
+    low, high = bootstrap_median(values) or (0, 0)
+    assert 10.0 <= low <= 12.0 <= high <= 50.0
+    assert bootstrap_median([1.0, 2.0]) is None
+    assert bootstrap_median([3.0] * 5) == (3.0, 3.0)
+    # One prompt of 1000 tokens and two of 10: the ratio estimator weighs by tokens, and resampling prompts shows it.
+    low, high = cluster_mean([1000.0, 0.0, 0.0], [1000, 10, 10]) or (0, 0)
+    assert low == 0.0 and high == 1.0
+
+
+def test_latency_metrics_by_hand() -> None:
+    samples = [
+        LatencySample(workload="100x5", repetition=i, ttft_ms=t, request_ttft_ms=t + 1, step_ms=(s, s, s, 2 * s))
+        for i, (t, s) in enumerate([(50.0, 10.0), (40.0, 8.0), (100.0, 20.0)])
+    ]
+    found = cell_metrics(samples, prompt_tokens=100, load_ms=7.0, peak_memory_bytes=123)
+    assert found["ttft_ms"].value == 50.0
+    assert found["request_ttft_ms"].value == 51.0
+    assert found["prefill_tps"].value == pytest.approx(2000.0)  # 100 tokens / 0.050 s
+    assert found["decode_tps"].value == pytest.approx(80.0)  # 4 tokens / 0.050 s
+    steps = sorted([10, 10, 10, 20, 8, 8, 8, 16, 20, 20, 20, 40])
+    assert found["itl_p50_ms"].value == pytest.approx((steps[5] + steps[6]) / 2)
+    assert found["itl_p90_ms"].value == pytest.approx(steps[9] + 0.9 * (steps[10] - steps[9]))
+    assert found["itl_p99_ms"].n == 12
+    assert found["peak_memory_bytes"].value == 123 and found["load_ms"].n == 1
+
+
+def test_kl_by_hand() -> None:
+    p, q = np.array([[0.5, 0.25, 0.25]]), np.array([[0.25, 0.5, 0.25]])
+    by_hand = 0.5 * math.log(2) + 0.25 * math.log(0.5)
+    assert divergence(np.log(p), np.log(q))[0] == pytest.approx(by_hand)
+    assert divergence(np.log(p), np.log(p))[0] == 0.0
+    assert log_softmax(np.log(p) + 1000)[0] == pytest.approx(np.log(p[0]))
+    # top 1 and one bucket for the rest: 0.5 ln(0.5/0.25) + 0.5 ln(0.5/0.75)
+    top = kl_top(np.log(q), np.array([[0]]), np.log(p[:, :1]), np.array([0.5]))[0]
+    assert top == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(0.5 / 0.75))
+    assert top <= by_hand
+
+
+def test_top_k_bounds_the_full_divergence_from_below() -> None:
+    rng = np.random.default_rng(1)
+    parent, model = rng.normal(0, 3, (40, 1000)), rng.normal(0, 3, (40, 1000))
+    ids, logprobs, tail = top_logprobs(parent.astype(np.float32), rows=7)
+    assert ids.shape == (40, 256) and (ids[:, 0] == parent.argmax(axis=1)).all()
+    assert (np.diff(logprobs, axis=1) <= 0).all()
+    assert np.exp(logprobs).sum(axis=1) + tail == pytest.approx(np.ones(40), abs=1e-5)
+    logq = log_softmax(model)
+    full = divergence(log_softmax(parent), logq)
+    part = kl_top(logq, ids, logprobs.astype(np.float64), tail.astype(np.float64))
+    assert (part <= full + 1e-6).all() and part.mean() > 0.8 * full.mean()
+
+
+def test_task_metrics() -> None:
+    examples = [
+        Example(id="1", output=' {"a": 1}\n', expected='{"a": 1}'),
+        Example(id="2", output='{"a":1}', expected='{"a": 1}'),  # another spelling is not an exact match
+        Example(id="3", output='{"a": 1', expected='{"a": 1}'),
+        Example(id="4", output="Happy", expected="happy"),
+    ]
+    found = task_metrics(examples)
+    assert found["exact_match"].value == 0.25 and found["exact_match"].n == 4
+    assert found["json_valid"].value == pytest.approx(2 / 3) and found["json_valid"].n == 3
+    only_text = task_metrics(examples[3:])
+    assert only_text["json_valid"].value is None and "JSON" in str(only_text["json_valid"].reason)
+    assert task_metrics([])["exact_match"].reason == "no dataset was given"
+    assert answer_budget([3, 12, 5]) == 12 + MARGIN_TOKENS
+
+
+def test_greedy_divergence() -> None:
+    assert greedy_divergence([1, 2, 3], [1, 2, 3]) is None
+    assert greedy_divergence([1, 2, 3], [1, 9, 3]) == 1
+    assert greedy_divergence([1, 2], [1, 2, 3]) == 2
+
+
+def test_machine() -> None:
+    slug = machine_slug("x86_64", "Intel(R) Xeon(R) Processor @ 2.30GHz", 2)
+    assert slug == "x86_64-intel-xeon-2c"
+    assert machine_slug("AMD64", "AMD Ryzen 9 7950X 16-Core Processor", 32) == "amd64-amd-ryzen-9-32c"
+    assert machine_slug("../x", "../../etc", 1) == "x-etc-1c"
+    assert peak_rss_bytes() > 10_000_000
+
+
+def test_a_metric_has_one_meaning() -> None:
+    with pytest.raises(ValueError, match="declared twice"):
+        declare("ttft_ms", "ms", "higher", "TTFT", "Another meaning.")

@@ -1,0 +1,302 @@
+"""The small random model through the real runtime: parity with PyTorch, fidelity, a whole bench."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from olivepress.errors import JobError
+from olivepress.measure import bench, fidelity, genai_answers, genai_token_ids, greedy_divergence, read_report
+from olivepress.measure.child import run_child
+from olivepress.measure.latency import Workload
+from olivepress.measure.prompts import eos_token_ids
+
+from .conftest import row
+
+CELL = Workload(prompt_tokens=16, generated_tokens=8)
+
+
+@pytest.fixture(scope="session")
+def prompts() -> list[list[int]]:
+    rng = np.random.default_rng(3)
+    # 90 tokens take two appended chunks; short ones make the padding of a batch visible.
+    return [rng.integers(5, 300, length).tolist() for length in (90, 3, 17, 40, 1, 64, 65)] + [
+        [9, 0, 12, 0, 7]  # the pad id inside a prompt is a token like any other
+    ]
+
+
+@pytest.fixture(scope="session")
+def reference(hf_model: Path, prompts: list[list[int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from olivepress.measure.reference import write_reference
+
+    return write_reference(hf_model, prompts, tmp_path_factory.mktemp("reference") / "parent")
+
+
+def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: list[list[int]]) -> None:
+    found = fidelity(fp32_model, reference)
+    tokens = sum(len(p) for p in prompts)
+    assert {m.n for m in found.values()} == {tokens}
+    assert found["max_abs_logit_diff"].value is not None and found["max_abs_logit_diff"].value < 1e-3
+    assert found["kl_divergence"].value is not None and found["kl_divergence"].value < 1e-6
+    assert found["kl_p999"].value is not None and found["kl_p999"].value < 1e-6
+    assert found["kl_top256"].value is not None and found["kl_top256"].value < 1e-6
+    assert found["top1_agreement"].value == 1.0
+
+
+def test_int4_damage_is_seen_and_bounded_from_below(int4_model: Path, reference: Path) -> None:
+    found = {name: m.value or 0.0 for name, m in fidelity(int4_model, reference).items()}
+    assert found["kl_divergence"] > 0.01 and found["max_abs_logit_diff"] > 0.1
+    assert 0.5 * found["kl_divergence"] < found["kl_top256"] <= found["kl_divergence"] + 1e-6
+    assert found["kl_p999"] > found["kl_divergence"] and found["top1_agreement"] < 1.0
+
+
+def test_on_the_device_only_the_top_is_known(int4_model: Path, reference: Path, tmp_path: Path) -> None:
+    shutil.copy(reference / "reference.npz", tmp_path)
+    found = fidelity(int4_model, tmp_path)
+    desk = fidelity(int4_model, reference)
+    assert found["kl_top256"] == desk["kl_top256"] and found["top1_agreement"] == desk["top1_agreement"]
+    for name in ("kl_divergence", "kl_p999", "max_abs_logit_diff"):
+        assert found[name].value is None and "stay at the desk" in str(found[name].reason)
+
+
+def test_the_fixture_is_not_just_fast_but_long_enough(reference: Path, prompts: list[list[int]]) -> None:
+    files = sorted(reference.glob("logits-*.npy"))
+    assert len(files) == len(prompts)
+    assert np.load(files[0]).shape[0] == 90 and np.load(files[0]).dtype == np.float32
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "format"])
+def test_a_bad_reference_is_refused(fp32_model: Path, reference: Path, tmp_path: Path, damage: str) -> None:
+    if damage == "garbage":
+        (tmp_path / "reference.npz").write_bytes(b"PK no")
+    if damage == "format":
+        with np.load(reference / "reference.npz") as data:
+            np.savez(tmp_path / "reference.npz", **(dict(data) | {"format": np.int64(9)}))
+    with pytest.raises(JobError, match="not a reference"):
+        fidelity(fp32_model, tmp_path)
+
+
+def test_a_reference_with_an_adapter_is_that_of_the_merged_model(
+    hf_model: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from olivepress.measure.reference import write_reference
+
+    base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
+    config = LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    tuned = get_peft_model(base, config)
+    tuned.save_pretrained(tmp_path / "adapter")
+    tuned.merge_and_unload().save_pretrained(tmp_path / "merged")
+    spec = {"token_ids": prompts[:2], "out_dir": str(tmp_path / "a"), "adapter_dir": str(tmp_path / "adapter")}
+    run_child("reference", spec | {"model_dir": str(hf_model)})
+    write_reference(_with_tokenizer(tmp_path / "merged", hf_model), prompts[:2], tmp_path / "m")
+    first, second = (np.load(tmp_path / name / "logits-0000.npy") for name in "am")
+    assert np.abs(first - second).max() < 1e-3
+    with np.load(tmp_path / "a" / "reference.npz") as data:
+        assert data["vocab_size"] == first.shape[1] and data["top_ids"].shape == (93, 256)
+
+
+def _with_tokenizer(folder: Path, hf_model: Path) -> Path:
+    for file in hf_model.glob("*token*"):
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder)
+    return folder
+
+
+def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: list[list[int]]) -> None:
+    from olivepress.measure.reference import pytorch_answers
+
+    ours = genai_answers(fp32_model, prompts, 24)
+    parent = pytorch_answers(hf_model, prompts, 24, batch_size=4)
+    assert [greedy_divergence(a, b) for a, b in zip(ours, parent, strict=True)] == [None] * len(prompts)
+    assert all(len(a) <= 24 and not set(a) & set(eos_token_ids(fp32_model)) for a in ours)
+    assert any(len(a) == 24 for a in ours)
+
+
+def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list[list[int]], tmp_path: Path) -> None:
+    from olivepress.measure.reference import pytorch_answers
+
+    free = genai_answers(fp32_model, prompts[:3], 12)
+    second = free[0][4]  # declare a token that does come up to be a second EOS
+    onnx, torch_dir = tmp_path / "onnx", tmp_path / "hf"
+    shutil.copytree(fp32_model, onnx)
+    shutil.copytree(hf_model, torch_dir)
+    config = json.loads((onnx / "genai_config.json").read_text())
+    config["model"]["eos_token_id"] = [config["model"]["eos_token_id"], second]
+    (onnx / "genai_config.json").write_text(json.dumps(config))
+    generation = json.loads((torch_dir / "generation_config.json").read_text())
+    # Sampling advice of a model card must not change greedy answers either.
+    generation |= {"eos_token_id": config["model"]["eos_token_id"], "repetition_penalty": 3.0}
+    (torch_dir / "generation_config.json").write_text(json.dumps(generation))
+    ours = genai_answers(onnx, prompts[:3], 12)
+    assert ours[0] == free[0][: free[0].index(second)]
+    assert ours == pytorch_answers(torch_dir, prompts[:3], 12)
+
+
+def test_the_context_limit(hf_model: Path, fp32_model: Path) -> None:
+    from olivepress.measure.reference import pytorch_answers
+
+    nearly = [[7] * 250]  # the context holds 256
+    ours = genai_answers(fp32_model, nearly, 20)
+    assert len(ours[0]) <= 6
+    assert ours == pytorch_answers(hf_model, nearly, 20)
+    with pytest.raises(JobError, match="does not fit its context of 256"):
+        genai_answers(fp32_model, [[7] * 256], 4)
+    with pytest.raises(JobError, match="does not fit its context of 256"):
+        pytorch_answers(hf_model, [[7] * 256], 4)
+
+
+def test_a_trailing_pad_is_refused_not_ignored(fp32_model: Path) -> None:
+    with pytest.raises(JobError, match="ends with the pad token 0"):
+        genai_answers(fp32_model, [[9, 0, 12, 0]], 4)
+
+
+def test_tokenizers_agree(hf_model: Path, fp32_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    texts = ["<|user|>\nturn the lamp on<|end|>\n<|assistant|>\n", "  two spaces", 'héllo ✓ {"a": [1]}\n', ""]
+    theirs = AutoTokenizer.from_pretrained(hf_model)(texts, add_special_tokens=False)["input_ids"]
+    assert genai_token_ids(fp32_model, texts) == theirs
+
+
+def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from olivepress.measure.reference import parameter_count, write_reference
+
+    with pytest.raises(JobError, match=r"no \*\.safetensors"):
+        parameter_count(tmp_path)
+    expected = sum(t.numel() for t in load_file(hf_model / "model.safetensors").values())
+    assert parameter_count(hf_model) == expected
+    broken = tmp_path / "nan"
+    shutil.copytree(hf_model, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], float("nan"))
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(JobError, match="NaN or infinite logits"):
+        write_reference(broken, [[5, 6]], tmp_path / "out")
+    (broken / "model.safetensors").write_bytes(b"garbage")
+    with pytest.raises(JobError, match="not a readable safetensors"):
+        parameter_count(broken)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["nan"]  # nothing half-written
+
+
+def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    question = "turn the lamp on"
+    answer = _first_answer(fp32_model, question)
+    folder = make_dataset([row(0, question, answer), row(1, question, "something else")])
+    stages: list[tuple[str, int, int]] = []
+    out = tmp_path / "out" / "cpu-fp32.json"
+    report = bench(
+        model_dir=fp32_model,
+        runtime="onnxruntime-genai",
+        dataset_dir=folder,
+        out_path=out,
+        recipe="tiny",
+        job="cpu-fp32",
+        artifact_sha256="c" * 64,
+        workloads=[CELL, Workload(prompt_tokens=250, generated_tokens=128)],
+        repetitions=3,
+        reference_dir=reference,
+        random_weights=True,
+        progress=lambda stage, done, total: stages.append((stage, done, total)),
+        now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    assert read_report(out) == report
+    assert report.metrics["exact_match"].value == 0.5
+    assert report.metrics["kl_divergence"].value is not None
+    assert report.headline_workload == "16x8" and report.random_weights
+    for name in ("load_ms", "ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes"):
+        assert (report.metrics[name].value or 0) > 0, name
+    first, second = report.workloads
+    assert first.reason is None and second.metrics["ttft_ms"].value is None
+    assert second.reason == "378 tokens, the model's context holds 256"
+    assert [(s.repetition, len(s.step_ms)) for s in report.samples] == [(0, 7), (1, 7), (2, 7)]
+    assert all(s.request_ttft_ms > s.ttft_ms for s in report.samples)
+    lines = [json.loads(line) for line in (out.parent / "cpu-fp32.examples.jsonl").read_text().splitlines()]
+    assert [(e["id"], e["correct"]) for e in lines] == [("r0", True), ("r1", False)]
+    assert ("answers", 2, 2) in stages and ("latency", 2, 2) in stages
+    assert str(tmp_path) not in out.read_text()  # a report names no folder of this machine
+
+
+def _first_answer(model_dir: Path, question: str) -> str:
+    """What the random model says, cut before a token that would not survive decoding and encoding again."""
+    from olivepress.measure.accuracy import measure_genai
+    from olivepress.measure.dataset import Row
+
+    expected = "x" * 20
+    messages = ({"role": "user", "content": question}, {"role": "assistant", "content": expected})
+    examples, _ = measure_genai(model_dir, [Row(id="0", messages=messages, label=None)])
+    return examples[0].output
+
+
+def test_the_parent_is_measured_for_accuracy_only(
+    hf_model: Path, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    report = bench(
+        model_dir=hf_model,
+        runtime="pytorch",
+        dataset_dir=make_dataset([row(i, "turn the lamp on", "no") for i in range(3)]),
+        out_path=tmp_path / "base.json",
+        recipe="tiny",
+        job="base",
+        artifact_sha256="c" * 64,
+        limit=2,
+    )
+    assert report.metrics["exact_match"].n == 2 and report.dataset is not None and report.dataset.of == 3
+    assert report.metrics["ttft_ms"].value is None
+    assert report.metrics["ttft_ms"].reason == "the PyTorch parent is measured for accuracy only"
+    assert report.metrics["size_on_disk_bytes"].value == sum(f.stat().st_size for f in hf_model.iterdir())
+
+
+def test_a_cell_that_cannot_run_costs_only_itself(fp32_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(fp32_model, broken)
+    (broken / "model.onnx").write_bytes(b"not a model")
+    report = bench(
+        model_dir=broken,
+        runtime="onnxruntime-genai",
+        dataset_dir=None,
+        out_path=tmp_path / "r.json",
+        recipe="tiny",
+        job="cpu-fp32",
+        artifact_sha256="c" * 64,
+        workloads=[CELL],
+    )
+    assert report.metrics["ttft_ms"].value is None and report.workloads[0].reason
+    assert report.metrics["exact_match"].reason == "no dataset was given"
+    assert report.headline_workload is None
+    emulated = bench(
+        model_dir=fp32_model,
+        runtime="onnxruntime-genai",
+        dataset_dir=None,
+        out_path=tmp_path / "e.json",
+        recipe="tiny",
+        job="qnn",
+        artifact_sha256="c" * 64,
+        workloads=[CELL],
+        emulated=True,
+    )
+    assert "emulated" in str(emulated.metrics["decode_tps"].reason)
+
+
+def test_a_silent_fallback_to_the_cpu_is_told(fp32_model: Path) -> None:
+    spec = {
+        "model_dir": str(fp32_model),
+        "workload": CELL.model_dump(),
+        "repetitions": 1,
+        "warmups": 0,
+        "execution_provider": "CUDAExecutionProvider",
+    }
+    with pytest.raises(JobError, match="asked for CUDAExecutionProvider, the runtime placed the model on the CPU"):
+        run_child("latency", spec)
