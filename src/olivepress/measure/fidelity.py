@@ -19,7 +19,7 @@ __all__ = ["FIDELITY_METRICS", "Reference", "divergence", "fidelity", "kl_top", 
 
 FIDELITY_METRICS = ("max_abs_logit_diff", "kl_divergence", "kl_p999", "kl_top256", "top1_agreement")
 ROWS = 16  # positions handled at once: 16 × 200k × float64 = 26 MB per array
-PREFILL = 64  # tokens appended at once: 64 × 200k × float32 = 51 MB of logits
+PREFILL_BYTES = 256 * 1024 * 1024  # of float32 logits for the tokens appended at once: 335 tokens at 200k
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +100,17 @@ def fidelity(model_dir: Path, reference_dir: Path, *, progress: Progress | None 
 
 
 def _model_logits(og: Any, model: Any, ids: np.ndarray, vocabulary: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks, as genai keeps the logits of one append."""
+    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks, as genai keeps the logits of one append.
+
+    Chunks are as long as memory allows: a longrope model takes its long factors by the length of an append, so that
+    a prompt across original_max_position_embeddings must go in whole, as the parent saw it.
+    """
+    prefill = max(PREFILL_BYTES // (4 * vocabulary), ROWS)
     params = og.GeneratorParams(model)
     params.set_search_options(do_sample=False, num_beams=1, max_length=len(ids) + 1)
     generator = og.Generator(model, params)
-    for offset in range(0, len(ids), PREFILL):
-        part = ids[offset : offset + PREFILL].astype(np.int32)
+    for offset in range(0, len(ids), prefill):
+        part = ids[offset : offset + prefill].astype(np.int32)
         generator.append_tokens(part)
         logits = generator.get_output("logits")[0]
         if logits.shape[0] != len(part) or logits.shape[1] < vocabulary:

@@ -1,0 +1,36 @@
+"""Render the workflows of the recipes that ship into olive_configs/, or check that they are up to date (--check)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from olivepress.pipeline import load_plan, render_files, write_workflows
+from olivepress.workflow import CONFIGS
+
+GOLDEN = ("tiny-phi", "phi", "llama", "qwen")
+
+
+def main(arguments: list[str]) -> int:
+    """0 when all is up to date or was written, 1 naming the first file that is not."""
+    checked = 0
+    for name in GOLDEN:
+        plan = load_plan(name)
+        if "--check" not in arguments:
+            write_workflows(plan)
+            continue
+        files = render_files(plan)
+        extra = set((CONFIGS / name).glob("*")) - set(files) - {CONFIGS / name / "__pycache__"}
+        stale = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
+        for path in [*stale, *sorted(extra, key=Path.as_posix)]:
+            print(f"{path}: not what its recipe renders; next: make golden")
+            return 1
+        checked += len(files)
+    if "--check" in arguments:
+        print(f"{checked} golden files are up to date")
+        return 0 if checked else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

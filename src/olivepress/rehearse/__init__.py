@@ -1,0 +1,14 @@
+"""Rehearsals at real size: random weights and a synthetic tokenizer of a real model's shape."""
+
+from olivepress.rehearse.model import MARKER, Progress, make_random_model, weight_bytes
+from olivepress.rehearse.tokenizer import SpecialTokens, make_tokenizer, special_tokens
+
+__all__ = [
+    "MARKER",
+    "Progress",
+    "SpecialTokens",
+    "make_random_model",
+    "make_tokenizer",
+    "special_tokens",
+    "weight_bytes",
+]

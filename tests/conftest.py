@@ -1,0 +1,46 @@
+"""Shared fixtures: a project directory to run in, and small random models of every family."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project root with the recipes that ship; the test runs in it."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def olivepress() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command as a user types it, in the current directory."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from olivepress.cli import main; main()", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The real data; absent, the test is skipped with a reason, or fails under ``make test-real``."""
+    if not SHARED_DATA.is_dir():
+        message = f"the real data is not at {SHARED_DATA.relative_to(ROOT.parent)} beside the project"
+        if os.environ.get("OLIVEPRESS_REQUIRE_DATA"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return SHARED_DATA

@@ -1,0 +1,66 @@
+"""Recipes are read strictly; every mistake is one line with file, line, expectation and nearest key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from olivepress.errors import RecipeError
+from olivepress.recipe import json_schema, load_recipe
+
+GOOD = "name: mine\nmodel: {path: some/model}\ndata: {demo: short-qa}\ntargets: [cpu-int4]\n"
+
+
+def test_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD)
+    recipe = load_recipe(path)
+    assert (recipe.finetune.r, recipe.adapter_mode, recipe.targets) == (16, "merge", ("cpu-int4",))
+    assert recipe.model.trust_remote_code is False
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        (GOOD + "finetune:\n  lerning_rate: 1.0\n", 6, "did you mean 'learning_rate'?"),
+        (GOOD + "finetune:\n  learning_rate: 1e-5\n", 6, "write 1.0e-05, not 1e-5"),
+        (GOOD + "finetune:\n  r: '4'\n", 6, "expected a valid integer"),
+        (GOOD + "finetune:\n  r: 0\n", 6, "greater than or equal to 1"),
+        (GOOD + "name: again\n", 5, "given twice, first on line 1"),
+        (GOOD + "finetune: [1]\n", 5, "expected an object"),
+        (GOOD + "foo: {a: b\n", 6, "not valid YAML"),
+        (GOOD + "tragets: [x]\n", 5, "did you mean 'targets'?"),
+        (GOOD.replace("demo: short-qa", "demos: short-qa"), 3, "did you mean 'demo'?"),
+        (GOOD.replace("demo: short-qa", "demo: short-qa, source: x"), 3, "exactly one of the keys"),
+        (GOOD + "adapter_mode: multi\n", 5, "expected 'merge'"),
+        (GOOD.replace("name: mine", "name: ../up"), 1, "expected String should match"),
+        ("", 1, "is empty"),
+        ("- a\n", 1, "expected a mapping"),
+        ("!!python/object/apply:os.system ['true']\n", 1, "not valid YAML"),
+    ],
+)
+def test_mistakes_name_the_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert says in message
+    assert "\n" not in message
+    assert message.startswith(f"{path}:{line}:") or (not text and str(path) in message)
+
+
+def test_missing_and_binary_file(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no such file"):
+        load_recipe(tmp_path / "nothing.yaml")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match=r"cannot be read as text|not valid YAML"):
+        load_recipe(tmp_path / "b.yaml")
+
+
+def test_json_schema_is_strict() -> None:
+    schema = json.loads(json_schema())
+    assert schema["additionalProperties"] is False
+    assert "learning_rate" in schema["$defs"]["Finetune"]["properties"]
