@@ -168,10 +168,10 @@ def test_unknown_target(project: Path) -> None:
 def test_own_target_beside_the_recipe(project: Path) -> None:
     (project / "recipes" / "targets").mkdir()
     shipped = ROOT / "src" / "olivepress" / "catalog" / "targets" / "cpu-int4.yaml"
-    text = shipped.read_text().replace("target: cpu-int4", "target: my-board").replace("32", "16")
+    text = shipped.read_text().replace("target: cpu-int4", "target: my-board").replace("128", "64")
     (project / "recipes" / "targets" / "my-board.yaml").write_text(text)
     recipe = (project / "recipes" / "tiny-phi.yaml").read_text().replace("cuda-int4", "my-board")
     (project / "recipes" / "mine.yaml").write_text(recipe)
     plan = load_plan("recipes/mine.yaml")
     assert plan.jobs[-1].id == "export-my-board"
-    assert "group_size: 16" in render_all(plan)[-1].text
+    assert "group_size: 64" in render_all(plan)[-1].text

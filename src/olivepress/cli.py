@@ -278,8 +278,13 @@ def _print_plan(made: Plan, as_json: bool) -> None:
 
 def main() -> None:
     """Entry point: errors of ours in one line, with their exit code; Ctrl-C is 130."""
+    # typer carries its own click and exports only one leaf of its errors.
+    usage_error: Any = typer.BadParameter.__mro__[2]
     try:
         app(standalone_mode=False)
+    except usage_error as error:
+        print(f"olivepress: {error.format_message()}; next: olivepress --help", file=sys.stderr)
+        sys.exit(2)
     except OlivepressError as error:
         if "--debug" in sys.argv:
             raise

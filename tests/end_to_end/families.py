@@ -11,7 +11,7 @@ from olivepress.rehearse.model import make_random_model
 # No dimension of a linear layer may equal the vocabulary size: genai's builder takes such a layer for the head.
 _SMALL = {
     "hidden_size": 128,
-    "intermediate_size": 352,
+    "intermediate_size": 384,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,

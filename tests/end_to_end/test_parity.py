@@ -1,0 +1,42 @@
+"""The real chain, from fine-tune to ONNX, on a small random model of each family: fp32 ONNX is held to PyTorch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from olivepress.artifact import read_manifest
+from tests.end_to_end.families import CASES, make_small_model, write_recipe
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> None:
+    make_small_model(case, project / "models" / case)
+    write_recipe(project / "recipes" / f"{case}.yaml", f"models/{case}")
+    done = olivepress("run", case, "--json")
+    assert done.returncode == 0, done.stderr
+    manifests = {manifest["job"]: manifest for manifest in json.loads(done.stdout)}
+    assert list(manifests) == ["finetune", "merge", "export-cpu-fp32"]
+    assert all(manifest["random_weights"] for manifest in manifests.values())
+    export = read_manifest(project / "runs" / case / "export-cpu-fp32", verify=True)
+    checks = {check.name: check for check in export.checks}
+    difference = checks["max_abs_logit_diff"].value
+    assert difference is not None and difference < 1e-3
+    # The compared prompts are long enough to leave the original context where the case means to.
+    if "extended" in case:
+        original = json.loads((project / "models" / case / "config.json").read_text())
+        lengths = _prompt_lengths(project / "runs" / case / "merge" / "reference" / "reference.npz")
+        assert max(lengths) > original["original_max_position_embeddings"]
+
+
+def _prompt_lengths(path: Path) -> list[int]:
+    import numpy as np
+
+    with np.load(path) as data:
+        return [int(length) for length in data["lengths"]]

@@ -1,0 +1,187 @@
+"""The runner on real Olive: truth of exit codes, resume after kill -9, and what counts as the same job."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from olivepress.artifact import read_manifest
+from olivepress.errors import ReportError
+from olivepress.run.journal import append, events
+from tests.end_to_end.families import make_small_model, write_recipe
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+CASE = "qwen2-tied"
+COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+
+
+@pytest.fixture
+def small(project: Path) -> Path:
+    """A project with one small model and its recipe, called ``small``."""
+    make_small_model(CASE, project / "models" / "small")
+    write_recipe(project / "recipes" / "small.yaml", "models/small", targets=["cpu-fp32", "cpu-int4"])
+    return project
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "what the test waits for did not happen"
+        time.sleep(0.05)
+
+
+def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -> None:
+    """Killed in each job, the same command finishes and repeats no finished job; plain Olive makes the same files."""
+    journal = small / "runs" / "small" / "journal.jsonl"
+    jobs = ["finetune", "merge", "export-cpu-fp32", "export-cpu-int4"]
+    for job in jobs:
+        process = subprocess.Popen([*COMMAND, "run", "small"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda job=job: any(e["job"] == job and e["event"] == "started" for e in events(journal)))
+            if job == "finetune":  # in the middle of training: a checkpoint is there, the end is not
+                wait_for(lambda: any(small.glob("runs/small/.training/finetune-*/checkpoint-*/trainer_state.json")))
+            else:
+                time.sleep(1.0)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        wait_for(lambda: not _olive_processes(small))
+    done = olivepress("run", "small", "--json")
+    assert done.returncode == 0, done.stderr
+    count = Counter((event["job"], event["event"]) for event in events(journal))
+    for job in jobs:
+        assert count[job, "finished"] == 1
+        assert count[job, "started"] >= 2
+    assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
+    again = olivepress("run", "small", "--json")
+    assert [manifest["state"] for manifest in json.loads(again.stdout)] == ["kept"] * 4
+    _plain_olive_makes_the_same(small)
+
+
+def _olive_processes(project: Path) -> list[int]:
+    """Olive processes that work in ``project``: none may outlive a killed olivepress."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cwd").resolve() == project.resolve() and b"olive" in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def _plain_olive_makes_the_same(project: Path) -> None:
+    job = project / "runs" / "small" / "export-cpu-int4"
+    ours = {name: file.sha256 for name, file in read_manifest(job).files.items()}
+    job.rename(project / "ours")
+    environment = {**os.environ, "OLIVE_DISABLE_TELEMETRY": "1", "CI": "1"}
+    command = [sys.executable, "-m", "olive", "run", "--config", "olive_configs/small/export-cpu-int4.yaml"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
+    import hashlib
+
+    for name in ("model.onnx", "model.onnx.data", "genai_config.json", "tokenizer.json", "metrics.json"):
+        assert hashlib.sha256((job / name).read_bytes()).hexdigest() == ours[name], name
+    metrics = json.loads((job / "metrics.json").read_text())
+    assert metrics["olivepress-exact_match"]["higher_is_better"] is True
+
+
+def test_two_runs_are_identical_and_a_changed_recipe_is_redone(small: Path, olivepress: Cli) -> None:
+    assert olivepress("run", "small", "--job", "finetune").returncode == 0
+    adapter = small / "runs" / "small" / "finetune" / "adapter" / "adapter_model.safetensors"
+    first = adapter.read_bytes()
+    (small / "runs" / "small" / "finetune" / "manifest.json").unlink()
+    assert olivepress("run", "small", "--job", "finetune").returncode == 0
+    assert adapter.read_bytes() == first
+    recipe = small / "recipes" / "small.yaml"
+    recipe.write_text(recipe.read_text().replace("learning_rate: 0.01", "learning_rate: 0.02"))
+    done = olivepress("run", "small", "--job", "finetune", "--json")
+    assert json.loads(done.stdout)[0]["state"] == "done"
+    assert adapter.read_bytes() != first
+
+
+def test_a_lost_limit_fails_the_job(small: Path, olivepress: Cli) -> None:
+    recipe = small / "recipes" / "small.yaml"
+    recipe.write_text(
+        recipe.read_text().replace("targets:\n- cpu-fp32\n", "limits: {max_kl_divergence: 1.0e-9}\ntargets:\n")
+    )
+    done = olivepress("run", "small")
+    assert done.returncode == 6
+    assert "export-cpu-int4: check kl_divergence failed" in done.stderr and "limit 1e-09" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (small / "runs" / "small" / "export-cpu-int4").exists()
+    assert (small / "runs" / "small" / "merge" / "manifest.json").is_file()
+
+
+def test_nan_in_training_fails_at_once(small: Path, olivepress: Cli) -> None:
+    weights = small / "models" / "small" / "model-00001-of-00001.safetensors"
+    weights = next(small.glob("models/small/*.safetensors"), weights)
+    tensors = load_file(str(weights))
+    name = next(name for name in tensors if "down_proj" in name)
+    tensors[name] = np.full_like(tensors[name], np.nan)
+    save_file(tensors, str(weights), metadata={"format": "pt"})
+    done = olivepress("run", "small")
+    assert done.returncode == 6
+    assert "loss is nan" in done.stderr or "grad_norm is nan" in done.stderr, done.stderr
+    assert not (small / "runs" / "small" / "finetune").exists()
+
+
+def test_control_c_says_so_and_leaves_no_process(small: Path) -> None:
+    process = subprocess.Popen([*COMMAND, "run", "small"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    journal = small / "runs" / "small" / "journal.jsonl"
+    wait_for(lambda: any(event["event"] == "started" for event in events(journal)))
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in errors and "Traceback" not in errors
+    assert not _olive_processes(small)
+    assert events(journal)[-1]["event"] == "interrupted"
+
+
+def test_disk_full_in_the_middle_of_a_job(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    """A real file system without room: the job fails with the reason and leaves no artifact."""
+    full = small / "runs"
+    full.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(full)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        done = olivepress("run", "small", "--force")
+        assert done.returncode in (6, 7)
+        assert "disk full" in done.stderr or "No space left" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(full.glob("small/*/manifest.json"))
+    finally:
+        subprocess.run(["umount", str(full)], check=False)
+
+
+def test_artifacts_that_were_touched_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="no finished artifact"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_version": 2}')
+    with pytest.raises(ReportError, match="schema version 2, this olivepress reads 1"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_ver')
+    with pytest.raises(ReportError, match="not whole JSON"):
+        read_manifest(tmp_path)
+
+
+def test_journal_survives_a_cut_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    append(path, "started", "a", "k")
+    with path.open("a") as file:
+        file.write('{"event": "fini')
+    append(path, "finished", "a", "k")
+    assert [event["event"] for event in events(path)] == ["started", "finished"]

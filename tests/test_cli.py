@@ -1,0 +1,73 @@
+"""The command line: fast, one line per error, an exit code that is true."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_help_imports_nothing_heavy(project: Path) -> None:
+    code = (
+        "import sys; from olivepress.cli import main; sys.argv = ['olivepress', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch','transformers','olive','onnxruntime_genai','onnxruntime','peft','datasets','numpy',"
+        "'pydantic','mlflow','distributed'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "rehearse" in done.stdout
+    assert done.stderr.strip() == "[]"
+
+
+def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
+    plan = json.loads(olivepress("plan", "phi", "--json").stdout)
+    assert [job["id"] for job in plan["jobs"]] == ["finetune", "merge", "export-cpu-int4", "export-cuda-int4"]
+    assert set(json.loads(olivepress("recipes", "--json").stdout)["recipes"]) >= {"phi", "llama", "qwen", "tiny-phi"}
+
+
+@pytest.mark.parametrize("model", ["phi", "llama", "qwen"])
+def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: str) -> None:
+    done = olivepress("render", model)
+    assert done.returncode == 0, done.stderr
+    assert "linted against the installed Olive" in done.stdout and f"next: make run MODEL={model}" in done.stdout
+    written = sorted(path.name for path in (project / "olive_configs" / model).iterdir())
+    assert written == ["export-cpu-int4.yaml", "export-cuda-int4.yaml", "finetune.yaml", "merge.yaml",
+                       "olivepress_shim.py"]  # fmt: skip
+    assert olivepress("render", model, "--check").returncode == 0
+    (project / "olive_configs" / model / "merge.yaml").write_text("edited: by hand\n")
+    stale = olivepress("render", model, "--check")
+    assert stale.returncode == 5 and "merge.yaml is not what its recipe renders" in stale.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("plan", "nonsense"), 2, "unknown model 'nonsense'"),
+        (("plan", "recipes/none.yaml"), 3, "no such file"),
+        (("plan", "phi", "--data", "none.csv"), 4, "no such file or directory"),
+        (("bench", "tiny-phi"), 8, "no artifact to measure; next: make run"),
+        (("report", "tiny-phi"), 8, "no artifact"),
+        (("run", "tiny-phi", "--job", "nothing"), 2, "no job 'nothing' in recipe tiny-phi; jobs: finetune"),
+        (("fly",), 2, "fly"),
+        (("plan",), 2, "MODEL"),
+    ],
+)
+def test_errors_are_one_line_with_their_code(
+    project: Path, olivepress: Cli, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    done = olivepress(*arguments)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "runs").exists() and not (project / "datasets").exists()
+
+
+def test_debug_shows_the_traceback(project: Path, olivepress: Cli) -> None:
+    done = olivepress("--debug", "plan", "nonsense")
+    assert done.returncode != 0 and "Traceback" in done.stderr
