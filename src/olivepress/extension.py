@@ -95,7 +95,8 @@ class TrainingMonitor(transformers.TrainerCallback):
             if value is not None and not math.isfinite(float(value)):
                 message = f"step {state.global_step}: {name} is {value}; the adapter would be worthless"
                 raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
-        report_progress(state.global_step, state.max_steps, loss=logs.get("loss"), seconds=self._seconds())
+        if "loss" in logs:  # the last log is a summary, no step
+            report_progress(state.global_step, state.max_steps, loss=logs["loss"], seconds=self._seconds())
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Called after every optimizer step: a NaN in the adapter must not reach the merge."""

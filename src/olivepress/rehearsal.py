@@ -233,7 +233,7 @@ def _markdown(record: dict[str, Any]) -> str:
         f"# Rehearsal of {record['recipe']}: {record['model']}, {record['parameters'] / 1e9:.2f} B parameters",
         "",
         f"Random weights of the real shape, a synthetic tokenizer of the real size ({record['vocab_size']:,} tokens), "
-        f"{_STEPS} fine-tuning steps of one example. Machine: {machine['cpu']}, {machine['cores']} cores, "
+        f"{_STEPS} fine-tuning steps of one example. Machine: {machine['cpu']}, {machine['logical_cores']} cores, "
         f"{machine['memory_bytes'] / 1e9:.0f} GB. Made by `make rehearse MODEL={record['recipe']}`.",
         "",
         "| step | seconds | peak memory | disk high-water | left on disk | killed or failed before |",
@@ -255,10 +255,13 @@ def _markdown(record: dict[str, Any]) -> str:
 
 
 def _bench_lines(record: dict[str, Any]) -> list[str]:
+    from olivepress.compare.table import format_value
+    from olivepress.measure.registry import METRICS
+
     found = record["bench"]
     names = ("load_ms", "ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes", "size_on_disk_bytes")
     shown = [
-        f"{name} {found[name]['value']:,.1f} (n={found[name]['n']})"
+        f"{METRICS[name].title.lower()} {format_value(METRICS[name].unit, found[name]['value'])} (n={found[name]['n']})"
         for name in names
         if found.get(name, {}).get("value") is not None
     ]
@@ -269,7 +272,9 @@ def _bench_lines(record: dict[str, Any]) -> list[str]:
         else ""
     )
     killed = record["bench_unfinished_tries"]
-    return [f"CPU int4, measured ({killed} unfinished tries before): {', '.join(shown)}{held}."]
+    return [
+        f"CPU int4, measured with prompt 128 and 32 generated tokens (killed or failed before: {killed}): {', '.join(shown)}{held}."
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

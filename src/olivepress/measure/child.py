@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import olivepress.errors as tree
 from olivepress.errors import JobError, OlivepressError
+from olivepress.process import die_with_parent
 
 __all__ = ["TASKS", "main", "run_child"]
 
@@ -157,6 +158,7 @@ def _start(task: str, stderr: IO[str]) -> subprocess.Popen[str]:
         encoding="utf-8",
         errors="replace",
         env=_environment(),
+        preexec_fn=die_with_parent,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -19,12 +18,12 @@ from pathlib import Path
 import psutil
 
 from olivepress.errors import JobError
+from olivepress.process import die_with_parent
 
 __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
 
 OnProgress = Callable[[int, int, float | None], None]  # done, total, loss
 _POLL_SECONDS = 0.2
-_PR_SET_PDEATHSIG = 1
 _LAST_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))\b:?\s*(.*)$", re.MULTILINE)
 
 
@@ -79,7 +78,7 @@ def run_child(
             stderr=subprocess.STDOUT,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         try:
             while child.poll() is None:
@@ -99,12 +98,6 @@ def run_child(
         peak_memory_bytes=peak_memory,
         peak_disk_bytes=peak_disk,
     )
-
-
-def _die_with_parent() -> None:
-    """kill -9 of olivepress must not leave an Olive behind that writes into the next run's directories (Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _high_water(pid: int) -> int:
