@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help="One recipe becomes measured, verified edge artifacts, on Microsoft Olive.",
     rich_markup_mode=None,
@@ -36,7 +38,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (anywhere).")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
@@ -83,7 +85,7 @@ def prepare(model: ModelArgument, data: DataOption = None) -> None:
     rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
     print(f"{directory}: {rows}")
     for reason, count in made.dataset.dropped.items():
-        print(f"  {count} x {reason}")
+        print(f"  left out: {count} x {reason}")
 
 
 @app.command()
@@ -115,6 +117,18 @@ def render(
     done = "linted against the installed Olive" if olive_installed() else "Olive is not installed: only files checked"
     print(f"{len(files) - 1} workflows in {next(iter(files)).parent}, {done}; {len(findings)} inputs pending")
     print(f"next: make run MODEL={model}" + (f" DATA={data}" if data else ""))
+
+
+@app.command()
+def lint(workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW", help="An Olive workflow in YAML.")]) -> None:
+    """Check one workflow file, edited by hand or not, against the installed Olive."""
+    from olivepress import pipeline
+    from olivepress.lint import olive_installed
+
+    pending = pipeline.lint_file(workflow)
+    print("\n".join(f"pending: {finding}" for finding in pending) or f"{workflow}: nothing to complain about")
+    if not olive_installed():
+        print("Olive is not installed: only files were checked")
 
 
 @app.command()
@@ -217,6 +231,8 @@ def _bench(made: Plan, reporter: Any, job: str | None) -> list[Path]:
     from olivepress import pipeline
 
     found = []
+    for name, reason in pipeline.not_measured_here(made).items():
+        reporter.console.print(f"{name}: not measured: {reason}", soft_wrap=True)
     for target in pipeline.bench_targets(made):
         if job in (None, target.name):
             reporter.begin(f"measure {target.name}")
@@ -237,7 +253,8 @@ def _print_report(made: Plan, paths: list[Path], as_json: bool) -> None:
     if as_json:
         print(written["json"].read_text(encoding="utf-8"), end="")
         return
-    Console(highlight=False).print(render_terminal(reports))
+    # Into a file or a pipe there is no width to fit.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(render_terminal(reports))
     print(f"page: {written['html']}")
 
 
@@ -266,6 +283,8 @@ def _print_plan(made: Plan, as_json: bool) -> None:
     kind = "synthetic, " if made.dataset.synthetic else ""
     print(f"recipe {made.recipe.name}: {made.recipe.model.path}, {made.model.facts.parameters / 1e6:,.1f} M parameters")
     print(f"data {made.dataset.name} ({kind}{rows}), sha256 {made.dataset.version[:12]}")
+    for reason, count in made.dataset.dropped.items():
+        print(f"  left out: {count} x {reason}")
     print(f"{'job':<20}{'after':<12}{'memory':>9}{'disk':>9}  {'time on a desktop CPU':<24}runs on")
     for job in made.jobs:
         wanted = needs[job.id]
@@ -277,27 +296,31 @@ def _print_plan(made: Plan, as_json: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours in one line, with their exit code; Ctrl-C is 130."""
+    """Entry point: every error is one line and its exit code; ``--debug``, anywhere, shows the traceback."""
     # typer carries its own click and exports only one leaf of its errors.
     usage_error: Any = typer.BadParameter.__mro__[2]
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except usage_error as error:
         print(f"olivepress: {error.format_message()}; next: olivepress --help", file=sys.stderr)
         sys.exit(2)
-    except OlivepressError as error:
-        if "--debug" in sys.argv:
+    except Exception as error:
+        if debug:
             raise
-        print(f"olivepress: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        print(f"olivepress: {_one_line(error)}", file=sys.stderr)
+        sys.exit(error.exit_code if isinstance(error, OlivepressError) else 7 if isinstance(error, OSError) else 1)
+    if code == _INTERRUPTED:  # typer turns Ctrl-C into a return value
         print("olivepress: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        if "--debug" in sys.argv:
-            raise
-        print(
-            f"olivepress: {error.filename or ''}: {error.strerror or error}; next: check disk and rights",
-            file=sys.stderr,
-        )
-        sys.exit(7)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OlivepressError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; next: check disk and rights"
+    first = str(error).strip().split("\n")[0]
+    return f"unexpected {type(error).__name__}: {first}; next: the same command with --debug, and report it"

@@ -46,7 +46,7 @@ class ConsoleReporter:
             self.end_task()
             self.task = self.progress.add_task(text, total=None, note="")
         else:
-            self.console.print(text)
+            self.console.print(text, soft_wrap=True)
 
     def update(self, note: str, done: int, total: int) -> None:
         """How far the step is."""
@@ -56,7 +56,7 @@ class ConsoleReporter:
     def end(self, text: str) -> None:
         """The step is over; ``text`` says how."""
         self.end_task()
-        self.console.print(f"{text} ({time.monotonic() - self.started:.0f} s)")
+        self.console.print(f"{text} ({time.monotonic() - self.started:.0f} s)", soft_wrap=True)
         sys.stderr.flush()
 
     def end_task(self) -> None:

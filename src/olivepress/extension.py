@@ -59,13 +59,13 @@ def load_split(directory: str, split: str) -> _Rows:
 
 
 @DataRegistry.register_pre_process("olivepress_supervised")
-def supervise_rows(dataset: _Rows, model_path: str, max_length: int) -> _Rows:
+def supervise_rows(dataset: _Rows, model_path: str, max_length: int, revision: str | None = None) -> _Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and completion-only ``labels``, 1-D int64.
 
     Unpadded, so that Olive's collator pads each batch to its own longest row.
     """
     rows: list[Row] = dataset.items
-    examples = supervise(rows, model_path, max_length=max_length)
+    examples = supervise(rows, model_path, max_length=max_length, revision=revision)
     if len(examples) < len(rows):
         print(
             f"olivepress: {len(rows) - len(examples)} of {len(rows)} rows are longer than {max_length} tokens: left out"

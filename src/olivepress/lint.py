@@ -53,6 +53,7 @@ def lint(workflows: tuple[Workflow, ...], *, root: Path = Path()) -> list[Findin
     findings: list[Finding] = []
     for workflow in workflows:
         findings += _files(workflow, made, root)
+        findings += _evaluator_data(workflow, root)
         if olive_installed():
             with _quiet():
                 findings += _against_olive(workflow, root)
@@ -91,6 +92,14 @@ def _files(workflow: Workflow, made: set[str], root: Path) -> Iterator[Finding]:
             yield _finding(workflow, key, f"{path} has no rows: 0 supervised tokens")
 
 
+def _evaluator_data(workflow: Workflow, root: Path) -> Iterator[Finding]:
+    for name, evaluator in workflow.config.get("evaluators", {}).items():
+        dataset = evaluator.get("type_args", {}).get("dataset")
+        if dataset and not (root / dataset / "test.jsonl").is_file():
+            message = f"{dataset}/test.jsonl does not exist; next: olivepress prepare RECIPE"
+            yield _finding(workflow, f"evaluators.{name}.type_args.dataset", message)
+
+
 def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending"] = "error") -> Finding:
     return Finding(level=level, path=workflow.path, key=key, message=message)
 
@@ -117,7 +126,7 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
             near = difflib.get_close_matches(kind, list(package.passes), n=1, cutoff=0.5)
             yield _finding(workflow, f"{key}.type", f"no pass {kind!r} in this Olive{_guess(near)}")
             continue
-        if kind == "ModelBuilder" and provider not in _BUILDER_PROVIDERS:
+        if kind.lower() == "modelbuilder" and provider not in _BUILDER_PROVIDERS:
             message = f"ModelBuilder does not know {provider} and would silently build for the CPU"
             yield _finding(workflow, f"{key}.type", message)
         yield from _parameters(workflow, key, settings, package.import_pass_module(kind), spec)
@@ -154,6 +163,8 @@ def _supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
             supervise(rows, str(model), max_length=pre["max_length"])
         except DataError as error:
             yield _finding(workflow, f"data_configs.{data['name']}", str(error))
+        except Exception as error:  # tokenizers raises bare Exception for a garbled file
+            yield _finding(workflow, f"data_configs.{data['name']}", f"{model}: tokenizer cannot be loaded ({error})")
 
 
 def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: Any, spec: Any) -> Iterator[Finding]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from olivepress.artifact import Manifest, read_manifest
 from olivepress.data import build_dataset, write_dataset
 from olivepress.embedded import TINY_PHI
-from olivepress.errors import LintError, ReportError, SetupError, UsageError
+from olivepress.errors import LintError, RecipeError, ReportError, SetupError, UsageError
+from olivepress.hub import local_directory
 from olivepress.plan import EMBEDDED, Job, Plan, find_recipe, make_plan
 from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
 
@@ -26,8 +27,10 @@ __all__ = [
     "BenchTarget",
     "bench_plan",
     "bench_targets",
+    "lint_file",
     "lint_plan",
     "load_plan",
+    "not_measured_here",
     "prepare",
     "render_files",
     "report_paths",
@@ -90,7 +93,22 @@ def lint_plan(plan: Plan) -> list[Finding]:
     """Pending findings. Raises LintError with every error, one a line."""
     from olivepress.lint import lint
 
-    findings = lint(render_all(plan))
+    return _raise_errors(lint(render_all(plan)))
+
+
+def lint_file(path: Path) -> list[Finding]:
+    """As ``lint_plan``, for one workflow file as it lies there. Raises RecipeError when it is no workflow."""
+    from olivepress.lint import lint
+    from olivepress.yaml_document import load_yaml
+
+    config = load_yaml(path).data
+    for key in ("input_model", "systems", "passes", "output_dir"):
+        if not isinstance(config, dict) or key not in config:
+            raise RecipeError(f"{path}: key '{key}' is missing, expected an Olive workflow as olivepress renders it")
+    return _raise_errors(lint((Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity=""),)))
+
+
+def _raise_errors(findings: list[Finding]) -> list[Finding]:
     errors = [str(finding) for finding in findings if finding.level == "error"]
     if errors:
         raise LintError("\n".join(errors), next_step="change the recipe or the target, then render again")
@@ -122,21 +140,37 @@ class BenchTarget:
 
 
 def bench_targets(plan: Plan) -> list[BenchTarget]:
-    """Base, merged and every export of which an artifact is there and this machine has the provider.
+    """Base, merged and every export whose artifact is of this recipe and dataset and whose provider is here.
 
     Raises ReportError when no artifact is there.
     """
     found = [BenchTarget(name="base", job=None, manifest=None)]
+    skipped = not_measured_here(plan)
     for job in plan.jobs:
-        if job.kind == "finetune" or (job.target and job.target.execution_provider != "CPUExecutionProvider"):
-            continue
-        try:
+        if job.kind != "finetune" and job.id not in skipped:
             found.append(BenchTarget(name=job.id, job=job, manifest=read_manifest(plan.output_dir(job))))
-        except ReportError:
-            continue
     if len(found) == 1:
         raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
     return found
+
+
+def not_measured_here(plan: Plan) -> dict[str, str]:
+    """Jobs with something to measure that this machine cannot measure now, and why."""
+    reasons = {}
+    for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
+        if job.kind == "finetune":
+            continue
+        if job.target and job.target.execution_provider != "CPUExecutionProvider":
+            reasons[job.id] = f"this environment has no {job.target.execution_provider}"
+            continue
+        try:
+            manifest = read_manifest(plan.output_dir(job))
+        except ReportError:
+            reasons[job.id] = "no finished artifact"
+            continue
+        if (manifest.workflow_sha256, manifest.dataset_version) != (workflow.sha256, plan.dataset.version):
+            reasons[job.id] = "its artifact is of an older recipe or dataset; run again"
+    return reasons
 
 
 def bench_plan(
@@ -153,10 +187,11 @@ def bench_plan(
 def _bench_one(plan: Plan, subject: BenchTarget, tell: Callable[[str, str, int, int], None]) -> Path:
     from olivepress.measure.bench import bench
     from olivepress.measure.latency import Workload
+    from olivepress.run.runner import model_identity
 
     settings = plan.recipe.benchmark
     job, target = subject.job, subject.job.target if subject.job else None
-    directory = plan.output_dir(job) if job else Path(plan.model.path)
+    directory = plan.output_dir(job) if job else local_directory(plan.model.path, plan.recipe.model.revision)
     precision = {"float32": "fp32", "bfloat16": "bf16"}[plan.recipe.finetune.torch_dtype]
     path = _results(plan) / f"{subject.name}.json"
     bench(
@@ -166,7 +201,7 @@ def _bench_one(plan: Plan, subject: BenchTarget, tell: Callable[[str, str, int, 
         out_path=path,
         recipe=plan.recipe.name,
         job=subject.name,
-        artifact_sha256=subject.manifest.sha256 if subject.manifest else f"base model {plan.model.path}",
+        artifact_sha256=subject.manifest.sha256 if subject.manifest else model_identity(plan),
         execution_provider=target.execution_provider if target else "CPUExecutionProvider",
         precision=target.precision if target else precision,
         workloads=[Workload(prompt_tokens=p, generated_tokens=g) for p, g in settings.workloads],
@@ -191,12 +226,17 @@ def report_paths(plan: Plan) -> list[Path]:
     A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
     """
     from olivepress.measure.report import read_report
+    from olivepress.run.runner import model_identity
 
-    current = {target.name: target.manifest.sha256 for target in bench_targets(plan) if target.manifest}
+    current = {
+        target.name: target.manifest.sha256 if target.manifest else model_identity(plan)
+        for target in bench_targets(plan)
+    }
     found = []
     for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
         report = read_report(path)
-        if current.get(report.job, report.artifact_sha256) == report.artifact_sha256:
+        same_data = report.dataset is None or report.dataset.version == plan.dataset.version
+        if same_data and current.get(report.job) == report.artifact_sha256:
             found.append(path)
     if not found:
         raise ReportError(f"recipe {plan.recipe.name}: no device report of its artifacts", next_step="make bench")

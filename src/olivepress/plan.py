@@ -20,7 +20,7 @@ from olivepress.catalog import (
 from olivepress.data import Dataset
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import RecipeError, UsageError
-from olivepress.recipe import Recipe, load_recipe
+from olivepress.recipe import Recipe, load_recipe, slug
 from olivepress.rehearse.model import MARKER
 
 __all__ = ["EMBEDDED", "Job", "Need", "Plan", "ResolvedModel", "find_recipe", "make_plan", "need", "resolve_model"]
@@ -128,13 +128,15 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
         family = _family_of(model)
         path = RECIPES / f"{family.family}.yaml"
         recipe, own = load_recipe(path), path.parent / "targets"
-        slug = Path(model).resolve().name if Path(model).is_dir() else model.rsplit("/", 1)[-1]
-        changed = {"name": slug, "model": {**recipe.model.model_dump(), "path": model}}
+        name = slug(Path(model).resolve().name if Path(model).is_dir() else model.rsplit("/", 1)[-1])
+        if (RECIPES / f"{name}.yaml").is_file():
+            name += "-local"  # its runs and workflows must not land among those of the recipe of that name
+        changed = {"name": name, "model": {**recipe.model.model_dump(), "path": model}}
         recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
     if data is not None:
         stem = Path(data).stem if Path(data).stem not in ("train", "test", "data") else Path(data).resolve().parent.name
         changed = {
-            "name": f"{recipe.name}-{stem}",
+            "name": f"{recipe.name}-{slug(stem)}",
             "data": {**recipe.data.model_dump(), "demo": None, "source": data},
         }
         recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
@@ -175,7 +177,7 @@ class Need:
 
 # Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
 # weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
-_MEMORY_PER_PARAMETER = {"finetune": 2.2, "merge": 4.5, "quantized export": 4.6, "export": 10.0}
+_MEMORY_PER_PARAMETER = {"finetune": 2.3, "merge": 2.3, "quantized export": 4.6, "export": 10.0}
 _RUNTIME_OVERHEAD = int(0.8 * _GIB)
 # Floating point operations a second that two desktop cores reach in fine-tuning.
 _DESKTOP_FLOPS = 1.0e11
@@ -204,7 +206,8 @@ def need(plan: Plan, job: Job) -> Need:
         quantized = any(settings["type"] == "Rtn" for settings in job.target.passes.values())
         per_parameter = _MEMORY_PER_PARAMETER["quantized export" if quantized else "export"]
         seconds, memory = parameters / 2.0e7, per_parameter * parameters
-        embedding = 4.0 * plan.model.facts.embedding_parameters
+        embedding = job.target.bytes_per_embedding_parameter * plan.model.facts.embedding_parameters
+        # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
         disk = 3.0 * (parameters * job.target.bytes_per_parameter + embedding)
     return Need(memory_bytes=int(memory) + _RUNTIME_OVERHEAD, disk_bytes=int(disk), time_class=_time_class(seconds))
 

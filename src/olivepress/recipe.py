@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ __all__ = [
     "Recipe",
     "json_schema",
     "load_recipe",
+    "slug",
 ]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -29,7 +31,6 @@ class Model(Record):
     path: str = Field(min_length=1, description="Hub id, local directory, or 'embedded:tiny-phi'")
     revision: str | None = Field(None, description="Hub revision (commit) to pin")
     family: str | None = Field(None, description="catalog family; found from the model when left out")
-    trust_remote_code: bool = False
 
 
 class Data(Record):
@@ -100,6 +101,11 @@ class Recipe(Record):
 def load_recipe(path: Path) -> Recipe:
     """Read and check one recipe file. Raises RecipeError with file and line."""
     return read_record(path, Recipe)
+
+
+def slug(text: str) -> str:
+    """``text`` as a name that can be a directory on every machine."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:40] or "unnamed"
 
 
 def json_schema() -> str:

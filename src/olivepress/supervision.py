@@ -25,19 +25,21 @@ class Supervised:
     labels: tuple[int, ...]
 
 
-def load_tokenizer(model_path: str, directory: Path) -> tuple[Any, Path]:
+def load_tokenizer(model_path: str, directory: Path, revision: str | None = None) -> tuple[Any, Path]:
     """The Hugging Face tokenizer and a directory with its files (``directory`` is filled for a Hub id)."""
     from transformers import AutoTokenizer, GenerationConfig
 
-    tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False, revision=revision or "main")
     if Path(model_path).is_dir():
         return tokenizer, Path(model_path)
     tokenizer.save_pretrained(directory)
-    GenerationConfig.from_pretrained(model_path).save_pretrained(directory)
+    GenerationConfig.from_pretrained(model_path, revision=revision or "main").save_pretrained(directory)
     return tokenizer, directory
 
 
-def supervise(rows: Sequence[Row], model_path: str, *, max_length: int) -> list[Supervised]:
+def supervise(
+    rows: Sequence[Row], model_path: str, *, max_length: int, revision: str | None = None
+) -> list[Supervised]:
     """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
 
     The mask is the difference of rendered prefixes: prefix and answer are tokenized apart, exactly as at inference,
@@ -45,7 +47,7 @@ def supervise(rows: Sequence[Row], model_path: str, *, max_length: int) -> list[
     of the tokens that end generation (a model trained so would never stop).
     """
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
-        tokenizer, directory = load_tokenizer(model_path, Path(scratch))
+        tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
         ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
         found = list(_tokenize(rows, tokenizer, directory))
     kept = [example for example in found if len(example.input_ids) <= max_length]

@@ -96,7 +96,7 @@ def _header(plan: Plan, job: Job) -> str:
         f"Rendered by olivepress from recipe {plan.recipe.name}; edit the recipe, not this file.",
         f"Job {job.id}: reads {reads}.",
         f"Run from the project root: olive run --config {config} --disable_telemetry",
-        f"or, verified and resumable: olivepress run {plan.recipe.name} --job {job.id}",
+        f"or, verified and resumable: olivepress run MODEL --job {job.id}",
         *_origins(plan, job),
     ]
     return "".join(f"# {line}\n" for line in lines)
@@ -118,7 +118,7 @@ def _origins(plan: Plan, job: Job) -> list[str]:
 def _hf_model(plan: Plan, path: str) -> dict[str, Any]:
     """An HfModel that only ever reads safetensors."""
     model: dict[str, Any] = {"type": "HfModel", "model_path": path, "task": "text-generation"}
-    load: dict[str, Any] = {"trust_remote_code": plan.recipe.model.trust_remote_code}
+    load: dict[str, Any] = {"trust_remote_code": False, "use_safetensors": True}
     if path == plan.model.path and plan.recipe.model.revision and not plan.model.is_local:
         load["revision"] = plan.recipe.model.revision
     return model | {"load_kwargs": load}
@@ -146,6 +146,7 @@ def _data_config(plan: Plan, split: str) -> dict[str, Any]:
         "pre_process_data_config": {
             "type": "olivepress_supervised",
             "model_path": plan.model.path,
+            "revision": None if plan.model.is_local else plan.recipe.model.revision,
             "max_length": plan.recipe.data.max_length,
         },
     }
@@ -174,6 +175,7 @@ def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
 def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
     settings = plan.recipe.finetune
     length = {"max_steps": settings.max_steps} if settings.max_steps else {"num_train_epochs": settings.epochs}
+    logging = {"logging_dir": f"runs/{plan.recipe.name}/logs/tensorboard"} if settings.report_to else {}
     return {
         "seed": settings.seed,
         "data_seed": settings.seed,
@@ -194,6 +196,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "save_steps": settings.save_steps,
         "save_total_limit": 1,
         "disable_tqdm": True,
+        **logging,
         "report_to": ["olivepress", *settings.report_to],
         "output_dir": f"runs/{plan.recipe.name}/.training/{job.id}-{_PLACEHOLDER}",
     }

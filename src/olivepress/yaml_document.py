@@ -56,8 +56,9 @@ def load_yaml(path: Path) -> Document:
         raise RecipeError(f"{path}: no such file", next_step="check the path, or `olivepress recipes`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as text ({error})") from None
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             raise RecipeError(f"{path}: is empty, expected a mapping of keys")
@@ -69,8 +70,11 @@ def load_yaml(path: Path) -> Document:
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RecipeError(f"{where}: not valid YAML: {problem}") from None
+    except RecursionError:
+        raise RecipeError(f"{path}: refers to itself, expected a plain mapping of keys") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(path=path, data=data, lines=lines)
 
 

@@ -46,6 +46,7 @@ class Target(Record):
     execution_provider: str
     precision: str
     bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
+    bytes_per_embedding_parameter: float = Field(gt=0, description="on disk, beside the head that it may be tied to")
     max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
     passes: dict[str, dict[str, Any]] = Field(min_length=1, description="in Olive's own words")
 
@@ -94,6 +95,9 @@ def facts_from_config(directory: Path) -> ModelFacts:
         raise RecipeError(f"{config_path}: cannot be read as JSON ({error})") from None
     if not isinstance(config, dict) or "model_type" not in config:
         raise RecipeError(f"{config_path}: has no 'model_type', expected a Hugging Face model config")
+    for key in ("vocab_size", "hidden_size"):
+        if not isinstance(config.get(key), int):
+            raise RecipeError(f"{config_path}: {key!r} is {config.get(key)!r}, expected a number")
     weights = sorted(directory.glob("*.safetensors"))
     if not weights:
         others = [path.name for path in directory.glob("*.bin")] + [path.name for path in directory.glob("*.pt")]

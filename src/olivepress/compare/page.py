@@ -40,7 +40,7 @@ def render_terminal(reports: Sequence[DeviceReport]) -> Group:
         head.append(f"\n{row.role}, {printable(row.report.precision)}", style="dim")
         for label in row.labels:
             head.append(f"\n[{label}]", style="yellow")
-        grid.add_column(head, justify="right")
+        grid.add_column(head, justify="right", overflow="fold")
     for index, column in enumerate(table.columns):
         texts = []
         for row in table.rows:

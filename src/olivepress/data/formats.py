@@ -60,7 +60,8 @@ def read_file(path: Path, *, instruction: str | None = None) -> ReadResult:
     if changed := text.count("\ufffd") - raw.count("\ufffd".encode()):
         dropped["bytes that are not UTF-8, replaced"] = changed
     if not examples:
-        raise DataError(f"{path}: no usable row among {len(rows)}")
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
+        raise DataError(f"{path}: no usable row among {len(rows)} ({reasons})")
     return ReadResult(examples=tuple(examples), format=name, dropped=dropped)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from olivepress.data.examples import SPLITS, Example, make_example, to_jsonl
 from olivepress.data.formats import SUFFIXES, read_file
 from olivepress.errors import DataError
-from olivepress.recipe import Data
+from olivepress.recipe import Data, slug
 
 __all__ = ["DATASETS", "Dataset", "build_dataset", "find_dataset", "write_dataset"]
 
@@ -68,10 +68,8 @@ def build_dataset(data: Data) -> Dataset:
     name = source.stem if source.is_file() and source.stem not in SPLITS else source.resolve().name
     if source.is_file() and source.stem in SPLITS:
         name = source.resolve().parent.name
-    # Not the raw name: it becomes a directory, and a job id on other machines.
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-")[:40] or "data"
     dataset = Dataset(
-        name=name, format="+".join(sorted(formats)), synthetic=False, splits=splits, dropped=dict(dropped)
+        name=slug(name), format="+".join(sorted(formats)), synthetic=False, splits=splits, dropped=dict(dropped)
     )
     return _limit(dataset, data)
 
@@ -177,7 +175,11 @@ def _limit(dataset: Dataset, data: Data) -> Dataset:
 def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
     """Write the splits and ``dataset.json`` below ``root`` unless they lie there whole; returns the directory."""
     directory = root / dataset.directory
-    if (directory / "dataset.json").is_file():
+    if (directory / "dataset.json").is_file() and all(
+        (directory / f"{split}.jsonl").is_file()
+        and (directory / f"{split}.jsonl").read_text(encoding="utf-8") == to_jsonl(dataset.splits[split])
+        for split in SPLITS
+    ):
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)

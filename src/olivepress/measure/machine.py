@@ -28,6 +28,15 @@ PACKAGES = (
     "transformers",
     "peft",
     "torch",
+    "optimum",
+    "accelerate",
+    "bitsandbytes",
+    "datasets",
+    "tokenizers",
+    "safetensors",
+    "onnx",
+    "onnx-ir",
+    "onnxscript",
 )
 NOISE = re.compile(r"\((?:r|tm|c)\)|@.*$|\b(?:cpu|processor|with radeon graphics|\d+-core)\b", re.IGNORECASE)
 

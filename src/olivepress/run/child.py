@@ -65,8 +65,6 @@ def run_child(
 ) -> ChildResult:
     """Run ``python arguments…`` to its end. On Ctrl-C the child is stopped first, then KeyboardInterrupt goes on."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    if progress:
-        progress.unlink(missing_ok=True)
     started = time.monotonic()
     used = shutil.disk_usage(log.parent).used
     peak_memory = peak_disk = 0

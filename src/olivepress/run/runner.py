@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import psutil
 
 from olivepress.artifact import (
     Check,
+    FileHash,
     Manifest,
     Resources,
     artifact_hash,
@@ -25,15 +26,16 @@ from olivepress.artifact import (
     read_manifest,
     write_manifest,
 )
-from olivepress.errors import JobError, OlivepressError, ReportError, SetupError
+from olivepress.errors import JobError, ReportError, SetupError
+from olivepress.hub import local_directory
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
-from olivepress.run.journal import append, exclusive
+from olivepress.run.journal import Event, append, exclusive
 from olivepress.run.verify import VerifySpec
 from olivepress.workflow import Workflow
 
-__all__ = ["JobOutcome", "Reporter", "job_key", "run_plan"]
+__all__ = ["JobOutcome", "Reporter", "base_name", "job_key", "model_identity", "run_plan"]
 
 # Olive's own notes; they hold absolute paths and nothing that the manifest and the log do not say.
 _OLIVE_NOTES = ("footprint.json", "output_footprint.json", "run_history.txt", "model_config.json")
@@ -45,6 +47,7 @@ _MUST_HAVE = {
 # What bfloat16 loses when the adapter is added into the weights; float32 loses next to nothing.
 _MERGE_LIMIT = {"float32": 1.0e-5, "bfloat16": 2.0e-2}
 _LARGE = 1_000_000_000
+_SAMPLES, _SAMPLE_BYTES = 64, 64 * 1024
 
 
 class Reporter(Protocol):
@@ -84,54 +87,88 @@ def run_plan(
     with exclusive(Path("runs", plan.recipe.name)):
         for number, job in enumerate(jobs, 1):
             reporter.job_started(job, number, len(jobs))
-            outcome = _run_job(plan, job, by_id[job.id], reporter, force)
+            outcome = _run_job(plan, job, by_id, reporter, force)
             reporter.job_ended(outcome)
             outcomes.append(outcome)
     return outcomes
 
 
 def job_key(plan: Plan, workflow: Workflow, parent_sha256: str | None) -> str:
-    """What a job's result depends on: workflow, dataset, parent artifact, base model files' sizes, versions."""
-    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", _model_identity(plan)]
+    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions."""
+    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", model_identity(plan)]
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _model_identity(plan: Plan) -> str:
-    """Of a local model its file names and sizes (hashing 8 GB before every command would cost half a minute)."""
+def model_identity(plan: Plan) -> str:
+    """A hash over the base model's files: small ones whole, large ones by size and blocks spread over them.
+
+    Hashing 8 GB before every command would cost half a minute; retrained weights differ in every block.
+    """
     directory = Path(plan.model.path)
     if not directory.is_dir():
         return f"{plan.model.path}@{plan.recipe.model.revision}"
-    files = sorted(path for path in directory.iterdir() if path.is_file())
-    small = [path for path in files if path.stat().st_size < 32 * 1024 * 1024]
-    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in small]
-    sizes = [f"{path.name}:{path.stat().st_size}" for path in files]
-    return " ".join(sizes + hashes)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in directory.iterdir() if path.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            for offset in range(0, size, max(size // _SAMPLES, _SAMPLE_BYTES)):
+                file.seek(offset)
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
-def _run_job(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter, force: bool) -> JobOutcome:
-    output = plan.output_dir(job)
+def _current(plan: Plan, job: Job, workflows: Mapping[str, Workflow]) -> tuple[str | None, Manifest | None]:
+    """The key that ``job`` has now, and its artifact when that is finished under this very key.
+
+    The key is None when an ancestor is not finished under its own.
+    """
     parent = None
     if job.parent:
-        parent = read_manifest(plan.output_dir(plan.job(job.parent)))
-    key = job_key(plan, workflow, parent.sha256 if parent else None)
-    if (held := _finished(output, key)) is not None:
+        _, parent = _current(plan, plan.job(job.parent), workflows)
+        if parent is None:
+            return None, None
+    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None)
+    return key, _finished(plan.output_dir(job), key)
+
+
+def _run_job(plan: Plan, job: Job, workflows: Mapping[str, Workflow], reporter: Reporter, force: bool) -> JobOutcome:
+    workflow = workflows[job.id]
+    key, held = _current(plan, job, workflows)
+    if key is None:
+        raise JobError(
+            f"{job.id}: {job.parent} is not finished, or is of an older recipe, dataset or package set",
+            next_step="run without --job",
+        )
+    if held is not None:
         return JobOutcome(job=job.id, state="kept", manifest=held)
     if not force:
         _check_resources(plan, job)
+    parent = read_manifest(plan.output_dir(plan.job(job.parent))) if job.parent else None
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", job.id, key)
     try:
         manifest = _make(plan, job, workflow, parent, key, reporter)
-    except KeyboardInterrupt:
-        append(journal, "interrupted", job.id, key)
-        raise
-    except OlivepressError as error:
-        append(journal, "failed", job.id, key, reason=error.message)
+    except BaseException as error:
+        # Checkpoints stay: a fine-tune goes on from them.
+        _remove(plan.output_dir(job), workflow.cache_dir, _scratch(plan, job))
+        event: Event = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with contextlib.suppress(OSError):  # on a full disk the first error is the one to show
+            append(journal, event, job.id, key, reason=str(error).split("\n")[0])
         raise
     append(journal, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
     _clean(workflow)
     return JobOutcome(job=job.id, state="done", manifest=manifest)
+
+
+def _remove(*directories: Path) -> None:
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _scratch(plan: Plan, job: Job) -> Path:
+    return Path("runs", plan.recipe.name, ".work", job.id)
 
 
 def _finished(output: Path, key: str) -> Manifest | None:
@@ -166,45 +203,83 @@ def _check_resources(plan: Plan, job: Job) -> None:
 
 
 def _make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key: str, reporter: Reporter) -> Manifest:
-    output = plan.output_dir(job)
+    started = time.monotonic()
+    output, scratch = plan.output_dir(job), _scratch(plan, job)
     _clear(output, workflow)
-    scratch = Path("runs", plan.recipe.name, ".work", job.id)
-    shutil.rmtree(scratch, ignore_errors=True)
+    _remove(scratch)
     scratch.mkdir(parents=True)
     reporter.stage(job, "Olive")
     olive = _run_olive(plan, job, workflow, scratch, reporter)
-    for name in _OLIVE_NOTES:
-        (output / name).unlink(missing_ok=True)
-    if job.kind == "finetune":
-        # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
-        shutil.rmtree(output / "model", ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(scratch / "progress.jsonl", output / "training.jsonl")
-    _clean_cache(workflow)
+    _tidy(plan, job, workflow)
     reporter.stage(job, "verify")
-    checks, verified = _verify(plan, job, scratch)
+    checks, verifying = _verify(plan, job, scratch)
     failed = [check for check in checks if not check.passed]
     if failed:
         check = failed[0]
-        shutil.rmtree(output, ignore_errors=True)
         found = "" if check.value is None else f" is {check.value:.3g}, limit {check.limit:.3g}" if check.limit else ""
         raise JobError(
             f"{job.id}: check {check.name} failed{found} ({check.detail})",
             next_step=f"read {_log(plan, job)}, or change the recipe",
         )
     reporter.stage(job, "hash")
-    manifest = _manifest(plan, job, workflow, parent, key, checks, verified, olive)
+    files = hash_files(output)
+    resources = Resources(
+        seconds=round(time.monotonic() - started, 1),
+        peak_memory_bytes=max(olive.peak_memory_bytes, verifying.peak_memory_bytes) or None,
+        peak_disk_bytes=max(olive.peak_disk_bytes, verifying.peak_disk_bytes),
+    )
+    manifest = _manifest(plan, job, workflow, parent, key, checks, files, resources)
     write_manifest(manifest, output)
-    shutil.rmtree(scratch, ignore_errors=True)
+    _remove(scratch)
     return manifest
+
+
+def _tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
+    """Leave in the artifact what belongs to it, and no path of this machine."""
+    output = plan.output_dir(job)
+    for name in _OLIVE_NOTES:
+        (output / name).unlink(missing_ok=True)
+    _remove(workflow.cache_dir)
+    if job.kind != "finetune":
+        return
+    # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
+    _remove(output / "model")
+    (output / "adapter" / "README.md").unlink(missing_ok=True)
+    config_path = output / "adapter" / "adapter_config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base_name(plan)
+    config_path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    record = _training_record(workflow)
+    if record.is_file():
+        (output / "training.jsonl").write_text(_last_of_each_step(record), encoding="utf-8")
+
+
+def _training_record(workflow: Workflow) -> Path:
+    """Where the trainer writes its steps: beside the checkpoints, so that a resumed run continues the record."""
+    assert workflow.training_dir is not None
+    return workflow.training_dir.with_name(f"{workflow.training_dir.name}.jsonl")
+
+
+def _last_of_each_step(record: Path) -> str:
+    """Steps after the last checkpoint are run again after a kill: the later line of a step is the one that counts."""
+    steps: dict[int, str] = {}
+    for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, KeyError):
+            steps[int(json.loads(line)["done"])] = line
+    return "".join(f"{steps[step]}\n" for step in sorted(steps))
+
+
+def base_name(plan: Plan) -> str:
+    """The base model as a record may name it: never an absolute path."""
+    path = Path(plan.model.path)
+    return path.name if path.is_absolute() else plan.model.path
 
 
 def _clear(output: Path, workflow: Workflow) -> None:
     """Away with all that an earlier, unfinished try left, but for checkpoints that are whole."""
-    shutil.rmtree(output, ignore_errors=True)
-    _clean_cache(workflow)
+    _remove(output, workflow.cache_dir)
     training = workflow.training_dir
-    if training is None or not training.is_dir():
+    if training is None:
         return
     for checkpoint in training.glob("checkpoint-*"):
         try:
@@ -213,17 +288,15 @@ def _clear(output: Path, workflow: Workflow) -> None:
         except (OSError, ValueError):
             shutil.rmtree(checkpoint, ignore_errors=True)
     if not any(training.glob("checkpoint-*")):
-        shutil.rmtree(training, ignore_errors=True)  # Olive refuses a training directory without a checkpoint
-
-
-def _clean_cache(workflow: Workflow) -> None:
-    shutil.rmtree(workflow.cache_dir, ignore_errors=True)
+        _remove(training)  # Olive refuses a training directory without a checkpoint
+        _training_record(workflow).unlink(missing_ok=True)
 
 
 def _clean(workflow: Workflow) -> None:
-    _clean_cache(workflow)
+    _remove(workflow.cache_dir)
     if workflow.training_dir:
-        shutil.rmtree(workflow.training_dir, ignore_errors=True)
+        _remove(workflow.training_dir)
+        _training_record(workflow).unlink(missing_ok=True)
 
 
 def _log(plan: Plan, job: Job) -> Path:
@@ -234,9 +307,13 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, scratch: Path, reporter
     """``olive run`` as anyone would type it. Its exit code says nothing: the files do."""
     log = _log(plan, job)
     log.unlink(missing_ok=True)
-    progress = scratch / "progress.jsonl"
+    # Olive is given the text that the key was made from, not a file that may have been rendered again meanwhile.
+    config = scratch / "workflow.yaml"
+    config.write_text(workflow.text, encoding="utf-8")
+    progress = _training_record(workflow) if workflow.training_dir else scratch / "progress.jsonl"
+    progress.parent.mkdir(parents=True, exist_ok=True)
     result = run_child(
-        ["-m", "olive", "run", "--config", str(workflow.path), "--disable_telemetry"],
+        ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"],
         log=log,
         environment=child_environment(scratch=scratch, progress=progress, offline=plan.model.is_local),
         progress=progress,
@@ -245,38 +322,39 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, scratch: Path, reporter
     output = plan.output_dir(job)
     missing = [name for name in _MUST_HAVE[job.kind] if not (output / name).is_file()]
     if result.exit_code != 0 or missing:
-        shutil.rmtree(output, ignore_errors=True)
-        _clean_cache(workflow)
         raise failure_in(log, result)
     return result
 
 
-def _verify(plan: Plan, job: Job, scratch: Path) -> tuple[list[Check], Literal["native", "structure"]]:
-    native = job.target is None or job.target.execution_provider == "CPUExecutionProvider"
+def _is_native(job: Job) -> bool:
+    """Whether the build environment has the provider, so that the artifact can be run here."""
+    return job.target is None or job.target.execution_provider == "CPUExecutionProvider"
+
+
+def _verify(plan: Plan, job: Job, scratch: Path) -> tuple[list[Check], ChildResult]:
     spec = VerifySpec(
         kind=job.kind,
         output_dir=plan.output_dir(job).as_posix(),
         parent_dir=plan.output_dir(plan.job(job.parent)).as_posix() if job.parent else None,
         base_model=plan.model.path,
+        base_revision=plan.recipe.model.revision,
         dataset=plan.dataset.directory.as_posix(),
         precision=job.target.precision if job.target else None,
-        native=native,
+        native=_is_native(job),
         limit=_limit(plan, job),
     )
     path = scratch / "verify.json"
     path.write_text(spec.model_dump_json(), encoding="utf-8")
     log = scratch / "verify.log"
     environment = child_environment(scratch=scratch, progress=scratch / "verify.progress", offline=plan.model.is_local)
-    result = run_child(["-m", "olivepress.run.verify", str(path)], log=log, environment=environment)
+    code = "import sys; from olivepress.run.verify import main; sys.exit(main(sys.argv[1:]))"
+    result = run_child(["-c", code, str(path)], log=log, environment=environment)
     text = log.read_text(encoding="utf-8", errors="replace")
     with _log(plan, job).open("a", encoding="utf-8") as file:
         file.write(text)
     if result.exit_code != 0:
-        shutil.rmtree(plan.output_dir(job), ignore_errors=True)
         raise failure_in(_log(plan, job), result)
-    return [Check.model_validate(check) for check in json.loads(text.splitlines()[-1])], (
-        "native" if native else "structure"
-    )
+    return [Check.model_validate(check) for check in json.loads(text.splitlines()[-1])], result
 
 
 def _limit(plan: Plan, job: Job) -> float | None:
@@ -297,19 +375,17 @@ def _manifest(
     parent: Manifest | None,
     key: str,
     checks: Sequence[Check],
-    verified: Literal["native", "structure"],
-    olive: ChildResult,
+    files: dict[str, FileHash],
+    resources: Resources,
 ) -> Manifest:
-    output = plan.output_dir(job)
-    files = hash_files(output)
     return Manifest(
         recipe=plan.recipe.name,
         job=job.id,
         kind=job.kind,
         key=key,
         family=plan.model.family.family,
-        base_model=plan.recipe.model.path if not Path(plan.recipe.model.path).is_absolute() else output.parent.name,
-        base_model_revision=plan.recipe.model.revision,
+        base_model=base_name(plan),
+        base_model_revision=_commit(plan),
         random_weights=plan.model.random_weights,
         target=job.target.target if job.target else None,
         device=job.target.device if job.target else None,
@@ -324,17 +400,20 @@ def _manifest(
         versions=package_versions(),
         seed=plan.recipe.finetune.seed,
         git_commit=_git_commit(),
-        verified=verified,
+        verified="native" if _is_native(job) else "structure",
         checks=tuple(checks),
-        resources=Resources(
-            seconds=round(olive.seconds, 1),
-            peak_memory_bytes=olive.peak_memory_bytes or None,
-            peak_disk_bytes=olive.peak_disk_bytes,
-        ),
+        resources=resources,
         created_at=datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
         sha256=artifact_hash(files),
         files=files,
     )
+
+
+def _commit(plan: Plan) -> str | None:
+    """The Hub commit that was used: the name of the snapshot in the cache. None for a local model."""
+    if plan.model.is_local:
+        return None
+    return local_directory(plan.model.path, plan.recipe.model.revision).name
 
 
 def _git_commit() -> str | None:

@@ -1,4 +1,4 @@
-"""What a job made, opened and held against its parent. Runs as a child: ``python -m olivepress.run.verify SPEC``.
+"""What a job made, opened and held against its parent. Runs as a child process of its own.
 
 The last line it prints is a JSON list of checks.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from olivepress.artifact import Check
 from olivepress.errors import JobError, OlivepressError
+from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
 from olivepress.yaml_document import Record
@@ -27,6 +27,7 @@ _PROMPTS = 8
 _TOKENS = 128
 _TOKENIZER_ROWS = 100
 _GREEDY_TOKENS = 8
+_ANSWERS = 3
 _FP32_LOGIT_LIMIT = 1.0e-3
 
 
@@ -37,6 +38,7 @@ class VerifySpec(Record):
     output_dir: str
     parent_dir: str | None
     base_model: str
+    base_revision: str | None = None
     dataset: str
     precision: str | None = None
     native: bool = True
@@ -89,7 +91,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
     token_ids = _token_ids(model, _rows(spec, "validation", _PROMPTS))
     scratch = output / ".with-adapter"
     assert spec.parent_dir is not None
-    base = _local(spec.base_model)
+    base = local_directory(spec.base_model, spec.base_revision)
     write_reference(base, token_ids, scratch, adapter_dir=Path(spec.parent_dir, "adapter"))
     write_reference(model, token_ids, output / REFERENCE)
     value = _mean_kl(scratch, output / REFERENCE)
@@ -102,15 +104,6 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         limit=spec.limit,
         detail=f"nats a token, {len(token_ids)} validation rows",
     )
-
-
-def _local(model: str) -> Path:
-    """The directory of a model; a Hub id is looked up in the Hub cache, where Olive has put it."""
-    if Path(model).is_dir():
-        return Path(model)
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(model, local_files_only=True))
 
 
 def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
@@ -156,17 +149,17 @@ def _export(spec: VerifySpec) -> Iterator[Check]:
 
     rows = _rows(spec, "test", _TOKENIZER_ROWS)
     texts = [render_prompt(output, row.messages).full for row in rows]
-    differing = _differing(output, texts, genai_token_ids(output, texts))
+    assert spec.parent_dir is not None and spec.limit is not None
+    differing = _differing(Path(spec.parent_dir, "model"), texts, genai_token_ids(output, texts))
     yield Check(
         name="tokenizer",
         passed=differing is None,
         value=float(len(texts)),
         detail=differing or "texts whose genai ids equal Hugging Face's",
     )
-    prompts = genai_token_ids(output, [render_prompt(output, row.messages).prefix for row in rows[:1]])
-    answer = genai_answers(output, prompts, _GREEDY_TOKENS)[0]
-    yield Check(name="generates", passed=True, value=float(len(answer)), detail="tokens generated")
-    assert spec.parent_dir is not None and spec.limit is not None
+    prompts = genai_token_ids(output, [render_prompt(output, row.messages).prefix for row in rows[:_ANSWERS]])
+    longest = max(len(answer) for answer in genai_answers(output, prompts, _GREEDY_TOKENS))
+    yield Check(name="generates", passed=longest > 0, value=float(longest), detail="tokens generated")
     found = fidelity(output, Path(spec.parent_dir, REFERENCE))
     kl = found["kl_divergence"].value
     assert kl is not None
@@ -206,11 +199,11 @@ def _structure(output: Path) -> Iterator[Check]:
     )
 
 
-def _differing(output: Path, texts: Sequence[str], genai_ids: Sequence[Sequence[int]]) -> str | None:
+def _differing(parent: Path, texts: Sequence[str], genai_ids: Sequence[Sequence[int]]) -> str | None:
     """The first text whose ids differ between Hugging Face's tokenizer and genai's, and where; None when none does."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(output))
+    tokenizer = AutoTokenizer.from_pretrained(str(parent))
     for text, ids in zip(texts, genai_ids, strict=True):
         expected = list(tokenizer(text, add_special_tokens=False)["input_ids"])
         if expected != list(ids):
@@ -231,7 +224,3 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     print(json.dumps([check.model_dump() for check in checks]))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
