@@ -68,6 +68,27 @@ def test_errors_are_one_line_with_their_code(
     assert not (project / "runs").exists() and not (project / "datasets").exists()
 
 
+@pytest.mark.parametrize("name", ["my tickets.csv", "donn\u00e9es.csv"])
+def test_odd_file_names_become_plain_names(project: Path, olivepress: Cli, name: str) -> None:
+    rows = ["text,category", *(f"message {n},c{n % 2}" for n in range(40))]
+    (project / name).write_text("\n".join(rows) + "\n")
+    done = olivepress("plan", "phi", "--data", name, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["recipe"].isascii() and " " not in json.loads(done.stdout)["recipe"]
+
+
+def test_lint_of_a_hand_edited_file(project: Path, olivepress: Cli) -> None:
+    assert olivepress("render", "tiny-phi").returncode == 0
+    path = project / "olive_configs" / "tiny-phi" / "finetune.yaml"
+    assert olivepress("lint", str(path)).returncode == 0
+    path.write_text(path.read_text().replace("lora_dropout", "lora_droput"))
+    done = olivepress("lint", str(path))
+    assert done.returncode == 5 and "did you mean 'lora_dropout'" in done.stderr
+    path.write_text("a: 1\n")
+    assert "key 'input_model' is missing" in olivepress("lint", str(path)).stderr
+
+
 def test_debug_shows_the_traceback(project: Path, olivepress: Cli) -> None:
-    done = olivepress("--debug", "plan", "nonsense")
-    assert done.returncode != 0 and "Traceback" in done.stderr
+    for arguments in (("--debug", "plan", "nonsense"), ("plan", "nonsense", "--debug")):
+        done = olivepress(*arguments)
+        assert done.returncode != 0 and "Traceback" in done.stderr

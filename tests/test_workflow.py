@@ -116,7 +116,7 @@ def test_model_names(project: Path) -> None:
     assert (hub.name, hub.model.path) == ("Qwen2.5-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct")
     prepare(load_plan("tiny-phi"))
     local = find_recipe("models/tiny-phi")[0]
-    assert (local.name, local.model.path) == ("tiny-phi", "models/tiny-phi")
+    assert (local.name, local.model.path) == ("tiny-phi-local", "models/tiny-phi")  # not the recipe's own place
     with pytest.raises(UsageError, match=r"did you mean qwen\?.*known recipes: .*phi"):
         find_recipe("qwn")
 

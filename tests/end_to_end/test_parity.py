@@ -24,6 +24,7 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
     manifests = {manifest["job"]: manifest for manifest in json.loads(done.stdout)}
     assert list(manifests) == ["finetune", "merge", "export-cpu-fp32"]
     assert all(manifest["random_weights"] for manifest in manifests.values())
+    _no_path_of_this_machine(project / "runs" / case, str(project))
     export = read_manifest(project / "runs" / case / "export-cpu-fp32", verify=True)
     checks = {check.name: check for check in export.checks}
     difference = checks["max_abs_logit_diff"].value
@@ -33,6 +34,12 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
         original = json.loads((project / "models" / case / "config.json").read_text())
         lengths = _prompt_lengths(project / "runs" / case / "merge" / "reference" / "reference.npz")
         assert max(lengths) > original["original_max_position_embeddings"]
+
+
+def _no_path_of_this_machine(runs: Path, project: str) -> None:
+    texts = [path for path in runs.rglob("*.json*") if "logs" not in path.parts]
+    assert len(texts) > 5
+    assert not [path for path in texts if project in path.read_text(encoding="utf-8")]
 
 
 def _prompt_lengths(path: Path) -> list[int]:

@@ -109,6 +109,10 @@ def test_two_runs_are_identical_and_a_changed_recipe_is_redone(small: Path, oliv
     done = olivepress("run", "small", "--job", "finetune", "--json")
     assert json.loads(done.stdout)[0]["state"] == "done"
     assert adapter.read_bytes() != first
+    # A job alone must not be built on what is of another recipe now.
+    recipe.write_text(recipe.read_text().replace("learning_rate: 0.02", "learning_rate: 0.03"))
+    alone = olivepress("run", "small", "--job", "merge")
+    assert alone.returncode == 6 and "finetune is not finished, or is of an older recipe" in alone.stderr
 
 
 def test_a_lost_limit_fails_the_job(small: Path, olivepress: Cli) -> None:
@@ -148,6 +152,8 @@ def test_control_c_says_so_and_leaves_no_process(small: Path) -> None:
     assert "interrupted; the same command goes on" in errors and "Traceback" not in errors
     assert not _olive_processes(small)
     assert events(journal)[-1]["event"] == "interrupted"
+    for left in (".work/finetune", "finetune", ".cache/finetune-*"):
+        assert not list(small.glob(f"runs/small/{left}")), left
 
 
 def test_disk_full_in_the_middle_of_a_job(small: Path, tmp_path: Path, olivepress: Cli) -> None:
