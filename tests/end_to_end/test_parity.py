@@ -15,7 +15,13 @@ from tests.end_to_end.families import CASES, make_small_model, write_recipe
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("case", CASES)
+# One of each family in every build, the others in `make test-long`: each is a whole chain through real Olive.
+ALWAYS = ("phi4-longrope-extended-tied", "llama3-scaled-tied", "qwen3-untied")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> None:
     make_small_model(case, project / "models" / case)
     write_recipe(project / "recipes" / f"{case}.yaml", f"models/{case}")
