@@ -192,6 +192,8 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "group_by_length": True,
         "optim": "adamw_torch",
         "logging_steps": 1,
+        # By default a NaN loss is logged as the mean of the others.
+        "logging_nan_inf_filter": False,
         "save_strategy": "steps",
         "save_steps": settings.save_steps,
         "save_total_limit": 1,

@@ -24,6 +24,7 @@ __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_
 
 OnProgress = Callable[[int, int, float | None], None]  # done, total, loss
 _POLL_SECONDS = 0.2
+_FULL_BYTES = 256 * 1024
 _LAST_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))\b:?\s*(.*)$", re.MULTILINE)
 
 
@@ -122,7 +123,8 @@ def _tell(progress: Path, on_progress: OnProgress) -> None:
 def failure_in(log: Path, result: ChildResult) -> JobError:
     """The reason in a failed child's log, in one line."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    if "No space left on device" in text or "Errno 28" in text or "os error 28" in text:
+    full = shutil.disk_usage(log.parent).free < _FULL_BYTES  # then the log itself was cut
+    if full or "No space left on device" in text or "os error 28" in text:
         return JobError(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
     if result.exit_code == -signal.SIGKILL:
         peak = result.peak_memory_bytes / 1e9
@@ -133,5 +135,6 @@ def failure_in(log: Path, result: ChildResult) -> JobError:
     errors = _LAST_ERROR.findall(text)
     if errors:
         kind, message = errors[-1]
-        return JobError(f"{kind}: {message.strip() or 'no message'} ({log})", next_step=f"read {log}")
+        what, _, step = message.strip().partition("; next: ")  # an error of ours brings its own next step
+        return JobError(f"{kind}: {what or 'no message'} ({log})", next_step=step or f"read {log}")
     return JobError(f"Olive ended with code {result.exit_code} and made no model ({log})", next_step=f"read {log}")
