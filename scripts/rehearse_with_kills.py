@@ -1,6 +1,7 @@
 """Rehearse MODEL and kill -9 the whole command once in every step, in the middle of its work; then let it finish.
 
     python scripts/rehearse_with_kills.py phi
+    python scripts/rehearse_with_kills.py my-small-model --quick
 
 Exit code 0 means: it finished, and every step was killed at least once and finished exactly once.
 """
@@ -22,8 +23,8 @@ STEPS = ("random-model", "finetune", "merge", "export-cpu-int4", "bench")
 DELAY = {"random-model": 8.0, "merge": 12.0, "export-cpu-int4": 25.0, "bench": 4.0}
 
 
-def main(model: str) -> int:
-    """Returns 1 when a step was not killed or did not finish exactly once."""
+def main(model: str, *, quick: bool = False) -> int:
+    """Returns 1 when a step was not killed or did not finish exactly once; ``quick`` is for small models."""
     command = [sys.executable, "-c", "from olivepress.cli import main; main()", "rehearse", model, "--keep"]
     work = Path("runs", f"rehearsal-{model}")
     for step in STEPS:
@@ -35,7 +36,7 @@ def main(model: str) -> int:
             while not list(work.glob(".training/*/checkpoint-1/trainer_state.json")) and process.poll() is None:
                 time.sleep(0.1)
         else:
-            time.sleep(DELAY[step])
+            time.sleep(0.3 if quick else DELAY[step])
         if process.poll() is not None:
             print(f"{step}: the command ended before it could be killed")
             return 1
@@ -58,4 +59,4 @@ def _count(work: Path) -> Counter[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], quick="--quick" in sys.argv))
