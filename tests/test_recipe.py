@@ -18,7 +18,6 @@ def test_defaults(tmp_path: Path) -> None:
     path.write_text(GOOD)
     recipe = load_recipe(path)
     assert (recipe.finetune.r, recipe.adapter_mode, recipe.targets) == (16, "merge", ("cpu-int4",))
-    assert recipe.model.trust_remote_code is False
 
 
 @pytest.mark.parametrize(

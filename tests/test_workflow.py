@@ -135,7 +135,11 @@ def test_data_replaces_the_recipes_own(project: Path) -> None:
     [
         (lambda path: None, "no config.json"),
         (lambda path: (path / "config.json").write_text("{"), "cannot be read as JSON"),
-        (lambda path: (path / "config.json").write_text('{"model_type": "phi3"}'), "no \\*.safetensors weights"),
+        (lambda path: (path / "config.json").write_text('{"model_type": "phi3"}'), "'vocab_size' is None"),
+        (
+            lambda path: (path / "config.json").write_text('{"model_type": "phi3", "vocab_size": 9, "hidden_size": 8}'),
+            "no \\*.safetensors weights",
+        ),
     ],
 )
 def test_directories_that_are_no_model(project: Path, make: Callable[[Path], None], says: str) -> None:

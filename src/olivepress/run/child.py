@@ -25,7 +25,10 @@ __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_
 OnProgress = Callable[[int, int, float | None], None]  # done, total, loss
 _POLL_SECONDS = 0.2
 _FULL_BYTES = 256 * 1024
-_LAST_ERROR = re.compile(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupt))\b:?\s*(.*)$", re.MULTILINE)
+# The last line of a traceback: a builtin error, or any class by its dotted name.
+_LAST_ERROR = re.compile(
+    r"^(?:(?:\w+\.)+(?=[A-Z])(?=\w+: )|(?=\w*(?:Error|Exception|Interrupt)\b))(\w+):?\s*(.*)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
