@@ -16,7 +16,7 @@ from olivepress.data.formats import SUFFIXES, read_file
 from olivepress.errors import DataError
 from olivepress.recipe import Data, slug
 
-__all__ = ["DATASETS", "Dataset", "build_dataset", "find_dataset", "write_dataset"]
+__all__ = ["DATASETS", "Dataset", "build_dataset", "write_dataset"]
 
 DATASETS = Path("datasets")
 _SCHEMA_VERSION = 1
@@ -201,14 +201,3 @@ def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory
-
-
-def find_dataset(directory: Path) -> dict[str, object]:
-    """The facts in ``dataset.json``. Raises DataError when it is not a prepared dataset."""
-    try:
-        facts = json.loads((directory / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DataError(f"{directory}: not a prepared dataset", next_step="olivepress prepare RECIPE") from None
-    if not isinstance(facts, dict) or facts.get("schema_version") != _SCHEMA_VERSION:
-        raise DataError(f"{directory}/dataset.json: of another schema version, expected {_SCHEMA_VERSION}")
-    return facts
