@@ -5,9 +5,7 @@ Registered when the workflow is parsed, by its ``user_script``; plain ``olive ru
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,10 @@ from olivepress.errors import JobError
 from olivepress.measure.accuracy import measure_genai, task_metrics
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.registry import METRICS
+from olivepress.process import report_progress
 from olivepress.supervision import supervise
 
-__all__ = ["PROGRESS_VARIABLE", "activate"]
-
-PROGRESS_VARIABLE = "OLIVEPRESS_PROGRESS"
+__all__ = ["activate"]
 
 
 def activate(*, seed: int) -> None:
@@ -108,14 +105,6 @@ class TrainingMonitor(transformers.TrainerCallback):
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)
-
-
-def report_progress(done: int, total: int, **facts: Any) -> None:
-    """Append one JSON line to the file that olivepress watches; does nothing under plain ``olive run``."""
-    path = os.environ.get(PROGRESS_VARIABLE)
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"done": done, "total": total, **facts}) + "\n")
 
 
 @EvaluatorRegistry.register("olivepress_evaluator")

@@ -19,6 +19,7 @@ from olivepress.catalog import ModelFacts
 from olivepress.data import build_dataset
 from olivepress.errors import JobError
 from olivepress.plan import Plan, find_recipe, make_plan, resolve_model
+from olivepress.process import report_progress
 from olivepress.recipe import Recipe
 from olivepress.run.child import child_environment, failure_in, run_child
 from olivepress.run.journal import append, events
@@ -288,10 +289,7 @@ def main(arguments: Sequence[str]) -> int:
         nonlocal last
         if time.monotonic() - last > 1.0:
             last = time.monotonic()
-            import os
-
-            with Path(os.environ["OLIVEPRESS_PROGRESS"]).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"done": done, "total": total}) + "\n")
+            report_progress(done, total)
 
     try:
         make_random_model(spec["config"], Path(spec["out"]), seed=_SEED, progress=tell)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from olivepress.errors import JobError
+from olivepress.errors import JobError, RecipeError
 from olivepress.measure import bench, fidelity, genai_answers, genai_token_ids, greedy_divergence, read_report
 from olivepress.measure.child import run_child
 from olivepress.measure.latency import Workload
@@ -172,12 +172,13 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     import torch
     from safetensors.torch import load_file, save_file
 
-    from olivepress.measure.reference import parameter_count, write_reference
+    from olivepress.catalog import count_parameters
+    from olivepress.measure.reference import write_reference
 
-    with pytest.raises(JobError, match=r"no \*\.safetensors"):
-        parameter_count(tmp_path)
+    with pytest.raises(RecipeError, match=r"no \*\.safetensors"):
+        count_parameters(tmp_path)
     expected = sum(t.numel() for t in load_file(hf_model / "model.safetensors").values())
-    assert parameter_count(hf_model) == expected
+    assert count_parameters(hf_model) == expected
     broken = tmp_path / "nan"
     shutil.copytree(hf_model, broken)
     weights = load_file(broken / "model.safetensors")
@@ -186,8 +187,8 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     with pytest.raises(JobError, match="NaN or infinite logits"):
         write_reference(broken, [[5, 6]], tmp_path / "out")
     (broken / "model.safetensors").write_bytes(b"garbage")
-    with pytest.raises(JobError, match="not a readable safetensors"):
-        parameter_count(broken)
+    with pytest.raises(RecipeError, match="not a whole safetensors"):
+        count_parameters(broken)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nan"]  # nothing half-written
 
 

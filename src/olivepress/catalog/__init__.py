@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,16 @@ from pydantic import Field
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
-__all__ = ["Family", "ModelFacts", "Target", "facts_from_config", "families", "family_of_model_type", "targets"]
+__all__ = [
+    "Family",
+    "ModelFacts",
+    "Target",
+    "count_parameters",
+    "facts_from_config",
+    "families",
+    "family_of_model_type",
+    "targets",
+]
 
 _HERE = Path(__file__).parent
 
@@ -98,15 +108,23 @@ def facts_from_config(directory: Path) -> ModelFacts:
     for key in ("vocab_size", "hidden_size"):
         if not isinstance(config.get(key), int):
             raise RecipeError(f"{config_path}: {key!r} is {config.get(key)!r}, expected a number")
+    return ModelFacts(parameters=count_parameters(directory), config=config)
+
+
+def count_parameters(directory: Path) -> int:
+    """Parameters of all safetensors files of a model directory, read from their headers only.
+
+    Raises RecipeError when there are none (pickled weights are not loaded), or one that is not whole.
+    """
     weights = sorted(directory.glob("*.safetensors"))
     if not weights:
         others = [path.name for path in directory.glob("*.bin")] + [path.name for path in directory.glob("*.pt")]
         hint = f" (found {others[0]}: only safetensors is read)" if others else ""
         raise RecipeError(f"{directory}: no *.safetensors weights{hint}", next_step="download or save the model again")
-    return ModelFacts(parameters=sum(_count_parameters(path) for path in weights), config=config)
+    return sum(_parameters_of_file(path) for path in weights)
 
 
-def _count_parameters(path: Path) -> int:
+def _parameters_of_file(path: Path) -> int:
     """Elements of all tensors, from the header alone (8-byte length, then JSON)."""
     try:
         with path.open("rb") as file:
@@ -114,17 +132,10 @@ def _count_parameters(path: Path) -> int:
             if not 0 < size <= 100_000_000:
                 raise ValueError("header length out of range")
             header = json.loads(file.read(size))
-        ends = [0]
-        total = 0
-        for name, entry in header.items():
-            if name != "__metadata__":
-                count = 1
-                for length in entry["shape"]:
-                    count *= length
-                total += count
-                ends.append(entry["data_offsets"][1])
-        if path.stat().st_size != 8 + size + max(ends):
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        end = max((entry["data_offsets"][1] for entry in tensors), default=0)
+        if path.stat().st_size != 8 + size + end:
             raise ValueError("the file is shorter or longer than its header says")
+        return sum(math.prod(entry["shape"]) for entry in tensors)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
-    return total

@@ -5,62 +5,35 @@ The only module of ``measure`` that imports torch and transformers, and only ins
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shutil
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from olivepress.catalog import count_parameters
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Example, Progress, answer_budget
 from olivepress.measure.dataset import Row
 from olivepress.measure.prompts import context_length, eos_token_ids, render_prompt
 
-__all__ = ["TOP", "load_parent", "measure_pytorch", "parameter_count", "pytorch_answers", "write_reference"]
+__all__ = ["TOP", "load_parent", "measure_pytorch", "pytorch_answers", "write_reference"]
 
 TOP = 256  # log-probabilities per position that travel with the artifact
 REFERENCE_FORMAT = 1
 LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
 
 
-def parameter_count(model_dir: Path) -> int:
-    """Parameters of all safetensors files, read from their headers only.
-
-    JobError when there are none: pickled weights are not loaded, a folder without weights is not a model.
-    """
-    files = sorted(model_dir.glob("*.safetensors"))
-    if not files:
-        raise JobError(
-            f"{model_dir}: no *.safetensors weights there", next_step="give the folder of a model, not of an adapter"
-        )
-    total = 0
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                (length,) = struct.unpack("<Q", stream.read(8))
-                if length > 128 * 1024 * 1024:
-                    raise ValueError("header too long")
-                header = json.loads(stream.read(length))
-            total += sum(math.prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
-        except (struct.error, ValueError, KeyError, TypeError) as error:
-            raise JobError(
-                f"{file}: not a readable safetensors file", next_step="download or merge it again"
-            ) from error
-    return total
-
-
 def load_parent(model_dir: Path, *, adapter_dir: Path | None = None) -> tuple[Any, Any]:
     """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
 
     float32 up to 1 B parameters, so that it can be held to an fp32 export at 1e-3; bfloat16 above. Safetensors only,
-    no remote code, no network. SetupError when the build extra is missing; JobError when it cannot be loaded.
+    no remote code, no network. SetupError when the build extra is missing; RecipeError when the folder holds no
+    weights; JobError when it cannot be loaded.
     """
-    large = parameter_count(model_dir) > LARGE
+    large = count_parameters(model_dir) > LARGE
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from olivepress.errors import JobError
-from olivepress.process import die_with_parent
+from olivepress.process import PROGRESS_VARIABLE, die_with_parent
 
 __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
 
@@ -52,7 +52,7 @@ def child_environment(*, scratch: Path, progress: Path, offline: bool) -> dict[s
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
-        "OLIVEPRESS_PROGRESS": str(progress),
+        PROGRESS_VARIABLE: str(progress),
     }
     if offline:
         environment |= {"HF_HUB_OFFLINE": "1"}

@@ -84,18 +84,19 @@ def run_plan(
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
     by_id = {workflow.job_id: workflow for workflow in workflows}
+    base_sha256 = model_identity(plan)
     with exclusive(Path("runs", plan.recipe.name)):
         for number, job in enumerate(jobs, 1):
             reporter.job_started(job, number, len(jobs))
-            outcome = _run_job(plan, job, by_id, reporter, force)
+            outcome = _run_job(plan, job, by_id, base_sha256, reporter, force)
             reporter.job_ended(outcome)
             outcomes.append(outcome)
     return outcomes
 
 
-def job_key(plan: Plan, workflow: Workflow, parent_sha256: str | None) -> str:
+def job_key(plan: Plan, workflow: Workflow, parent_sha256: str | None, base_sha256: str) -> str:
     """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions."""
-    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", model_identity(plan)]
+    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256]
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -119,23 +120,27 @@ def model_identity(plan: Plan) -> str:
     return digest.hexdigest()
 
 
-def _current(plan: Plan, job: Job, workflows: Mapping[str, Workflow]) -> tuple[str | None, Manifest | None]:
+def _current(
+    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base_sha256: str
+) -> tuple[str | None, Manifest | None]:
     """The key that ``job`` has now, and its artifact when that is finished under this very key.
 
     The key is None when an ancestor is not finished under its own.
     """
     parent = None
     if job.parent:
-        _, parent = _current(plan, plan.job(job.parent), workflows)
+        _, parent = _current(plan, plan.job(job.parent), workflows, base_sha256)
         if parent is None:
             return None, None
-    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None)
+    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256)
     return key, _finished(plan.output_dir(job), key)
 
 
-def _run_job(plan: Plan, job: Job, workflows: Mapping[str, Workflow], reporter: Reporter, force: bool) -> JobOutcome:
+def _run_job(
+    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base_sha256: str, reporter: Reporter, force: bool
+) -> JobOutcome:
     workflow = workflows[job.id]
-    key, held = _current(plan, job, workflows)
+    key, held = _current(plan, job, workflows, base_sha256)
     if key is None:
         raise JobError(
             f"{job.id}: {job.parent} is not finished, or is of an older recipe, dataset or package set",
