@@ -33,7 +33,8 @@ def main(model: str, *, quick: bool = False) -> int:
         while _count(work)[step, "started"] == before and process.poll() is None:
             time.sleep(0.1)
         if step == "finetune":
-            while not list(work.glob(".training/*/checkpoint-1/trainer_state.json")) and process.poll() is None:
+            # Any checkpoint: of a small model the first is replaced before one looks.
+            while not list(work.glob(".training/*/checkpoint-*/trainer_state.json")) and process.poll() is None:
                 time.sleep(0.1)
         else:
             time.sleep(0.3 if quick else DELAY[step])
