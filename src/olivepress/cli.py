@@ -156,19 +156,95 @@ def run(
 
 @app.command()
 def bench(
-    model: ModelArgument,
-    data: DataOption = None,
-    job: Annotated[str | None, typer.Option("--job", help="Only this job, or 'base'.")] = None,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="An exported artifact's directory, or a recipe as for the other verbs."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="PATH", help="For an artifact: a prepared dataset. For a recipe: its data."),
+    ] = None,
+    job: Annotated[str | None, typer.Option("--job", help="Of a recipe: only this job, 'base' or 'few-shot'.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="DIR", help="The parent's reference, for an artifact.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Report of an artifact.")] = None,
+    text: Annotated[Path | None, typer.Option("--text", metavar="FILE", help="Text for perplexity.")] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option("--workload", metavar="PxG", help="Prompt x generated tokens, as 128x128; 'dataset' for P."),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
+    repetitions: Annotated[int | None, typer.Option("--repetitions", min=1, help="Timed runs in each.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Test examples to answer.")] = None,
+    lm_eval: Annotated[
+        list[str] | None, typer.Option("--lm-eval", metavar="TASK", help="A task of lm-evaluation-harness ([eval]).")
+    ] = None,
+    lm_eval_tasks: Annotated[
+        Path | None, typer.Option("--lm-eval-tasks", metavar="DIR", help="Folder of your own task files.")
+    ] = None,
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="Measure although nodes fell back to the CPU; the report says so.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the artifacts of a recipe on this machine: latency, memory, size, accuracy, divergence."""
+    """Measure an artifact, or those of a recipe, on this machine: latency, memory, size, accuracy, divergence."""
+    from olivepress import device_reports
     from olivepress.console import ConsoleReporter
 
-    made = _plan(model, data)
+    overrides = device_reports.Overrides(
+        workloads=tuple(_workload(text) for text in workload) if workload else None,
+        rounds=rounds,
+        repetitions=repetitions,
+        limit=limit,
+        text=text,
+        lm_eval=tuple(lm_eval) if lm_eval else None,
+        lm_eval_tasks=lm_eval_tasks,
+        allow_fallback=allow_fallback,
+    )
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        paths = _bench(made, reporter, job)
+        if (Path(target) / "genai_config.json").is_file():
+            tell = _teller(reporter)
+            _, path = device_reports.bench_artifact(
+                Path(target),
+                dataset_dir=Path(data) if data else None,
+                reference_dir=reference,
+                out=out,
+                overrides=overrides,
+                tell=tell,
+            )
+            paths = [path]
+        else:
+            paths = _bench(_plan(target, data), reporter, job, overrides)
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="llama-bench, optimum-benchmark, MLPerf Client or Olive.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the reports go.")] = Path(
+        "benchmarks", "results"
+    ),
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe name of the reports.")] = "imported",
+    job: Annotated[str | None, typer.Option("--job", help="Job name of the reports; default the file's name.")] = None,
+) -> None:
+    """Read another tool's results into device reports; what it did not measure is null with the reason."""
+    from datetime import UTC, datetime
+
+    from olivepress.measure.importers import import_results
+    from olivepress.measure.report import write_report
+    from olivepress.recipe import slug
+
+    name = slug(job or file.stem)
+    found = import_results(file, recipe=slug(recipe), job=name, now=lambda: datetime.now(UTC))
+    for number, made in enumerate(found):
+        stem = slug(made.job) if len({r.job for r in found}) == len(found) else f"{slug(made.job)}-{number}"
+        path = out / slug(made.machine.id) / made.recipe / f"{stem}.json"
+        write_report(made, path)
+        print(path)
 
 
 @app.command()
@@ -178,10 +254,10 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the device reports of a recipe: a table here, and a page, Markdown and JSON in runs/<recipe>/report/."""
-    from olivepress import pipeline
+    from olivepress.device_reports import report_paths
 
     made = _plan(model, data)
-    _print_report(made, pipeline.report_paths(made), as_json)
+    _print_report(made, report_paths(made), as_json)
 
 
 @app.command()
@@ -193,7 +269,7 @@ def demo(quiet: QuietOption = False) -> None:
     made = _plan("tiny-phi", None)
     with ConsoleReporter(quiet=quiet) as reporter:
         pipeline.run(made, reporter=reporter)
-        paths = _bench(made, reporter, None)
+        paths = _bench(made, reporter, None, None)
     _print_report(made, paths, False)
 
 
@@ -227,20 +303,40 @@ def _plan(model: str, data: str | None) -> Plan:
     return load_plan(model, data=data)
 
 
-def _bench(made: Plan, reporter: Any, job: str | None) -> list[Path]:
-    from olivepress import pipeline
+def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[Path]:
+    from olivepress import device_reports
 
-    found = []
-    for name, reason in pipeline.not_measured_here(made).items():
+    for name, reason in device_reports.not_measured_here(made).items():
         reporter.console.print(f"{name}: not measured: {reason}", soft_wrap=True)
-    for target in pipeline.bench_targets(made):
-        if job in (None, target.name):
-            reporter.begin(f"measure {target.name}")
-            found += pipeline.bench_plan(
-                made, only=target.name, tell=lambda _, stage, done, total: reporter.update(stage, done, total)
-            )
-            reporter.end(f"measured {target.name}")
-    return found or pipeline.bench_plan(made, only=job)
+    return device_reports.bench_plan(
+        made, only=job, overrides=overrides or device_reports.Overrides(), tell=_teller(reporter)
+    )
+
+
+def _teller(reporter: Any) -> Any:
+    """Progress of a bench on the console: one line for each stage of each artifact."""
+    shown = ""
+
+    def tell(job: str, stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        title = f"measure {stage}, {job}" if job != "all" else f"measure {stage}, interleaved"
+        if title != shown:
+            reporter.begin(title)
+            shown = title
+        reporter.update(stage, done, total)
+
+    return tell
+
+
+def _workload(text: str) -> Any:
+    from olivepress.errors import UsageError
+    from olivepress.measure.latency import Workload
+
+    prompt, _, generated = text.partition("x")
+    try:
+        return Workload(prompt_tokens=None if prompt == "dataset" else int(prompt), generated_tokens=int(generated))
+    except ValueError:
+        raise UsageError(f"--workload {text!r}: expected PxG as 128x128 or datasetx32, at least 1x2") from None
 
 
 def _print_report(made: Plan, paths: list[Path], as_json: bool) -> None:

@@ -19,9 +19,10 @@ from olive.evaluator.registry import Registry as EvaluatorRegistry
 from transformers.integrations import integration_utils
 
 from olivepress.errors import JobError
-from olivepress.measure.accuracy import measure_genai, task_metrics
-from olivepress.measure.dataset import Row, read_split
+from olivepress.measure.accuracy import measure_genai
+from olivepress.measure.dataset import Row, dataset_labels, read_split
 from olivepress.measure.registry import METRICS
+from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.process import report_progress
 from olivepress.supervision import supervise
 
@@ -122,15 +123,16 @@ class OlivepressEvaluator(OliveEvaluator):
     def evaluate(self, model: Any, metrics: Any, device: Any = None, execution_providers: Any = None) -> MetricResult:
         """Measure the GenAI folder that ``model`` lies in. Raises JobError when it is none."""
         path = Path(model.model_path)
-        rows = read_split(self.dataset, "test", limit=self.max_examples).rows
-        examples, _ = measure_genai(path if path.is_dir() else path.parent, rows, progress=report_progress)
+        data = read_split(self.dataset, "test", limit=self.max_examples)
+        examples, _ = measure_genai(path if path.is_dir() else path.parent, data.rows, progress=report_progress)
+        answers = Answers(examples=tuple(examples), labels=dataset_labels(self.dataset), json_schema=data.json_schema)
         result = {
             f"olivepress-{name}": {
                 "value": measurement.value,
                 "priority": -1,
                 "higher_is_better": METRICS[name].direction == "higher",
             }
-            for name, measurement in task_metrics(examples).items()
+            for name, measurement in task_metrics(answers).items()
             if measurement.value is not None
         }
         return MetricResult.model_validate(result)

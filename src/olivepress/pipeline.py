@@ -1,20 +1,17 @@
-"""The verbs of the way through the house, each from files to files: prepare, render, lint, run, bench, report."""
+"""The verbs of the way through the house, each from files to files: prepare, render, lint, run, report."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olivepress.artifact import Manifest, read_manifest
 from olivepress.data import build_dataset, write_dataset
 from olivepress.embedded import TINY_PHI
-from olivepress.errors import LintError, RecipeError, ReportError, SetupError, UsageError
-from olivepress.hub import local_directory
-from olivepress.plan import EMBEDDED, Job, Plan, find_recipe, make_plan
+from olivepress.errors import LintError, RecipeError, SetupError
+from olivepress.plan import EMBEDDED, Plan, find_recipe, make_plan
 from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
@@ -22,22 +19,7 @@ if TYPE_CHECKING:
     from olivepress.measure.report import DeviceReport
     from olivepress.run import JobOutcome, Reporter
 
-__all__ = [
-    "RESULTS",
-    "BenchTarget",
-    "bench_plan",
-    "bench_targets",
-    "lint_file",
-    "lint_plan",
-    "load_plan",
-    "not_measured_here",
-    "prepare",
-    "render_files",
-    "report_paths",
-    "run",
-]
-
-RESULTS = Path("benchmarks", "results")
+__all__ = ["lint_file", "lint_plan", "load_plan", "prepare", "render_files", "report", "run", "write_workflows"]
 
 
 def load_plan(model: str, *, data: str | None = None) -> Plan:
@@ -128,119 +110,6 @@ def run(plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool 
     workflows = write_workflows(plan)
     lint_plan(plan)
     return run_plan(plan, workflows, reporter=reporter, only=only, force=force)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchTarget:
-    """One thing to measure: the base model (``job`` None), the merged model, or an export."""
-
-    name: str
-    job: Job | None
-    manifest: Manifest | None
-
-
-def bench_targets(plan: Plan) -> list[BenchTarget]:
-    """Base, merged and every export whose artifact is of this recipe and dataset and whose provider is here.
-
-    Raises ReportError when no artifact is there.
-    """
-    found = [BenchTarget(name="base", job=None, manifest=None)]
-    skipped = not_measured_here(plan)
-    for job in plan.jobs:
-        if job.kind != "finetune" and job.id not in skipped:
-            found.append(BenchTarget(name=job.id, job=job, manifest=read_manifest(plan.output_dir(job))))
-    if len(found) == 1:
-        raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
-    return found
-
-
-def not_measured_here(plan: Plan) -> dict[str, str]:
-    """Jobs with something to measure that this machine cannot measure now, and why."""
-    reasons = {}
-    for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
-        if job.kind == "finetune":
-            continue
-        if job.target and job.target.execution_provider != "CPUExecutionProvider":
-            reasons[job.id] = f"this environment has no {job.target.execution_provider}"
-            continue
-        try:
-            manifest = read_manifest(plan.output_dir(job))
-        except ReportError:
-            reasons[job.id] = "no finished artifact"
-            continue
-        if (manifest.workflow_sha256, manifest.dataset_version) != (workflow.sha256, plan.dataset.version):
-            reasons[job.id] = "its artifact is of an older recipe or dataset; run again"
-    return reasons
-
-
-def bench_plan(
-    plan: Plan, *, only: str | None = None, tell: Callable[[str, str, int, int], None] = lambda *_: None
-) -> list[Path]:
-    """Measure on this machine; one DeviceReport each. Returns their paths, base first."""
-    targets = [target for target in bench_targets(plan) if only in (None, target.name)]
-    if not targets:
-        names = ", ".join(target.name for target in bench_targets(plan))
-        raise UsageError(f"nothing called {only!r} to measure; there is: {names}")
-    return [_bench_one(plan, target, tell) for target in targets]
-
-
-def _bench_one(plan: Plan, subject: BenchTarget, tell: Callable[[str, str, int, int], None]) -> Path:
-    from olivepress.measure.bench import bench
-    from olivepress.measure.latency import Workload
-    from olivepress.run.runner import model_identity
-
-    settings = plan.recipe.benchmark
-    job, target = subject.job, subject.job.target if subject.job else None
-    directory = plan.output_dir(job) if job else local_directory(plan.model.path, plan.recipe.model.revision)
-    precision = {"float32": "fp32", "bfloat16": "bf16"}[plan.recipe.finetune.torch_dtype]
-    path = _results(plan) / f"{subject.name}.json"
-    bench(
-        model_dir=directory if target else directory / "model" if job else directory,
-        runtime="onnxruntime-genai" if target else "pytorch",
-        dataset_dir=plan.dataset.directory,
-        out_path=path,
-        recipe=plan.recipe.name,
-        job=subject.name,
-        artifact_sha256=subject.manifest.sha256 if subject.manifest else model_identity(plan),
-        execution_provider=target.execution_provider if target else "CPUExecutionProvider",
-        precision=target.precision if target else precision,
-        workloads=[Workload(prompt_tokens=p, generated_tokens=g) for p, g in settings.workloads],
-        repetitions=settings.repetitions,
-        limit=settings.max_examples,
-        reference_dir=plan.output_dir(plan.job("merge")) / "reference" if target else None,
-        random_weights=plan.model.random_weights,
-        progress=lambda stage, done, total: tell(subject.name, stage, done, total),
-    )
-    return path
-
-
-def _results(plan: Plan) -> Path:
-    from olivepress.measure.machine import fingerprint
-
-    return RESULTS / fingerprint().id / plan.recipe.name
-
-
-def report_paths(plan: Plan) -> list[Path]:
-    """Device reports of this recipe's present artifacts, from every machine.
-
-    A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
-    """
-    from olivepress.measure.report import read_report
-    from olivepress.run.runner import model_identity
-
-    current = {
-        target.name: target.manifest.sha256 if target.manifest else model_identity(plan)
-        for target in bench_targets(plan)
-    }
-    found = []
-    for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
-        report = read_report(path)
-        same_data = report.dataset is None or report.dataset.version == plan.dataset.version
-        if same_data and current.get(report.job) == report.artifact_sha256:
-            found.append(path)
-    if not found:
-        raise ReportError(f"recipe {plan.recipe.name}: no device report of its artifacts", next_step="make bench")
-    return found
 
 
 def report(plan: Plan, paths: Sequence[Path]) -> tuple[list[DeviceReport], dict[str, Path]]:

@@ -37,6 +37,7 @@ class Data(Record):
     demo: str | None = Field(None, description="a shipped synthetic task: phrase-tone, device-command or short-qa")
     source: str | None = Field(None, description="a file, or a directory with train*/valid*/test* files")
     instruction: str | None = Field(None, description="text put before every prompt")
+    json_schema: str | None = Field(None, description="a JSON Schema file that answers are held to")
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
     max_train_rows: int | None = Field(None, ge=1)
@@ -81,8 +82,23 @@ class Limits(Record):
 
 class Benchmark(Record):
     max_examples: int | None = Field(None, ge=1, description="test examples to answer; all when left out")
-    workloads: tuple[tuple[int, int], ...] = Field(((32, 32), (128, 128)), description="(prompt, generated) tokens")
-    repetitions: int = Field(7, ge=1)
+    workloads: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=2)]], ...] = Field(
+        ((32, 32), (128, 128), (512, 128), (2048, 128), (0, 32)),
+        description="(prompt, generated) tokens; prompt 0 is the dataset's own prompt of median length",
+    )
+    rounds: int = Field(10, ge=1, description="processes per workload, interleaved over all artifacts")
+    repetitions: int = Field(3, ge=1, description="timed repetitions in each process")
+    few_shot: int = Field(5, ge=0, description="examples before the question, for the few-shot baseline; 0: none")
+    text: str | None = Field(None, description="a text file for perplexity")
+    text_window: int | None = Field(None, ge=2, description="tokens of its sliding window; default min(context, 1024)")
+    price_per_hour: float | None = Field(None, gt=0, description="of the machine, for the cost")
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="of the price, ISO 4217")
+
+    @model_validator(mode="after")
+    def _price_has_a_currency(self) -> Benchmark:
+        if (self.price_per_hour is None) != (self.currency is None):
+            raise ValueError("both or none of the keys 'price_per_hour' and 'currency'")
+        return self
 
 
 class Recipe(Record):

@@ -91,7 +91,7 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
     fields["targets"] = ["cpu-int4"]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.
     fields["limits"] = {"max_kl_divergence": 5.0}
-    fields["benchmark"] = {"max_examples": 2, "workloads": [[128, 32]], "repetitions": 3}
+    fields["benchmark"] = {"max_examples": 2, "workloads": [[128, 32]], "rounds": 1, "repetitions": 3, "few_shot": 0}
     return Recipe.model_validate_json(json.dumps(fields))
 
 
@@ -165,13 +165,13 @@ def _steps(plan: Plan) -> list[Step]:
 
 
 def _bench(plan: Plan, reporter: ConsoleReporter) -> DeviceReport:
-    from olivepress import pipeline
+    from olivepress.device_reports import bench_plan
     from olivepress.measure.report import read_report
 
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", "bench", "bench")
     reporter.begin("measure export-cpu-int4")
-    paths = pipeline.bench_plan(
+    paths = bench_plan(
         plan, only="export-cpu-int4", tell=lambda _, stage, done, total: reporter.update(stage, done, total)
     )
     reporter.end("measured export-cpu-int4")

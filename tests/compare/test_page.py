@@ -13,7 +13,7 @@ from olivepress.compare import build_table, load_reports, render_terminal, to_ht
 from olivepress.compare.page import write_report_page
 from olivepress.compare.table import format_value
 from olivepress.errors import ReportError
-from olivepress.measure.report import DeviceReport, Measurement
+from olivepress.measure.report import DeviceReport, LatencySample, Measurement
 
 from .conftest import WriteReport, value
 
@@ -48,7 +48,7 @@ def _three(put: WriteReport) -> list[DeviceReport]:
 
 def test_the_rows_go_base_tuned_quantized(put: WriteReport) -> None:
     table = build_table(_three(put))
-    assert [row.role for row in table.rows] == ["base", "fine-tuned", "quantized"]
+    assert [row.role for row in table.rows] == ["base", "merged", "quantized"]
     first, second = table.comparisons
     assert (first.a, first.b, first.only_b, first.n) == ("base", "merge", 36, 40)
     assert (second.a, second.b, second.only_a) == ("merge", "cpu-int4", 6)
@@ -60,7 +60,7 @@ def test_the_same_numbers_everywhere(put: WriteReport) -> None:
     reports = _three(put)
     terminal, markdown, page = _terminal(reports), to_markdown(reports), to_html(reports)
     for text in (terminal, markdown, page):
-        for number in ("50.0 %", "n=4", "15.0 to 85.0 %", "12.5 ms", "2560 tok/s", "130 tok/s", "1.50 GB", "2.5 MB"):
+        for number in ("50.0 %", "n=4", "15.0 to 85.0", "12.5 ms", "2560 tok/s", "130 tok/s", "1.50 GB", "2.5 MB"):
             assert number in text, number
         assert "-15.0 points" in text.replace("\\", "") and "0.031" in text
         assert "no reference of the parent was given" in text and "–" in text
@@ -170,9 +170,31 @@ def test_other_headline_workloads_are_told(put: WriteReport) -> None:
 
 def test_optional_columns(put: WriteReport) -> None:
     reports = load_reports([put("cpu-int4")])
-    assert "json_valid" not in build_table(reports).columns
-    metrics = dict(reports[0].metrics) | {"json_valid": value("json_valid", 0.75)}
-    assert "json_valid" in build_table(load_reports([put("x", metrics=metrics)])).columns
+    assert not {"json_schema_match", "cost"} & set(build_table(reports).columns)
+    metrics = dict(reports[0].metrics) | {"json_schema_match": value("json_schema_match", 0.75)}
+    metrics |= {"cost": value("cost", 1.25)}
+    table = build_table(load_reports([put("x", metrics=metrics, settings={"currency": "EUR"})]))
+    assert {"json_schema_match", "cost"} <= set(table.columns)
+    assert "1.25 EUR" in [cell.text for cell in table.rows[0].cells]
+
+
+def test_speeds_are_compared_round_by_round_in_one_sitting(put: WriteReport) -> None:
+    def samples(ms: float) -> tuple[LatencySample, ...]:
+        return tuple(
+            LatencySample(
+                workload="32x2", round=r, repetition=0, ttft_ms=1, request_ttft_ms=2, step_ms=(ms + r / 1000,)
+            )
+            for r in range(10)
+        )
+
+    fast = put("fast", samples=samples(10.0), sitting="one", precision="fp32")
+    slow = put("slow", samples=samples(11.0), sitting="one")
+    other = put("other", samples=samples(11.0), sitting="two")
+    reports = load_reports([fast, slow, other])
+    (speed,) = build_table(reports).speeds
+    assert (speed.a, speed.b, speed.difference.verdict, speed.difference.rounds) == ("fast", "slow", "slower", 10)
+    for text in (_terminal(reports), to_markdown(reports), to_html(reports)):
+        assert "decode -9.1 %" in text.replace("\\", "") and "10 interleaved rounds" in text
 
 
 @pytest.mark.parametrize(
@@ -186,6 +208,8 @@ def test_optional_columns(put: WriteReport) -> None:
         ("tokens/s", 15.94, "15.9 tok/s"),
         ("nats", 3.1e-7, "3.1e-07"),
         ("logits", 10.8, "10.8 logits"),
+        ("1", 12.34, "12.3"),
+        ("s", 75.25, "75.2 s"),
     ],
 )
 def test_values(unit: str, number: float, text: str) -> None:

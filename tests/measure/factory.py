@@ -46,7 +46,9 @@ def make_report(**changes: Any) -> DeviceReport:
         "headline_workload": "32x2",
         "workloads": (WorkloadResult(name="32x2", prompt_tokens=32, generated_tokens=2, metrics=metrics),),
         "metrics": metrics,
-        "samples": (LatencySample(workload="32x2", repetition=0, ttft_ms=1, request_ttft_ms=2, step_ms=(0.1,)),),
+        "samples": (
+            LatencySample(workload="32x2", round=0, repetition=0, ttft_ms=1, request_ttft_ms=2, step_ms=(0.1,)),
+        ),
         "examples_file": None,
         "examples_sha256": None,
         "emulated": False,

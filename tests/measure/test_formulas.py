@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from olivepress.measure.accuracy import MARGIN_TOKENS, Example, answer_budget, greedy_divergence, task_metrics
-from olivepress.measure.fidelity import divergence, kl_top, log_softmax
+from olivepress.measure.accuracy import MARGIN_TOKENS, answer_budget, greedy_divergence
+from olivepress.measure.cell_metrics import LATENCY_METRICS, cell_metrics
+from olivepress.measure.fidelity import divergence, first_divergence, kl_top, log_softmax
 from olivepress.measure.intervals import bootstrap_median, cluster_mean, wilson
-from olivepress.measure.latency import cell_metrics
-from olivepress.measure.machine import machine_slug, peak_rss_bytes
+from olivepress.measure.machine import Conditions, machine_slug, peak_rss_bytes
 from olivepress.measure.reference import top_logprobs
 from olivepress.measure.registry import declare
-from olivepress.measure.report import LatencySample
+from olivepress.measure.report import LatencySample, ProcessSample
 
 
 def test_wilson_by_hand() -> None:
@@ -40,21 +41,44 @@ def test_bootstraps_are_seeded_and_honest() -> None:
     assert low == 0.0 and high == 1.0
 
 
+def process(number: int, load_ms: float, **changes: Any) -> ProcessSample:
+    conditions = Conditions(seconds=1.0, other_load=0.0, steal=0.0, throttled=None)
+    fields = {"peak_memory_bytes": 123, "harness_step_ns": 50.0, "conditions": conditions}
+    return ProcessSample(workload="100x5", round=number, order=number, load_ms=load_ms, **(fields | changes))
+
+
 def test_latency_metrics_by_hand() -> None:
     samples = [
-        LatencySample(workload="100x5", repetition=i, ttft_ms=t, request_ttft_ms=t + 1, step_ms=(s, s, s, 2 * s))
+        LatencySample(
+            workload="100x5", round=i, repetition=0, ttft_ms=t, request_ttft_ms=t + 1, step_ms=(s, s, s, 2 * s)
+        )
         for i, (t, s) in enumerate([(50.0, 10.0), (40.0, 8.0), (100.0, 20.0)])
     ]
-    found = cell_metrics(samples, prompt_tokens=100, load_ms=7.0, peak_memory_bytes=123)
+    processes = [process(0, 7.0, energy_j=1.5), process(1, 9.0, energy_j=3.0, peak_memory_bytes=125), process(2, 8.0)]
+    reasons = {"peak_accelerator_memory_bytes": "the model runs on the CPU"}
+    found = cell_metrics(samples, processes, prompt_tokens=100, reasons=reasons)
+    assert set(found) == set(LATENCY_METRICS)
     assert found["ttft_ms"].value == 50.0
     assert found["request_ttft_ms"].value == 51.0
+    assert found["e2e_ms"].value == 101.0  # 51 + 10 + 10 + 10 + 20
     assert found["prefill_tps"].value == pytest.approx(2000.0)  # 100 tokens / 0.050 s
     assert found["decode_tps"].value == pytest.approx(80.0)  # 4 tokens / 0.050 s
     steps = sorted([10, 10, 10, 20, 8, 8, 8, 16, 20, 20, 20, 40])
     assert found["itl_p50_ms"].value == pytest.approx((steps[5] + steps[6]) / 2)
     assert found["itl_p90_ms"].value == pytest.approx(steps[9] + 0.9 * (steps[10] - steps[9]))
+    assert found["itl_p95_ms"].value == pytest.approx(steps[10] + 0.45 * (steps[11] - steps[10]))
     assert found["itl_p99_ms"].n == 12
-    assert found["peak_memory_bytes"].value == 123 and found["load_ms"].n == 1
+    assert found["peak_memory_bytes"].value == 125 and found["load_ms"].value == 8.0
+    assert found["harness_overhead"].value == pytest.approx(50e-6 / 13)  # 50 ns of a median step of 13 ms
+    assert found["energy_j_per_token"].value == pytest.approx(4.5 / 10)  # two processes of one repetition, 5 tokens
+    assert found["peak_accelerator_memory_bytes"].reason == "the model runs on the CPU"
+
+
+def test_an_interval_resamples_rounds_not_repetitions() -> None:
+    # Three rounds, ten equal repetitions each: ungrouped it would look as if there were thirty observations.
+    values, rounds = [1.0] * 10 + [2.0] * 10 + [3.0] * 10, [0] * 10 + [1] * 10 + [2] * 10
+    assert bootstrap_median(values, rounds) == (1.0, 3.0)
+    assert bootstrap_median(values[:20], rounds[:20]) is None
 
 
 def test_kl_by_hand() -> None:
@@ -82,20 +106,14 @@ def test_top_k_bounds_the_full_divergence_from_below() -> None:
     assert (part <= full + 1e-6).all() and part.mean() > 0.8 * full.mean()
 
 
-def test_task_metrics() -> None:
-    examples = [
-        Example(id="1", output=' {"a": 1}\n', expected='{"a": 1}'),
-        Example(id="2", output='{"a":1}', expected='{"a": 1}'),  # another spelling is not an exact match
-        Example(id="3", output='{"a": 1', expected='{"a": 1}'),
-        Example(id="4", output="Happy", expected="happy"),
-    ]
-    found = task_metrics(examples)
-    assert found["exact_match"].value == 0.25 and found["exact_match"].n == 4
-    assert found["json_valid"].value == pytest.approx(2 / 3) and found["json_valid"].n == 3
-    only_text = task_metrics(examples[3:])
-    assert only_text["json_valid"].value is None and "JSON" in str(only_text["json_valid"].reason)
-    assert task_metrics([])["exact_match"].reason == "no dataset was given"
+def test_the_budget_of_an_answer() -> None:
     assert answer_budget([3, 12, 5]) == 12 + MARGIN_TOKENS
+
+
+def test_first_divergence_by_hand() -> None:
+    assert first_divergence(np.array([True, True, False, True])) == 2
+    assert first_divergence(np.array([False])) == 0
+    assert first_divergence(np.array([True, True])) == 2  # never: all its tokens
 
 
 def test_greedy_divergence() -> None:

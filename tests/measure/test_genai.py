@@ -7,14 +7,17 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from olivepress.errors import JobError, RecipeError
-from olivepress.measure import bench, fidelity, genai_answers, genai_token_ids, greedy_divergence, read_report
+from olivepress.measure import METRICS, fidelity, genai_answers, genai_token_ids, greedy_divergence, read_report
+from olivepress.measure.bench import Settings, bench
 from olivepress.measure.child import run_child
-from olivepress.measure.latency import Workload
+from olivepress.measure.grid import Subject
+from olivepress.measure.latency import LatencySpec, Workload
 from olivepress.measure.prompts import eos_token_ids
 
 from .conftest import row
@@ -41,7 +44,9 @@ def reference(hf_model: Path, prompts: list[list[int]], tmp_path_factory: pytest
 def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: list[list[int]]) -> None:
     found = fidelity(fp32_model, reference)
     tokens = sum(len(p) for p in prompts)
-    assert {m.n for m in found.values()} == {tokens}
+    assert {m.n for name, m in found.items() if name != "first_divergence"} == {tokens}
+    assert found["first_divergence"].n == len(prompts)
+    assert found["first_divergence"].value == np.median([len(p) for p in prompts])  # none diverges
     assert found["max_abs_logit_diff"].value is not None and found["max_abs_logit_diff"].value < 1e-3
     assert found["kl_divergence"].value is not None and found["kl_divergence"].value < 1e-6
     assert found["kl_p999"].value is not None and found["kl_p999"].value < 1e-6
@@ -53,7 +58,7 @@ def test_int4_damage_is_seen_and_bounded_from_below(int4_model: Path, reference:
     found = {name: m.value or 0.0 for name, m in fidelity(int4_model, reference).items()}
     assert found["kl_divergence"] > 0.01 and found["max_abs_logit_diff"] > 0.1
     assert 0.5 * found["kl_divergence"] < found["kl_top256"] <= found["kl_divergence"] + 1e-6
-    assert found["kl_p999"] > found["kl_divergence"] and found["top1_agreement"] < 1.0
+    assert found["kl_p999"] > found["kl_divergence"] > found["kl_p50"] and found["top1_agreement"] < 1.0
 
 
 def test_on_the_device_only_the_top_is_known(int4_model: Path, reference: Path, tmp_path: Path) -> None:
@@ -192,42 +197,58 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nan"]  # nothing half-written
 
 
+def subject(model_dir: Path, **changes: Any) -> Subject:
+    fields = {"runtime": "onnxruntime-genai", "recipe": "tiny", "job": "cpu-fp32", "artifact_sha256": "c" * 64}
+    return Subject(model_dir=model_dir, **(fields | changes))
+
+
 def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     question = "turn the lamp on"
     answer = _first_answer(fp32_model, question)
     folder = make_dataset([row(0, question, answer), row(1, question, "something else")])
-    stages: list[tuple[str, int, int]] = []
+    text = tmp_path / "text.txt"
+    text.write_text("turn the lamp on and the other lamp off, then count the boxes\n" * 20)
+    stages: list[tuple[str, str, int, int]] = []
     out = tmp_path / "out" / "cpu-fp32.json"
-    report = bench(
-        model_dir=fp32_model,
-        runtime="onnxruntime-genai",
+    (report,) = bench(
+        {out: subject(fp32_model, reference_dir=reference, random_weights=True)},
         dataset_dir=folder,
-        out_path=out,
-        recipe="tiny",
-        job="cpu-fp32",
-        artifact_sha256="c" * 64,
-        workloads=[CELL, Workload(prompt_tokens=250, generated_tokens=128)],
-        repetitions=3,
-        reference_dir=reference,
-        random_weights=True,
-        progress=lambda stage, done, total: stages.append((stage, done, total)),
+        settings=Settings(
+            workloads=(CELL, Workload(prompt_tokens=250, generated_tokens=128), Workload(generated_tokens=4)),
+            rounds=2,
+            repetitions=3,
+            text=text,
+        ),
+        tell=lambda job, stage, done, total: stages.append((job, stage, done, total)),
         now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
     )
     assert read_report(out) == report
+    assert set(report.metrics) == set(METRICS)  # each measured, or null with its reason
+    assert all(m.value is not None or m.reason for m in report.metrics.values())
     assert report.metrics["exact_match"].value == 0.5
     assert report.metrics["kl_divergence"].value is not None
     assert report.headline_workload == "16x8" and report.random_weights
-    for name in ("load_ms", "ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes"):
+    for name in ("load_ms", "ttft_ms", "e2e_ms", "prefill_tps", "decode_tps", "peak_memory_bytes", "perplexity"):
         assert (report.metrics[name].value or 0) > 0, name
-    first, second = report.workloads
+    first, second, own = report.workloads
     assert first.reason is None and second.metrics["ttft_ms"].value is None
     assert second.reason == "378 tokens, the model's context holds 256"
-    assert [(s.repetition, len(s.step_ms)) for s in report.samples] == [(0, 7), (1, 7), (2, 7)]
+    assert own.name == "datasetx4" and own.prompt_tokens > 4
+    samples = [(s.round, s.repetition, len(s.step_ms)) for s in report.samples if s.workload == "16x8"]
+    assert samples == [(r, i, 7) for r in (0, 1) for i in (0, 1, 2)]
     assert all(s.request_ttft_ms > s.ttft_ms for s in report.samples)
+    # Every second round runs backwards.
+    assert [p.workload for p in report.processes] == ["16x8", "datasetx4", "datasetx4", "16x8"]
+    assert report.placement is not None and report.placement.asked == "CPUExecutionProvider"
+    assert not report.placement.fallback and report.ceiling is not None
+    assert report.metrics["roofline_fraction"].value == pytest.approx(
+        report.metrics["bytes_per_token"].value * report.metrics["decode_tps"].value / report.ceiling.read_bytes_per_s
+    )
     lines = [json.loads(line) for line in (out.parent / "cpu-fp32.examples.jsonl").read_text().splitlines()]
     assert [(e["id"], e["correct"]) for e in lines] == [("r0", True), ("r1", False)]
-    assert ("answers", 2, 2) in stages and ("latency", 2, 2) in stages
+    assert ("cpu-fp32", "answers", 2, 2) in stages and ("all", "latency", 4, 4) in stages
     assert str(tmp_path) not in out.read_text()  # a report names no folder of this machine
+    assert not list(out.parent.glob(".*"))  # nothing of the sitting is left
 
 
 def _first_answer(model_dir: Path, question: str) -> str:
@@ -244,15 +265,10 @@ def _first_answer(model_dir: Path, question: str) -> str:
 def test_the_parent_is_measured_for_accuracy_only(
     hf_model: Path, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    report = bench(
-        model_dir=hf_model,
-        runtime="pytorch",
+    (report,) = bench(
+        {tmp_path / "base.json": subject(hf_model, runtime="pytorch", job="base")},
         dataset_dir=make_dataset([row(i, "turn the lamp on", "no") for i in range(3)]),
-        out_path=tmp_path / "base.json",
-        recipe="tiny",
-        job="base",
-        artifact_sha256="c" * 64,
-        limit=2,
+        settings=Settings(limit=2),
     )
     assert report.metrics["exact_match"].n == 2 and report.dataset is not None and report.dataset.of == 3
     assert report.metrics["ttft_ms"].value is None
@@ -261,43 +277,76 @@ def test_the_parent_is_measured_for_accuracy_only(
 
 
 def test_a_cell_that_cannot_run_costs_only_itself(fp32_model: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(fp32_model, broken)
-    (broken / "model.onnx").write_bytes(b"not a model")
-    report = bench(
-        model_dir=broken,
-        runtime="onnxruntime-genai",
-        dataset_dir=None,
-        out_path=tmp_path / "r.json",
-        recipe="tiny",
-        job="cpu-fp32",
-        artifact_sha256="c" * 64,
-        workloads=[CELL],
-    )
-    assert report.metrics["ttft_ms"].value is None and report.workloads[0].reason
+    hungry = tmp_path / "hungry"
+    shutil.copytree(fp32_model, hungry)
+    # No template gives 16 tokens: this cell dies in its process, after the model was placed.
+    (hungry / "chat_template.jinja").write_text("{{ raise_exception('no') }}")
+    (report,) = bench({tmp_path / "r.json": subject(hungry)}, dataset_dir=None, settings=Settings(workloads=(CELL,)))
+    assert report.metrics["ttft_ms"].value is None and "no" in str(report.workloads[0].reason)
     assert report.metrics["exact_match"].reason == "no dataset was given"
     assert report.headline_workload is None
-    emulated = bench(
-        model_dir=fp32_model,
-        runtime="onnxruntime-genai",
+    (emulated,) = bench(
+        {tmp_path / "e.json": subject(fp32_model, emulated=True)},
         dataset_dir=None,
-        out_path=tmp_path / "e.json",
-        recipe="tiny",
-        job="qnn",
-        artifact_sha256="c" * 64,
-        workloads=[CELL],
-        emulated=True,
+        settings=Settings(workloads=(CELL,)),
     )
     assert "emulated" in str(emulated.metrics["decode_tps"].reason)
 
 
-def test_a_silent_fallback_to_the_cpu_is_told(fp32_model: Path) -> None:
-    spec = {
-        "model_dir": str(fp32_model),
-        "workload": CELL.model_dump(),
-        "repetitions": 1,
-        "warmups": 0,
-        "execution_provider": "CUDAExecutionProvider",
-    }
+def test_a_model_that_cannot_be_opened_fails_the_bench(fp32_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(fp32_model, broken)
+    (broken / "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(JobError):
+        bench({tmp_path / "r.json": subject(broken)}, dataset_dir=None, settings=Settings(workloads=(CELL,)))
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_fallback_to_the_cpu_fails_the_run(fp32_model: Path, tmp_path: Path) -> None:
+    asked = {tmp_path / "r.json": subject(fp32_model, execution_provider="CUDAExecutionProvider", device="gpu")}
+    with pytest.raises(
+        JobError, match="asked for CUDAExecutionProvider, the runtime placed nodes on the CPU"
+    ) as caught:
+        bench(asked, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=1))
+    assert "--allow-fallback" in str(caught.value.next_step) and not (tmp_path / "r.json").exists()
+    (report,) = bench(asked, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=1, allow_fallback=True))
+    assert report.placement is not None and report.placement.fallback
+    assert any("nodes ran on the CPU" in warning for warning in report.warnings)
+
+
+def test_a_silent_fallback_in_the_runtime_is_told(fp32_model: Path) -> None:
+    spec = LatencySpec(model_dir=fp32_model, workload=CELL, execution_provider="CUDAExecutionProvider")
     with pytest.raises(JobError, match="asked for CUDAExecutionProvider, the runtime placed the model on the CPU"):
-        run_child("latency", spec)
+        run_child("latency", spec.model_dump(mode="json"))
+
+
+def test_a_killed_bench_goes_on(fp32_model: Path, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_dataset([row(i, "turn the lamp on", "no") for i in range(4)])
+    out, settings = tmp_path / "r.json", Settings(workloads=(CELL,), rounds=4, repetitions=1)
+
+    def kill(job: str, stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("latency", 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, tell=kill)
+    sitting = out.with_name(".r.sitting")
+    kept = {path.name: path.read_text() for path in sitting.glob("latency-*.json")}
+    assert len(kept) == 3 and not out.exists()
+    done_before = [json.loads(text)["samples"] for text in kept.values()]
+    (report,) = bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings)
+    found = [s.model_dump(mode="json") for s in report.samples]
+    assert len(found) == 4 and all(sample in found for samples in done_before for sample in samples)
+    assert any("resumed" in warning for warning in report.warnings) and not sitting.exists()
+    # Another artifact does not take over what was measured of this one.
+    with pytest.raises(KeyboardInterrupt):
+        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, tell=kill)
+    (other,) = bench({out: subject(fp32_model, artifact_sha256="d" * 64)}, dataset_dir=folder, settings=settings)
+    assert not any("resumed" in warning for warning in other.warnings)
+
+
+def test_two_artifacts_are_measured_interleaved(fp32_model: Path, int4_model: Path, tmp_path: Path) -> None:
+    subjects = {tmp_path / "a.json": subject(fp32_model), tmp_path / "b.json": subject(int4_model, job="cpu-int4")}
+    a, b = bench(subjects, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=2, repetitions=1))
+    assert [p.order for p in a.processes] == [1, 4] and [p.order for p in b.processes] == [2, 3]
+    assert a.sitting == b.sitting is not None

@@ -70,7 +70,7 @@ def _reseal(path: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"schema_version": 2}, "schema version 2, this olivepress reads 1"),
+        ({"schema_version": 1}, "schema version 1, this olivepress reads 2"),
         ({"schema_version": None}, "schema version None"),
         ({"surprise": 1}, "surprise"),
         ({"device": "toaster"}, "device"),
@@ -94,7 +94,7 @@ def test_resealed_nonsense_is_still_refused(tmp_path: Path, changes: dict[str, o
     [
         ('{"schema_version": 1, "x": NaN}', "NaN is not a measurement"),
         ('{"schema_version": 1, "x": -Infinity}', "-Infinity is not a measurement"),
-        ('{"schema_version": 1, "x": 1e999}', "not finite"),
+        ('{"schema_version": 2, "x": 1e999}', "not finite"),
         ('{"schema_version": 1, "schema_version": 1}', "occurs twice"),
         ("[1, 2]", "expected a JSON object"),
         ('{"x": ' + "9" * 5000 + "}", "not a JSON text"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.compare.stats import Comparison
-from olivepress.compare.table import NULL, Table, build_table, format_value, printable
+from olivepress.compare.table import NULL, Speed, Table, build_table, format_value, printable
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import DeviceReport, Measurement, write_text
 
@@ -33,13 +33,20 @@ def render_terminal(reports: Sequence[DeviceReport]) -> Group:
     from rich.text import Text
 
     table = build_table(reports)
-    grid = Grid(title=Text(_title(table)), caption=None)
+    common = [label for label in table.rows[0].labels if all(label in row.labels for row in table.rows)]
+    # Above the table, not in its title: a title is folded to the table's width.
+    title = Text(_title(table), style="bold")
+    for label in common:
+        title.append(f" [{label}]", style="yellow")
+    grid = Grid(padding=(0, 0))
     grid.add_column("")
     for row in table.rows:
-        head = Text(row.name, style="bold")
-        head.append(f"\n{row.role}, {printable(row.report.precision)}", style="dim")
+        head = Text(row.name.removeprefix("export-"), style="bold")
+        head.append(f"\n{row.role}" if row.role != row.name else "", style="dim")
+        head.append(f"\n{printable(row.report.precision)}", style="dim")
         for label in row.labels:
-            head.append(f"\n[{label}]", style="yellow")
+            if label not in common:
+                head.append(f"\n[{label}]", style="yellow")
         grid.add_column(head, justify="right", overflow="fold")
     for index, column in enumerate(table.columns):
         texts = []
@@ -51,9 +58,10 @@ def render_terminal(reports: Sequence[DeviceReport]) -> Group:
             texts.append(text)
         grid.add_row(METRICS[column].title, *texts)
     lines = [Text(_sentence(c)) for c in table.comparisons]
+    lines += [Text(_speed(s)) for s in table.speeds]
     lines += [Text(f"mind: {remark}", style="yellow") for remark in table.remarks]
     lines += [Text(f"[{number}] {note}", style="dim") for number, note in enumerate(table.footnotes, start=1)]
-    return Group(grid, *lines)
+    return Group(title, grid, *lines)
 
 
 def _title(table: Table) -> str:
@@ -75,6 +83,15 @@ def _sentence(c: Comparison) -> str:
     )
 
 
+def _speed(s: Speed) -> str:
+    d = s.difference
+    how = {"faster": "faster", "slower": "slower", "cannot tell": "cannot tell apart"}[d.verdict]
+    return (
+        f"{s.a} → {s.b}: decode {100 * d.ratio:+.1f} % ({100 * d.ci_low:+.1f} to {100 * d.ci_high:+.1f}, 99 %), {how}; "
+        f"{d.rounds} interleaved rounds of {s.workload}, noise floor {100 * d.floor:.1f} %"
+    )
+
+
 def to_json(reports: Sequence[DeviceReport]) -> str:
     """All metrics and workloads with comparisons, remarks and labels; the raw samples stay in the reports."""
     return json.dumps(_data(build_table(reports)), indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -88,11 +105,12 @@ def _data(table: Table) -> dict[str, Any]:
                 "name": row.name,
                 "role": row.role,
                 "labels": list(row.labels),
-                "report": row.report.model_dump(mode="json", exclude={"samples"}),
+                "report": row.report.model_dump(mode="json", exclude={"samples", "processes"}),
             }
             for row in table.rows
         ],
         "comparisons": [asdict(comparison) for comparison in table.comparisons],
+        "speeds": [asdict(speed) for speed in table.speeds],
         "remarks": list(table.remarks),
     }
 
@@ -113,6 +131,7 @@ def to_markdown(reports: Sequence[DeviceReport]) -> str:
         ]
         lines.append(f"| {_escape(row.name)} ({_escape(row.role)}){said} | " + " | ".join(cells) + " |")
     lines += ["", *(f"- {_escape(_sentence(c))}" for c in table.comparisons)]
+    lines += [f"- {_escape(_speed(s))}" for s in table.speeds]
     lines += [f"- Mind: {_escape(remark)}" for remark in table.remarks]
     if table.footnotes:
         lines += ["", "Not measured:", ""]
@@ -134,7 +153,7 @@ def to_html(reports: Sequence[DeviceReport]) -> str:
     table = build_table(reports)
     folder = resources.files("olivepress.compare")
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"printable": printable, "points": _points, "shown": _shown}
+    env.filters |= {"printable": printable, "points": _points, "shown": _shown, "speed": _speed}
     page = env.from_string((folder / "page.html").read_text(encoding="utf-8"))
     return page.render(
         title=_title(table),

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.compare.stats import Comparison, compare_outcomes
 from olivepress.errors import ReportError
+from olivepress.measure.examples import read_outcomes
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import DeviceReport, Measurement, read_report
+from olivepress.measure.trust import Difference, compare_rounds, decode_by_round
 
 __all__ = ["COLUMNS", "Cell", "Row", "Table", "build_table", "format_value", "load_reports", "printable"]
 
 COLUMNS = (
     "exact_match",
-    "json_valid",
+    "label_accuracy_constrained",
+    "f1_macro",
+    "json_schema_match",
+    "perplexity",
+    "gain_retained",
     "kl_divergence",
     "kl_top256",
     "ttft_ms",
     "prefill_tps",
     "decode_tps",
+    "noise_floor",
+    "roofline_fraction",
     "load_ms",
     "peak_memory_bytes",
     "size_on_disk_bytes",
+    "evaluation_s",
+    "cost",
 )
-OPTIONAL = {"json_valid", "kl_top256"}  # shown when some report has a value
+# Shown when some report has a value.
+OPTIONAL = {
+    "label_accuracy_constrained",
+    "f1_macro",
+    "json_schema_match",
+    "perplexity",
+    "gain_retained",
+    "kl_top256",
+    "noise_floor",
+    "roofline_fraction",
+    "cost",
+}
+STAGES = ("base", "few-shot", "fine-tuned", "merged", "exported", "quantized")
 BITS = {"fp32": 32, "bf16": 17, "fp16": 16, "int16": 15, "int8": 8, "uint8": 8, "int4": 4, "uint4": 4, "nf4": 4}
 NULL = "–"
 
@@ -54,6 +75,16 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Decode rate of ``b`` against ``a``, measured interleaved in one sitting."""
+
+    a: str
+    b: str
+    workload: str
+    difference: Difference
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """``footnotes`` are numbered from 1; ``remarks`` say what must not be compared with what."""
 
@@ -62,6 +93,7 @@ class Table:
     footnotes: tuple[str, ...]
     remarks: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    speeds: tuple[Speed, ...]
 
 
 def load_reports(paths: Sequence[Path]) -> list[DeviceReport]:
@@ -72,15 +104,15 @@ def load_reports(paths: Sequence[Path]) -> list[DeviceReport]:
 
 
 def _order(report: DeviceReport) -> tuple[str, int, int, str, str, str]:
-    stage = {"base": 0, "fine-tuned": 1}.get(role(report), 2)
     bits = -BITS.get(report.precision, 0)
+    stage = min(STAGES.index(role(report)), STAGES.index("exported"))
     return report.recipe, stage, bits, report.execution_provider, report.job, report.machine.id
 
 
 def role(report: DeviceReport) -> str:
-    """base, fine-tuned (the PyTorch parent of the exports), exported, or quantized."""
+    """One of ``STAGES``: the ladder on which each artifact is held against the one before it."""
     if report.runtime == "pytorch":
-        return "base" if report.job == "base" else "fine-tuned"
+        return {"base": "base", "few-shot": "few-shot", "finetune": "fine-tuned"}.get(report.job, "merged")
     return "quantized" if BITS.get(report.precision, 0) in range(1, 16) else "exported"
 
 
@@ -97,17 +129,19 @@ def build_table(reports: Sequence[DeviceReport]) -> Table:
             name=name,
             role=role(report),
             labels=labels(report),
-            cells=tuple(_cell(c, report.metrics.get(c), notes) for c in columns),
+            cells=tuple(_cell(c, _in_currency(report, report.metrics.get(c)), notes) for c in columns),
         )
         for report, name in zip(reports, names, strict=True)
     )
     comparisons, unpaired = _comparisons(rows)
+    speeds = _speeds(rows)
     return Table(
         columns=columns,
         rows=rows,
         footnotes=tuple(f"{', '.join(titles)}: {reason}" for reason, titles in notes.items()),
         remarks=(*_remarks(rows), *unpaired),
         comparisons=comparisons,
+        speeds=speeds,
     )
 
 
@@ -137,6 +171,13 @@ def _value(measurement: Measurement | None) -> float | None:
     return measurement.value if measurement else None
 
 
+def _in_currency(report: DeviceReport, measurement: Measurement | None) -> Measurement | None:
+    """Money in the currency that the recipe named."""
+    if measurement is None or measurement.unit != "currency":
+        return measurement
+    return measurement.model_copy(update={"unit": printable(str(report.settings.get("currency") or "currency"))})
+
+
 def _cell(metric: str, measurement: Measurement | None, notes: dict[str, list[str]]) -> Cell:
     if measurement is None or measurement.value is None:
         reason = (measurement.reason if measurement else None) or "not in this report"
@@ -144,14 +185,14 @@ def _cell(metric: str, measurement: Measurement | None, notes: dict[str, list[st
         if METRICS[metric].title not in titles:
             titles.append(METRICS[metric].title)
         return Cell(metric=metric, text=NULL, note=list(notes).index(printable(reason)) + 1)
-    interval = ""
+    text, interval = format_value(measurement.unit, measurement.value), ""
     if measurement.ci_low is not None and measurement.ci_high is not None:
-        low, high = (format_value(measurement.unit, v) for v in (measurement.ci_low, measurement.ci_high))
-        number, _, suffix = low.partition(" ")
-        interval = f"{number if suffix and high.endswith(suffix) else low} to {high}"
-    if metric in ("exact_match", "json_valid"):
-        interval = f"n={measurement.n}, {interval}" if interval else f"n={measurement.n}"
-    return Cell(metric=metric, text=format_value(measurement.unit, measurement.value), interval=interval)
+        ends = [format_value(measurement.unit, v).partition(" ") for v in (measurement.ci_low, measurement.ci_high)]
+        bare = {end[2] for end in ends} == {text.partition(" ")[2]}
+        interval = " to ".join(end[0] if bare else "".join(end) for end in ends)
+    if metric == "exact_match":
+        interval = f"{interval}, n={measurement.n}" if interval else f"n={measurement.n}"
+    return Cell(metric=metric, text=text, interval=interval)
 
 
 def format_value(unit: str, value: float) -> str:
@@ -161,6 +202,8 @@ def format_value(unit: str, value: float) -> str:
     if unit == "bytes":
         return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
     digits = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    if unit in ("1", "points"):
+        return digits
     return {"ms": f"{digits} ms", "tokens/s": f"{digits} tok/s", "nats": f"{value:.2g}"}.get(unit, f"{digits} {unit}")
 
 
@@ -180,7 +223,7 @@ def _dataset_text(key: tuple[str, str, str]) -> str:
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
-    remarks = []
+    remarks = [f"{row.name}: {printable(warning)}" for row in rows for warning in row.report.warnings]
     keys = [_dataset_key(row.report) for row in rows]
     known = [key for key in keys if key]
     if len(set(known)) > 1:
@@ -201,7 +244,7 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
 
 def _comparisons(rows: Sequence[Row]) -> tuple[tuple[Comparison, ...], list[str]]:
     """Fine-tuned against base, each export against the fine-tuned parent (or whatever stands first)."""
-    outcomes = [_outcomes(row.report) for row in rows]
+    outcomes = [read_outcomes(row.report) for row in rows]
     found, remarks = [], []
     for index, row in enumerate(rows):
         base = _baseline(rows, index)
@@ -219,6 +262,8 @@ def _comparisons(rows: Sequence[Row]) -> tuple[tuple[Comparison, ...], list[str]
 
 
 def _baseline(rows: Sequence[Row], index: int) -> int | None:
+    """The row before it on the ladder: few-shot and fine-tuned against base, merged against fine-tuned, exports
+    against the merged model; whatever stands first where that was not measured."""
     own = rows[index].report
     before = [
         i
@@ -227,28 +272,26 @@ def _baseline(rows: Sequence[Row], index: int) -> int | None:
         and _dataset_key(rows[i].report) is not None
         and _dataset_key(rows[i].report) == _dataset_key(own)
     ]
-    parents = [i for i in before if rows[i].role == "fine-tuned"]
-    if own.runtime != "pytorch" and parents:
+    wanted = ("fine-tuned",) if rows[index].role == "merged" else ("fine-tuned", "merged")
+    parents = [i for i in before if rows[i].role in wanted]
+    if rows[index].role in ("merged", "exported", "quantized") and parents:
         return parents[-1]
     return before[0] if before else None
 
 
-def _outcomes(report: DeviceReport) -> Mapping[str, bool] | None:
-    """id → correct from the examples file beside the report; None when it did not travel along.
-
-    ReportError when it is there and is not the one the report was written with.
-    """
-    if report.source is None or report.examples_file is None:
-        return None
-    path = report.source.with_name(report.examples_file)
-    if not path.is_file():
-        return None
-    again = "measure again with olivepress bench"
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != report.examples_sha256:
-        raise ReportError(f"{path}: does not match its report: changed after it was measured", next_step=again)
-    try:
-        examples = [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
-        return {str(example["id"]): bool(example["correct"]) for example in examples}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{path}: not a file of examples ({error})", next_step=again) from error
+def _speeds(rows: Sequence[Row]) -> tuple[Speed, ...]:
+    """Exports of one sitting against the first of them, round by round; where there are too few rounds, nothing."""
+    found = []
+    timed = [row for row in rows if row.report.sitting and row.report.headline_workload]
+    for row in timed:
+        first = next(r for r in timed if r.report.sitting == row.report.sitting)
+        workload = row.report.headline_workload
+        if first is row or workload is None or first.report.headline_workload != workload:
+            continue
+        floors = [_value(r.report.metrics.get("noise_floor")) or 0.0 for r in (first, row)]
+        a, b = (decode_by_round(r.report.samples, workload) for r in (first, row))
+        with contextlib.suppress(ValueError):
+            found.append(
+                Speed(a=first.name, b=row.name, workload=workload, difference=compare_rounds(a, b, floor=max(floors)))
+            )
+    return tuple(found)

@@ -8,8 +8,9 @@ import os
 import random
 import shutil
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from olivepress.data.examples import SPLITS, Example, make_example, to_jsonl
 from olivepress.data.formats import SUFFIXES, read_file
@@ -25,13 +26,17 @@ _MINIMUM_ROWS = {"train": 8, "validation": 1, "test": 1}
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Three splits and where they came from; ``version`` is the sha256 of their content."""
+    """Three splits and where they came from; ``version`` is the sha256 of their content.
+
+    ``json_schema`` is what answers must conform to, None where none was given.
+    """
 
     name: str
     format: str
     synthetic: bool
     splits: dict[str, tuple[Example, ...]]
     dropped: dict[str, int]
+    json_schema: dict[str, Any] | None = None
 
     @property
     def version(self) -> str:
@@ -54,7 +59,7 @@ class Dataset:
 def build_dataset(data: Data) -> Dataset:
     """Read, split and check what the recipe names. Nothing is written. Raises DataError."""
     if data.demo:
-        return _limit(_demo(data.demo, data.instruction), data)
+        return _with_schema(_limit(_demo(data.demo, data.instruction), data), data)
     assert data.source is not None
     source = Path(data.source)
     if not source.exists():
@@ -71,11 +76,24 @@ def build_dataset(data: Data) -> Dataset:
     dataset = Dataset(
         name=slug(name), format="+".join(sorted(formats)), synthetic=False, splits=splits, dropped=dict(dropped)
     )
-    return _limit(dataset, data)
+    return _with_schema(_limit(dataset, data), data)
+
+
+def _with_schema(dataset: Dataset, data: Data) -> Dataset:
+    """The recipe's own schema of the answers, when it names one. Raises DataError when that is none."""
+    if data.json_schema is None:
+        return dataset
+    try:
+        schema = json.loads(Path(data.json_schema).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
+    if not isinstance(schema, dict):
+        raise DataError(f"{data.json_schema}: expected a JSON Schema, an object", next_step="give a JSON Schema")
+    return replace(dataset, json_schema=schema)
 
 
 def _demo(task: str, instruction: str | None) -> Dataset:
-    from olivepress.embedded import TASKS, generate
+    from olivepress.embedded import TASKS, answer_schema, generate
 
     if task not in TASKS:
         raise DataError(f"unknown demo task {task!r}, expected one of {', '.join(TASKS)}")
@@ -84,7 +102,7 @@ def _demo(task: str, instruction: str | None) -> Dataset:
         split: tuple(make_example(prefix + row.prompt, row.answer, label=row.label, example_id=row.id) for row in rows)
         for split, rows in generate(task).items()
     }
-    return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={})
+    return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={}, json_schema=answer_schema(task))
 
 
 def _read(source: Path, instruction: str | None) -> tuple[dict[str, list[Example]], set[str], Counter[str]]:
@@ -167,37 +185,40 @@ def _limit(dataset: Dataset, data: Data) -> Dataset:
                 f"data: {len(splits[split])} rows for the {split} split, at least {minimum} needed",
                 next_step="give more data, or change validation_fraction and test_fraction",
             )
-    return Dataset(
-        name=dataset.name, format=dataset.format, synthetic=dataset.synthetic, splits=splits, dropped=dataset.dropped
-    )
+    return replace(dataset, splits=splits)
 
 
 def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
     """Write the splits and ``dataset.json`` below ``root`` unless they lie there whole; returns the directory."""
     directory = root / dataset.directory
-    if (directory / "dataset.json").is_file() and all(
-        (directory / f"{split}.jsonl").is_file()
-        and (directory / f"{split}.jsonl").read_text(encoding="utf-8") == to_jsonl(dataset.splits[split])
-        for split in SPLITS
-    ):
+    files = {f"{split}.jsonl": to_jsonl(dataset.splits[split]) for split in SPLITS}
+    files["dataset.json"] = json.dumps(_facts(dataset), indent=2, sort_keys=True) + "\n"
+    if all(_holds(directory / name, text) for name, text in files.items()):
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
     partial.mkdir(parents=True)
     try:
-        for split in SPLITS:
-            (partial / f"{split}.jsonl").write_text(to_jsonl(dataset.splits[split]), encoding="utf-8")
-        facts = {
-            "schema_version": _SCHEMA_VERSION,
-            "name": dataset.name,
-            "version": dataset.version,
-            "format": dataset.format,
-            "synthetic": dataset.synthetic,
-            "rows": {split: len(dataset.splits[split]) for split in SPLITS},
-            "dropped": dataset.dropped,
-        }
-        (partial / "dataset.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for name, text in files.items():
+            (partial / name).write_text(text, encoding="utf-8")
         shutil.rmtree(directory, ignore_errors=True)
         partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "name": dataset.name,
+        "version": dataset.version,
+        "format": dataset.format,
+        "synthetic": dataset.synthetic,
+        "rows": {split: len(dataset.splits[split]) for split in SPLITS},
+        "dropped": dataset.dropped,
+        "json_schema": dataset.json_schema,
+    }
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text

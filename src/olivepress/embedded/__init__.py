@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olivepress.embedded.demo_data import TASKS, DemoRow, generate
+from olivepress.embedded.demo_data import TASKS, DemoRow, answer_schema, generate
 
 TINY_PHI: Path = Path(__file__).parent / "tiny_phi"
 
-__all__ = ["TASKS", "TINY_PHI", "DemoRow", "generate"]
+__all__ = ["TASKS", "TINY_PHI", "DemoRow", "answer_schema", "generate"]

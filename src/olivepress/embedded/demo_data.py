@@ -70,6 +70,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "move_blinds": (("room", "room"), ("action", "move")),
 }
 _STATES = {"lock": "locked", "unlock": "unlocked"}
+_NUMBERS = ("level", "degrees", "minutes")
 
 
 def _command(rng: Random, split: str) -> Draft:
@@ -139,6 +140,36 @@ def generate(task: str, *, seed: int = 0) -> dict[str, list[DemoRow]]:
     rng = Random(f"{task}:{seed}")  # seeding with text hashes it with SHA-512: the same everywhere
     seen: set[str] = set()
     return {split: _rows(task, split, size, maker, rng, seen) for split, size in SIZES.items()}
+
+
+def answer_schema(task: str) -> dict[str, Any] | None:
+    """JSON Schema (2020-12) of the task's answers; None where they are plain text."""
+    if task != "device-command":
+        return None
+    calls = [
+        {
+            "properties": {
+                "name": {"const": name},
+                "arguments": {
+                    "type": "object",
+                    "properties": {
+                        argument: {"type": "integer" if argument in _NUMBERS else "string"} for argument, _ in arguments
+                    },
+                    "required": [argument for argument, _ in arguments],
+                    "additionalProperties": False,
+                },
+            }
+        }
+        for name, arguments in _ARGUMENTS.items()
+    ]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+        "properties": {"name": True, "arguments": True},
+        "oneOf": calls,
+    }
 
 
 def _rows(

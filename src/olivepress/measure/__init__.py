@@ -1,6 +1,6 @@
 """Measures a model on the machine it stands on. Light to import: runtimes and torch load inside functions only."""
 
-from olivepress.measure.accuracy import genai_answers, genai_token_ids, greedy_divergence, task_metric
+from olivepress.measure.accuracy import genai_answers, genai_token_ids, greedy_divergence
 from olivepress.measure.bench import bench
 from olivepress.measure.child import run_child
 from olivepress.measure.dataset import read_split
@@ -10,6 +10,7 @@ from olivepress.measure.machine import Machine, fingerprint
 from olivepress.measure.prompts import RenderedPrompt, render_prompt
 from olivepress.measure.registry import METRICS, Metric
 from olivepress.measure.report import SCHEMA_VERSION, DeviceReport, Measurement, read_report, write_report
+from olivepress.measure.task_metrics import task_metric
 
 __all__ = [
     "DEFAULT_WORKLOADS",

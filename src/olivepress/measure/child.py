@@ -21,6 +21,8 @@ from typing import IO, Any
 
 import olivepress.errors as tree
 from olivepress.errors import JobError, OlivepressError
+from olivepress.measure.ceiling import ceiling_environment
+from olivepress.measure.machine import peak_rss_bytes
 from olivepress.process import die_with_parent
 
 __all__ = ["TASKS", "main", "run_child"]
@@ -30,56 +32,143 @@ Spec = Mapping[str, Any]
 
 
 def _latency(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.latency import Workload, measure_cell
+    from olivepress.measure.latency import LatencySpec, measure_process
 
-    return measure_cell(
-        Path(spec["model_dir"]),
-        Workload.model_validate(spec["workload"]),
-        repetitions=spec["repetitions"],
-        warmups=spec["warmups"],
-        execution_provider=spec["execution_provider"],
-    )
+    return measure_process(LatencySpec.model_validate(spec))
+
+
+def _placement(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.placement import node_placement
+
+    return node_placement(Path(spec["model_dir"]), spec["execution_provider"]).model_dump()
+
+
+def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.ceiling import measure_ceiling
+
+    return measure_ceiling(spec["threads"]).model_dump()
 
 
 def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.accuracy import Example, measure_genai
+    """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
+    from olivepress.measure.accuracy import Finished
     from olivepress.measure.dataset import read_split
+    from olivepress.measure.few_shot import add_shots
+    from olivepress.measure.prompts import ContextExceeded
 
-    rows = read_split(Path(spec["dataset_dir"]), spec["split"], limit=spec["limit"]).rows
+    dataset = Path(spec["dataset_dir"])
+    asked = read_split(dataset, spec["split"], limit=spec["limit"]).rows
+    examples: list[Any] = []
+    for shots in range(spec["few_shot"], -1, -1):
+        rows = add_shots(dataset, asked, shots)
+        try:
+            examples, budget = _measure(spec, rows, Finished(Path(f"{spec['partial']}.{shots}")), progress)
+        except ContextExceeded:
+            if shots == 0:
+                raise
+            continue
+        break
+    return {
+        "max_new_tokens": budget,
+        "few_shot": shots,
+        "examples": [{"id": e.id, "output": e.output, "expected": e.expected, "label": e.label} for e in examples],
+    }
+
+
+def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress) -> tuple[list[Any], int]:
     model_dir = Path(spec["model_dir"])
-    examples: list[Example]
     if spec["runtime"] == "pytorch":
         from olivepress.measure.reference import measure_pytorch
 
-        adapter = Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
-        examples, budget = measure_pytorch(model_dir, rows, adapter_dir=adapter, progress=progress)
+        return measure_pytorch(model_dir, rows, adapter_dir=_adapter(spec), finished=finished, progress=progress)
+    from olivepress.measure.accuracy import measure_genai
+
+    return measure_genai(model_dir, rows, finished=finished, progress=progress)
+
+
+def _adapter(spec: Spec) -> Path | None:
+    return Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
+
+
+def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
+    """The class of each example by constrained scoring."""
+    from olivepress.measure.dataset import read_split
+    from olivepress.measure.few_shot import add_shots
+    from olivepress.measure.prompts import ContextExceeded
+
+    dataset, model_dir, labels = Path(spec["dataset_dir"]), Path(spec["model_dir"]), spec["labels"]
+    rows = add_shots(dataset, read_split(dataset, spec["split"], limit=spec["limit"]).rows, spec["few_shot"])
+    found: list[str] | list[None]
+    try:
+        if spec["runtime"] == "pytorch":
+            from olivepress.measure.reference_text import score_labels_pytorch
+
+            found = score_labels_pytorch(model_dir, rows, labels, adapter_dir=_adapter(spec), progress=progress)
+        else:
+            from olivepress.measure.label_scoring import score_labels_genai
+
+            found = score_labels_genai(model_dir, rows, labels, progress=progress)
+    except ContextExceeded:  # the question fits, with the longest label it does not: such rows have no score
+        found = [None] * len(rows)
+    return {"labels": found}
+
+
+def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
+    """Perplexity on a text file."""
+    from olivepress.measure.perplexity import perplexity_genai, read_text, text_metrics
+
+    model_dir, text = Path(spec["model_dir"]), read_text(Path(spec["text"]))
+    if spec["runtime"] == "pytorch":
+        from olivepress.measure.reference_text import perplexity_pytorch
+
+        found = perplexity_pytorch(
+            model_dir, text, window=spec["window"], adapter_dir=_adapter(spec), progress=progress
+        )
     else:
-        examples, budget = measure_genai(model_dir, rows, progress=progress)
+        found = perplexity_genai(model_dir, text, window=spec["window"], progress=progress)
     return {
-        "max_new_tokens": budget,
-        "examples": [{"id": e.id, "output": e.output, "expected": e.expected} for e in examples],
+        "metrics": {name: value.model_dump() for name, value in text_metrics(found).items()},
+        "window": found.window,
+        "stride": found.stride,
     }
+
+
+def _lm_eval(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.lm_eval_tasks import run_lm_eval
+
+    found = run_lm_eval(
+        Path(spec["model_dir"]),
+        spec["tasks"],
+        include_path=Path(spec["include_path"]) if spec["include_path"] else None,
+        limit=spec["limit"],
+        execution_provider=spec["execution_provider"],
+    )
+    return {"metrics": {name: value.model_dump() for name, value in found.items()}}
 
 
 def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.fidelity import fidelity
 
     found = fidelity(Path(spec["model_dir"]), Path(spec["reference_dir"]), progress=progress)
-    return {name: measurement.model_dump() for name, measurement in found.items()}
+    return {"metrics": {name: measurement.model_dump() for name, measurement in found.items()}}
 
 
 def _reference(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.reference import write_reference
 
-    adapter = Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
     out = Path(spec["out_dir"])
-    write_reference(Path(spec["model_dir"]), spec["token_ids"], out, adapter_dir=adapter, progress=progress)
+    write_reference(Path(spec["model_dir"]), spec["token_ids"], out, adapter_dir=_adapter(spec), progress=progress)
     return {"out_dir": str(out)}
 
 
 TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "latency": _latency,
+    "placement": _placement,
+    "ceiling": _ceiling,
     "answers": _answers,
+    "labels": _labels,
+    "text": _text,
+    "lm_eval": _lm_eval,
     "fidelity": _fidelity,
     "reference": _reference,
 }
@@ -106,21 +195,21 @@ def main(arguments: list[str] | None = None) -> int:
             "next_step": error.next_step if isinstance(error, OlivepressError) else None,
         })  # fmt: skip
         return 1
-    say({"result": result})
+    say({"result": result | {"peak_rss_bytes": peak_rss_bytes()}})
     return 0
 
 
 def run_child(
     task: str, spec: Spec, *, progress: Progress | None = None, timeout_s: float | None = None
 ) -> dict[str, Any]:
-    """Run ``task`` of ``TASKS`` in a fresh interpreter and return its result.
+    """Run ``task`` of ``TASKS`` in a fresh interpreter and return its result, with its own ``peak_rss_bytes``.
 
     Raises the child's own error again (same class of ``olivepress.errors``), or JobError when it was killed, crashed
     or ran past ``timeout_s`` seconds. The child does not outlive this call, Ctrl-C included.
     """
     last: dict[str, Any] = {}
     with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as stderr:
-        process = _start(task, stderr)
+        process = _start(task, spec, stderr)
         began = time.monotonic()
         timer = _kill_after(process, timeout_s)
         try:
@@ -147,7 +236,7 @@ def run_child(
         raise _failure(task, process.returncode, last, stderr.read())
 
 
-def _start(task: str, stderr: IO[str]) -> subprocess.Popen[str]:
+def _start(task: str, spec: Spec, stderr: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # -P: the current folder is not on the path, so that a user's json.py does not shadow the real one.
         [sys.executable, "-P", "-m", "olivepress.measure.child", task],
@@ -157,7 +246,7 @@ def _start(task: str, stderr: IO[str]) -> subprocess.Popen[str]:
         text=True,
         encoding="utf-8",
         errors="replace",
-        env=_environment(),
+        env=_environment() | ({} if task != "ceiling" else ceiling_environment(spec["threads"])),
         preexec_fn=die_with_parent,
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olivepress.errors import DataError
 
-__all__ = ["Message", "Row", "Split", "read_split"]
+__all__ = ["Message", "Row", "Split", "dataset_labels", "read_split"]
 
 Message = dict[str, str]
 
@@ -37,6 +38,7 @@ class Split:
     of: int
     synthetic: bool
     rows: tuple[Row, ...]
+    json_schema: Mapping[str, Any] | None = None
 
 
 def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Split:
@@ -68,7 +70,20 @@ def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Sp
         of=len(rows),
         synthetic=bool(meta.get("synthetic", False)),
         rows=tuple(kept),
+        json_schema=meta.get("json_schema"),
     )
+
+
+def dataset_labels(dataset_dir: Path) -> tuple[str, ...]:
+    """The classes, sorted, when every answer of the training and test rows is the row's class; else ().
+
+    On a device the training rows may be missing: then the test rows say.
+    """
+    splits = [name for name in ("train", "test") if (dataset_dir / f"{name}.jsonl").is_file()]
+    rows = [row for split in splits for row in read_split(dataset_dir, split).rows]
+    if any(row.label is None or row.label != row.expected for row in rows):
+        return ()
+    return tuple(sorted({row.expected for row in rows}))
 
 
 def _meta(path: Path) -> dict[str, Any]:

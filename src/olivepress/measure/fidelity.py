@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
-from olivepress.measure.intervals import cluster_mean
+from olivepress.measure.genai_logits import teacher_forced
+from olivepress.measure.intervals import bootstrap_median, cluster_mean
 from olivepress.measure.latency import import_genai
 from olivepress.measure.report import Measurement, measured, not_measured
 
-__all__ = ["FIDELITY_METRICS", "Reference", "divergence", "fidelity", "kl_top", "log_softmax", "read_reference"]
+__all__ = [
+    "FIDELITY_METRICS",
+    "Reference",
+    "divergence",
+    "fidelity",
+    "first_divergence",
+    "kl_top",
+    "log_softmax",
+    "read_reference",
+]
 
-FIDELITY_METRICS = ("max_abs_logit_diff", "kl_divergence", "kl_p999", "kl_top256", "top1_agreement")
-ROWS = 16  # positions handled at once: 16 × 200k × float64 = 26 MB per array
-PREFILL_BYTES = 256 * 1024 * 1024  # of float32 logits for the tokens appended at once: 335 tokens at 200k
+FIDELITY_METRICS = (
+    "max_abs_logit_diff",
+    "kl_divergence",
+    "kl_p50",
+    "kl_p999",
+    "kl_top256",
+    "top1_agreement",
+    "first_divergence",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +42,7 @@ class Reference:
 
     folder: Path
     prompts: tuple[np.ndarray, ...]
+    starts: np.ndarray
     vocab_size: int
     top_ids: np.ndarray
     top_logprobs: np.ndarray
@@ -60,12 +75,14 @@ def read_reference(folder: Path) -> Reference:
             reference = Reference(
                 folder=folder,
                 prompts=tuple(np.split(ids, np.cumsum(lengths)[:-1])),
+                starts=data["starts"],
                 vocab_size=int(data["vocab_size"]),
                 top_ids=data["top_ids"],
                 top_logprobs=data["top_logprobs"].astype(np.float64),
                 tail_mass=data["tail_mass"].astype(np.float64),
             )
-        if int(lengths.sum()) != len(ids) or not len(ids) == len(reference.top_ids) == len(reference.tail_mass):
+        lines = {len(ids), len(reference.top_ids), len(reference.top_logprobs), len(reference.tail_mass)}
+        if len(reference.starts) != len(lengths) or lines != {int(lengths.sum())}:
             raise ValueError("its arrays do not belong together")
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise JobError(f"{file}: not a reference ({error})", next_step="make it again at the desk") from error
@@ -75,9 +92,9 @@ def read_reference(folder: Path) -> Reference:
 def fidelity(model_dir: Path, reference_dir: Path, *, progress: Progress | None = None) -> dict[str, Measurement]:
     """Teacher-forced divergence of an onnxruntime-genai model from its parent, every metric of ``FIDELITY_METRICS``.
 
-    Away from the desk (no ``logits-*.npy``) only kl_top256 and top1_agreement have values. Intervals resample whole
-    prompts. JobError when the vocabularies differ, the model does not return logits for all positions, or they are
-    not finite.
+    Away from the desk (no ``logits-*.npy``) only kl_top256, top1_agreement and first_divergence have values. Intervals
+    resample whole prompts. JobError when the vocabularies differ, the model does not return logits for all positions,
+    or they are not finite.
     """
     reference = read_reference(reference_dir)
     og = import_genai()
@@ -87,7 +104,7 @@ def fidelity(model_dir: Path, reference_dir: Path, *, progress: Progress | None 
         parent = reference.logits(index)
         desk = desk and parent is not None
         begin = len(seen.agree)
-        for offset, logits in _model_logits(og, model, ids, reference.vocab_size):
+        for offset, logits in teacher_forced(og, model, ids.tolist(), reference.vocab_size):
             rows = slice(start + offset, start + offset + len(logits))
             part = None if parent is None else np.asarray(parent[offset : offset + len(logits)], dtype=np.float64)
             _compare(seen, logits, part, reference, rows)
@@ -96,33 +113,7 @@ def fidelity(model_dir: Path, reference_dir: Path, *, progress: Progress | None 
         start += len(ids)
         if progress:
             progress(index + 1, len(reference.prompts))
-    return _measurements(seen, desk)
-
-
-def _model_logits(og: Any, model: Any, ids: np.ndarray, vocabulary: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks, as genai keeps the logits of one append.
-
-    Chunks are as long as memory allows: a longrope model takes its long factors by the length of an append, so that
-    a prompt across original_max_position_embeddings must go in whole, as the parent saw it.
-    """
-    prefill = max(PREFILL_BYTES // (4 * vocabulary), ROWS)
-    params = og.GeneratorParams(model)
-    params.set_search_options(do_sample=False, num_beams=1, max_length=len(ids) + 1)
-    generator = og.Generator(model, params)
-    for offset in range(0, len(ids), prefill):
-        part = ids[offset : offset + prefill].astype(np.int32)
-        generator.append_tokens(part)
-        logits = generator.get_output("logits")[0]
-        if logits.shape[0] != len(part) or logits.shape[1] < vocabulary:
-            raise JobError(
-                f"the model returned logits of shape {logits.shape}, expected ({len(part)}, {vocabulary})",
-                next_step="export without pruning the prompt's logits, from the parent of this reference",
-            )
-        for row in range(0, len(part), ROWS):
-            block = logits[row : row + ROWS, :vocabulary].astype(np.float64)
-            if not np.isfinite(block).all():
-                raise JobError("the model returned NaN or infinite logits", next_step="export it again")
-            yield offset + row, block
+    return _measurements(seen, reference.starts, desk)
 
 
 def _compare(seen: _Seen, logits: np.ndarray, parent: np.ndarray | None, reference: Reference, rows: slice) -> None:
@@ -159,15 +150,32 @@ def kl_top(logq: np.ndarray, ids: np.ndarray, logp: np.ndarray, tail_p: np.ndarr
     return np.asarray(np.maximum(inside + tail, 0.0))
 
 
-def _measurements(seen: _Seen, desk: bool) -> dict[str, Measurement]:
+def first_divergence(agree: np.ndarray) -> int:
+    """Tokens of an answer before the first where the two prefer different ones; all of them when there is none."""
+    return len(agree) if agree.all() else int(np.argmin(agree))
+
+
+def _measurements(seen: _Seen, starts: np.ndarray, desk: bool) -> dict[str, Measurement]:
     def mean(name: str, parts: list[np.ndarray]) -> Measurement:
         sums, counts = [float(p.sum()) for p in parts], [len(p) for p in parts]
         return measured(name, sum(sums) / sum(counts), n=sum(counts), interval=cluster_mean(sums, counts))
 
-    found = {"kl_top256": mean("kl_top256", seen.kl_top), "top1_agreement": mean("top1_agreement", seen.agree)}
+    # A prompt that was cut before its answer has no answer to diverge in.
+    answers = [agree[start:] for agree, start in zip(seen.agree, starts.tolist(), strict=True) if start < len(agree)]
+    before = [first_divergence(answer) for answer in answers]
+    found = {
+        "kl_top256": mean("kl_top256", seen.kl_top),
+        "top1_agreement": mean("top1_agreement", seen.agree),
+        "first_divergence": measured(
+            "first_divergence", float(np.median(before)), n=len(before), interval=bootstrap_median(before)
+        )
+        if before
+        else not_measured("first_divergence", "the reference's prompts end before their answers"),
+    }
     if desk:
         kl = np.concatenate(seen.kl)
         found["kl_divergence"] = mean("kl_divergence", seen.kl)
+        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl))
         found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
         found["max_abs_logit_diff"] = measured("max_abs_logit_diff", seen.worst, n=len(kl))
     missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-__all__ = ["Z95", "bootstrap_median", "cluster_mean", "wilson"]
+__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "wilson"]
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal
+BLOCK = 4_000_000  # multiplicities drawn at once: 32 MB
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
@@ -27,17 +28,24 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return low, 1.0 if successes == n else min(1.0, max(p, centre + half))
 
 
-def bootstrap_median(values: Sequence[float], *, resamples: int = 2000, seed: int = 0) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the median (B. Efron, Ann. Statist. 7 (1979)); None below 3 values.
+def bootstrap_median(
+    values: Sequence[float], groups: Sequence[int] | None = None, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of the median (B. Efron, Ann. Statist. 7 (1979)); None below 3 values or groups.
 
-    Same values and seed, same interval. The unit is that of the values.
+    With ``groups`` (one per value, of equal sizes) whole groups are resampled: repetitions inside one process are not
+    independent. Same values and seed, same interval. The unit is that of the values.
     """
-    if len(values) < 3:
+    if groups is None:
+        data = np.asarray(values, dtype=np.float64)[:, None]
+    else:
+        by_group = [[v for v, g in zip(values, groups, strict=True) if g == group] for group in sorted(set(groups))]
+        size = min((len(group) for group in by_group), default=0)
+        data = np.asarray([group[:size] for group in by_group], dtype=np.float64)
+    if len(data) < 3:
         return None
-    data = np.asarray(values, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    medians = np.median(data[rng.integers(0, len(data), (resamples, len(data)))], axis=1)
-    low, high = np.quantile(medians, [0.025, 0.975])
+    picks = np.random.default_rng(seed).integers(0, len(data), (resamples, len(data)))
+    low, high = np.quantile(np.median(data[picks].reshape(resamples, -1), axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -53,4 +61,26 @@ def cluster_mean(
     total, count = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     picks = np.random.default_rng(seed).integers(0, len(total), (resamples, len(total)))
     low, high = np.quantile(total[picks].sum(axis=1) / count[picks].sum(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def bootstrap_of_sums(
+    statistics: np.ndarray, estimate: Callable[[np.ndarray], np.ndarray], *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of a function of sums over observations (B. Efron, 1979); None below 3 of them.
+
+    ``statistics`` is [observations, k]; ``estimate`` maps sums [resamples, k] to values [resamples], in its own unit.
+    Observations are drawn as multiplicities and the sums formed from them, so that nothing per example is recomputed.
+    Same statistics and seed, same interval.
+    """
+    n = len(statistics)
+    if n < 3:
+        return None
+    generator, values = np.random.default_rng(seed), []
+    block = max(1, BLOCK // n)
+    for start in range(0, resamples, block):
+        draws = (generator.integers(0, n, n) for _ in range(min(block, resamples - start)))
+        times = np.stack([np.bincount(draw, minlength=n) for draw in draws]).astype(np.float64)
+        values.append(estimate(times @ statistics))
+    low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
     return float(low), float(high)

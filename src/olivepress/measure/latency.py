@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,113 +20,188 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.errors import JobError, SetupError
+from olivepress.measure import counters
 from olivepress.measure.dataset import Message
-from olivepress.measure.intervals import bootstrap_median
 from olivepress.measure.machine import peak_rss_bytes
-from olivepress.measure.prompts import context_length, render_prompt
-from olivepress.measure.report import LatencySample, Measurement, measured
+from olivepress.measure.prompts import context_length, render_question
+from olivepress.measure.report import LatencySample, ProcessSample
 
-__all__ = ["DEFAULT_WORKLOADS", "LATENCY_METRICS", "Workload", "cell_metrics", "measure_cell", "size_on_disk_bytes"]
+__all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process", "time_steps"]
 
-LATENCY_METRICS = (
-    "load_ms",
-    "ttft_ms",
-    "request_ttft_ms",
-    "prefill_tps",
-    "decode_tps",
-    "itl_p50_ms",
-    "itl_p90_ms",
-    "itl_p99_ms",
-    "peak_memory_bytes",
-)
 # Providers whose absence genai hides by running on the CPU; model.device_type tells.
 OFF_CPU = {"CUDAExecutionProvider", "DmlExecutionProvider", "WebGpuExecutionProvider"}
 FILLER = "the quick brown fox counts seven small boxes and puts them on the shelf by the window before noon"
+EMPTY_STEPS = 10_000
 
 
 class Workload(BaseModel):
-    """Prompt tokens in, generated tokens out: one cell of the grid."""
+    """Prompt tokens in, generated tokens out: one cell of the grid. No ``prompt_tokens``: a prompt of the dataset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt_tokens: int = Field(ge=1)
+    prompt_tokens: int | None = Field(None, ge=1)
     generated_tokens: int = Field(ge=2)  # one token has no steps to time
 
     @property
     def name(self) -> str:
-        return f"{self.prompt_tokens}x{self.generated_tokens}"
-
-    @property
-    def total(self) -> int:
-        return self.prompt_tokens + self.generated_tokens
+        return f"{self.prompt_tokens or 'dataset'}x{self.generated_tokens}"
 
 
 DEFAULT_WORKLOADS = tuple(
-    Workload(prompt_tokens=p, generated_tokens=g) for p, g in ((32, 32), (128, 128), (512, 128), (2048, 128))
+    Workload(prompt_tokens=p, generated_tokens=g)
+    for p, g in ((32, 32), (128, 128), (512, 128), (2048, 128), (None, 32))
 )
 
 
-def measure_cell(
-    model_dir: Path, workload: Workload, *, repetitions: int, warmups: int, execution_provider: str
-) -> dict[str, Any]:
-    """Load the model in this (fresh) process and time one cell: ``load_ms``, raw samples, peak memory, placement.
+class LatencySpec(BaseModel):
+    """What one measuring process does: ``warmups`` of the full shape, then ``repetitions`` that count.
 
+    ``messages`` is the dataset's prompt for a workload without a length. ``planted_slowdown`` lengthens every step by
+    that share: it exists to prove that such a slowdown is found (benchmarks/latency_trust.py).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model_dir: Path
+    workload: Workload
+    round: int = 0
+    repetitions: int = Field(3, ge=1)
+    warmups: int = Field(1, ge=0)
+    execution_provider: str = "CPUExecutionProvider"
+    allow_fallback: bool = False
+    messages: tuple[Message, ...] | None = None
+    planted_slowdown: float = Field(0.0, ge=0)
+
+
+def measure_process(spec: LatencySpec) -> dict[str, Any]:
+    """Load the model in this (fresh) process and time one workload.
+
+    Returns ``process`` (a ProcessSample without its order), ``samples``, ``prompt_tokens`` and ``runtime_device``.
     JobError when the workload exceeds the context, the provider fell back to the CPU, or generation stopped early.
     """
-    limit = context_length(model_dir)
-    if limit is not None and workload.total > limit:
-        raise JobError(f"workload {workload.name} needs {workload.total} tokens, the context holds {limit}")
+    energy = counters.EnergyCounter.find()
+    watch = counters.Watch()
     og = import_genai()
     start = time.perf_counter_ns()
-    model = og.Model(str(model_dir))
+    model = og.Model(str(spec.model_dir))
     tokenizer = og.Tokenizer(model)
     load_ms = (time.perf_counter_ns() - start) / 1e6
-    if execution_provider in OFF_CPU and str(model.device_type).upper() == "CPU":
-        raise JobError(f"asked for {execution_provider}, the runtime placed the model on the CPU")
-    messages = _messages_of_length(model_dir, tokenizer, workload.prompt_tokens)
-    samples = []
-    gc.disable()  # a collection inside a step would be charged to the model
-    try:
-        for repetition in range(-warmups, repetitions):
-            sample = _time_once(og, model, tokenizer, model_dir, messages, workload, max(repetition, 0))
-            gc.collect()
-            if repetition >= 0:
-                samples.append(sample.model_dump())
-    finally:
-        gc.enable()
+    on_cpu = str(model.device_type).upper() == "CPU"
+    if spec.execution_provider in OFF_CPU and on_cpu and not spec.allow_fallback:
+        raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
+    messages, tokens = _prompt(spec, tokenizer)
+    _repeat(og, model, tokenizer, spec, messages, tokens, spec.warmups)
+    before = None if isinstance(energy, str) else energy.read()
+    samples = _repeat(og, model, tokenizer, spec, messages, tokens, spec.repetitions)
+    joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
+    memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
+    process = ProcessSample(
+        workload=spec.workload.name,
+        round=spec.round,
+        order=0,
+        load_ms=load_ms,
+        peak_memory_bytes=peak_rss_bytes(),
+        peak_accelerator_memory_bytes=memory if isinstance(memory, int) else None,
+        energy_j=joules,
+        harness_step_ns=empty_step_ns(),
+        conditions=watch.conditions(),
+    )
     return {
-        "load_ms": load_ms,
-        "samples": samples,
-        "peak_memory_bytes": peak_rss_bytes(),
+        "process": process.model_dump(),
+        "samples": [sample.model_dump() for sample in samples],
+        "prompt_tokens": tokens,
         "runtime_device": str(model.device_type),
+        "reasons": {
+            "peak_accelerator_memory_bytes": memory if isinstance(memory, str) else None,
+            "energy_j_per_token": energy if isinstance(energy, str) else None,
+        },
     }
 
 
+def _prompt(spec: LatencySpec, tokenizer: Any) -> tuple[list[Message], int]:
+    """The conversation to prefill and how many tokens of it; JobError when it does not fit the context."""
+    wanted, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
+    if wanted is None:
+        if spec.messages is None:
+            raise JobError(f"workload {spec.workload.name} needs a dataset")
+        messages = list(spec.messages)
+        wanted = len(tokenizer.encode(render_question(spec.model_dir, messages)))
+    else:
+        messages = []
+    total = wanted + spec.workload.generated_tokens
+    if limit is not None and total > limit:
+        raise JobError(f"workload {spec.workload.name} needs {total} tokens, the context holds {limit}")
+    return messages or _messages_of_length(spec.model_dir, tokenizer, wanted), wanted
+
+
+def _repeat(
+    og: Any, model: Any, tokenizer: Any, spec: LatencySpec, messages: list[Message], tokens: int, times: int
+) -> list[LatencySample]:
+    samples = []
+    gc.disable()  # a collection inside a step would be charged to the model
+    try:
+        for repetition in range(times):
+            samples.append(_time_once(og, model, tokenizer, spec, messages, tokens, repetition))
+            gc.collect()
+    finally:
+        gc.enable()
+    return samples
+
+
 def _time_once(
-    og: Any, model: Any, tokenizer: Any, model_dir: Path, messages: list[Message], workload: Workload, repetition: int
+    og: Any, model: Any, tokenizer: Any, spec: LatencySpec, messages: list[Message], tokens: int, repetition: int
 ) -> LatencySample:
     clock = time.perf_counter_ns
-    steps = workload.generated_tokens - 1
-    stamps = [0] * (steps + 1)  # allocated before the clock runs
+    name, total = spec.workload.name, tokens + spec.workload.generated_tokens
+    stamps = [0] * spec.workload.generated_tokens  # allocated before the clock runs
     asked = clock()
-    ids = tokenizer.encode(render_prompt(model_dir, messages).prefix)[: workload.prompt_tokens]
-    generator = og.Generator(model, fixed_length(og, model, workload.total))
+    ids = tokenizer.encode(render_question(spec.model_dir, messages))[:tokens]
+    generator = og.Generator(model, fixed_length(og, model, total))
+    step = _slowed(generator.generate_next_token, spec.planted_slowdown)
     begin = clock()
     generator.append_tokens(ids)
-    generator.generate_next_token()
-    stamps[0] = clock()
-    for step in range(steps):
-        generator.generate_next_token()
-        stamps[step + 1] = clock()
-    if len(ids) != workload.prompt_tokens or int(generator.token_count()) != workload.total:
-        raise JobError(f"workload {workload.name} ended with {generator.token_count()} tokens, not {workload.total}")
+    time_steps(step, stamps)
+    if len(ids) != tokens or int(generator.token_count()) != total:
+        raise JobError(f"workload {name} ended with {generator.token_count()} tokens, not {total}")
     return LatencySample(
-        workload=workload.name,
+        workload=name,
+        round=spec.round,
         repetition=repetition,
         ttft_ms=(stamps[0] - begin) / 1e6,
         request_ttft_ms=(stamps[0] - asked) / 1e6,
-        step_ms=tuple(step / 1e6 for step in np.diff(stamps).tolist()),
+        step_ms=tuple(step_ns / 1e6 for step_ns in np.diff(stamps).tolist()),
     )
+
+
+def time_steps(step: Callable[[], object], stamps: list[int]) -> None:
+    """Call ``step`` as often as there are ``stamps`` and note the clock (ns) after each: all that a step pays for."""
+    clock = time.perf_counter_ns
+    for index in range(len(stamps)):
+        step()
+        stamps[index] = clock()
+
+
+def empty_step_ns() -> float:
+    """What ``time_steps`` itself costs for each token, in ns: an upper bound, as it includes calling a function."""
+    stamps = [0] * EMPTY_STEPS
+    time_steps(gc.isenabled, stamps)
+    return (stamps[-1] - stamps[0]) / (EMPTY_STEPS - 1)
+
+
+def _slowed(step: Callable[[], object], share: float) -> Callable[[], object]:
+    if not share:
+        return step
+    clock = time.perf_counter_ns
+
+    def slowed() -> None:
+        begin = clock()
+        step()
+        end = clock()
+        until = end + share * (end - begin)
+        while clock() < until:
+            pass
+
+    return slowed
 
 
 def fixed_length(og: Any, model: Any, total: int) -> Any:
@@ -139,17 +214,25 @@ def fixed_length(og: Any, model: Any, total: int) -> Any:
 
 
 def _messages_of_length(model_dir: Path, tokenizer: Any, tokens: int) -> list[Message]:
-    """A conversation whose rendered prompt has at least ``tokens`` tokens; the caller cuts the ids to length."""
+    """The shortest conversation of filler words whose rendered prompt has at least ``tokens`` tokens (to be cut)."""
     words = FILLER.split()
-    count = max(8, tokens // 2)
-    while True:
+
+    def conversation(count: int) -> list[Message]:
         text = " ".join(words[i % len(words)] for i in range(count))
-        messages = [{"role": "user", "content": text}, {"role": "assistant", "content": "-"}]
-        if len(tokenizer.encode(render_prompt(model_dir, messages).prefix)) >= tokens:
-            return messages
-        if count > 64 * tokens + 1024:
-            raise JobError(f"{model_dir}: its tokenizer gives no {tokens} tokens for {count} words")
-        count *= 2
+        return [{"role": "user", "content": text}, {"role": "assistant", "content": "-"}]
+
+    def length(count: int) -> int:
+        return len(tokenizer.encode(render_question(model_dir, conversation(count))))
+
+    low, high = 0, 8
+    while length(high) < tokens:
+        if high > 64 * tokens + 1024:
+            raise JobError(f"{model_dir}: its tokenizer gives no {tokens} tokens for {high} words")
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if length(middle) >= tokens else (middle, high)
+    return conversation(high)
 
 
 def import_genai() -> Any:
@@ -161,40 +244,3 @@ def import_genai() -> Any:
             f"onnxruntime-genai cannot be imported ({error})", next_step="pip install 'olivepress[cpu]'"
         ) from error
     return onnxruntime_genai
-
-
-def cell_metrics(
-    samples: Sequence[LatencySample], *, prompt_tokens: int, load_ms: float, peak_memory_bytes: int
-) -> dict[str, Measurement]:
-    """The metrics of one cell from its raw samples; medians over repetitions with their bootstrap intervals.
-
-    prefill_tps = prompt tokens / TTFT; decode_tps = steps / sum of step times, per repetition; the ITL percentiles are
-    over the steps of all repetitions together (``numpy.quantile``, linear). Load and peak are one observation each.
-    """
-    ttft = [s.ttft_ms for s in samples]
-    prefill = [prompt_tokens / (ms / 1e3) for ms in ttft]
-    decode = [len(s.step_ms) / (sum(s.step_ms) / 1e3) for s in samples]
-    steps = [ms for s in samples for ms in s.step_ms]
-
-    def median(name: str, values: list[float]) -> Measurement:
-        return measured(name, float(np.median(values)), n=len(values), interval=bootstrap_median(values))
-
-    def percentile(name: str, q: float) -> Measurement:
-        return measured(name, float(np.quantile(steps, q)), n=len(steps))
-
-    return {
-        "load_ms": measured("load_ms", load_ms, n=1),
-        "ttft_ms": median("ttft_ms", ttft),
-        "request_ttft_ms": median("request_ttft_ms", [s.request_ttft_ms for s in samples]),
-        "prefill_tps": median("prefill_tps", prefill),
-        "decode_tps": median("decode_tps", decode),
-        "itl_p50_ms": percentile("itl_p50_ms", 0.5),
-        "itl_p90_ms": percentile("itl_p90_ms", 0.9),
-        "itl_p99_ms": percentile("itl_p99_ms", 0.99),
-        "peak_memory_bytes": measured("peak_memory_bytes", float(peak_memory_bytes), n=1),
-    }
-
-
-def size_on_disk_bytes(model_dir: Path) -> int:
-    """Bytes of all files below ``model_dir`` (links followed: a Hub snapshot is links into its blob store)."""
-    return sum(file.stat().st_size for file in model_dir.rglob("*") if file.is_file())

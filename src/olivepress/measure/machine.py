@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Machine", "fingerprint", "machine_slug", "package_versions", "peak_rss_bytes"]
+__all__ = [
+    "Conditions",
+    "Machine",
+    "driver_versions",
+    "fingerprint",
+    "machine_slug",
+    "package_versions",
+    "peak_rss_bytes",
+    "read_caches",
+    "usable_cores",
+]
 
 PACKAGES = (
     "olivepress",
@@ -38,11 +49,30 @@ PACKAGES = (
     "onnx-ir",
     "onnxscript",
 )
+FIRST_CORE = Path("/sys/devices/system/cpu/cpu0")
 NOISE = re.compile(r"\((?:r|tm|c)\)|@.*$|\b(?:cpu|processor|with radeon graphics|\d+-core)\b", re.IGNORECASE)
 
 
+class Conditions(BaseModel):
+    """What else happened on the machine while a process measured. Shares of all logical cores' time, 0 to 1.
+
+    ``None`` where the system has no such counter. ``throttled`` counts thermal throttling events.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seconds: float
+    other_load: float | None
+    steal: float | None
+    throttled: int | None
+
+
 class Machine(BaseModel):
-    """One machine. ``id`` is the slug that names its results folder; memory in bytes; ``packages`` name → version."""
+    """One machine. ``id`` is the slug that names its results folder; memory in bytes; ``packages`` name → version.
+
+    ``caches`` are bytes by level (``L1d``, ``L1i``, ``L2``, ``L3``) of the first core; ``drivers`` accelerator's name →
+    version of its driver.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -50,11 +80,14 @@ class Machine(BaseModel):
     cpu: str
     architecture: str
     physical_cores: int | None
-    logical_cores: int
-    memory_bytes: int
+    logical_cores: int | None
+    memory_bytes: int | None
     os: str
     python: str
     packages: dict[str, str]
+    caches: dict[str, int] = {}
+    governor: str | None = None
+    drivers: dict[str, str] = {}
 
 
 def fingerprint() -> Machine:
@@ -69,9 +102,12 @@ def fingerprint() -> Machine:
         physical_cores=psutil.cpu_count(logical=False),
         logical_cores=cores,
         memory_bytes=int(psutil.virtual_memory().total),
-        os=f"{platform.system()} {platform.release()}",
+        os=_system(),
         python=platform.python_version(),
         packages=package_versions(),
+        caches=read_caches(),
+        governor=_first_line(FIRST_CORE / "cpufreq" / "scaling_governor"),
+        drivers=driver_versions(_first_line(Path("/proc/driver/nvidia/version")) or "", _nvidia_smi()),
     )
 
 
@@ -98,6 +134,32 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def read_caches(core: Path = FIRST_CORE) -> dict[str, int]:
+    """Bytes of each cache that ``core`` (a folder of sysfs) reaches, by level; {} where the system does not tell.
+
+    Source: ``cache/index*/{level,type,size}`` (Linux, Documentation/ABI/testing/sysfs-devices-system-cpu).
+    """
+    found: dict[str, int] = {}
+    for index in sorted(core.glob("cache/index*")):
+        level, kind, size = (_first_line(index / name) or "" for name in ("level", "type", "size"))
+        match = re.fullmatch(r"(\d+)([KMG]?)", size)
+        if match and level.isdecimal():
+            letter = {"Data": "d", "Instruction": "i"}.get(kind, "")
+            found[f"L{level}{letter}"] = int(match[1]) * 1024 ** " KMG".index(match[2] or " ")
+    return found
+
+
+def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
+    """GPU name → driver version from ``name, version`` lines of nvidia-smi, else ``nvidia`` → that of the module.
+
+    ``kernel_module`` is the first line of /proc/driver/nvidia/version. {} when neither tells.
+    """
+    pairs = [line.rsplit(",", 1) for line in smi.splitlines() if "," in line]
+    found = {name.strip(): version.strip() for name, version in pairs if re.match(r"\s*\d+[.\d]*\s*$", version)}
+    match = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", kernel_module)
+    return found or ({"nvidia": match[1]} if match else {})
 
 
 def peak_rss_bytes() -> int:
@@ -128,3 +190,31 @@ def _cpu_model() -> str:
         if match:
             return match.group(1).strip()
     return platform.processor() or platform.machine() or "unknown"
+
+
+def _system() -> str:
+    """Kernel and, where there is one, the distribution: ``Linux 6.1.0 (Debian GNU/Linux 12)``."""
+    kernel = f"{platform.system()} {platform.release()}"
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:  # not Linux, or a container without os-release
+        return kernel
+    return f"{kernel} ({release.get('NAME', 'Linux')} {release.get('VERSION_ID', '')}".rstrip() + ")"
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return (lines[0].strip() or None) if lines else None
+
+
+def _nvidia_smi() -> str:
+    """Its ``name, driver version`` lines; empty where there is no such program, no driver, or no answer in 5 s."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout if found.returncode == 0 else ""

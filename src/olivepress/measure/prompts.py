@@ -16,7 +16,17 @@ from typing import Any
 from olivepress.errors import DataError, JobError
 from olivepress.measure.dataset import Message
 
-__all__ = ["RenderedPrompt", "chat_template", "context_length", "eos_token_ids", "pad_token_id", "render_prompt"]
+__all__ = [
+    "ContextExceeded",
+    "RenderedPrompt",
+    "chat_template",
+    "check_context",
+    "context_length",
+    "eos_token_ids",
+    "pad_token_id",
+    "render_prompt",
+    "render_question",
+]
 
 # Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
 FIXED_DATE = "26 Jul 2024"
@@ -50,11 +60,9 @@ def render_prompt(model_dir: Path, messages: Sequence[Message]) -> RenderedPromp
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise DataError("a conversation needs a question and the assistant's answer last", next_step="check the rows")
     template, special = chat_template(model_dir), _special_tokens(model_dir)
-    answer = messages[-1]["content"]
+    prefix, answer = render_question(model_dir, messages), messages[-1]["content"]
     if template is None:
-        prefix = "\n".join(m["content"] for m in messages[:-1]) + "\n"
         return RenderedPrompt(prefix=prefix, full=prefix + answer + special.get("eos_token", ""))
-    prefix = _render(model_dir, template, messages[:-1], special, add_generation_prompt=True)
     full = _render(model_dir, template, messages, special, add_generation_prompt=False)
     if not full.startswith(prefix):
         raise DataError(
@@ -62,6 +70,14 @@ def render_prompt(model_dir: Path, messages: Sequence[Message]) -> RenderedPromp
             next_step="give the model another chat template, or remove it to use plain text",
         )
     return RenderedPrompt(prefix=prefix, full=prefix + _cut_after_end(full[len(prefix) :], answer))
+
+
+def render_question(model_dir: Path, messages: Sequence[Message]) -> str:
+    """The ``prefix`` of ``render_prompt`` alone: what a request renders. Raises DataError as that does."""
+    template, special = chat_template(model_dir), _special_tokens(model_dir)
+    if template is None:
+        return "\n".join(m["content"] for m in messages[:-1]) + "\n"
+    return _render(model_dir, template, messages[:-1], special, add_generation_prompt=True)
 
 
 def _cut_after_end(completion: str, answer: str) -> str:
@@ -131,6 +147,17 @@ def context_length(model_dir: Path) -> int | None:
     if found is None:
         found = _json(model_dir / "config.json").get("max_position_embeddings")
     return int(found) if found is not None else None
+
+
+class ContextExceeded(JobError):
+    """A prompt that leaves no room for an answer."""
+
+
+def check_context(model_dir: Path, prompts: Sequence[Sequence[int]]) -> None:
+    """Raise ContextExceeded when the longest prompt (token ids) fills the model's context."""
+    limit, longest = context_length(model_dir), max((len(prompt) for prompt in prompts), default=0)
+    if limit is not None and longest >= limit:
+        raise ContextExceeded(f"{model_dir}: a prompt of {longest} tokens does not fit its context of {limit}")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import numpy as np
 
 from olivepress.catalog import count_parameters
 from olivepress.errors import JobError, SetupError
-from olivepress.measure.accuracy import Example, Progress, answer_budget
+from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
-from olivepress.measure.prompts import context_length, eos_token_ids, render_prompt
+from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_prompt
+from olivepress.measure.task_metrics import Example
 
 __all__ = ["TOP", "load_parent", "measure_pytorch", "pytorch_answers", "write_reference"]
 
@@ -72,7 +73,8 @@ def pytorch_answers(
 ) -> list[list[int]]:
     """Greedy continuation of each prompt, as token ids without the EOS; batched, in the order given."""
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir)
-    return _answers(model, model_dir, prompts_token_ids, max_new_tokens, batch_size, progress)
+    found = dict(_answers(model, model_dir, prompts_token_ids, max_new_tokens, batch_size, progress))
+    return [found[index] for index in range(len(prompts_token_ids))]
 
 
 def measure_pytorch(
@@ -81,23 +83,20 @@ def measure_pytorch(
     *,
     adapter_dir: Path | None = None,
     batch_size: int = 16,
+    finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
     """Answer all rows with the parent. Returns the examples in order and the budget of new tokens."""
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
-    rendered = [render_prompt(model_dir, row.messages) for row in rows]
-    prompts = _encode(tokenizer, [r.prefix for r in rendered])
-    budget = answer_budget([len(ids) for ids in _encode(tokenizer, [r.completion for r in rendered])])
-    answers = _answers(model, model_dir, prompts, budget, batch_size, progress)
-    examples = [
-        Example(
-            id=row.id,
-            output=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
-            expected=row.expected,
-        )
-        for row, ids in zip(rows, answers, strict=True)
-    ]
-    return examples, budget
+    kept = finished or Finished()
+    completions = [render_prompt(model_dir, row.messages).completion for row in rows]
+    budget = answer_budget([len(ids) for ids in _encode(tokenizer, completions)])
+    missing = kept.missing(rows)
+    prompts = _encode(tokenizer, [render_prompt(model_dir, row.messages).prefix for row in missing])
+    for index, ids in _answers(model, model_dir, prompts, budget, batch_size, progress):
+        text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        kept.add(missing[index].id, text)
+    return kept.examples(rows), budget
 
 
 def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
@@ -112,13 +111,12 @@ def _answers(
     max_new_tokens: int,
     batch_size: int,
     progress: Progress | None,
-) -> list[list[int]]:
+) -> Iterator[tuple[int, list[int]]]:
+    """(index of the prompt, its answer), prompts of like length together."""
     from transformers import GenerationConfig
 
     eos, limit = list(eos_token_ids(model_dir)), context_length(model_dir)
-    longest = max((len(p) for p in prompts), default=0)
-    if limit is not None and longest >= limit:
-        raise JobError(f"{model_dir}: a prompt of {longest} tokens does not fit its context of {limit}")
+    check_context(model_dir, prompts)
     # The model card's sampling advice (temperature, repetition penalty) must not leak into greedy answers.
     model.generation_config = GenerationConfig(
         do_sample=False,
@@ -128,15 +126,13 @@ def _answers(
         pad_token_id=eos[0] if eos else 0,
     )
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))  # like lengths together: less padding
-    answers: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         for index, ids in zip(batch, _batch(model, [prompts[i] for i in batch]), strict=True):
             room = max_new_tokens if limit is None else min(max_new_tokens, limit - len(prompts[index]))
-            answers[index] = _until(ids[:room], set(eos))
+            yield index, _until(ids[:room], set(eos))
         if progress:
             progress(start + len(batch), len(order))
-    return answers
 
 
 def _batch(model: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -165,15 +161,17 @@ def write_reference(
     token_ids: Sequence[Sequence[int]],
     out_dir: Path,
     *,
+    answer_starts: Sequence[int] | None = None,
     adapter_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the parent over fixed prompts and keep what exports are held against.
 
     Writes ``logits-NNNN.npy`` per prompt (float32, tokens × vocabulary; desk only: 0.8 MB a token at 200k) and
-    ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``top_ids`` (tokens × 256, int32),
-    ``top_logprobs`` (float32), ``tail_mass`` (float32, 1 minus their sum), ``vocab_size``, ``format``. One prompt is in
-    memory at a time. Written beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
+    ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``starts`` (per prompt the position that predicts
+    the answer's first token: ``answer_starts``, or 0), ``top_ids`` (tokens × 256, int32), ``top_logprobs`` (float32),
+    ``tail_mass`` (float32, 1 minus their sum), ``vocab_size``, ``format``. One prompt is in memory at a time. Written
+    beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
     """
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
         raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty ones")
@@ -181,7 +179,7 @@ def write_reference(
     beside = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.tmp")
     beside.mkdir(parents=True)
     try:
-        _write_all(model, token_ids, beside, model_dir, progress)
+        _write_all(model, token_ids, answer_starts or [0] * len(token_ids), beside, model_dir, progress)
         shutil.rmtree(out_dir, ignore_errors=True)
         beside.replace(out_dir)
     except OSError as error:
@@ -192,7 +190,12 @@ def write_reference(
 
 
 def _write_all(
-    model: Any, token_ids: Sequence[Sequence[int]], folder: Path, model_dir: Path, progress: Progress | None
+    model: Any,
+    token_ids: Sequence[Sequence[int]],
+    starts: Sequence[int],
+    folder: Path,
+    model_dir: Path,
+    progress: Progress | None,
 ) -> None:
     tops: list[tuple[Any, Any, Any]] = []
     vocabulary = 0
@@ -209,6 +212,7 @@ def _write_all(
         format=np.int64(REFERENCE_FORMAT),
         vocab_size=np.int64(vocabulary),
         lengths=np.asarray([len(ids) for ids in token_ids], dtype=np.int32),
+        starts=np.asarray(starts, dtype=np.int32),
         ids=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in token_ids]),
         top_ids=np.concatenate([t[0] for t in tops]),
         top_logprobs=np.concatenate([t[1] for t in tops]),

@@ -12,7 +12,21 @@ from typing import Literal
 __all__ = ["METRICS", "Direction", "Metric", "Unit", "declare"]
 
 Direction = Literal["higher", "lower"]
-Unit = Literal["ms", "tokens/s", "bytes", "ratio", "nats", "logits"]
+Unit = Literal[
+    "ms",
+    "s",
+    "tokens/s",
+    "bytes",
+    "ratio",
+    "nats",
+    "logits",
+    "tokens",
+    "bits/byte",
+    "1",
+    "points",
+    "J/token",
+    "currency",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +51,7 @@ def declare(name: str, unit: Unit, direction: Direction, title: str, description
     return metric
 
 
+# Latency and resources.
 declare("load_ms", "ms", "lower", "Load", "Model and tokenizer created in a fresh process, runtime already imported.")
 declare("ttft_ms", "ms", "lower", "TTFT", "Prefill of the prompt's tokens plus the first token (model only).")
 declare(
@@ -46,16 +61,65 @@ declare(
     "Request TTFT",
     "As ttft_ms, with rendering the template, tokenizing and setting up the generator.",
 )
+declare("e2e_ms", "ms", "lower", "End to end", "From the request (template, tokenization) to the last token.")
 declare("prefill_tps", "tokens/s", "higher", "Prefill", "Prompt tokens over ttft_ms.")
 declare("decode_tps", "tokens/s", "higher", "Decode", "Tokens after the first over the sum of their step times.")
 declare("itl_p50_ms", "ms", "lower", "ITL p50", "Median time between tokens, over all steps of all repetitions.")
 declare("itl_p90_ms", "ms", "lower", "ITL p90", "90th percentile of the time between tokens.")
+declare("itl_p95_ms", "ms", "lower", "ITL p95", "95th percentile of the time between tokens.")
 declare("itl_p99_ms", "ms", "lower", "ITL p99", "99th percentile of the time between tokens.")
 declare("peak_memory_bytes", "bytes", "lower", "Peak memory", "Peak resident set of the measuring process (VmHWM).")
-declare("size_on_disk_bytes", "bytes", "lower", "Size", "Sum of all files of the model folder.")
+declare(
+    "peak_accelerator_memory_bytes",
+    "bytes",
+    "lower",
+    "Accelerator memory",
+    "Memory of the accelerator held by the measuring process at its end (the runtime's arena does not shrink).",
+)
+declare("size_on_disk_bytes", "bytes", "lower", "Size", "Sum of all files of the model folder but its reference.")
+declare("energy_j_per_token", "J/token", "lower", "Energy", "Energy of the counter's package over generated tokens.")
 
+# How far to believe the times.
+declare(
+    "bytes_per_token",
+    "bytes",
+    "lower",
+    "Bytes per token",
+    "Weights and KV cache that one decode step reads, at the middle of the generated tokens.",
+)
+declare(
+    "roofline_fraction",
+    "ratio",
+    "higher",
+    "Of the ceiling",
+    "bytes_per_token x decode_tps over the read bandwidth measured with the session's threads.",
+)
+declare(
+    "noise_floor",
+    "ratio",
+    "lower",
+    "Noise floor",
+    "A/A: 95th percentile of the relative difference of decode_tps between two halves of the artifact's own rounds.",
+)
+declare(
+    "drift",
+    "ratio",
+    "lower",
+    "Drift",
+    "Relative change of decode_tps from the first to the last round (Theil-Sen slope), absolute.",
+)
+declare(
+    "harness_overhead",
+    "ratio",
+    "lower",
+    "Harness overhead",
+    "Time of the measuring loop around an empty step over the median time between tokens.",
+)
+
+# Fidelity to the parent, on the same tokens.
 declare("max_abs_logit_diff", "logits", "lower", "Max logit diff", "Largest |parent logit - model logit| seen.")
 declare("kl_divergence", "nats", "lower", "KL", "Mean KL(parent || model) of the next-token distribution per token.")
+declare("kl_p50", "nats", "lower", "KL median", "Median of the per-token KL(parent || model).")
 declare("kl_p999", "nats", "lower", "KL p99.9", "99.9th percentile of the per-token KL(parent || model).")
 declare(
     "kl_top256",
@@ -65,3 +129,27 @@ declare(
     "Mean KL over the parent's top 256 tokens and one bucket for the rest; a lower bound of kl_divergence.",
 )
 declare("top1_agreement", "ratio", "higher", "Top-1 agreement", "Share of positions where both prefer the same token.")
+declare(
+    "first_divergence",
+    "tokens",
+    "higher",
+    "First divergence",
+    "Median over answers of the tokens before the first disagreement in the top token; the answer's length if none.",
+)
+
+# What fine-tuning bought, and what it cost.
+declare(
+    "gain_retained",
+    "ratio",
+    "higher",
+    "Gain retained",
+    "(exact match - base) / (fine-tuned parent - base) on the same examples.",
+)
+declare("train_s", "s", "lower", "Training", "Wall time of the finetune job.")
+declare("train_peak_memory_bytes", "bytes", "lower", "Training memory", "Peak memory of the finetune job's process.")
+declare("build_s", "s", "lower", "Build", "Wall time of merge and export, verification included.")
+declare("evaluation_s", "s", "lower", "Evaluation", "Wall time of this bench.")
+declare(
+    "evaluation_peak_memory_bytes", "bytes", "lower", "Evaluation memory", "Largest peak of any process of this bench."
+)
+declare("cost", "currency", "lower", "Cost", "Training, build and evaluation hours times the rate the recipe states.")

@@ -12,15 +12,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from olivepress.errors import ReportError, SetupError
-from olivepress.measure.machine import Machine
+from olivepress.measure.machine import Conditions, Machine
 from olivepress.measure.registry import METRICS
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Ceiling",
     "DatasetUsed",
     "DeviceReport",
     "LatencySample",
     "Measurement",
+    "Placement",
+    "ProcessSample",
     "Runtime",
     "WorkloadResult",
     "measured",
@@ -30,9 +33,9 @@ __all__ = [
     "write_report",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_BYTES = 256 * 1024 * 1024  # a report is a few hundred kB; more is not one of ours
-Runtime = Literal["onnxruntime-genai", "pytorch"]
+Runtime = Literal["onnxruntime-genai", "onnxruntime", "pytorch", "llama.cpp", "other"]  # the last three: importers
 
 
 class _Record(BaseModel):
@@ -87,18 +90,51 @@ class LatencySample(_Record):
     """One timed repetition, raw: milliseconds; ``step_ms`` are the tokens after the first."""
 
     workload: str
+    round: int
     repetition: int
     ttft_ms: float
     request_ttft_ms: float
     step_ms: tuple[float, ...]
 
 
+class ProcessSample(_Record):
+    """One measuring process: one workload in one round. ``order`` counts all processes of the sitting, as they ran."""
+
+    workload: str
+    round: int
+    order: int
+    load_ms: float
+    peak_memory_bytes: int
+    peak_accelerator_memory_bytes: int | None = None
+    energy_j: float | None = None
+    harness_step_ns: float
+    conditions: Conditions
+
+
+class Ceiling(_Record):
+    """What the machine can do at most, measured before the model: ``threads`` as the session uses them."""
+
+    threads: int = Field(ge=1)
+    read_bytes_per_s: float = Field(gt=0)
+    matrix_flops: float = Field(gt=0)
+    method: str
+
+
+class Placement(_Record):
+    """Nodes of the graph per provider that got them; ``fallback_ops`` are the op types that fell back to the CPU."""
+
+    asked: str
+    nodes: dict[str, int]
+    fallback: bool
+    fallback_ops: tuple[str, ...] = ()
+
+
 class WorkloadResult(_Record):
     """One cell (prompt × generated tokens), or the reason why it has no numbers."""
 
     name: str
-    prompt_tokens: int = Field(ge=1)
-    generated_tokens: int = Field(ge=1)
+    prompt_tokens: int = Field(ge=0)  # 0: another tool timed only the other half
+    generated_tokens: int = Field(ge=0)
     metrics: dict[str, Measurement]
     reason: str | None = None
 
@@ -106,22 +142,29 @@ class WorkloadResult(_Record):
 class DeviceReport(_Record):
     """What one machine measured of one artifact. ``report_sha256`` is set by ``write_report``."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     recipe: str
     job: str
     artifact_sha256: str
     runtime: Runtime
     execution_provider: str
-    device: Literal["cpu", "gpu", "npu"]
+    device: Literal["cpu", "gpu", "npu", "unknown"]
     precision: str
     machine: Machine
     dataset: DatasetUsed | None
     created_at: str
     settings: dict[str, int | float | str | None]
+    git_commit: str | None = None
+    sitting: str | None = None  # reports with the same one were measured interleaved, round by round
+    ceiling: Ceiling | None = None
+    placement: Placement | None = None
+    warnings: tuple[str, ...] = ()
+    lm_eval: dict[str, Measurement] = {}
     headline_workload: str | None
     workloads: tuple[WorkloadResult, ...]
     metrics: dict[str, Measurement]
     samples: tuple[LatencySample, ...]
+    processes: tuple[ProcessSample, ...] = ()
     examples_file: str | None
     examples_sha256: str | None
     emulated: bool

@@ -245,6 +245,11 @@ def _tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
     for name in _OLIVE_NOTES:
         (output / name).unlink(missing_ok=True)
     _remove(workflow.cache_dir)
+    if job.kind == "export" and job.parent:
+        # What the parent said on fixed prompts travels with the artifact; the full logits stay at the desk.
+        (output / "reference").mkdir()
+        held = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
+        shutil.copyfile(held, output / "reference" / held.name)
     if job.kind != "finetune":
         return
     # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.

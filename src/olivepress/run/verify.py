@@ -23,7 +23,8 @@ from olivepress.yaml_document import Record
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
 
 REFERENCE = "reference"  # directory inside the merge artifact
-_PROMPTS = 8
+_PROMPTS, _LEAST_PROMPTS = 64, 8
+_LOGIT_BYTES = 2**29
 _TOKENS = 128
 _TOKENIZER_ROWS = 100
 _GREEDY_TOKENS = 8
@@ -88,12 +89,12 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
     for path in sorted(model.glob("*.safetensors")):
         broken = [name for name, tensor in _tensors(path) if not bool(tensor.isfinite().all())]
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
-    token_ids = _token_ids(model, _rows(spec, "validation", _PROMPTS))
+    token_ids, starts = _token_ids(model, _rows(spec, "validation", _PROMPTS))
     scratch = output / ".with-adapter"
     assert spec.parent_dir is not None
     base = local_directory(spec.base_model, spec.base_revision)
     write_reference(base, token_ids, scratch, adapter_dir=Path(spec.parent_dir, "adapter"))
-    write_reference(model, token_ids, output / REFERENCE)
+    write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
     value = _mean_kl(scratch, output / REFERENCE)
     _remove(scratch)
     assert spec.limit is not None
@@ -110,12 +111,25 @@ def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
     return read_split(Path(spec.dataset), split, limit=limit).rows
 
 
-def _token_ids(model: Path, rows: Sequence[Row]) -> list[list[int]]:
+def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
+    """(prompts with their answers, for each the position that predicts the answer's first token).
+
+    As many rows as their logits in float32 take half a GB, but at least eight.
+    """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(model))
-    texts = [render_prompt(model, row.messages).full for row in rows]
-    return [list(tokenizer(text, add_special_tokens=False)["input_ids"][:_TOKENS]) for text in texts]
+    most, ids, starts = _LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
+    for row in rows:
+        rendered = render_prompt(model, row.messages)
+        prefix, full = (
+            tokenizer(text, add_special_tokens=False)["input_ids"] for text in (rendered.prefix, rendered.full)
+        )
+        if len(ids) >= _LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
+            break
+        ids.append(list(full[:_TOKENS]))
+        starts.append(len(prefix) - 1)
+    return ids, starts
 
 
 def _mean_kl(first: Path, second: Path) -> float:

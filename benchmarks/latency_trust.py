@@ -1,0 +1,146 @@
+"""Does the latency comparison tell the truth on this machine? Real re-runs of one artifact, at the default repetitions.
+
+    python benchmarks/latency_trust.py runs/tiny-phi/export-cpu-int4 --pairs 40
+
+Each sitting measures the artifact three times over, interleaved as ``olivepress bench`` does: twice as it is (A/A: any
+difference that is called is false), and once with every decode step lengthened by 5 % (a busy wait in the measuring
+process: a slowdown that must be called). Writes benchmarks/latency_trust.json and .md. A killed run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from olivepress.artifact import read_manifest
+from olivepress.measure.bench import Settings
+from olivepress.measure.child import run_child
+from olivepress.measure.intervals import wilson
+from olivepress.measure.latency import LatencySpec, Workload
+from olivepress.measure.machine import fingerprint
+from olivepress.measure.report import LatencySample, write_text
+from olivepress.measure.trust import compare_rounds, decode_by_round, noise_floor
+
+HERE = Path(__file__).parent
+SLOWDOWN = 0.05
+VARIANTS = {"a": 0.0, "a_again": 0.0, "slowed": SLOWDOWN}
+
+
+def sitting(model_dir: Path, workload: Workload) -> dict[str, Any]:
+    """One sitting at the defaults: what was called, and the figures behind it."""
+    settings = Settings()
+    samples: dict[str, list[LatencySample]] = {name: [] for name in VARIANTS}
+    overhead = []
+    for number in range(settings.rounds):
+        names = list(VARIANTS)
+        for name in names if number % 2 == 0 else reversed(names):
+            spec = LatencySpec(
+                model_dir=model_dir,
+                workload=workload,
+                round=number,
+                repetitions=settings.repetitions,
+                warmups=settings.warmups,
+                planted_slowdown=VARIANTS[name],
+            )
+            found = run_child("latency", spec.model_dump(mode="json"))
+            samples[name] += [LatencySample.model_validate(sample) for sample in found["samples"]]
+            step_ms = np.median([ms for sample in found["samples"] for ms in sample["step_ms"]])
+            overhead.append(float(found["process"]["harness_step_ns"] / 1e6 / step_ms))
+    rates = {name: decode_by_round(found, workload.name) for name, found in samples.items()}
+    floors = {name: noise_floor(list(values.values())).value or 0.0 for name, values in rates.items()}
+    compared = {
+        name: compare_rounds(rates["a"], rates[name], floor=max(floors["a"], floors[name]))
+        for name in ("a_again", "slowed")
+    }
+    return {
+        "rates": {name: list(values.values()) for name, values in rates.items()},
+        "noise_floor": floors["a"],
+        "harness_overhead": float(np.median(overhead)),
+        **{name: vars(difference) for name, difference in compared.items()},
+    }
+
+
+def summary(sittings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Shares with their 95 % Wilson intervals."""
+    n = len(sittings)
+    false = sum(s["a_again"]["verdict"] != "cannot tell" for s in sittings)
+    found = sum(s["slowed"]["verdict"] == "slower" for s in sittings)
+    return {
+        "pairs": n,
+        "false_differences": false,
+        "false_differences_interval": wilson(false, n),
+        "slowdowns_found": found,
+        "slowdowns_found_interval": wilson(found, n),
+        "noise_floor_median": float(np.median([s["noise_floor"] for s in sittings])),
+        "harness_overhead_median": float(np.median([s["harness_overhead"] for s in sittings])),
+        "harness_overhead_worst": max(s["harness_overhead"] for s in sittings),
+    }
+
+
+def main() -> None:
+    """Run what is missing of the pairs, then write both files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("artifact", type=Path)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--workload", default="128x128", help="prompt x generated tokens")
+    parser.add_argument("--out", type=Path, default=HERE / "latency_trust.json")
+    arguments = parser.parse_args()
+    prompt, _, generated = arguments.workload.partition("x")
+    workload = Workload(prompt_tokens=int(prompt), generated_tokens=int(generated))
+    manifest = read_manifest(arguments.artifact)
+    kept = arguments.out.with_suffix(".partial.json")
+    sittings = json.loads(kept.read_text()) if kept.is_file() else []
+    for _ in track(range(arguments.pairs - len(sittings)), "sittings", console=Console(stderr=True)):
+        sittings.append(sitting(arguments.artifact, workload))
+        write_text(kept, json.dumps(sittings))
+    settings = Settings()
+    record = {
+        "artifact": f"{manifest.recipe}/{manifest.job}",
+        "artifact_sha256": manifest.sha256,
+        "workload": workload.name,
+        "rounds": settings.rounds,
+        "repetitions": settings.repetitions,
+        "planted_slowdown": SLOWDOWN,
+        "machine": fingerprint().model_dump(mode="json"),
+        **summary(sittings),
+        "sittings": sittings,
+    }
+    write_text(arguments.out, json.dumps(record, indent=1) + "\n")
+    write_text(arguments.out.with_suffix(".md"), markdown(record))
+    kept.unlink()
+    print(markdown(record), end="")
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The figures in words."""
+    n, machine = record["pairs"], record["machine"]
+    false = f"{record['false_differences']} of {n} {_percent(record['false_differences_interval'])}"
+    found = f"{record['slowdowns_found']} of {n} {_percent(record['slowdowns_found_interval'])}"
+    return f"""# Can the latency comparison be believed?
+
+{record["artifact"]}, workload {record["workload"]}, {record["rounds"]} rounds of {record["repetitions"]} repetitions, \
+{n} sittings on {machine["cpu"]} ({machine["logical_cores"]} cores, {machine["os"]}). Real re-runs, nothing simulated. \
+Made by `python benchmarks/latency_trust.py`.
+
+| question | answer |
+|---|---|
+| the same artifact called different (A/A) | {false} |
+| a planted slowdown of {100 * record["planted_slowdown"]:.0f} % called slower | {found} |
+| noise floor of decode_tps, median | {100 * record["noise_floor_median"]:.2f} % |
+| measuring loop, share of a token's time | median {100 * record["harness_overhead_median"]:.4f} %, \
+worst sitting {100 * record["harness_overhead_worst"]:.4f} % |
+"""
+
+
+def _percent(interval: tuple[float, float]) -> str:
+    return f"({100 * interval[0]:.1f} to {100 * interval[1]:.1f} %)"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Which artifacts to measure here, and which device reports belong to a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from olivepress.artifact import Manifest, read_manifest
+from olivepress.data.prepare import DATASETS
+from olivepress.errors import ReportError, UsageError
+from olivepress.hub import local_directory
+from olivepress.measure.bench import Settings, Tell, bench
+from olivepress.measure.grid import Spent, Subject
+from olivepress.measure.latency import Workload
+from olivepress.measure.machine import fingerprint
+from olivepress.measure.report import DeviceReport, read_report
+from olivepress.plan import Job, Plan
+from olivepress.recipe import Benchmark
+from olivepress.workflow import render_all
+
+__all__ = [
+    "RESULTS",
+    "Overrides",
+    "bench_artifact",
+    "bench_plan",
+    "not_measured_here",
+    "report_paths",
+    "settings_of",
+    "subjects_of",
+]
+
+RESULTS = Path("benchmarks", "results")
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """What the command line says instead of the recipe; None leaves it."""
+
+    workloads: tuple[Workload, ...] | None = None
+    rounds: int | None = None
+    repetitions: int | None = None
+    limit: int | None = None
+    text: Path | None = None
+    lm_eval: tuple[str, ...] | None = None
+    lm_eval_tasks: Path | None = None
+    allow_fallback: bool = False
+
+
+def settings_of(benchmark: Benchmark, overrides: Overrides = Overrides()) -> Settings:
+    """How the recipe, and the command line over it, want it measured."""
+    settings = Settings(
+        workloads=tuple(Workload(prompt_tokens=p or None, generated_tokens=g) for p, g in benchmark.workloads),
+        rounds=benchmark.rounds,
+        repetitions=benchmark.repetitions,
+        limit=benchmark.max_examples,
+        text=Path(benchmark.text) if benchmark.text else None,
+        text_window=benchmark.text_window,
+        price_per_hour=benchmark.price_per_hour,
+        currency=benchmark.currency,
+    )
+    return replace(settings, **{name: value for name, value in vars(overrides).items() if value is not None})
+
+
+def subjects_of(plan: Plan) -> dict[str, Subject]:
+    """Name → what is measured: base, few-shot, fine-tuned, merged, and every export that this machine can run.
+
+    Only artifacts of this very recipe and dataset. Raises ReportError when there is none.
+    """
+    from olivepress.run.runner import model_identity
+
+    skipped = not_measured_here(plan)
+    made = {job.id: read_manifest(plan.output_dir(job)) for job in plan.jobs if job.id not in skipped}
+    if not made:
+        raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
+    base = Subject(
+        model_dir=local_directory(plan.model.path, plan.recipe.model.revision),
+        runtime="pytorch",
+        recipe=plan.recipe.name,
+        job="base",
+        artifact_sha256=model_identity(plan),
+        precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
+        random_weights=plan.model.random_weights,
+    )
+    found = {"base": base}
+    if plan.recipe.benchmark.few_shot:
+        found["few-shot"] = replace(base, job="few-shot", few_shot=plan.recipe.benchmark.few_shot)
+    for job in plan.jobs:
+        if job.id in made:
+            found[job.id] = _subject(plan, job, made, base)
+    return found
+
+
+def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) -> Subject:
+    manifest, directory = made[job.id], plan.output_dir(job)
+    tuned = replace(
+        base,
+        job=job.id,
+        artifact_sha256=manifest.sha256,
+        git_commit=manifest.git_commit,
+        spent=_spent(manifest, made),
+    )
+    if job.kind == "finetune":
+        return replace(tuned, adapter_dir=directory / "adapter")
+    if job.target is None:
+        return replace(tuned, model_dir=directory / "model")
+    return replace(
+        tuned,
+        model_dir=directory,
+        runtime="onnxruntime-genai",
+        execution_provider=job.target.execution_provider,
+        device=job.target.device,
+        precision=job.target.precision,
+        reference_dir=plan.output_dir(plan.job("merge")) / "reference",
+    )
+
+
+def _spent(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
+    """Seconds and memory of the jobs that led to an artifact, as far as their manifests are here."""
+    line = [manifest]
+    while line[-1].parent is not None and line[-1].parent in made:
+        line.append(made[line[-1].parent])
+    tuned = next((m.resources for m in line if m.kind == "finetune"), None)
+    built = [m.resources.seconds for m in line if m.kind != "finetune"]
+    return Spent(
+        train_s=tuned.seconds if tuned else None,
+        train_peak_memory_bytes=tuned.peak_memory_bytes if tuned else None,
+        build_s=sum(built) if built else None,
+    )
+
+
+def not_measured_here(plan: Plan) -> dict[str, str]:
+    """Jobs that this machine cannot measure now, and why."""
+    reasons = {}
+    for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
+        if job.target and job.target.execution_provider != "CPUExecutionProvider":
+            reasons[job.id] = f"this environment has no {job.target.execution_provider}"
+            continue
+        try:
+            manifest = read_manifest(plan.output_dir(job))
+        except ReportError:
+            reasons[job.id] = "no finished artifact"
+            continue
+        if (manifest.workflow_sha256, manifest.dataset_version) != (workflow.sha256, plan.dataset.version):
+            reasons[job.id] = "its artifact is of an older recipe or dataset; run again"
+    return reasons
+
+
+def bench_plan(
+    plan: Plan,
+    *,
+    only: str | None = None,
+    overrides: Overrides = Overrides(),
+    tell: Tell = lambda *_: None,
+) -> list[Path]:
+    """Measure on this machine; one DeviceReport each. Returns their paths, base first."""
+    subjects = subjects_of(plan)
+    if only is not None and only not in subjects:
+        raise UsageError(f"nothing called {only!r} to measure; there is: {', '.join(subjects)}")
+    directory = RESULTS / fingerprint().id / plan.recipe.name
+    chosen = {directory / f"{name}.json": s for name, s in subjects.items() if only in (None, name)}
+    bench(
+        chosen,
+        dataset_dir=plan.dataset.directory,
+        settings=settings_of(plan.recipe.benchmark, overrides),
+        ladder={name: subject.artifact_sha256 for name, subject in subjects.items()},
+        tell=tell,
+    )
+    return list(chosen)
+
+
+def bench_artifact(
+    directory: Path,
+    *,
+    dataset_dir: Path | None,
+    reference_dir: Path | None,
+    out: Path | None,
+    overrides: Overrides,
+    tell: Tell = lambda *_: None,
+) -> tuple[DeviceReport, Path]:
+    """Measure one exported artifact where it stands, with or without the project around it.
+
+    What is not named is looked for where ``olivepress run`` leaves it: the dataset of the manifest in ``datasets/``,
+    the parent's reference in the artifact or beside it. Raises what ``bench`` raises.
+    """
+    manifest = read_manifest(directory, verify=True)
+    if manifest.kind != "export" or manifest.execution_provider is None:
+        raise UsageError(f"{directory}: a {manifest.kind}, not an export; next: olivepress bench RECIPE --job ...")
+    beside = directory.parent
+    made = {}
+    for name in ("finetune", "merge"):
+        if (beside / name / "manifest.json").is_file():
+            made[name] = read_manifest(beside / name)
+    subject = Subject(
+        model_dir=directory,
+        runtime="onnxruntime-genai",
+        recipe=manifest.recipe,
+        job=manifest.job,
+        artifact_sha256=manifest.sha256,
+        execution_provider=manifest.execution_provider,
+        device=_device(manifest),
+        precision=manifest.precision or "unknown",
+        reference_dir=reference_dir or _reference(directory),
+        random_weights=manifest.random_weights,
+        git_commit=manifest.git_commit,
+        spent=_spent(manifest, made),
+    )
+    path = out or RESULTS / fingerprint().id / manifest.recipe / f"{manifest.job}.json"
+    data = dataset_dir or _dataset(manifest)
+    return bench({path: subject}, dataset_dir=data, settings=settings_of(Benchmark(), overrides), tell=tell)[0], path
+
+
+def _device(manifest: Manifest) -> Literal["cpu", "gpu", "npu"]:
+    return next((name for name in ("cpu", "gpu", "npu") if name == manifest.device), "cpu")
+
+
+def _reference(directory: Path) -> Path | None:
+    """The parent's reference: beside the artifact at the desk (with full logits), inside it elsewhere."""
+    parent = read_manifest(directory).parent
+    for found in (directory.parent / str(parent) / "reference", directory / "reference"):
+        if (found / "reference.npz").is_file():
+            return found
+    return None
+
+
+def _dataset(manifest: Manifest) -> Path | None:
+    """The dataset of the manifest where ``olivepress prepare`` leaves it, when it lies there."""
+    found = DATASETS / f"{manifest.dataset}-{manifest.dataset_version[:12]}"
+    return found if (found / "dataset.json").is_file() else None
+
+
+def report_paths(plan: Plan) -> list[Path]:
+    """Device reports of this recipe's present artifacts, from every machine.
+
+    A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
+    """
+    current = {name: subject.artifact_sha256 for name, subject in subjects_of(plan).items()}
+    found = []
+    for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
+        report = read_report(path)
+        same_data = report.dataset is None or report.dataset.version == plan.dataset.version
+        if same_data and current.get(report.job) == report.artifact_sha256:
+            found.append(path)
+    if not found:
+        raise ReportError(f"recipe {plan.recipe.name}: no device report of its artifacts", next_step="make bench")
+    return found

@@ -1,0 +1,62 @@
+"""What a task's metrics are computed from, and the decorator that registers one: ``Answers -> Measurement``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from olivepress.measure.registry import Direction, Unit, declare
+from olivepress.measure.report import Measurement
+
+__all__ = ["TASK_METRICS", "Answers", "Example", "TaskMetric", "is_correct", "task_metric"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One answered example; ``output`` is the decoded text without special tokens.
+
+    ``label`` is the row's class, None where the dataset has none; ``scored_label`` the class that constrained scoring
+    chose, None where it did not run.
+    """
+
+    id: str
+    output: str
+    expected: str
+    label: str | None = None
+    scored_label: str | None = None
+
+    @property
+    def correct(self) -> bool:
+        return is_correct(self.output, self.expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """All answered examples of a split, the dataset's classes and its JSON Schema, as far as it has them."""
+
+    examples: tuple[Example, ...]
+    labels: tuple[str, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+
+
+TaskMetric = Callable[[Answers], Measurement]
+TASK_METRICS: dict[str, TaskMetric] = {}
+
+
+def task_metric(
+    name: str, unit: Unit, direction: Direction, title: str, description: str
+) -> Callable[[TaskMetric], TaskMetric]:
+    """Register the decorated function as the metric ``name`` of a task's answers."""
+
+    def register(function: TaskMetric) -> TaskMetric:
+        declare(name, unit, direction, title, description)
+        TASK_METRICS[name] = function
+        return function
+
+    return register
+
+
+def is_correct(output: str, expected: str) -> bool:
+    """Exact match; only white space around the answer is forgiven."""
+    return output.strip() == expected.strip()

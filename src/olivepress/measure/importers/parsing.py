@@ -1,0 +1,168 @@
+"""Reads the JSON of other tools and refuses what cannot be a measurement, one line per refusal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olivepress.errors import ReportError
+
+__all__ = ["FORMATS", "MAX_BYTES", "NOT_STATED", "Record", "one_line", "parse_json", "refused"]
+
+MAX_BYTES = 64 * 1024 * 1024  # the largest of these files, MLPerf Client's with all its prompts, has a few MB
+FORMATS = "llama-bench -o json, optimum-benchmark, MLPerf Client results.json, Olive metrics.json"
+NOT_STATED = "not stated"
+LONGEST_TEXT = 200
+SMALLEST, LARGEST = 1e-12, 1e18  # no time, rate or size of these tools lies outside, in any of their units
+LARGEST_COUNT = 2**53  # above it a float does not tell two whole numbers apart
+
+
+def refused(path: Path, why: str) -> ReportError:
+    """The one-line error of a file that cannot be imported: ``why``, the formats that can, and what to type next."""
+    return ReportError(
+        f"{path}: {why}; formats that can be imported: {FORMATS}",
+        next_step="run the tool again, write its JSON to a file of its own and import that file unedited",
+    )
+
+
+def parse_json(path: Path) -> Any:
+    """The value of a JSON file, or the list of values of a JSON Lines file with more than one line.
+
+    ReportError for a missing, truncated or oversized (64 MiB) file, NaN, infinities, duplicate keys, endless nesting.
+    """
+    text = _text(path)
+    try:
+        return _loads(text)
+    except json.JSONDecodeError as error:
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        if error.msg != "Extra data" or len(lines) < 2:
+            raise refused(path, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
+    except _NotAllowedError as error:
+        raise refused(path, str(error)) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
+        raise refused(path, f"not a JSON text ({type(error).__name__})") from error
+    return [_line(path, number, line) for number, line in lines]
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise refused(path, f"larger than {MAX_BYTES} bytes, not a result of one of these tools")
+        return path.read_text(encoding="utf-8-sig")  # PowerShell redirects with a byte order mark
+    except OSError as error:
+        raise refused(path, f"cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise refused(path, "not UTF-8") from error
+
+
+def _line(path: Path, number: int, line: str) -> Any:
+    try:
+        return _loads(line)
+    except json.JSONDecodeError as error:
+        raise refused(path, f"line {number}: not complete JSON ({error.msg}); truncated?") from error
+    except _NotAllowedError as error:
+        raise refused(path, f"line {number}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise refused(path, f"line {number}: not a JSON text ({type(error).__name__})") from error
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
+
+
+class _NotAllowedError(ValueError):
+    """Raised inside the JSON parser's hooks, which know no path."""
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _NotAllowedError(f"key {one_line(key)!r} occurs twice")
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise _NotAllowedError(f"{name} is not a measurement")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _NotAllowedError(f"{digits[:20]} is not a finite number")
+    return number
+
+
+def one_line(text: str) -> str:
+    """Text from a file, fit for a message or a table: printable, single spaces, at most 200 characters."""
+    words = "".join(character if character.isprintable() else " " for character in text).split()
+    return " ".join(words)[:LONGEST_TEXT]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One JSON object with the path and the place it came from, so that every refusal can name both."""
+
+    path: Path
+    where: str
+    fields: Mapping[str, Any]
+
+    def refuse(self, why: str) -> ReportError:
+        """The error for a value of this object."""
+        return refused(self.path, f"{self.where}: {why}")
+
+    def number(self, key: str, *, least: float | None = None) -> float:
+        """A number, above zero or at least ``least``; in the unit of the file. ReportError for all else."""
+        value = self.fields.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST:
+            raise self.refuse(f"expected a number in {key!r}, found {_shown(value)}")
+        if (least is None and value < SMALLEST) or (least is not None and value < least):
+            raise self.refuse(
+                f"{key!r} is {value}, expected {'more than 0' if least is None else f'{least:g} or more'}"
+            )
+        return float(value)
+
+    def count(self, key: str, *, least: int = 0) -> int:
+        """A whole number of at least ``least``."""
+        value = self.fields.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_COUNT:
+            raise self.refuse(f"expected a whole number of {least} or more in {key!r}, found {_shown(value)}")
+        return value
+
+    def optional_count(self, key: str) -> int | None:
+        """A whole number above zero, or None when the key is absent, null or zero (these tools write 0 for unknown)."""
+        return self.count(key) or None if self.fields.get(key) is not None else None
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of numbers above zero; () when the key is absent."""
+        values = self.fields.get(key, [])
+        if not isinstance(values, list):
+            raise self.refuse(f"expected a list in {key!r}, found {_shown(values)}")
+        items = {str(index): value for index, value in enumerate(values)}
+        inside = Record(path=self.path, where=f"{self.where}: {key}", fields=items)
+        return tuple(inside.number(index) for index in items)
+
+    def text(self, key: str) -> str:
+        """A text on one line; "not stated" when it is absent, null or empty."""
+        value = self.fields.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.refuse(f"expected a text in {key!r}, found {_shown(value)}")
+        return one_line(value or "") or NOT_STATED
+
+    def record(self, key: str) -> Record | None:
+        """The object under ``key``; None when it is absent or null."""
+        value = self.fields.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.refuse(f"expected an object in {key!r}, found {_shown(value)}")
+        return Record(path=self.path, where=key if self.where == "the file" else f"{self.where}.{key}", fields=value)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else one_line(repr(value)[:40])

@@ -1,0 +1,155 @@
+"""The most probable of a dataset's labels, found exactly without asking the model for every label.
+
+The score of a label is the total log-probability of its completion's tokens, those that end the answer included, so
+that a label that begins another is not favoured for being short.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.errors import DataError, JobError
+from olivepress.measure.accuracy import Progress, encode
+from olivepress.measure.dataset import Row
+from olivepress.measure.fidelity import log_softmax
+from olivepress.measure.genai_logits import append_in_chunks, vocabulary_size
+from olivepress.measure.latency import import_genai
+from olivepress.measure.prompts import ContextExceeded, context_length, render_prompt
+
+__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_genai"]
+
+Tokens = tuple[int, ...]
+NextLogprobs = Callable[[Sequence[int]], np.ndarray]
+"""Log-probabilities [vocabulary] in nats of the token after a fixed prompt and the given path of tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTask:
+    """One row to be scored: the prompt's token ids and each label's, in the order of the labels."""
+
+    prompt: Tokens
+    completions: tuple[Tokens, ...]
+
+
+def score_labels_genai(
+    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], *, progress: Progress | None = None
+) -> list[str]:
+    """The most probable of ``labels`` (answer texts) for each row, by an onnxruntime-genai model.
+
+    DataError for no labels or labels that cannot be told apart; ContextExceeded when a row and its longest label do
+    not fit the context; JobError when the model returns NaN or not every position's logits.
+    """
+    og = import_genai()
+    model = og.Model(str(model_dir))
+    tokenizer, vocabulary = og.Tokenizer(model), vocabulary_size(model_dir)
+    chosen = []
+    for task in label_tasks(model_dir, rows, labels, lambda text: encode(tokenizer, text)):
+        chosen.append(labels[best_label(task.completions, _genai_source(og, model, task, vocabulary))])
+        if progress:
+            progress(len(chosen), len(rows))
+    return chosen
+
+
+def _genai_source(og: Any, model: Any, task: LabelTask, vocabulary: int) -> NextLogprobs:
+    """One generator that is rewound to the end of the prompt for every path."""
+    params = og.GeneratorParams(model)
+    longest = max(len(completion) for completion in task.completions)
+    params.set_search_options(do_sample=False, num_beams=1, max_length=len(task.prompt) + longest)
+    generator = og.Generator(model, params)
+
+    def last(token_ids: Sequence[int]) -> np.ndarray:
+        row: np.ndarray | None = None
+        for logits in append_in_chunks(generator, token_ids, vocabulary):
+            row = logits[-1, :vocabulary]
+        if row is None:
+            raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
+        return next_logprobs_of(row)
+
+    # Kept, because rewinding does not bring the prompt's logits back (ran, genai 0.14.1).
+    after_prompt = last(task.prompt)
+
+    def next_logprobs(path: Sequence[int]) -> np.ndarray:
+        if not path:
+            return after_prompt
+        generator.rewind_to(len(task.prompt))
+        return last(path)
+
+    return next_logprobs
+
+
+def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
+    """log softmax in float64 nats of one position's logits [vocabulary]; JobError when they are not finite."""
+    if not np.isfinite(logits).all():
+        raise JobError("the model returned NaN or infinite logits", next_step="train, merge or export it again")
+    return log_softmax(logits.astype(np.float64))
+
+
+def label_tasks(
+    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], encode_text: Callable[[str], list[int]]
+) -> Iterator[LabelTask]:
+    """Each row's prompt and the labels in place of its answer, tokenized apart, as in training and at inference.
+
+    DataError for no labels; ContextExceeded when a prompt and the longest label do not fit the context.
+    """
+    if not labels:
+        raise DataError("there are no labels to score", next_step="give the dataset class labels")
+    limit = context_length(model_dir)
+    known: dict[str, Tokens] = {}  # most templates render a label the same after every prompt
+    for row in rows:
+        rendered = [
+            render_prompt(model_dir, (*row.messages[:-1], {**row.messages[-1], "content": label})) for label in labels
+        ]
+        for completion in {r.completion for r in rendered} - known.keys():
+            known[completion] = tuple(encode_text(completion))
+        task = LabelTask(
+            prompt=tuple(encode_text(rendered[0].prefix)), completions=tuple(known[r.completion] for r in rendered)
+        )
+        needed = len(task.prompt) + max(len(completion) for completion in task.completions)
+        if limit is not None and needed > limit:
+            raise ContextExceeded(f"{model_dir}: row {row.id} and its labels take {needed} tokens of {limit}")
+        yield task
+
+
+def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs) -> int:
+    """Index of the completion with the highest total log-probability; the first of those that are equal.
+
+    Best-first search over the trie of the completions: a log-probability is at most 0, so that of a path bounds every
+    completion it begins from above, and the first whole completion at the head of the queue is the argmax
+    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). DataError when one completion begins another.
+    """
+    _refuse_prefixes(completions)
+    # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
+    # field differs between any two entries, and puts the earlier label first where the costs are equal.
+    queue: list[tuple[float, int, int, tuple[int, ...]]] = [(0.0, 0, 0, tuple(range(len(completions))))]
+    while True:
+        cost, first, depth, members = heapq.heappop(queue)
+        if depth == len(completions[first]):
+            return first
+        logprobs = next_logprobs(tuple(completions[first][:depth]))
+        for token, below in _by_token(completions, members, depth).items():
+            heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
+
+
+def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], depth: int) -> Mapping[int, Tokens]:
+    found: dict[int, Tokens] = {}
+    for member in members:
+        token = completions[member][depth]
+        found[token] = (*found.get(token, ()), member)
+    return found
+
+
+def _refuse_prefixes(completions: Sequence[Sequence[int]]) -> None:
+    """Without a token that ends the answer, the shorter of two labels could never lose."""
+    distinct = sorted({tuple(completion) for completion in completions})
+    if any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(distinct)):
+        raise DataError(
+            "a label begins another one and no token ends the answer",
+            next_step="give the model's tokenizer an eos_token or a chat template that ends the answer",
+        )

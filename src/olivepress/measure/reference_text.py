@@ -1,0 +1,103 @@
+"""The PyTorch parent on texts and labels: what ``perplexity`` and ``label_scoring`` do for ONNX models, at the desk."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.errors import JobError
+from olivepress.measure.accuracy import Progress
+from olivepress.measure.dataset import Row
+from olivepress.measure.genai_logits import CHUNK_BYTES, ROWS
+from olivepress.measure.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
+from olivepress.measure.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
+from olivepress.measure.reference import load_parent
+
+__all__ = ["perplexity_pytorch", "score_labels_pytorch"]
+
+
+def score_labels_pytorch(
+    model_dir: Path,
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    *,
+    adapter_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
+    """The most probable of ``labels`` (answer texts) for each row, by the parent; errors as ``score_labels_genai``."""
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    chosen = []
+    for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
+        chosen.append(labels[best_label(task.completions, _torch_source(model, task))])
+        if progress:
+            progress(len(chosen), len(rows))
+    return chosen
+
+
+def _encode(tokenizer: Any, text: str) -> list[int]:
+    # verbose: a text longer than the context is meant to be cut into windows.
+    return [int(token) for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def _torch_source(model: Any, task: LabelTask) -> NextLogprobs:
+    import torch
+
+    def run(token_ids: Sequence[int], cache: Any) -> tuple[np.ndarray, Any]:
+        with torch.inference_mode():
+            out = model(
+                input_ids=torch.tensor([list(token_ids)]), past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+        return next_logprobs_of(out.logits[0, -1].float().numpy()), out.past_key_values
+
+    after_prompt, cache = run(task.prompt, None)
+
+    def next_logprobs(path: Sequence[int]) -> np.ndarray:
+        # A copy, not crop(): caches of sliding windows and recurrent states cannot be cropped.
+        return run(path, copy.deepcopy(cache))[0] if path else after_prompt
+
+    return next_logprobs
+
+
+def perplexity_pytorch(
+    model_dir: Path,
+    text: str,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    adapter_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> TextLikelihood:
+    """Likelihood of ``text`` under the parent; arguments, units and errors as ``perplexity_genai``."""
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    ids = _encode(tokenizer, text)
+    size, step = window_and_stride(model_dir, window, stride)
+    first = str(tokenizer.decode(ids[:1], clean_up_tokenization_spaces=False))
+    return strided_likelihood(
+        ids,
+        lambda part: _teacher_forced(model, part),
+        window=size,
+        stride=step,
+        utf8_bytes=scored_bytes(text, first),
+        progress=progress,
+    )
+
+
+def _teacher_forced(model: Any, token_ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks with a cache, to bound the logits in memory."""
+    import torch
+
+    chunk, cache = max(CHUNK_BYTES // (4 * model.config.vocab_size), ROWS), None
+    for start in range(0, len(token_ids), chunk):
+        part = torch.tensor([list(token_ids[start : start + chunk])])
+        with torch.inference_mode():
+            out = model(input_ids=part, past_key_values=cache, use_cache=True)
+        cache = out.past_key_values
+        for row in range(0, part.shape[1], ROWS):
+            block = out.logits[0, row : row + ROWS].double().numpy()
+            if not np.isfinite(block).all():
+                raise JobError("the model returned NaN or infinite logits", next_step="train or merge it again")
+            yield start + row, block

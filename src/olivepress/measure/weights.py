@@ -1,0 +1,103 @@
+"""Bytes that one decode step must read: the weights it uses, and the KV cache of every position before it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph
+
+__all__ = ["decode_read_bytes", "decoder_config", "kv_bytes_per_token", "load_decoder", "read_bytes"]
+
+# Op type → inputs of which one token reads a single row: embeddings, and the tables of the rotary embedding.
+ROW_INPUTS = {
+    "Gather": {0},
+    "GatherBlockQuantized": {0, 2, 3},
+    "GroupQueryAttention": {7, 8},
+    "RotaryEmbedding": {2, 3},
+}
+EXPERTS = frozenset({"MoE", "QMoE"})
+MAX_BYTES = 2**46
+
+
+def decode_read_bytes(model_dir: Path) -> int | str:
+    """Bytes of weights that one decode step (batch 1) reads, or in words why they are not known."""
+    graph = load_decoder(model_dir)
+    return graph if isinstance(graph, str) else read_bytes(graph)
+
+
+def read_bytes(graph: Graph) -> int | str:
+    """Sum over the weights of the graph: one row of a table that is only looked up, all of any other that is used.
+
+    A table that is also multiplied with (tied embeddings) counts in full, once. Shapes and types are the graph's.
+    """
+    uses: dict[str, list[bool]] = {}
+    for node in graph.nodes:
+        if node.op_type in EXPERTS:
+            return "a mixture of experts: a token reads the weights of the experts it is sent to"
+        for index, name in enumerate(node.inputs):
+            if name in graph.initializers:
+                uses.setdefault(name, []).append(index in ROW_INPUTS.get(node.op_type, ()))
+    total = 0
+    try:
+        for name, rows in uses.items():
+            tensor = graph.initializers[name]
+            parts = tensor.dims[0] if all(rows) and tensor.dims else 1
+            total += math.ceil(tensor.bits / 8 / max(parts, 1)) if tensor.bits < 8 * MAX_BYTES else MAX_BYTES
+    except ValueError as error:
+        return str(error)
+    if total >= MAX_BYTES:
+        return "the shapes of its weights cannot be true"
+    return total or "the graph holds no weights: they lie in what the provider compiled"
+
+
+def kv_bytes_per_token(model_dir: Path) -> int | str:
+    """Bytes of KV cache per cached position, or in words why they are not known.
+
+    2 x num_hidden_layers x num_key_value_heads x head_size (genai_config.json) x element size (input of the graph).
+    """
+    decoder = decoder_config(model_dir)
+    if isinstance(decoder, str):
+        return decoder
+    sizes = [decoder.get(name) for name in ("num_hidden_layers", "num_key_value_heads", "head_size")]
+    known = [size for size in sizes if isinstance(size, int) and 0 < size < 2**20]
+    if len(known) != len(sizes):
+        return "genai_config.json does not tell layers, heads and head size"
+    graph = load_decoder(model_dir)
+    if isinstance(graph, str):
+        return graph
+    names = decoder.get("inputs")
+    pattern = names.get("past_key_names") if isinstance(names, dict) else None
+    name = str(pattern or "past_key_values.%d.key").replace("%d", "0")
+    bits = ELEMENT_BITS.get(graph.inputs.get(name, 0))
+    if bits is None:
+        return f"the graph has no input {name[:80]}"
+    return 2 * math.prod(known) * bits // 8
+
+
+def decoder_config(model_dir: Path) -> dict[str, Any] | str:
+    """``model.decoder`` of genai_config.json, or in words why there is none."""
+    try:
+        found = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))["model"]["decoder"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "genai_config.json cannot be read"
+    return found if isinstance(found, dict) else "genai_config.json has no decoder"
+
+
+def model_file(model_dir: Path) -> Path | str:
+    """The decoder's ONNX file; a reason when its name leads out of the folder (the config may come from elsewhere)."""
+    decoder = decoder_config(model_dir)
+    if isinstance(decoder, str):
+        return decoder
+    name = str(decoder.get("filename", "model.onnx"))
+    if PurePosixPath(name).name != name or "\\" in name or name in ("", ".", ".."):
+        return "genai_config.json names a model outside its folder"
+    return model_dir / name
+
+
+def load_decoder(model_dir: Path) -> Graph | str:
+    """The decoder's graph, or in words why it cannot be read."""
+    path = model_file(model_dir)
+    return path if isinstance(path, str) else load_graph(path)

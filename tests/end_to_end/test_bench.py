@@ -1,0 +1,161 @@
+"""The device benchmark as a user runs it: of a recipe, of a carried artifact, killed, and on a damaged copy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from olivepress.measure.registry import METRICS
+from olivepress.measure.report import DeviceReport, read_report
+from tests.conftest import ROOT
+from tests.end_to_end.families import make_small_model, write_recipe
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+DATA = {"demo": "phrase-tone", "max_train_rows": 16, "max_test_rows": 6, "max_length": 512}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose small recipe has run; tests work on copies of it."""
+    project = tmp_path_factory.mktemp("made")
+    make_small_model("qwen2-tied", project / "models" / "small")
+    benchmark = {
+        "workloads": [[16, 8], [0, 4]],
+        "rounds": 2,
+        "repetitions": 1,
+        "few_shot": 2,
+        "text": "text.txt",
+        "price_per_hour": 3600.0,  # one a second: the cost can be read off the seconds
+        "currency": "EUR",
+    }
+    (project / "text.txt").write_text("the lamp is on and the door is shut\n" * 30)
+    (project / "recipes").mkdir()
+    recipe = project / "recipes" / "small.yaml"
+    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-int4"])
+    done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture
+def small(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    project = tmp_path / "project"
+    shutil.copytree(made, project)
+    monkeypatch.chdir(project)
+    return project
+
+
+def reports_of(project: Path) -> dict[str, DeviceReport]:
+    return {path.stem: read_report(path) for path in project.glob("benchmarks/results/*/small/*.json")}
+
+
+def test_the_ladder_of_a_recipe(small: Path, olivepress: Cli) -> None:
+    done = olivepress("bench", "small", "--quiet")
+    assert done.returncode == 0, done.stderr
+    found = reports_of(small)
+    assert sorted(found) == ["base", "export-cpu-int4", "few-shot", "finetune", "merge"]
+    for report in found.values():
+        assert set(report.metrics) == set(METRICS)
+        assert all((m.value is None) == bool(m.reason) for m in report.metrics.values())
+        assert report.metrics["exact_match"].n == 6 and report.metrics["perplexity"].value
+        assert report.metrics["label_accuracy_constrained"].n == 6
+    export = found["export-cpu-int4"]
+    assert found["few-shot"].settings["few_shot"] == 2 and export.settings["few_shot"] == 0
+    assert export.metrics["kl_divergence"].value and export.metrics["decode_tps"].value
+    spent = sum(export.metrics[name].value or 0.0 for name in ("train_s", "build_s", "evaluation_s"))
+    assert export.metrics["cost"].value == pytest.approx(spent) and export.settings["currency"] == "EUR"
+    # Plain Olive's own metrics.json, written by our evaluator in the export job, says the same of the same artifact.
+    olive = json.loads((small / "runs" / "small" / "export-cpu-int4" / "metrics.json").read_text())
+    assert "olivepress-exact_match" in olive and len(olive) >= 5
+    for name, entry in olive.items():
+        metric = name.removeprefix("olivepress-")
+        assert export.metrics[metric].value == entry["value"], metric
+        assert entry["higher_is_better"] == (METRICS[metric].direction == "higher")
+    shown = olivepress("report", "small")
+    assert shown.returncode == 0 and "few-shot" in shown.stdout and "EUR" in shown.stdout
+
+
+def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    assert olivepress("bench", "small", "--job", "export-cpu-int4", "--quiet").returncode == 0
+    here = reports_of(small)["export-cpu-int4"]
+    device = tmp_path / "device"
+    shutil.copytree(small / "runs" / "small" / "export-cpu-int4", device / "artifact")
+    (dataset,) = (small / "datasets").iterdir()
+    options = ["--data", str(dataset), "--out", str(device / "r.json"), "--rounds", "1", "--workload", "16x8"]
+    done = olivepress("bench", str(device / "artifact"), *options, "--json", cwd=device)
+    assert done.returncode == 0, done.stderr
+    (path,) = json.loads(done.stdout)
+    there = read_report(device / path)
+    for name in ("exact_match", "f1_macro", "label_accuracy_constrained", "kl_top256", "top1_agreement"):
+        assert there.metrics[name].value == here.metrics[name].value, name
+    assert "stay at the desk" in str(there.metrics["kl_divergence"].reason)
+    assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
+
+
+def test_killed_in_the_middle_it_goes_on(small: Path, olivepress: Cli) -> None:
+    arguments = ["bench", "small", "--job", "export-cpu-int4", "--rounds", "8", "--quiet"]
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while len(list(small.glob("benchmarks/results/*/small/.export-cpu-int4.sitting/latency-*.json"))) < 3:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = list(small.glob("benchmarks/results/*/small/.export-cpu-int4.sitting/latency-*.json"))
+    written = {path: path.stat().st_mtime_ns for path in kept}
+    done = olivepress(*arguments)
+    assert done.returncode == 0, done.stderr
+    report = reports_of(small)["export-cpu-int4"]
+    assert len(report.processes) == 16 and len(written) >= 3
+    assert any("resumed after an interruption" in warning for warning in report.warnings)
+    assert not list(small.glob("benchmarks/results/*/small/.*"))
+
+
+def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
+    artifact = small / "runs" / "small" / "export-cpu-int4"
+    (dataset,) = (small / "datasets").iterdir()
+    merged = olivepress("bench", str(artifact), "--workload", "16")
+    assert merged.returncode == 2 and "expected PxG as 128x128" in merged.stderr
+    with (artifact / "model.onnx.data").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"damaged")
+    damaged = olivepress("bench", str(artifact), "--data", str(dataset))
+    assert damaged.returncode != 0 and "model.onnx.data is not the file its manifest names" in damaged.stderr
+    assert "Traceback" not in damaged.stderr
+    assert not list(small.glob("benchmarks/results/*/small/*.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_second_environment_without_torch_and_olive_agrees(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    """A clean environment with the base install and [cpu] only gives the same accuracy and kl_top256."""
+    assert olivepress("bench", "small", "--job", "export-cpu-int4", "--quiet").returncode == 0
+    here = reports_of(small)["export-cpu-int4"]
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = str(venv / "bin" / "python")
+    install = ["-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "requirements.lock"), f"{ROOT}[cpu]"]
+    subprocess.run([python, *install], check=True, capture_output=True)
+    listed = subprocess.run([python, "-m", "pip", "list"], check=True, capture_output=True, text=True).stdout.lower()
+    assert "onnxruntime-genai" in listed
+    assert not {"torch", "transformers", "olive-ai", "peft"} & {line.split()[0] for line in listed.splitlines()}
+    device = tmp_path / "device"
+    shutil.copytree(small / "runs" / "small" / "export-cpu-int4", device / "artifact")
+    (dataset,) = (small / "datasets").iterdir()
+    command = [str(venv / "bin" / "olivepress"), "bench", str(device / "artifact"), "--data", str(dataset)]
+    command += ["--out", str(device / "r.json"), "--rounds", "2", "--workload", "16x8"]
+    done = subprocess.run(command, cwd=device, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    there = read_report(device / "r.json")
+    assert "torch" not in there.machine.packages and there.metrics["decode_tps"].value
+    for name in ("exact_match", "f1_macro", "label_accuracy_constrained", "kl_top256", "top1_agreement"):
+        assert there.metrics[name].value == here.metrics[name].value, name
