@@ -178,7 +178,10 @@ def bench(
     repetitions: Annotated[int | None, typer.Option("--repetitions", min=1, help="Timed runs in each.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Test examples to answer.")] = None,
     lm_eval: Annotated[
-        list[str] | None, typer.Option("--lm-eval", metavar="TASK", help="A task of lm-evaluation-harness ([eval]).")
+        list[str] | None,
+        typer.Option(
+            "--lm-eval", metavar="TASK", help="A task of lm-evaluation-harness ([eval]); 'dataset': the test split."
+        ),
     ] = None,
     lm_eval_tasks: Annotated[
         Path | None, typer.Option("--lm-eval-tasks", metavar="DIR", help="Folder of your own task files.")

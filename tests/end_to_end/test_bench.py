@@ -91,12 +91,16 @@ def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_pat
     shutil.copytree(small / "runs" / "small" / "export-cpu-int4", device / "artifact")
     (dataset,) = (small / "datasets").iterdir()
     options = ["--data", str(dataset), "--out", str(device / "r.json"), "--rounds", "1", "--workload", "16x8"]
+    options += ["--lm-eval", "dataset"]
     done = olivepress("bench", str(device / "artifact"), *options, "--json", cwd=device)
     assert done.returncode == 0, done.stderr
     (path,) = json.loads(done.stdout)
     there = read_report(device / path)
     for name in ("exact_match", "f1_macro", "label_accuracy_constrained", "kl_top256", "top1_agreement"):
         assert there.metrics[name].value == here.metrics[name].value, name
+    # The harness's own code, on the same rows: a second opinion on the constrained accuracy.
+    assert there.lm_eval["dataset/acc"].n == 6
+    assert there.lm_eval["dataset/acc"].value == there.metrics["label_accuracy_constrained"].value
     assert "stay at the desk" in str(there.metrics["kl_divergence"].reason)
     assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
 

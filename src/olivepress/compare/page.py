@@ -160,6 +160,7 @@ def to_html(reports: Sequence[DeviceReport]) -> str:
         table=table,
         metrics=METRICS,
         cells=WORKLOAD_COLUMNS,
+        lm_eval=sorted({name for row in table.rows for name in row.report.lm_eval}),
         css=Markup((folder / "page.css").read_text(encoding="utf-8")),
         data=Markup(_inert(_data(table))),
     )

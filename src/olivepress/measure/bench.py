@@ -258,11 +258,9 @@ class _Task:
         """Tasks of lm-evaluation-harness, through its own onnxruntime-genai model."""
         if not self.settings.lm_eval or self.subject.runtime != "onnxruntime-genai":
             return {}
-        spec = {
-            "model_dir": str(self.subject.model_dir),
+        spec = self._spec() | {
             "tasks": list(self.settings.lm_eval),
             "include_path": str(self.settings.lm_eval_tasks) if self.settings.lm_eval_tasks else None,
-            "limit": self.settings.limit,
             "execution_provider": self.subject.execution_provider,
         }
         found = self.sitting.run("lm_eval", spec, progress=self._progress(tell, "lm-eval"))

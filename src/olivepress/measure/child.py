@@ -134,15 +134,25 @@ def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
 
 
 def _lm_eval(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.lm_eval_tasks import run_lm_eval
+    """Tasks of lm-evaluation-harness; the task ``dataset`` is the test split, written as one of its tasks."""
+    from olivepress.measure.lm_eval_tasks import OWN_TASK, run_lm_eval, task_from_dataset
 
-    found = run_lm_eval(
-        Path(spec["model_dir"]),
-        spec["tasks"],
-        include_path=Path(spec["include_path"]) if spec["include_path"] else None,
-        limit=spec["limit"],
-        execution_provider=spec["execution_provider"],
-    )
+    model_dir = Path(spec["model_dir"])
+    found: dict[str, Any] = {}
+    own = Path(spec["include_path"]) if spec["include_path"] else None
+    for name in spec["tasks"]:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = own
+            if name == OWN_TASK:
+                folder = Path(scratch)
+                task_from_dataset(Path(spec["dataset_dir"]), folder, name, model_dir=model_dir)
+            found |= run_lm_eval(
+                model_dir,
+                [name],
+                include_path=folder,
+                limit=spec["limit"],
+                execution_provider=spec["execution_provider"],
+            )
     return {"metrics": {name: value.model_dump() for name, value in found.items()}}
 
 

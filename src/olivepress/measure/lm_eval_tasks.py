@@ -19,12 +19,14 @@ from typing import Any
 import yaml
 
 from olivepress.errors import DataError, JobError, SetupError
-from olivepress.measure.dataset import Message, Row, read_split
+from olivepress.measure.dataset import Message, Row, dataset_labels, read_split
 from olivepress.measure.intervals import Z95
 from olivepress.measure.prompts import render_prompt
 from olivepress.measure.report import Measurement, write_text
 
-__all__ = ["run_lm_eval", "task_from_dataset"]
+__all__ = ["OWN_TASK", "run_lm_eval", "task_from_dataset"]
+
+OWN_TASK = "dataset"  # the name under which a prepared dataset is a task
 
 # Shares from 0 to 1 in the harness's own tasks; anything else (perplexity, bleu from 0 to 100 …) is a plain number.
 RATIOS = re.compile(r"^(acc|exact_match|f1|em|mc[12]|pass@|prompt_level|inst_level|precision|recall)")
@@ -196,7 +198,7 @@ def task_from_dataset(dataset_dir: Path, out_dir: Path, name: str, *, model_dir:
     if not TASK_NAME.fullmatch(name):
         raise DataError(f"task name {name!r}: expected letters, digits, _ and -", next_step="choose another name")
     split = read_split(dataset_dir, "test")
-    choices = _choices(split.rows)
+    choices = dataset_labels(dataset_dir) or _choices(split.rows)
     rows_file, task_file = (out_dir / f"{name}.jsonl").resolve(), out_dir / f"{name}.yaml"
     documents = [_document(model_dir, row, choices) for row in split.rows]
     write_text(rows_file, "".join(json.dumps(document) + "\n" for document in documents))
