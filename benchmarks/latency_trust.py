@@ -110,10 +110,12 @@ def main() -> None:
     workload = Workload(prompt_tokens=int(prompt), generated_tokens=int(generated))
     manifest = read_manifest(arguments.artifact)
     kept = arguments.out.with_suffix(".partial.json")
-    sittings = json.loads(kept.read_text()) if kept.is_file() else []
+    before = json.loads(kept.read_text()) if kept.is_file() else {}
+    what = [manifest.sha256, workload.name, fingerprint().model_dump(mode="json")]
+    sittings = before["sittings"] if before.get("what") == what else []
     for _ in track(range(arguments.pairs - len(sittings)), "sittings", console=Console(stderr=True)):
         sittings.append(sitting(arguments.artifact, workload))
-        write_text(kept, json.dumps(sittings))
+        write_text(kept, json.dumps({"what": what, "sittings": sittings}))
     settings = Settings()
     record = {
         "artifact": f"{manifest.recipe}/{manifest.job}",
@@ -128,7 +130,7 @@ def main() -> None:
     }
     write_text(arguments.out, json.dumps(record, indent=1) + "\n")
     write_text(arguments.out.with_suffix(".md"), markdown(record))
-    kept.unlink()
+    kept.unlink(missing_ok=True)
     print(markdown(record), end="")
 
 

@@ -52,7 +52,7 @@ def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: 
         (("plan", "recipes/none.yaml"), 3, "no such file"),
         (("plan", "phi", "--data", "none.csv"), 4, "no such file or directory"),
         (("bench", "tiny-phi"), 8, "no artifact to measure; next: make run"),
-        (("report", "tiny-phi"), 8, "no artifact"),
+        (("report", "tiny-phi"), 8, "no device report of its artifacts; next: make bench"),
         (("run", "tiny-phi", "--job", "nothing"), 2, "no job 'nothing' in recipe tiny-phi; jobs: finetune"),
         (("fly",), 2, "fly"),
         (("plan",), 2, "MODEL"),

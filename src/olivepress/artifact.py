@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from olivepress.errors import ReportError
 from olivepress.yaml_document import Record
@@ -70,7 +70,7 @@ class Manifest(Record):
     device: str | None
     execution_provider: str | None
     precision: str | None
-    parent: str | None
+    parent: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None
     parent_sha256: str | None
     dataset: str
     dataset_version: str
@@ -122,7 +122,8 @@ def write_manifest(manifest: Manifest, directory: Path) -> None:
 def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     """Read the manifest; with ``verify`` every file is hashed again.
 
-    Raises ReportError: no manifest, another schema version, damaged, or files that are not the ones it names.
+    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files that are not the ones it
+    names.
     """
     path = directory / MANIFEST
     try:
@@ -138,6 +139,8 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     except (ValueError, AttributeError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not whole JSON"
         raise ReportError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+    if manifest.sha256 != artifact_hash(manifest.files):
+        raise ReportError(f"{path}: its sha256 is not that of the files it lists", next_step="run the job again")
     if verify:
         found = hash_files(directory)
         changed = [name for name, held in manifest.files.items() if found.get(name) != held]

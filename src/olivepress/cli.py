@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from olivepress.errors import OlivepressError
+from olivepress.errors import OlivepressError, UsageError
 
 if TYPE_CHECKING:
     from olivepress.plan import Plan
@@ -206,8 +206,14 @@ def bench(
         lm_eval_tasks=lm_eval_tasks,
         allow_fallback=allow_fallback,
     )
+    is_artifact = _is_artifact(Path(target))
+    given = {"--reference": reference, "--out": out} if not is_artifact else {"--job": job}
+    for option, value in given.items():
+        if value is not None:
+            what = "an artifact" if not is_artifact else "a recipe"
+            raise UsageError(f"{option} is for {what}, {target} is none", next_step="olivepress bench --help")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        if (Path(target) / "genai_config.json").is_file():
+        if is_artifact:
             tell = _teller(reporter)
             _, path = device_reports.bench_artifact(
                 Path(target),
@@ -238,7 +244,7 @@ def import_(
     from datetime import UTC, datetime
 
     from olivepress.measure.importers import import_results
-    from olivepress.measure.report import write_report
+    from olivepress.measure.report import read_report, write_report
     from olivepress.recipe import slug
 
     name = slug(job or file.stem)
@@ -246,6 +252,8 @@ def import_(
     for number, made in enumerate(found):
         stem = slug(made.job) if len({r.job for r in found}) == len(found) else f"{slug(made.job)}-{number}"
         path = out / slug(made.machine.id) / made.recipe / f"{stem}.json"
+        if path.is_file() and "imported_from" not in read_report(path).settings:
+            raise UsageError(f"{path}: a report of olivepress bench", next_step="choose another --recipe or --job")
         write_report(made, path)
         print(path)
 
@@ -300,6 +308,11 @@ def schema() -> None:
     print(json_schema(), end="")
 
 
+def _is_artifact(directory: Path) -> bool:
+    """Whether bench is asked for one artifact: a folder with a manifest, or a GenAI folder that lost it."""
+    return (directory / "manifest.json").is_file() or (directory / "genai_config.json").is_file()
+
+
 def _plan(model: str, data: str | None) -> Plan:
     from olivepress.pipeline import load_plan
 
@@ -332,7 +345,6 @@ def _teller(reporter: Any) -> Any:
 
 
 def _workload(text: str) -> Any:
-    from olivepress.errors import UsageError
     from olivepress.measure.latency import Workload
 
     prompt, _, generated = text.partition("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from olivepress.hub import local_directory
 from olivepress.measure.bench import Settings, Tell, bench
 from olivepress.measure.grid import Spent, Subject
 from olivepress.measure.latency import Workload
-from olivepress.measure.machine import fingerprint
+from olivepress.measure.machine import available_providers, fingerprint
 from olivepress.measure.report import DeviceReport, read_report
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
@@ -67,12 +68,13 @@ def settings_of(benchmark: Benchmark, overrides: Overrides = Overrides()) -> Set
 def subjects_of(plan: Plan) -> dict[str, Subject]:
     """Name → what is measured: base, few-shot, fine-tuned, merged, and every export that this machine can run.
 
-    Only artifacts of this very recipe and dataset. Raises ReportError when there is none.
+    Only artifacts of this very recipe and dataset. Raises ReportError when there is none, or when files are not those
+    that a manifest names: what was measured of them must not go under its hash.
     """
     from olivepress.run.runner import model_identity
 
     skipped = not_measured_here(plan)
-    made = {job.id: read_manifest(plan.output_dir(job)) for job in plan.jobs if job.id not in skipped}
+    made = {job.id: read_manifest(plan.output_dir(job), verify=True) for job in plan.jobs if job.id not in skipped}
     if not made:
         raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
     base = Subject(
@@ -120,8 +122,8 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
 def _spent(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
     """Seconds and memory of the jobs that led to an artifact, as far as their manifests are here."""
     line = [manifest]
-    while line[-1].parent is not None and line[-1].parent in made:
-        line.append(made[line[-1].parent])
+    while (parent := made.get(line[-1].parent or "")) and parent.sha256 == line[-1].parent_sha256:
+        line.append(parent)
     tuned = next((m.resources for m in line if m.kind == "finetune"), None)
     built = [m.resources.seconds for m in line if m.kind != "finetune"]
     return Spent(
@@ -134,8 +136,9 @@ def _spent(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
 def not_measured_here(plan: Plan) -> dict[str, str]:
     """Jobs that this machine cannot measure now, and why."""
     reasons = {}
+    here, parents = available_providers(), dict[str, str]()
     for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
-        if job.target and job.target.execution_provider != "CPUExecutionProvider":
+        if job.target and job.target.execution_provider not in here:
             reasons[job.id] = f"this environment has no {job.target.execution_provider}"
             continue
         try:
@@ -145,6 +148,9 @@ def not_measured_here(plan: Plan) -> dict[str, str]:
             continue
         if (manifest.workflow_sha256, manifest.dataset_version) != (workflow.sha256, plan.dataset.version):
             reasons[job.id] = "its artifact is of an older recipe or dataset; run again"
+        elif job.parent and parents.get(job.parent) != manifest.parent_sha256:
+            reasons[job.id] = f"its artifact was made from another {job.parent}; run again"
+        parents[job.id] = manifest.sha256
     return reasons
 
 
@@ -187,12 +193,10 @@ def bench_artifact(
     """
     manifest = read_manifest(directory, verify=True)
     if manifest.kind != "export" or manifest.execution_provider is None:
-        raise UsageError(f"{directory}: a {manifest.kind}, not an export; next: olivepress bench RECIPE --job ...")
-    beside = directory.parent
-    made = {}
-    for name in ("finetune", "merge"):
-        if (beside / name / "manifest.json").is_file():
-            made[name] = read_manifest(beside / name)
+        raise UsageError(
+            f"{directory}: a {manifest.kind}, not an export", next_step=f"olivepress bench RECIPE --job {manifest.job}"
+        )
+    made = _ancestors(directory, manifest)
     subject = Subject(
         model_dir=directory,
         runtime="onnxruntime-genai",
@@ -202,7 +206,7 @@ def bench_artifact(
         execution_provider=manifest.execution_provider,
         device=_device(manifest),
         precision=manifest.precision or "unknown",
-        reference_dir=reference_dir or _reference(directory),
+        reference_dir=reference_dir or _reference(directory, made),
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
         spent=_spent(manifest, made),
@@ -216,10 +220,23 @@ def _device(manifest: Manifest) -> Literal["cpu", "gpu", "npu"]:
     return next((name for name in ("cpu", "gpu", "npu") if name == manifest.device), "cpu")
 
 
-def _reference(directory: Path) -> Path | None:
+def _ancestors(directory: Path, manifest: Manifest) -> dict[str, Manifest]:
+    """Job → manifest of the artifacts beside that this one was made from; a neighbour of another run is none."""
+    found: dict[str, Manifest] = {}
+    while (name := manifest.parent) is not None and name not in found:
+        try:
+            parent = read_manifest(directory.parent / name)
+        except ReportError:
+            break
+        if parent.sha256 != manifest.parent_sha256:
+            break
+        found[name] = manifest = parent
+    return found
+
+
+def _reference(directory: Path, made: Mapping[str, Manifest]) -> Path | None:
     """The parent's reference: beside the artifact at the desk (with full logits), inside it elsewhere."""
-    parent = read_manifest(directory).parent
-    for found in (directory.parent / str(parent) / "reference", directory / "reference"):
+    for found in (*(directory.parent / parent / "reference" for parent in made), directory / "reference"):
         if (found / "reference.npz").is_file():
             return found
     return None
@@ -231,12 +248,26 @@ def _dataset(manifest: Manifest) -> Path | None:
     return found if (found / "dataset.json").is_file() else None
 
 
+def _artifacts(plan: Plan) -> dict[str, str]:
+    """Report name → sha256 of every artifact of this very recipe and dataset, whether or not this machine runs it."""
+    from olivepress.run.runner import model_identity
+
+    base = model_identity(plan)
+    found = {"base": base, "few-shot": base}
+    for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
+        with contextlib.suppress(ReportError):
+            manifest = read_manifest(plan.output_dir(job))
+            if (manifest.workflow_sha256, manifest.dataset_version) == (workflow.sha256, plan.dataset.version):
+                found[job.id] = manifest.sha256
+    return found
+
+
 def report_paths(plan: Plan) -> list[Path]:
     """Device reports of this recipe's present artifacts, from every machine.
 
     A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
     """
-    current = {name: subject.artifact_sha256 for name, subject in subjects_of(plan).items()}
+    current = _artifacts(plan)
     found = []
     for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
         report = read_report(path)

@@ -1,17 +1,21 @@
-"""What every child process of ours has in common: it dies with us, and it tells how far it is."""
+"""What our processes have in common: a child dies with us and tells how far it is; one works where one works."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PROGRESS_VARIABLE", "die_with_parent", "report_progress"]
+from olivepress.errors import JobError
+
+__all__ = ["PROGRESS_VARIABLE", "die_with_parent", "exclusive", "report_progress"]
 
 PROGRESS_VARIABLE = "OLIVEPRESS_PROGRESS"  # names the file that the parent watches
 _PR_SET_PDEATHSIG = 1
@@ -33,3 +37,15 @@ def report_progress(done: int, total: int, **facts: Any) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"done": done, "total": total, **facts}) + "\n")
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Hold a directory for this process; the kernel lets go when it dies. Raises JobError when another holds it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JobError(f"{directory}: another olivepress is at work here", next_step="wait for it") from None
+        yield

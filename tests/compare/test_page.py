@@ -3,6 +3,7 @@ from __future__ import annotations
 import html.parser
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from olivepress.compare import build_table, load_reports, render_terminal, to_ht
 from olivepress.compare.page import write_report_page
 from olivepress.compare.table import format_value
 from olivepress.errors import ReportError
-from olivepress.measure.report import DeviceReport, LatencySample, Measurement
+from olivepress.measure.importers import import_results
+from olivepress.measure.report import DeviceReport, LatencySample, Measurement, write_report
 
 from .conftest import WriteReport, value
 
@@ -220,3 +222,33 @@ def test_the_files(put: WriteReport, tmp_path: Path) -> None:
     made = write_report_page(_three(put), tmp_path / "page")
     assert sorted(p.name for p in (tmp_path / "page").iterdir()) == ["report.html", "report.json", "report.md"]
     assert made["html"].read_text().startswith("<!doctype html>")
+
+
+def test_fine_tuning_is_held_against_prompting(put: WriteReport) -> None:
+    """What it bought over few-shot, not only over the bare base."""
+    answers = {f"e{i}": False for i in range(4)}
+    paths = [
+        put("base", outcomes=answers, runtime="pytorch", precision="fp32"),
+        put("few-shot", outcomes=answers | {"e0": True}, runtime="pytorch", precision="fp32"),
+        put("finetune", outcomes=dict.fromkeys(answers, True), runtime="pytorch", precision="fp32"),
+    ]
+    found = build_table(load_reports(paths)).comparisons
+    assert [(c.a, c.b) for c in found] == [("base", "few-shot"), ("few-shot", "finetune"), ("base", "finetune")]
+    assert found[1].difference == 0.75
+
+
+def test_perplexities_of_different_texts_are_told_apart(put: WriteReport) -> None:
+    paths = [put(f"export-{name}", settings={"text_sha256": name, "text_window": 64}) for name in ("a", "b")]
+    assert any("perplexity is of different texts" in remark for remark in build_table(load_reports(paths)).remarks)
+
+
+@pytest.mark.parametrize("name", ["llama_bench", "optimum_benchmark", "mlperf_client", "olive_metrics"])
+def test_imported_reports_have_a_page(name: str, tmp_path: Path) -> None:
+    """They state no memory and no cores: null is shown, nothing is made up."""
+    file = Path(__file__).parent.parent / "measure" / "importers" / f"{name}.json"
+    found = import_results(file, recipe="imported", job=name, now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    paths = [tmp_path / f"{number}.json" for number in range(len(found))]
+    for path, report in zip(paths, found, strict=True):
+        write_report(report, path)
+    page = to_html(load_reports(paths))
+    assert "<table" in page and str(found[0].machine.cpu) in page

@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "text.txt").write_text("the lamp is on and the door is shut\n" * 30)
     (project / "recipes").mkdir()
     recipe = project / "recipes" / "small.yaml"
-    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-int4"])
+    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-int4", "cuda-int4"])
     done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return project
@@ -105,16 +105,60 @@ def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_pat
     assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
 
 
+def test_a_provider_that_is_not_here(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    """It fails; with --allow-fallback it is measured on the CPU and the report says so; its own reports are shown."""
+    artifact = small / "runs" / "small" / "export-cuda-int4"
+    options = ["--rounds", "1", "--repetitions", "1", "--workload", "16x8", "--limit", "2"]
+    refused = olivepress("bench", str(artifact), *options)
+    assert refused.returncode == 6 and "placed nodes on the CPU" in refused.stderr
+    assert not list(small.glob("benchmarks/results/*/small/export-cuda-int4.json"))
+    done = olivepress("bench", str(artifact), *options, "--allow-fallback", "--json")
+    assert done.returncode == 0, done.stderr
+    report = read_report(small / json.loads(done.stdout)[0])
+    assert report.execution_provider == "CUDAExecutionProvider" and report.placement is not None
+    assert report.placement.fallback and set(report.placement.nodes) == {"CPUExecutionProvider"}
+    assert any("nodes ran on the CPU" in warning for warning in report.warnings)
+    assert report.metrics["decode_tps"].value and report.settings["runtime_device"] == "CPU"
+    shown = olivepress("report", "small")
+    assert shown.returncode == 0 and "cuda-int4" in shown.stdout
+
+
+def test_no_option_is_taken_and_then_ignored(small: Path, olivepress: Cli) -> None:
+    artifact = str(small / "runs" / "small" / "export-cpu-int4")
+    for arguments, says in (
+        (("small", "--reference", "nonsense"), "--reference is for an artifact"),
+        (("small", "--out", "r.json"), "--out is for an artifact"),
+        ((artifact, "--job", "base"), "--job is for a recipe"),
+        (("small", "--job", "base", "--lm-eval", "arc_easy"), "no exported artifact is measured"),
+        ((artifact, "--lm-eval-tasks", "nowhere"), "--lm-eval-tasks without --lm-eval"),
+        ((str(small / "runs" / "small" / "merge"),), "a merge, not an export"),
+    ):
+        done = olivepress("bench", *arguments)
+        assert done.returncode == 2 and says in done.stderr, done.stderr
+    assert not (small / "benchmarks" / "results").exists()
+
+
+def test_an_export_of_another_merge_is_not_measured_with_it(small: Path, olivepress: Cli) -> None:
+    manifest = small / "runs" / "small" / "export-cpu-int4" / "manifest.json"
+    fields = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(fields | {"parent_sha256": "0" * 64}))
+    done = olivepress("bench", "small", "--job", "export-cpu-int4")
+    assert done.returncode == 2 and "made from another merge" in done.stdout + done.stderr
+    manifest.write_text(json.dumps(fields | {"sha256": "0" * 64}))
+    done = olivepress("bench", str(manifest.parent))
+    assert done.returncode == 8 and "its sha256 is not that of the files it lists" in done.stderr
+
+
 def test_killed_in_the_middle_it_goes_on(small: Path, olivepress: Cli) -> None:
     arguments = ["bench", "small", "--job", "export-cpu-int4", "--rounds", "8", "--quiet"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while len(list(small.glob("benchmarks/results/*/small/.export-cpu-int4.sitting/latency-*.json"))) < 3:
+    while len(list(small.glob("benchmarks/results/*/small/.sitting-*/export-cpu-int4/latency-*.json"))) < 3:
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = list(small.glob("benchmarks/results/*/small/.export-cpu-int4.sitting/latency-*.json"))
+    kept = list(small.glob("benchmarks/results/*/small/.sitting-*/export-cpu-int4/latency-*.json"))
     written = {path: path.stat().st_mtime_ns for path in kept}
     done = olivepress(*arguments)
     assert done.returncode == 0, done.stderr
@@ -135,6 +179,8 @@ def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
     damaged = olivepress("bench", str(artifact), "--data", str(dataset))
     assert damaged.returncode != 0 and "model.onnx.data is not the file its manifest names" in damaged.stderr
     assert "Traceback" not in damaged.stderr
+    damaged = olivepress("bench", "small", "--job", "export-cpu-int4")
+    assert damaged.returncode == 8 and "is not the file its manifest names" in damaged.stderr
     assert not list(small.glob("benchmarks/results/*/small/*.json"))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -51,3 +52,22 @@ def test_missing_and_empty(make_dataset: MakeDataset, tmp_path: Path) -> None:
         read_split(tmp_path / "none", "test")
     with pytest.raises(DataError, match="leaves no rows"):
         read_split(make_dataset([row(0, "q", "a")]), "test", limit=0)
+
+
+def test_an_edited_file_is_not_the_dataset(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([row(0, "q", "a")])
+    rows = (folder / "test.jsonl").read_text()
+    meta = json.loads((folder / "dataset.json").read_text())
+    meta["sha256"] = {"test.jsonl": hashlib.sha256(rows.encode()).hexdigest()}
+    (folder / "dataset.json").write_text(json.dumps(meta))
+    assert len(read_split(folder, "test").rows) == 1
+    (folder / "test.jsonl").write_text(rows.replace('"a"', '"b"'))
+    with pytest.raises(DataError, match=r"not the file that dataset\.json names"):
+        read_split(folder, "test")
+
+
+def test_nesting_without_end_is_refused(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([row(0, "q", "a")])
+    (folder / "test.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(DataError, match=r"test\.jsonl:1: nested too deeply"):
+        read_split(folder, "test")

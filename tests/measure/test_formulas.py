@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.measure.accuracy import MARGIN_TOKENS, answer_budget, greedy_divergence
+from olivepress.measure.accuracy import MARGIN_TOKENS, answer_budget
 from olivepress.measure.cell_metrics import LATENCY_METRICS, cell_metrics
 from olivepress.measure.fidelity import divergence, first_divergence, kl_top, log_softmax
-from olivepress.measure.intervals import bootstrap_median, cluster_mean, wilson
+from olivepress.measure.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
 from olivepress.measure.machine import Conditions, machine_slug, peak_rss_bytes
 from olivepress.measure.reference import top_logprobs
 from olivepress.measure.registry import declare
@@ -116,12 +116,6 @@ def test_first_divergence_by_hand() -> None:
     assert first_divergence(np.array([True, True])) == 2  # never: all its tokens
 
 
-def test_greedy_divergence() -> None:
-    assert greedy_divergence([1, 2, 3], [1, 2, 3]) is None
-    assert greedy_divergence([1, 2, 3], [1, 9, 3]) == 1
-    assert greedy_divergence([1, 2], [1, 2, 3]) == 2
-
-
 def test_machine() -> None:
     slug = machine_slug("x86_64", "Intel(R) Xeon(R) Processor @ 2.30GHz", 2)
     assert slug == "x86_64-intel-xeon-2c"
@@ -133,3 +127,19 @@ def test_machine() -> None:
 def test_a_metric_has_one_meaning() -> None:
     with pytest.raises(ValueError, match="declared twice"):
         declare("ttft_ms", "ms", "higher", "TTFT", "Another meaning.")
+
+
+@pytest.mark.parametrize(
+    ("counts", "interval"),  # (both, only first, only second, neither); published for first - second
+    [
+        ((36, 12, 2, 0), (0.0569, 0.3404)),
+        ((36, 14, 0, 0), (0.1528, 0.4167)),
+        ((2, 97, 1, 0), (0.8721, 0.9854)),
+        ((0, 30, 0, 0), (0.8395, 1.0)),
+        ((54, 0, 0, 0), (-0.0664, 0.0664)),
+    ],
+)
+def test_paired_difference_is_newcombes(counts: tuple[int, ...], interval: tuple[float, float]) -> None:
+    """Newcombe 1998 (Statist. Med. 17, 2635-2650), table II, method 10."""
+    both, first, second, neither = counts
+    assert paired_difference(both, second, first, neither) == pytest.approx(interval, abs=5e-5)

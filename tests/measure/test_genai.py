@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.errors import JobError, RecipeError
-from olivepress.measure import METRICS, fidelity, genai_answers, genai_token_ids, greedy_divergence, read_report
+from olivepress.errors import JobError, OlivepressError, RecipeError, SetupError
+from olivepress.measure import METRICS, fidelity, genai_answers, genai_token_ids, read_report
 from olivepress.measure.bench import Settings, bench
 from olivepress.measure.child import run_child
 from olivepress.measure.grid import Subject
@@ -76,14 +77,16 @@ def test_the_fixture_is_not_just_fast_but_long_enough(reference: Path, prompts: 
     assert np.load(files[0]).shape[0] == 90 and np.load(files[0]).dtype == np.float32
 
 
-@pytest.mark.parametrize("damage", ["missing", "garbage", "format"])
+@pytest.mark.parametrize("damage", ["missing", "garbage", "format", "truncated"])
 def test_a_bad_reference_is_refused(fp32_model: Path, reference: Path, tmp_path: Path, damage: str) -> None:
     if damage == "garbage":
         (tmp_path / "reference.npz").write_bytes(b"PK no")
     if damage == "format":
         with np.load(reference / "reference.npz") as data:
             np.savez(tmp_path / "reference.npz", **(dict(data) | {"format": np.int64(9)}))
-    with pytest.raises(JobError, match="not a reference"):
+    if damage == "truncated":
+        (tmp_path / "reference.npz").write_bytes((reference / "reference.npz").read_bytes()[:-200])
+    with pytest.raises(JobError, match=r"not a reference.*next: olivepress run"):
         fidelity(fp32_model, tmp_path)
 
 
@@ -101,8 +104,7 @@ def test_a_reference_with_an_adapter_is_that_of_the_merged_model(
     tuned = get_peft_model(base, config)
     tuned.save_pretrained(tmp_path / "adapter")
     tuned.merge_and_unload().save_pretrained(tmp_path / "merged")
-    spec = {"token_ids": prompts[:2], "out_dir": str(tmp_path / "a"), "adapter_dir": str(tmp_path / "adapter")}
-    run_child("reference", spec | {"model_dir": str(hf_model)})
+    write_reference(hf_model, prompts[:2], tmp_path / "a", adapter_dir=tmp_path / "adapter")
     write_reference(_with_tokenizer(tmp_path / "merged", hf_model), prompts[:2], tmp_path / "m")
     first, second = (np.load(tmp_path / name / "logits-0000.npy") for name in "am")
     assert np.abs(first - second).max() < 1e-3
@@ -122,7 +124,7 @@ def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: 
 
     ours = genai_answers(fp32_model, prompts, 24)
     parent = pytorch_answers(hf_model, prompts, 24, batch_size=4)
-    assert [greedy_divergence(a, b) for a, b in zip(ours, parent, strict=True)] == [None] * len(prompts)
+    assert ours == parent
     assert all(len(a) <= 24 and not set(a) & set(eos_token_ids(fp32_model)) for a in ours)
     assert any(len(a) == 24 for a in ours)
 
@@ -154,9 +156,9 @@ def test_the_context_limit(hf_model: Path, fp32_model: Path) -> None:
     ours = genai_answers(fp32_model, nearly, 20)
     assert len(ours[0]) <= 6
     assert ours == pytorch_answers(hf_model, nearly, 20)
-    with pytest.raises(JobError, match="does not fit its context of 256"):
+    with pytest.raises(JobError, match="do not fit its context of 256"):
         genai_answers(fp32_model, [[7] * 256], 4)
-    with pytest.raises(JobError, match="does not fit its context of 256"):
+    with pytest.raises(JobError, match="do not fit its context of 256"):
         pytorch_answers(hf_model, [[7] * 256], 4)
 
 
@@ -244,7 +246,7 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
     assert report.metrics["roofline_fraction"].value == pytest.approx(
         report.metrics["bytes_per_token"].value * report.metrics["decode_tps"].value / report.ceiling.read_bytes_per_s
     )
-    lines = [json.loads(line) for line in (out.parent / "cpu-fp32.examples.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (out.parent / str(report.examples_file)).read_text().splitlines()]
     assert [(e["id"], e["correct"]) for e in lines] == [("r0", True), ("r1", False)]
     assert ("cpu-fp32", "answers", 2, 2) in stages and ("all", "latency", 4, 4) in stages
     assert str(tmp_path) not in out.read_text()  # a report names no folder of this machine
@@ -330,8 +332,8 @@ def test_a_killed_bench_goes_on(fp32_model: Path, make_dataset: Callable[..., Pa
 
     with pytest.raises(KeyboardInterrupt):
         bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, tell=kill)
-    sitting = out.with_name(".r.sitting")
-    kept = {path.name: path.read_text() for path in sitting.glob("latency-*.json")}
+    (sitting,) = tmp_path.glob(".sitting-*")
+    kept = {path.name: path.read_text() for path in sitting.glob("r/latency-*.json")}
     assert len(kept) == 3 and not out.exists()
     done_before = [json.loads(text)["samples"] for text in kept.values()]
     (report,) = bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings)
@@ -350,3 +352,86 @@ def test_two_artifacts_are_measured_interleaved(fp32_model: Path, int4_model: Pa
     a, b = bench(subjects, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=2, repetitions=1))
     assert [p.order for p in a.processes] == [1, 4] and [p.order for p in b.processes] == [2, 3]
     assert a.sitting == b.sitting is not None
+
+
+def test_killed_late_nothing_is_measured_twice(
+    fp32_model: Path, int4_model: Path, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Rounds of two benches must never be paired, so the first artifact's are kept until the last report is there."""
+    folder = make_dataset([row(i, "turn the lamp on", "no") for i in range(2)])
+    subjects = {tmp_path / "a.json": subject(fp32_model), tmp_path / "b.json": subject(int4_model, job="cpu-int4")}
+    settings = Settings(workloads=(CELL,), rounds=2, repetitions=1)
+
+    def kill(job: str, stage: str, done: int, total: int) -> None:
+        if (job, stage) == ("cpu-int4", "answers"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench(subjects, dataset_dir=folder, settings=settings, tell=kill)
+    before = read_report(tmp_path / "a.json")
+    a, b = bench(subjects, dataset_dir=folder, settings=settings)
+    assert a.samples == before.samples and a.sitting == b.sitting == before.sitting
+    assert all(any("resumed" in warning for warning in report.warnings) for report in (a, b))
+    assert not list(tmp_path.glob(".sitting-*"))
+    again, _ = bench(subjects, dataset_dir=folder, settings=settings)
+    assert again.sitting != a.sitting and again.warnings != a.warnings
+    # A report never stands beside the answers of the one before it.
+    assert len(list(tmp_path.glob("a.*.examples.jsonl"))) == 1 and (tmp_path / str(again.examples_file)).is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"workloads": (CELL, CELL)}, "workload 16x8 is given twice"),
+        ({"text": Path("empty.txt")}, "empty.txt: the text is empty"),
+        ({"text": Path("text.txt"), "text_window": 1000}, "a window of 1000 tokens"),
+        ({"lm_eval": ("dataset",)}, "no dataset was given"),
+        ({"lm_eval_tasks": Path()}, "--lm-eval-tasks without --lm-eval"),
+        ({"lm_eval": ("x",), "lm_eval_tasks": Path("nowhere")}, "nowhere: no such folder"),
+    ],
+)
+def test_what_late_stages_need_is_checked_before_anything_long(
+    fp32_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text(" ")
+    (tmp_path / "text.txt").write_text("the lamp")
+    stages: list[str] = []
+    settings = Settings(**({"workloads": (CELL,), "rounds": 1} | changes))
+    with pytest.raises(OlivepressError, match=says):
+        bench(
+            {tmp_path / "r.json": subject(fp32_model)},
+            dataset_dir=None,
+            settings=settings,
+            tell=lambda job, stage, *_: stages.append(stage),
+        )
+    assert not stages and not (tmp_path / "r.json").exists()
+
+
+def test_a_bad_reference_or_task_is_found_before_the_rounds(fp32_model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval", reason="the eval extra is not installed")
+    stages: list[str] = []
+
+    def tell(job: str, stage: str, done: int, total: int) -> None:
+        stages.append(stage)
+
+    settings, out = Settings(workloads=(CELL,), rounds=1), tmp_path / "r.json"
+    with pytest.raises(JobError, match="not a reference"):
+        bench({out: subject(fp32_model, reference_dir=tmp_path)}, dataset_dir=None, settings=settings, tell=tell)
+    settings = replace(settings, lm_eval=("nosuchtask",))
+    with pytest.raises(SetupError, match="task nosuchtask: lm-eval has none of this name"):
+        bench({out: subject(fp32_model)}, dataset_dir=None, settings=settings, tell=tell)
+    assert "latency" not in stages
+
+
+def test_few_shot_answers_are_whole_or_not_given(hf_model: Path) -> None:
+    from olivepress.measure.dataset import Row
+    from olivepress.measure.prompts import ContextExceeded
+    from olivepress.measure.reference import measure_pytorch
+
+    question = " ".join(["lamp"] * 60)
+    messages = ({"role": "user", "content": question}, {"role": "assistant", "content": "on " * 200})
+    rows = [Row(id="a", messages=messages, label=None)]
+    assert [example.id for example in measure_pytorch(hf_model, rows)[0]] == ["a"]  # cut where the context ends
+    with pytest.raises(ContextExceeded, match="more do not fit its context of 256"):
+        measure_pytorch(hf_model, rows, whole=True)

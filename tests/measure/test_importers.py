@@ -144,7 +144,7 @@ def test_mlperf_client() -> None:
         "MLPerf Client writes 0 where it could not tell the rate of the later tokens"
     )
     assert "the configuration was not tested by MLCommons" in untested.warnings
-    assert failed.metrics["ttft_ms"].reason == "the run failed: out of memory"
+    assert failed.metrics["ttft_ms"].reason == "the run failed: out of memory: model.onnx"
 
 
 def test_olive_metrics() -> None:

@@ -16,7 +16,6 @@ from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
 from olivepress.measure.genai_logits import teacher_forced
 from olivepress.measure.label_scoring import best_label, label_tasks, next_logprobs_of, score_labels_genai
-from olivepress.measure.prompts import ContextExceeded
 
 LABELS = ("lamp", "lamp on", "happy", "happy calm", "sad", "the blue town", "123", "12", "état 漢", "on")
 QUESTIONS = ("turn the lamp on", "what is the capital", "sad", "x" * 40, "", "1 2 3", "<|endoftext|>", "blue?")
@@ -91,8 +90,7 @@ def test_ties_go_to_the_first_label_and_prefixes_are_told_apart() -> None:
 def test_tasks(hf_model: Path) -> None:
     with pytest.raises(DataError, match="no labels"):
         list(label_tasks(hf_model, rows(), (), lambda text: [1]))
-    with pytest.raises(ContextExceeded, match="row r0"):
-        list(label_tasks(hf_model, rows(), ("a",), lambda text: [1] * 200))
+    assert list(label_tasks(hf_model, rows(), ("a",), lambda text: [1] * 200)) == [None] * len(QUESTIONS)
     seen: list[str] = []
     tasks = list(label_tasks(hf_model, rows(), LABELS, lambda text: [len(seen), seen.append(text) or 1]))
     assert len(tasks) == len(QUESTIONS) and len(seen) == len(QUESTIONS) + len(LABELS)

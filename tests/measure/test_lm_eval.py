@@ -118,7 +118,7 @@ def test_a_task_whose_data_set_is_not_there(harness: None, fp32_model: Path, tmp
     )  # fmt: skip
     with pytest.raises(SetupError, match="task far: its data set cannot be loaded") as caught:
         run_lm_eval(fp32_model, ["far"], include_path=tmp_path, limit=None, execution_provider=CPU)
-    assert "include_path" in str(caught.value)
+    assert "--lm-eval-tasks" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from olivepress.measure.attribution import gain_retained
+from olivepress.measure.intervals import paired_difference
 from olivepress.measure.report import LatencySample
 from olivepress.measure.trust import compare_rounds, decode_by_round, drift, noise_floor, signed_rank_cut
 
@@ -89,3 +90,14 @@ def test_gain_retained_by_hand() -> None:
     assert found.ci_low is not None and found.ci_low < 0.75 < (found.ci_high or 0)
     assert gain_retained(base, base, own).reason == "fine-tuning gained 0.0 points: no gain to retain"
     assert "not measured beside it" in str(gain_retained(None, tuned, own).reason)
+
+
+def test_gain_retained_is_not_certain_where_nothing_differs() -> None:
+    """Resampling 40 equal pairs knows no spread; 40 examples are still only 40."""
+    ids = [f"e{i}" for i in range(40)]
+    base, tuned = dict.fromkeys(ids, False), {i: n < 38 for n, i in enumerate(ids)}
+    found = gain_retained(base, tuned, tuned)
+    low, high = paired_difference(38, 0, 0, 2)
+    assert found.value == 1.0 and found.ci_low is not None and found.ci_high is not None
+    assert found.ci_low == pytest.approx(1 + low / 0.95) and found.ci_high == pytest.approx(1 + high / 0.95)
+    assert found.ci_low < 0.93 and found.ci_high > 1.07

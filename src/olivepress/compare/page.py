@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from olivepress.compare.stats import Comparison
 from olivepress.compare.table import NULL, Speed, Table, build_table, format_value, printable
 from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DeviceReport, Measurement, write_text
+from olivepress.measure.report import Ceiling, DeviceReport, Measurement, write_text
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -59,6 +59,9 @@ def render_terminal(reports: Sequence[DeviceReport]) -> Group:
         grid.add_row(METRICS[column].title, *texts)
     lines = [Text(_sentence(c)) for c in table.comparisons]
     lines += [Text(_speed(s)) for s in table.speeds]
+    lines += [
+        Text(f"ceiling beside {r.name}: {ceiling_text(r.report.ceiling)}") for r in table.rows if r.report.ceiling
+    ]
     lines += [Text(f"mind: {remark}", style="yellow") for remark in table.remarks]
     lines += [Text(f"[{number}] {note}", style="dim") for number, note in enumerate(table.footnotes, start=1)]
     return Group(title, grid, *lines)
@@ -153,16 +156,36 @@ def to_html(reports: Sequence[DeviceReport]) -> str:
     table = build_table(reports)
     folder = resources.files("olivepress.compare")
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"printable": printable, "points": _points, "shown": _shown, "speed": _speed}
+    env.filters |= {
+        "printable": printable,
+        "points": _points,
+        "shown": _shown,
+        "speed": _speed,
+        "bytes": _bytes,
+        "ceiling": ceiling_text,
+    }
     page = env.from_string((folder / "page.html").read_text(encoding="utf-8"))
     return page.render(
         title=_title(table),
         table=table,
+        NULL=NULL,
         metrics=METRICS,
         cells=WORKLOAD_COLUMNS,
         lm_eval=sorted({name for row in table.rows for name in row.report.lm_eval}),
         css=Markup((folder / "page.css").read_text(encoding="utf-8")),
         data=Markup(_inert(_data(table))),
+    )
+
+
+def _bytes(value: int | None) -> str:
+    return NULL if value is None else format_value("bytes", value)
+
+
+def ceiling_text(ceiling: Ceiling) -> str:
+    """What the machine can do at most, in words."""
+    return (
+        f"reads {ceiling.read_bytes_per_s / 1e9:.1f} GB/s, multiplies {ceiling.matrix_flops / 1e9:.0f} GFLOP/s, "
+        f"{ceiling.threads} threads"
     )
 
 

@@ -9,12 +9,15 @@ from fractions import Fraction
 
 import numpy as np
 
+from olivepress.measure.intervals import paired_difference
+
 __all__ = ["Comparison", "compare_outcomes", "mcnemar_exact", "paired_bootstrap"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """``b`` against ``a`` on ``n`` common examples; ``difference`` = rate of b - rate of a, with its 95 % interval.
+    """``b`` against ``a`` on ``n`` common examples; ``difference`` = rate of b - rate of a, with its 95 %
+    interval (Newcombe).
 
     ``only_a``/``only_b`` count the examples that only one of them has right; ``p_value`` is McNemar's exact one.
     """
@@ -73,7 +76,8 @@ def compare_outcomes(
     a, b = [outcomes_a[i] for i in common], [outcomes_b[i] for i in common]
     only_a = sum(x and not y for x, y in zip(a, b, strict=True))
     only_b = sum(y and not x for x, y in zip(a, b, strict=True))
-    low, high = paired_bootstrap(a, b)
+    both = sum(x and y for x, y in zip(a, b, strict=True))
+    low, high = paired_difference(both, only_a, only_b, len(a) - both - only_a - only_b)
     return Comparison(
         a=name_a,
         b=name_b,

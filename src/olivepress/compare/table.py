@@ -201,6 +201,7 @@ def format_value(unit: str, value: float) -> str:
         return f"{100 * value:.1f} %"
     if unit == "bytes":
         return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
+    unit = printable(unit)
     digits = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
     if unit in ("1", "points"):
         return digits
@@ -233,6 +234,10 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
                     f"{row.name}: measured on {_dataset_text(key)}, others on {_dataset_text(known[0])}: "
                     "its task metrics are not comparable with theirs"
                 )
+    texts = {row.report.settings.get("text_sha256") for row in rows} - {None}
+    windows = {row.report.settings.get("text_window") for row in rows} - {None}
+    if len(texts) > 1 or len(windows) > 1:
+        remarks.append("perplexity is of different texts or windows: it is not comparable")
     workloads = {row.report.headline_workload for row in rows if row.report.headline_workload}
     if len(workloads) > 1:
         listed = ", ".join(f"{row.name} {row.report.headline_workload}" for row in rows if row.report.headline_workload)
@@ -246,11 +251,8 @@ def _comparisons(rows: Sequence[Row]) -> tuple[tuple[Comparison, ...], list[str]
     """Fine-tuned against base, each export against the fine-tuned parent (or whatever stands first)."""
     outcomes = [read_outcomes(row.report) for row in rows]
     found, remarks = [], []
-    for index, row in enumerate(rows):
-        base = _baseline(rows, index)
-        if base is None:
-            continue
-        a, b = outcomes[base], outcomes[index]
+    for base, index in _pairs(rows):
+        row, a, b = rows[index], outcomes[base], outcomes[index]
         comparison = compare_outcomes(rows[base].name, a, row.name, b) if a and b else None
         if comparison:
             found.append(comparison)
@@ -261,17 +263,29 @@ def _comparisons(rows: Sequence[Row]) -> tuple[tuple[Comparison, ...], list[str]
     return tuple(found), remarks
 
 
+def _pairs(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """Each row with the one before it on the ladder, and fine-tuned with few-shot: what it bought over prompting."""
+    found = []
+    for index, row in enumerate(rows):
+        base = _baseline(rows, index)
+        if base is None:
+            continue
+        shown = [i for i in range(index) if rows[i].role == "few-shot" and _comparable(rows[i], row)]
+        if row.role == "fine-tuned":
+            found += [(i, index) for i in shown]
+        found.append((base, index))
+    return found
+
+
+def _comparable(a: Row, b: Row) -> bool:
+    same = a.report.recipe == b.report.recipe and _dataset_key(a.report) == _dataset_key(b.report)
+    return same and _dataset_key(a.report) is not None
+
+
 def _baseline(rows: Sequence[Row], index: int) -> int | None:
     """The row before it on the ladder: few-shot and fine-tuned against base, merged against fine-tuned, exports
     against the merged model; whatever stands first where that was not measured."""
-    own = rows[index].report
-    before = [
-        i
-        for i in range(index)
-        if rows[i].report.recipe == own.recipe
-        and _dataset_key(rows[i].report) is not None
-        and _dataset_key(rows[i].report) == _dataset_key(own)
-    ]
+    before = [i for i in range(index) if _comparable(rows[i], rows[index])]
     wanted = ("fine-tuned",) if rows[index].role == "merged" else ("fine-tuned", "merged")
     parents = [i for i in before if rows[i].role in wanted]
     if rows[index].role in ("merged", "exported", "quantized") and parents:

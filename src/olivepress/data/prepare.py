@@ -192,7 +192,8 @@ def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
     """Write the splits and ``dataset.json`` below ``root`` unless they lie there whole; returns the directory."""
     directory = root / dataset.directory
     files = {f"{split}.jsonl": to_jsonl(dataset.splits[split]) for split in SPLITS}
-    files["dataset.json"] = json.dumps(_facts(dataset), indent=2, sort_keys=True) + "\n"
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    files["dataset.json"] = json.dumps(_facts(dataset) | {"sha256": hashes}, indent=2, sort_keys=True) + "\n"
     if all(_holds(directory / name, text) for name, text in files.items()):
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")

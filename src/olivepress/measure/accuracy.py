@@ -19,7 +19,6 @@ __all__ = [
     "answer_budget",
     "genai_answers",
     "genai_token_ids",
-    "greedy_divergence",
     "measure_genai",
 ]
 
@@ -129,9 +128,17 @@ class Finished:
 
 
 def measure_genai(
-    model_dir: Path, rows: Sequence[Row], *, finished: Finished | None = None, progress: Progress | None = None
+    model_dir: Path,
+    rows: Sequence[Row],
+    *,
+    whole: bool = False,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
-    """Answer all rows with an ONNX model, tokenized by genai itself. Returns the examples and the token budget."""
+    """Answer all rows with an ONNX model, tokenized by genai itself. Returns the examples and the token budget.
+
+    A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
+    """
     og = import_genai()
     model = og.Model(str(model_dir))
     tokenizer = og.Tokenizer(model)
@@ -139,14 +146,8 @@ def measure_genai(
     budget = answer_budget([len(tokenizer.encode(render_prompt(model_dir, r.messages).completion)) for r in rows])
     missing = kept.missing(rows)
     prompts = [encode(tokenizer, render_prompt(model_dir, row.messages).prefix) for row in missing]
+    if whole:
+        check_context(model_dir, prompts, room=budget)
     for row, ids in zip(missing, _answers(og, model, model_dir, prompts, budget, progress), strict=True):
         kept.add(row.id, str(tokenizer.decode(ids)) if ids else "")
     return kept.examples(rows), budget
-
-
-def greedy_divergence(first: Sequence[int], second: Sequence[int]) -> int | None:
-    """Index of the first token in which two greedy answers differ; None when they are equal, length included."""
-    for index, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return index
-    return None if len(first) == len(second) else min(len(first), len(second))

@@ -33,11 +33,15 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """All answered examples of a split, the dataset's classes and its JSON Schema, as far as it has them."""
+    """All answered examples of a split, the dataset's classes and its JSON Schema, as far as it has them.
+
+    ``not_scored`` is why constrained scoring failed as a whole, None when it did not.
+    """
 
     examples: tuple[Example, ...]
     labels: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
+    not_scored: str | None = None
 
 
 TaskMetric = Callable[[Answers], Measurement]

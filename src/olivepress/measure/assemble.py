@@ -31,7 +31,7 @@ from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.measure.trust import decode_by_round, drift, noise_floor
 
 if TYPE_CHECKING:
-    from olivepress.measure.bench import Settings
+    from olivepress.measure.settings import Settings
 
 __all__ = ["Measured", "assemble"]
 
@@ -50,8 +50,7 @@ class Measured:
     answers: Answers = field(default_factory=lambda: Answers(examples=()))
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
     lm_eval: Mapping[str, Measurement] = field(default_factory=dict)
-    settings: Mapping[str, int | str | None] = field(default_factory=dict)
-    together: str | None = None
+    settings: Mapping[str, int | float | str | None] = field(default_factory=dict)
     outcomes: Mapping[str, Mapping[str, bool] | None] = field(default_factory=dict)
 
 
@@ -63,7 +62,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
     trust, doubts = _trust(found, results, processes)
     metrics = {
         **headline_metrics(results, processes, subject.no_latency or "no workload was asked for"),
-        "size_on_disk_bytes": measured("size_on_disk_bytes", float(size_on_disk_bytes(subject.model_dir)), n=1),
+        "size_on_disk_bytes": measured("size_on_disk_bytes", float(_size(subject)), n=1),
         **trust,
         **task_metrics(found.answers),
         **found.metrics,
@@ -92,7 +91,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
             "currency": settings.currency,
         },
         git_commit=subject.git_commit,
-        sitting=found.together if processes else None,
+        sitting=sitting.together if processes else None,
         ceiling=found.ceiling,
         placement=found.placement,
         lm_eval=dict(found.lm_eval),
@@ -108,6 +107,12 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
         random_weights=subject.random_weights,
         synthetic_data=bool(found.data and found.data.synthetic),
     )
+
+
+def _size(subject: Subject) -> int:
+    """Bytes of the model folder, and of the adapter where it is not merged."""
+    adapter = size_on_disk_bytes(subject.adapter_dir) if subject.adapter_dir else 0
+    return size_on_disk_bytes(subject.model_dir) + adapter
 
 
 def _trust(
@@ -170,6 +175,9 @@ def _warnings(found: Measured, processes: Sequence[ProcessSample], sitting: Sitt
         said.append(f"the processor throttled {throttled} times for heat")
     if sitting.resumed:
         said.append("resumed after an interruption: its rounds are of two sittings")
+    shown = found.settings.get("few_shot")
+    if isinstance(shown, int) and shown < found.subject.few_shot:
+        said.append(f"the context held {shown} of {found.subject.few_shot} few-shot examples")
     if found.placement and found.placement.fallback:
         said.append(f"asked for {found.placement.asked}, but nodes ran on the CPU: {found.placement.nodes}")
     return said

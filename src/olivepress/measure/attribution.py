@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from olivepress.measure.intervals import paired_difference
 from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = ["gain_retained"]
@@ -24,7 +25,9 @@ def gain_retained(
     """(own - base) / (tuned - base) in exact match, on the examples that all three answered (id → correct).
 
     The interval resamples whole examples, the same for all three (paired percentile bootstrap, 95 %); it is left out
-    when the gain vanishes in more than 1 % of the resamples. Null without a base, a tuned parent or a gain.
+    when the gain vanishes in more than 1 % of the resamples. Where artifact and parent differ in no example,
+    resampling knows no spread: then it is Newcombe's interval of own - tuned over the gain. Null without a base, a
+    tuned parent or a gain.
     """
     if base is None or tuned is None or own is None:
         return not_measured("gain_retained", "the base and the fine-tuned model were not measured beside it")
@@ -35,6 +38,11 @@ def gain_retained(
     zero, full, kept = rights.mean(axis=0)
     if full - zero < MIN_GAIN:
         return not_measured("gain_retained", f"fine-tuning gained {100 * (full - zero):.1f} points: no gain to retain")
+    share, gain = float((kept - zero) / (full - zero)), float(full - zero)
+    if (rights[:, 1] == rights[:, 2]).all():
+        hits = int(rights[:, 1].sum())
+        low, high = paired_difference(hits, 0, 0, len(ids) - hits)
+        return measured("gain_retained", share, n=len(ids), interval=(1 + low / gain, 1 + high / gain))
     rng = np.random.default_rng(seed)
     shares = []
     for _ in range(resamples):  # one at a time: all indices of a large split at once would be gigabytes
@@ -45,4 +53,4 @@ def gain_retained(
     if len(shares) >= 0.99 * resamples:
         low, high = np.quantile(shares, [0.025, 0.975])
         interval = (float(low), float(high))
-    return measured("gain_retained", float((kept - zero) / (full - zero)), n=len(ids), interval=interval)
+    return measured("gain_retained", share, n=len(ids), interval=interval)

@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from olivepress.errors import JobError, ReportError
 from olivepress.measure.assemble import Measured, assemble
-from olivepress.measure.dataset import Message, Split, dataset_labels, read_split
-from olivepress.measure.examples import read_outcomes, write_examples
-from olivepress.measure.fidelity import FIDELITY_METRICS
+from olivepress.measure.dataset import Message, Split, read_split
+from olivepress.measure.examples import forget_old_examples, read_outcomes, write_examples
+from olivepress.measure.fallback import on_cpu, provider_is_missing
 from olivepress.measure.grid import Subject, measure_rounds
-from olivepress.measure.latency import DEFAULT_WORKLOADS, Workload
 from olivepress.measure.machine import fingerprint
-from olivepress.measure.perplexity import not_measured_text, read_text
-from olivepress.measure.report import Ceiling, DeviceReport, Measurement, Placement, not_measured, write_report
+from olivepress.measure.report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.measure.report import read_report as read_device_report
 from olivepress.measure.session import session_threads
-from olivepress.measure.sitting import Sitting
-from olivepress.measure.task_metrics import Answers, Example
+from olivepress.measure.settings import Settings, check_inputs
+from olivepress.measure.sitting import Sitting, code_sha256, open_sitting
+from olivepress.measure.stages import Stages, Tell
 
 __all__ = ["BASE", "Settings", "Tell", "bench"]
 
-Tell = Callable[[str, str, int, int], None]  # (job, stage, done, total)
 BASE, TUNED = "base", ("finetune", "merge")  # reports that gain_retained is a share of; the first that is there
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to measure: ``limit`` rows spread over the split, ``rounds`` processes per workload, ``repetitions`` in each.
-
-    ``text`` is for perplexity, in windows of ``text_window`` tokens; ``lm_eval`` names tasks of
-    lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``. ``timeout_s`` bounds each latency process;
-    ``price_per_hour`` is for the cost.
-    """
-
-    workloads: tuple[Workload, ...] = DEFAULT_WORKLOADS
-    rounds: int = 10
-    repetitions: int = 3
-    warmups: int = 1
-    split: str = "test"
-    limit: int | None = None
-    text: Path | None = None
-    text_window: int | None = None
-    lm_eval: tuple[str, ...] = ()
-    lm_eval_tasks: Path | None = None
-    allow_fallback: bool = False
-    timeout_s: float | None = None
-    price_per_hour: float | None = None
-    currency: str | None = None
 
 
 def bench(
@@ -70,40 +44,50 @@ def bench(
     the same arguments, it goes on. ``ladder`` (report name → artifact sha256) says which reports of the base and the
     fine-tuned model beside are of the present artifacts; without it they are taken as they are.
 
-    Raises DataError for an unreadable dataset, JobError when a provider fell back to the CPU and that is not allowed,
-    or when answers or fidelity cannot be computed: a report must not look complete without them.
+    Raises DataError for an unreadable dataset, text or reference before anything is measured, JobError when a provider
+    fell back to the CPU and that is not allowed, or when answers or fidelity cannot be computed: a report must not
+    look complete without them.
     """
     data = read_split(dataset_dir, settings.split, limit=settings.limit) if dataset_dir is not None else None
-    sittings = {path: _sitting(path, subject, data) for path, subject in subjects.items()}
-    found = {path: Measured(subject=subject, data=data) for path, subject in subjects.items()}
-    for path, subject in subjects.items():
-        found[path] = replace(found[path], **_surroundings(subject, sittings[path], settings, tell))
-    for path, cells in zip(subjects, _latency(subjects, sittings, data, settings, tell), strict=True):
-        found[path] = replace(found[path], cells=tuple(cells))
-        before = found[path].ceiling
-        if before is not None:
-            found[path] = replace(
-                found[path], ceiling=_higher(before, _ceiling(subjects[path], sittings[path], "after", tell))
+    check_inputs(subjects, settings, data, dataset_dir)
+    with open_sitting({path: _identity(subject, data) for path, subject in subjects.items()}) as sittings:
+        if settings.allow_fallback:
+            subjects = {
+                path: on_cpu(subject, sittings[path].folder / "on-cpu") if provider_is_missing(subject) else subject
+                for path, subject in subjects.items()
+            }
+        stages = {
+            path: Stages(
+                subject=subject,
+                sitting=sittings[path],
+                dataset_dir=dataset_dir,
+                data=data,
+                settings=settings,
+                tell=tell,
             )
-    together = hashlib.sha256("\n".join(sorted(s.identity for s in sittings.values())).encode()).hexdigest()[:16]
-    reports = []
-    for path, subject in subjects.items():
-        task = _Task(subject=subject, sitting=sittings[path], dataset_dir=dataset_dir, data=data, settings=settings)
-        answers, extra = task.answers(tell)
-        complete = replace(
-            found[path],
-            answers=answers,
-            together=together,
-            metrics=task.text(tell) | task.fidelity(tell),
-            lm_eval=task.lm_eval(tell),
-            settings=extra,
-            outcomes={
-                name: _outcomes(path.with_name(f"{name}.json"), data, (ladder or {}).get(name))
-                for name in (BASE, *TUNED)
-            },
-        )
-        reports.append(_write(complete, sittings[path], path, settings, now()))
-    return reports
+            for path, subject in subjects.items()
+        }
+        for stage in stages.values():
+            stage.check_lm_eval()
+        found = _latency(subjects, sittings, data, settings, tell)
+        return [
+            _write(_ask(found[path], stages[path], path, data, ladder or {}), sittings[path], path, settings, now())
+            for path in subjects
+        ]
+
+
+def _ask(measured: Measured, stages: Stages, path: Path, data: Split | None, ladder: Mapping[str, str]) -> Measured:
+    """What latency found of a subject, and everything else that it is asked."""
+    answers, answered = stages.answers()
+    text, read = stages.text()
+    return replace(
+        measured,
+        answers=answers,
+        metrics=text | stages.fidelity(),
+        lm_eval=stages.lm_eval(),
+        settings=answered | read | _schema(data),
+        outcomes={name: _outcomes(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)},
+    )
 
 
 def _write(measured: Measured, sitting: Sitting, path: Path, settings: Settings, now: datetime) -> DeviceReport:
@@ -112,16 +96,24 @@ def _write(measured: Measured, sitting: Sitting, path: Path, settings: Settings,
         name, sha256 = write_examples(measured.answers.examples, path)
         report = report.model_copy(update={"examples_file": name, "examples_sha256": sha256})
     written = write_report(report, path)
-    sitting.end()
+    forget_old_examples(written)
     return written
 
 
-def _sitting(path: Path, subject: Subject, data: Split | None) -> Sitting:
+def _identity(subject: Subject, data: Split | None) -> str:
+    """What every result of this subject depends on, beside the spec of the child that finds it."""
     if not subject.model_dir.is_dir():
         raise JobError(f"{subject.model_dir}: no such model folder", next_step="run the job first: olivepress run")
-    parts = [subject.artifact_sha256, data.version if data else "", fingerprint().model_dump_json()]
-    identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return Sitting(folder=path.with_name(f".{path.stem}.sitting"), identity=identity)
+    version = f"{data.version} {json.dumps(_schema(data))}" if data else ""
+    parts = [subject.artifact_sha256, version, fingerprint().model_dump_json(), code_sha256()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _schema(data: Split | None) -> dict[str, int | float | str | None]:
+    if data is None or data.json_schema is None:
+        return {}
+    text = json.dumps(data.json_schema, sort_keys=True)
+    return {"json_schema_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: Tell) -> dict[str, Any]:
@@ -167,8 +159,10 @@ def _latency(
     data: Split | None,
     settings: Settings,
     tell: Tell,
-) -> list[list[Any]]:
-    return measure_rounds(
+) -> dict[Path, Measured]:
+    """Placement and ceiling, the interleaved rounds, and the ceiling again."""
+    around = {path: _surroundings(subject, sittings[path], settings, tell) for path, subject in subjects.items()}
+    cells = measure_rounds(
         [(subject, sittings[path]) for path, subject in subjects.items()],
         settings.workloads,
         rounds=settings.rounds,
@@ -179,6 +173,12 @@ def _latency(
         timeout_s=settings.timeout_s,
         tell=lambda stage, done, total: tell("all", stage, done, total),
     )
+    found = {}
+    for (path, subject), timed in zip(subjects.items(), cells, strict=True):
+        before = around[path].pop("ceiling", None)
+        ceiling = _higher(before, _ceiling(subject, sittings[path], "after", tell)) if before else None
+        found[path] = Measured(subject=subject, data=data, cells=tuple(timed), ceiling=ceiling, **around[path])
+    return found
 
 
 def _median_prompt(data: Split) -> tuple[Message, ...]:
@@ -198,84 +198,3 @@ def _outcomes(path: Path, data: Split | None, artifact_sha256: str | None) -> Ma
     used = report.dataset
     same = data is not None and used is not None and (used.version, used.split) == (data.version, data.split)
     return read_outcomes(report) if same else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """What one subject is asked beside latency."""
-
-    subject: Subject
-    sitting: Sitting
-    dataset_dir: Path | None
-    data: Split | None
-    settings: Settings
-
-    def answers(self, tell: Tell) -> tuple[Answers, dict[str, int | str | None]]:
-        """Greedy answers and, where the dataset has classes, the class by constrained scoring."""
-        if self.data is None or self.dataset_dir is None:
-            return Answers(examples=()), {}
-        spec = self._spec() | {"few_shot": self.subject.few_shot}
-        found = self.sitting.run("answers", spec, progress=self._progress(tell, "answers"))
-        labels = dataset_labels(self.dataset_dir)
-        chosen: list[str | None] = [None] * len(found["examples"])
-        if labels:
-            spec |= {"labels": list(labels), "few_shot": found["few_shot"]}
-            chosen = self.sitting.run("labels", spec, progress=self._progress(tell, "labels"))["labels"]
-        examples = tuple(
-            Example(**fields, scored_label=label) for fields, label in zip(found["examples"], chosen, strict=True)
-        )
-        extra: dict[str, int | str | None] = {
-            "max_new_tokens": int(found["max_new_tokens"]),
-            "few_shot": int(found["few_shot"]),
-        }
-        return Answers(examples=examples, labels=labels, json_schema=self.data.json_schema), extra
-
-    def text(self, tell: Tell) -> dict[str, Measurement]:
-        """Perplexity on the text file, null with the reason when there is none."""
-        if self.settings.text is None:
-            return not_measured_text("no text file was given (benchmark.text of the recipe, or --text)")
-        sha256 = hashlib.sha256(read_text(self.settings.text).encode()).hexdigest()
-        spec = self._spec() | {
-            "text": str(self.settings.text),
-            "text_sha256": sha256,
-            "window": self.settings.text_window,
-        }
-        found = self.sitting.run("text", spec, progress=self._progress(tell, "text"))
-        return {name: Measurement.model_validate(value) for name, value in found["metrics"].items()}
-
-    def fidelity(self, tell: Tell) -> dict[str, Measurement]:
-        """Divergence from the parent on the reference's tokens."""
-        subject = self.subject
-        if subject.runtime == "pytorch" or subject.reference_dir is None:
-            parent = "the PyTorch parent is what exports are held against"
-            why = parent if subject.runtime == "pytorch" else "no reference of the parent was given"
-            return {name: not_measured(name, why) for name in FIDELITY_METRICS}
-        spec = {"model_dir": str(subject.model_dir), "reference_dir": str(subject.reference_dir)}
-        found = self.sitting.run("fidelity", spec, progress=self._progress(tell, "fidelity"))
-        return {name: Measurement.model_validate(value) for name, value in found["metrics"].items()}
-
-    def lm_eval(self, tell: Tell) -> dict[str, Measurement]:
-        """Tasks of lm-evaluation-harness, through its own onnxruntime-genai model."""
-        if not self.settings.lm_eval or self.subject.runtime != "onnxruntime-genai":
-            return {}
-        spec = self._spec() | {
-            "tasks": list(self.settings.lm_eval),
-            "include_path": str(self.settings.lm_eval_tasks) if self.settings.lm_eval_tasks else None,
-            "execution_provider": self.subject.execution_provider,
-        }
-        found = self.sitting.run("lm_eval", spec, progress=self._progress(tell, "lm-eval"))
-        return {name: Measurement.model_validate(value) for name, value in found["metrics"].items()}
-
-    def _spec(self) -> dict[str, Any]:
-        subject = self.subject
-        return {
-            "model_dir": str(subject.model_dir),
-            "runtime": subject.runtime,
-            "dataset_dir": str(self.dataset_dir),
-            "split": self.settings.split,
-            "limit": self.settings.limit,
-            "adapter_dir": str(subject.adapter_dir) if subject.adapter_dir else None,
-        }
-
-    def _progress(self, tell: Tell, stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: tell(self.subject.job, stage, done, total)

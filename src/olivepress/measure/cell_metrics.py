@@ -68,7 +68,7 @@ def cell_metrics(
         "e2e_ms": median("e2e_ms", [s.request_ttft_ms + sum(s.step_ms) for s in samples]),
         "prefill_tps": median("prefill_tps", [prompt_tokens / (s.ttft_ms / 1e3) for s in samples]),
         "decode_tps": median("decode_tps", [len(s.step_ms) / (sum(s.step_ms) / 1e3) for s in samples]),
-        "itl_p50_ms": percentile("itl_p50_ms", 0.5),
+        "itl_p50_ms": measured("itl_p50_ms", float(np.median(steps)), n=len(steps), interval=_itl_interval(samples)),
         "itl_p90_ms": percentile("itl_p90_ms", 0.9),
         "itl_p95_ms": percentile("itl_p95_ms", 0.95),
         "itl_p99_ms": percentile("itl_p99_ms", 0.99),
@@ -81,6 +81,15 @@ def cell_metrics(
             "harness_overhead", [p.harness_step_ns / 1e6 / float(np.median(steps)) for p in processes]
         ),
     }
+
+
+def _itl_interval(samples: Sequence[LatencySample]) -> tuple[float, float] | None:
+    """Of the median step, whole rounds resampled, each with all its steps."""
+    by_round: dict[int, list[float]] = {}
+    for sample in samples:
+        by_round.setdefault(sample.round, []).extend(sample.step_ms)
+    values = [ms for steps in by_round.values() for ms in steps]
+    return bootstrap_median(values, [number for number, steps in by_round.items() for _ in steps], resamples=500)
 
 
 def _energy(processes: Sequence[ProcessSample], tokens_each: float, reasons: Mapping[str, str | None]) -> Measurement:

@@ -62,7 +62,9 @@ def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     for shots in range(spec["few_shot"], -1, -1):
         rows = add_shots(dataset, asked, shots)
         try:
-            examples, budget = _measure(spec, rows, Finished(Path(f"{spec['partial']}.{shots}")), progress)
+            examples, budget = _measure(
+                spec, rows, Finished(Path(f"{spec['partial']}.{shots}")), progress, whole=shots > 0
+            )
         except ContextExceeded:
             if shots == 0:
                 raise
@@ -75,15 +77,17 @@ def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress) -> tuple[list[Any], int]:
+def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole: bool) -> tuple[list[Any], int]:
     model_dir = Path(spec["model_dir"])
     if spec["runtime"] == "pytorch":
         from olivepress.measure.reference import measure_pytorch
 
-        return measure_pytorch(model_dir, rows, adapter_dir=_adapter(spec), finished=finished, progress=progress)
+        return measure_pytorch(
+            model_dir, rows, adapter_dir=_adapter(spec), whole=whole, finished=finished, progress=progress
+        )
     from olivepress.measure.accuracy import measure_genai
 
-    return measure_genai(model_dir, rows, finished=finished, progress=progress)
+    return measure_genai(model_dir, rows, whole=whole, finished=finished, progress=progress)
 
 
 def _adapter(spec: Spec) -> Path | None:
@@ -94,22 +98,17 @@ def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
     """The class of each example by constrained scoring."""
     from olivepress.measure.dataset import read_split
     from olivepress.measure.few_shot import add_shots
-    from olivepress.measure.prompts import ContextExceeded
 
     dataset, model_dir, labels = Path(spec["dataset_dir"]), Path(spec["model_dir"]), spec["labels"]
     rows = add_shots(dataset, read_split(dataset, spec["split"], limit=spec["limit"]).rows, spec["few_shot"])
-    found: list[str] | list[None]
-    try:
-        if spec["runtime"] == "pytorch":
-            from olivepress.measure.reference_text import score_labels_pytorch
+    if spec["runtime"] == "pytorch":
+        from olivepress.measure.reference_text import score_labels_pytorch
 
-            found = score_labels_pytorch(model_dir, rows, labels, adapter_dir=_adapter(spec), progress=progress)
-        else:
-            from olivepress.measure.label_scoring import score_labels_genai
+        found = score_labels_pytorch(model_dir, rows, labels, adapter_dir=_adapter(spec), progress=progress)
+    else:
+        from olivepress.measure.label_scoring import score_labels_genai
 
-            found = score_labels_genai(model_dir, rows, labels, progress=progress)
-    except ContextExceeded:  # the question fits, with the longest label it does not: such rows have no score
-        found = [None] * len(rows)
+        found = score_labels_genai(model_dir, rows, labels, progress=progress)
     return {"labels": found}
 
 
@@ -145,15 +144,27 @@ def _lm_eval(spec: Spec, progress: Progress) -> dict[str, Any]:
             folder = own
             if name == OWN_TASK:
                 folder = Path(scratch)
-                task_from_dataset(Path(spec["dataset_dir"]), folder, name, model_dir=model_dir)
+                split, limit = spec["split"], spec["limit"]
+                task_from_dataset(
+                    Path(spec["dataset_dir"]), folder, name, model_dir=model_dir, split=split, limit=limit
+                )
             found |= run_lm_eval(
                 model_dir,
                 [name],
                 include_path=folder,
-                limit=spec["limit"],
+                # The harness takes the first rows; of our own split the same are chosen as for all other metrics.
+                limit=None if name == OWN_TASK else spec["limit"],
                 execution_provider=spec["execution_provider"],
             )
     return {"metrics": {name: value.model_dump() for name, value in found.items()}}
+
+
+def _lm_eval_known(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.lm_eval_tasks import OWN_TASK, check_tasks
+
+    own = Path(spec["include_path"]) if spec["include_path"] else None
+    check_tasks([name for name in spec["tasks"] if name != OWN_TASK], include_path=own)
+    return {}
 
 
 def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
@@ -161,14 +172,6 @@ def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
 
     found = fidelity(Path(spec["model_dir"]), Path(spec["reference_dir"]), progress=progress)
     return {"metrics": {name: measurement.model_dump() for name, measurement in found.items()}}
-
-
-def _reference(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.reference import write_reference
-
-    out = Path(spec["out_dir"])
-    write_reference(Path(spec["model_dir"]), spec["token_ids"], out, adapter_dir=_adapter(spec), progress=progress)
-    return {"out_dir": str(out)}
 
 
 TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
@@ -179,8 +182,8 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "labels": _labels,
     "text": _text,
     "lm_eval": _lm_eval,
+    "lm_eval_known": _lm_eval_known,
     "fidelity": _fidelity,
-    "reference": _reference,
 }
 
 

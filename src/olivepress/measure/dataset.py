@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,13 +45,16 @@ class Split:
 def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Split:
     """Read a split. With ``limit``, rows evenly spread over the file: a sorted file must not give one class only.
 
-    DataError names file and line for whatever is missing, garbled, repeated or empty.
+    DataError names file and line for whatever is missing, garbled, repeated or empty, and a file that is not the one
+    its dataset.json names: what was measured on it must not be compared with what was measured on the right one.
     """
     meta_file, rows_file = dataset_dir / "dataset.json", dataset_dir / f"{split}.jsonl"
     meta = _meta(meta_file)
     rows: list[Row] = []
     seen: set[str] = set()
-    for number, line in enumerate(_text(rows_file).split("\n"), start=1):
+    text = _text(rows_file)
+    _check_sha256(meta, rows_file, text)
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         row = _row(rows_file, number, line)
@@ -77,13 +81,14 @@ def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Sp
 def dataset_labels(dataset_dir: Path) -> tuple[str, ...]:
     """The classes, sorted, when every answer of the training and test rows is the row's class; else ().
 
-    On a device the training rows may be missing: then the test rows say.
+    Fewer than two classes are none. On a device the training rows may be missing: then the test rows say.
     """
     splits = [name for name in ("train", "test") if (dataset_dir / f"{name}.jsonl").is_file()]
     rows = [row for split in splits for row in read_split(dataset_dir, split).rows]
     if any(row.label is None or row.label != row.expected for row in rows):
         return ()
-    return tuple(sorted({row.expected for row in rows}))
+    found = tuple(sorted({row.expected for row in rows}))
+    return found if len(found) > 1 else ()
 
 
 def _meta(path: Path) -> dict[str, Any]:
@@ -91,9 +96,18 @@ def _meta(path: Path) -> dict[str, Any]:
         meta = json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise _bad(f"{path}:{error.lineno}", f"not JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise _bad(str(path), "nested too deeply") from error
     if not isinstance(meta, dict) or not all(isinstance(meta.get(key), str) for key in ("name", "version")):
         raise _bad(str(path), 'expected an object with the texts "name" and "version"')
     return meta
+
+
+def _check_sha256(meta: Mapping[str, Any], path: Path, text: str) -> None:
+    hashes = meta.get("sha256")
+    expected = hashes.get(path.name) if isinstance(hashes, dict) else None
+    if expected is not None and expected != hashlib.sha256(text.encode("utf-8")).hexdigest():
+        raise _bad(str(path), "is not the file that dataset.json names: it was changed after it was prepared")
 
 
 def _row(path: Path, number: int, line: str) -> Row:
@@ -102,6 +116,8 @@ def _row(path: Path, number: int, line: str) -> Row:
         raw = json.loads(line)
     except json.JSONDecodeError as error:
         raise _bad(where, f"not JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise _bad(where, "nested too deeply") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
         raise _bad(where, 'expected an object with a text "id"')
     messages = raw.get("messages")

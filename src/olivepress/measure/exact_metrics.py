@@ -32,8 +32,9 @@ def json_valid(answers: Answers) -> Measurement:
 
 
 def _json(text: str) -> Any:
+    """The value; None for no JSON (NaN and Infinity are none, RFC 8259)."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from olivepress.errors import ReportError
 from olivepress.measure.report import DeviceReport, write_text
 from olivepress.measure.task_metrics import Example
 
-__all__ = ["read_outcomes", "write_examples"]
+__all__ = ["forget_old_examples", "read_outcomes", "write_examples"]
 
 
 def write_examples(examples: Sequence[Example], report: Path) -> tuple[str, str]:
-    """Write ``<stem>.examples.jsonl`` beside ``report``; returns its name and sha256."""
+    """Write ``<stem>.<start of its sha256>.examples.jsonl`` beside ``report``; returns its name and sha256.
+
+    Named by its content: until the new report is there, the old one keeps its own examples.
+    """
     lines = [
         json.dumps({
             "id": e.id,
@@ -28,9 +32,20 @@ def write_examples(examples: Sequence[Example], report: Path) -> tuple[str, str]
         for e in examples
     ]  # fmt: skip
     text = "".join(line + "\n" for line in lines)
-    path = report.with_name(f"{report.stem}.examples.jsonl")
+    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    path = report.with_name(f"{report.stem}.{sha256[:12]}.examples.jsonl")
     write_text(path, text)
-    return path.name, hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return path.name, sha256
+
+
+def forget_old_examples(report: DeviceReport) -> None:
+    """Remove examples beside a written report that were those of the report it replaced."""
+    if report.source is None:
+        return
+    own = re.compile(rf"{re.escape(report.source.stem)}\.[0-9a-f]{{12}}\.examples\.jsonl")
+    for file in report.source.parent.iterdir():
+        if own.fullmatch(file.name) and file.name != report.examples_file:
+            file.unlink(missing_ok=True)
 
 
 def read_outcomes(report: DeviceReport) -> Mapping[str, bool] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = [
     "FIDELITY_METRICS",
+    "REFERENCE_FORMAT",
     "Reference",
     "divergence",
     "fidelity",
@@ -34,6 +37,8 @@ FIDELITY_METRICS = (
     "top1_agreement",
     "first_divergence",
 )
+
+REFERENCE_FORMAT = 2  # of reference.npz; a merge of an older one is made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +74,8 @@ def read_reference(folder: Path) -> Reference:
     file = folder / "reference.npz"
     try:
         with np.load(file, allow_pickle=False) as data:
-            if int(data["format"]) != 1:
-                raise ValueError(f"format {int(data['format'])}, expected 1")
+            if int(data["format"]) != REFERENCE_FORMAT:
+                raise ValueError(f"format {int(data['format'])}, expected {REFERENCE_FORMAT}")
             lengths, ids = data["lengths"], data["ids"]
             reference = Reference(
                 folder=folder,
@@ -84,8 +89,9 @@ def read_reference(folder: Path) -> Reference:
         lines = {len(ids), len(reference.top_ids), len(reference.top_logprobs), len(reference.tail_mass)}
         if len(reference.starts) != len(lengths) or lines != {int(lengths.sum())}:
             raise ValueError("its arrays do not belong together")
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise JobError(f"{file}: not a reference ({error})", next_step="make it again at the desk") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        why = str(error).split("\n")[0]
+        raise JobError(f"{file}: not a reference ({why})", next_step="olivepress run makes it again") from error
     return reference
 
 
@@ -150,6 +156,17 @@ def kl_top(logq: np.ndarray, ids: np.ndarray, logp: np.ndarray, tail_p: np.ndarr
     return np.asarray(np.maximum(inside + tail, 0.0))
 
 
+def _median_interval(parts: list[np.ndarray], *, resamples: int = 500, seed: int = 0) -> tuple[float, float] | None:
+    """Percentile bootstrap of the median over all tokens that resamples whole prompts; None below 3 prompts."""
+    if len(parts) < 3:
+        return None
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(0, len(parts), len(parts)) for _ in range(resamples))
+    medians = [float(np.median(np.concatenate([parts[i] for i in pick]))) for pick in picks]
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def first_divergence(agree: np.ndarray) -> int:
     """Tokens of an answer before the first where the two prefer different ones; all of them when there is none."""
     return len(agree) if agree.all() else int(np.argmin(agree))
@@ -175,7 +192,7 @@ def _measurements(seen: _Seen, starts: np.ndarray, desk: bool) -> dict[str, Meas
     if desk:
         kl = np.concatenate(seen.kl)
         found["kl_divergence"] = mean("kl_divergence", seen.kl)
-        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl))
+        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(seen.kl))
         found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
         found["max_abs_logit_diff"] = measured("max_abs_logit_diff", seen.worst, n=len(kl))
     missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "wilson"]
+__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "paired_difference", "wilson"]
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal
 BLOCK = 4_000_000  # multiplicities drawn at once: 32 MB
@@ -26,6 +26,29 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     # At the ends the formula is exact in theory and off by an ulp in floats: pin it, 0 <= low <= p <= high <= 1.
     low = 0.0 if successes == 0 else max(0.0, min(p, centre - half))
     return low, 1.0 if successes == n else min(1.0, max(p, centre + half))
+
+
+def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
+    """95 % interval of rate b - rate a where both answered the same examples, counted by who was right.
+
+    Newcombe's score interval for paired proportions, with the continuity-corrected correlation (R. G. Newcombe,
+    Statist. Med. 17 (1998) 2635-2650, method 10). Unlike a bootstrap it does not shrink to nothing where no example, or
+    every one, differs. ValueError without examples.
+    """
+    n = both + only_a + only_b + neither
+    p_a, p_b = (both + only_a) / n if n else 0.0, (both + only_b) / n if n else 0.0
+    (low_a, high_a), (low_b, high_b) = wilson(both + only_a, n), wilson(both + only_b, n)
+    margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
+    covariance = float(both * neither - only_a * only_b)
+    if covariance > 0:
+        covariance = max(covariance - n / 2, 0.0)
+    phi = covariance / math.sqrt(margins) if margins else 0.0
+
+    def half(da: float, db: float) -> float:
+        return math.sqrt(max(da * da - 2 * phi * da * db + db * db, 0.0))
+
+    difference = p_b - p_a
+    return difference - half(high_a - p_a, p_b - low_b), difference + half(p_a - low_a, high_b - p_b)
 
 
 def bootstrap_median(

@@ -12,7 +12,7 @@ from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = ["f1_macro", "label_accuracy", "label_accuracy_constrained", "precision_macro", "recall_macro"]
 
-NO_LABELS = "the dataset has no class labels"
+NO_LABELS = "the answers of this dataset are not class labels"
 
 
 @task_metric("f1_macro", "ratio", "higher", "F1 macro", "Mean over the classes of the F1 of the generated class.")
@@ -64,7 +64,7 @@ def label_accuracy_constrained(answers: Answers) -> Measurement:
         return not_measured(name, NO_LABELS)
     scored = [e for e in labelled if e.scored_label is not None]
     if not scored:
-        return not_measured(name, "the classes were not scored")
+        return not_measured(name, answers.not_scored or "the classes were not scored")
     hits = sum(e.scored_label == e.label for e in scored)
     return measured(name, hits / len(scored), n=len(scored), interval=wilson(hits, len(scored)))
 

@@ -21,7 +21,7 @@ from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
 from olivepress.measure.genai_logits import append_in_chunks, vocabulary_size
 from olivepress.measure.latency import import_genai
-from olivepress.measure.prompts import ContextExceeded, context_length, render_prompt
+from olivepress.measure.prompts import context_length, render_prompt
 
 __all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_genai"]
 
@@ -40,18 +40,20 @@ class LabelTask:
 
 def score_labels_genai(
     model_dir: Path, rows: Sequence[Row], labels: Sequence[str], *, progress: Progress | None = None
-) -> list[str]:
+) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row, by an onnxruntime-genai model.
 
-    DataError for no labels or labels that cannot be told apart; ContextExceeded when a row and its longest label do
-    not fit the context; JobError when the model returns NaN or not every position's logits.
+    None for a row that does not fit the context with its longest label. DataError for no labels or labels that cannot
+    be told apart; JobError when the model returns NaN or not every position's logits.
     """
     og = import_genai()
     model = og.Model(str(model_dir))
     tokenizer, vocabulary = og.Tokenizer(model), vocabulary_size(model_dir)
-    chosen = []
+    chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: encode(tokenizer, text)):
-        chosen.append(labels[best_label(task.completions, _genai_source(og, model, task, vocabulary))])
+        chosen.append(
+            labels[best_label(task.completions, _genai_source(og, model, task, vocabulary))] if task else None
+        )
         if progress:
             progress(len(chosen), len(rows))
     return chosen
@@ -93,10 +95,10 @@ def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
 
 def label_tasks(
     model_dir: Path, rows: Sequence[Row], labels: Sequence[str], encode_text: Callable[[str], list[int]]
-) -> Iterator[LabelTask]:
+) -> Iterator[LabelTask | None]:
     """Each row's prompt and the labels in place of its answer, tokenized apart, as in training and at inference.
 
-    DataError for no labels; ContextExceeded when a prompt and the longest label do not fit the context.
+    None for a row that does not fit the context with its longest label. DataError for no labels.
     """
     if not labels:
         raise DataError("there are no labels to score", next_step="give the dataset class labels")
@@ -113,8 +115,9 @@ def label_tasks(
         )
         needed = len(task.prompt) + max(len(completion) for completion in task.completions)
         if limit is not None and needed > limit:
-            raise ContextExceeded(f"{model_dir}: row {row.id} and its labels take {needed} tokens of {limit}")
-        yield task
+            yield None
+        else:
+            yield task
 
 
 def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs) -> int:

@@ -24,7 +24,7 @@ from olivepress.measure.intervals import Z95
 from olivepress.measure.prompts import render_prompt
 from olivepress.measure.report import Measurement, write_text
 
-__all__ = ["OWN_TASK", "run_lm_eval", "task_from_dataset"]
+__all__ = ["OWN_TASK", "check_tasks", "run_lm_eval", "task_from_dataset"]
 
 OWN_TASK = "dataset"  # the name under which a prepared dataset is a task
 
@@ -83,6 +83,13 @@ def run_lm_eval(
     return _measurements(output)
 
 
+def check_tasks(tasks: Sequence[str], *, include_path: Path | None) -> None:
+    """SetupError without lm-eval, for an unknown task and for one whose data set cannot be loaded."""
+    manager = _harness().tasks.TaskManager(include_path=str(include_path) if include_path else None)
+    for task in tasks:
+        _load_task(manager, task)
+
+
 def _harness() -> Any:
     try:
         harness = importlib.import_module("lm_eval")
@@ -100,15 +107,15 @@ def _load_task(manager: Any, task: str) -> list[Any]:
     if task not in manager.all_tasks:
         raise SetupError(
             f"task {task}: lm-eval has none of this name",
-            next_step="lm-eval ls tasks lists them; a task file of your own goes into the folder of include_path",
+            next_step="lm-eval ls tasks lists them; the folder of your own is --lm-eval-tasks",
         )
     try:
         found = manager.load(task)
     except Exception as error:  # each data set's own loader raises what it likes
         raise SetupError(
             f"task {task}: its data set cannot be loaded ({type(error).__name__}: {_first_line(error)})",
-            next_step="go online once to fill the cache, or write a task file with a local data set and name its "
-            "folder with include_path",
+            next_step="load it once with datasets.load_dataset where there is a network, or name a folder of task "
+            "files with local data: --lm-eval-tasks",
         ) from error
     top = [found["groups"][task]] if task in found["groups"] else found["tasks"].values()
     return list(top)
@@ -185,24 +192,27 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def task_from_dataset(dataset_dir: Path, out_dir: Path, name: str, *, model_dir: Path) -> Path:
-    """Write the test split of a prepared dataset as a task of the harness: ``<name>.yaml`` and ``<name>.jsonl``.
+def task_from_dataset(
+    dataset_dir: Path, out_dir: Path, name: str, *, model_dir: Path, split: str = "test", limit: int | None = None
+) -> Path:
+    """Write a split of a prepared dataset as a task of the harness: ``<name>.yaml`` and ``<name>.jsonl``.
 
-    Prompts are rendered with the chat template in ``model_dir``, so the task belongs to that model. Multiple choice
-    when every row has a label and each label has one answer of its own: the choices are those answers with the token
-    that ends them, as in training. Else the answer is generated (256 tokens at most) and must equal the expected one,
-    white space at its ends aside. Returns the YAML file; its folder is the ``include_path`` of ``run_lm_eval``.
+    With ``limit``, rows spread over it as in ``read_split``. Prompts are rendered with the chat template in
+    ``model_dir``, so the task belongs to that model. Multiple choice when every row has a label and each label has one
+    answer of its own: the choices are those answers with the token that ends them, as in training. Else the answer is
+    generated (256 tokens at most) and must equal the expected one, white space at its ends aside. Returns the YAML
+    file; its folder is the ``include_path`` of ``run_lm_eval``.
 
     DataError for a name that is no plain word, and for what ``read_split`` and ``render_prompt`` refuse.
     """
     if not TASK_NAME.fullmatch(name):
         raise DataError(f"task name {name!r}: expected letters, digits, _ and -", next_step="choose another name")
-    split = read_split(dataset_dir, "test")
-    choices = dataset_labels(dataset_dir) or _choices(split.rows)
+    read = read_split(dataset_dir, split, limit=limit)
+    choices = dataset_labels(dataset_dir) or _choices(read.rows)
     rows_file, task_file = (out_dir / f"{name}.jsonl").resolve(), out_dir / f"{name}.yaml"
-    documents = [_document(model_dir, row, choices) for row in split.rows]
+    documents = [_document(model_dir, row, choices) for row in read.rows]
     write_text(rows_file, "".join(json.dumps(document) + "\n" for document in documents))
-    write_text(task_file, yaml.safe_dump(_task(name, rows_file, split.version, bool(choices)), sort_keys=False))
+    write_text(task_file, yaml.safe_dump(_task(name, rows_file, read.version, bool(choices)), sort_keys=False))
     return task_file
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 __all__ = [
     "Conditions",
     "Machine",
+    "available_providers",
     "driver_versions",
     "fingerprint",
     "machine_slug",
@@ -49,6 +50,8 @@ PACKAGES = (
     "onnx-ir",
     "onnxscript",
 )
+# They change a metric, not an artifact: in the fingerprint, and in no job's key.
+MEASURING = ("lm-eval", "sacrebleu", "jsonschema", "jinja2")
 FIRST_CORE = Path("/sys/devices/system/cpu/cpu0")
 NOISE = re.compile(r"\((?:r|tm|c)\)|@.*$|\b(?:cpu|processor|with radeon graphics|\d+-core)\b", re.IGNORECASE)
 
@@ -104,11 +107,20 @@ def fingerprint() -> Machine:
         memory_bytes=int(psutil.virtual_memory().total),
         os=_system(),
         python=platform.python_version(),
-        packages=package_versions(),
+        packages=package_versions((*PACKAGES, *MEASURING)),
         caches=read_caches(),
         governor=_first_line(FIRST_CORE / "cpufreq" / "scaling_governor"),
         drivers=driver_versions(_first_line(Path("/proc/driver/nvidia/version")) or "", _nvidia_smi()),
     )
+
+
+def available_providers() -> tuple[str, ...]:
+    """Execution providers of the installed ONNX Runtime; none when it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return ()
+    return tuple(onnxruntime.get_available_providers())
 
 
 def usable_cores() -> int:

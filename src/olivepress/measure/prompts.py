@@ -146,18 +146,23 @@ def context_length(model_dir: Path) -> int | None:
     found = _json(model_dir / "genai_config.json").get("model", {}).get("context_length")
     if found is None:
         found = _json(model_dir / "config.json").get("max_position_embeddings")
-    return int(found) if found is not None else None
+    if found is not None and not isinstance(found, int):
+        raise JobError(f"{model_dir}: context_length is {found!r}, expected a number", next_step="export it again")
+    return found
 
 
 class ContextExceeded(JobError):
     """A prompt that leaves no room for an answer."""
 
 
-def check_context(model_dir: Path, prompts: Sequence[Sequence[int]]) -> None:
-    """Raise ContextExceeded when the longest prompt (token ids) fills the model's context."""
+def check_context(model_dir: Path, prompts: Sequence[Sequence[int]], *, room: int = 1) -> None:
+    """Raise ContextExceeded when the model's context does not hold the longest prompt (token ids) and ``room`` more."""
     limit, longest = context_length(model_dir), max((len(prompt) for prompt in prompts), default=0)
-    if limit is not None and longest >= limit:
-        raise ContextExceeded(f"{model_dir}: a prompt of {longest} tokens does not fit its context of {limit}")
+    if limit is not None and longest + room > limit:
+        raise ContextExceeded(
+            f"{model_dir}: a prompt of {longest} tokens and {room} more do not fit its context of {limit}",
+            next_step="shorten the prompts, or export with a longer context",
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -165,7 +170,7 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"{path}: not readable as JSON", next_step="export the model again") from error
     return parsed if isinstance(parsed, dict) else {}
 

@@ -17,13 +17,13 @@ from olivepress.catalog import count_parameters
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
+from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_prompt
 from olivepress.measure.task_metrics import Example
 
 __all__ = ["TOP", "load_parent", "measure_pytorch", "pytorch_answers", "write_reference"]
 
 TOP = 256  # log-probabilities per position that travel with the artifact
-REFERENCE_FORMAT = 1
 LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
 
 
@@ -83,16 +83,22 @@ def measure_pytorch(
     *,
     adapter_dir: Path | None = None,
     batch_size: int = 16,
+    whole: bool = False,
     finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
-    """Answer all rows with the parent. Returns the examples in order and the budget of new tokens."""
+    """Answer all rows with the parent. Returns the examples in order and the budget of new tokens.
+
+    A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
+    """
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
     kept = finished or Finished()
     completions = [render_prompt(model_dir, row.messages).completion for row in rows]
     budget = answer_budget([len(ids) for ids in _encode(tokenizer, completions)])
     missing = kept.missing(rows)
     prompts = _encode(tokenizer, [render_prompt(model_dir, row.messages).prefix for row in missing])
+    if whole:
+        check_context(model_dir, prompts, room=budget)
     for index, ids in _answers(model, model_dir, prompts, budget, batch_size, progress):
         text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         kept.add(missing[index].id, text)

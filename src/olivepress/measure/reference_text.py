@@ -27,12 +27,12 @@ def score_labels_pytorch(
     *,
     adapter_dir: Path | None = None,
     progress: Progress | None = None,
-) -> list[str]:
+) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row, by the parent; errors as ``score_labels_genai``."""
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
-    chosen = []
+    chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
-        chosen.append(labels[best_label(task.completions, _torch_source(model, task))])
+        chosen.append(labels[best_label(task.completions, _torch_source(model, task))] if task else None)
         if progress:
             progress(len(chosen), len(rows))
     return chosen

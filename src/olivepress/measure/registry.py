@@ -76,7 +76,13 @@ declare(
     "Accelerator memory",
     "Memory of the accelerator held by the measuring process at its end (the runtime's arena does not shrink).",
 )
-declare("size_on_disk_bytes", "bytes", "lower", "Size", "Sum of all files of the model folder but its reference.")
+declare(
+    "size_on_disk_bytes",
+    "bytes",
+    "lower",
+    "Size",
+    "All files of the model folder but its reference, and of an adapter that is not merged.",
+)
 declare("energy_j_per_token", "J/token", "lower", "Energy", "Energy of the counter's package over generated tokens.")
 
 # How far to believe the times.

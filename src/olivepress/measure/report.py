@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -92,9 +92,9 @@ class LatencySample(_Record):
     workload: str
     round: int
     repetition: int
-    ttft_ms: float
-    request_ttft_ms: float
-    step_ms: tuple[float, ...]
+    ttft_ms: float = Field(gt=0)
+    request_ttft_ms: float = Field(gt=0)
+    step_ms: tuple[Annotated[float, Field(gt=0)], ...]
 
 
 class ProcessSample(_Record):

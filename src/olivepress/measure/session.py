@@ -30,7 +30,7 @@ def session_options(model_dir: Path) -> dict[str, int | str | None]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         threads, providers = None, None
     return {
-        "intra_op_num_threads": threads if isinstance(threads, int) else None,
+        "intra_op_num_threads": threads if isinstance(threads, int) and threads > 0 else None,
         "provider_options": json.dumps(providers, sort_keys=True) if providers else None,
     }
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from olivepress.errors import JobError
-
-__all__ = ["Event", "append", "events", "exclusive"]
+__all__ = ["Event", "append", "events"]
 
 Event = Literal["started", "finished", "failed", "interrupted"]
 
@@ -47,15 +43,3 @@ def events(path: Path) -> list[dict[str, Any]]:
             if isinstance(record, dict) and {"event", "job", "key"} <= record.keys():
                 found.append(record)
     return found
-
-
-@contextlib.contextmanager
-def exclusive(directory: Path) -> Iterator[None]:
-    """Hold the recipe's runs for this process; the kernel lets go when it dies. Raises JobError when taken."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JobError(f"{directory}: another olivepress is running this recipe", next_step="wait for it") from None
-        yield

@@ -28,10 +28,12 @@ from olivepress.artifact import (
 )
 from olivepress.errors import JobError, ReportError, SetupError
 from olivepress.hub import local_directory
+from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
+from olivepress.process import exclusive
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
-from olivepress.run.journal import Event, append, exclusive
+from olivepress.run.journal import Event, append
 from olivepress.run.verify import VerifySpec
 from olivepress.workflow import Workflow
 
@@ -97,6 +99,8 @@ def run_plan(
 def job_key(plan: Plan, workflow: Workflow, parent_sha256: str | None, base_sha256: str) -> str:
     """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions."""
     parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256]
+    if parent_sha256 is not None:  # a merge writes the reference, an export carries it
+        parts.append(f"reference format {REFERENCE_FORMAT}")
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

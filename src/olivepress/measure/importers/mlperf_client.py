@@ -16,6 +16,7 @@ from olivepress.measure.importers.assembled import (
     Device,
     Findings,
     complete,
+    imported,
     machine,
 )
 from olivepress.measure.importers.parsing import NOT_STATED, Record, one_line, refused
@@ -90,7 +91,7 @@ def _findings(run: Record) -> Findings:
             "iterations": _iterations(run),
             "device type": _device_text(run),
             "started": run.text("Benchmark Start Time"),  # local time without a zone: kept as text
-            **{key: run.text(key) for key in KEPT if key in run.fields},
+            **{key: imported(run.text(key)) for key in KEPT if key in run.fields},
         },
         metrics=metrics,
         reasons=reasons,
@@ -145,7 +146,12 @@ def _failure(run: Record) -> str | None:
     success = run.fields.get("Benchmark Success")
     if not isinstance(success, bool):
         raise run.refuse("expected true or false in 'Benchmark Success'")
-    return None if success else f"the run failed: {run.text('Error Message')}"
+    return None if success else f"the run failed: {_without_paths(run.text('Error Message'))}"
+
+
+def _without_paths(text: str) -> str:
+    """A message with the last part of each path only."""
+    return " ".join(imported(word) for word in text.split())
 
 
 def _iterations(run: Record) -> int:

@@ -1,0 +1,89 @@
+"""How to measure, and what is checked of it before anything long starts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from olivepress.errors import UsageError
+from olivepress.measure.dataset import Split
+from olivepress.measure.few_shot import add_shots
+from olivepress.measure.fidelity import read_reference
+from olivepress.measure.grid import Subject
+from olivepress.measure.latency import DEFAULT_WORKLOADS, Workload
+from olivepress.measure.lm_eval_tasks import OWN_TASK
+from olivepress.measure.perplexity import read_text, window_and_stride
+
+__all__ = ["Settings", "check_inputs", "files_sha256"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to measure: ``limit`` rows spread over the split, ``rounds`` processes per workload, ``repetitions`` in each.
+
+    ``text`` is for perplexity, in windows of ``text_window`` tokens; ``lm_eval`` names tasks of
+    lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``. ``timeout_s`` bounds each latency process: one
+    that hangs costs its cell, not the bench. ``price_per_hour`` is for the cost.
+    """
+
+    workloads: tuple[Workload, ...] = DEFAULT_WORKLOADS
+    rounds: int = 10
+    repetitions: int = 3
+    warmups: int = 1
+    split: str = "test"
+    limit: int | None = None
+    text: Path | None = None
+    text_window: int | None = None
+    lm_eval: tuple[str, ...] = ()
+    lm_eval_tasks: Path | None = None
+    allow_fallback: bool = False
+    timeout_s: float | None = 7200.0
+    price_per_hour: float | None = None
+    currency: str | None = None
+
+
+def check_inputs(
+    subjects: Mapping[Path, Subject], settings: Settings, data: Split | None, dataset_dir: Path | None
+) -> None:
+    """Read what the late stages will need, so that a wrong path is found now and not after hours of latency.
+
+    UsageError for settings that contradict each other, DataError and JobError as the readers raise them.
+    """
+    names = [workload.name for workload in settings.workloads]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"workload {twice} is given twice", next_step="name every workload once")
+    for path in subjects:
+        if path.is_dir():
+            raise UsageError(f"{path}: a directory, expected the report's file", next_step="--out report.json")
+    if settings.text is not None:
+        read_text(settings.text)
+    _check_lm_eval(subjects, settings, data)
+    for subject in subjects.values():
+        if settings.text is not None:
+            window_and_stride(subject.model_dir, settings.text_window, None)
+        if subject.reference_dir is not None:
+            read_reference(subject.reference_dir)
+        if subject.few_shot and data is not None and dataset_dir is not None:
+            add_shots(dataset_dir, data.rows, subject.few_shot)
+
+
+def _check_lm_eval(subjects: Mapping[Path, Subject], settings: Settings, data: Split | None) -> None:
+    if settings.lm_eval_tasks is not None and not settings.lm_eval:
+        raise UsageError("--lm-eval-tasks without --lm-eval", next_step="name the task of that folder: --lm-eval TASK")
+    if settings.lm_eval_tasks is not None and not settings.lm_eval_tasks.is_dir():
+        raise UsageError(f"{settings.lm_eval_tasks}: no such folder", next_step="name the folder of your task files")
+    if OWN_TASK in settings.lm_eval and data is None:
+        raise UsageError(f"--lm-eval {OWN_TASK}: no dataset was given", next_step="--data datasets/...")
+    if settings.lm_eval and not any(subject.runtime == "onnxruntime-genai" for subject in subjects.values()):
+        raise UsageError("--lm-eval: no exported artifact is measured", next_step="name an export with --job")
+
+
+def files_sha256(files: Iterable[Path]) -> str:
+    """sha256 over names and contents of the files, in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()

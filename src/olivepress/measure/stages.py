@@ -1,0 +1,144 @@
+"""What one artifact is asked beside latency: answers, classes, a text, divergence from its parent, lm-eval tasks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olivepress.errors import DataError, JobError
+from olivepress.measure.dataset import Split, dataset_labels
+from olivepress.measure.fallback import provider_is_missing
+from olivepress.measure.fidelity import FIDELITY_METRICS
+from olivepress.measure.grid import Subject
+from olivepress.measure.perplexity import not_measured_text, read_text
+from olivepress.measure.report import Measurement, not_measured
+from olivepress.measure.settings import Settings, files_sha256
+from olivepress.measure.sitting import Sitting
+from olivepress.measure.task_metrics import Answers, Example
+
+CPU = "CPUExecutionProvider"
+
+__all__ = ["Extra", "Stages", "Tell"]
+
+Tell = Callable[[str, str, int, int], None]  # (job, stage, done, total)
+Extra = dict[str, int | float | str | None]  # what the report's settings must say beside the metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """Each stage runs in a child of ``sitting``. A crash in perplexity, scoring of classes or lm-eval costs that stage
+    and is its metrics' reason; without answers or divergence a report would look complete and say nothing, so there
+    it is raised."""
+
+    subject: Subject
+    sitting: Sitting
+    dataset_dir: Path | None
+    data: Split | None
+    settings: Settings
+    tell: Tell
+
+    def answers(self) -> tuple[Answers, Extra]:
+        """Greedy answers and, where the dataset has classes, the class by constrained scoring."""
+        if self.data is None or self.dataset_dir is None:
+            return Answers(examples=()), {}
+        spec = self._spec() | {"few_shot": self.subject.few_shot}
+        found = self._run("answers", spec)
+        labels = dataset_labels(self.dataset_dir)
+        chosen, why = self._classes(spec | {"labels": list(labels), "few_shot": found["few_shot"]}, found["examples"])
+        examples = tuple(
+            Example(**fields, scored_label=label) for fields, label in zip(found["examples"], chosen, strict=True)
+        )
+        extra: Extra = {"max_new_tokens": int(found["max_new_tokens"]), "few_shot": int(found["few_shot"])}
+        schema = self.data.json_schema
+        return Answers(examples=examples, labels=labels, json_schema=schema, not_scored=why), extra
+
+    def _classes(self, spec: dict[str, Any], examples: list[Any]) -> tuple[list[str | None], str | None]:
+        nothing: list[str | None] = [None] * len(examples)
+        if not spec["labels"]:
+            return nothing, None
+        try:
+            return self._run("labels", spec)["labels"], None
+        except (JobError, DataError) as error:
+            return nothing, error.message
+
+    def text(self) -> tuple[dict[str, Measurement], Extra]:
+        """Perplexity on the text file, null with the reason when there is none."""
+        if self.settings.text is None:
+            return not_measured_text("no text file was given (benchmark.text of the recipe, or --text)"), {}
+        sha256 = hashlib.sha256(read_text(self.settings.text).encode()).hexdigest()
+        spec = self._spec() | {
+            "text": str(self.settings.text),
+            "text_sha256": sha256,
+            "window": self.settings.text_window,
+        }
+        try:
+            found = self._run("text", spec)
+        except JobError as error:
+            return not_measured_text(error.message), {"text_sha256": sha256}
+        extra: Extra = {"text_sha256": sha256, "text_window": found["window"], "text_stride": found["stride"]}
+        return _metrics(found), extra
+
+    def fidelity(self) -> dict[str, Measurement]:
+        """Divergence from the parent on the reference's tokens."""
+        subject = self.subject
+        if subject.runtime == "pytorch" or subject.reference_dir is None:
+            parent = "the PyTorch parent is what exports are held against"
+            why = parent if subject.runtime == "pytorch" else "no reference of the parent was given"
+            return {name: not_measured(name, why) for name in FIDELITY_METRICS}
+        spec = {
+            "model_dir": str(subject.model_dir),
+            "reference_dir": str(subject.reference_dir),
+            "reference_sha256": files_sha256([subject.reference_dir / "reference.npz"]),
+        }
+        return _metrics(self._run("fidelity", spec))
+
+    def check_lm_eval(self) -> None:
+        """SetupError for a task that lm-evaluation-harness cannot load, before anything long starts."""
+        if self.settings.lm_eval and self.subject.runtime == "onnxruntime-genai":
+            self._run("lm_eval_known", self._lm_eval_spec(), "lm-eval tasks")
+
+    def lm_eval(self) -> dict[str, Measurement]:
+        """Tasks of lm-evaluation-harness, through its own onnxruntime-genai model."""
+        tasks = self.settings.lm_eval
+        if not tasks:
+            return {}
+        if self.subject.runtime != "onnxruntime-genai":
+            why = "lm-evaluation-harness is run on exported artifacts only"
+            return {task: Measurement(unit="1", reason=why) for task in tasks}
+        try:
+            return _metrics(self._run("lm_eval", self._lm_eval_spec(), "lm-eval"))
+        except JobError as error:
+            return {task: Measurement(unit="1", reason=error.message) for task in tasks}
+
+    def _lm_eval_spec(self) -> dict[str, Any]:
+        folder = self.settings.lm_eval_tasks
+        return self._spec() | {
+            "tasks": list(self.settings.lm_eval),
+            "include_path": str(folder) if folder else None,
+            "include_sha256": files_sha256(file for file in folder.rglob("*") if file.is_file()) if folder else None,
+            "execution_provider": CPU if provider_is_missing(self.subject) else self.subject.execution_provider,
+        }
+
+    def _run(self, task: str, spec: dict[str, Any], title: str | None = None) -> dict[str, Any]:
+        def progress(done: int, total: int) -> None:
+            self.tell(self.subject.job, title or task, done, total)
+
+        return self.sitting.run(task, spec, progress=progress)
+
+    def _spec(self) -> dict[str, Any]:
+        subject = self.subject
+        return {
+            "model_dir": str(subject.model_dir),
+            "runtime": subject.runtime,
+            "dataset_dir": str(self.dataset_dir),
+            "split": self.settings.split,
+            "limit": self.settings.limit,
+            "adapter_dir": str(subject.adapter_dir) if subject.adapter_dir else None,
+        }
+
+
+def _metrics(found: dict[str, Any]) -> dict[str, Measurement]:
+    return {name: Measurement.model_validate(value) for name, value in found["metrics"].items()}
