@@ -1,0 +1,156 @@
+"""What a comparison says, as records: terminal, JSON, Markdown, CSV and the page are all written from one Document.
+
+Nothing here computes; ``comparison.compare`` makes a Document out of loaded reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from olivepress.measure.report import DeviceReport
+
+__all__ = [
+    "Answer",
+    "Candidate",
+    "Decision",
+    "Document",
+    "Example",
+    "LimitCheck",
+    "Row",
+    "Step",
+    "Verdict",
+]
+
+Call = Literal["better", "worse", "cannot tell", "not comparable"]
+Outcome = Literal["recommended", "fits", "dominated", "over budget", "not shown to fit", "not measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One report. ``name`` is unique in the document; ``role`` is its place on the ladder (base … quantized).
+
+    ``labels`` must be read before any of its numbers: random weights, emulated device, synthetic data.
+    ``itl_ms`` are 101 quantiles (0 % to 100 %) of the time between tokens in the headline workload, in ms; empty where
+    it was not measured. ``decode_by_round``: tokens/s in each round of it. ``report`` carries no raw samples.
+    """
+
+    name: str
+    role: str
+    machine: str
+    labels: tuple[str, ...]
+    report: DeviceReport
+    itl_ms: tuple[float, ...] = ()
+    decode_by_round: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """``b`` against ``a`` (names of rows) in one metric.
+
+    ``difference`` is b - a in the metric's unit, or b / a - 1 where ``relative``; with its interval at ``confidence``.
+    ``p_value`` is null where the method has none, ``p_holm`` is corrected over all tests of the document.
+    ``detectable`` is the smallest difference that this test would find with a chance of 80 %. ``n`` counts pairs
+    (examples, rounds). ``notes`` say what was different in how the two were measured, or why they are not comparable.
+    """
+
+    a: str
+    b: str
+    metric: str
+    call: Call
+    value_a: float | None = None
+    value_b: float | None = None
+    difference: float | None = None
+    relative: bool = False
+    ci_low: float | None = None
+    ci_high: float | None = None
+    confidence: float = 0.95
+    n: int = 0
+    p_value: float | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
+    method: str = ""
+    lost: int = 0
+    gained: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitCheck:
+    """One hard limit of the budget against what was measured. ``holds`` is None where it was not measured."""
+
+    key: str
+    limit: float
+    value: float | None
+    holds: bool | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An artifact that could be shipped to the machine: its limits, whether it is on the Pareto front, and why not."""
+
+    name: str
+    outcome: Outcome
+    limits: tuple[LimitCheck, ...]
+    on_front: bool
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What to ship to one machine: one name, several that cannot be told apart, or none. ``reasons`` in words."""
+
+    machine: str
+    recipe: str
+    chosen: tuple[str, ...]
+    headline: str
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One row's answer to one example."""
+
+    row: str
+    output: str
+    correct: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One example with the answers of all rows that have it, in the order of the rows."""
+
+    id: str
+    expected: str
+    label: str | None
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One logged step of a fine-tuning run."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """``columns`` are the metrics of the matrix; ``footnotes`` are (reason, titles of the metrics) of nulls.
+
+    ``remarks`` say what must not be compared with what. ``examples`` are those that the rows do not agree on first,
+    then others; ``examples_left_out`` counts what did not fit the page. ``training`` by recipe.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    decisions: tuple[Decision, ...]
+    verdicts: tuple[Verdict, ...]
+    remarks: tuple[str, ...]
+    footnotes: tuple[tuple[str, tuple[str, ...]], ...]
+    examples: tuple[Example, ...] = ()
+    examples_left_out: int = 0
+    training: dict[str, tuple[Step, ...]] = field(default_factory=dict)
