@@ -121,6 +121,8 @@ def _explain(problem: ErrorDetails, count: int, document: Document, kind: type[R
     if isinstance(found, str) and _NUMBER_AS_TEXT.fullmatch(found):
         return RecipeError(f"{where}: '{name}' is text to YAML: write {float(found):.1e}, not {found}{more}")
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if isinstance(found, dict):  # a rule about a whole mapping: the mapping itself would fill the line
+        return RecipeError(f"{where}: {name}: expected {expected}{more}")
     return RecipeError(f"{where}: '{name}' is {found!r}, expected {expected}{more}")
 
 

@@ -143,7 +143,14 @@ def test_nan_in_training_fails_at_once(small: Path, olivepress: Cli) -> None:
 
 
 def test_control_c_says_so_and_leaves_no_process(small: Path) -> None:
-    process = subprocess.Popen([*COMMAND, "run", "small"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "run", "small"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background hands an ignored Ctrl-C on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     journal = small / "runs" / "small" / "journal.jsonl"
     wait_for(lambda: any(event["event"] == "started" for event in events(journal)))
     time.sleep(1.0)

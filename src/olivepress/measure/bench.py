@@ -80,12 +80,13 @@ def _ask(measured: Measured, stages: Stages, path: Path, data: Split | None, lad
     """What latency found of a subject, and everything else that it is asked."""
     answers, answered = stages.answers()
     text, read = stages.text()
+    divergence, parent = stages.fidelity()
     return replace(
         measured,
         answers=answers,
-        metrics=text | stages.fidelity(),
+        metrics=text | divergence,
         lm_eval=stages.lm_eval(),
-        settings=answered | read | _schema(data),
+        settings=answered | read | parent | _schema(data),
         outcomes={name: _outcomes(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)},
     )
 

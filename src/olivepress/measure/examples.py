@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from olivepress.errors import ReportError
 from olivepress.measure.report import DeviceReport, write_text
 from olivepress.measure.task_metrics import Example
+from olivepress.measure.text_metrics import rouge_l_f1, token_f1
 
-__all__ = ["forget_old_examples", "read_outcomes", "write_examples"]
+__all__ = [
+    "EXAMPLE_SCORES",
+    "Scores",
+    "forget_old_examples",
+    "read_examples",
+    "read_outcomes",
+    "read_scores",
+    "write_examples",
+]
+
+# Metrics that are the mean of one number per example: kept with it, so that two reports can be paired by id.
+EXAMPLE_SCORES: dict[str, Callable[[str, str], float]] = {"f1_token": token_f1, "rouge_l": rouge_l_f1}
+AGAIN = "measure again with olivepress bench"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Per metric one number per example (right or wrong: 1 or 0), in the order of ``ids``; NaN where there is none."""
+
+    ids: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
 
 
 def write_examples(examples: Sequence[Example], report: Path) -> tuple[str, str]:
@@ -20,22 +47,23 @@ def write_examples(examples: Sequence[Example], report: Path) -> tuple[str, str]
 
     Named by its content: until the new report is there, the old one keeps its own examples.
     """
-    lines = [
-        json.dumps({
-            "id": e.id,
-            "output": e.output,
-            "expected": e.expected,
-            "correct": e.correct,
-            "label": e.label,
-            "scored_label": e.scored_label,
-        })
-        for e in examples
-    ]  # fmt: skip
-    text = "".join(line + "\n" for line in lines)
+    text = "".join(json.dumps(_fields(example)) + "\n" for example in examples)
     sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
     path = report.with_name(f"{report.stem}.{sha256[:12]}.examples.jsonl")
     write_text(path, text)
     return path.name, sha256
+
+
+def _fields(example: Example) -> dict[str, Any]:
+    return {
+        "id": example.id,
+        "output": example.output,
+        "expected": example.expected,
+        "correct": example.correct,
+        "label": example.label,
+        "scored_label": example.scored_label,
+        "scores": {name: round(score(example.output, example.expected), 6) for name, score in EXAMPLE_SCORES.items()},
+    }
 
 
 def forget_old_examples(report: DeviceReport) -> None:
@@ -48,22 +76,61 @@ def forget_old_examples(report: DeviceReport) -> None:
             file.unlink(missing_ok=True)
 
 
-def read_outcomes(report: DeviceReport) -> Mapping[str, bool] | None:
-    """id → correct from the examples file beside the report; None when it did not travel along.
+def read_examples(report: DeviceReport) -> list[dict[str, Any]] | None:
+    """The examples beside the report as they were written; None when they did not travel along.
 
-    ReportError when it is there and is not the one the report was written with.
+    ReportError when the file is not the one that the report was written with, or names an example twice.
     """
     if report.source is None or report.examples_file is None:
         return None
     path = report.source.with_name(report.examples_file)
     if not path.is_file():
         return None
-    again = "measure again with olivepress bench"
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != report.examples_sha256:
-        raise ReportError(f"{path}: does not match its report: changed after it was measured", next_step=again)
+        raise ReportError(f"{path}: does not match its report: changed after it was measured", next_step=AGAIN)
     try:
         examples = [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
-        return {str(example["id"]): bool(example["correct"]) for example in examples}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{path}: not a file of examples ({error})", next_step=again) from error
+        ids = {str(example["id"]) for example in examples}
+        if not all(isinstance(example["correct"], bool) for example in examples):
+            raise ValueError("correct is neither true nor false")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ReportError(f"{path}: not a file of examples ({error})", next_step=AGAIN) from error
+    if len(ids) < len(examples):
+        raise ReportError(f"{path}: an example's id occurs twice", next_step=AGAIN)
+    return examples
+
+
+def read_outcomes(report: DeviceReport) -> Mapping[str, bool] | None:
+    """id → correct from the examples beside the report; None and errors as ``read_examples``."""
+    examples = read_examples(report)
+    return None if examples is None else {str(example["id"]): example["correct"] for example in examples}
+
+
+def read_scores(report: DeviceReport) -> Scores | None:
+    """What can be paired example by example, sorted by id; None and errors as ``read_examples``."""
+    examples = read_examples(report)
+    if examples is None:
+        return None
+    examples.sort(key=lambda example: str(example["id"]))
+    columns: dict[str, list[float]] = {
+        "exact_match": [float(example["correct"]) for example in examples],
+        "label_accuracy_constrained": [_scored(example) for example in examples],
+        **{name: [_score(example, name) for example in examples] for name in EXAMPLE_SCORES},
+    }
+    values = {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+    return Scores(
+        ids=tuple(sys.intern(str(example["id"])) for example in examples),
+        values={name: column for name, column in values.items() if not np.isnan(column).all()},
+    )
+
+
+def _scored(example: Mapping[str, Any]) -> float:
+    label, chosen = example.get("label"), example.get("scored_label")
+    return float("nan") if label is None or chosen is None else float(label == chosen)
+
+
+def _score(example: Mapping[str, Any], name: str) -> float:
+    scores = example.get("scores")
+    value = scores.get(name) if isinstance(scores, dict) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else float("nan")

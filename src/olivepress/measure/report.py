@@ -255,7 +255,7 @@ def read_report(path: Path) -> DeviceReport:
     if fields.get("report_sha256") != sealed:
         raise _unbelievable(path, "its contents do not match report_sha256: it was changed after it was measured")
     try:
-        report = DeviceReport.model_validate_json(json.dumps(fields))
+        report = DeviceReport.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "report"

@@ -81,19 +81,16 @@ class Stages:
         extra: Extra = {"text_sha256": sha256, "text_window": found["window"], "text_stride": found["stride"]}
         return _metrics(found), extra
 
-    def fidelity(self) -> dict[str, Measurement]:
+    def fidelity(self) -> tuple[dict[str, Measurement], Extra]:
         """Divergence from the parent on the reference's tokens."""
         subject = self.subject
         if subject.runtime == "pytorch" or subject.reference_dir is None:
-            parent = "the PyTorch parent is what exports are held against"
-            why = parent if subject.runtime == "pytorch" else "no reference of the parent was given"
-            return {name: not_measured(name, why) for name in FIDELITY_METRICS}
-        spec = {
-            "model_dir": str(subject.model_dir),
-            "reference_dir": str(subject.reference_dir),
-            "reference_sha256": files_sha256([subject.reference_dir / "reference.npz"]),
-        }
-        return _metrics(self._run("fidelity", spec))
+            is_parent = "the PyTorch parent is what exports are held against"
+            why = is_parent if subject.runtime == "pytorch" else "no reference of the parent was given"
+            return {name: not_measured(name, why) for name in FIDELITY_METRICS}, {}
+        parent: Extra = {"reference_sha256": files_sha256([subject.reference_dir / "reference.npz"])}
+        spec = {"model_dir": str(subject.model_dir), "reference_dir": str(subject.reference_dir), **parent}
+        return _metrics(self._run("fidelity", spec)), parent
 
     def check_lm_eval(self) -> None:
         """SetupError for a task that lm-evaluation-harness cannot load, before anything long starts."""

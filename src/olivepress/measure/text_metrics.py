@@ -13,7 +13,16 @@ from olivepress.measure.answers import Answers, task_metric
 from olivepress.measure.intervals import bootstrap_of_sums
 from olivepress.measure.report import Measurement, measured, not_measured
 
-__all__ = ["bleu", "f1_token", "longest_common_subsequence", "normalise", "rouge_l", "rouge_tokens", "token_f1"]
+__all__ = [
+    "bleu",
+    "f1_token",
+    "longest_common_subsequence",
+    "normalise",
+    "rouge_l",
+    "rouge_l_f1",
+    "rouge_tokens",
+    "token_f1",
+]
 
 MOST_TOKENS = 10_000  # of a text for ROUGE-L: bounds the quadratic subsequence at some tens of milliseconds
 ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -35,11 +44,9 @@ def rouge_l(answers: Answers) -> Measurement:
     are rouge_score's without stemmer: lower case, runs of a-z and 0-9; other scripts have none, so the metric is null
     when no expected answer has one. Only the first 10,000 tokens of a text are compared.
     """
-    expected = [rouge_tokens(e.expected) for e in answers.examples]
-    if not any(expected):
+    if not any(rouge_tokens(e.expected) for e in answers.examples):
         return not_measured("rouge_l", "no expected answer has a token of a-z or 0-9")
-    outputs = [rouge_tokens(e.output) for e in answers.examples]
-    return _mean("rouge_l", [_lcs_f(output, wanted) for output, wanted in zip(outputs, expected, strict=True)])
+    return _mean("rouge_l", [rouge_l_f1(e.output, e.expected) for e in answers.examples])
 
 
 @task_metric("bleu", "points", "higher", "BLEU", "Corpus BLEU-4 of the answers, 0 to 100, tokenized as 13a.")
@@ -96,9 +103,11 @@ def rouge_tokens(text: str) -> list[str]:
     return NOT_ALPHANUMERIC.sub(" ", text.lower()).split()[:MOST_TOKENS]
 
 
-def _lcs_f(output: Sequence[str], expected: Sequence[str]) -> float:
-    both = len(output) + len(expected)
-    return 2 * longest_common_subsequence(output, expected) / both if both else 0.0
+def rouge_l_f1(output: str, expected: str) -> float:
+    """F-measure of one answer (see ``rouge_l``): 2·LCS / (output tokens + expected tokens), 0 without any."""
+    first, second = rouge_tokens(output), rouge_tokens(expected)
+    both = len(first) + len(second)
+    return 2 * longest_common_subsequence(first, second) / both if both else 0.0
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
