@@ -23,15 +23,7 @@ from olivepress.measure.genai_logits import append_in_chunks, vocabulary_size
 from olivepress.measure.latency import import_genai
 from olivepress.measure.prompts import context_length, render_prompt
 
-__all__ = [
-    "LabelTask",
-    "NextLogprobs",
-    "best_label",
-    "label_tasks",
-    "next_logprobs_of",
-    "refuse_prefixes",
-    "score_labels_genai",
-]
+__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_genai"]
 
 Tokens = tuple[int, ...]
 NextLogprobs = Callable[[Sequence[int]], np.ndarray]
@@ -135,7 +127,7 @@ def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs
     completion it begins from above, and the first whole completion at the head of the queue is the argmax
     (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). DataError when one completion begins another.
     """
-    refuse_prefixes(completions)
+    _refuse_prefixes(completions)
     # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
     # field differs between any two entries, and puts the earlier label first where the costs are equal.
     queue: list[tuple[float, int, int, tuple[int, ...]]] = [(0.0, 0, 0, tuple(range(len(completions))))]
@@ -156,8 +148,8 @@ def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], dept
     return found
 
 
-def refuse_prefixes(completions: Sequence[Sequence[int]]) -> None:
-    """DataError when one completion begins another: without a token that ends it the shorter could never lose."""
+def _refuse_prefixes(completions: Sequence[Sequence[int]]) -> None:
+    """Without a token that ends the answer, the shorter of two labels could never lose."""
     distinct = sorted({tuple(completion) for completion in completions})
     if any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(distinct)):
         raise DataError(

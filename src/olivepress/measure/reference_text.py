@@ -13,13 +13,11 @@ from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
 from olivepress.measure.dataset import Row
 from olivepress.measure.genai_logits import CHUNK_BYTES, ROWS
-from olivepress.measure.label_scoring import LabelTask, label_tasks, next_logprobs_of, refuse_prefixes
+from olivepress.measure.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
 from olivepress.measure.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.measure.reference import load_parent
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]
-
-CACHED_TOKENS = 8192  # of all completions of a batch together: about 1 GB for a model of 3.8 B parameters
 
 
 def score_labels_pytorch(
@@ -34,7 +32,7 @@ def score_labels_pytorch(
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
     chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
-        chosen.append(labels[_best(model, task)] if task else None)
+        chosen.append(labels[best_label(task.completions, _torch_source(model, task))] if task else None)
         if progress:
             progress(len(chosen), len(rows))
     return chosen
@@ -45,49 +43,23 @@ def _encode(tokenizer: Any, text: str) -> list[int]:
     return [int(token) for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
-def _best(model: Any, task: LabelTask) -> int:
-    """Index of the most probable completion; the first of those that are equal.
-
-    All completions at once after one pass over the prompt: on a batch that is cheaper than a search that asks for one
-    token at a time. As many in a batch as keep its cache below ``CACHED_TOKENS``.
-    """
+def _torch_source(model: Any, task: LabelTask) -> NextLogprobs:
     import torch
 
-    refuse_prefixes(task.completions)
-    with torch.inference_mode():
-        out = model(input_ids=torch.tensor([list(task.prompt)]), use_cache=True, logits_to_keep=1)
-    first = next_logprobs_of(out.logits[0, -1].float().numpy())
-    scores = [float(first[completion[0]]) for completion in task.completions]
-    size = max(1, CACHED_TOKENS // len(task.prompt))
-    for start in range(0, len(scores), size):
-        part = task.completions[start : start + size]
-        for offset, rest in enumerate(_rest(model, len(task.prompt), copy.deepcopy(out.past_key_values), part)):
-            scores[start + offset] += rest
-    return int(np.argmax(scores))
+    def run(token_ids: Sequence[int], cache: Any) -> tuple[np.ndarray, Any]:
+        with torch.inference_mode():
+            out = model(
+                input_ids=torch.tensor([list(token_ids)]), past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+        return next_logprobs_of(out.logits[0, -1].float().numpy()), out.past_key_values
 
+    after_prompt, cache = run(task.prompt, None)
 
-def _rest(model: Any, prompt: int, cache: Any, completions: Sequence[Sequence[int]]) -> list[float]:
-    """Per completion the log-probability in nats of its tokens after the first."""
-    import torch
+    def next_logprobs(path: Sequence[int]) -> np.ndarray:
+        # A copy, not crop(): caches of sliding windows and recurrent states cannot be cropped.
+        return run(path, copy.deepcopy(cache))[0] if path else after_prompt
 
-    width = max(len(completion) for completion in completions) - 1
-    if width == 0:
-        return [0.0] * len(completions)
-    ids = torch.zeros((len(completions), width), dtype=torch.long)
-    mask = torch.zeros((len(completions), prompt + width), dtype=torch.long)
-    for row, completion in enumerate(completions):  # padded on the right: what follows cannot be seen from before
-        ids[row, : len(completion) - 1] = torch.tensor(completion[:-1], dtype=torch.long)
-        mask[row, : prompt + len(completion) - 1] = 1
-    cache.batch_repeat_interleave(len(completions))
-    with torch.inference_mode():
-        logits = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits
-    return [
-        sum(
-            float(next_logprobs_of(logits[row, index].float().numpy())[token])
-            for index, token in enumerate(completion[1:])
-        )
-        for row, completion in enumerate(completions)
-    ]
+    return next_logprobs
 
 
 def perplexity_pytorch(

@@ -28,6 +28,7 @@ __all__ = [
     "WorkloadResult",
     "measured",
     "not_measured",
+    "parse_report",
     "read_report",
     "report_hash",
     "write_report",
@@ -236,53 +237,58 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_report(path: Path) -> DeviceReport:
-    """Read a report and refuse what cannot be believed.
+    """Read a report file; ReportError for a missing or unreadable one, and for what ``parse_report`` refuses."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _unbelievable(path, f"larger than {MAX_BYTES} bytes, not a device report")
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ReportError(f"{path}: no such report", next_step="olivepress bench writes one") from error
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read ({error.strerror})", next_step="name a report file") from error
+    report = parse_report(data, path)
+    report._source = path
+    return report
 
-    ReportError for a missing or truncated file, another schema version, NaN, duplicate keys, unknown fields, wrong
-    types, and a body that does not match its own hash (a hand edit).
+
+def parse_report(data: bytes, where: Path | str) -> DeviceReport:
+    """The report that a file holds; what cannot be believed is refused. ``where`` names it in errors.
+
+    ReportError for a truncated text, another schema version, NaN, duplicate keys, unknown fields, wrong types, and a
+    body that does not match its own hash (a hand edit).
     """
-    fields = _parse(path)
+    fields = _parse(data, where)
     version = fields.get("schema_version")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise ReportError(
-            f"{path}: schema version {version!r}, this olivepress reads {SCHEMA_VERSION}",
+            f"{where}: schema version {version!r}, this olivepress reads {SCHEMA_VERSION}",
             next_step="measure again with this olivepress, or read it with the one that wrote it",
         )
     try:
         sealed = report_hash(fields)
     except ValueError as error:  # 1e999 is legal JSON and reads as infinity
-        raise _unbelievable(path, "holds a number that is not finite") from error
+        raise _unbelievable(where, "holds a number that is not finite") from error
     if fields.get("report_sha256") != sealed:
-        raise _unbelievable(path, "its contents do not match report_sha256: it was changed after it was measured")
+        raise _unbelievable(where, "its contents do not match report_sha256: it was changed after it was measured")
     try:
-        report = DeviceReport.model_validate(fields)
+        return DeviceReport.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "report"
-        raise _unbelievable(path, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
-    report._source = path
-    return report
+        raise _unbelievable(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(data: bytes, where: Path | str) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _unbelievable(path, f"larger than {MAX_BYTES} bytes, not a device report")
-        parsed = json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
-        )
-    except FileNotFoundError as error:
-        raise ReportError(f"{path}: no such report", next_step="olivepress bench writes one") from error
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be read ({error.strerror})", next_step="name a report file") from error
+        parsed = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise _unbelievable(path, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
+        raise _unbelievable(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
     except _Refused as error:
-        raise _unbelievable(path, str(error)) from error
+        raise _unbelievable(where, str(error)) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
-        raise _unbelievable(path, f"not a JSON text ({type(error).__name__})") from error
+        raise _unbelievable(where, f"not a JSON text ({type(error).__name__})") from error
     if not isinstance(parsed, dict):
-        raise _unbelievable(path, f"expected a JSON object, found {type(parsed).__name__}")
+        raise _unbelievable(where, f"expected a JSON object, found {type(parsed).__name__}")
     return parsed
 
 
@@ -303,5 +309,5 @@ def _no_constant(name: str) -> float:
     raise _Refused(f"{name} is not a measurement; a metric that could not be measured is null with a reason")
 
 
-def _unbelievable(path: Path, why: str) -> ReportError:
-    return ReportError(f"{path}: {why}", next_step="measure again with olivepress bench")
+def _unbelievable(where: Path | str, why: str) -> ReportError:
+    return ReportError(f"{where}: {why}", next_step="measure again with olivepress bench")
