@@ -28,8 +28,8 @@ test: $(STAMP) ## the tests (what needs the real data is skipped with a reason w
 test-long: $(STAMP) ## the long tests: minutes of training and exporting
 	$(BIN)/python -m pytest -m slow
 
-test-real: $(STAMP) ## the tests on ../shared/data; fails when the data is absent
-	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m real -s
+test-real: $(STAMP) ## the tests on ../shared/data and in Chromium; fails when one of them is absent
+	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s
 
 check: $(STAMP) ## ruff, mypy strict, import-linter, golden workflows, generated docs
 	$(BIN)/ruff check .

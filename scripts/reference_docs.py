@@ -72,6 +72,11 @@ def _keys(schema: dict[str, Any], node: dict[str, Any] | None = None, prefix: st
         if reference:
             yield from _keys(schema, schema["$defs"][reference.rsplit("/", 1)[-1]], f"{prefix}{name}.")
             continue
+        each = field.get("additionalProperties")
+        if isinstance(each, dict) and "$ref" in each:
+            yield f"`{prefix}{name}`", "mapping", f"`{field.get('default')}`", field.get("description", "")
+            yield from _keys(schema, schema["$defs"][each["$ref"].rsplit("/", 1)[-1]], f"{prefix}{name}.*.")
+            continue
         default = "required" if name in required else f"`{field.get('default')}`"
         yield f"`{prefix}{name}`", _type(field), default, field.get("description", "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 from pathlib import Path
@@ -271,6 +272,87 @@ def report(
     _print_report(made, report_paths(made), as_json)
 
 
+class _Format(enum.StrEnum):
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
+@app.command()
+def compare(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="REPORT...", help="Report files, folders of them, globs, or git:REVISION.")
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", metavar="FILE", help="Take the hard limits of its budget.")
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option("--gate", metavar="BASELINE", help="Exit 0: not worse than it, 1: worse, 2: cannot tell."),
+    ] = None,
+    form: Annotated[_Format, typer.Option("--format", help="What is printed.")] = _Format.table,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write page, Markdown, JSON, CSV and plots there.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare device reports and decide what to ship to each machine."""
+    from olivepress import pipeline
+    from olivepress.compare import compare as compare_reports
+    from olivepress.compare import find_reports, load
+    from olivepress.recipe import load_recipe
+
+    budgets = pipeline.budgets(load_recipe(recipe)) if recipe else None
+    with find_reports(sources) as paths:
+        items = load(paths)
+        document = compare_reports(items, budgets=budgets)
+        _print_document(document, "json" if as_json else form.value)
+        if out is not None:
+            from olivepress.compare.page import write_report_page
+
+            print(f"page: {write_report_page(document, out)['html']}", file=sys.stderr)
+        if baseline:
+            _gate(items, baseline)
+
+
+@app.command()
+def history(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = Path(
+        "benchmarks", "results", "index.html"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Metrics of all reports in benchmarks/results over git's commits, with the points where they changed."""
+    from dataclasses import asdict
+
+    from olivepress.compare.history import read_history
+    from olivepress.compare.history_page import history_html
+    from olivepress.measure.report import write_text
+
+    series, refused = read_history()
+    if as_json:
+        print(json.dumps({"series": [asdict(one) for one in series], "not_read": refused}, indent=1))
+        return
+    write_text(out, history_html(series, refused))
+    for one in series:
+        print(f"{one.machine} {one.recipe} {one.job} {one.metric}: {len(one.points)} reports, {len(one.changes)} changes")
+    for text in refused:
+        print(f"not read: {text}", file=sys.stderr)
+    print(f"page: {out}")
+
+
+def _gate(items: list[Any], baseline: list[str]) -> None:
+    """Say whether it passes, and exit with its code."""
+    from olivepress.compare import find_reports, gate, load
+    from olivepress.compare.gate import EXIT
+
+    with find_reports(baseline) as paths:
+        found = gate(items, load(paths))
+    print("\n".join([f"gate: {found.result}", *(f"  {reason}" for reason in found.reasons)]), file=sys.stderr)
+    raise typer.Exit(EXIT[found.result])
+
+
 @app.command()
 def demo(quiet: QuietOption = False) -> None:
     """The whole way for the embedded model: prepare, fine-tune, merge, quantize, measure, compare."""
@@ -355,18 +437,26 @@ def _workload(text: str) -> Any:
 
 
 def _print_report(made: Plan, paths: list[Path], as_json: bool) -> None:
+    from olivepress import pipeline
+
+    document, written = pipeline.report(made, paths)
+    _print_document(document, "json" if as_json else "table")
+    if not as_json:
+        print(f"page: {written['html']}")
+
+
+def _print_document(document: Any, form: str) -> None:
     from rich.console import Console
 
-    from olivepress import pipeline
-    from olivepress.compare import render_terminal
+    from olivepress.compare import formats
 
-    reports, written = pipeline.report(made, paths)
-    if as_json:
-        print(written["json"].read_text(encoding="utf-8"), end="")
+    if form == "table":
+        # Into a file or a pipe there is no width to fit.
+        width = None if sys.stdout.isatty() else 120
+        Console(highlight=False, width=width).print(formats.render_terminal(document))
         return
-    # Into a file or a pipe there is no width to fit.
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(render_terminal(reports))
-    print(f"page: {written['html']}")
+    write = {"json": formats.to_json, "markdown": formats.to_markdown, "csv": formats.to_csv}[form]
+    sys.stdout.write(write(document))
 
 
 def _print_plan(made: Plan, as_json: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -15,11 +17,22 @@ from olivepress.plan import EMBEDDED, Plan, find_recipe, make_plan
 from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
+    from olivepress.compare.document import Document, Step
     from olivepress.lint import Finding
-    from olivepress.measure.report import DeviceReport
+    from olivepress.recipe import Recipe
     from olivepress.run import JobOutcome, Reporter
 
-__all__ = ["lint_file", "lint_plan", "load_plan", "prepare", "render_files", "report", "run", "write_workflows"]
+__all__ = [
+    "budgets",
+    "lint_file",
+    "lint_plan",
+    "load_plan",
+    "prepare",
+    "render_files",
+    "report",
+    "run",
+    "write_workflows",
+]
 
 
 def load_plan(model: str, *, data: str | None = None) -> Plan:
@@ -112,9 +125,29 @@ def run(plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool 
     return run_plan(plan, workflows, reporter=reporter, only=only, force=force)
 
 
-def report(plan: Plan, paths: Sequence[Path]) -> tuple[list[DeviceReport], dict[str, Path]]:
-    """Read reports and write table, JSON, Markdown and page into ``runs/<recipe>/report/``."""
-    from olivepress.compare import load_reports, write_report_page
+def report(plan: Plan, paths: Sequence[Path]) -> tuple[Document, dict[str, Path]]:
+    """Compare the recipe's reports under its budget; write page, Markdown, JSON and CSV into its ``report/`` folder."""
+    from olivepress.compare import compare, load
+    from olivepress.compare.page import write_report_page
 
-    reports = load_reports(paths)
-    return reports, write_report_page(reports, Path("runs", plan.recipe.name, "report"))
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
+    return document, write_report_page(document, Path("runs", plan.recipe.name, "report"))
+
+
+def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
+    """The recipe's hard limits, by target."""
+    return {target: limits.limits for target, limits in recipe.budget.items()}
+
+
+def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
+    """The loss curve that the finetune job left, as far as there is one."""
+    from olivepress.compare.document import Step
+
+    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
+    steps = []
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
+    return {plan.recipe.name: tuple(steps)} if steps else {}

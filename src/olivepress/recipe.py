@@ -13,6 +13,7 @@ from olivepress.yaml_document import Record, read_record
 
 __all__ = [
     "Benchmark",
+    "Budget",
     "Data",
     "Finetune",
     "Limits",
@@ -80,6 +81,43 @@ class Limits(Record):
     max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
 
 
+class Budget(Record):
+    """Hard limits of what may be shipped, in the metrics' units; what was not measured does not hold its limit.
+
+    Each key is min_ or max_ and the name of a metric (docs/reference.md).
+    """
+
+    max_ttft_ms: float | None = Field(None, gt=0)
+    max_request_ttft_ms: float | None = Field(None, gt=0)
+    max_e2e_ms: float | None = Field(None, gt=0)
+    max_itl_p99_ms: float | None = Field(None, gt=0)
+    max_load_ms: float | None = Field(None, gt=0)
+    min_prefill_tps: float | None = Field(None, gt=0)
+    min_decode_tps: float | None = Field(None, gt=0)
+    max_peak_memory_bytes: float | None = Field(None, gt=0)
+    max_peak_accelerator_memory_bytes: float | None = Field(None, gt=0)
+    max_size_on_disk_bytes: float | None = Field(None, gt=0)
+    max_energy_j_per_token: float | None = Field(None, gt=0)
+    min_exact_match: float | None = Field(None, ge=0, le=1)
+    min_f1_token: float | None = Field(None, ge=0, le=1)
+    min_f1_macro: float | None = Field(None, ge=0, le=1)
+    min_rouge_l: float | None = Field(None, ge=0, le=1)
+    min_label_accuracy_constrained: float | None = Field(None, ge=0, le=1)
+    min_json_valid: float | None = Field(None, ge=0, le=1)
+    min_json_schema_match: float | None = Field(None, ge=0, le=1)
+    min_gain_retained: float | None = Field(None, gt=0)
+    min_top1_agreement: float | None = Field(None, ge=0, le=1)
+    max_kl_divergence: float | None = Field(None, gt=0)
+    max_kl_top256: float | None = Field(None, gt=0)
+    max_perplexity: float | None = Field(None, ge=1)
+    max_cost: float | None = Field(None, gt=0)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that were set."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
 class Benchmark(Record):
     max_examples: int | None = Field(None, ge=1, description="test examples to answer; all when left out")
     workloads: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=2)]], ...] = Field(
@@ -112,6 +150,14 @@ class Recipe(Record):
     targets: tuple[str, ...] = Field(min_length=1)
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
+    budget: dict[str, Budget] = Field({}, description="hard limits by target, or 'all' for every target")
+
+    @model_validator(mode="after")
+    def _budget_is_for_its_targets(self) -> Recipe:
+        unknown = sorted(set(self.budget) - {*self.targets, "all"})
+        if unknown:
+            raise ValueError(f"a target of this recipe or 'all' under budget, not {unknown[0]!r}")
+        return self
 
 
 def load_recipe(path: Path) -> Recipe:

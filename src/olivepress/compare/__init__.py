@@ -1,17 +1,9 @@
-"""Compares device reports and shows them: terminal, JSON, Markdown, HTML."""
+"""Compares device reports, decides what to ship where, and shows it: terminal, JSON, Markdown, CSV, HTML."""
 
-from olivepress.compare.page import render_terminal, to_html, to_json, to_markdown, write_report_page
-from olivepress.compare.stats import mcnemar_exact, paired_bootstrap
-from olivepress.compare.table import build_table, load_reports
+from olivepress.compare.comparison import compare
+from olivepress.compare.document import Document
+from olivepress.compare.gate import Gate, gate
+from olivepress.compare.load import Loaded, load
+from olivepress.compare.sources import find_reports
 
-__all__ = [
-    "build_table",
-    "load_reports",
-    "mcnemar_exact",
-    "paired_bootstrap",
-    "render_terminal",
-    "to_html",
-    "to_json",
-    "to_markdown",
-    "write_report_page",
-]
+__all__ = ["Document", "Gate", "Loaded", "compare", "find_reports", "gate", "load"]
