@@ -26,7 +26,7 @@ test: $(STAMP) ## the tests (what needs the real data is skipped with a reason w
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-long: $(STAMP) ## the long tests: minutes of training and exporting
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not real"
 
 test-real: $(STAMP) ## the tests on ../shared/data and in Chromium; fails when one of them is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s

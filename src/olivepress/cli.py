@@ -300,7 +300,7 @@ def compare(
     """Compare device reports and decide what to ship to each machine."""
     from olivepress import pipeline
     from olivepress.compare import compare as compare_reports
-    from olivepress.compare import find_reports, load
+    from olivepress.compare import find_reports, load, write_report_page
     from olivepress.recipe import load_recipe
 
     budgets = pipeline.budgets(load_recipe(recipe)) if recipe else None
@@ -309,8 +309,6 @@ def compare(
         document = compare_reports(items, budgets=budgets)
         _print_document(document, "json" if as_json else form.value)
         if out is not None:
-            from olivepress.compare.page import write_report_page
-
             print(f"page: {write_report_page(document, out)['html']}", file=sys.stderr)
         if baseline:
             _gate(items, baseline)
@@ -336,7 +334,8 @@ def history(
         return
     write_text(out, history_html(series, refused))
     for one in series:
-        print(f"{one.machine} {one.recipe} {one.job} {one.metric}: {len(one.points)} reports, {len(one.changes)} changes")
+        counts = f"{len(one.points)} reports, {len(one.changes)} changes"
+        print(f"{one.machine} {one.recipe} {one.job} {one.metric}: {counts}")
     for text in refused:
         print(f"not read: {text}", file=sys.stderr)
     print(f"page: {out}")
@@ -448,14 +447,14 @@ def _print_report(made: Plan, paths: list[Path], as_json: bool) -> None:
 def _print_document(document: Any, form: str) -> None:
     from rich.console import Console
 
-    from olivepress.compare import formats
+    from olivepress.compare import render_terminal, to_csv, to_json, to_markdown
 
     if form == "table":
         # Into a file or a pipe there is no width to fit.
         width = None if sys.stdout.isatty() else 120
-        Console(highlight=False, width=width).print(formats.render_terminal(document))
+        Console(highlight=False, width=width).print(render_terminal(document))
         return
-    write = {"json": formats.to_json, "markdown": formats.to_markdown, "csv": formats.to_csv}[form]
+    write = {"json": to_json, "markdown": to_markdown, "csv": to_csv}[form]
     sys.stdout.write(write(document))
 
 

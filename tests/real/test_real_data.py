@@ -44,6 +44,6 @@ def test_fine_tuning_on_banking77(shared_data: Path, project: Path, olivepress: 
     print(done.stdout)
     reports = [read_report(path) for path in project.glob("benchmarks/results/*/banking77-banking77/*.json")]
     found = {report.job: report.metrics["exact_match"] for report in reports}
-    assert set(found) == {"base", "merge", "export-cpu-fp32", "export-cpu-int4"}
+    assert set(found) == {"base", "finetune", "merge", "export-cpu-fp32", "export-cpu-int4"}
     assert all(measurement.n == 600 for measurement in found.values())
     assert (found["merge"].value or 0.0) > (found["base"].value or 0.0) + 0.2

@@ -2,8 +2,25 @@
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Document
+from olivepress.compare.formats import to_csv, to_json, to_markdown
 from olivepress.compare.gate import Gate, gate
 from olivepress.compare.load import Loaded, load
+from olivepress.compare.page import to_html, write_report_page
 from olivepress.compare.sources import find_reports
+from olivepress.compare.terminal import render_terminal
 
-__all__ = ["Document", "Gate", "Loaded", "compare", "find_reports", "gate", "load"]
+__all__ = [
+    "Document",
+    "Gate",
+    "Loaded",
+    "compare",
+    "find_reports",
+    "gate",
+    "load",
+    "render_terminal",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_markdown",
+    "write_report_page",
+]

@@ -1,213 +1,209 @@
-"""Reports → terminal table, JSON, Markdown, and one self-contained HTML page (no script runs, no network)."""
+"""A comparison as one HTML page: no network, nothing runs but its own script, readable without it."""
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from olivepress.compare.stats import Comparison
-from olivepress.compare.table import NULL, Speed, Table, build_table, format_value, printable
+from olivepress.compare.chart_svg import INSTALL, can_draw, render_svg
+from olivepress.compare.charts import KINDS, Chart, make_charts
+from olivepress.compare.document import Document, Example, Row, Verdict
+from olivepress.compare.formats import as_data, to_csv, to_json, to_markdown
+from olivepress.compare.phrases import (
+    MARKS,
+    bytes_text,
+    ceiling_text,
+    cell,
+    detectable_text,
+    difference_interval,
+    difference_value,
+    machines,
+    measurement_cell,
+    metric_title,
+    p_text,
+    pair,
+    provider_text,
+    short_name,
+    value_text,
+)
+from olivepress.compare.table import NULL, printable
 from olivepress.measure.registry import METRICS
-from olivepress.measure.report import Ceiling, DeviceReport, Measurement, write_text
+from olivepress.measure.report import write_text
 
-if TYPE_CHECKING:
-    from rich.console import Group
+__all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]
 
-__all__ = ["render_terminal", "to_html", "to_json", "to_markdown", "write_report_page"]
+MAX_BYTES = 5_000_000
+PAGE_OF_EXAMPLES = 50
+CARD_METRICS = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes", "size_on_disk_bytes")
+WORKLOAD_METRICS = ("ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "itl_p50_ms", "itl_p99_ms", "load_ms")
+IN_WORDS = ("front", "ladder", "itl", "training")
+NO_VL_CONVERT = f"Charts need vl-convert-python: {INSTALL}, then write the page again."
 
-WORKLOAD_COLUMNS = ("ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "itl_p50_ms", "itl_p99_ms", "load_ms")
 
+def to_html(document: Document) -> str:
+    """One page of at most 5 MB (``MAX_BYTES``): examples that do not fit are counted as left out.
 
-def render_terminal(reports: Sequence[DeviceReport]) -> Group:
-    """A rich renderable for ``Console().print``: the table, comparisons, remarks and why something is missing.
-
-    Artifacts are columns: there are few of them and many metrics, and a terminal is narrow.
+    ValueError for a number that is not finite. Without vl-convert the page has no charts and says so.
     """
-    from rich.console import Group
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    table = build_table(reports)
-    common = [label for label in table.rows[0].labels if all(label in row.labels for row in table.rows)]
-    # Above the table, not in its title: a title is folded to the table's width.
-    title = Text(_title(table), style="bold")
-    for label in common:
-        title.append(f" [{label}]", style="yellow")
-    grid = Grid(padding=(0, 0))
-    grid.add_column("")
-    for row in table.rows:
-        head = Text(row.name.removeprefix("export-"), style="bold")
-        head.append(f"\n{row.role}" if row.role != row.name else "", style="dim")
-        head.append(f"\n{printable(row.report.precision)}", style="dim")
-        for label in row.labels:
-            if label not in common:
-                head.append(f"\n[{label}]", style="yellow")
-        grid.add_column(head, justify="right", overflow="fold")
-    for index, column in enumerate(table.columns):
-        texts = []
-        for row in table.rows:
-            cell = row.cells[index]
-            text = Text(cell.text + (f" [{cell.note}]" if cell.note else ""))
-            if cell.interval:
-                text.append(f"\n{cell.interval}", style="dim")
-            texts.append(text)
-        grid.add_row(METRICS[column].title, *texts)
-    lines = [Text(_sentence(c)) for c in table.comparisons]
-    lines += [Text(_speed(s)) for s in table.speeds]
-    lines += [
-        Text(f"ceiling beside {r.name}: {ceiling_text(r.report.ceiling)}") for r in table.rows if r.report.ceiling
-    ]
-    lines += [Text(f"mind: {remark}", style="yellow") for remark in table.remarks]
-    lines += [Text(f"[{number}] {note}", style="dim") for number, note in enumerate(table.footnotes, start=1)]
-    return Group(title, grid, *lines)
+    charts = _charts(document)
+    page = _render(document, charts)
+    while len(page.encode("utf-8")) > MAX_BYTES and document.examples:
+        kept = document.examples[: len(document.examples) * 4 // 5]
+        left_out = document.examples_left_out + len(document.examples) - len(kept)
+        document = dataclasses.replace(document, examples=kept, examples_left_out=left_out)
+        page = _render(document, charts)
+    return page
 
 
-def _title(table: Table) -> str:
-    recipes = sorted({printable(row.report.recipe) for row in table.rows})
-    machines = sorted({printable(row.report.machine.id) for row in table.rows})
-    return f"{', '.join(recipes)} on {', '.join(machines)}"
-
-
-def _points(comparison: Comparison) -> str:
-    """The difference of two shares in percentage points, with its interval."""
-    low, high = 100 * comparison.ci_low, 100 * comparison.ci_high
-    return f"{100 * comparison.difference:+.1f} points ({low:+.1f} to {high:+.1f})"
-
-
-def _sentence(c: Comparison) -> str:
-    return (
-        f"{c.a} → {c.b}: exact match {100 * c.rate_a:.1f} % → {100 * c.rate_b:.1f} %, {_points(c)}, "
-        f"n={c.n} pairs, only first right {c.only_a}, only second right {c.only_b}, p={c.p_value:.2g} (exact McNemar)"
-    )
-
-
-def _speed(s: Speed) -> str:
-    d = s.difference
-    how = {"faster": "faster", "slower": "slower", "cannot tell": "cannot tell apart"}[d.verdict]
-    return (
-        f"{s.a} → {s.b}: decode {100 * d.ratio:+.1f} % ({100 * d.ci_low:+.1f} to {100 * d.ci_high:+.1f}, 99 %), {how}; "
-        f"{d.rounds} interleaved rounds of {s.workload}, noise floor {100 * d.floor:.1f} %"
-    )
-
-
-def to_json(reports: Sequence[DeviceReport]) -> str:
-    """All metrics and workloads with comparisons, remarks and labels; the raw samples stay in the reports."""
-    return json.dumps(_data(build_table(reports)), indent=1, sort_keys=True, allow_nan=False) + "\n"
-
-
-def _data(table: Table) -> dict[str, Any]:
-    return {
-        "schema_version": 1,
-        "rows": [
-            {
-                "name": row.name,
-                "role": row.role,
-                "labels": list(row.labels),
-                "report": row.report.model_dump(mode="json", exclude={"samples", "processes"}),
-            }
-            for row in table.rows
-        ],
-        "comparisons": [asdict(comparison) for comparison in table.comparisons],
-        "speeds": [asdict(speed) for speed in table.speeds],
-        "remarks": list(table.remarks),
-    }
-
-
-def to_markdown(reports: Sequence[DeviceReport]) -> str:
-    """A GitHub table with the same numbers; every text from a report is escaped."""
-    table = build_table(reports)
-    lines = [f"# {_escape(_title(table))}", ""]
-    lines.append("| Artifact | " + " | ".join(_escape(METRICS[c].title) for c in table.columns) + " |")
-    lines.append("|---" + "|---:" * len(table.columns) + "|")
-    for row in table.rows:
-        said = "".join(f" **{label}**" for label in row.labels)
-        cells = [
-            _escape(cell.text)
-            + (f" ({_escape(cell.interval)})" if cell.interval else "")
-            + (f" <sup>{cell.note}</sup>" if cell.note else "")
-            for cell in row.cells
-        ]
-        lines.append(f"| {_escape(row.name)} ({_escape(row.role)}){said} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {_escape(_sentence(c))}" for c in table.comparisons)]
-    lines += [f"- {_escape(_speed(s))}" for s in table.speeds]
-    lines += [f"- Mind: {_escape(remark)}" for remark in table.remarks]
-    if table.footnotes:
-        lines += ["", "Not measured:", ""]
-        lines += [f"{number}. {_escape(note)}" for number, note in enumerate(table.footnotes, start=1)]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _escape(text: str) -> str:
-    """Plain text in Markdown: no tag, link, table cell or emphasis may come out of a report."""
-    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", safe)
-
-
-def to_html(reports: Sequence[DeviceReport]) -> str:
-    """One page: autoescaped, styles inside, nothing loaded, light and dark; the data ride along as inert JSON."""
-    from jinja2 import Environment
+def _render(document: Document, charts: dict[str, list[dict[str, Any]]]) -> str:
+    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    table = build_table(reports)
     folder = resources.files("olivepress.compare")
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {
-        "printable": printable,
-        "points": _points,
-        "shown": _shown,
-        "speed": _speed,
-        "bytes": _bytes,
-        "ceiling": ceiling_text,
-    }
-    page = env.from_string((folder / "page.html").read_text(encoding="utf-8"))
-    return page.render(
-        title=_title(table),
-        table=table,
-        NULL=NULL,
+    css, js, html = ((folder / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html"))
+    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    env.filters |= FILTERS
+    slugs = {machine: f"m{number}" for number, machine in enumerate(machines(document))}
+    notes = _Notes(document)
+    return env.from_string(html).render(
+        d=document,
+        rows={row.name: row for row in document.rows},
+        slugs=slugs,
+        lm_eval=sorted({name for row in document.rows for name in row.report.lm_eval}),
+        matrix=[(row, [notes.mark(cell(row, metric)) for metric in document.columns]) for row in document.rows],
+        every=[_every(document, name, notes) for name in _known_metrics(document)],
+        notes=notes.found,
+        charts=charts,
+        no_charts="" if charts else NO_VL_CONVERT,
+        groups=_by_machine(document),
+        shown_examples=[_example(example) for example in document.examples[:PAGE_OF_EXAMPLES]],
         metrics=METRICS,
-        cells=WORKLOAD_COLUMNS,
-        lm_eval=sorted({name for row in table.rows for name in row.report.lm_eval}),
-        css=Markup((folder / "page.css").read_text(encoding="utf-8")),
-        data=Markup(_inert(_data(table))),
+        MARKS=MARKS,
+        NULL=NULL,
+        CARD_METRICS=CARD_METRICS,
+        WORKLOAD_METRICS=WORKLOAD_METRICS,
+        script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
+        css=Markup(css),
+        js=Markup(js),
+        data=Markup(_inert(as_data(document))),
     )
 
 
-def _bytes(value: int | None) -> str:
-    return NULL if value is None else format_value("bytes", value)
+class _Notes:
+    """Reasons for what is not measured, numbered: the document's footnotes first, then what only a long table has."""
+
+    def __init__(self, document: Document) -> None:
+        self.found: dict[str, list[str]] = {printable(reason): list(titles) for reason, titles in document.footnotes}
+
+    def mark(self, found: Any) -> tuple[Any, int | None]:
+        """The cell with the number of its note, or None where it has a value."""
+        if not found.reason:
+            return found, None
+        titles = self.found.setdefault(found.reason, [])
+        title = metric_title(found.metric)
+        if title not in titles:
+            titles.append(title)
+        return found, list(self.found).index(found.reason) + 1
 
 
-def ceiling_text(ceiling: Ceiling) -> str:
-    """What the machine can do at most, in words."""
-    return (
-        f"reads {ceiling.read_bytes_per_s / 1e9:.1f} GB/s, multiplies {ceiling.matrix_flops / 1e9:.0f} GFLOP/s, "
-        f"{ceiling.threads} threads"
-    )
+def _known_metrics(document: Document) -> list[str]:
+    others = {name for row in document.rows for name in row.report.metrics} - set(METRICS)
+    return [*METRICS, *sorted(others)]
 
 
-def _shown(measurement: Measurement | None) -> str:
-    if measurement is None or measurement.value is None:
-        return NULL
-    return format_value(measurement.unit, measurement.value)
+def _every(document: Document, metric: str, notes: _Notes) -> tuple[str, str, list[tuple[Any, int | None]]]:
+    description = METRICS[metric].description if metric in METRICS else ""
+    return metric, description, [notes.mark(cell(row, metric)) for row in document.rows]
+
+
+def _by_machine(document: Document) -> list[tuple[str, list[Row]]]:
+    return [(m, [row for row in document.rows if row.machine == m]) for m in machines(document)]
+
+
+def _charts(document: Document) -> dict[str, list[dict[str, Any]]]:
+    """kind → what stands in its section: an <svg> or why there is none; empty where charts cannot be drawn."""
+    from markupsafe import Markup
+
+    if not can_draw():
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    labels = {machine: [label for row in there for label in row.labels] for machine, there in _by_machine(document)}
+    for chart in make_charts(document):
+        entry: dict[str, Any] = {"about": chart.about, "machines": chart.machines, "svg": "", "title": "", "why": ""}
+        entry["labels"] = list(dict.fromkeys(label for m in chart.machines for label in labels.get(m, ())))
+        if isinstance(chart, Chart):
+            entry |= {"svg": Markup(render_svg(chart.spec)), "title": chart.spec["title"]}
+            # Bars say their own numbers.
+            entry["words"] = chart.spec["usermeta"]["words"] if chart.kind in IN_WORDS else []
+        else:
+            entry["why"] = chart.why
+        found[chart.kind].append(entry)
+    return found
+
+
+def _example(example: Example) -> dict[str, Any]:
+    right = sum(answer.correct for answer in example.answers)
+    return {"example": example, "right": right, "of": len(example.answers)}
+
+
+def multiline(text: str) -> str:
+    """``printable``, with the lines of an answer left as lines."""
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    return "\n".join(printable(line) for line in lines)
+
+
+def _verdict_machines(verdict: Verdict, rows: dict[str, Row], slugs: dict[str, str]) -> str:
+    there = dict.fromkeys(rows[name].machine for name in (verdict.a, verdict.b) if name in rows)
+    return " ".join(slugs[machine] for machine in there)
+
+
+def _verdict_labels(verdict: Verdict, rows: dict[str, Row]) -> list[str]:
+    return list(dict.fromkeys(label for name in (verdict.a, verdict.b) if name in rows for label in rows[name].labels))
 
 
 def _inert(data: dict[str, Any]) -> str:
     """JSON for inside a <script>: no '<' is left, so no report can close the element or open a comment."""
-    text = json.dumps(data, sort_keys=True, allow_nan=False)
+    text = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def write_report_page(reports: Sequence[DeviceReport], out_dir: Path) -> dict[str, Path]:
-    """Write report.html, report.md and report.json into ``out_dir`` (each whole or not at all); kind → path."""
+def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
+    """Write report.html, .md, .json and .csv into ``out_dir`` (each whole or not at all); kind → path.
+
+    SetupError when the disk does not take them.
+    """
     made = {
-        "html": (out_dir / "report.html", to_html(reports)),
-        "markdown": (out_dir / "report.md", to_markdown(reports)),
-        "json": (out_dir / "report.json", to_json(reports)),
+        "html": (out_dir / "report.html", to_html(document)),
+        "markdown": (out_dir / "report.md", to_markdown(document)),
+        "json": (out_dir / "report.json", to_json(document)),
+        "csv": (out_dir / "report.csv", to_csv(document)),
     }
     for path, text in made.values():
         write_text(path, text)
     return {kind: path for kind, (path, _) in made.items()}
+
+
+FILTERS: dict[str, Any] = {
+    "bytes_text": bytes_text,
+    "ceiling": ceiling_text,
+    "cell": cell,
+    "detectable": detectable_text,
+    "difference": difference_value,
+    "difference_interval": difference_interval,
+    "measurement": measurement_cell,
+    "multiline": multiline,
+    "p_text": p_text,
+    "pair": pair,
+    "printable": printable,
+    "provider": provider_text,
+    "short_name": short_name,
+    "title_of": metric_title,
+    "value_text": value_text,
+    "verdict_labels": _verdict_labels,
+    "verdict_machines": _verdict_machines,
+}

@@ -1,0 +1,180 @@
+"""Loaded reports → the Document: rows in order, verdicts, decisions, and what is told beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from olivepress.compare.comparable import refusal
+from olivepress.compare.decide import Budgets, candidate_pairs, decide
+from olivepress.compare.document import Answer, Document, Example, Row, Step
+from olivepress.compare.load import Loaded
+from olivepress.compare.table import COLUMNS, OPTIONAL, labels, names, order, printable, role
+from olivepress.compare.verdicts import Pair, judge
+from olivepress.measure.examples import read_examples
+from olivepress.measure.registry import METRICS
+from olivepress.measure.report import DeviceReport
+
+__all__ = ["compare", "ladder_pairs", "rows_of"]
+
+MOST_EXAMPLES = 2000
+MOST_CHARACTERS = 2_000_000  # of all answers on the page: it stays far below 5 MB
+MOST_REMARKS = 40
+
+
+def compare(
+    loaded: Sequence[Loaded],
+    *,
+    budgets: Budgets | None = None,
+    training: Mapping[str, tuple[Step, ...]] | None = None,
+    with_examples: bool = True,
+) -> Document:
+    """Everything that can be said of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
+
+    RecipeError for a limit of no metric; ReportError for examples that are not those of their report.
+    """
+    ordered = sorted(loaded, key=lambda item: order(item.report))
+    rows = rows_of(ordered)
+    by_name = {row.name: item for row, item in zip(rows, ordered, strict=True)}
+    wanted = dict.fromkeys([*ladder_pairs(rows), *candidate_pairs(rows, budgets or {})])
+    verdicts = judge([Pair(a=by_name[a], b=by_name[b], name_a=a, name_b=b) for a, b in wanted])
+    examples, left_out = _examples(rows) if with_examples else ((), 0)
+    return Document(
+        title=_title(rows),
+        columns=tuple(c for c in COLUMNS if c not in OPTIONAL or any(_has(row, c) for row in rows)),
+        rows=rows,
+        decisions=decide(rows, verdicts, budgets or {}),
+        verdicts=tuple(verdicts),
+        remarks=_remarks(rows),
+        footnotes=_footnotes(rows),
+        examples=examples,
+        examples_left_out=left_out,
+        training=dict(training or {}),
+    )
+
+
+def rows_of(ordered: Sequence[Loaded]) -> tuple[Row, ...]:
+    """One row per report, with a name that no other has."""
+    return tuple(
+        Row(
+            name=name,
+            role=role(item.report),
+            machine=printable(item.report.machine.id),
+            labels=labels(item.report),
+            report=item.report,
+            itl_ms=item.itl_ms,
+            decode_by_round=tuple(item.by_round.get("decode_tps", {}).values()),
+        )
+        for item, name in zip(ordered, names([item.report for item in ordered]), strict=True)
+    )
+
+
+def _has(row: Row, metric: str) -> bool:
+    measurement = row.report.metrics.get(metric)
+    return measurement is not None and measurement.value is not None
+
+
+def _title(rows: Sequence[Row]) -> str:
+    recipes = sorted({printable(row.report.recipe) for row in rows})
+    machines = sorted({row.machine for row in rows})
+    return f"{_some(recipes)} on {_some(machines)}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts) if len(texts) <= 4 else f"{', '.join(texts[:3])} and {len(texts) - 3} more"
+
+
+def ladder_pairs(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Each row with the one before it on the ladder of its recipe and data.
+
+    Few-shot and fine-tuned against base, fine-tuned against few-shot as well (what it bought over prompting), merged
+    against fine-tuned, exports against merged or fine-tuned, quantized against the export that is not. Where the parent
+    was not measured: against whatever stands first.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        data = row.report.dataset
+        if data is not None:
+            groups.setdefault((row.report.recipe, data.version, data.split), []).append(row)
+    found = []
+    for group in groups.values():
+        by_role: dict[str, list[Row]] = {}
+        for row in group:
+            by_role.setdefault(row.role, []).append(row)
+        for row in group:
+            found += [(parent.name, row.name) for parent in _parents(row, group[0], by_role)]
+    return found
+
+
+_BEFORE = {
+    "few-shot": ("base",),
+    "fine-tuned": ("base", "few-shot"),
+    "merged": ("fine-tuned",),
+    "exported": ("merged", "fine-tuned"),
+    "quantized": ("merged", "fine-tuned"),
+}
+
+
+def _parents(row: Row, first: Row, by_role: Mapping[str, Sequence[Row]]) -> list[Row]:
+    found = []
+    for before in _BEFORE.get(row.role, ()):
+        same = [other for other in by_role.get(before, ()) if other.machine == row.machine]
+        parent = next(iter(same or by_role.get(before, ())), None)
+        if parent is not None and parent is not row:
+            found.append(parent)
+        if found and row.role != "fine-tuned":
+            break
+    return found or ([first] if first is not row else [])
+
+
+def _remarks(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Warnings of the reports, and what is not comparable on the page as a whole."""
+    said = [f"{row.name}: {printable(warning)}" for row in rows for warning in row.report.warnings]
+    first: dict[str, DeviceReport] = {}
+    for row in rows:
+        for metric, what in (("exact_match", "task metrics"), ("perplexity", "perplexity"), ("decode_tps", "latency")):
+            if not _has(row, metric):
+                continue
+            why = refusal(first.setdefault(metric, row.report), row.report, metric)
+            if why:
+                said.append(f"{what}: {printable(why)}")
+    unique = list(dict.fromkeys(said))
+    if len(unique) > MOST_REMARKS:
+        return (*unique[:MOST_REMARKS], f"and {len(unique) - MOST_REMARKS} more remarks in the reports")
+    return tuple(unique)
+
+
+def _footnotes(rows: Sequence[Row]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Reason → titles of the metrics that are null for it, in the order in which they are met."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, metric in METRICS.items():
+            measurement = row.report.metrics.get(name)
+            if measurement is None or measurement.value is None:
+                reason = (measurement.reason if measurement else None) or "not in this report"
+                found.setdefault(printable(reason), {})[metric.title] = None
+    return tuple((reason, tuple(titles)) for reason, titles in found.items())
+
+
+def _examples(rows: Sequence[Row]) -> tuple[tuple[Example, ...], int]:
+    """Examples with the answers of all rows: those on which the rows do not agree, then the others, as they fit."""
+    asked: dict[str, tuple[str, str | None]] = {}
+    answers: dict[str, list[Answer]] = {}
+    for row in rows:
+        for example in read_examples(row.report) or []:
+            key = str(example["id"])
+            label = example.get("label")
+            asked.setdefault(key, (str(example.get("expected", "")), label if isinstance(label, str) else None))
+            output = str(example.get("output", ""))
+            answers.setdefault(key, []).append(Answer(row=row.name, output=output, correct=example["correct"]))
+        if sum(len(found) for found in answers.values()) > 50 * MOST_EXAMPLES:  # a thousand reports: enough is read
+            break
+    order = sorted(answers, key=lambda key: (len({a.correct for a in answers[key]}) == 1, key))
+    kept: list[Example] = []
+    room = MOST_CHARACTERS
+    for key in order[:MOST_EXAMPLES]:
+        expected, label = asked[key]
+        room -= len(expected) + sum(len(a.output) + len(a.row) + 20 for a in answers[key])
+        if room < 0:
+            break
+        kept.append(Example(id=key, expected=expected, label=label, answers=tuple(answers[key])))
+    return tuple(kept), len(order) - len(kept)

@@ -1,0 +1,79 @@
+"""Reports → what a comparison needs of them: small enough that a thousand fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from olivepress.errors import ReportError
+from olivepress.measure.examples import Scores, read_scores
+from olivepress.measure.report import DeviceReport, LatencySample, read_report
+
+__all__ = ["Loaded", "load"]
+
+QUANTILES = 101
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A report without its raw samples, and what was made of them.
+
+    ``by_round``: metric (decode_tps, ttft_ms) → round → median over its repetitions, of the headline workload.
+    ``itl_ms``: 101 quantiles of the time between tokens there. ``scores`` are None where the examples stayed behind.
+    """
+
+    report: DeviceReport
+    by_round: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    itl_ms: tuple[float, ...] = ()
+    scores: Scores | None = None
+
+
+def load(paths: Sequence[Path], *, progress: Callable[[int, int], None] = lambda *_: None) -> list[Loaded]:
+    """Read and verify reports with the examples beside them, in the order given; copies of a report count once.
+
+    ReportError for no report at all, and naming the first file that cannot be believed.
+    """
+    if not paths:
+        raise ReportError("there are no reports to compare", next_step="olivepress bench writes one")
+    found: list[Loaded] = []
+    seen: set[str] = set()
+    ids: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for done, path in enumerate(paths, start=1):
+        report = read_report(path)
+        if report.report_sha256 not in seen:
+            found.append(_loaded(report, ids))
+        seen.add(report.report_sha256)
+        progress(done, len(paths))
+    return found
+
+
+def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -> Loaded:
+    scores = read_scores(report)
+    if scores is not None:  # reports of one dataset share their ids: one tuple for all of them
+        scores = Scores(ids=ids.setdefault(scores.ids, scores.ids), values=scores.values)
+    chosen = [sample for sample in report.samples if sample.workload == report.headline_workload and sample.step_ms]
+    small = report.model_copy(update={"samples": (), "processes": ()})
+    small._source = report.source
+    return Loaded(report=small, by_round=_by_round(chosen), itl_ms=_quantiles(chosen), scores=scores)
+
+
+def _by_round(samples: Iterable[LatencySample]) -> dict[str, dict[int, float]]:
+    rates: dict[int, list[float]] = {}
+    first: dict[int, list[float]] = {}
+    for sample in samples:
+        rates.setdefault(sample.round, []).append(1e3 * len(sample.step_ms) / sum(sample.step_ms))
+        first.setdefault(sample.round, []).append(sample.ttft_ms)
+    found = {"decode_tps": rates, "ttft_ms": first}
+    return {
+        metric: {number: float(np.median(values)) for number, values in sorted(rounds.items())}
+        for metric, rounds in found.items()
+        if rounds
+    }
+
+
+def _quantiles(samples: Iterable[LatencySample]) -> tuple[float, ...]:
+    steps = [ms for sample in samples for ms in sample.step_ms]
+    return tuple(np.quantile(steps, np.linspace(0.0, 1.0, QUANTILES)).tolist()) if steps else ()
