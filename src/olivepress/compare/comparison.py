@@ -37,15 +37,16 @@ def compare(
     by_name = {row.name: item for row, item in zip(rows, ordered, strict=True)}
     wanted = dict.fromkeys([*ladder_pairs(rows), *candidate_pairs(rows, budgets or {})])
     verdicts = judge([Pair(a=by_name[a], b=by_name[b], name_a=a, name_b=b) for a, b in wanted])
+    columns = tuple(c for c in COLUMNS if c not in OPTIONAL or any(_has(row, c) for row in rows))
     examples, left_out = _examples(rows) if with_examples else ((), 0)
     return Document(
         title=_title(rows),
-        columns=tuple(c for c in COLUMNS if c not in OPTIONAL or any(_has(row, c) for row in rows)),
+        columns=columns,
         rows=rows,
         decisions=decide(rows, verdicts, budgets or {}),
         verdicts=tuple(verdicts),
         remarks=_remarks(rows),
-        footnotes=_footnotes(rows),
+        footnotes=_footnotes(rows, columns),
         examples=examples,
         examples_left_out=left_out,
         training=dict(training or {}),
@@ -143,15 +144,15 @@ def _remarks(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _footnotes(rows: Sequence[Row]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Reason → titles of the metrics that are null for it, in the order in which they are met."""
+def _footnotes(rows: Sequence[Row], columns: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Reason → titles of the columns that are null for it, in the order in which they are met."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
-        for name, metric in METRICS.items():
+        for name in columns:
             measurement = row.report.metrics.get(name)
             if measurement is None or measurement.value is None:
                 reason = (measurement.reason if measurement else None) or "not in this report"
-                found.setdefault(printable(reason), {})[metric.title] = None
+                found.setdefault(printable(reason), {})[METRICS[name].title] = None
     return tuple((reason, tuple(titles)) for reason, titles in found.items())
 
 

@@ -58,7 +58,7 @@ def candidate_pairs(rows: Sequence[Row], budgets: Budgets) -> list[tuple[str, st
     """Names of the artifacts that have to be compared with one another to decide, machine by machine."""
     found = []
     for group in _groups(rows).values():
-        fits = [row for row in group if all(check.holds for check in check_limits(row, budgets)) and _speed(row)]
+        fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
         if len(fits) > MANY:
             fits = [row for row in fits if not any(_beats(other, row) for other in fits)]
         found += [(a.name, b.name) for a, b in combinations(fits, 2)]
@@ -121,6 +121,9 @@ def _decide(machine: str, recipe: str, group: Sequence[Row], budgets: Budgets, l
     checks = {row.name: check_limits(row, budgets) for row in group}
     why: dict[str, list[str]] = {row.name: [c.text for c in checks[row.name] if not c.holds] for row in group}
     outcome: dict[str, Outcome] = {row.name: _first_outcome(row, checks[row.name]) for row in group}
+    for row in group:
+        if row.report.random_weights:
+            why[row.name].append("its weights are random: nothing that was measured of its answers means anything")
     fits = [row for row in group if outcome[row.name] == "fits"]
     for row in fits:
         ruler = next((other for other in fits if _dominates(other.name, row.name, lookup)), None)
@@ -133,12 +136,13 @@ def _decide(machine: str, recipe: str, group: Sequence[Row], budgets: Budgets, l
     for row in front:
         if row in chosen and len(chosen) == 1:
             outcome[row.name] = "recommended"
+    rule = _rule(front, limited, alone=len(group) == 1)
     return Decision(
         machine=machine,
         recipe=recipe,
         chosen=tuple(row.name for row in chosen),
         headline=_headline(machine, chosen, group, outcome),
-        reasons=(*_rule(front, limited), *reasons),
+        reasons=(*rule, *reasons),
         candidates=tuple(
             Candidate(
                 name=row.name,
@@ -153,7 +157,7 @@ def _decide(machine: str, recipe: str, group: Sequence[Row], budgets: Budgets, l
 
 
 def _first_outcome(row: Row, checks: Sequence[LimitCheck]) -> Outcome:
-    if not _speed(row):
+    if not _speed(row) or row.report.random_weights:
         return "not measured"
     if any(check.holds is False for check in checks):
         return "over budget"
@@ -197,11 +201,13 @@ def _choose(front: Sequence[Row], lookup: Lookup, limited: bool) -> tuple[list[R
     return left, reasons
 
 
-def _rule(front: Sequence[Row], limited: bool) -> tuple[str, ...]:
+def _rule(front: Sequence[Row], limited: bool, *, alone: bool) -> tuple[str, ...]:
     if not front:
         return ()
+    if alone:
+        return ("it is the only one that was measured here",)
     if len(front) == 1:
-        return ("it is the only one that is left by the budget and by what the others can do",)
+        return ("it is the only one that the budget and the others leave",)
     if limited:
         return ("the budget says how much accuracy is enough, so speed decides among what holds it",)
     return ("the budget sets no limit to what accuracy may be lost, so accuracy decides before speed",)

@@ -158,7 +158,7 @@ def numbers(verdict: Verdict) -> tuple[str, ...]:
         parts.append(f"{value_text(verdict.metric, verdict.value_a)} → {value_text(verdict.metric, verdict.value_b)}")
     if verdict.difference is not None:
         parts.append(difference_text(verdict))
-    if verdict.n:
+    if verdict.n > 1:
         parts.append(f"n={verdict.n} pairs")
     if verdict.lost or verdict.gained:
         parts.append(f"lost {verdict.lost}, gained {verdict.gained}")

@@ -27,6 +27,8 @@ __all__ = ["render_terminal"]
 
 CALL_STYLES = {"better": "green", "worse": "red", "cannot tell": "dim", "not comparable": "yellow"}
 OUTCOME_STYLES = {"recommended": "bold green", "fits": "green", "dominated": "dim", "over budget": "red"}
+# The page has all metrics; here those that decide.
+SHOWN = ("exact_match", "label_accuracy_constrained", "perplexity", "ttft_ms", "decode_tps", "size_on_disk_bytes")
 GAP = 2  # spaces between columns
 WIDE = 14  # letters of an interval that still stand in one line
 
@@ -47,8 +49,9 @@ def render_terminal(document: Document) -> Group:
         rows = [row for row in document.rows if row.machine == machine]
         if rows:
             parts += [Text(), Text(f"Measured on {printable(machine)}", style="bold"), _Grid(document, rows, common)]
-    if document.verdicts:
-        parts += [Text(), Text("Differences", style="bold"), _Verdicts(document.verdicts)]
+    verdicts = tuple(verdict for verdict in document.verdicts if verdict.metric in SHOWN)
+    if verdicts:
+        parts += [Text(), Text("Differences", style="bold"), _Verdicts(verdicts)]
     parts += _notes(document)
     return Group(*parts)
 

@@ -35,6 +35,7 @@ MEANS = tuple(EXAMPLE_SCORES)
 ROUNDS = ("ttft_ms", "decode_tps")
 INTERVALS = ("perplexity", "kl_divergence", "kl_top256")
 BYTES = {"peak_memory_bytes": 0.05, "size_on_disk_bytes": 0.01}  # relative difference below which nothing is said
+DEVICE_ONLY = (*ROUNDS, *BYTES, "kl_divergence", "kl_top256")  # a PyTorch model is not shipped, nor its own parent
 JUDGED = (*SHARES, *MEANS, *INTERVALS, *ROUNDS, *BYTES)
 COLUMNS = 256  # comparisons that share one set of resamples: bounds the matrix
 
@@ -59,7 +60,10 @@ class _Means:
 
 
 def judge(pairs: Sequence[Pair], metrics: Sequence[str] = JUDGED) -> list[Verdict]:
-    """Verdicts of all pairs, in their order and that of ``metrics``; a metric that neither has is left out."""
+    """Verdicts of all pairs, in their order and that of ``metrics``; a metric that neither has is left out.
+
+    So is what is measured of exports only where one of the two is a PyTorch model.
+    """
     found: list[Verdict | _Means] = []
     for pair in pairs:
         for metric in metrics:
@@ -71,7 +75,8 @@ def judge(pairs: Sequence[Pair], metrics: Sequence[str] = JUDGED) -> list[Verdic
 
 def _one(pair: Pair, metric: str) -> Verdict | _Means | None:
     a, b = (side.report.metrics.get(metric) for side in (pair.a, pair.b))
-    if _none(a) and _none(b):
+    at_the_desk = "pytorch" in (pair.a.report.runtime, pair.b.report.runtime)
+    if (_none(a) and _none(b)) or (at_the_desk and metric in DEVICE_ONLY):
         return None
     open_ = Verdict(
         a=pair.name_a,
