@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.compare import compare, load
+from olivepress.compare import compare, load, to_html
 from olivepress.compare.comparison import MOST_EXAMPLES, MOST_REMARKS
+from olivepress.compare.excerpt import MOST_DECISIONS, excerpt
 from olivepress.errors import ReportError
 from olivepress.measure.importers import import_results
 from olivepress.measure.report import DatasetUsed, LatencySample, write_report
+from tests.measure.factory import MACHINE
 
 from .conftest import WriteReport
 
@@ -132,3 +134,17 @@ def test_a_large_split_is_cut_and_counted(put: WriteReport) -> None:
     document = compare(load([put("export-cpu-int4", outcomes=outcomes, dataset=data)]))
     assert len(document.examples) == MOST_EXAMPLES and document.examples_left_out == 100
     assert json.dumps([e.id for e in document.examples]) == json.dumps(sorted(outcomes)[:MOST_EXAMPLES])
+
+
+def test_a_large_comparison_fits_one_page(put: WriteReport) -> None:
+    """All decisions are on it; of the rows those that the first decisions rest on, and how many are not."""
+    machines = [MACHINE.model_copy(update={"id": f"box-{n:02d}"}) for n in range(30)]
+    paths = [put(f"export-{job}", machine=m) for m in machines for job in ("cpu-int4", "cpu-int8", "cpu-fp32")]
+    document = compare(load(paths))
+    assert len(document.rows) == 90 and len(document.decisions) == 30
+    small = excerpt(document)
+    assert len(small.rows) == 36 and len(small.decisions) == MOST_DECISIONS
+    assert small.remarks[0].startswith("54 of 90 reports are not on this page")
+    page = to_html(document)
+    assert "All 30 decisions" in page and all(f"box-{n:02d}" in page for n in range(30))
+    assert excerpt(small) is small

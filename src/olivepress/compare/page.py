@@ -12,7 +12,8 @@ from typing import Any
 
 from olivepress.compare.chart_svg import INSTALL, can_draw, render_svg
 from olivepress.compare.charts import KINDS, Chart, make_charts
-from olivepress.compare.document import Document, Example, Row, Verdict
+from olivepress.compare.document import Decision, Document, Example, Row, Verdict
+from olivepress.compare.excerpt import excerpt
 from olivepress.compare.formats import as_data, to_csv, to_json, to_markdown
 from olivepress.compare.phrases import (
     MARKS,
@@ -50,17 +51,19 @@ def to_html(document: Document) -> str:
 
     ValueError for a number that is not finite. Without vl-convert the page has no charts and says so.
     """
+    every_decision = document.decisions
+    document = excerpt(document)
     charts = _charts(document)
-    page = _render(document, charts)
+    page = _render(document, charts, every_decision)
     while len(page.encode("utf-8")) > MAX_BYTES and document.examples:
         kept = document.examples[: len(document.examples) * 4 // 5]
         left_out = document.examples_left_out + len(document.examples) - len(kept)
         document = dataclasses.replace(document, examples=kept, examples_left_out=left_out)
-        page = _render(document, charts)
+        page = _render(document, charts, every_decision)
     return page
 
 
-def _render(document: Document, charts: dict[str, list[dict[str, Any]]]) -> str:
+def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_decision: tuple[Decision, ...]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -72,6 +75,7 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]]) -> str:
     notes = _Notes(document)
     return env.from_string(html).render(
         d=document,
+        every_decision=every_decision if len(every_decision) > len(document.decisions) else (),
         rows={row.name: row for row in document.rows},
         slugs=slugs,
         lm_eval=sorted({name for row in document.rows for name in row.report.lm_eval}),

@@ -1,0 +1,52 @@
+"""The part of a large comparison that one page can hold: the decisions first, with the rows that they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from olivepress.compare.document import Document, Row
+
+__all__ = ["MOST_DECISIONS", "MOST_ROWS", "excerpt"]
+
+MOST_ROWS, MOST_DECISIONS = 60, 12
+
+
+def excerpt(document: Document) -> Document:
+    """The document itself where it fits; else its first decisions, their rows, and what is said of these.
+
+    A remark says what was left out and where it is. Nothing in a row is shortened.
+    """
+    if len(document.rows) <= MOST_ROWS and len(document.decisions) <= MOST_DECISIONS:
+        return document
+    decisions = document.decisions[:MOST_DECISIONS]
+    places = {(decision.machine, decision.recipe) for decision in decisions}
+    recipes = {decision.recipe for decision in decisions}
+    kept = [row for row in document.rows if _belongs(row, places, recipes)] or list(document.rows)
+    kept = kept[:MOST_ROWS]
+    names = {row.name for row in kept}
+    left_out = len(document.rows) - len(kept)
+    said = (
+        f"{left_out} of {len(document.rows)} reports are not on this page: report.json and report.csv hold all of them"
+    )
+    examples = [
+        replace(example, answers=tuple(answer for answer in example.answers if answer.row in names))
+        for example in document.examples
+    ]
+    shown = tuple(example for example in examples if example.answers)
+    return replace(
+        document,
+        rows=tuple(kept),
+        decisions=decisions,
+        verdicts=tuple(v for v in document.verdicts if v.a in names and v.b in names),
+        remarks=((said, *document.remarks) if left_out else document.remarks),
+        examples=shown,
+        examples_left_out=document.examples_left_out + len(examples) - len(shown),
+        training={recipe: steps for recipe, steps in document.training.items() if recipe in recipes},
+    )
+
+
+def _belongs(row: Row, places: set[tuple[str, str]], recipes: set[str]) -> bool:
+    """A candidate of a decision, or the PyTorch model that it came from."""
+    if row.report.runtime == "pytorch":
+        return row.report.recipe in recipes
+    return (row.machine, row.report.recipe) in places
