@@ -311,7 +311,7 @@ def compare(
         if out is not None:
             print(f"page: {write_report_page(document, out)['html']}", file=sys.stderr)
         if baseline:
-            _gate(items, baseline)
+            _gate(items, baseline, out, as_markdown=form is _Format.markdown and not as_json)
 
 
 @app.command()
@@ -341,14 +341,19 @@ def history(
     print(f"page: {out}")
 
 
-def _gate(items: list[Any], baseline: list[str]) -> None:
+def _gate(items: list[Any], baseline: list[str], out: Path | None, *, as_markdown: bool) -> None:
     """Say whether it passes, and exit with its code."""
-    from olivepress.compare import find_reports, gate, load
+    from olivepress.compare import find_reports, gate, gate_markdown, load
     from olivepress.compare.gate import EXIT
+    from olivepress.measure.report import write_text
 
     with find_reports(baseline) as paths:
         found = gate(items, load(paths))
     print("\n".join([f"gate: {found.result}", *(f"  {reason}" for reason in found.reasons)]), file=sys.stderr)
+    if as_markdown:
+        sys.stdout.write(f"\n{gate_markdown(found)}")
+    if out is not None:
+        write_text(out / "gate.md", gate_markdown(found))
     raise typer.Exit(EXIT[found.result])
 
 

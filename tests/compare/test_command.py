@@ -35,12 +35,10 @@ def test_every_format(put: WriteReport, tmp_path: Path, olivepress: Cli) -> None
     path = report(put, 190)
     table = olivepress("compare", path, "--out", str(tmp_path / "out"))
     assert table.returncode == 0 and "ship export-cpu-int4" in table.stdout and "95.0 %" in table.stdout
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "report.csv",
-        "report.html",
-        "report.json",
-        "report.md",
-    ]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["plots", "report.csv", "report.html", "report.json", "report.md"]
+    plots = sorted(path.suffix for path in (tmp_path / "out" / "plots").iterdir())
+    assert plots and plots.count(".png") == plots.count(".svg")
     found = json.loads(olivepress("compare", path, "--format", "json").stdout)
     assert found["rows"][0]["report"]["metrics"]["exact_match"]["value"] == 0.95
     assert json.loads(olivepress("compare", path, "--json").stdout) == found
@@ -68,12 +66,15 @@ def test_the_budget_of_a_recipe(put: WriteReport, tmp_path: Path, olivepress: Cl
     [(190, 1e6, 0, "gate: pass"), (150, 1e6, 1, "gate: worse"), (190, 2e6, 1, "gate: worse")],
 )
 def test_the_gate_tells_a_pipeline(
-    put: WriteReport, olivepress: Cli, right: int, size: float, code: int, says: str
+    put: WriteReport, tmp_path: Path, olivepress: Cli, right: int, size: float, code: int, says: str
 ) -> None:
     before = report(put, 190, timed=False)
     now = report(put, right, size, timed=False, created_at="2026-11-21T00:00:00+00:00")
-    done = olivepress("compare", now, "--gate", before)
+    done = olivepress("compare", now, "--gate", before, "--format", "markdown", "--out", str(tmp_path / "out"))
     assert done.returncode == code and says in done.stderr, done.stderr
+    summary = (tmp_path / "out" / "gate.md").read_text()
+    assert summary.startswith(f"## {says.capitalize()}") and summary in done.stdout
+    assert "| export-cpu-int4 | Exact match | 95.0 % → " in summary
 
 
 def test_the_gate_says_when_it_cannot_tell(put: WriteReport, olivepress: Cli) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from olivepress.compare.history import NOT_COMMITTED, change_points, read_history
+from olivepress.compare.history import NOT_COMMITTED, Series, change_points, read_history
+from olivepress.compare.history_page import history_html
 from olivepress.errors import UsageError
 from olivepress.measure.report import measured, write_report
 from tests.measure.factory import make_report
@@ -28,7 +30,9 @@ def test_equal_levels_are_seldom_called_changed() -> None:
     assert false <= 20  # one in ten at most, over all positions of a series
 
 
-def test_the_history_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_of_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, olivepress: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="next: run it in the repository"):
         read_history()
@@ -66,3 +70,14 @@ def test_the_history_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.with_name("old.json").unlink()
     (series,), refused = read_history()
     assert len(refused) == 1 and "schema version 1" in refused[0]
+    done = olivepress("history")
+    assert (
+        done.returncode == 0 and "decode_tps: 9 reports, 1 changes" in done.stdout and "schema version 1" in done.stderr
+    )
+    page = Path("benchmarks", "results", "index.html").read_text()
+    assert "new level from" in page and "100 tok/s" in page and "<svg" in page and "<script" not in page
+    hostile = Series(
+        machine="<b>m", recipe="<i>r", job="<script>j", metric="decode_tps", points=series.points, changes=()
+    )
+    shown = history_html([hostile], ["<u>bad"])
+    assert not any(tag in shown for tag in ("<b>m", "<i>r", "<script>j", "<u>bad"))

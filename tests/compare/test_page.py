@@ -168,7 +168,7 @@ def test_lines_of_an_answer_stay_lines() -> None:
 def test_the_files(tmp_path: Path) -> None:
     made = write_report_page(make_document(), tmp_path / "page")
     found = sorted(p.name for p in (tmp_path / "page").iterdir())
-    assert found == ["report.csv", "report.html", "report.json", "report.md"]
+    assert found == ["plots", "report.csv", "report.html", "report.json", "report.md"]
     assert made["html"].read_text().startswith("<!doctype html>")
 
 

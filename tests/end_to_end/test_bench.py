@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
+from scipy.stats import wilcoxon
 
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import DeviceReport, read_report
@@ -40,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "text.txt").write_text("the lamp is on and the door is shut\n" * 30)
     (project / "recipes").mkdir()
     recipe = project / "recipes" / "small.yaml"
-    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-int4", "cuda-int4"])
+    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-fp32", "cpu-int4", "cuda-int4"])
     done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return project
@@ -62,7 +65,7 @@ def test_the_ladder_of_a_recipe(small: Path, olivepress: Cli) -> None:
     done = olivepress("bench", "small", "--quiet")
     assert done.returncode == 0, done.stderr
     found = reports_of(small)
-    assert sorted(found) == ["base", "export-cpu-int4", "few-shot", "finetune", "merge"]
+    assert sorted(found) == ["base", "export-cpu-fp32", "export-cpu-int4", "few-shot", "finetune", "merge"]
     for report in found.values():
         assert set(report.metrics) == set(METRICS)
         assert all((m.value is None) == bool(m.reason) for m in report.metrics.values())
@@ -103,6 +106,42 @@ def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_pat
     assert there.lm_eval["dataset/acc"].value == there.metrics["label_accuracy_constrained"].value
     assert "stay at the desk" in str(there.metrics["kl_divergence"].reason)
     assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
+
+
+def test_the_decision_is_the_written_out_one(small: Path, olivepress: Cli) -> None:
+    """Two targets measured by the pipeline; scipy's tests and the rule by hand say what the page must recommend."""
+    recipe = small / "recipes" / "small.yaml"
+    fields = yaml.safe_load(recipe.read_text())
+    fields["benchmark"] |= {"rounds": 10, "few_shot": 0, "workloads": [[16, 8]]}
+    recipe.write_text(yaml.safe_dump(fields))
+    assert olivepress("bench", "small", "--quiet").returncode == 0
+    done = olivepress("report", "small", "--json")
+    assert done.returncode == 0, done.stderr
+    (decision,) = json.loads(done.stdout)["decisions"]
+    found = reports_of(small)
+    fp32, int4 = found["export-cpu-fp32"], found["export-cpu-int4"]
+    # Six examples cannot show a difference in accuracy: with all six turned, McNemar gives 2 / 64, and Holm doubles it
+    # more than once. So it is speed that decides, round against round, beyond the noise floor; and else the size.
+    expected = "export-cpu-int4"  # the smaller one
+    for metric in ("ttft_ms", "decode_tps"):  # the later one counts first
+        rounds = [
+            {
+                s.round: [
+                    t.ttft_ms if metric == "ttft_ms" else 1 / sum(t.step_ms) for t in r.samples if t.round == s.round
+                ]
+                for s in r.samples
+            }
+            for r in (fp32, int4)
+        ]
+        a, b = (np.array([np.median(values) for _, values in sorted(by_round.items())]) for by_round in rounds)
+        logs = np.log(b / a) if metric == "decode_tps" else np.log(a / b)
+        floor = max(r.metrics["noise_floor"].value or 0.0 for r in (fp32, int4))
+        walsh = [(x + y) / 2 for i, x in enumerate(logs) for y in logs[i:]]
+        if wilcoxon(logs, method="exact").pvalue <= 0.01 and abs(np.expm1(np.median(walsh))) > floor:
+            expected = "export-cpu-int4" if np.median(walsh) > 0 else "export-cpu-fp32"
+    assert decision["chosen"] == [expected], decision
+    page = (small / "runs" / "small" / "report" / "report.html").read_text()
+    assert f"ship {expected}" in page
 
 
 def test_a_provider_that_is_not_here(small: Path, tmp_path: Path, olivepress: Cli) -> None:

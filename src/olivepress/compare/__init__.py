@@ -2,7 +2,7 @@
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Document
-from olivepress.compare.formats import to_csv, to_json, to_markdown
+from olivepress.compare.formats import gate_markdown, to_csv, to_json, to_markdown
 from olivepress.compare.gate import Gate, gate
 from olivepress.compare.load import Loaded, load
 from olivepress.compare.page import to_html, write_report_page
@@ -16,6 +16,7 @@ __all__ = [
     "compare",
     "find_reports",
     "gate",
+    "gate_markdown",
     "load",
     "render_terminal",
     "to_csv",

@@ -13,7 +13,7 @@ from olivepress.compare.chart_spec import WIDTH, Spec, discrete, make_spec, quan
 from olivepress.compare.chart_svg import PALETTE, SHAPES, render_png, render_svg
 from olivepress.compare.document import Decision, Document, Row, Step
 from olivepress.compare.phrases import cell, machines, short_name
-from olivepress.compare.table import format_value, printable
+from olivepress.compare.table import STAGES, format_value, printable
 
 __all__ = [
     "KINDS",
@@ -33,7 +33,6 @@ __all__ = [
 
 Kind = Literal["front", "ladder", "itl", "memory", "size", "placement", "training"]
 KINDS: tuple[Kind, ...] = ("front", "ladder", "itl", "memory", "size", "placement", "training")
-STAGES = ("base", "few-shot", "fine-tuned", "merged", "exported", "quantized")
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4])
 
 

@@ -11,13 +11,32 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from olivepress.compare.document import Decision, Document, Row
-from olivepress.compare.phrases import MARKS, cell, machines, metric_title, sentence, short_name
+from olivepress.compare.gate import Gate
+from olivepress.compare.phrases import (
+    MARKS,
+    cell,
+    difference_text,
+    machines,
+    metric_title,
+    sentence,
+    short_name,
+    value_text,
+)
 from olivepress.compare.table import printable
 from olivepress.compare.terminal import render_terminal
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import Measurement
 
-__all__ = ["CSV_COLUMNS", "SCHEMA_VERSION", "as_data", "render_terminal", "to_csv", "to_json", "to_markdown"]
+__all__ = [
+    "CSV_COLUMNS",
+    "SCHEMA_VERSION",
+    "as_data",
+    "gate_markdown",
+    "render_terminal",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+]
 
 SCHEMA_VERSION = 2
 CSV_COLUMNS = (
@@ -101,6 +120,18 @@ def to_markdown(document: Document) -> str:
     if notes:
         lines += ["## Not measured", "", *(f"{i}. {_escape(note)}" for i, note in enumerate(notes, start=1)), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def gate_markdown(gate: Gate) -> str:
+    """The answer of a gate with what it rests on, for a pull request."""
+    lines = [f"## Gate: {gate.result}", "", *(f"- {_escape(reason)}" for reason in gate.reasons), ""]
+    lines += ["| | Artifact | Metric | Before → now | Difference |", "|---|---|---|---:|---:|"]
+    for verdict in gate.verdicts:
+        before, now = (value_text(verdict.metric, value) for value in (verdict.value_a, verdict.value_b))
+        numbers = f"{_escape(before)} → {_escape(now)} | {_escape(difference_text(verdict))}"
+        head = f"{MARKS[verdict.call]} {verdict.call} | {_escape(verdict.b)} | {_escape(metric_title(verdict.metric))}"
+        lines.append(f"| {head} | {numbers} |")
+    return "\n".join(lines) + "\n"
 
 
 def _listed(title: str, texts: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from olivepress.compare.chart_svg import INSTALL, can_draw, render_svg
+from olivepress.compare.chart_svg import INSTALL, can_draw, render_png, render_svg
 from olivepress.compare.charts import KINDS, Chart, make_charts
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
 from olivepress.compare.excerpt import excerpt
@@ -34,7 +34,8 @@ from olivepress.compare.phrases import (
 )
 from olivepress.compare.table import NULL, printable
 from olivepress.measure.registry import METRICS
-from olivepress.measure.report import write_text
+from olivepress.measure.report import write_bytes, write_text
+from olivepress.recipe import slug
 
 __all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]
 
@@ -177,9 +178,9 @@ def _inert(data: dict[str, Any]) -> str:
 
 
 def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
-    """Write report.html, .md, .json and .csv into ``out_dir`` (each whole or not at all); kind → path.
+    """Write report.html, .md, .json, .csv and the charts in ``plots/`` (each whole or not at all); kind → path.
 
-    SetupError when the disk does not take them.
+    Without vl-convert there are no charts, as the page says. SetupError when the disk does not take them.
     """
     made = {
         "html": (out_dir / "report.html", to_html(document)),
@@ -189,7 +190,18 @@ def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
     }
     for path, text in made.values():
         write_text(path, text)
+    if can_draw():
+        _write_plots(excerpt(document), out_dir / "plots")
     return {kind: path for kind, (path, _) in made.items()}
+
+
+def _write_plots(document: Document, folder: Path) -> None:
+    """Every chart as SVG and as PNG, named by what it shows."""
+    for number, chart in enumerate(make_charts(document), start=1):
+        if isinstance(chart, Chart):
+            stem = folder / f"{number:02d}-{chart.kind}-{slug(chart.about)}"
+            write_text(stem.with_name(f"{stem.name}.svg"), render_svg(chart.spec) + "\n")
+            write_bytes(stem.with_name(f"{stem.name}.png"), render_png(chart.spec))
 
 
 FILTERS: dict[str, Any] = {

@@ -219,12 +219,17 @@ def write_report(report: DeviceReport, path: Path) -> DeviceReport:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) beside ``path``, fsync, rename. SetupError, and no leftovers, when that fails."""
+    """Write ``text`` as UTF-8, see ``write_bytes``."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write beside ``path``, fsync, rename. SetupError, and no leftovers, when that fails."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with beside.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
