@@ -134,3 +134,12 @@ def test_every_limit_of_a_recipe_is_a_metric_in_its_direction() -> None:
     for bad in ("max_exact_match", "min_nothing", "exact_match"):
         with pytest.raises(RecipeError, match=f"budget: {bad} is no limit"):
             check_limits(row, {"all": {bad: 1.0}})
+
+
+def test_of_many_artifacts_only_the_best_are_tested() -> None:
+    # Thirty that are worse in every number than INT4, each a little more than the one before: none is left beside it.
+    many = [artifact(f"cpu-x{n:02d}", right=359 - n, rate=199 - n, size=2.1e8 + n * 1e7) for n in range(30)]
+    document, decision = decided(INT4, *many)
+    assert decision.chosen == ("export-cpu-int4",)
+    assert list(outcomes(decision).values()).count("dominated") == 30
+    assert len([v for v in document.verdicts if v.metric == "decode_tps"]) <= 31  # the ladder's, not all pairs'

@@ -59,10 +59,15 @@ def candidate_pairs(rows: Sequence[Row], budgets: Budgets) -> list[tuple[str, st
     found = []
     for group in _groups(rows).values():
         fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
-        if len(fits) > MANY:
-            fits = [row for row in fits if not any(_beats(other, row) for other in fits)]
-        found += [(a.name, b.name) for a, b in combinations(fits, 2)]
+        found += [(a.name, b.name) for a, b in combinations(_contenders(fits), 2)]
     return found
+
+
+def _contenders(fits: Sequence[Row]) -> Sequence[Row]:
+    """Those that are worth a test: all of them, or of many those that no other beats by its bare values."""
+    if len(fits) <= MANY:
+        return fits
+    return [row for row in fits if not any(_beats(other, row) for other in fits)]
 
 
 def _groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -125,7 +130,12 @@ def _decide(machine: str, recipe: str, group: Sequence[Row], budgets: Budgets, l
         if row.report.random_weights:
             why[row.name].append("its weights are random: nothing that was measured of its answers means anything")
     fits = [row for row in group if outcome[row.name] == "fits"]
+    contenders = _contenders(fits)
     for row in fits:
+        if row not in contenders:
+            outcome[row.name] = "dominated"
+            why[row.name].append("another artifact is at least as good in every number")
+            continue
         ruler = next((other for other in fits if _dominates(other.name, row.name, lookup)), None)
         if ruler is not None:
             outcome[row.name] = "dominated"
