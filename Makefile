@@ -23,7 +23,7 @@ demo: $(STAMP) ## the whole way for the embedded model: fine-tune, merge, int4, 
 	@$(BIN)/olivepress demo
 
 test: $(STAMP) ## the tests (what needs the real data is skipped with a reason when it is absent)
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-long: $(STAMP) ## the long tests: minutes of training and exporting
 	$(BIN)/python -m pytest -m "slow and not real"
