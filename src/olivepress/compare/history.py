@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from olivepress.compare.sources import RESULTS, is_report
-from olivepress.errors import ReportError, SetupError, UsageError
+from olivepress.compare.sources import RESULTS, git, is_report
+from olivepress.errors import ReportError, SetupError
 from olivepress.measure.report import DeviceReport, parse_report
 
 __all__ = ["HISTORY_METRICS", "Point", "Series", "change_points", "read_history"]
@@ -89,25 +88,14 @@ def _add(
 
 def _committed() -> list[tuple[str, str, bytes]]:
     """(commit, path, contents) of every report that a commit added or changed, oldest first."""
-    log = _git("log", "--reverse", "--diff-filter=AM", "--name-only", "-z", "--format=%x01%H", "--", RESULTS.as_posix())
+    log = git("log", "--reverse", "--diff-filter=AM", "--name-only", "-z", "--format=%x01%H", "--", RESULTS.as_posix())
     found = []
     for entry in log.decode("utf-8", "replace").split("\x01")[1:]:
         commit, _, names = entry.partition("\0")
         for name in filter(None, (part.strip("\n") for part in names.split("\0"))):
             if is_report(Path(name)):
-                found.append((commit.strip(), name, _git("cat-file", "blob", f"{commit.strip()}:{name}")))
+                found.append((commit.strip(), name, git("cat-file", "blob", f"{commit.strip()}:{name}")))
     return found
-
-
-def _git(*arguments: str) -> bytes:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ReportError(f"git {arguments[0]}: {error}", next_step="run it where git works") from error
-    if done.returncode:
-        why = done.stderr.decode("utf-8", "replace").strip().split("\n")[0]
-        raise UsageError(f"git {arguments[0]}: {why}", next_step="run it in the repository that holds the reports")
-    return done.stdout
 
 
 def change_points(values: Sequence[float]) -> list[int]:

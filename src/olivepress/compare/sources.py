@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from olivepress.errors import ReportError, UsageError
 
-__all__ = ["RESULTS", "find_reports", "is_report", "reports_of_revision"]
+__all__ = ["RESULTS", "find_reports", "git", "is_report", "reports_of_revision"]
 
 RESULTS = Path("benchmarks", "results")
 NOT_REPORTS = (".", "report.")  # hidden files, and the page's own report.json
@@ -58,10 +58,11 @@ def reports_of_revision(revision: str) -> Iterator[list[Path]]:
     """
     if revision.startswith("-"):
         raise UsageError(f"{revision!r}: no git revision", next_step="name a commit, a branch or a tag")
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
-    if not commit:
-        raise UsageError(f"{revision}: no such git revision here", next_step="git log names them")
-    listed = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", RESULTS.as_posix()).decode("utf-8", "replace")
+    try:
+        commit = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    except UsageError:
+        raise UsageError(f"{revision}: no such git revision here", next_step="git log names them") from None
+    listed = git("ls-tree", "-r", "-z", "--name-only", commit, "--", RESULTS.as_posix()).decode("utf-8", "replace")
     names = [PurePosixPath(name) for name in listed.split("\0") if name.endswith((".json", ".examples.jsonl"))]
     if not any(is_report(Path(name)) for name in names):
         raise UsageError(
@@ -75,16 +76,17 @@ def reports_of_revision(revision: str) -> Iterator[list[Path]]:
         for name in names:
             path = Path(scratch, *name.parts)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_git("cat-file", "blob", f"{commit}:{name}"))
+            path.write_bytes(git("cat-file", "blob", f"{commit}:{name}"))
         yield sorted(Path(scratch, *name.parts) for name in names if is_report(Path(name)))
 
 
-def _git(*arguments: str) -> bytes:
+def git(*arguments: str) -> bytes:
+    """What git prints. UsageError when it refuses, ReportError when it cannot be run."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, timeout=60, check=False)
+        done = subprocess.run(["git", *arguments], capture_output=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReportError(f"git {arguments[0]}: {error}", next_step="name report files instead") from error
-    if done.returncode and arguments[0] != "rev-parse":
-        why = done.stderr.decode("utf-8", "replace").strip().split("\n")[0]
-        raise ReportError(f"git {arguments[0]}: {why}", next_step="name report files instead")
+    if done.returncode:
+        why = done.stderr.decode("utf-8", "replace").strip().split("\n")[0] or f"exit code {done.returncode}"
+        raise UsageError(f"git {arguments[0]}: {why}", next_step="run it in the repository that holds the reports")
     return done.stdout

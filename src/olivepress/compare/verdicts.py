@@ -14,7 +14,7 @@ How each kind of metric is judged:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -240,8 +240,3 @@ def _corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
             call = "better" if (verdict.difference > 0) == (METRICS[verdict.metric].direction == "higher") else "worse"
         found.append(replace(verdict, p_holm=p, call=call))
     return found
-
-
-def calls(verdicts: Iterable[Verdict]) -> dict[tuple[str, str, str], Verdict]:
-    """(a, b, metric) → verdict."""
-    return {(verdict.a, verdict.b, verdict.metric): verdict for verdict in verdicts}
