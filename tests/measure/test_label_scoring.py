@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from olivepress.measure.accuracy import encode
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
 from olivepress.measure.genai_logits import teacher_forced
-from olivepress.measure.label_scoring import best_label, label_tasks, next_logprobs_of, score_labels_genai
+from olivepress.measure.label_scoring import NextLogprobs, best_label, label_tasks, next_logprobs_of, score_labels_genai
 
 LABELS = ("lamp", "lamp on", "happy", "happy calm", "sad", "the blue town", "123", "12", "état 漢", "on")
 QUESTIONS = ("turn the lamp on", "what is the capital", "sad", "x" * 40, "", "1 2 3", "<|endoftext|>", "blue?")
@@ -44,16 +44,21 @@ class Tree:
         return float(sum(self(completion[:i])[token] for i, token in enumerate(completion)))
 
 
+def each(function: Callable[[Sequence[int]], np.ndarray]) -> NextLogprobs:
+    """One path at a time, as the search wants it for several."""
+    return lambda paths: [function(path) for path in paths]
+
+
 COMPLETIONS = st.lists(st.lists(st.integers(1, 5), max_size=5), min_size=1, max_size=25)
 
 
 @settings(deadline=None)
-@given(completions=COMPLETIONS, seed=st.integers(0, 1000))
-def test_the_search_is_brute_force(completions: list[list[int]], seed: int) -> None:
+@given(completions=COMPLETIONS, seed=st.integers(0, 1000), width=st.integers(1, 6))
+def test_the_search_is_brute_force(completions: list[list[int]], seed: int, width: int) -> None:
     ended = [(*completion, 0) for completion in completions]
     tree = Tree(seed)
     scores = [tree.score(completion) for completion in ended]
-    assert best_label(ended, tree) == int(np.argmax(scores))
+    assert best_label(ended, each(tree), width=width) == int(np.argmax(scores))
 
 
 def test_few_expansions_are_enough() -> None:
@@ -68,7 +73,7 @@ def test_few_expansions_are_enough() -> None:
         return sure(path)
 
     labels = [(first, second, 0) for first in range(1, 40) for second in range(1, 40)]
-    assert labels[best_label(labels, watched)] == (1, 2, 0)
+    assert labels[best_label(labels, each(watched))] == (1, 2, 0)
     assert asked == [(), (1,), (1, 2)]  # of 1521 labels
 
 
@@ -76,15 +81,15 @@ def test_ties_go_to_the_first_label_and_prefixes_are_told_apart() -> None:
     def even(path: Sequence[int]) -> np.ndarray:
         return np.log(np.full(4, 0.25))
 
-    assert best_label([(2, 0), (1, 0), (1, 0)], even) == 0
-    assert best_label([(1, 1, 0), (2, 0), (1, 0)], even) == 1
+    assert best_label([(2, 0), (1, 0), (1, 0)], each(even)) == 0
+    assert best_label([(1, 1, 0), (2, 0), (1, 0)], each(even)) == 1
     # p(1) = 0.9, then the end 0.2 or 1 again 0.8 and surely the end: the longer label is more probable.
     table = {(): [0.0, 0.9, 0.1], (1,): [0.2, 0.8, 0.0], (1, 1): [1.0, 0.0, 0.0]}
     with np.errstate(divide="ignore"):
-        assert best_label([(1, 0), (1, 1, 0)], lambda path: np.log(table[tuple(path)])) == 1
+        assert best_label([(1, 0), (1, 1, 0)], each(lambda path: np.log(table[tuple(path)]))) == 1
     with pytest.raises(DataError, match="begins another"):
-        best_label([(1,), (1, 2)], even)
-    assert best_label([()], even) == 0
+        best_label([(1,), (1, 2)], each(even))
+    assert best_label([()], each(even)) == 0
 
 
 def test_tasks(hf_model: Path) -> None:

@@ -26,8 +26,8 @@ from olivepress.measure.prompts import context_length, render_prompt
 __all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_genai"]
 
 Tokens = tuple[int, ...]
-NextLogprobs = Callable[[Sequence[int]], np.ndarray]
-"""Log-probabilities [vocabulary] in nats of the token after a fixed prompt and the given path of tokens."""
+NextLogprobs = Callable[[Sequence[Sequence[int]]], Sequence[np.ndarray]]
+"""For each path of tokens: log-probabilities [vocabulary] in nats of the token after a fixed prompt and that path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +77,13 @@ def _genai_source(og: Any, model: Any, task: LabelTask, vocabulary: int) -> Next
     # Kept, because rewinding does not bring the prompt's logits back (ran, genai 0.14.1).
     after_prompt = last(task.prompt)
 
-    def next_logprobs(path: Sequence[int]) -> np.ndarray:
+    def after(path: Sequence[int]) -> np.ndarray:
         if not path:
             return after_prompt
         generator.rewind_to(len(task.prompt))
         return last(path)
 
-    return next_logprobs
+    return lambda paths: [after(path) for path in paths]
 
 
 def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
@@ -120,24 +120,33 @@ def label_tasks(
             yield task
 
 
-def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs) -> int:
+def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs, *, width: int = 1) -> int:
     """Index of the completion with the highest total log-probability; the first of those that are equal.
 
     Best-first search over the trie of the completions: a log-probability is at most 0, so that of a path bounds every
     completion it begins from above, and the first whole completion at the head of the queue is the argmax
-    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). DataError when one completion begins another.
+    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). ``width`` paths are asked for at a time: a model that
+    computes a batch as fast as one token loses nothing by asking for more than it turns out to need. DataError when one
+    completion begins another.
     """
     _refuse_prefixes(completions)
     # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
     # field differs between any two entries, and puts the earlier label first where the costs are equal.
     queue: list[tuple[float, int, int, tuple[int, ...]]] = [(0.0, 0, 0, tuple(range(len(completions))))]
     while True:
-        cost, first, depth, members = heapq.heappop(queue)
-        if depth == len(completions[first]):
-            return first
-        logprobs = next_logprobs(tuple(completions[first][:depth]))
-        for token, below in _by_token(completions, members, depth).items():
-            heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
+        open_: list[tuple[float, int, int, tuple[int, ...]]] = []
+        while queue and len(open_) < width:
+            entry = heapq.heappop(queue)
+            if entry[2] == len(completions[entry[1]]):
+                if not open_:
+                    return entry[1]
+                heapq.heappush(queue, entry)  # the best, unless something below the open ones is better
+                break
+            open_.append(entry)
+        found = next_logprobs([tuple(completions[first][:depth]) for _, first, depth, _ in open_])
+        for (cost, _, depth, members), logprobs in zip(open_, found, strict=True):
+            for token, below in _by_token(completions, members, depth).items():
+                heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
 
 
 def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], depth: int) -> Mapping[int, Tokens]:
