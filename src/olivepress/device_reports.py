@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from olivepress.artifact import Manifest, read_manifest
+from olivepress.compare.sources import RESULTS
 from olivepress.data.prepare import DATASETS
 from olivepress.errors import ReportError, UsageError
 from olivepress.hub import local_directory
@@ -19,7 +20,7 @@ from olivepress.measure.machine import available_providers, fingerprint
 from olivepress.measure.report import DeviceReport, read_report
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
-from olivepress.workflow import render_all
+from olivepress.workflow import Workflow, render_all
 
 __all__ = [
     "RESULTS",
@@ -32,7 +33,6 @@ __all__ = [
     "subjects_of",
 ]
 
-RESULTS = Path("benchmarks", "results")
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
 
 
@@ -146,12 +146,17 @@ def not_measured_here(plan: Plan) -> dict[str, str]:
         except ReportError:
             reasons[job.id] = "no finished artifact"
             continue
-        if (manifest.workflow_sha256, manifest.dataset_version) != (workflow.sha256, plan.dataset.version):
+        if not _is_of(plan, workflow, manifest):
             reasons[job.id] = "its artifact is of an older recipe or dataset; run again"
         elif job.parent and parents.get(job.parent) != manifest.parent_sha256:
             reasons[job.id] = f"its artifact was made from another {job.parent}; run again"
         parents[job.id] = manifest.sha256
     return reasons
+
+
+def _is_of(plan: Plan, workflow: Workflow, manifest: Manifest) -> bool:
+    """Whether an artifact was made by this very workflow from this dataset."""
+    return (manifest.workflow_sha256, manifest.dataset_version) == (workflow.sha256, plan.dataset.version)
 
 
 def bench_plan(
@@ -257,7 +262,7 @@ def _artifacts(plan: Plan) -> dict[str, str]:
     for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
         with contextlib.suppress(ReportError):
             manifest = read_manifest(plan.output_dir(job))
-            if (manifest.workflow_sha256, manifest.dataset_version) == (workflow.sha256, plan.dataset.version):
+            if _is_of(plan, workflow, manifest):
                 found[job.id] = manifest.sha256
     return found
 

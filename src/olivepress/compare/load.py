@@ -11,6 +11,7 @@ import numpy as np
 from olivepress.errors import ReportError
 from olivepress.measure.examples import Scores, read_scores
 from olivepress.measure.report import DeviceReport, LatencySample, read_report
+from olivepress.measure.trust import by_round
 
 __all__ = ["Loaded", "load"]
 
@@ -60,18 +61,11 @@ def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -
     return Loaded(report=small, by_round=_by_round(chosen), itl_ms=_quantiles(chosen), scores=scores)
 
 
-def _by_round(samples: Iterable[LatencySample]) -> dict[str, dict[int, float]]:
-    rates: dict[int, list[float]] = {}
-    first: dict[int, list[float]] = {}
-    for sample in samples:
-        rates.setdefault(sample.round, []).append(1e3 * len(sample.step_ms) / sum(sample.step_ms))
-        first.setdefault(sample.round, []).append(sample.ttft_ms)
-    found = {"decode_tps": rates, "ttft_ms": first}
-    return {
-        metric: {number: float(np.median(values)) for number, values in sorted(rounds.items())}
-        for metric, rounds in found.items()
-        if rounds
-    }
+def _by_round(samples: Sequence[LatencySample]) -> dict[str, dict[int, float]]:
+    if not samples:
+        return {}
+    rates, first = by_round(samples, lambda s: s.decode_tps), by_round(samples, lambda s: s.ttft_ms)
+    return {"decode_tps": rates, "ttft_ms": first}
 
 
 def _quantiles(samples: Iterable[LatencySample]) -> tuple[float, ...]:

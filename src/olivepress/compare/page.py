@@ -6,12 +6,13 @@ import base64
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from olivepress.compare.chart_svg import INSTALL, can_draw, render_png, render_svg
-from olivepress.compare.charts import KINDS, Chart, make_charts
+from olivepress.compare.charts import KINDS, Chart, NoChart, make_charts
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
 from olivepress.compare.excerpt import excerpt
 from olivepress.compare.formats import as_data, to_csv, to_json, to_markdown
@@ -52,9 +53,20 @@ def to_html(document: Document) -> str:
 
     ValueError for a number that is not finite. Without vl-convert the page has no charts and says so.
     """
+    return _page(document, _drawn(excerpt(document)))
+
+
+def _drawn(document: Document) -> list[tuple[Chart | NoChart, str]]:
+    """Every chart with its <svg>, or with nothing where there is none; no charts at all without vl-convert."""
+    if not can_draw():
+        return []
+    return [(chart, render_svg(chart.spec) if isinstance(chart, Chart) else "") for chart in make_charts(document)]
+
+
+def _page(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> str:
     every_decision = document.decisions
     document = excerpt(document)
-    charts = _charts(document)
+    charts = _charts(document, drawn)
     page = _render(document, charts, every_decision)
     while len(page.encode("utf-8")) > MAX_BYTES and document.examples:
         kept = document.examples[: len(document.examples) * 4 // 5]
@@ -130,19 +142,19 @@ def _by_machine(document: Document) -> list[tuple[str, list[Row]]]:
     return [(m, [row for row in document.rows if row.machine == m]) for m in machines(document)]
 
 
-def _charts(document: Document) -> dict[str, list[dict[str, Any]]]:
+def _charts(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> dict[str, list[dict[str, Any]]]:
     """kind → what stands in its section: an <svg> or why there is none; empty where charts cannot be drawn."""
     from markupsafe import Markup
 
-    if not can_draw():
+    if not drawn:
         return {}
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     labels = {machine: [label for row in there for label in row.labels] for machine, there in _by_machine(document)}
-    for chart in make_charts(document):
+    for chart, svg in drawn:
         entry: dict[str, Any] = {"about": chart.about, "machines": chart.machines, "svg": "", "title": "", "why": ""}
         entry["labels"] = list(dict.fromkeys(label for m in chart.machines for label in labels.get(m, ())))
         if isinstance(chart, Chart):
-            entry |= {"svg": Markup(render_svg(chart.spec)), "title": chart.spec["title"]}
+            entry |= {"svg": Markup(svg), "title": chart.spec["title"]}
             # Bars say their own numbers.
             entry["words"] = chart.spec["usermeta"]["words"] if chart.kind in IN_WORDS else []
         else:
@@ -182,25 +194,25 @@ def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
 
     Without vl-convert there are no charts, as the page says. SetupError when the disk does not take them.
     """
+    drawn = _drawn(excerpt(document))
     made = {
-        "html": (out_dir / "report.html", to_html(document)),
+        "html": (out_dir / "report.html", _page(document, drawn)),
         "markdown": (out_dir / "report.md", to_markdown(document)),
         "json": (out_dir / "report.json", to_json(document)),
         "csv": (out_dir / "report.csv", to_csv(document)),
     }
     for path, text in made.values():
         write_text(path, text)
-    if can_draw():
-        _write_plots(excerpt(document), out_dir / "plots")
+    _write_plots(drawn, out_dir / "plots")
     return {kind: path for kind, (path, _) in made.items()}
 
 
-def _write_plots(document: Document, folder: Path) -> None:
+def _write_plots(drawn: Sequence[tuple[Chart | NoChart, str]], folder: Path) -> None:
     """Every chart as SVG and as PNG, named by what it shows."""
-    for number, chart in enumerate(make_charts(document), start=1):
+    for number, (chart, svg) in enumerate(drawn, start=1):
         if isinstance(chart, Chart):
             stem = folder / f"{number:02d}-{chart.kind}-{slug(chart.about)}"
-            write_text(stem.with_name(f"{stem.name}.svg"), render_svg(chart.spec) + "\n")
+            write_text(stem.with_name(f"{stem.name}.svg"), svg + "\n")
             write_bytes(stem.with_name(f"{stem.name}.png"), render_png(chart.spec))
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from olivepress.measure.intervals import paired_difference, wilson
+from olivepress.measure.intervals import paired_difference, resampled_sums, wilson
 
 __all__ = [
     "ALPHA",
@@ -27,7 +27,6 @@ __all__ = [
 
 ALPHA = 0.05
 RESAMPLES = 10_000
-BLOCK = 20_000_000  # draws at once: 160 MB of indices
 Z_ALPHA, Z_POWER = 1.959963984540054, 0.8416212335729143  # quantiles of the normal: 97.5 %, and 80 % for the power
 
 
@@ -101,14 +100,7 @@ def bootstrap_means(
     n, columns = differences.shape
     if n == 0:
         raise ValueError("a bootstrap needs at least one pair")
-    rng = np.random.default_rng(seed)
-    means = np.empty((resamples, columns), dtype=np.float64)
-    rows = max(1, BLOCK // n)
-    for start in range(0, resamples, rows):
-        count = min(rows, resamples - start)
-        picks = rng.integers(0, n, (count, n)) + (np.arange(count) * n)[:, None]
-        weights = np.bincount(picks.ravel(), minlength=count * n).reshape(count, n)
-        means[start : start + count] = weights.astype(np.float64) @ differences / n
+    means = resampled_sums(differences, resamples=resamples, seed=seed) / n
     low, high = np.quantile(means, [0.025, 0.975], axis=0)
     below, above = (means <= 0).sum(axis=0), (means >= 0).sum(axis=0)
     p = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (resamples + 1))

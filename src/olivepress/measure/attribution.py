@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from olivepress.measure.intervals import paired_difference
+from olivepress.measure.intervals import paired_difference, resampled_sums
 from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = ["gain_retained"]
@@ -43,12 +43,10 @@ def gain_retained(
         hits = int(rights[:, 1].sum())
         low, high = paired_difference(hits, 0, 0, len(ids) - hits)
         return measured("gain_retained", share, n=len(ids), interval=(1 + low / gain, 1 + high / gain))
-    rng = np.random.default_rng(seed)
-    shares = []
-    for _ in range(resamples):  # one at a time: all indices of a large split at once would be gigabytes
-        zero_i, full_i, kept_i = rights[rng.integers(0, len(ids), len(ids))].mean(axis=0)
-        if full_i - zero_i >= MIN_GAIN:
-            shares.append((kept_i - zero_i) / (full_i - zero_i))
+    means = resampled_sums(rights, resamples=resamples, seed=seed) / len(ids)
+    gains = means[:, 1] - means[:, 0]
+    there = gains >= MIN_GAIN
+    shares = (means[there, 2] - means[there, 0]) / gains[there]
     interval = None
     if len(shares) >= 0.99 * resamples:
         low, high = np.quantile(shares, [0.025, 0.975])

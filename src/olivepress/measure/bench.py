@@ -12,7 +12,7 @@ from typing import Any
 
 from olivepress.errors import JobError, ReportError
 from olivepress.measure.assemble import Measured, assemble
-from olivepress.measure.dataset import Message, Split, read_split
+from olivepress.measure.dataset import Message, Split, dataset_labels, read_split
 from olivepress.measure.examples import forget_old_examples, read_outcomes, write_examples
 from olivepress.measure.fallback import on_cpu, provider_is_missing
 from olivepress.measure.grid import Subject, measure_rounds
@@ -49,6 +49,7 @@ def bench(
     look complete without them.
     """
     data = read_split(dataset_dir, settings.split, limit=settings.limit) if dataset_dir is not None else None
+    labels = dataset_labels(dataset_dir) if dataset_dir is not None else ()
     check_inputs(subjects, settings, data, dataset_dir)
     with open_sitting({path: _identity(subject, data) for path, subject in subjects.items()}) as sittings:
         if settings.allow_fallback:
@@ -62,6 +63,7 @@ def bench(
                 sitting=sittings[path],
                 dataset_dir=dataset_dir,
                 data=data,
+                labels=labels,
                 settings=settings,
                 tell=tell,
             )

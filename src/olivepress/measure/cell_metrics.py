@@ -67,7 +67,7 @@ def cell_metrics(
         "request_ttft_ms": median("request_ttft_ms", [s.request_ttft_ms for s in samples]),
         "e2e_ms": median("e2e_ms", [s.request_ttft_ms + sum(s.step_ms) for s in samples]),
         "prefill_tps": median("prefill_tps", [prompt_tokens / (s.ttft_ms / 1e3) for s in samples]),
-        "decode_tps": median("decode_tps", [len(s.step_ms) / (sum(s.step_ms) / 1e3) for s in samples]),
+        "decode_tps": median("decode_tps", [s.decode_tps for s in samples]),
         "itl_p50_ms": measured("itl_p50_ms", float(np.median(steps)), n=len(steps), interval=_itl_interval(samples)),
         "itl_p90_ms": percentile("itl_p90_ms", 0.9),
         "itl_p95_ms": percentile("itl_p95_ms", 0.95),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "paired_difference", "wilson"]
+__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "paired_difference"]
+__all__ += ["resampled_sums", "wilson"]
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal
 BLOCK = 4_000_000  # multiplicities drawn at once: 32 MB
@@ -79,12 +80,8 @@ def cluster_mean(
 
     Tokens of one prompt are not independent, so the prompt is what gets resampled (ratio estimator over clusters).
     """
-    if len(sums) < 3:
-        return None
-    total, count = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    picks = np.random.default_rng(seed).integers(0, len(total), (resamples, len(total)))
-    low, high = np.quantile(total[picks].sum(axis=1) / count[picks].sum(axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    statistics = np.stack([np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)], axis=1)
+    return bootstrap_of_sums(statistics, lambda found: found[:, 0] / found[:, 1], resamples=resamples, seed=seed)
 
 
 def bootstrap_of_sums(
@@ -93,17 +90,25 @@ def bootstrap_of_sums(
     """Percentile bootstrap interval of a function of sums over observations (B. Efron, 1979); None below 3 of them.
 
     ``statistics`` is [observations, k]; ``estimate`` maps sums [resamples, k] to values [resamples], in its own unit.
-    Observations are drawn as multiplicities and the sums formed from them, so that nothing per example is recomputed.
     Same statistics and seed, same interval.
     """
-    n = len(statistics)
-    if n < 3:
+    if len(statistics) < 3:
         return None
-    generator, values = np.random.default_rng(seed), []
-    block = max(1, BLOCK // n)
-    for start in range(0, resamples, block):
-        draws = (generator.integers(0, n, n) for _ in range(min(block, resamples - start)))
-        times = np.stack([np.bincount(draw, minlength=n) for draw in draws]).astype(np.float64)
-        values.append(estimate(times @ statistics))
-    low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
+    low, high = np.quantile(estimate(resampled_sums(statistics, resamples=resamples, seed=seed)), [0.025, 0.975])
     return float(low), float(high)
+
+
+def resampled_sums(statistics: np.ndarray, *, resamples: int, seed: int = 0) -> np.ndarray:
+    """Sums [resamples, k] over observations drawn with replacement from ``statistics`` [observations, k].
+
+    Whole rows are drawn, as multiplicities: nothing per observation is recomputed, and all columns see the same draws,
+    so that the cost of drawing is paid once. Same statistics and seed, same sums.
+    """
+    n, sums = len(statistics), np.empty((resamples, statistics.shape[1]))
+    generator, block = np.random.default_rng(seed), max(1, BLOCK // n)
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        picks = generator.integers(0, n, (count, n)) + (np.arange(count) * n)[:, None]
+        times = np.bincount(picks.ravel(), minlength=count * n).reshape(count, n)
+        sums[start : start + count] = times.astype(np.float64) @ statistics
+    return sums

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from olivepress.errors import ReportError, SetupError
 from olivepress.measure.machine import Conditions, Machine
 from olivepress.measure.registry import METRICS
+from olivepress.measure.strict_json import NotAllowedError, strict_hooks
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
+HOOKS = strict_hooks("is not a measurement; a metric that could not be measured is null with a reason")
 MAX_BYTES = 256 * 1024 * 1024  # a report is a few hundred kB; more is not one of ours
 Runtime = Literal["onnxruntime-genai", "onnxruntime", "pytorch", "llama.cpp", "other"]  # the last three: importers
 
@@ -96,6 +98,11 @@ class LatencySample(_Record):
     ttft_ms: float = Field(gt=0)
     request_ttft_ms: float = Field(gt=0)
     step_ms: tuple[Annotated[float, Field(gt=0)], ...]
+
+    @property
+    def decode_tps(self) -> float:
+        """Tokens after the first over the sum of their step times, tokens/s. ZeroDivisionError without steps."""
+        return len(self.step_ms) / (sum(self.step_ms) / 1e3)
 
 
 class ProcessSample(_Record):
@@ -285,33 +292,16 @@ def parse_report(data: bytes, where: Path | str) -> DeviceReport:
 
 def _parse(data: bytes, where: Path | str) -> dict[str, Any]:
     try:
-        parsed = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        parsed = json.loads(data.decode("utf-8"), **HOOKS)
     except json.JSONDecodeError as error:
         raise _unbelievable(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
-    except _Refused as error:
+    except NotAllowedError as error:
         raise _unbelievable(where, str(error)) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
         raise _unbelievable(where, f"not a JSON text ({type(error).__name__})") from error
     if not isinstance(parsed, dict):
         raise _unbelievable(where, f"expected a JSON object, found {type(parsed).__name__}")
     return parsed
-
-
-class _Refused(ValueError):
-    """Raised inside the JSON parser's hooks, which know no path."""
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _Refused(f"key {key!r} occurs twice")
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise _Refused(f"{name} is not a measurement; a metric that could not be measured is null with a reason")
 
 
 def _unbelievable(where: Path | str, why: str) -> ReportError:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from olivepress.measure.machine import usable_cores
+from olivepress.measure.weights import decoder_config
 
 __all__ = ["session_options", "session_threads", "size_on_disk_bytes"]
 
@@ -23,12 +24,10 @@ def size_on_disk_bytes(model_dir: Path) -> int:
 
 def session_options(model_dir: Path) -> dict[str, int | str | None]:
     """``intra_op_num_threads`` and ``provider_options`` (as JSON) of genai_config.json; null what it does not set."""
-    try:
-        config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
-        options = config["model"]["decoder"]["session_options"]
-        threads, providers = options.get("intra_op_num_threads"), options.get("provider_options")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        threads, providers = None, None
+    decoder = decoder_config(model_dir)
+    options = decoder.get("session_options") if isinstance(decoder, dict) else None
+    asked = options if isinstance(options, dict) else {}
+    threads, providers = asked.get("intra_op_num_threads"), asked.get("provider_options")
     return {
         "intra_op_num_threads": threads if isinstance(threads, int) and threads > 0 else None,
         "provider_options": json.dumps(providers, sort_keys=True) if providers else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.errors import DataError, JobError
-from olivepress.measure.dataset import Split, dataset_labels
+from olivepress.measure.dataset import Split
 from olivepress.measure.fallback import provider_is_missing
 from olivepress.measure.fidelity import FIDELITY_METRICS
 from olivepress.measure.grid import Subject
@@ -37,6 +37,7 @@ class Stages:
     sitting: Sitting
     dataset_dir: Path | None
     data: Split | None
+    labels: tuple[str, ...]
     settings: Settings
     tell: Tell
 
@@ -46,14 +47,15 @@ class Stages:
             return Answers(examples=()), {}
         spec = self._spec() | {"few_shot": self.subject.few_shot}
         found = self._run("answers", spec)
-        labels = dataset_labels(self.dataset_dir)
-        chosen, why = self._classes(spec | {"labels": list(labels), "few_shot": found["few_shot"]}, found["examples"])
+        chosen, why = self._classes(
+            spec | {"labels": list(self.labels), "few_shot": found["few_shot"]}, found["examples"]
+        )
         examples = tuple(
             Example(**fields, scored_label=label) for fields, label in zip(found["examples"], chosen, strict=True)
         )
         extra: Extra = {"max_new_tokens": int(found["max_new_tokens"]), "few_shot": int(found["few_shot"])}
         schema = self.data.json_schema
-        return Answers(examples=examples, labels=labels, json_schema=schema, not_scored=why), extra
+        return Answers(examples=examples, labels=self.labels, json_schema=schema, not_scored=why), extra
 
     def _classes(self, spec: dict[str, Any], examples: list[Any]) -> tuple[list[str | None], str | None]:
         nothing: list[str | None] = [None] * len(examples)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,16 @@ import numpy as np
 
 from olivepress.measure.report import LatencySample, Measurement, measured, not_measured
 
-__all__ = ["CONFIDENCE", "Difference", "compare_rounds", "decode_by_round", "drift", "noise_floor", "signed_rank_cut"]
+__all__ = [
+    "CONFIDENCE",
+    "Difference",
+    "by_round",
+    "compare_rounds",
+    "decode_by_round",
+    "drift",
+    "noise_floor",
+    "signed_rank_cut",
+]
 
 CONFIDENCE = 0.99  # of the interval by which a difference is called: a false one costs more than "cannot tell"
 MIN_ROUNDS = 6
@@ -40,10 +49,14 @@ class Difference:
 
 def decode_by_round(samples: Sequence[LatencySample], workload: str) -> dict[int, float]:
     """Round → median decode rate (tokens/s) over its repetitions, of one workload."""
+    return by_round([s for s in samples if s.workload == workload and s.step_ms], lambda sample: sample.decode_tps)
+
+
+def by_round(samples: Iterable[LatencySample], value: Callable[[LatencySample], float]) -> dict[int, float]:
+    """Round → median of ``value`` over its repetitions, in the order of the rounds."""
     found: dict[int, list[float]] = {}
     for sample in samples:
-        if sample.workload == workload and sample.step_ms:
-            found.setdefault(sample.round, []).append(len(sample.step_ms) / (sum(sample.step_ms) / 1e3))
+        found.setdefault(sample.round, []).append(value(sample))
     return {number: float(np.median(values)) for number, values in sorted(found.items())}
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.errors import ReportError
+from olivepress.measure.strict_json import NotAllowedError, strict_hooks
 
 __all__ = ["FORMATS", "MAX_BYTES", "NOT_STATED", "Record", "one_line", "parse_json", "refused"]
 
 MAX_BYTES = 64 * 1024 * 1024  # the largest of these files, MLPerf Client's with all its prompts, has a few MB
 FORMATS = "llama-bench -o json, optimum-benchmark, MLPerf Client results.json, Olive metrics.json"
 NOT_STATED = "not stated"
+HOOKS = strict_hooks("is not a measurement")
 LONGEST_TEXT = 200
 SMALLEST, LARGEST = 1e-12, 1e18  # no time, rate or size of these tools lies outside, in any of their units
 LARGEST_COUNT = 2**53  # above it a float does not tell two whole numbers apart
@@ -41,8 +43,8 @@ def parse_json(path: Path) -> Any:
         lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
         if error.msg != "Extra data" or len(lines) < 2:
             raise refused(path, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
-    except _NotAllowedError as error:
-        raise refused(path, str(error)) from error
+    except NotAllowedError as error:
+        raise refused(path, one_line(str(error))) from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
         raise refused(path, f"not a JSON text ({type(error).__name__})") from error
     return [_line(path, number, line) for number, line in lines]
@@ -64,37 +66,20 @@ def _line(path: Path, number: int, line: str) -> Any:
         return _loads(line)
     except json.JSONDecodeError as error:
         raise refused(path, f"line {number}: not complete JSON ({error.msg}); truncated?") from error
-    except _NotAllowedError as error:
-        raise refused(path, f"line {number}: {error}") from error
+    except NotAllowedError as error:
+        raise refused(path, f"line {number}: {one_line(str(error))}") from error
     except (ValueError, RecursionError) as error:
         raise refused(path, f"line {number}: not a JSON text ({type(error).__name__})") from error
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
-
-
-class _NotAllowedError(ValueError):
-    """Raised inside the JSON parser's hooks, which know no path."""
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _NotAllowedError(f"key {one_line(key)!r} occurs twice")
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise _NotAllowedError(f"{name} is not a measurement")
+    return json.loads(text, parse_float=_finite, **HOOKS)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _NotAllowedError(f"{digits[:20]} is not a finite number")
+        raise NotAllowedError(f"{digits[:20]} is not a finite number")
     return number
 
 
