@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long test-real check golden recipe rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	touch $@
+
+doctor: $(STAMP) ## try out packages, providers and devices here; say what is broken, and the fix
+	@$(BIN)/olivepress doctor
 
 demo: $(STAMP) ## the whole way for the embedded model: fine-tune, merge, int4, measure, compare
 	@$(BIN)/olivepress demo
@@ -45,6 +48,9 @@ golden: $(STAMP) ## render the golden workflows and the generated docs again
 
 recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
 	@$(BIN)/olivepress render "$(MODEL)" $(DATA_OPTION)
+
+matrix: $(STAMP) ## every target for MODEL: what builds, how it was verified, what was lost
+	@$(BIN)/olivepress matrix "$(MODEL)"
 
 rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights
 	@$(BIN)/olivepress rehearse "$(MODEL)"

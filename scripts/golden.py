@@ -8,7 +8,7 @@ from pathlib import Path
 from olivepress.pipeline import load_plan, render_files, write_workflows
 from olivepress.workflow import CONFIGS
 
-GOLDEN = ("tiny-phi", "phi", "llama", "qwen")
+GOLDEN = ("tiny-phi", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
 
 
 def main(arguments: list[str]) -> int:

@@ -20,6 +20,7 @@ __all__ = [
     "Manifest",
     "Resources",
     "artifact_hash",
+    "hash_file",
     "hash_files",
     "read_manifest",
     "write_manifest",
@@ -27,7 +28,6 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-_BLOCK = 4 * 1024 * 1024
 
 
 class Check(Record):
@@ -79,7 +79,7 @@ class Manifest(Record):
     versions: dict[str, str]
     seed: int
     git_commit: str | None
-    verified: Literal["native", "structure"]
+    verified: Literal["native", "emulated", "cpu-copy", "structure"]
     checks: tuple[Check, ...]
     resources: Resources
     created_at: str
@@ -93,14 +93,14 @@ def hash_files(directory: Path) -> dict[str, FileHash]:
     found = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
-            digest = hashlib.sha256()
-            with path.open("rb") as file:
-                while block := file.read(_BLOCK):
-                    digest.update(block)
-            found[path.relative_to(directory).as_posix()] = FileHash(
-                sha256=digest.hexdigest(), bytes=path.stat().st_size
-            )
+            found[path.relative_to(directory).as_posix()] = hash_file(path)
     return found
+
+
+def hash_file(path: Path) -> FileHash:
+    """sha256 and size of one file."""
+    with path.open("rb") as file:
+        return FileHash(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
 
 
 def artifact_hash(files: dict[str, FileHash]) -> str:

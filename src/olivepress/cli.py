@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
 
 if TYPE_CHECKING:
     from olivepress.plan import Plan
+    from olivepress.run import JobOutcome
 
 __all__ = ["app", "main"]
 
@@ -26,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(env, name="env")
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A recipe's path or name, a family, a Hub id or a model directory.")
@@ -116,7 +119,7 @@ def render(
     if as_json:
         return
     done = "linted against the installed Olive" if olive_installed() else "Olive is not installed: only files checked"
-    print(f"{len(files) - 1} workflows in {next(iter(files)).parent}, {done}; {len(findings)} inputs pending")
+    print(f"{len(made.jobs)} workflows in {next(iter(files)).parent}, {done}; {len(findings)} inputs pending")
     print(f"next: make run MODEL={model}" + (f" DATA={data}" if data else ""))
 
 
@@ -138,6 +141,9 @@ def run(
     data: DataOption = None,
     job: Annotated[str | None, typer.Option("--job", help="Only this job.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start although memory or disk look too small.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Go on with the next export when one fails.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -147,19 +153,56 @@ def run(
 
     made = _plan(model, data)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        outcomes = pipeline.run(made, reporter=reporter, only=job, force=force)
+        outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
-        print(json.dumps([{"state": o.state, **o.manifest.model_dump(mode="json")} for o in outcomes], indent=2))
-        return
-    for outcome in outcomes:
-        print(f"{made.output_dir(made.job(outcome.job))}: {outcome.state}, sha256 {outcome.manifest.sha256[:12]}")
+        print(json.dumps([_outcome(outcome) for outcome in outcomes], indent=2))
+    else:
+        for outcome in outcomes:
+            said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
+            where = made.output_dir(made.job(outcome.job)) if outcome.manifest else outcome.job
+            print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
+    failed = [outcome.error for outcome in outcomes if outcome.state == "failed" and outcome.error]
+    if failed:
+        raise failed[0]
+
+
+@app.command()
+def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
+    """Build and verify a model for every target; print what was built, how it was verified, and what was lost."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from olivepress.console import ConsoleReporter
+    from olivepress.errors import JobError
+    from olivepress.matrix import HEAD, cells
+    from olivepress.matrix import matrix as every_target
+
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        record = every_target(model, reporter=reporter)
+    if as_json:
+        print(json.dumps(record, indent=2))
+    else:
+        table = Table(*HEAD, title=f"{record['model']}" + (", random weights" if record["random_weights"] else ""))
+        for row in record["rows"]:
+            table.add_row(*cells(row))
+        Console().print(table)
+    failed = [row for row in record["rows"] if row.get("failed")]
+    if failed:
+        raise JobError(f"{len(failed)} targets failed, first {failed[0]['target']}: {failed[0]['why']}")
+
+
+def _outcome(outcome: JobOutcome) -> dict[str, Any]:
+    held = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
+    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, **held}
 
 
 @app.command()
 def bench(
     target: Annotated[
         str,
-        typer.Argument(metavar="TARGET", help="An exported artifact's directory, or a recipe as for the other verbs."),
+        typer.Argument(
+            metavar="TARGET", help="A bundle, an exported artifact's directory, or a recipe as for the other verbs."
+        ),
     ],
     data: Annotated[
         str | None,
@@ -169,7 +212,9 @@ def bench(
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="DIR", help="The parent's reference, for an artifact.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Report of an artifact.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Report of an artifact; of a bundle the file to carry.")
+    ] = None,
     text: Annotated[Path | None, typer.Option("--text", metavar="FILE", help="Text for perplexity.")] = None,
     workload: Annotated[
         list[str] | None,
@@ -193,7 +238,7 @@ def bench(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure an artifact, or those of a recipe, on this machine: latency, memory, size, accuracy, divergence."""
+    """Measure a bundle, an artifact, or those of a recipe, on this machine: latency, memory, accuracy, divergence."""
     from olivepress import device_reports
     from olivepress.console import ConsoleReporter
 
@@ -207,22 +252,23 @@ def bench(
         lm_eval_tasks=lm_eval_tasks,
         allow_fallback=allow_fallback,
     )
-    is_artifact = _is_artifact(Path(target))
-    given = {"--reference": reference, "--out": out} if not is_artifact else {"--job": job}
-    for option, value in given.items():
-        if value is not None:
-            what = "an artifact" if not is_artifact else "a recipe"
-            raise UsageError(f"{option} is for {what}, {target} is none", next_step="olivepress bench --help")
+    is_bundle = target.lower().endswith(".zip")
+    is_artifact = not is_bundle and _is_artifact(Path(target))
+    _refuse_options(target, job, reference, out, is_bundle=is_bundle, is_artifact=is_artifact)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        if is_artifact:
-            tell = _teller(reporter)
+        if is_bundle:
+            from olivepress.bundle import bench_bundle
+
+            given = Path(data) if data else None
+            paths = list(bench_bundle(Path(target), data=given, out=out, overrides=overrides, tell=_teller(reporter)))
+        elif is_artifact:
             _, path = device_reports.bench_artifact(
                 Path(target),
-                dataset_dir=Path(data) if data else None,
+                dataset_dir=Path(data) if data else device_reports.prepared_dataset(Path(target)),
                 reference_dir=reference,
                 out=out,
-                overrides=overrides,
-                tell=tell,
+                settings=device_reports.settings_of(None, overrides),
+                tell=_teller(reporter),
             )
             paths = [path]
         else:
@@ -230,26 +276,101 @@ def bench(
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
 
 
+def _refuse_options(
+    target: str, job: str | None, reference: Path | None, out: Path | None, *, is_bundle: bool, is_artifact: bool
+) -> None:
+    """No option is taken and then ignored. Raises UsageError."""
+    given: dict[str, tuple[Any, str]] = {"--job": (job, "a recipe")}
+    if not (is_bundle or is_artifact):
+        given = {"--out": (out, "an artifact")}
+    if not is_artifact:
+        given["--reference"] = (reference, "an artifact")
+    for option, (value, what) in given.items():
+        if value is not None:
+            raise UsageError(f"{option} is for {what}, {target} is none", next_step="olivepress bench --help")
+
+
+@app.command()
+def bundle(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="A recipe as for the other verbs, or an exported artifact's directory."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="PATH", help="For an artifact: a prepared dataset. For a recipe: its data."),
+    ] = None,
+    job: Annotated[
+        list[str] | None, typer.Option("--job", help="Of a recipe: only this export; all finished ones when left out.")
+    ] = None,
+    ids_only: Annotated[
+        bool,
+        typer.Option("--ids-only", help="The test split's ids instead of its rows: no accuracy is measured there."),
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the zip files go.")] = Path("bundles"),
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pack artifacts for devices that are elsewhere: one zip file each, with data, settings and how to install."""
+    from olivepress.bundle import bundle_artifact, bundle_plan
+    from olivepress.console import ConsoleReporter
+    from olivepress.device_reports import prepared_dataset
+
+    is_artifact = _is_artifact(Path(target))
+    if is_artifact and job:
+        raise UsageError(f"--job is for a recipe, {target} is none", next_step="olivepress bundle --help")
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        tell = _teller(reporter, "bundle")
+        if is_artifact:
+            directory = Path(data) if data else prepared_dataset(Path(target))
+            made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, tell=tell)]
+        else:
+            made = bundle_plan(_plan(target, data), only=job or (), ids_only=ids_only, out=out, tell=tell)
+    if as_json:
+        print(json.dumps([{"path": str(one.path), "job": one.job, "sha256": one.sha256} for one in made], indent=2))
+        return
+    for one in made:
+        print(f"{one.path}: sha256 {one.sha256}")
+    print("next: carry it to its device; INSTALL.md in it and docs/devices.md say how it goes on")
+
+
 @app.command(name="import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="llama-bench, optimum-benchmark, MLPerf Client or Olive.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A device's report, or a result of llama-bench, optimum-benchmark, MLPerf Client or Olive.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the reports go.")] = Path(
         "benchmarks", "results"
     ),
-    recipe: Annotated[str, typer.Option("--recipe", help="Recipe name of the reports.")] = "imported",
-    job: Annotated[str | None, typer.Option("--job", help="Job name of the reports; default the file's name.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Recipe name of another tool's reports; default imported.")
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option("--job", help="Job name of another tool's reports; default the file's name.")
+    ] = None,
 ) -> None:
-    """Read another tool's results into device reports; what it did not measure is null with the reason."""
+    """Take in a report from a device, verified, or another tool's results; what they lack is null with the reason."""
     from datetime import UTC, datetime
 
+    from olivepress.bundle import import_report, is_device_report
     from olivepress.measure.importers import import_results
     from olivepress.measure.report import read_report, write_report
     from olivepress.recipe import slug
 
+    if is_device_report(file):
+        if recipe or job:
+            raise UsageError("--recipe and --job are for other tools' results: a device report has its own")
+        arrived = import_report(file, out=out)
+        print(f"{arrived.path}" + (f": replaces that of {arrived.replaced}" if arrived.replaced else ""))
+        if not arrived.answers:
+            print("without answers: accuracy cannot be compared example by example", file=sys.stderr)
+        return
     name = slug(job or file.stem)
-    found = import_results(file, recipe=slug(recipe), job=name, now=lambda: datetime.now(UTC))
+    found = import_results(file, recipe=slug(recipe or "imported"), job=name, now=lambda: datetime.now(UTC))
     for number, made in enumerate(found):
         stem = slug(made.job) if len({r.job for r in found}) == len(found) else f"{slug(made.job)}-{number}"
         path = out / slug(made.machine.id) / made.recipe / f"{stem}.json"
@@ -387,6 +508,27 @@ def rehearse(
 
 
 @app.command()
+def doctor(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
+    """Try out packages, providers, devices and targets here; say what is broken, and the fix (then exit 7)."""
+    from rich.console import Console
+
+    from olivepress.console import ConsoleReporter
+    from olivepress.doctor import diagnose, render_terminal
+    from olivepress.errors import SetupError
+
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        found = diagnose(tell=reporter.begin if reporter.live else lambda step: None)
+        reporter.end_task()
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        # Commands are not cropped to the terminal's width: they are there to be copied.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(render_terminal(found), crop=False)
+    if found.problems:
+        raise typer.Exit(SetupError.exit_code)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from olivepress.recipe import json_schema
@@ -415,13 +557,13 @@ def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[P
     )
 
 
-def _teller(reporter: Any) -> Any:
-    """Progress of a bench on the console: one line for each stage of each artifact."""
+def _teller(reporter: Any, verb: str = "measure") -> Any:
+    """Progress on the console: one line for each stage of each artifact."""
     shown = ""
 
     def tell(job: str, stage: str, done: int, total: int) -> None:
         nonlocal shown
-        title = f"measure {stage}, {job}" if job != "all" else f"measure {stage}, interleaved"
+        title = f"{verb} {stage}, {job if job != 'all' else 'interleaved'}"
         if title != shown:
             reporter.begin(title)
             shown = title
@@ -490,13 +632,14 @@ def _print_plan(made: Plan, as_json: bool) -> None:
     print(f"data {made.dataset.name} ({kind}{rows}), sha256 {made.dataset.version[:12]}")
     for reason, count in made.dataset.dropped.items():
         print(f"  left out: {count} x {reason}")
-    print(f"{'job':<20}{'after':<12}{'memory':>9}{'disk':>9}  {'time on a desktop CPU':<24}runs on")
+    width = max(len(job.id) for job in made.jobs) + 2
+    print(f"{'job':<{width}}{'after':<12}{'memory':>9}{'disk':>9}  {'time on a desktop CPU':<24}runs on")
     for job in made.jobs:
         wanted = needs[job.id]
         where = job.target.description if job.target else "this machine"
+        memory, disk = wanted.memory_bytes / 1e9, wanted.disk_bytes / 1e9
         print(
-            f"{job.id:<20}{job.parent or '-':<12}{wanted.memory_bytes / 1e9:>6.1f} GB{wanted.disk_bytes / 1e9:>6.1f} GB"
-            f"  {wanted.time_class:<24}{where}"
+            f"{job.id:<{width}}{job.parent or '-':<12}{memory:>6.1f} GB{disk:>6.1f} GB  {wanted.time_class:<24}{where}"
         )
 
 

@@ -77,11 +77,16 @@ class ConsoleReporter:
         self.progress_of(done, total, loss)
 
     def job_ended(self, outcome: JobOutcome) -> None:
-        checks = ", ".join(
-            f"{check.name} {check.value:.3g}" if check.value is not None else check.name
-            for check in outcome.manifest.checks
-        )
-        said = (
-            f"verified ({outcome.manifest.verified}): {checks}" if outcome.state == "done" else "kept, nothing changed"
-        )
-        self.end(f"{outcome.job}: {said}")
+        self.end(f"{outcome.job}: {_said(outcome)}")
+
+
+def _said(outcome: JobOutcome) -> str:
+    if outcome.manifest is None:
+        return f"{outcome.state}: {outcome.error}"
+    if outcome.state == "kept":
+        return "kept, nothing changed"
+    checks = ", ".join(
+        f"{check.name} {check.value:.3g}" if check.value is not None else check.name
+        for check in outcome.manifest.checks
+    )
+    return f"verified ({outcome.manifest.verified}): {checks}"

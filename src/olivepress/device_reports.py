@@ -13,13 +13,17 @@ from olivepress.compare.sources import RESULTS
 from olivepress.data.prepare import DATASETS
 from olivepress.errors import ReportError, UsageError
 from olivepress.hub import local_directory
-from olivepress.measure.bench import Settings, Tell, bench
+from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, Tell, bench, outcomes_of
+from olivepress.measure.dataset import read_split
 from olivepress.measure.grid import Spent, Subject
+from olivepress.measure.language_model import runtime_of
 from olivepress.measure.latency import Workload
-from olivepress.measure.machine import available_providers, fingerprint
+from olivepress.measure.machine import fingerprint
+from olivepress.measure.plugins import is_emulated
 from olivepress.measure.report import DeviceReport, read_report
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
+from olivepress.run.where import place_of
 from olivepress.workflow import Workflow, render_all
 
 __all__ = [
@@ -28,9 +32,13 @@ __all__ = [
     "bench_artifact",
     "bench_plan",
     "not_measured_here",
+    "outcomes_at_home",
+    "prepared_dataset",
+    "read_export",
     "report_paths",
     "settings_of",
     "subjects_of",
+    "unfinished",
 ]
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16"}
@@ -50,8 +58,9 @@ class Overrides:
     allow_fallback: bool = False
 
 
-def settings_of(benchmark: Benchmark, overrides: Overrides = Overrides()) -> Settings:
-    """How the recipe, and the command line over it, want it measured."""
+def settings_of(benchmark: Benchmark | None, overrides: Overrides = Overrides()) -> Settings:
+    """How the recipe (None: one that sets nothing), and the command line over it, want it measured."""
+    benchmark = benchmark or Benchmark()
     settings = Settings(
         workloads=tuple(Workload(prompt_tokens=p or None, generated_tokens=g) for p, g in benchmark.workloads),
         rounds=benchmark.rounds,
@@ -108,14 +117,17 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         return replace(tuned, adapter_dir=directory / "adapter")
     if job.target is None:
         return replace(tuned, model_dir=directory / "model")
+    place = place_of(job.target)
     return replace(
         tuned,
         model_dir=directory,
-        runtime="onnxruntime-genai",
+        runtime=job.target.runtime,
         execution_provider=job.target.execution_provider,
         device=job.target.device,
         precision=job.target.precision,
         reference_dir=plan.output_dir(plan.job("merge")) / "reference",
+        interpreter=place.interpreter,
+        emulated=place.how == "emulated",
     )
 
 
@@ -135,12 +147,15 @@ def _spent(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
 
 def not_measured_here(plan: Plan) -> dict[str, str]:
     """Jobs that this machine cannot measure now, and why."""
-    reasons = {}
-    here, parents = available_providers(), dict[str, str]()
+    places = {job.id: place_of(job.target) for job in plan.jobs if job.target}
+    missing = {job_id: place.why for job_id, place in places.items() if place.how not in ("native", "emulated")}
+    return unfinished(plan) | missing
+
+
+def unfinished(plan: Plan) -> dict[str, str]:
+    """Jobs without an artifact of this very recipe and dataset, and why."""
+    reasons, parents = dict[str, str](), dict[str, str]()
     for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
-        if job.target and job.target.execution_provider not in here:
-            reasons[job.id] = f"this environment has no {job.target.execution_provider}"
-            continue
         try:
             manifest = read_manifest(plan.output_dir(job))
         except ReportError:
@@ -188,37 +203,45 @@ def bench_artifact(
     dataset_dir: Path | None,
     reference_dir: Path | None,
     out: Path | None,
-    overrides: Overrides,
+    settings: Settings,
+    outcomes: Outcomes | None = None,
     tell: Tell = lambda *_: None,
 ) -> tuple[DeviceReport, Path]:
     """Measure one exported artifact where it stands, with or without the project around it.
 
-    What is not named is looked for where ``olivepress run`` leaves it: the dataset of the manifest in ``datasets/``,
-    the parent's reference in the artifact or beside it. Raises what ``bench`` raises.
+    ``dataset_dir`` None measures without one. The parent's reference, if it is not named, is looked for in the artifact
+    and beside it. ``outcomes`` as in ``bench``. Raises what ``bench`` raises.
     """
-    manifest = read_manifest(directory, verify=True)
-    if manifest.kind != "export" or manifest.execution_provider is None:
-        raise UsageError(
-            f"{directory}: a {manifest.kind}, not an export", next_step=f"olivepress bench RECIPE --job {manifest.job}"
-        )
+    manifest = read_export(directory)
     made = _ancestors(directory, manifest)
     subject = Subject(
         model_dir=directory,
-        runtime="onnxruntime-genai",
+        runtime=runtime_of(directory),
         recipe=manifest.recipe,
         job=manifest.job,
         artifact_sha256=manifest.sha256,
-        execution_provider=manifest.execution_provider,
+        execution_provider=str(manifest.execution_provider),
         device=_device(manifest),
         precision=manifest.precision or "unknown",
         reference_dir=reference_dir or _reference(directory, made),
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
         spent=_spent(manifest, made),
+        emulated=is_emulated(str(manifest.execution_provider)),
     )
     path = out or RESULTS / fingerprint().id / manifest.recipe / f"{manifest.job}.json"
-    data = dataset_dir or _dataset(manifest)
-    return bench({path: subject}, dataset_dir=data, settings=settings_of(Benchmark(), overrides), tell=tell)[0], path
+    found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
+    return found[0], path
+
+
+def read_export(directory: Path) -> Manifest:
+    """The manifest of an exported artifact, every file hashed. ReportError as ``read_manifest``, UsageError else."""
+    manifest = read_manifest(directory, verify=True)
+    if manifest.kind != "export" or manifest.execution_provider is None:
+        raise UsageError(
+            f"{directory}: a {manifest.kind}, not an export", next_step=f"olivepress bench RECIPE --job {manifest.job}"
+        )
+    return manifest
 
 
 def _device(manifest: Manifest) -> Literal["cpu", "gpu", "npu"]:
@@ -247,8 +270,9 @@ def _reference(directory: Path, made: Mapping[str, Manifest]) -> Path | None:
     return None
 
 
-def _dataset(manifest: Manifest) -> Path | None:
-    """The dataset of the manifest where ``olivepress prepare`` leaves it, when it lies there."""
+def prepared_dataset(directory: Path) -> Path | None:
+    """The dataset of an artifact's manifest where ``olivepress prepare`` leaves it, when it lies there."""
+    manifest = read_manifest(directory)
     found = DATASETS / f"{manifest.dataset}-{manifest.dataset_version[:12]}"
     return found if (found / "dataset.json").is_file() else None
 
@@ -264,6 +288,18 @@ def _artifacts(plan: Plan) -> dict[str, str]:
             manifest = read_manifest(plan.output_dir(job))
             if _is_of(plan, workflow, manifest):
                 found[job.id] = manifest.sha256
+    return found
+
+
+def outcomes_at_home(plan: Plan) -> Outcomes:
+    """Outcomes of the base and the fine-tuned model on the test split, as far as reports of them are here."""
+    data, found = read_split(plan.dataset.directory, "test"), dict[str, Mapping[str, bool]]()
+    current = _artifacts(plan)
+    for name in (BASE, *TUNED):
+        for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/{name}.json")):
+            if name in current and (outcomes := outcomes_of(path, data, current[name])) is not None:
+                found[name] = outcomes
+                break
     return found
 
 

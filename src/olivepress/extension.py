@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from olive.evaluator.registry import Registry as EvaluatorRegistry
 from transformers.integrations import integration_utils
 
 from olivepress.errors import JobError
-from olivepress.measure.accuracy import measure_genai
+from olivepress.measure.accuracy import measure_exported
 from olivepress.measure.dataset import Row, dataset_labels, read_split
 from olivepress.measure.registry import METRICS
 from olivepress.measure.task_metrics import Answers, task_metrics
@@ -79,6 +80,22 @@ def supervise_rows(dataset: _Rows, model_path: str, max_length: int, revision: s
     )
 
 
+@DataRegistry.register_pre_process("olivepress_calibration")
+def calibration_rows(
+    dataset: _Rows, model_path: str, max_length: int, max_rows: int, revision: str | None = None
+) -> _Rows:
+    """Data component: ``max_rows`` rows spread over the split → whole texts as 1-D int64 tensors, one a batch."""
+    rows: list[Row] = dataset.items
+    count = min(max_rows, len(rows))
+    spread = [rows[index * len(rows) // count] for index in range(count)]
+    examples = supervise(spread, model_path, max_length=max_length, revision=revision)
+    return _Rows([(_calibration_inputs(example.input_ids), torch.tensor(example.labels)) for example in examples])
+
+
+def _calibration_inputs(token_ids: Sequence[int]) -> dict[str, torch.Tensor]:
+    return {"input_ids": torch.tensor(token_ids), "attention_mask": torch.ones(len(token_ids), dtype=torch.int64)}
+
+
 class TrainingMonitor(transformers.TrainerCallback):
     """Stops on the first number that is not finite, and writes progress and the loss curve as JSON lines."""
 
@@ -124,7 +141,7 @@ class OlivepressEvaluator(OliveEvaluator):
         """Measure the GenAI folder that ``model`` lies in. Raises JobError when it is none."""
         path = Path(model.model_path)
         data = read_split(self.dataset, "test", limit=self.max_examples)
-        examples, _ = measure_genai(path if path.is_dir() else path.parent, data.rows, progress=report_progress)
+        examples, _ = measure_exported(path if path.is_dir() else path.parent, data.rows, progress=report_progress)
         answers = Answers(examples=tuple(examples), labels=dataset_labels(self.dataset), json_schema=data.json_schema)
         result = {
             f"olivepress-{name}": {

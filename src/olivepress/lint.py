@@ -12,8 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from olivepress.catalog import targets
 from olivepress.errors import DataError
 from olivepress.measure.dataset import read_split
+from olivepress.traps import find_traps
 from olivepress.workflow import Workflow
 
 __all__ = ["Finding", "lint", "olive_installed"]
@@ -27,6 +29,7 @@ _BUILDER_PROVIDERS = (
     "JsExecutionProvider",
     "NvTensorRTRTXExecutionProvider",
 )
+_AFTER_BUILDER = ("StaticLLM", "EPContextBinaryGenerator")  # these make a model for the NPU out of one for the CPU
 _SAMPLE_ROWS = 64
 
 
@@ -54,6 +57,7 @@ def lint(workflows: tuple[Workflow, ...], *, root: Path = Path()) -> list[Findin
     for workflow in workflows:
         findings += _files(workflow, made, root)
         findings += _evaluator_data(workflow, root)
+        findings += _traps(workflow)
         if olive_installed():
             with _quiet():
                 findings += _against_olive(workflow, root)
@@ -100,6 +104,12 @@ def _evaluator_data(workflow: Workflow, root: Path) -> Iterator[Finding]:
             yield _finding(workflow, f"evaluators.{name}.type_args.dataset", message)
 
 
+def _traps(workflow: Workflow) -> Iterator[Finding]:
+    soc_models = {number: chip for target in targets().values() for number, chip in target.soc_models.items()}
+    for key, message in find_traps(workflow.config, workflow.text, soc_models):
+        yield _finding(workflow, key, message)
+
+
 def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending"] = "error") -> Finding:
     return Finding(level=level, path=workflow.path, key=key, message=message)
 
@@ -107,7 +117,7 @@ def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["erro
 def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
     """What Olive itself accepts in silence: unknown parameters, passes it would prune, providers it maps to cpu."""
     import olive.evaluator.olive_evaluator  # noqa: F401  (registers what RunConfig looks up)
-    from olive.hardware.accelerator import AcceleratorSpec
+    from olive.hardware.accelerator import AcceleratorSpec, Device
     from olive.package_config import OlivePackageConfig
 
     import olivepress.extension  # noqa: F401  (our components, which the user_script would register)
@@ -115,7 +125,7 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
     config = workflow.config
     accelerator = config["systems"]["here"]["accelerators"][0]
     device, provider = accelerator["device"], accelerator["execution_providers"][0]
-    spec = AcceleratorSpec(accelerator_type=device, execution_provider=provider)
+    spec = AcceleratorSpec(accelerator_type=Device(device), execution_provider=provider)
     yield from _parse(workflow)
     yield from _supervision(workflow, root)
     package = OlivePackageConfig.load_default_config()
@@ -126,7 +136,8 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
             near = difflib.get_close_matches(kind, list(package.passes), n=1, cutoff=0.5)
             yield _finding(workflow, f"{key}.type", f"no pass {kind!r} in this Olive{_guess(near)}")
             continue
-        if kind.lower() == "modelbuilder" and provider not in _BUILDER_PROVIDERS:
+        handed_on = any(later["type"] in _AFTER_BUILDER for later in config["passes"].values())
+        if kind.lower() == "modelbuilder" and provider not in _BUILDER_PROVIDERS and not handed_on:
             message = f"ModelBuilder does not know {provider} and would silently build for the CPU"
             yield _finding(workflow, f"{key}.type", message)
         yield from _parameters(workflow, key, settings, package.import_pass_module(kind), spec)
@@ -185,6 +196,10 @@ def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: An
         if not kind.validate_config(checked, spec):
             message = f"Olive would prune this pass on {spec.accelerator_type}/{spec.execution_provider}"
             yield _finding(workflow, key, message)
+    except ImportError as error:
+        # The keys are known to be right by now; the pass looks for its packages before it looks at the device.
+        message = f"the rest is checked where the pass's packages are ({str(error).splitlines()[0]})"
+        yield _finding(workflow, key, message, level="pending")
     except Exception as error:
         problems = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error).splitlines()[0]}]
         for problem in problems[:1]:  # a union reports once per member

@@ -46,9 +46,23 @@ def prepare(plan: Plan) -> Path:
     try:
         if plan.recipe.model.path == EMBEDDED:
             _copy_model(TINY_PHI, Path(plan.model.path))
+        elif plan.recipe.model.path.startswith("embedded:"):
+            _make_random(plan)
         return write_dataset(plan.dataset)
     except OSError as error:
         raise SetupError(f"datasets/: cannot be written ({error.strerror})", next_step="free disk space") from error
+
+
+def _make_random(plan: Plan) -> None:
+    """Small enough to be made in a moment; SetupError without the build extra."""
+    try:
+        from olivepress.rehearse import make_random_model
+
+        make_random_model(plan.model.facts.config, Path(plan.model.path), seed=0, dtype="float32")
+    except ImportError as error:
+        raise SetupError(
+            f"a random model cannot be made ({error})", next_step="pip install 'olivepress[build]'"
+        ) from error
 
 
 def _copy_model(source: Path, destination: Path) -> None:
@@ -64,7 +78,9 @@ def _copy_model(source: Path, destination: Path) -> None:
 
 def render_files(plan: Plan) -> dict[Path, str]:
     """Path → content of every file that belongs into ``olive_configs/<recipe>/``."""
-    files = {workflow.path: workflow.text for workflow in render_all(plan)}
+    files: dict[Path, str] = {}
+    for workflow in render_all(plan):
+        files |= {workflow.path: workflow.text, **workflow.files}
     files[CONFIGS / plan.recipe.name / "olivepress_shim.py"] = shim_text(plan)
     return files
 
@@ -78,7 +94,7 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         partial.write_text(text, encoding="utf-8")
         partial.rename(path)
-    for path in directory.glob("*.yaml"):
+    for path in (*directory.glob("*.yaml"), *directory.glob("*.json")):
         if path not in files:
             path.unlink()
     return render_all(plan)
@@ -110,8 +126,10 @@ def _raise_errors(findings: list[Finding]) -> list[Finding]:
     return findings
 
 
-def run(plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False) -> list[JobOutcome]:
-    """Prepare, render, lint and run what is not finished."""
+def run(
+    plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False, keep_going: bool = False
+) -> list[JobOutcome]:
+    """Prepare, render, lint and run what is not finished; arguments and errors as ``run_plan``."""
     from olivepress.lint import olive_installed
     from olivepress.run import run_plan
 
@@ -122,7 +140,7 @@ def run(plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool 
     prepare(plan)
     workflows = write_workflows(plan)
     lint_plan(plan)
-    return run_plan(plan, workflows, reporter=reporter, only=only, force=force)
+    return run_plan(plan, workflows, reporter=reporter, only=only, force=force, keep_going=keep_going)
 
 
 def report(plan: Plan, paths: Sequence[Path]) -> tuple[Document, dict[str, Path]]:

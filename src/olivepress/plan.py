@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,14 +20,15 @@ from olivepress.catalog import (
     targets,
 )
 from olivepress.data import Dataset
-from olivepress.embedded import TINY_PHI
+from olivepress.embedded import TINY_PHI, random_models
 from olivepress.errors import RecipeError, UsageError
 from olivepress.recipe import Recipe, load_recipe, slug
 from olivepress.rehearse.model import MARKER
 
 __all__ = ["EMBEDDED", "Job", "Need", "Plan", "ResolvedModel", "find_recipe", "make_plan", "need", "resolve_model"]
 
-EMBEDDED = "embedded:tiny-phi"
+_EMBEDDED = "embedded:"
+EMBEDDED = f"{_EMBEDDED}tiny-phi"
 RECIPES = Path("recipes")
 _GIB = 1024**3
 
@@ -73,37 +76,69 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
-    """One finetune, one merge, an export per target. Raises RecipeError for an unknown target."""
-    known = targets(own_targets)
+    """One finetune, one merge, an export per target. Raises RecipeError for a target unknown or not for this family."""
+    model, known = resolve_model(recipe), targets(own_targets)
     exports = []
     for name in recipe.targets:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {guess}")
+        if why := model.family.why_not(model.facts.config, name):
+            raise RecipeError(
+                f"recipe {recipe.name}: target {name} cannot take {model.path}: {why}",
+                next_step=f"remove {name} from the recipe's targets, or choose another model",
+            )
         exports.append(Job(id=f"export-{name}", kind="export", parent="merge", target=known[name]))
+    _check_soc_model(recipe, [known[name] for name in recipe.targets])
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
         Job(id="merge", kind="merge", parent="finetune"),
         *exports,
     )
-    return Plan(recipe=recipe, model=resolve_model(recipe), dataset=dataset, jobs=jobs)
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
+
+
+def _check_soc_model(recipe: Recipe, chosen: Sequence[Target]) -> None:
+    """The recipe's chip must be one that its targets compile for: another would compile, and run on the CPU."""
+    known = {number: name for target in chosen for number, name in target.soc_models.items()}
+    if recipe.soc_model is None or recipe.soc_model in known:
+        return
+    where = f"recipe {recipe.name}: soc_model {recipe.soc_model!r}"
+    if not known:
+        raise RecipeError(f"{where}: no target of the recipe is compiled for a chip", next_step="remove soc_model")
+    listed = "; ".join(f"{number}: {name}" for number, name in known.items())
+    raise RecipeError(f"{where} is no chip that olivepress compiles for; known: {listed}")
 
 
 def resolve_model(recipe: Recipe) -> ResolvedModel:
-    """Facts and family of the recipe's model, offline.
+    """Facts and family of the recipe's model, offline: a Hub id's own family, or by a directory's model_type.
 
-    Raises RecipeError: a directory that is no model, an architecture of no known family, an unknown Hub id.
+    Raises RecipeError: a directory that is no model, an architecture of no known family, an unknown Hub id, or
+    another family in the recipe than the model's.
     """
-    path = recipe.model.path
+    model = _model_at(recipe.model.path)
+    said = recipe.model.family or model.family.family
+    if said != model.family.family:
+        model = dataclasses.replace(model, family=_family_said(said, model))
+    return model
+
+
+def _model_at(path: str) -> ResolvedModel:
     if path == EMBEDDED:
         facts = facts_from_config(TINY_PHI)
         return ResolvedModel(path="models/tiny-phi", facts=facts, family=families()["phi"], is_local=True)
+    name = path.removeprefix(_EMBEDDED)
+    if name != path:
+        if name not in random_models():
+            listed = ", ".join([EMBEDDED, *(f"{_EMBEDDED}{other}" for other in random_models())])
+            raise RecipeError(f"model {path!r}: nothing of that name ships with olivepress; known: {listed}")
+        shape = random_models()[name]
+        family = families()[shape.family]
+        return ResolvedModel(path=f"models/{name}", facts=shape, family=family, is_local=True, random_weights=True)
     if Path(path).is_dir():
         facts = facts_from_config(Path(path))
         family = family_of_model_type(facts.config["model_type"])
-        if recipe.model.family not in (None, family.family):
-            raise RecipeError(f"{path}: is of family {family.family}, the recipe says {recipe.model.family}")
         random_weights = (Path(path) / MARKER).is_file()
         return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
     for family in families().values():
@@ -113,6 +148,17 @@ def resolve_model(recipe: Recipe) -> ResolvedModel:
     near = difflib.get_close_matches(path, known, n=1)
     guess = f"did you mean {near[0]}?" if near else f"known Hub ids: {', '.join(known)}"
     raise RecipeError(f"model {path!r}: no such directory and not in the catalog; {guess}")
+
+
+def _family_said(said: str, model: ResolvedModel) -> Family:
+    """The family that the recipe names, if a local model of this architecture may be of it."""
+    family, model_type = families().get(said), model.facts.config["model_type"]
+    if family is None or not model.is_local or model_type not in family.model_types + family.other_model_types:
+        raise RecipeError(
+            f"{model.path}: is of family {model.family.family}, the recipe says {said}",
+            next_step="correct or remove model.family in the recipe",
+        )
+    return family
 
 
 def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | None]:
@@ -178,6 +224,7 @@ class Need:
 # Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
 # weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
 _MEMORY_PER_PARAMETER = {"finetune": 2.3, "merge": 2.3, "quantized export": 4.6, "export": 10.0}
+_IN_PYTORCH = ("Rtn", "KQuant", "Gptq")
 _RUNTIME_OVERHEAD = int(0.8 * _GIB)
 # Floating point operations a second that two desktop cores reach in fine-tuning.
 _DESKTOP_FLOPS = 1.0e11
@@ -203,7 +250,7 @@ def need(plan: Plan, job: Job) -> Need:
         seconds, memory, disk = parameters / 5.0e7, _MEMORY_PER_PARAMETER["merge"] * parameters, 2.0 * parameters * 2
     else:
         assert job.target is not None
-        quantized = any(settings["type"] == "Rtn" for settings in job.target.passes.values())
+        quantized = any(settings["type"] in _IN_PYTORCH for settings in job.target.passes.values())
         per_parameter = _MEMORY_PER_PARAMETER["quantized export" if quantized else "export"]
         seconds, memory = parameters / 2.0e7, per_parameter * parameters
         embedding = job.target.bytes_per_embedding_parameter * plan.model.facts.embedding_parameters

@@ -29,7 +29,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Model(Record):
-    path: str = Field(min_length=1, description="Hub id, local directory, or 'embedded:tiny-phi'")
+    path: str = Field(min_length=1, description="Hub id, local directory, or embedded:tiny-phi")
     revision: str | None = Field(None, description="Hub revision (commit) to pin")
     family: str | None = Field(None, description="catalog family; found from the model when left out")
 
@@ -148,6 +148,7 @@ class Recipe(Record):
     finetune: Finetune = Finetune()
     adapter_mode: Literal["merge"] = "merge"
     targets: tuple[str, ...] = Field(min_length=1)
+    soc_model: str | None = Field(None, description="Qualcomm's number of the chip, for qnn-npu targets")
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target, or 'all' for every target")

@@ -111,6 +111,7 @@ def _random_model(facts: ModelFacts, recipe: Recipe, reporter: ConsoleReporter) 
         progress = work / "model-progress.jsonl"
         progress.unlink(missing_ok=True)
         result = run_child(
+            None,
             ["-m", "olivepress.rehearsal", str(spec)],
             log=log,
             environment=child_environment(scratch=work, progress=progress, offline=True),

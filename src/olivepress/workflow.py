@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from olivepress.catalog import Target
 from olivepress.plan import Job, Plan
 
 __all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
@@ -16,20 +19,28 @@ __all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
 CONFIGS = Path("olive_configs")
 _PLACEHOLDER = "@identity@"
 EVALUATOR = "olivepress"
+CALIBRATION = "calibration"  # what a target's pass names as its data_config: rows of the recipe's own training split
+_CALIBRATION_ROWS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow:
-    """A rendered workflow: ``identity`` hashes it with its dataset and names its cache and training directory."""
+    """A rendered workflow: ``identity`` hashes it with its dataset and names its cache and training directory.
+
+    ``files`` (path → text) are read by it; ``package_config`` is the one of them that Olive is given by name.
+    """
 
     job_id: str
     path: Path
     text: str
     identity: str
+    files: Mapping[Path, str] = field(default_factory=dict)
+    package_config: Path | None = None
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Over the workflow and the files that it reads."""
+        return hashlib.sha256("\n".join([self.text, *self.files.values()]).encode()).hexdigest()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -65,7 +76,8 @@ def render(plan: Plan, job: Job) -> Workflow:
         "output_dir": plan.output_dir(job).as_posix(),
         "cache_dir": f"runs/{plan.recipe.name}/.cache/{job.id}-{_PLACEHOLDER}",
     }
-    body = yaml.safe_dump(config, sort_keys=False, width=120, allow_unicode=True)
+    files = _files(plan, job)
+    body = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
     text = _header(plan, job) + body
     identity = hashlib.sha256(f"{plan.dataset.version}\n{text}".encode()).hexdigest()[:12]
     return Workflow(
@@ -73,7 +85,52 @@ def render(plan: Plan, job: Job) -> Workflow:
         path=CONFIGS / plan.recipe.name / f"{job.id}.yaml",
         text=text.replace(_PLACEHOLDER, identity),
         identity=identity,
+        files=files,
+        package_config=_package_config(plan, job),
     )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a list or mapping that occurs twice out twice: a workflow is read by people."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _files(plan: Plan, job: Job) -> dict[Path, str]:
+    """What the target's passes read beside the workflow."""
+    if job.target is None:
+        return {}
+    folder = CONFIGS / plan.recipe.name
+    files = {folder / name: json.dumps(content, indent=2) + "\n" for name, content in job.target.files.items()}
+    path = _package_config(plan, job)
+    if path is not None:
+        anywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
+        passes = {name: {"module_path": module, **anywhere} for name, module in job.target.package_config.items()}
+        files[path] = json.dumps({"passes": passes}, indent=2) + "\n"
+    return files
+
+
+def _package_config(plan: Plan, job: Job) -> Path | None:
+    if job.target is None or not job.target.package_config:
+        return None
+    return CONFIGS / plan.recipe.name / f"{job.target.file}-package.json"
+
+
+def _passes(plan: Plan, target: Target) -> dict[str, Any]:
+    """The target's passes, with the recipe's chip, and the target's files where they are written to."""
+    soc_model = plan.recipe.soc_model if target.soc_models else None
+
+    def resolved(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: resolved(entry, name) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [resolved(entry) for entry in value]
+        if key == "soc_model" and soc_model:
+            return soc_model
+        return (CONFIGS / plan.recipe.name / value).as_posix() if value in target.files else value
+
+    return {name: resolved(settings) for name, settings in target.passes.items()}
 
 
 def shim_text(plan: Plan) -> str:
@@ -95,11 +152,16 @@ def _header(plan: Plan, job: Job) -> str:
     lines = [
         f"Rendered by olivepress from recipe {plan.recipe.name}; edit the recipe, not this file.",
         f"Job {job.id}: reads {reads}.",
-        f"Run from the project root: olive run --config {config} --disable_telemetry",
+        f"Run from the project root: olive run --config {config} --disable_telemetry{_options(plan, job)}",
         f"or, verified and resumable: olivepress run MODEL --job {job.id}",
         *_origins(plan, job),
     ]
     return "".join(f"# {line}\n" for line in lines)
+
+
+def _options(plan: Plan, job: Job) -> str:
+    path = _package_config(plan, job)
+    return f" --package-config {path.as_posix()}" if path else ""
 
 
 def _origins(plan: Plan, job: Job) -> list[str]:
@@ -111,7 +173,10 @@ def _origins(plan: Plan, job: Job) -> list[str]:
             f"data: {plan.dataset.name}, sha256 {plan.dataset.version}",
         ]
     if job.target:
-        return [f"passes: target {job.target.target} ({job.target.description})"]
+        target = job.target
+        built = f"; built in the environment {target.build_environment}" if target.build_environment != "build" else ""
+        why = ["package_config: Olive refuses a pass of it whose provider is a plugin"] if target.package_config else []
+        return [f"passes: target {target.target} ({target.description}){built}", *why]
     return ["passes: adapter_mode merge of the recipe"]
 
 
@@ -129,13 +194,19 @@ def _system(device: str, execution_provider: str) -> dict[str, Any]:
     return {"here": {"type": "LocalSystem", "accelerators": accelerators}}
 
 
+def _accelerator(target: Target) -> tuple[str, str]:
+    """Device and execution provider as Olive is told them: of a model built for the CPU first, those of the CPU."""
+    told = target.build_execution_provider or target.execution_provider
+    return ("cpu" if told == "CPUExecutionProvider" else target.device), told
+
+
 def _shim_path(plan: Plan) -> str:
     return (CONFIGS / plan.recipe.name / "olivepress_shim.py").as_posix()
 
 
-def _data_config(plan: Plan, split: str) -> dict[str, Any]:
+def _data_config(plan: Plan, name: str, split: str, component: str, **settings: Any) -> dict[str, Any]:
     return {
-        "name": split,
+        "name": name,
         "type": "DataContainer",
         "user_script": _shim_path(plan),
         "load_dataset_config": {
@@ -144,10 +215,11 @@ def _data_config(plan: Plan, split: str) -> dict[str, Any]:
             "split": split,
         },
         "pre_process_data_config": {
-            "type": "olivepress_supervised",
+            "type": component,
             "model_path": plan.model.path,
             "revision": None if plan.model.is_local else plan.recipe.model.revision,
             "max_length": plan.recipe.data.max_length,
+            **settings,
         },
     }
 
@@ -167,7 +239,7 @@ def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
     return {
         "input_model": _hf_model(plan, plan.model.path),
         "systems": _system("cpu", "CPUExecutionProvider"),
-        "data_configs": [_data_config(plan, "train")],
+        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised")],
         "passes": {settings.method: lora},
     }
 
@@ -222,9 +294,14 @@ def _export(plan: Plan, job: Job) -> dict[str, Any]:
     target = job.target
     config: dict[str, Any] = {
         "input_model": _hf_model(plan, (plan.output_dir(plan.job(job.parent)) / "model").as_posix()),
-        "systems": _system(target.device, target.execution_provider),
-        "passes": {name: dict(settings) for name, settings in target.passes.items()},
+        "systems": _system(*_accelerator(target)),
+        "passes": _passes(plan, target),
     }
+    if any(settings.get("data_config") == CALIBRATION for settings in target.passes.values()):
+        rows = _data_config(plan, CALIBRATION, "train", "olivepress_calibration", max_rows=_CALIBRATION_ROWS)
+        pre = rows["pre_process_data_config"]
+        pre["max_length"] = min(pre["max_length"], target.context_length or pre["max_length"])
+        config["data_configs"] = [rows]
     # An evaluator that names a provider absent from the build environment aborts the build; elsewhere the
     # device's own `olivepress bench` measures.
     if target.execution_provider == "CPUExecutionProvider":

@@ -35,6 +35,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama3-scaled-untied": ("meta-llama/Llama-3.1-8B-Instruct", {"head_dim": 32, "tie_word_embeddings": False}),
     "qwen2-tied": ("Qwen/Qwen2.5-0.5B-Instruct", {"tie_word_embeddings": True}),
     "qwen3-untied": ("Qwen/Qwen3-0.6B", {"head_dim": 32, "tie_word_embeddings": False}),
+    # The prompts that are compared have 76 tokens and more: the window of 32 is left.
+    "phi3-4k-window": ("microsoft/Phi-3-mini-4k-instruct", {"sliding_window": 32}),
+    # Six layers: five see a window, the sixth sees all, each kind with its own rope.
+    "gemma3-window-tied": (
+        "google/gemma-3-270m-it",
+        {"hidden_size": 256, "head_dim": 64, "query_pre_attn_scalar": 48, "num_hidden_layers": 6, "sliding_window": 32},
+    ),
+    "mistral-untied": ("mistralai/Mistral-7B-Instruct-v0.3", {}),
+    "smollm2-tied": ("HuggingFaceTB/SmolLM2-135M-Instruct", {}),
 }
 
 
@@ -49,8 +58,10 @@ def small_config(name: str) -> dict[str, Any]:
         count = int(head_size * config.get("partial_rotary_factor", 1.0)) // 2
         cut = {key: list(scaling[key])[:count] for key in ("short_factor", "long_factor")}
         config["rope_scaling"] = {**scaling, **cut}
-    if config.get("sliding_window"):
+    if config.get("sliding_window") and "sliding_window" not in changes:
         config["sliding_window"] = config["max_position_embeddings"]
+    if "layer_types" in config:
+        config["layer_types"] = config["layer_types"][: config["num_hidden_layers"]]
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
         config[key] = None
     return config

@@ -15,8 +15,8 @@ from tests.end_to_end.families import CASES, make_small_model, write_recipe
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-# One of each family in every build, the others in `make test-long`: each is a whole chain through real Olive.
-ALWAYS = ("phi4-longrope-extended-tied", "llama3-scaled-tied", "qwen3-untied")
+# One of each builder in every build, the others in `make test-long`: each is a whole chain through real Olive.
+ALWAYS = ("phi4-longrope-extended-tied", "llama3-scaled-tied", "qwen3-untied", "gemma3-window-tied")
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,12 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
     checks = {check.name: check for check in export.checks}
     difference = checks["max_abs_logit_diff"].value
     assert difference is not None and difference < 1e-3
-    # The compared prompts are long enough to leave the original context where the case means to.
-    if "extended" in case:
-        original = json.loads((project / "models" / case / "config.json").read_text())
-        lengths = _prompt_lengths(project / "runs" / case / "merge" / "reference" / "reference.npz")
-        assert max(lengths) > original["original_max_position_embeddings"]
+    # The compared prompts are long enough to leave the original context, or the window, where the case means to.
+    for word, limit in (("extended", "original_max_position_embeddings"), ("window", "sliding_window")):
+        if word in case:
+            config = json.loads((project / "models" / case / "config.json").read_text())
+            lengths = _prompt_lengths(project / "runs" / case / "merge" / "reference" / "reference.npz")
+            assert max(lengths) > config[limit]
 
 
 def _no_path_of_this_machine(runs: Path, project: str) -> None:

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from olivepress.errors import JobError, OlivepressError, RecipeError, SetupError
-from olivepress.measure import METRICS, fidelity, genai_answers, genai_token_ids, read_report
+from olivepress.measure import METRICS, fidelity, read_report
+from olivepress.measure.accuracy import greedy_answers
 from olivepress.measure.bench import Settings, bench
 from olivepress.measure.child import run_child
 from olivepress.measure.grid import Subject
+from olivepress.measure.language_model import open_model
 from olivepress.measure.latency import LatencySpec, Workload
 from olivepress.measure.prompts import eos_token_ids
 
@@ -122,7 +124,7 @@ def _with_tokenizer(folder: Path, hf_model: Path) -> Path:
 def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: list[list[int]]) -> None:
     from olivepress.measure.reference import pytorch_answers
 
-    ours = genai_answers(fp32_model, prompts, 24)
+    ours = greedy_answers(open_model(fp32_model), fp32_model, prompts, 24)
     parent = pytorch_answers(hf_model, prompts, 24, batch_size=4)
     assert ours == parent
     assert all(len(a) <= 24 and not set(a) & set(eos_token_ids(fp32_model)) for a in ours)
@@ -132,7 +134,7 @@ def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: 
 def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list[list[int]], tmp_path: Path) -> None:
     from olivepress.measure.reference import pytorch_answers
 
-    free = genai_answers(fp32_model, prompts[:3], 12)
+    free = greedy_answers(open_model(fp32_model), fp32_model, prompts[:3], 12)
     second = free[0][4]  # declare a token that does come up to be a second EOS
     onnx, torch_dir = tmp_path / "onnx", tmp_path / "hf"
     shutil.copytree(fp32_model, onnx)
@@ -144,7 +146,7 @@ def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list
     # Sampling advice of a model card must not change greedy answers either.
     generation |= {"eos_token_id": config["model"]["eos_token_id"], "repetition_penalty": 3.0}
     (torch_dir / "generation_config.json").write_text(json.dumps(generation))
-    ours = genai_answers(onnx, prompts[:3], 12)
+    ours = greedy_answers(open_model(onnx), onnx, prompts[:3], 12)
     assert ours[0] == free[0][: free[0].index(second)]
     assert ours == pytorch_answers(torch_dir, prompts[:3], 12)
 
@@ -153,18 +155,18 @@ def test_the_context_limit(hf_model: Path, fp32_model: Path) -> None:
     from olivepress.measure.reference import pytorch_answers
 
     nearly = [[7] * 250]  # the context holds 256
-    ours = genai_answers(fp32_model, nearly, 20)
+    ours = greedy_answers(open_model(fp32_model), fp32_model, nearly, 20)
     assert len(ours[0]) <= 6
     assert ours == pytorch_answers(hf_model, nearly, 20)
     with pytest.raises(JobError, match="do not fit its context of 256"):
-        genai_answers(fp32_model, [[7] * 256], 4)
+        greedy_answers(open_model(fp32_model), fp32_model, [[7] * 256], 4)
     with pytest.raises(JobError, match="do not fit its context of 256"):
         pytorch_answers(hf_model, [[7] * 256], 4)
 
 
 def test_a_trailing_pad_is_refused_not_ignored(fp32_model: Path) -> None:
     with pytest.raises(JobError, match="ends with the pad token 0"):
-        genai_answers(fp32_model, [[9, 0, 12, 0]], 4)
+        greedy_answers(open_model(fp32_model), fp32_model, [[9, 0, 12, 0]], 4)
 
 
 def test_tokenizers_agree(hf_model: Path, fp32_model: Path) -> None:
@@ -172,7 +174,7 @@ def test_tokenizers_agree(hf_model: Path, fp32_model: Path) -> None:
 
     texts = ["<|user|>\nturn the lamp on<|end|>\n<|assistant|>\n", "  two spaces", 'héllo ✓ {"a": [1]}\n', ""]
     theirs = AutoTokenizer.from_pretrained(hf_model)(texts, add_special_tokens=False)["input_ids"]
-    assert genai_token_ids(fp32_model, texts) == theirs
+    assert [open_model(fp32_model).encode(text) for text in texts] == theirs
 
 
 def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) -> None:
@@ -255,12 +257,12 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
 
 def _first_answer(model_dir: Path, question: str) -> str:
     """What the random model says, cut before a token that would not survive decoding and encoding again."""
-    from olivepress.measure.accuracy import measure_genai
+    from olivepress.measure.accuracy import measure_exported
     from olivepress.measure.dataset import Row
 
     expected = "x" * 20
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": expected})
-    examples, _ = measure_genai(model_dir, [Row(id="0", messages=messages, label=None)])
+    examples, _ = measure_exported(model_dir, [Row(id="0", messages=messages, label=None)])
     return examples[0].output
 
 

@@ -11,11 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olivepress.errors import DataError, JobError
-from olivepress.measure.accuracy import encode
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
-from olivepress.measure.genai_logits import teacher_forced
-from olivepress.measure.label_scoring import NextLogprobs, best_label, label_tasks, next_logprobs_of, score_labels_genai
+from olivepress.measure.label_scoring import (
+    NextLogprobs,
+    best_label,
+    label_tasks,
+    next_logprobs_of,
+    score_labels_exported,
+)
+from olivepress.measure.language_model import open_model, teacher_forced
 
 LABELS = ("lamp", "lamp on", "happy", "happy calm", "sad", "the blue town", "123", "12", "état 漢", "on")
 QUESTIONS = ("turn the lamp on", "what is the capital", "sad", "x" * 40, "", "1 2 3", "<|endoftext|>", "blue?")
@@ -129,30 +134,25 @@ def test_both_runtimes_choose_as_brute_force_does(hf_model: Path, fp32_model: Pa
     seen: list[tuple[int, int]] = []
     expected = brute_force(hf_model, rows())
     assert len(set(expected)) > 1, "the fixture always prefers the same label"
-    assert score_labels_genai(fp32_model, rows(), LABELS, progress=lambda *x: seen.append(x)) == expected
+    assert score_labels_exported(fp32_model, rows(), LABELS, progress=lambda *x: seen.append(x)) == expected
     assert seen == [(i + 1, len(QUESTIONS)) for i in range(len(QUESTIONS))]
     assert score_labels_pytorch(hf_model, rows(), LABELS, progress=lambda *x: seen.append(x)) == expected
 
 
 def test_a_rewound_generator_gives_the_logits_of_a_fresh_one(fp32_model: Path) -> None:
-    import onnxruntime_genai as og
-
-    model = og.Model(str(fp32_model))
-    vocabulary = 316
+    model = open_model(fp32_model)
     rng = np.random.default_rng(0)
     prompt = rng.integers(5, 300, 40).tolist()
-    params = og.GeneratorParams(model)
-    params.set_search_options(do_sample=False, max_length=60)
-    generator = og.Generator(model, params)
-    generator.append_tokens(np.asarray(prompt, dtype=np.int32))
+    generation = model.generation(60)
+    generation.append(prompt)
     # End and pad tokens, and shorter paths after longer ones: nothing of a path may be left behind.
     for path in ([7, 8, 9], [7], [0], [1], [1, 1], [7, 0], rng.integers(0, 316, 15).tolist(), [8]):
-        generator.rewind_to(len(prompt))
-        generator.append_tokens(np.asarray(path, dtype=np.int32))
-        logits = generator.get_output("logits")[0, -1]
-        *_, (_, fresh) = teacher_forced(og, model, prompt + path, vocabulary)
+        generation.rewind(len(prompt))
+        generation.append(path)
+        logits = generation.logits()[-1]
+        *_, (_, fresh) = teacher_forced(model, prompt + path)
         assert np.abs(logits - fresh[-1]).max() < 1e-4
-    assert encode(og.Tokenizer(model), "lamp")
+    assert model.encode("lamp")
 
 
 def test_an_adapter_changes_the_parent_s_scores(hf_model: Path, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olivepress.errors import DataError, JobError, UsageError
-from olivepress.measure import genai_logits
+from olivepress.measure import language_model
 from olivepress.measure.perplexity import (
     TextLikelihood,
     not_measured_text,
-    perplexity_genai,
+    perplexity_exported,
     read_text,
     scored_bytes,
     strided_likelihood,
@@ -132,14 +132,14 @@ def test_onnx_is_its_parent(
 ) -> None:
     from olivepress.measure import reference_text
 
-    ours = perplexity_genai(fp32_model, TEXT, window=window, stride=stride)
+    ours = perplexity_exported(fp32_model, TEXT, window=window, stride=stride)
     parent = reference_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
     assert ours.nll_nats == pytest.approx(parent.nll_nats, rel=1e-4)
     assert (ours.tokens, ours.utf8_bytes, ours.window) == (parent.tokens, parent.utf8_bytes, parent.window)
     assert len(TEXT.encode()) - 8 <= ours.utf8_bytes < len(TEXT.encode())
-    for module in (genai_logits, reference_text):  # 16 tokens at once: a cache carries the rest
+    for module in (language_model, reference_text):  # 16 tokens at once: a cache carries the rest
         monkeypatch.setattr(module, "CHUNK_BYTES", 1)
-    assert perplexity_genai(fp32_model, TEXT, window=window, stride=stride).nll_nats == pytest.approx(
+    assert perplexity_exported(fp32_model, TEXT, window=window, stride=stride).nll_nats == pytest.approx(
         ours.nll_nats, rel=1e-5
     )
     chunked = reference_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
@@ -164,4 +164,4 @@ def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
     for content in ("{}", "no", '{"model": {"vocab_size": null}}'):
         (tmp_path / "genai_config.json").write_text(content)
         with pytest.raises(JobError, match="vocab_size"):
-            genai_logits.vocabulary_size(tmp_path)
+            language_model.config_number(tmp_path / "genai_config.json", "model", "vocab_size")

@@ -51,6 +51,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "qwen2": {**SMALL, "model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "eos_token_id": 151645},
     "qwen3": {**SMALL, "model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "head_dim": 16},
+    "gemma3_text": {**SMALL, "model_type": "gemma3_text", "architectures": ["Gemma3ForCausalLM"], "head_dim": 16},
+    "mistral": {**SMALL, "model_type": "mistral", "architectures": ["MistralForCausalLM"]},
+    "smollm3": {
+        **SMALL,
+        "model_type": "smollm3",
+        "architectures": ["SmolLM3ForCausalLM"],
+        "eos_token_id": 128012,
+        "pad_token_id": 128004,
+    },
 }
 
 
@@ -95,6 +104,13 @@ def test_weights_are_normal_and_norms_differ(tmp_path: Path) -> None:
     first, second = (weights[f"model.layers.{n}.input_layernorm.weight"] for n in (0, 1))
     assert first.mean().item() == pytest.approx(1.0, abs=0.05)
     assert first.std() > 0.01 and not torch.equal(first, second)
+
+
+def test_norms_that_add_one_are_drawn_around_zero(tmp_path: Path) -> None:
+    make_random_model(CONFIGS["gemma3_text"], tmp_path / "model", seed=1, dtype="float32")
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model", torch_dtype="auto")
+    norms = [weight for name, weight in model.named_parameters() if name.endswith("norm.weight")]
+    assert len(norms) == 2 * 6 + 1 and all(abs(weight.mean().item()) < 0.05 < 8 * weight.std() for weight in norms)
 
 
 def test_no_embedding_row_is_zero(tmp_path: Path) -> None:

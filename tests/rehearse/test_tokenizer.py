@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from olivepress.measure.prompts import render_prompt, render_question
 from olivepress.rehearse import make_tokenizer, special_tokens
 
 transformers = pytest.importorskip("transformers")
 
-REAL = {"phi3": 200064, "llama": 128256, "qwen2": 151936}
+REAL = {"phi3": 200064, "llama": 128256, "qwen2": 151936, "gemma3_text": 262144, "mistral": 32768, "smollm3": 128256}
 SAMPLES = [
     "Hello world",
     "  two  spaces\n\nand\tTabs, punctuation!? it's don't 12345",
@@ -95,6 +96,26 @@ def test_template_ends_the_turn_with_a_stop_token(tmp_path: Path) -> None:
     turn = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ok"}]
     ids = tokenizer.apply_chat_template(turn)
     assert ids[0] == 128000 and ids[-1] == 128009 and ids[-1] in specials.stop_ids
+
+
+@pytest.mark.parametrize(
+    ("model_type", "vocab_size", "rendered"),
+    [
+        ("llama", 49152, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"),
+        ("gemma3_text", 262144, "<bos><start_of_turn>user\nS\n\nQ<end_of_turn>\n<start_of_turn>model\n"),
+        ("mistral", 32768, "<s>[INST] S\n\nQ[/INST]"),
+        ("smollm3", 600, "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"),
+    ],
+)
+def test_templates_of_the_families(tmp_path: Path, model_type: str, vocab_size: int, rendered: str) -> None:
+    tokenizer = _load(vocab_size, model_type, tmp_path)
+    asked = [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"}]
+    question = render_question(tmp_path, [*asked, {"role": "assistant", "content": "A"}])
+    assert question == rendered
+    assert tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True) == rendered
+    prompt = render_prompt(tmp_path, [*asked, {"role": "assistant", "content": "A"}])
+    ids = tokenizer.encode(prompt.completion, add_special_tokens=False)
+    assert ids[-1] in special_tokens(model_type, vocab_size).stop_ids
 
 
 def test_own_template_is_kept(tmp_path: Path) -> None:

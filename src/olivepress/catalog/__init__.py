@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
+from olivepress.catalog.target import Target, targets
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
@@ -40,25 +43,30 @@ class ModelFacts(Record):
 
 
 class Family(Record):
+    """Models that are fine-tuned and exported alike."""
+
     family: str
-    model_types: tuple[str, ...] = Field(min_length=1)
+    model_types: tuple[str, ...] = Field(
+        min_length=1, description="what a local directory is known by; no family's else"
+    )
+    other_model_types: tuple[str, ...] = Field(
+        (), description="of another family, but of this one if the recipe says so"
+    )
     target_modules: tuple[str, ...] = Field(min_length=1)
     default_model: str
     models: dict[str, ModelFacts]
+    unsupported: dict[str, str] = Field(
+        {},
+        description="pattern of a target (qnn-*), or architecture or rope type and target (smollm3/*) → why not",
+    )
 
-
-class Target(Record):
-    """A device, an execution provider, a precision, and the Olive passes that get there."""
-
-    target: str
-    description: str
-    device: Literal["cpu", "gpu", "npu"]
-    execution_provider: str
-    precision: str
-    bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
-    bytes_per_embedding_parameter: float = Field(gt=0, description="on disk, beside the head that it may be tied to")
-    max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
-    passes: dict[str, dict[str, Any]] = Field(min_length=1, description="in Olive's own words")
+    def why_not(self, config: Mapping[str, Any], target: str) -> str | None:
+        """Why a model with that config.json cannot be made for the target of that name; None if it can."""
+        scaling = config.get("rope_scaling") or {}
+        traits = (config["model_type"], scaling.get("rope_type", scaling.get("type")))
+        names = (target, *(f"{trait}/{target}" for trait in traits))
+        found = (why for pattern, why in self.unsupported.items() if any(fnmatchcase(name, pattern) for name in names))
+        return next(found, None)
 
 
 @lru_cache
@@ -66,20 +74,6 @@ def families() -> dict[str, Family]:
     """All families by name."""
     found = [read_record(path, Family) for path in sorted((_HERE / "families").glob("*.yaml"))]
     return {family.family: family for family in found}
-
-
-def targets(own: Path | None = None) -> dict[str, Target]:
-    """All targets by name; a ``targets/`` directory ``own`` beside the recipe is read too and may override."""
-    found: dict[str, Target] = {}
-    for directory in (_HERE / "targets", own):
-        if directory is None or not directory.is_dir():
-            continue
-        for path in sorted(directory.glob("*.yaml")):
-            target = read_record(path, Target)
-            if target.target != path.stem:
-                raise RecipeError(f"{path}: 'target' is {target.target!r}, expected the file's own name {path.stem!r}")
-            found[target.target] = target
-    return found
 
 
 def family_of_model_type(model_type: str) -> Family:

@@ -1,6 +1,5 @@
 """Measures a model on the machine it stands on. Light to import: runtimes and torch load inside functions only."""
 
-from olivepress.measure.accuracy import genai_answers, genai_token_ids
 from olivepress.measure.bench import bench
 from olivepress.measure.child import run_child
 from olivepress.measure.dataset import read_split
@@ -25,8 +24,6 @@ __all__ = [
     "bench",
     "fidelity",
     "fingerprint",
-    "genai_answers",
-    "genai_token_ids",
     "read_report",
     "read_split",
     "render_prompt",

@@ -1,15 +1,14 @@
-"""Greedy answers of an ONNX model on a held-out split."""
+"""Greedy answers of an exported model on a held-out split."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from olivepress.errors import JobError
 from olivepress.measure.dataset import Row
-from olivepress.measure.latency import import_genai
+from olivepress.measure.language_model import LanguageModel, open_model
 from olivepress.measure.prompts import check_context, context_length, pad_token_id, render_prompt
 from olivepress.measure.task_metrics import Example
 
@@ -17,9 +16,8 @@ __all__ = [
     "Finished",
     "Progress",
     "answer_budget",
-    "genai_answers",
-    "genai_token_ids",
-    "measure_genai",
+    "greedy_answers",
+    "measure_exported",
 ]
 
 Progress = Callable[[int, int], None]
@@ -31,36 +29,23 @@ def answer_budget(expected_tokens: Sequence[int]) -> int:
     return max(expected_tokens, default=0) + MARGIN_TOKENS
 
 
-def genai_token_ids(model_dir: Path, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of genai's own tokenizer, to be held against Hugging Face's id by id."""
-    og = import_genai()
-    tokenizer = og.Tokenizer(og.Model(str(model_dir)))
-    return [encode(tokenizer, text) for text in texts]
-
-
-def encode(tokenizer: Any, text: str) -> list[int]:
-    return [int(token) for token in tokenizer.encode(text)]
-
-
-def genai_answers(
+def greedy_answers(
+    model: LanguageModel,
     model_dir: Path,
     prompts_token_ids: Sequence[Sequence[int]],
     max_new_tokens: int,
     *,
     progress: Progress | None = None,
 ) -> list[list[int]]:
-    """Greedy continuation of each prompt, as token ids without the EOS. Stops at any EOS of genai_config.json.
+    """Greedy continuation of each prompt, as token ids without the EOS. Stops at any EOS of the model's config.
 
     A prompt is answered as far as the context allows; ContextExceeded when it does not even hold the prompt.
     """
-    og = import_genai()
-    model = og.Model(str(model_dir))
-    return list(_answers(og, model, model_dir, prompts_token_ids, max_new_tokens, progress))
+    return list(_answers(model, model_dir, prompts_token_ids, max_new_tokens, progress))
 
 
 def _answers(
-    og: Any,
-    model: Any,
+    model: LanguageModel,
     model_dir: Path,
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int,
@@ -76,21 +61,11 @@ def _answers(
                 f"{model_dir}: a prompt ends with the pad token {pad}, which genai would ignore",
                 next_step="set another pad_token_id in genai_config.json",
             )
-        params = og.GeneratorParams(model)
-        params.set_search_options(
-            do_sample=False,
-            num_beams=1,
-            min_length=0,
-            max_length=longest if limit is None else min(longest, limit),
-            repetition_penalty=1.0,  # the builder copies the model card's sampling advice; greedy means greedy
-            no_repeat_ngram_size=0,
-        )
-        generator = og.Generator(model, params)
-        generator.append_tokens(list(prompt))
-        while not generator.is_done():
-            generator.generate_next_token()
-        # The sequence does not include the EOS that ended it (ran, genai 0.14.1).
-        yield [int(token) for token in generator.get_sequence(0)[len(prompt) :]]
+        generation = model.generation(longest if limit is None else min(longest, limit))
+        generation.append(prompt)
+        while not generation.done():
+            generation.step()
+        yield generation.tokens()[len(prompt) :]
         if progress:
             progress(done, len(prompts))
 
@@ -127,7 +102,7 @@ class Finished:
         return [Example(id=row.id, output=self.outputs[row.id], expected=row.expected, label=row.label) for row in rows]
 
 
-def measure_genai(
+def measure_exported(
     model_dir: Path,
     rows: Sequence[Row],
     *,
@@ -135,19 +110,17 @@ def measure_genai(
     finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
-    """Answer all rows with an ONNX model, tokenized by genai itself. Returns the examples and the token budget.
+    """Answer all rows with an exported model and its own tokenizer. Returns the examples and the token budget.
 
     A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
     """
-    og = import_genai()
-    model = og.Model(str(model_dir))
-    tokenizer = og.Tokenizer(model)
+    model = open_model(model_dir)
     kept = finished or Finished()
-    budget = answer_budget([len(tokenizer.encode(render_prompt(model_dir, r.messages).completion)) for r in rows])
+    budget = answer_budget([len(model.encode(render_prompt(model_dir, r.messages).completion)) for r in rows])
     missing = kept.missing(rows)
-    prompts = [encode(tokenizer, render_prompt(model_dir, row.messages).prefix) for row in missing]
+    prompts = [model.encode(render_prompt(model_dir, row.messages).prefix) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
-    for row, ids in zip(missing, _answers(og, model, model_dir, prompts, budget, progress), strict=True):
-        kept.add(row.id, str(tokenizer.decode(ids)) if ids else "")
+    for row, ids in zip(missing, _answers(model, model_dir, prompts, budget, progress), strict=True):
+        kept.add(row.id, model.decode(ids))
     return kept.examples(rows), budget

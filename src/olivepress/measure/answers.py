@@ -35,13 +35,15 @@ class Example:
 class Answers:
     """All answered examples of a split, the dataset's classes and its JSON Schema, as far as it has them.
 
-    ``not_scored`` is why constrained scoring failed as a whole, None when it did not.
+    ``not_scored`` is why constrained scoring failed as a whole, None when it did not; ``not_asked`` why there are no
+    examples, where there are none.
     """
 
     examples: tuple[Example, ...]
     labels: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     not_scored: str | None = None
+    not_asked: str = "no dataset was given"
 
 
 TaskMetric = Callable[[Answers], Measurement]

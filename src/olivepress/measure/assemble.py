@@ -12,8 +12,8 @@ import numpy as np
 from olivepress.measure import ceiling, weights
 from olivepress.measure.attribution import gain_retained
 from olivepress.measure.dataset import Split
+from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.grid import Cell, Subject, headline, headline_metrics
-from olivepress.measure.machine import fingerprint
 from olivepress.measure.report import (
     Ceiling,
     DatasetUsed,
@@ -51,7 +51,7 @@ class Measured:
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
     lm_eval: Mapping[str, Measurement] = field(default_factory=dict)
     settings: Mapping[str, int | float | str | None] = field(default_factory=dict)
-    outcomes: Mapping[str, Mapping[str, bool] | None] = field(default_factory=dict)
+    outcomes: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: datetime) -> DeviceReport:
@@ -78,7 +78,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
         execution_provider=subject.execution_provider,
         device=subject.device,
         precision=subject.precision,
-        machine=fingerprint(),
+        machine=machine_of(subject.interpreter),
         dataset=_dataset(found.data),
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         settings={
@@ -89,6 +89,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
             **session_options(subject.model_dir),
             "runtime_device": placed[0] if placed else None,
             "currency": settings.currency,
+            **({"bundle_sha256": settings.bundle_sha256} if settings.bundle_sha256 else {}),
         },
         git_commit=subject.git_commit,
         sitting=sitting.together if processes else None,
@@ -150,7 +151,7 @@ def _roofline(found: Measured, chosen: WorkloadResult) -> tuple[dict[str, Measur
         return {name: not_measured(name, why) for name in ("bytes_per_token", "roofline_fraction")}, []
     per_token = read + cached * (chosen.prompt_tokens + chosen.generated_tokens / 2)
     fraction = per_token * rate / found.ceiling.read_bytes_per_s
-    flags = ceiling.flags(fraction, int(per_token), fingerprint().caches)
+    flags = ceiling.flags(fraction, int(per_token), machine_of(found.subject.interpreter).caches)
     return {
         "bytes_per_token": measured("bytes_per_token", per_token, n=1),
         "roofline_fraction": measured("roofline_fraction", fraction, n=chosen.metrics["decode_tps"].n),

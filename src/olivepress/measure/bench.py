@@ -13,10 +13,10 @@ from typing import Any
 from olivepress.errors import JobError, ReportError
 from olivepress.measure.assemble import Measured, assemble
 from olivepress.measure.dataset import Message, Split, dataset_labels, read_split
+from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.examples import forget_old_examples, read_outcomes, write_examples
 from olivepress.measure.fallback import on_cpu, provider_is_missing
 from olivepress.measure.grid import Subject, measure_rounds
-from olivepress.measure.machine import fingerprint
 from olivepress.measure.report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.measure.report import read_report as read_device_report
 from olivepress.measure.session import session_threads
@@ -24,7 +24,9 @@ from olivepress.measure.settings import Settings, check_inputs
 from olivepress.measure.sitting import Sitting, code_sha256, open_sitting
 from olivepress.measure.stages import Stages, Tell
 
-__all__ = ["BASE", "Settings", "Tell", "bench"]
+__all__ = ["BASE", "TUNED", "Outcomes", "Settings", "Tell", "bench", "outcomes_of"]
+
+Outcomes = Mapping[str, Mapping[str, bool]]  # report name → example id → whether it was right
 
 BASE, TUNED = "base", ("finetune", "merge")  # reports that gain_retained is a share of; the first that is there
 
@@ -35,6 +37,7 @@ def bench(
     dataset_dir: Path | None,
     settings: Settings,
     ladder: Mapping[str, str] | None = None,
+    outcomes: Outcomes | None = None,
     tell: Tell = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[DeviceReport]:
@@ -42,7 +45,8 @@ def bench(
 
     Latency runs interleaved over all subjects, so that they can be compared round by round. Killed and repeated with
     the same arguments, it goes on. ``ladder`` (report name → artifact sha256) says which reports of the base and the
-    fine-tuned model beside are of the present artifacts; without it they are taken as they are.
+    fine-tuned model beside are of the present artifacts; without it they are taken as they are. ``outcomes`` are those
+    of the base and the fine-tuned model, where their reports cannot be beside.
 
     Raises DataError for an unreadable dataset, text or reference before anything is measured, JobError when a provider
     fell back to the CPU and that is not allowed, or when answers or fidelity cannot be computed: a report must not
@@ -52,6 +56,8 @@ def bench(
     labels = dataset_labels(dataset_dir) if dataset_dir is not None else ()
     check_inputs(subjects, settings, data, dataset_dir)
     with open_sitting({path: _identity(subject, data) for path, subject in subjects.items()}) as sittings:
+        for path, subject in subjects.items():
+            sittings[path].interpreter = subject.interpreter
         if settings.allow_fallback:
             subjects = {
                 path: on_cpu(subject, sittings[path].folder / "on-cpu") if provider_is_missing(subject) else subject
@@ -73,12 +79,24 @@ def bench(
             stage.check_lm_eval()
         found = _latency(subjects, sittings, data, settings, tell)
         return [
-            _write(_ask(found[path], stages[path], path, data, ladder or {}), sittings[path], path, settings, now())
+            _write(
+                _ask(found[path], stages[path], outcomes or _ladder(path, data, ladder or {})),
+                sittings[path],
+                path,
+                settings,
+                now(),
+            )
             for path in subjects
         ]
 
 
-def _ask(measured: Measured, stages: Stages, path: Path, data: Split | None, ladder: Mapping[str, str]) -> Measured:
+def _ladder(path: Path, data: Split | None, ladder: Mapping[str, str]) -> dict[str, Mapping[str, bool]]:
+    """Outcomes of the base and the fine-tuned model in the reports beside ``path``, as far as they are there."""
+    found = {name: outcomes_of(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)}
+    return {name: outcomes for name, outcomes in found.items() if outcomes is not None}
+
+
+def _ask(measured: Measured, stages: Stages, outcomes: Outcomes) -> Measured:
     """What latency found of a subject, and everything else that it is asked."""
     answers, answered = stages.answers()
     text, read = stages.text()
@@ -88,8 +106,8 @@ def _ask(measured: Measured, stages: Stages, path: Path, data: Split | None, lad
         answers=answers,
         metrics=text | divergence,
         lm_eval=stages.lm_eval(),
-        settings=answered | read | parent | _schema(data),
-        outcomes={name: _outcomes(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)},
+        settings=answered | read | parent | _schema(stages.data),
+        outcomes=outcomes,
     )
 
 
@@ -108,7 +126,7 @@ def _identity(subject: Subject, data: Split | None) -> str:
     if not subject.model_dir.is_dir():
         raise JobError(f"{subject.model_dir}: no such model folder", next_step="run the job first: olivepress run")
     version = f"{data.version} {json.dumps(_schema(data))}" if data else ""
-    parts = [subject.artifact_sha256, version, fingerprint().model_dump_json(), code_sha256()]
+    parts = [subject.artifact_sha256, version, machine_of(subject.interpreter).model_dump_json(), code_sha256()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -172,6 +190,7 @@ def _latency(
         repetitions=settings.repetitions,
         warmups=settings.warmups,
         messages=_median_prompt(data) if data else None,
+        no_messages=settings.no_data,
         allow_fallback=settings.allow_fallback,
         timeout_s=settings.timeout_s,
         tell=lambda stage, done, total: tell("all", stage, done, total),
@@ -190,7 +209,7 @@ def _median_prompt(data: Split) -> tuple[Message, ...]:
     return by_length[len(by_length) // 2].messages
 
 
-def _outcomes(path: Path, data: Split | None, artifact_sha256: str | None) -> Mapping[str, bool] | None:
+def outcomes_of(path: Path, data: Split | None, artifact_sha256: str | None) -> Mapping[str, bool] | None:
     """Outcomes of a report beside, when it is of the same dataset and split, and of that artifact."""
     try:
         report = read_device_report(path)

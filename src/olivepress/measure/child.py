@@ -43,6 +43,24 @@ def _placement(spec: Spec, progress: Progress) -> dict[str, Any]:
     return node_placement(Path(spec["model_dir"]), spec["execution_provider"]).model_dump()
 
 
+def _machine(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.machine import fingerprint
+
+    return {"machine": fingerprint().model_dump(mode="json")}
+
+
+def _openvino_devices(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.openvino_model import openvino_devices
+
+    return {"devices": list(openvino_devices())}
+
+
+def _proof(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.proof import ProofSpec, prove
+
+    return prove(ProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
+
+
 def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.ceiling import measure_ceiling
 
@@ -85,9 +103,9 @@ def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole:
         return measure_pytorch(
             model_dir, rows, adapter_dir=_adapter(spec), whole=whole, finished=finished, progress=progress
         )
-    from olivepress.measure.accuracy import measure_genai
+    from olivepress.measure.accuracy import measure_exported
 
-    return measure_genai(model_dir, rows, whole=whole, finished=finished, progress=progress)
+    return measure_exported(model_dir, rows, whole=whole, finished=finished, progress=progress)
 
 
 def _adapter(spec: Spec) -> Path | None:
@@ -106,15 +124,15 @@ def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
 
         found = score_labels_pytorch(model_dir, rows, labels, adapter_dir=_adapter(spec), progress=progress)
     else:
-        from olivepress.measure.label_scoring import score_labels_genai
+        from olivepress.measure.label_scoring import score_labels_exported
 
-        found = score_labels_genai(model_dir, rows, labels, progress=progress)
+        found = score_labels_exported(model_dir, rows, labels, progress=progress)
     return {"labels": found}
 
 
 def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
     """Perplexity on a text file."""
-    from olivepress.measure.perplexity import perplexity_genai, read_text, text_metrics
+    from olivepress.measure.perplexity import perplexity_exported, read_text, text_metrics
 
     model_dir, text = Path(spec["model_dir"]), read_text(Path(spec["text"]))
     if spec["runtime"] == "pytorch":
@@ -124,7 +142,7 @@ def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
             model_dir, text, window=spec["window"], adapter_dir=_adapter(spec), progress=progress
         )
     else:
-        found = perplexity_genai(model_dir, text, window=spec["window"], progress=progress)
+        found = perplexity_exported(model_dir, text, window=spec["window"], progress=progress)
     return {
         "metrics": {name: value.model_dump() for name, value in text_metrics(found).items()},
         "window": found.window,
@@ -174,7 +192,18 @@ def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
     return {"metrics": {name: measurement.model_dump() for name, measurement in found.items()}}
 
 
+def _probe(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.probe import probe_import, probe_provider
+
+    if "module" in spec:
+        return probe_import(spec["module"])
+    return probe_provider(spec["provider"], spec["plugin"]).model_dump()
+
+
 TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
+    "machine": _machine,
+    "openvino_devices": _openvino_devices,
+    "proof": _proof,
     "latency": _latency,
     "placement": _placement,
     "ceiling": _ceiling,
@@ -184,6 +213,7 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "lm_eval": _lm_eval,
     "lm_eval_known": _lm_eval_known,
     "fidelity": _fidelity,
+    "probe": _probe,
 }
 
 
@@ -213,16 +243,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_child(
-    task: str, spec: Spec, *, progress: Progress | None = None, timeout_s: float | None = None
+    task: str,
+    spec: Spec,
+    *,
+    interpreter: Path | None = None,
+    progress: Progress | None = None,
+    timeout_s: float | None = None,
 ) -> dict[str, Any]:
-    """Run ``task`` of ``TASKS`` in a fresh interpreter and return its result, with its own ``peak_rss_bytes``.
+    """Run ``task`` of ``TASKS`` in a fresh process and return its result, with its own ``peak_rss_bytes``.
+
+    ``interpreter`` is another environment's Python, None for this one.
 
     Raises the child's own error again (same class of ``olivepress.errors``), or JobError when it was killed, crashed
     or ran past ``timeout_s`` seconds. The child does not outlive this call, Ctrl-C included.
     """
     last: dict[str, Any] = {}
     with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as stderr:
-        process = _start(task, spec, stderr)
+        process = _start(task, spec, stderr, interpreter)
         began = time.monotonic()
         timer = _kill_after(process, timeout_s)
         try:
@@ -249,10 +286,10 @@ def run_child(
         raise _failure(task, process.returncode, last, stderr.read())
 
 
-def _start(task: str, spec: Spec, stderr: IO[str]) -> subprocess.Popen[str]:
+def _start(task: str, spec: Spec, stderr: IO[str], interpreter: Path | None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # -P: the current folder is not on the path, so that a user's json.py does not shadow the real one.
-        [sys.executable, "-P", "-m", "olivepress.measure.child", task],
+        [str(interpreter or sys.executable), "-P", "-m", "olivepress.measure.child", task],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -260,7 +297,7 @@ def _start(task: str, spec: Spec, stderr: IO[str]) -> subprocess.Popen[str]:
         encoding="utf-8",
         errors="replace",
         env=_environment() | ({} if task != "ceiling" else ceiling_environment(spec["threads"])),
-        preexec_fn=die_with_parent,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # Windows refuses any
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from olivepress.errors import DataError
 
-__all__ = ["Message", "Row", "Split", "dataset_labels", "read_split"]
+__all__ = ["LABELS", "Message", "Row", "Split", "dataset_labels", "read_split"]
 
 Message = dict[str, str]
+LABELS = "labels"  # in the dataset.json of a bundle: the classes, which its test rows alone might not show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +82,24 @@ def read_split(dataset_dir: Path, split: str, *, limit: int | None = None) -> Sp
 def dataset_labels(dataset_dir: Path) -> tuple[str, ...]:
     """The classes, sorted, when every answer of the training and test rows is the row's class; else ().
 
-    Fewer than two classes are none. On a device the training rows may be missing: then the test rows say.
+    Fewer than two classes are none. On a device the training rows may be missing: then dataset.json says, if it was
+    written for a bundle, else the test rows.
     """
+    meta = _meta(dataset_dir / "dataset.json")
+    if not (dataset_dir / "train.jsonl").is_file() and LABELS in meta:
+        return _labels(dataset_dir / "dataset.json", meta[LABELS])
     splits = [name for name in ("train", "test") if (dataset_dir / f"{name}.jsonl").is_file()]
     rows = [row for split in splits for row in read_split(dataset_dir, split).rows]
     if any(row.label is None or row.label != row.expected for row in rows):
         return ()
     found = tuple(sorted({row.expected for row in rows}))
     return found if len(found) > 1 else ()
+
+
+def _labels(path: Path, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        raise _bad(str(path), f'expected texts in "{LABELS}"')
+    return tuple(value)
 
 
 def _meta(path: Path) -> dict[str, Any]:

@@ -4,40 +4,64 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from olivepress.errors import JobError
+from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.grid import Subject
-from olivepress.measure.machine import available_providers
+from olivepress.measure.language_model import runtime_of
+from olivepress.measure.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
 
-__all__ = ["on_cpu", "provider_is_missing"]
+__all__ = ["cpu_copy", "npu_on_cpu", "on_cpu", "provider_is_missing"]
 
 
 def provider_is_missing(subject: Subject) -> bool:
     """Whether the installed runtime lacks the provider that an exported artifact is for: genai would not open it."""
-    return subject.runtime == "onnxruntime-genai" and subject.execution_provider not in available_providers()
+    if subject.runtime != "onnxruntime-genai":
+        return False
+    return not try_provider(subject.interpreter, subject.execution_provider).works
 
 
 def on_cpu(subject: Subject, folder: Path) -> Subject:
-    """The same subject from ``folder``: links to its files, and a genai_config.json that asks for no provider.
+    """The same subject from a copy in ``folder`` that asks for no provider. JobError as ``cpu_copy``."""
+    return replace(subject, model_dir=cpu_copy(subject.model_dir, folder))
+
+
+def cpu_copy(model_dir: Path, folder: Path) -> Path:
+    """Fill ``folder`` with links to the model's files and a genai_config.json that asks for no provider; returns it.
 
     JobError when that file cannot be read.
     """
-    file = subject.model_dir / "genai_config.json"
+    if runtime_of(model_dir) == "openvino":
+        return _linked(model_dir, folder, {DEVICE_FILE: device_text("CPU", {})})
+    file = model_dir / "genai_config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         _without_providers(config)
     except (OSError, ValueError, RecursionError) as error:
         raise JobError(f"{file}: not readable as JSON", next_step="export the model again") from error
+    return _linked(model_dir, folder, {file.name: json.dumps(config)})
+
+
+def npu_on_cpu(model_dir: Path, folder: Path) -> Path:
+    """Fill ``folder`` with links to the files of an OpenVINO model for the NPU, to be run by its emulation."""
+    device, properties = read_device(model_dir)
+    return _linked(model_dir, folder, {DEVICE_FILE: device_text(device, properties | NPU_ON_CPU)})
+
+
+def _linked(model_dir: Path, folder: Path, changed: Mapping[str, str]) -> Path:
+    """Links to everything in ``model_dir``, and ``changed`` (name → text) in place of some."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for path in subject.model_dir.iterdir():
-        (folder / path.name).symlink_to(path.resolve(), target_is_directory=path.is_dir())
-    (folder / file.name).unlink()
-    (folder / file.name).write_text(json.dumps(config), encoding="utf-8")
-    return replace(subject, model_dir=folder)
+    for path in model_dir.iterdir():
+        if path.name not in changed:
+            (folder / path.name).symlink_to(path.resolve(), target_is_directory=path.is_dir())
+    for name, text in changed.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
 
 
 def _without_providers(config: Any) -> None:

@@ -1,9 +1,10 @@
-"""An ONNX model held against its PyTorch parent on the same tokens (``reference.write_reference`` made them)."""
+"""An exported model held against its PyTorch parent on the same tokens (``reference.write_reference`` made them)."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,9 +12,8 @@ import numpy as np
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
-from olivepress.measure.genai_logits import teacher_forced
 from olivepress.measure.intervals import bootstrap_median, cluster_mean
-from olivepress.measure.latency import import_genai
+from olivepress.measure.language_model import LanguageModel, open_model, teacher_forced
 from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = [
@@ -38,12 +38,15 @@ FIDELITY_METRICS = (
     "first_divergence",
 )
 
-REFERENCE_FORMAT = 2  # of reference.npz; a merge of an older one is made again
+REFERENCE_FORMAT = 3  # of reference.npz; a merge of an older one is made again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What travels with an artifact: per position of all prompts, the parent's top tokens (see ``write_reference``)."""
+    """What travels with an artifact: per position of all prompts, the parent's top tokens (see ``write_reference``).
+
+    ``greedy`` holds pairs of a prompt and the parent's greedy answer to it, in token ids.
+    """
 
     folder: Path
     prompts: tuple[np.ndarray, ...]
@@ -52,6 +55,7 @@ class Reference:
     top_ids: np.ndarray
     top_logprobs: np.ndarray
     tail_mass: np.ndarray
+    greedy: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def logits(self, index: int) -> np.ndarray | None:
         """The parent's full logits of a prompt [tokens, vocabulary], mapped from disk; None away from the desk."""
@@ -85,6 +89,7 @@ def read_reference(folder: Path) -> Reference:
                 top_ids=data["top_ids"],
                 top_logprobs=data["top_logprobs"].astype(np.float64),
                 tail_mass=data["tail_mass"].astype(np.float64),
+                greedy=_greedy(np.split(ids, np.cumsum(lengths)[:-1]), data),
             )
         lines = {len(ids), len(reference.top_ids), len(reference.top_logprobs), len(reference.tail_mass)}
         if len(reference.starts) != len(lengths) or lines != {int(lengths.sum())}:
@@ -95,25 +100,41 @@ def read_reference(folder: Path) -> Reference:
     return reference
 
 
-def fidelity(model_dir: Path, reference_dir: Path, *, progress: Progress | None = None) -> dict[str, Measurement]:
-    """Teacher-forced divergence of an onnxruntime-genai model from its parent, every metric of ``FIDELITY_METRICS``.
+def _greedy(prompts: list[np.ndarray], data: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """(prompt up to its answer, the parent's answer) for the first prompts that have a start."""
+    questions = [ids[: at + 1] for ids, at in zip(prompts, data["starts"].tolist(), strict=True) if 0 < at < len(ids)]
+    lengths = data["greedy_lengths"]
+    answers = np.split(data["greedy_ids"], np.cumsum(lengths)[:-1]) if len(lengths) else []
+    if int(lengths.sum()) != len(data["greedy_ids"]) or len(answers) > len(questions):
+        raise ValueError("its greedy answers do not belong to its prompts")
+    return tuple(zip(questions, answers, strict=False))
+
+
+def fidelity(
+    model_dir: Path, reference_dir: Path, *, model: LanguageModel | None = None, progress: Progress | None = None
+) -> dict[str, Measurement]:
+    """Teacher-forced divergence of an exported model from its parent, every metric of ``FIDELITY_METRICS``.
 
     Away from the desk (no ``logits-*.npy``) only kl_top256, top1_agreement and first_divergence have values. Intervals
     resample whole prompts. JobError when the vocabularies differ, the model does not return logits for all positions,
     or they are not finite.
     """
     reference = read_reference(reference_dir)
-    og = import_genai()
-    model = og.Model(str(model_dir))
+    model = model or open_model(model_dir)
+    if model.vocabulary < reference.vocab_size:
+        raise JobError(
+            f"{model_dir}: a vocabulary of {model.vocabulary} tokens, its parent has {reference.vocab_size}",
+            next_step="export the model again",
+        )
     seen, start, desk = _Seen(), 0, True
     for index, ids in enumerate(reference.prompts):
         parent = reference.logits(index)
         desk = desk and parent is not None
         begin = len(seen.agree)
-        for offset, logits in teacher_forced(og, model, ids.tolist(), reference.vocab_size):
+        for offset, logits in teacher_forced(model, ids.tolist()):
             rows = slice(start + offset, start + offset + len(logits))
             part = None if parent is None else np.asarray(parent[offset : offset + len(logits)], dtype=np.float64)
-            _compare(seen, logits, part, reference, rows)
+            _compare(seen, logits[:, : reference.vocab_size], part, reference, rows)
         for parts in (seen.kl, seen.kl_top, seen.agree):  # one array per prompt: the unit of the bootstrap
             parts[begin:] = [np.concatenate(parts[begin:])] if parts[begin:] else []
         start += len(ids)

@@ -51,7 +51,8 @@ class Spent:
 class Subject:
     """What is measured: a model folder, how it runs, and what the report must say of it.
 
-    ``few_shot`` examples stand before every question.
+    ``few_shot`` examples stand before every question. ``interpreter`` is the Python of the environment that has its
+    runtime, None for this one.
     """
 
     model_dir: Path
@@ -65,6 +66,7 @@ class Subject:
     adapter_dir: Path | None = None
     reference_dir: Path | None = None
     few_shot: int = 0
+    interpreter: Path | None = None
     emulated: bool = False
     random_weights: bool = False
     git_commit: str | None = None
@@ -116,6 +118,7 @@ def measure_rounds(
     repetitions: int,
     warmups: int = 1,
     messages: tuple[Message, ...] | None = None,
+    no_messages: str = "no dataset was given",
     allow_fallback: bool = False,
     timeout_s: float | None = None,
     tell: BenchProgress = lambda *_: None,
@@ -123,9 +126,9 @@ def measure_rounds(
     """Every workload of every subject in every round; one list of cells per subject, in the order given.
 
     A process that dies costs that workload that round; a workload that fails in its first round is not tried again.
-    ``messages`` is the dataset's prompt for the workload without a length.
+    ``messages`` is the dataset's prompt for the workload without a length; ``no_messages`` why there is none.
     """
-    cells = [[_cell(subject, workload, messages) for workload in workloads] for subject, _ in subjects]
+    cells = [[_cell(subject, workload, messages, no_messages) for workload in workloads] for subject, _ in subjects]
     todo = [(s, w) for s in range(len(subjects)) for w in range(len(workloads)) if not cells[s][w].failures]
     order, total = 0, rounds * len(todo)
     for number in range(rounds):
@@ -151,7 +154,7 @@ def measure_rounds(
     return cells
 
 
-def _cell(subject: Subject, workload: Workload, messages: tuple[Message, ...] | None) -> Cell:
+def _cell(subject: Subject, workload: Workload, messages: tuple[Message, ...] | None, missing: str) -> Cell:
     """An empty cell, or one with the reason that is known without paying for a load."""
     limit = context_length(subject.model_dir)
     total = (workload.prompt_tokens or 1) + workload.generated_tokens
@@ -159,7 +162,7 @@ def _cell(subject: Subject, workload: Workload, messages: tuple[Message, ...] | 
     if reason is None and limit is not None and total > limit:
         reason = f"{total} tokens, the model's context holds {limit}"
     if reason is None and workload.prompt_tokens is None and messages is None:
-        reason = "no dataset was given"
+        reason = missing
     return Cell(workload=workload, failures=[reason] if reason else [])
 
 

@@ -11,19 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from olivepress.errors import DataError, JobError
-from olivepress.measure.accuracy import Progress, encode
+from olivepress.measure.accuracy import Progress
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
-from olivepress.measure.genai_logits import append_in_chunks, vocabulary_size
-from olivepress.measure.latency import import_genai
+from olivepress.measure.language_model import LanguageModel, append_in_chunks, open_model
 from olivepress.measure.prompts import context_length, render_prompt
 
-__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_genai"]
+__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
 
 Tokens = tuple[int, ...]
 NextLogprobs = Callable[[Sequence[Sequence[int]]], Sequence[np.ndarray]]
@@ -38,38 +36,32 @@ class LabelTask:
     completions: tuple[Tokens, ...]
 
 
-def score_labels_genai(
+def score_labels_exported(
     model_dir: Path, rows: Sequence[Row], labels: Sequence[str], *, progress: Progress | None = None
 ) -> list[str | None]:
-    """The most probable of ``labels`` (answer texts) for each row, by an onnxruntime-genai model.
+    """The most probable of ``labels`` (answer texts) for each row, by an exported model.
 
     None for a row that does not fit the context with its longest label. DataError for no labels or labels that cannot
     be told apart; JobError when the model returns NaN or not every position's logits.
     """
-    og = import_genai()
-    model = og.Model(str(model_dir))
-    tokenizer, vocabulary = og.Tokenizer(model), vocabulary_size(model_dir)
+    model = open_model(model_dir)
     chosen: list[str | None] = []
-    for task in label_tasks(model_dir, rows, labels, lambda text: encode(tokenizer, text)):
-        chosen.append(
-            labels[best_label(task.completions, _genai_source(og, model, task, vocabulary))] if task else None
-        )
+    for task in label_tasks(model_dir, rows, labels, model.encode):
+        chosen.append(labels[best_label(task.completions, _source(model, task))] if task else None)
         if progress:
             progress(len(chosen), len(rows))
     return chosen
 
 
-def _genai_source(og: Any, model: Any, task: LabelTask, vocabulary: int) -> NextLogprobs:
-    """One generator that is rewound to the end of the prompt for every path."""
-    params = og.GeneratorParams(model)
+def _source(model: LanguageModel, task: LabelTask) -> NextLogprobs:
+    """One generation that is rewound to the end of the prompt for every path."""
     longest = max(len(completion) for completion in task.completions)
-    params.set_search_options(do_sample=False, num_beams=1, max_length=len(task.prompt) + longest)
-    generator = og.Generator(model, params)
+    generation = model.generation(len(task.prompt) + longest)
 
     def last(token_ids: Sequence[int]) -> np.ndarray:
         row: np.ndarray | None = None
-        for logits in append_in_chunks(generator, token_ids, vocabulary):
-            row = logits[-1, :vocabulary]
+        for logits in append_in_chunks(generation, token_ids, model.vocabulary):
+            row = logits[-1, : model.vocabulary]
         if row is None:
             raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
         return next_logprobs_of(row)
@@ -80,7 +72,7 @@ def _genai_source(og: Any, model: Any, task: LabelTask, vocabulary: int) -> Next
     def after(path: Sequence[int]) -> np.ndarray:
         if not path:
             return after_prompt
-        generator.rewind_to(len(task.prompt))
+        generation.rewind(len(task.prompt))
         return last(path)
 
     return lambda paths: [after(path) for path in paths]

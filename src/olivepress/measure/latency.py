@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from olivepress.errors import JobError, SetupError
+from olivepress.errors import JobError
 from olivepress.measure import counters
 from olivepress.measure.dataset import Message
+from olivepress.measure.language_model import LanguageModel, load_runtime
 from olivepress.measure.machine import peak_rss_bytes
 from olivepress.measure.prompts import context_length, render_question
 from olivepress.measure.report import LatencySample, ProcessSample
@@ -81,18 +82,17 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     """
     energy = counters.EnergyCounter.find()
     watch = counters.Watch()
-    og = import_genai()
+    open_model = load_runtime(spec.model_dir)
     start = time.perf_counter_ns()
-    model = og.Model(str(spec.model_dir))
-    tokenizer = og.Tokenizer(model)
+    model = open_model(spec.model_dir)
     load_ms = (time.perf_counter_ns() - start) / 1e6
-    on_cpu = str(model.device_type).upper() == "CPU"
+    on_cpu = model.device.upper() == "CPU"
     if spec.execution_provider in OFF_CPU and on_cpu and not spec.allow_fallback:
         raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
-    messages, tokens = _prompt(spec, tokenizer)
-    _repeat(og, model, tokenizer, spec, messages, tokens, spec.warmups)
+    messages, tokens = _prompt(spec, model)
+    _repeat(model, spec, messages, tokens, spec.warmups)
     before = None if isinstance(energy, str) else energy.read()
-    samples = _repeat(og, model, tokenizer, spec, messages, tokens, spec.repetitions)
+    samples = _repeat(model, spec, messages, tokens, spec.repetitions)
     joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
     memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
     process = ProcessSample(
@@ -110,7 +110,7 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         "process": process.model_dump(),
         "samples": [sample.model_dump() for sample in samples],
         "prompt_tokens": tokens,
-        "runtime_device": str(model.device_type),
+        "runtime_device": model.device,
         "reasons": {
             "peak_accelerator_memory_bytes": memory if isinstance(memory, str) else None,
             "energy_j_per_token": energy if isinstance(energy, str) else None,
@@ -118,30 +118,30 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     }
 
 
-def _prompt(spec: LatencySpec, tokenizer: Any) -> tuple[list[Message], int]:
+def _prompt(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int]:
     """The conversation to prefill and how many tokens of it; JobError when it does not fit the context."""
     wanted, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
     if wanted is None:
         if spec.messages is None:
             raise JobError(f"workload {spec.workload.name} needs a dataset")
         messages = list(spec.messages)
-        wanted = len(tokenizer.encode(render_question(spec.model_dir, messages)))
+        wanted = len(model.encode(render_question(spec.model_dir, messages)))
     else:
         messages = []
     total = wanted + spec.workload.generated_tokens
     if limit is not None and total > limit:
         raise JobError(f"workload {spec.workload.name} needs {total} tokens, the context holds {limit}")
-    return messages or _messages_of_length(spec.model_dir, tokenizer, wanted), wanted
+    return messages or _messages_of_length(spec.model_dir, model, wanted), wanted
 
 
 def _repeat(
-    og: Any, model: Any, tokenizer: Any, spec: LatencySpec, messages: list[Message], tokens: int, times: int
+    model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, times: int
 ) -> list[LatencySample]:
     samples = []
     gc.disable()  # a collection inside a step would be charged to the model
     try:
         for repetition in range(times):
-            samples.append(_time_once(og, model, tokenizer, spec, messages, tokens, repetition))
+            samples.append(_time_once(model, spec, messages, tokens, repetition))
             gc.collect()
     finally:
         gc.enable()
@@ -149,20 +149,21 @@ def _repeat(
 
 
 def _time_once(
-    og: Any, model: Any, tokenizer: Any, spec: LatencySpec, messages: list[Message], tokens: int, repetition: int
+    model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, repetition: int
 ) -> LatencySample:
     clock = time.perf_counter_ns
     name, total = spec.workload.name, tokens + spec.workload.generated_tokens
     stamps = [0] * spec.workload.generated_tokens  # allocated before the clock runs
     asked = clock()
-    ids = tokenizer.encode(render_question(spec.model_dir, messages))[:tokens]
-    generator = og.Generator(model, fixed_length(og, model, total))
-    step = _slowed(generator.generate_next_token, spec.planted_slowdown)
+    ids = model.encode(render_question(spec.model_dir, messages))[:tokens]
+    generation = model.generation(total, shortest=total)
+    step = _slowed(generation.step, spec.planted_slowdown)
     begin = clock()
-    generator.append_tokens(ids)
+    generation.append(ids)
     time_steps(step, stamps)
-    if len(ids) != tokens or int(generator.token_count()) != total:
-        raise JobError(f"workload {name} ended with {generator.token_count()} tokens, not {total}")
+    ended = len(generation.tokens())
+    if len(ids) != tokens or ended != total:
+        raise JobError(f"workload {name} ended with {ended} tokens, not {total}")
     return LatencySample(
         workload=name,
         round=spec.round,
@@ -204,16 +205,7 @@ def _slowed(step: Callable[[], object], share: float) -> Callable[[], object]:
     return slowed
 
 
-def fixed_length(og: Any, model: Any, total: int) -> Any:
-    """Greedy search of exactly ``total`` tokens; always set, as genai's default may be 131072 tokens of KV."""
-    params = og.GeneratorParams(model)
-    params.set_search_options(
-        do_sample=False, num_beams=1, max_length=total, min_length=total, repetition_penalty=1.0, no_repeat_ngram_size=0
-    )
-    return params
-
-
-def _messages_of_length(model_dir: Path, tokenizer: Any, tokens: int) -> list[Message]:
+def _messages_of_length(model_dir: Path, model: LanguageModel, tokens: int) -> list[Message]:
     """The shortest conversation of filler words whose rendered prompt has at least ``tokens`` tokens (to be cut)."""
     words = FILLER.split()
 
@@ -222,7 +214,7 @@ def _messages_of_length(model_dir: Path, tokenizer: Any, tokens: int) -> list[Me
         return [{"role": "user", "content": text}, {"role": "assistant", "content": "-"}]
 
     def length(count: int) -> int:
-        return len(tokenizer.encode(render_question(model_dir, conversation(count))))
+        return len(model.encode(render_question(model_dir, conversation(count))))
 
     low, high = 0, 8
     while length(high) < tokens:
@@ -233,14 +225,3 @@ def _messages_of_length(model_dir: Path, tokenizer: Any, tokens: int) -> list[Me
         middle = (low + high) // 2
         low, high = (low, middle) if length(middle) >= tokens else (middle, high)
     return conversation(high)
-
-
-def import_genai() -> Any:
-    """onnxruntime_genai, or a SetupError that says how to install it."""
-    try:
-        import onnxruntime_genai
-    except ImportError as error:
-        raise SetupError(
-            f"onnxruntime-genai cannot be imported ({error})", next_step="pip install 'olivepress[cpu]'"
-        ) from error
-    return onnxruntime_genai

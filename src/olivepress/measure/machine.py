@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict
 __all__ = [
     "Conditions",
     "Machine",
-    "available_providers",
     "driver_versions",
     "fingerprint",
     "machine_slug",
@@ -112,15 +111,6 @@ def fingerprint() -> Machine:
         governor=_first_line(FIRST_CORE / "cpufreq" / "scaling_governor"),
         drivers=driver_versions(_first_line(Path("/proc/driver/nvidia/version")) or "", _nvidia_smi()),
     )
-
-
-def available_providers() -> tuple[str, ...]:
-    """Execution providers of the installed ONNX Runtime; none when it is not installed."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return ()
-    return tuple(onnxruntime.get_available_providers())
 
 
 def usable_cores() -> int:

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.errors import DataError, UsageError
-from olivepress.measure.accuracy import Progress, encode
+from olivepress.measure.accuracy import Progress
 from olivepress.measure.fidelity import log_softmax
-from olivepress.measure.genai_logits import teacher_forced, vocabulary_size
 from olivepress.measure.intervals import bootstrap_of_sums
-from olivepress.measure.latency import import_genai
+from olivepress.measure.language_model import open_model, teacher_forced
 from olivepress.measure.prompts import context_length
 from olivepress.measure.registry import declare
 from olivepress.measure.report import Measurement, measured, not_measured
@@ -27,7 +26,7 @@ from olivepress.measure.report import Measurement, measured, not_measured
 __all__ = [
     "TextLikelihood",
     "not_measured_text",
-    "perplexity_genai",
+    "perplexity_exported",
     "read_text",
     "scored_bytes",
     "strided_likelihood",
@@ -80,7 +79,7 @@ def read_text(path: Path) -> str:
     return text
 
 
-def perplexity_genai(
+def perplexity_exported(
     model_dir: Path,
     text: str,
     *,
@@ -88,22 +87,20 @@ def perplexity_genai(
     stride: int | None = None,
     progress: Progress | None = None,
 ) -> TextLikelihood:
-    """Likelihood of ``text`` under an onnxruntime-genai model; window and stride in tokens, as ``window_and_stride``.
+    """Likelihood of ``text`` under an exported model; window and stride in tokens, as ``window_and_stride``.
 
     The text is tokenized whole, without special tokens before it. DataError for a text of fewer than two tokens;
     UsageError for a window that does not fit; JobError when the model returns NaN or not every position's logits.
     """
-    og = import_genai()
-    model = og.Model(str(model_dir))
-    tokenizer, vocabulary = og.Tokenizer(model), vocabulary_size(model_dir)
-    ids = encode(tokenizer, text)
+    model = open_model(model_dir)
+    ids = model.encode(text)
     size, step = window_and_stride(model_dir, window, stride)
     return strided_likelihood(
         ids,
-        lambda part: teacher_forced(og, model, part, vocabulary),
+        lambda part: teacher_forced(model, part),
         window=size,
         stride=step,
-        utf8_bytes=scored_bytes(text, str(tokenizer.decode(ids[:1])) if ids else ""),
+        utf8_bytes=scored_bytes(text, model.decode(ids[:1])),
         progress=progress,
     )
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.errors import JobError, SetupError
-from olivepress.measure.onnx_graph import INTEGERS, Graph
+from olivepress.measure.language_model import runtime_of
+from olivepress.measure.onnx_graph import INTEGERS, Graph, load_graph
+from olivepress.measure.plugins import register
 from olivepress.measure.report import Placement
-from olivepress.measure.weights import decoder_config, load_decoder, model_file
+from olivepress.measure.weights import decoder_config, graph_file
 
 __all__ = ["fallen_back", "node_placement", "position_arithmetic", "provider_options"]
 
@@ -36,30 +38,65 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
     A provider this ONNX Runtime does not have leaves everything on the CPU. SetupError without ONNX Runtime; JobError
     when the model cannot be opened.
     """
+    if runtime_of(model_dir) == "openvino":
+        from olivepress.measure.openvino_model import openvino_placement
+
+        return openvino_placement(model_dir)
     ort = _import_onnxruntime()
     if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
         raise SetupError(
             f"onnxruntime {ort.__version__} does not tell where it places nodes",
             next_step="pip install --upgrade onnxruntime",
         )
-    path, decoder, graph = model_file(model_dir), decoder_config(model_dir), load_decoder(model_dir)
-    for found in (path, decoder, graph):
-        if isinstance(found, str):
-            raise JobError(f"{model_dir}: {found}", next_step="export the model again")
-    assert isinstance(path, Path) and isinstance(decoder, dict) and isinstance(graph, Graph)
-    asked = decoder.get("session_options")
-    config = asked if isinstance(asked, dict) else {}
+    counts, ops, arithmetic = Counter[str](), set[str](), 0
+    for path, config in _parts(model_dir):
+        graph = load_graph(path)
+        if isinstance(graph, str):
+            raise JobError(f"{model_dir}: {graph}", next_step="export the model again")
+        nodes = _assigned(ort, path, config, execution_provider)
+        counts.update(provider for provider, _, _ in nodes)
+        if execution_provider != CPU:
+            ops.update(fallen_back(nodes, graph))
+            small = position_arithmetic(graph)
+            arithmetic += sum(provider == CPU and name in small for provider, name, _ in nodes)
+    return Placement(
+        asked=execution_provider,
+        nodes=dict(counts),
+        fallback=bool(ops),
+        fallback_ops=tuple(sorted(ops)),
+        arithmetic=arithmetic,
+    )
+
+
+def _parts(model_dir: Path) -> list[tuple[Path, Mapping[str, Any]]]:
+    """(graph, its session options) of the decoder, or of each stage of a decoder that is a pipeline."""
+    decoder = decoder_config(model_dir)
+    if isinstance(decoder, str):
+        raise JobError(f"{model_dir}: {decoder}", next_step="export the model again")
+    stages = [decoder]
+    if isinstance(decoder.get("pipeline"), list):
+        stages = [stage for entry in decoder["pipeline"] if isinstance(entry, dict) for stage in entry.values()]
+    found = list[tuple[Path, Mapping[str, Any]]]()
+    for stage in stages:
+        path = graph_file(model_dir, stage)
+        if isinstance(path, str):
+            raise JobError(f"{model_dir}: {path}", next_step="export the model again")
+        asked = stage.get("session_options", decoder.get("session_options"))
+        found.append((path, asked if isinstance(asked, dict) else {}))
+    return found
+
+
+def _assigned(ort: Any, path: Path, config: Mapping[str, Any], execution_provider: str) -> list[tuple[str, str, str]]:
+    """(provider, node name, op type) of every node, the graph being opened as genai opens it."""
     try:
         options = _session_options(ort, config)
-        session = ort.InferenceSession(str(path), options, providers=_providers(ort, execution_provider, config))
+        providers = _providers(ort, options, execution_provider, config)
+        session = ort.InferenceSession(str(path), options, providers=providers)
         subgraphs = session.get_provider_graph_assignment_info()
-        nodes = [(g.ep_name, node.name, node.op_type) for g in subgraphs for node in g.get_nodes()]
+        return [(g.ep_name, node.name, node.op_type) for g in subgraphs for node in g.get_nodes()]
     except Exception as error:  # the runtime's errors have no common base
         first = str(error).strip().split("\n")[0][:300]
-        raise JobError(f"{model_dir}: cannot be opened ({first})", next_step="export the model again") from error
-    ops = fallen_back(nodes, graph) if execution_provider != CPU else ()
-    counts = Counter(provider for provider, _, _ in nodes)
-    return Placement(asked=execution_provider, nodes=dict(counts), fallback=bool(ops), fallback_ops=ops)
+        raise JobError(f"{path}: cannot be opened ({first})", next_step="export the model again") from error
 
 
 def fallen_back(nodes: Iterable[tuple[str, str, str]], graph: Graph) -> tuple[str, ...]:
@@ -100,8 +137,13 @@ def provider_options(config: Mapping[str, Any], execution_provider: str) -> dict
     return {}
 
 
-def _providers(ort: Any, name: str, config: Mapping[str, Any]) -> list[Any]:
-    """The asked provider first, the CPU last. The one place where a provider that comes as a plugin would register."""
+def _providers(ort: Any, options: Any, name: str, config: Mapping[str, Any]) -> list[Any] | None:
+    """The asked provider first, the CPU last; None when it is a plugin's, which ``options`` then hold."""
+    if register(ort, name):
+        devices = [device for device in ort.get_ep_devices() if device.ep_name == name]
+        if devices:
+            options.add_provider_for_devices(devices[:1], provider_options(config, name))
+        return None
     if name == CPU or name not in ort.get_available_providers():
         return [CPU]
     return [(name, provider_options(config, name)), CPU]

@@ -24,6 +24,7 @@ from olivepress.measure.task_metrics import Example
 __all__ = ["TOP", "load_parent", "measure_pytorch", "pytorch_answers", "write_reference"]
 
 TOP = 256  # log-probabilities per position that travel with the artifact
+GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16  # greedy answers that travel with it
 LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
 
 
@@ -176,8 +177,9 @@ def write_reference(
     Writes ``logits-NNNN.npy`` per prompt (float32, tokens × vocabulary; desk only: 0.8 MB a token at 200k) and
     ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``starts`` (per prompt the position that predicts
     the answer's first token: ``answer_starts``, or 0), ``top_ids`` (tokens × 256, int32), ``top_logprobs`` (float32),
-    ``tail_mass`` (float32, 1 minus their sum), ``vocab_size``, ``format``. One prompt is in memory at a time. Written
-    beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
+    ``tail_mass`` (float32, 1 minus their sum), ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
+    first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``. One prompt is in
+    memory at a time. Written beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
     """
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
         raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty ones")
@@ -213,8 +215,11 @@ def _write_all(
         vocabulary = logits.shape[1]
         if progress:
             progress(index + 1, len(token_ids))
+    greedy = _greedy(model, model_dir, token_ids, starts)
     np.savez(
         folder / "reference.npz",
+        greedy_lengths=np.asarray([len(answer) for answer in greedy], dtype=np.int32),
+        greedy_ids=np.asarray([token for answer in greedy for token in answer], dtype=np.int32),
         format=np.int64(REFERENCE_FORMAT),
         vocab_size=np.int64(vocabulary),
         lengths=np.asarray([len(ids) for ids in token_ids], dtype=np.int32),
@@ -224,6 +229,13 @@ def _write_all(
         top_logprobs=np.concatenate([t[1] for t in tops]),
         tail_mass=np.concatenate([t[2] for t in tops]),
     )
+
+
+def _greedy(model: Any, model_dir: Path, token_ids: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[int]]:
+    """What the parent itself answers to the first prompts whose answers' starts are known."""
+    prompts = [ids[: start + 1] for ids, start in zip(token_ids, starts, strict=True) if 0 < start < len(ids)]
+    found = dict(_answers(model, model_dir, prompts[:GREEDY_PROMPTS], GREEDY_TOKENS, GREEDY_PROMPTS, None))
+    return [found[index] for index in sorted(found)]
 
 
 def _logits(model: Any, token_ids: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:

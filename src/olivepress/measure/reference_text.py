@@ -12,8 +12,8 @@ import numpy as np
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
 from olivepress.measure.dataset import Row
-from olivepress.measure.genai_logits import CHUNK_BYTES, ROWS
 from olivepress.measure.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
+from olivepress.measure.language_model import CHUNK_BYTES, ROWS
 from olivepress.measure.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.measure.reference import load_parent
 
@@ -30,7 +30,7 @@ def score_labels_pytorch(
     adapter_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> list[str | None]:
-    """The most probable of ``labels`` (answer texts) for each row, by the parent; errors as ``score_labels_genai``."""
+    """The most probable of ``labels`` (answer texts) for each row, by the parent, as ``score_labels_exported``."""
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
     chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
@@ -83,7 +83,7 @@ def perplexity_pytorch(
     adapter_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> TextLikelihood:
-    """Likelihood of ``text`` under the parent; arguments, units and errors as ``perplexity_genai``."""
+    """Likelihood of ``text`` under the parent; arguments, units and errors as ``perplexity_exported``."""
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
     ids = _encode(tokenizer, text)
     size, step = window_and_stride(model_dir, window, stride)

@@ -38,7 +38,8 @@ __all__ = [
 SCHEMA_VERSION = 2
 HOOKS = strict_hooks("is not a measurement; a metric that could not be measured is null with a reason")
 MAX_BYTES = 256 * 1024 * 1024  # a report is a few hundred kB; more is not one of ours
-Runtime = Literal["onnxruntime-genai", "onnxruntime", "pytorch", "llama.cpp", "other"]  # the last three: importers
+# The last three come from importers.
+Runtime = Literal["onnxruntime-genai", "openvino", "pytorch", "onnxruntime", "llama.cpp", "other"]
 
 
 class _Record(BaseModel):
@@ -129,12 +130,16 @@ class Ceiling(_Record):
 
 
 class Placement(_Record):
-    """Nodes of the graph per provider that got them; ``fallback_ops`` are the op types that fell back to the CPU."""
+    """Nodes of the graph per provider that got them; ``fallback_ops`` are the op types that fell back to the CPU.
+
+    ``arithmetic`` of the CPU's nodes only compute with shapes and positions: every provider leaves those there.
+    """
 
     asked: str
     nodes: dict[str, int]
     fallback: bool
     fallback_ops: tuple[str, ...] = ()
+    arithmetic: int = 0
 
 
 class WorkloadResult(_Record):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from olivepress.measure.machine import usable_cores
 from olivepress.measure.weights import decoder_config
 
-__all__ = ["session_options", "session_threads", "size_on_disk_bytes"]
+__all__ = ["asked_providers", "session_options", "session_threads", "size_on_disk_bytes"]
 
 
 def size_on_disk_bytes(model_dir: Path) -> int:
@@ -20,6 +22,23 @@ def size_on_disk_bytes(model_dir: Path) -> int:
     """
     files = (file for file in model_dir.rglob("*") if "reference" not in file.relative_to(model_dir).parts[:-1])
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def asked_providers(model_dir: Path) -> list[str]:
+    """Names of the accelerators' providers in genai_config.json, in genai's spelling (``QNN``, ``cuda``, ``DML``)."""
+    try:
+        config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return list(dict.fromkeys(_providers(config)))
+
+
+def _providers(config: Any) -> Iterator[str]:
+    """Wherever a model of several parts names them."""
+    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _providers(value)
+    if isinstance(config, dict) and isinstance(config.get("provider_options"), list):
+        yield from (str(name) for entry in config["provider_options"] if isinstance(entry, dict) for name in entry)
 
 
 def session_options(model_dir: Path) -> dict[str, int | str | None]:

@@ -25,7 +25,8 @@ class Settings:
 
     ``text`` is for perplexity, in windows of ``text_window`` tokens; ``lm_eval`` names tasks of
     lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``. ``timeout_s`` bounds each latency process: one
-    that hangs costs its cell, not the bench. ``price_per_hour`` is for the cost.
+    that hangs costs its cell, not the bench. ``price_per_hour`` is for the cost. ``no_data`` is the reason where there
+    is no dataset, ``bundle_sha256`` the bundle that the artifact came in.
     """
 
     workloads: tuple[Workload, ...] = DEFAULT_WORKLOADS
@@ -42,6 +43,8 @@ class Settings:
     timeout_s: float | None = 7200.0
     price_per_hour: float | None = None
     currency: str | None = None
+    no_data: str = "no dataset was given"
+    bundle_sha256: str | None = None
 
 
 def check_inputs(

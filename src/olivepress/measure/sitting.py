@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,12 +31,14 @@ class Sitting:
     """``folder`` holds one JSON file per finished child process of one artifact, named by what its result depends on.
 
     ``identity`` is that beside the child's own spec: artifact, dataset, package versions, our code, machine.
-    ``together`` is the same for all artifacts of one bench, and for no other. ``seconds`` and ``peak_memory_bytes``
-    add up what the children took, earlier tries included.
+    ``interpreter`` is the Python that measures it, None for this one. ``together`` is the same for all artifacts of
+    one bench, and for no other. ``seconds`` and ``peak_memory_bytes`` add up what the children took, earlier tries
+    included.
     """
 
     folder: Path
     identity: str
+    interpreter: Path | None = None
     together: str = ""
     seconds: float = 0.0
     peak_memory_bytes: int = 0
@@ -56,7 +59,7 @@ class Sitting:
             self.folder.mkdir(parents=True, exist_ok=True)
             began = time.monotonic()
             full = {**spec, "partial": str(self.folder / name)}
-            found = run_child(task, full, progress=progress, timeout_s=timeout_s)
+            found = run_child(task, full, interpreter=self.interpreter, progress=progress, timeout_s=timeout_s)
             found["seconds"] = round(time.monotonic() - began, 3)
             write_text(path, json.dumps(found))
         else:
@@ -85,7 +88,10 @@ def open_sitting(identities: Mapping[Path, str]) -> Iterator[dict[Path, Sitting]
             for path, identity in identities.items()
         }
         done = root.with_name(f"{root.name}.{os.getpid()}.done")
-        root.rename(done)
+        if sys.platform == "win32":  # where no folder with an open file in it, its lock, can be renamed
+            done = root
+        else:
+            root.rename(done)
     shutil.rmtree(done, ignore_errors=True)
 
 

@@ -44,7 +44,7 @@ class Stages:
     def answers(self) -> tuple[Answers, Extra]:
         """Greedy answers and, where the dataset has classes, the class by constrained scoring."""
         if self.data is None or self.dataset_dir is None:
-            return Answers(examples=()), {}
+            return Answers(examples=(), not_asked=self.settings.no_data), {}
         spec = self._spec() | {"few_shot": self.subject.few_shot}
         found = self._run("answers", spec)
         chosen, why = self._classes(

@@ -42,5 +42,5 @@ def task_metrics(answers: Answers) -> dict[str, Measurement]:
     DataError when the dataset's JSON Schema is invalid or refers outside itself.
     """
     if not answers.examples:
-        return {name: not_measured(name, "no dataset was given") for name in TASK_METRICS}
+        return {name: not_measured(name, answers.not_asked) for name in TASK_METRICS}
     return {name: function(answers) for name, function in TASK_METRICS.items()}

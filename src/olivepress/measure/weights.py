@@ -86,12 +86,9 @@ def decoder_config(model_dir: Path) -> dict[str, Any] | str:
     return found if isinstance(found, dict) else "genai_config.json has no decoder"
 
 
-def model_file(model_dir: Path) -> Path | str:
-    """The decoder's ONNX file; a reason when its name leads out of the folder (the config may come from elsewhere)."""
-    decoder = decoder_config(model_dir)
-    if isinstance(decoder, str):
-        return decoder
-    name = str(decoder.get("filename", "model.onnx"))
+def graph_file(model_dir: Path, config: Any) -> Path | str:
+    """The ONNX file that a part of genai_config.json names; a reason when the name leads out of the folder."""
+    name = str(config.get("filename", "model.onnx")) if isinstance(config, dict) else ""
     if PurePosixPath(name).name != name or "\\" in name or name in ("", ".", ".."):
         return "genai_config.json names a model outside its folder"
     return model_dir / name
@@ -99,5 +96,10 @@ def model_file(model_dir: Path) -> Path | str:
 
 def load_decoder(model_dir: Path) -> Graph | str:
     """The decoder's graph, or in words why it cannot be read."""
-    path = model_file(model_dir)
+    decoder = decoder_config(model_dir)
+    if isinstance(decoder, str):
+        return decoder
+    if "pipeline" in decoder:
+        return "the model is a pipeline of several graphs"
+    path = graph_file(model_dir, decoder)
     return path if isinstance(path, str) else load_graph(path)

@@ -1,7 +1,8 @@
 """Rehearsals at real size: random weights and a synthetic tokenizer of a real model's shape."""
 
 from olivepress.rehearse.model import MARKER, Progress, make_random_model, weight_bytes
-from olivepress.rehearse.tokenizer import SpecialTokens, make_tokenizer, special_tokens
+from olivepress.rehearse.special_tokens import SpecialTokens, special_tokens
+from olivepress.rehearse.tokenizer import make_tokenizer
 
 __all__ = [
     "MARKER",

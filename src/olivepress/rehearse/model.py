@@ -18,7 +18,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from olivepress.errors import RecipeError, SetupError
-from olivepress.rehearse.tokenizer import SpecialTokens, make_tokenizer, special_tokens
+from olivepress.rehearse.special_tokens import SpecialTokens, special_tokens
+from olivepress.rehearse.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +43,12 @@ _SAFETENSORS = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 @dataclass(frozen=True, kw_only=True)
 class _Tensor:
+    """``mean`` and ``std`` are what its weights are drawn with."""
+
     name: str
     shape: tuple[int, ...]
+    mean: float = 0.0
+    std: float = _STD
 
     @property
     def numel(self) -> int:
@@ -143,7 +148,13 @@ def _tensors(config: Mapping[str, Any]) -> list[_Tensor]:
     except (KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"transformers cannot build this config: {error}") from error
     tied = set(model._tied_weights_keys or ()) if built.tie_word_embeddings else set()
-    return [_Tensor(name=n, shape=tuple(t.shape)) for n, t in model.state_dict().items() if n not in tied]
+    # Gemma multiplies by 1 + weight: its norms are drawn around 0.
+    norms = {"mean": 0.0 if built.model_type.startswith("gemma") else 1.0, "std": _NORM_STD}
+    return [
+        _Tensor(name=n, shape=tuple(t.shape), **(norms if t.dim() == 1 and n.endswith("norm.weight") else {}))
+        for n, t in model.state_dict().items()
+        if n not in tied
+    ]
 
 
 def _within_vocabulary(config: Mapping[str, Any], specials: SpecialTokens) -> dict[str, Any]:
@@ -246,8 +257,7 @@ def _values(tensor: _Tensor, *, seed: int, dtype: str) -> Iterator[bytes]:
 
     digest = hashlib.sha256(f"{seed}:{tensor.name}".encode()).digest()
     stream = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
-    is_norm = len(tensor.shape) == 1 and tensor.name.endswith("norm.weight")
-    table = _quantiles(*((1.0, _NORM_STD) if is_norm else (0.0, _STD)), dtype)
+    table = _quantiles(tensor.mean, tensor.std, dtype)
     for start in range(0, tensor.numel, _SLICE):
         count = min(_SLICE, tensor.numel - start)
         yield table[np.frombuffer(stream.bytes(2 * count), dtype="<u2")].tobytes()

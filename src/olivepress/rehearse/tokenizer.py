@@ -10,123 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SpecialTokens", "make_tokenizer", "special_tokens"]
+from olivepress.rehearse.special_tokens import SpecialTokens
+
+__all__ = ["make_tokenizer"]
 
 _LETTERS = "etaoinshrdlucmfwypvbgkjqxzETAOINSHRDLUCMFWYPVBGKJQXZ0123456789"
 _SPACE = "\u0120"  # how byte-level BPE writes a space
 # What GPT-2's own tokenizer splits text by; both Hugging Face and GenAI know it without being told a pattern.
 _MODEL_CLASS = "GPT2Tokenizer"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpecialTokens:
-    """The role tokens of a family.
-
-    ``ids`` maps each token's text to its id; ``bos`` may be None (Qwen has none); ``end_of_turn`` closes a chat turn
-    and is what a chat model must be able to stop at.
-    """
-
-    ids: Mapping[str, int]
-    bos: str | None
-    eos: str
-    pad: str
-    end_of_turn: str
-    chat_template: str
-
-    @property
-    def stop_ids(self) -> tuple[int, ...]:
-        """Ids that end a generation, the chat turn's first."""
-        return tuple(dict.fromkeys((self.ids[self.end_of_turn], self.ids[self.eos])))
-
-
-_PHI4 = SpecialTokens(
-    ids={
-        "<|endoftext|>": 199999,
-        "<|endofprompt|>": 200018,
-        "<|assistant|>": 200019,
-        "<|end|>": 200020,
-        "<|user|>": 200021,
-        "<|system|>": 200022,
-        "<|tool|>": 200023,
-        "<|/tool|>": 200024,
-    },
-    bos="<|endoftext|>",
-    eos="<|endoftext|>",
-    pad="<|endoftext|>",
-    end_of_turn="<|end|>",
-    chat_template=(
-        "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}"
-    ),
-)
-_PHI3 = SpecialTokens(
-    ids={
-        "<unk>": 0,
-        "<s>": 1,
-        "</s>": 2,
-        "<|endoftext|>": 32000,
-        "<|assistant|>": 32001,
-        "<|system|>": 32006,
-        "<|end|>": 32007,
-        "<|user|>": 32010,
-    },
-    bos="<s>",
-    eos="<|endoftext|>",
-    pad="<|endoftext|>",
-    end_of_turn="<|end|>",
-    chat_template=(
-        "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
-        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
-    ),
-)
-_LLAMA3 = SpecialTokens(
-    ids={
-        "<|begin_of_text|>": 128000,
-        "<|end_of_text|>": 128001,
-        "<|finetune_right_pad_id|>": 128004,
-        "<|start_header_id|>": 128006,
-        "<|end_header_id|>": 128007,
-        "<|eom_id|>": 128008,
-        "<|eot_id|>": 128009,
-    },
-    bos="<|begin_of_text|>",
-    eos="<|eot_id|>",
-    pad="<|finetune_right_pad_id|>",
-    end_of_turn="<|eot_id|>",
-    chat_template=(
-        "{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message['role'] + "
-        "'<|end_header_id|>\n\n' + message['content'] + '<|eot_id|>' }}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-    ),
-)
-_QWEN = SpecialTokens(
-    ids={"<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645},
-    bos=None,
-    eos="<|im_end|>",
-    pad="<|endoftext|>",
-    end_of_turn="<|im_end|>",
-    chat_template=(
-        "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + "
-        "'<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-    ),
-)
-_BY_MODEL_TYPE = {"llama": (_LLAMA3,), "phi3": (_PHI4, _PHI3), "qwen2": (_QWEN,), "qwen3": (_QWEN,)}
-
-
-def special_tokens(model_type: str, vocab_size: int) -> SpecialTokens:
-    """The role tokens of ``model_type``, at their real ids if the vocabulary reaches them, else at its end.
-
-    An unknown ``model_type`` gets Qwen's ChatML tokens: the commonest template among other families.
-    """
-    known = _BY_MODEL_TYPE.get(model_type, (_QWEN,))
-    for specials in known:
-        if max(specials.ids.values()) < vocab_size:
-            return specials
-    return _at_the_end(known[0], vocab_size)
 
 
 def make_tokenizer(
@@ -149,19 +43,6 @@ def make_tokenizer(
     _dump(out_dir / "tokenizer.json", _tokenizer_json(vocab, merges, specials))
     _dump(out_dir / "tokenizer_config.json", _tokenizer_config(specials, chat_template, model_max_length))
     (out_dir / "chat_template.jinja").write_text(chat_template or specials.chat_template, encoding="utf-8")
-
-
-def _at_the_end(specials: SpecialTokens, vocab_size: int) -> SpecialTokens:
-    first = vocab_size - len(specials.ids)
-    ids = {token: first + place for place, token in enumerate(specials.ids)}
-    return SpecialTokens(
-        ids=ids,
-        bos=specials.bos,
-        eos=specials.eos,
-        pad=specials.pad,
-        end_of_turn=specials.end_of_turn,
-        chat_template=specials.chat_template,
-    )
 
 
 def _vocabulary(vocab_size: int, specials: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:

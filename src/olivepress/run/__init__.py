@@ -1,5 +1,6 @@
 """Plan → artifacts: journal, resume, verification."""
 
-from olivepress.run.runner import JobOutcome, Reporter, run_plan
+from olivepress.run.make import JobOutcome, Reporter
+from olivepress.run.runner import run_plan
 
 __all__ = ["JobOutcome", "Reporter", "run_plan"]

@@ -60,6 +60,7 @@ def child_environment(*, scratch: Path, progress: Path, offline: bool) -> dict[s
 
 
 def run_child(
+    interpreter: Path | None,
     arguments: Sequence[str],
     *,
     log: Path,
@@ -67,14 +68,17 @@ def run_child(
     progress: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> ChildResult:
-    """Run ``python arguments…`` to its end. On Ctrl-C the child is stopped first, then KeyboardInterrupt goes on."""
+    """Run ``interpreter arguments…`` (None: this Python) to its end.
+
+    On Ctrl-C the child is stopped first, then KeyboardInterrupt goes on.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     used = shutil.disk_usage(log.parent).used
     peak_memory = peak_disk = 0
     with log.open("ab") as output:
         child = subprocess.Popen(
-            [sys.executable, *arguments],
+            [str(interpreter or sys.executable), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

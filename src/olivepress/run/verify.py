@@ -18,6 +18,7 @@ from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
+from olivepress.run.verify_export import ExportSpec, verify_export
 from olivepress.yaml_document import Record
 
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
@@ -26,10 +27,6 @@ REFERENCE = "reference"  # directory inside the merge artifact
 _PROMPTS, _LEAST_PROMPTS = 64, 8
 _LOGIT_BYTES = 2**29
 _TOKENS = 128
-_TOKENIZER_ROWS = 100
-_GREEDY_TOKENS = 8
-_ANSWERS = 3
-_FP32_LOGIT_LIMIT = 1.0e-3
 
 
 class VerifySpec(Record):
@@ -41,15 +38,15 @@ class VerifySpec(Record):
     base_model: str
     base_revision: str | None = None
     dataset: str
-    precision: str | None = None
-    native: bool = True
     limit: float | None = None
+    export: ExportSpec | None = None
 
 
 def verify(spec: VerifySpec) -> list[Check]:
     """All checks of one artifact, in the order they were made. Raises JobError when one cannot even be made."""
-    checks = {"finetune": _finetune, "merge": _merge, "export": _export}[spec.kind]
-    return list(checks(spec))
+    if spec.export is not None:
+        return list(verify_export(spec.export))
+    return list({"finetune": _finetune, "merge": _merge}[spec.kind](spec))
 
 
 def _finetune(spec: VerifySpec) -> Iterator[Check]:
@@ -150,82 +147,6 @@ def _remove(directory: Path) -> None:
     import shutil
 
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _export(spec: VerifySpec) -> Iterator[Check]:
-    """Natively: same tokens, answers come, logits held to the parent. Elsewhere: the graph and its files are whole."""
-    output = Path(spec.output_dir)
-    yield from _structure(output)
-    if not spec.native:
-        return
-    from olivepress.measure.accuracy import genai_answers, genai_token_ids
-    from olivepress.measure.fidelity import fidelity
-
-    rows = _rows(spec, "test", _TOKENIZER_ROWS)
-    texts = [render_prompt(output, row.messages).full for row in rows]
-    assert spec.parent_dir is not None and spec.limit is not None
-    differing = _differing(Path(spec.parent_dir, "model"), texts, genai_token_ids(output, texts))
-    yield Check(
-        name="tokenizer",
-        passed=differing is None,
-        value=float(len(texts)),
-        detail=differing or "texts whose genai ids equal Hugging Face's",
-    )
-    prompts = genai_token_ids(output, [render_prompt(output, row.messages).prefix for row in rows[:_ANSWERS]])
-    longest = max(len(answer) for answer in genai_answers(output, prompts, _GREEDY_TOKENS))
-    yield Check(name="generates", passed=longest > 0, value=float(longest), detail="tokens generated")
-    found = fidelity(output, Path(spec.parent_dir, REFERENCE))
-    kl = found["kl_divergence"].value
-    assert kl is not None
-    yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
-    agreement = found["top1_agreement"].value
-    yield Check(name="top1_agreement", passed=True, value=agreement, detail="share of positions, no limit set")
-    if spec.precision == "fp32":
-        difference = found["max_abs_logit_diff"].value
-        assert difference is not None
-        yield Check(
-            name="max_abs_logit_diff",
-            passed=difference <= _FP32_LOGIT_LIMIT,
-            value=difference,
-            limit=_FP32_LOGIT_LIMIT,
-        )
-
-
-def _structure(output: Path) -> Iterator[Check]:
-    """The ONNX file parses and every tensor it keeps outside lies whole in its data file."""
-    import onnx
-
-    model = onnx.load(str(output / "model.onnx"), load_external_data=False)
-    missing = ""
-    for tensor in model.graph.initializer:
-        outside = {entry.key: entry.value for entry in tensor.external_data}
-        if outside:
-            data = output / outside["location"]
-            end = int(outside.get("offset", 0)) + int(outside.get("length", 0))
-            if not data.is_file() or data.stat().st_size < end:
-                missing = tensor.name
-    json.loads((output / "genai_config.json").read_text(encoding="utf-8"))
-    yield Check(
-        name="structure",
-        passed=not missing,
-        value=float(len(model.graph.node)),
-        detail=f"{missing} is not whole" if missing else "nodes, all weights in place",
-    )
-
-
-def _differing(parent: Path, texts: Sequence[str], genai_ids: Sequence[Sequence[int]]) -> str | None:
-    """The first text whose ids differ between Hugging Face's tokenizer and genai's, and where; None when none does."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(parent))
-    for text, ids in zip(texts, genai_ids, strict=True):
-        expected = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-        if expected != list(ids):
-            at = next((i for i, (a, b) in enumerate(zip(expected, ids, strict=False)) if a != b), len(ids))
-            return (
-                f"token {at} of {text[:40]!r} is {expected[at : at + 1]} to Hugging Face, {list(ids)[at : at + 1]} here"
-            )
-    return None
 
 
 def main(arguments: Sequence[str]) -> int:

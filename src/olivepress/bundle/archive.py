@@ -1,0 +1,280 @@
+"""Zip files that travel: the same content gives the same bytes, and what comes back is read as if an enemy had made it.
+
+Members are stored, not deflated: quantized weights do not get smaller, deflated bytes differ between versions of zlib,
+and an archive of stored members cannot unpack to more than its own size.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from olivepress.artifact import FileHash, hash_file
+from olivepress.errors import OlivepressError, ReportError, SetupError
+from olivepress.measure.strict_json import strict_hooks
+from olivepress.yaml_document import Record
+
+__all__ = ["Contents", "Name", "Progress", "Sha256", "Source", "extract", "hash_of", "stored_zip", "write_archive"]
+
+Progress = Callable[[int, int], None]  # (bytes done, of)
+Source = Path | bytes
+ContentsType = TypeVar("ContentsType", bound="Contents")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+MOST_MEMBERS = 4096
+LARGEST_INDEX = 64 * 1024 * 1024
+SPARE = 256 * 1024 * 1024  # bytes of the disk that stay free
+_BLOCK = 4 * 1024 * 1024
+_HOOKS = strict_hooks("is not a number")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
+    ValueError, OverflowError,
+)  # fmt: skip
+
+
+class Contents(Record):
+    """The index of an archive: sha256 and size of every other member. ``INDEX`` is its name, ``AGAIN`` what to do."""
+
+    INDEX: ClassVar[str]
+    AGAIN: ClassVar[str]
+
+    schema_version: Literal[1] = 1
+    files: dict[str, FileHash]
+
+
+def hash_of(source: Source) -> FileHash:
+    """sha256 and size of a file or of bytes."""
+    if isinstance(source, Path):
+        return hash_file(source)
+    return FileHash(sha256=hashlib.sha256(source).hexdigest(), bytes=len(source))
+
+
+def stored_zip(members: Mapping[str, bytes]) -> bytes:
+    """A small zip in memory, the same bytes every time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            with archive.open(_info(name, len(data)), "w") as member:
+                member.write(data)
+    return buffer.getvalue()
+
+
+def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> str:
+    """Write the index and ``sources``, beside and renamed. Returns the sha256 of the file.
+
+    ReportError for a name that not every system would unpack, or a file that is no longer the one ``contents`` names;
+    SetupError when the disk does not take it.
+    """
+    _check_names([contents.INDEX, *sources], path, contents.AGAIN)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                _write_members(archive, contents, sources, tell)
+            file.flush()
+            os.fsync(file.fileno())
+        sha256 = hash_file(beside).sha256
+        beside.replace(path)
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be written ({error.strerror})", next_step="free disk space") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return sha256
+
+
+def _write_members(archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> None:
+    index = json.dumps(contents.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
+    done, total = 0, sum(held.bytes for held in contents.files.values())
+    for name, source in {contents.INDEX: index, **sources}.items():
+        held = contents.files[name] if name != contents.INDEX else hash_of(index)
+        digest = hashlib.sha256()
+        with (
+            archive.open(_info(name, held.bytes), "w") as member,
+            source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file,
+        ):
+            while block := file.read(_BLOCK):
+                member.write(block)
+                digest.update(block)
+                done += len(block)
+                tell(done, total)
+        if digest.hexdigest() != held.sha256:
+            raise ReportError(f"{name}: changed while it was packed", next_step=contents.AGAIN)
+
+
+def _info(name: str, size: int) -> zipfile.ZipInfo:
+    """A stored member without a time; its size decides whether it needs ZIP64."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system, info.external_attr, info.file_size = 3, (stat.S_IFREG | 0o644) << 16, size
+    return info
+
+
+def extract(path: Path, kind: type[ContentsType], destination: Path, tell: Progress = lambda *_: None) -> ContentsType:
+    """Unpack an archive into ``destination`` and return its index; what already lies there whole is kept.
+
+    ReportError, and nothing unpacked, for what ``write_archive`` would not have written: a damaged file, names that
+    lead elsewhere or collide, links, members that are compressed, encrypted, missing, extra or not the ones of the
+    index. SetupError when the disk is too small.
+    """
+    if not path.is_file():
+        raise ReportError(f"{path}: no such file", next_step=kind.AGAIN)
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            members = _members(archive, path, kind)
+            text, contents = _index(archive, members, path, kind)
+            _agree(contents, members, path)
+            if not _lies_there(destination, contents, text):
+                _unpack(archive, contents, text, destination, path, tell)
+    except OlivepressError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # offsets that lead nowhere
+            raise _refused(path, "not a whole zip file: damaged on its way?", kind) from error
+        why = error.strerror or type(error).__name__
+        raise SetupError(f"{path}: cannot be unpacked ({why})", next_step="check disk and rights") from error
+    except _DAMAGED as error:
+        raise _refused(path, f"not a whole zip file ({type(error).__name__}): damaged on its way?", kind) from error
+    return contents
+
+
+def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict[str, zipfile.ZipInfo]:
+    infos = archive.infolist()
+    if len(infos) > MOST_MEMBERS:
+        raise _refused(path, f"{len(infos)} members, at most {MOST_MEMBERS} are allowed", kind)
+    # The name as it stands in the file: zipfile cuts it at NUL and turns the system's separators.
+    _check_names([info.orig_filename for info in infos], path, kind.AGAIN)
+    for info in infos:
+        mode = info.external_attr >> 16
+        shown = info.filename
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG) or info.external_attr & 0x10:
+            raise _refused(path, f"{shown} is a link, a folder or a device, not a file", kind)
+        if info.flag_bits & 0x1:
+            raise _refused(path, f"{shown} is encrypted", kind)
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise _refused(path, f"{shown} is compressed, olivepress writes none: packed again by another tool?", kind)
+    if sum(info.file_size for info in infos) > path.stat().st_size:
+        raise _refused(path, "its members are larger than the file itself", kind)
+    return {info.filename: info for info in infos}
+
+
+def _check_names(names: Iterable[str], where: Path, again: str) -> None:
+    """Plain relative names, on every system the same, none twice, none a folder of another. ReportError."""
+    seen: set[str] = set()
+    for name in names:
+        parts = name.split("/")
+        plain = all(_PART.fullmatch(p) and p[-1] != "." and not _WINDOWS_DEVICE.fullmatch(p) for p in parts)
+        if not plain or len(name) > 200:
+            raise ReportError(f"{where}: the name {ascii(name)[:80]} is not a plain relative one", next_step=again)
+        if name.casefold() in seen:
+            raise ReportError(f"{where}: {name} is in it twice, but for capitals", next_step=again)
+        seen.add(name.casefold())
+    folders = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
+    if both := sorted(folders & seen):
+        raise ReportError(f"{where}: {both[0]} is a file and a folder", next_step=again)
+
+
+def _index(
+    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], path: Path, kind: type[ContentsType]
+) -> tuple[bytes, ContentsType]:
+    info = members.get(kind.INDEX)
+    if info is None:
+        raise _refused(path, f"no {kind.INDEX} in it", kind)
+    if info.file_size > LARGEST_INDEX:
+        raise _refused(path, f"{kind.INDEX} is larger than {LARGEST_INDEX} bytes", kind)
+    text = archive.read(info)
+    try:
+        fields = json.loads(text.decode("utf-8"), **_HOOKS)
+        version = fields.get("schema_version")
+        if version != 1:
+            raise _refused(path, f"schema version {ascii(version)[:20]}, this olivepress reads 1", kind)
+        return text, kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ascii(".".join(str(part) for part in first["loc"]))[1:-1][:80]
+        raise _refused(path, f"{kind.INDEX}, {field}: {first['msg']}", kind) from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _refused(path, f"{kind.INDEX} is not JSON as olivepress writes it", kind) from error
+
+
+def _agree(contents: Contents, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
+    """The members are those of the index, no more and no fewer, of the sizes it says."""
+    there, named = set(members) - {contents.INDEX}, set(contents.files)
+    if missing := sorted(named - there):
+        raise _refused(path, f"{ascii(missing[0])[:80]} is missing", type(contents))
+    if extra := sorted(there - named):
+        raise _refused(path, f"{extra[0]} is in it, but not in its {contents.INDEX}", type(contents))
+    for name, held in contents.files.items():
+        if members[name].file_size != held.bytes:
+            raise _refused(path, f"{name} has {members[name].file_size} bytes, not {held.bytes}", type(contents))
+
+
+def _lies_there(destination: Path, contents: Contents, text: bytes) -> bool:
+    """Whether an earlier call left exactly this here, and nobody changed it since."""
+    found = {path.relative_to(destination).as_posix(): path for path in destination.rglob("*") if not path.is_dir()}
+    if found.keys() != {contents.INDEX, *contents.files} or any(path.is_symlink() for path in found.values()):
+        return False
+    same = found[contents.INDEX].read_bytes() == text
+    return same and all(hash_file(found[name]) == held for name, held in contents.files.items())
+
+
+def _unpack(
+    archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, tell: Progress
+) -> None:
+    """Everything beside ``destination``, each member held against its sha256, then renamed."""
+    total = sum(held.bytes for held in contents.files.values())
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(destination.parent).free
+    if total + SPARE > free:
+        raise SetupError(
+            f"{path}: needs {(total + SPARE) / 1e9:.1f} GB of disk here, {free / 1e9:.1f} GB are free",
+            next_step="free disk space",
+        )
+    partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        (partial / contents.INDEX).write_bytes(text)
+        done = 0
+        for name, held in contents.files.items():
+            target = partial.joinpath(*name.split("/"))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(name) as member, target.open("xb") as file:
+                sha256 = _copy(member, file, lambda count: tell(count, total), done)
+            if sha256 != held.sha256:
+                raise _refused(path, f"{name} is not the file that {contents.INDEX} names: changed", type(contents))
+            done += held.bytes
+        shutil.rmtree(destination, ignore_errors=True)
+        partial.rename(destination)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _copy(member: IO[bytes], file: IO[bytes], tell: Callable[[int], None], count: int) -> str:
+    digest = hashlib.sha256()
+    while block := member.read(_BLOCK):
+        file.write(block)
+        digest.update(block)
+        count += len(block)
+        tell(count)
+    return digest.hexdigest()
+
+
+def _refused(path: Path, why: str, kind: type[Contents]) -> ReportError:
+    return ReportError(f"{path}: {why}", next_step=kind.AGAIN)

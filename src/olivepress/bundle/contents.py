@@ -1,0 +1,118 @@
+"""What the index of a bundle and of a carried report say, and where both are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from olivepress.bundle.archive import Contents, Name, Sha256
+from olivepress.errors import ReportError
+from olivepress.recipe import Benchmark
+from olivepress.yaml_document import Record
+
+__all__ = [
+    "ARTIFACT",
+    "DATASET",
+    "IDS",
+    "TEXT",
+    "Bundle",
+    "CarriedReport",
+    "Entry",
+    "Ids",
+    "append",
+    "log_path",
+    "read_ids",
+    "read_log",
+]
+
+ARTIFACT, DATASET, IDS, TEXT = "artifact", "dataset", "dataset/ids.json", "text.txt"
+
+
+class Bundle(Contents):
+    """``bundle.json``: one artifact and what its device needs to measure it as its recipe asks.
+
+    ``outcomes``: report name of the base and the fine-tuned model → example id → whether it was right, so that the
+    device can say what share of the gain the artifact kept.
+    """
+
+    INDEX: ClassVar[str] = "bundle.json"
+    AGAIN: ClassVar[str] = "olivepress bundle again, and carry the file unchanged"
+
+    kind: Literal["bundle"] = "bundle"
+    recipe: Name
+    job: Name
+    artifact_sha256: Sha256
+    execution_provider: str
+    dataset: str
+    dataset_version: str
+    ids_only: bool
+    benchmark: Benchmark
+    outcomes: dict[str, dict[str, bool]]
+
+
+class Ids(Record):
+    """``dataset/ids.json`` instead of the test split: its ids and the sha256 of its whole file, no hash of a row.
+
+    A short row could be guessed from its own hash. An id that was not in the data is the start of its row's hash.
+    """
+
+    name: str
+    version: str
+    split: Literal["test"] = "test"
+    sha256: Sha256
+    ids: tuple[str, ...]
+
+
+class CarriedReport(Contents):
+    """``carried.json``: a device report and its answers, on their way back."""
+
+    INDEX: ClassVar[str] = "carried.json"
+    AGAIN: ClassVar[str] = "olivepress bench on the device again, and carry the file unchanged"
+
+    kind: Literal["report"] = "report"
+    report: Name
+
+
+class Entry(Record):
+    """A line of ``runs/<recipe>/bundles.jsonl``: a bundle that was made here."""
+
+    at: str
+    bundle: str
+    bundle_sha256: Sha256
+    artifact_sha256: Sha256
+    recipe: Name
+    job: Name
+    dataset_version: str
+    ids_only: bool
+
+
+def log_path(recipe: str) -> Path:
+    """Where the bundles of a recipe are noted."""
+    return Path("runs", recipe, "bundles.jsonl")
+
+
+def read_log(path: Path) -> Iterator[Entry]:
+    """The bundles noted in a log; a line that a kill cut is skipped."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                yield Entry.model_validate_json(line)
+
+
+def read_ids(path: Path) -> Ids:
+    """The ids of a split that stayed at home. ReportError when they are none."""
+    try:
+        return Ids.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: not the ids of a split", next_step=Bundle.AGAIN) from error
+
+
+def append(entry: Entry) -> None:
+    """Note a bundle; lines are only ever added."""
+    path = log_path(entry.recipe)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n")

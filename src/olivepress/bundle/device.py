@@ -1,0 +1,141 @@
+"""On the device: a bundle is unpacked, checked and measured, and its report packed to be carried back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from olivepress.artifact import MANIFEST, hash_file, read_manifest
+from olivepress.bundle.archive import Progress, Source, extract, hash_of, write_archive
+from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
+from olivepress.device_reports import Overrides, bench_artifact, settings_of
+from olivepress.errors import DataError, ReportError, UsageError
+from olivepress.measure.bench import Tell
+from olivepress.measure.dataset import read_split
+from olivepress.measure.report import DeviceReport
+
+__all__ = ["Opened", "bench_bundle", "open_bundle", "pack_report"]
+
+OPENED = Path(".bundles")
+STAYED = "the test split stayed at home: the bundle was made with --ids-only"
+CODE = frozenset({
+    ".bat", ".cmd", ".com", ".dll", ".dylib", ".exe", ".js", ".msi", ".pickle", ".pkl", ".ps1", ".pt", ".pth", ".py",
+    ".pyc", ".pyd", ".scr", ".sh", ".so", ".vbs",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A bundle that lies unpacked in ``directory`` and is what its index says; ``sha256`` is that of the zip file."""
+
+    directory: Path
+    sha256: str
+    contents: Bundle
+
+
+def open_bundle(path: Path, *, root: Path = OPENED, tell: Progress = lambda *_: None) -> Opened:
+    """Unpack a bundle into ``<root>/<start of its sha256>/``; what lies there whole is kept.
+
+    Raises what ``extract`` raises, and ReportError for an artifact that is not the one of the index, or that would make
+    the runtime load code or files from elsewhere.
+    """
+    if not path.is_file():
+        raise ReportError(f"{path}: no such bundle", next_step="olivepress bundle makes one")
+    sha256 = hash_file(path).sha256
+    directory = root / sha256[:16]
+    contents = extract(path, Bundle, directory, tell)
+    artifact = directory / ARTIFACT
+    manifest = read_manifest(artifact)
+    inside = f"{ARTIFACT}/"
+    held = {name.removeprefix(inside): hashed for name, hashed in contents.files.items() if name.startswith(inside)}
+    if (manifest.sha256, manifest.recipe, manifest.job) != (contents.artifact_sha256, contents.recipe, contents.job):
+        raise ReportError(f"{path}: holds another artifact than its {Bundle.INDEX} says", next_step=Bundle.AGAIN)
+    if {**manifest.files, MANIFEST: held.get(MANIFEST)} != held:
+        raise ReportError(f"{path}: files of its artifact are not those of its {MANIFEST}", next_step=Bundle.AGAIN)
+    _check_no_code(artifact, held, path)
+    return Opened(directory=directory, sha256=sha256, contents=contents)
+
+
+def _check_no_code(artifact: Path, names: Iterable[str], path: Path) -> None:
+    """No program or library in the artifact, and no file from elsewhere in what the runtime is told to open."""
+    programs = [name for name in sorted(names) if PurePosixPath(name).suffix.lower() in CODE]
+    if programs:
+        raise ReportError(f"{path}: {programs[0]} is code, an artifact has none", next_step="do not open this bundle")
+    try:
+        config = json.loads((artifact / "genai_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReportError(f"{path}: no readable genai_config.json in it", next_step=Bundle.AGAIN) from error
+    for key, value in _texts(config):
+        outside = (
+            PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or ".." in PurePosixPath(value).parts
+        )
+        if outside or "\\" in value or key == "custom_ops_library":
+            raise ReportError(
+                f"{path}: genai_config.json, {ascii(key)[1:-1][:40]}: names something outside of the artifact",
+                next_step="do not open this bundle",
+            )
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in it with the key that it stands under."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from _texts(each, str(name))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each, key)
+
+
+def bench_bundle(
+    path: Path, *, data: Path | None, out: Path | None, overrides: Overrides, tell: Tell = lambda *_: None
+) -> tuple[Path, Path]:
+    """Measure a bundle as its recipe asks. Returns the device report and the file to carry back.
+
+    ``data`` is the dataset's directory on the device, for a bundle that has only its ids; DataError when it is not that
+    dataset. Raises what ``open_bundle`` and ``bench`` raise.
+    """
+    opened = open_bundle(path, tell=lambda done, total: tell(path.name, "unpack", done, total))
+    contents, directory = opened.contents, opened.directory
+    if not contents.ids_only and data is not None:
+        raise UsageError("--data: this bundle brings its test split", next_step=f"olivepress bench {path}")
+    dataset_dir = _checked(data, directory / IDS) if data else None if contents.ids_only else directory / DATASET
+    if overrides.text is None and TEXT in contents.files:
+        overrides = replace(overrides, text=directory / TEXT)
+    settings = replace(settings_of(contents.benchmark, overrides), bundle_sha256=opened.sha256, no_data=STAYED)
+    report, report_path = bench_artifact(
+        directory / ARTIFACT,
+        dataset_dir=dataset_dir,
+        reference_dir=None,
+        out=None,
+        settings=settings,
+        outcomes=contents.outcomes,
+        tell=tell,
+    )
+    carried = out or Path(f"{report.recipe}-{report.job}-{report.machine.id}.report.zip")
+    return report_path, pack_report(report, report_path, carried)
+
+
+def _checked(data: Path, ids_file: Path) -> Path:
+    ids = read_ids(ids_file)
+    split = read_split(data, ids.split)
+    same = split.version == ids.version and tuple(row.id for row in split.rows) == ids.ids
+    if not same or hash_of(data / f"{ids.split}.jsonl").sha256 != ids.sha256:
+        raise DataError(
+            f"{data}: not the dataset of the bundle, {ids.name} {ids.version[:12]}", next_step="name that one"
+        )
+    return data
+
+
+def pack_report(report: DeviceReport, report_path: Path, out: Path) -> Path:
+    """The report and its answers in one file. Raises what ``write_archive`` raises."""
+    names = [report_path.name, *([report.examples_file] if report.examples_file else [])]
+    sources: dict[str, Source] = {name: report_path.with_name(name) for name in sorted(names)}
+    files = {name: hash_of(source) for name, source in sources.items()}
+    contents = CarriedReport(report=report_path.name, files=files)
+    write_archive(out, contents, sources, lambda *_: None)
+    return out

@@ -1,0 +1,158 @@
+"""At home: an exported artifact and everything its device needs, in one zip file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from olivepress.artifact import MANIFEST, Manifest
+from olivepress.bundle.archive import Source, hash_of, write_archive
+from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Entry, Ids, append
+from olivepress.bundle.install import INSTALL, environment_of, install_page, wheel
+from olivepress.device_reports import outcomes_at_home, read_export, unfinished
+from olivepress.errors import DataError, ReportError, UsageError
+from olivepress.measure.bench import Outcomes
+from olivepress.measure.dataset import LABELS, dataset_labels, read_split
+from olivepress.measure.fidelity import read_reference
+from olivepress.plan import Plan
+from olivepress.recipe import Benchmark
+
+__all__ = ["BUNDLES", "Packed", "Tell", "bundle_artifact", "bundle_plan"]
+
+BUNDLES = Path("bundles")
+Tell = Callable[[str, str, int, int], None]  # (job, stage, bytes done, of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """A written bundle."""
+
+    path: Path
+    sha256: str
+    job: str
+
+
+def bundle_plan(
+    plan: Plan, *, only: Collection[str] = (), ids_only: bool = False, out: Path = BUNDLES, tell: Tell = lambda *_: None
+) -> list[Packed]:
+    """A bundle for each finished export of a recipe, or for those named in ``only``.
+
+    Raises UsageError for a job that is no export, ReportError when one named, or every one, has no finished artifact.
+    """
+    exports = [job for job in plan.jobs if job.kind == "export"]
+    for name in only:
+        if plan.job(name).kind != "export":
+            raise UsageError(f"{name}: not an export", next_step=f"--job {exports[0].id}")
+    missing = unfinished(plan)
+    for name in only:
+        if name in missing:
+            raise ReportError(f"{name}: {missing[name]}", next_step=f"make run MODEL={plan.recipe.name}")
+    chosen = [job for job in exports if job.id not in missing and (not only or job.id in only)]
+    if not chosen:
+        raise ReportError(f"recipe {plan.recipe.name}: no artifact to bundle", next_step="make run MODEL=...")
+    outcomes = {} if ids_only else outcomes_at_home(plan)
+    return [
+        bundle_artifact(
+            plan.output_dir(job),
+            dataset_dir=plan.dataset.directory,
+            benchmark=plan.recipe.benchmark,
+            outcomes=outcomes,
+            ids_only=ids_only,
+            out=out,
+            tell=tell,
+        )
+        for job in chosen
+    ]
+
+
+def bundle_artifact(
+    directory: Path,
+    *,
+    dataset_dir: Path | None,
+    benchmark: Benchmark | None = None,
+    outcomes: Outcomes | None = None,
+    ids_only: bool = False,
+    out: Path = BUNDLES,
+    tell: Tell = lambda *_: None,
+) -> Packed:
+    """Write ``<out>/<recipe>-<job>.zip`` and note it in ``runs/<recipe>/bundles.jsonl``.
+
+    Without a ``benchmark`` it asks for what a recipe asks that sets none.
+    Raises what ``read_export``, ``read_reference`` and ``read_split`` raise, DataError without a dataset or with
+    another than the manifest's, and what ``write_archive`` raises.
+    """
+    manifest, benchmark = read_export(directory), benchmark or Benchmark()
+    if (directory / "reference").is_dir():
+        read_reference(directory / "reference")  # of an older format it would be refused on the device only
+    name = f"{manifest.recipe}-{manifest.job}{'-ids-only' if ids_only else ''}.zip"
+    tell(manifest.job, "hash", 0, 0)
+    sources: dict[str, Source] = {f"{ARTIFACT}/{held}": directory / held for held in (MANIFEST, *manifest.files)}
+    sources |= _data_files(manifest, dataset_dir, ids_only)
+    if benchmark.text and not ids_only:
+        sources[TEXT] = Path(benchmark.text)
+    sources |= _install_files(manifest, name)
+    contents = _contents(manifest, sources, benchmark, outcomes or {}, ids_only)
+    members = {member: sources[member] for member in contents.files}
+    sha256 = write_archive(out / name, contents, members, lambda done, total: tell(manifest.job, "pack", done, total))
+    append(_entry(contents, name, sha256))
+    return Packed(path=out / name, sha256=sha256, job=manifest.job)
+
+
+def _contents(
+    manifest: Manifest, sources: Mapping[str, Source], benchmark: Benchmark, outcomes: Outcomes, ids_only: bool
+) -> Bundle:
+    known = {f"{ARTIFACT}/{held}": hashed for held, hashed in manifest.files.items()}
+    return Bundle(
+        recipe=manifest.recipe,
+        job=manifest.job,
+        artifact_sha256=manifest.sha256,
+        execution_provider=str(manifest.execution_provider),
+        dataset=manifest.dataset,
+        dataset_version=manifest.dataset_version,
+        ids_only=ids_only,
+        # The text lies in the bundle, and the price is that of another machine.
+        benchmark=benchmark.model_copy(update={"text": None, "price_per_hour": None, "currency": None}),
+        outcomes={role: dict(sorted(found.items())) for role, found in outcomes.items()},
+        files={member: known.get(member) or hash_of(source) for member, source in sorted(sources.items())},
+    )
+
+
+def _entry(contents: Bundle, name: str, sha256: str) -> Entry:
+    same = ("artifact_sha256", "recipe", "job", "dataset_version", "ids_only")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(at=now, bundle=name, bundle_sha256=sha256, **{field: getattr(contents, field) for field in same})
+
+
+def _install_files(manifest: Manifest, name: str) -> dict[str, Source]:
+    wheel_name, wheel_bytes = wheel()
+    environment = environment_of(manifest)
+    page = install_page(manifest, environment, bundle=name, wheel=wheel_name)
+    files = {f"install/{file}": text.encode() for file, text in environment.lock_files.items()}
+    return {INSTALL: page.encode(), f"install/{wheel_name}": wheel_bytes, **files}
+
+
+def _data_files(manifest: Manifest, directory: Path | None, ids_only: bool) -> dict[str, Source]:
+    """The test split with the dataset's facts, or its ids."""
+    where = f"{manifest.dataset}-{manifest.dataset_version[:12]}"
+    if directory is None:
+        raise DataError(f"datasets/{where}: not here", next_step="olivepress prepare RECIPE, or --data DIR")
+    test = read_split(directory, "test")
+    if test.version != manifest.dataset_version:
+        raise DataError(f"{directory}: not the dataset of the artifact, {where}", next_step="name that one with --data")
+    rows = (directory / "test.jsonl").read_bytes()
+    if ids_only:
+        sha256 = hashlib.sha256(rows).hexdigest()
+        ids = Ids(name=test.name, version=test.version, sha256=sha256, ids=tuple(row.id for row in test.rows))
+        return {IDS: _json(ids.model_dump(mode="json"))}
+    facts = json.loads((directory / "dataset.json").read_text(encoding="utf-8"))
+    facts[LABELS] = list(dataset_labels(directory))
+    return {f"{DATASET}/dataset.json": _json(facts), f"{DATASET}/test.jsonl": rows}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,106 @@
+"""Targets: a device, an execution provider, and for each precision the Olive passes that get there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from olivepress.errors import RecipeError
+from olivepress.yaml_document import Record, read_record
+
+__all__ = ["Runtime", "Target", "targets"]
+
+Runtime = Literal["onnxruntime-genai", "openvino"]
+_HERE = Path(__file__).parent / "targets"
+
+
+class _Device(Record):
+    """What all precisions of a target file have in common."""
+
+    description: str
+    device: Literal["cpu", "gpu", "npu"]
+    execution_provider: str
+    runtime: Runtime = "onnxruntime-genai"
+    environment: str = Field(description="the environment it runs in")
+    build_environment: str = Field("build", description="the environment that Olive builds it in")
+    build_execution_provider: str | None = Field(None, description="what Olive is told instead, where it must be")
+    provider_options: dict[str, dict[str, Any]] = Field({}, description="for the session, by the runtime's own name")
+    cpu_copy: bool = Field(False, description="the ONNX Runtime CPU provider computes the same graph")
+    min_placed: float = Field(1.0, ge=0, le=1, description="share of the graph's nodes that the provider must take")
+    max_cpu_nodes: int | None = Field(None, ge=0, description="nodes that may stay on the CPU")
+    soc_models: dict[str, str] = Field({}, description="chips that it can be compiled for")
+    files: dict[str, dict[str, Any]] = Field({}, description="JSON files that passes name, written beside the workflow")
+    package_config: dict[str, str] = Field({}, description="pass → module path, where Olive's own list refuses a pass")
+
+
+class _Limits(Record):
+    bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
+    bytes_per_embedding_parameter: float = Field(gt=0, description="on disk, beside the head that it may be tied to")
+    max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
+    min_top1_agreement: float = Field(ge=0, le=1, description="share of positions whose likeliest token is the same")
+    passes: dict[str, dict[str, Any]] = Field(min_length=1, description="in Olive's own words")
+
+
+class _Precision(_Limits):
+    """One entry of ``precisions``; what is said here goes before what the file says for all."""
+
+    description: str | None = None
+    runtime: Runtime | None = None
+    build_environment: str | None = None
+    build_execution_provider: str | None = None
+    provider_options: dict[str, dict[str, Any]] | None = None
+    min_placed: float | None = Field(None, ge=0, le=1)
+
+
+class _File(_Device):
+    """A target file. Keys of ``precisions`` are a precision, or a precision and how it is reached: ``int4-kquant``."""
+
+    target: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    precisions: dict[str, _Precision] = Field(min_length=1)
+
+
+class Target(_Device, _Limits):
+    """One precision of a target file: what an export job is for. ``target`` is ``<file>-<key of precisions>``."""
+
+    target: str
+    file: str
+    precision: str
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the key/value cache holds, where the passes make it one of fixed length."""
+        for settings in self.passes.values():
+            fixed = dict(zip(settings.get("dim_param", ()), settings.get("dim_value", ()), strict=False))
+            if "past_sequence_length" in fixed:
+                return int(fixed["past_sequence_length"])
+        return None
+
+
+def targets(own: Path | None = None) -> dict[str, Target]:
+    """All targets by name; a ``targets/`` directory ``own`` beside the recipe is read too and may override."""
+    found: dict[str, Target] = {}
+    for directory in (_HERE, own):
+        if directory is None or not directory.is_dir():
+            continue
+        for path in sorted(directory.glob("*.yaml")):
+            file = read_record(path, _File)
+            if file.target != path.stem:
+                raise RecipeError(f"{path}: 'target' is {file.target!r}, expected the file's own name {path.stem!r}")
+            found |= {target.target: target for target in _targets(file)}
+    return found
+
+
+def _targets(file: _File) -> list[Target]:
+    shared = file.model_dump(exclude={"target", "precisions"})
+    return [
+        Target.model_validate({
+            **shared,
+            **{name: value for name, value in entry.model_dump().items() if value is not None},
+            "target": f"{file.target}-{key}",
+            "file": file.target,
+            "precision": key.split("-")[0],
+        })
+        for key, entry in file.precisions.items()
+    ]  # fmt: skip

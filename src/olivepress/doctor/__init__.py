@@ -1,0 +1,63 @@
+"""What this machine and this environment can do, tried out and not looked up, and what is broken, with the fix.
+
+Runs in the light base install too: what is absent is said, with what that costs. Everything that may crash is tried in
+a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from olivepress.catalog import targets
+from olivepress.doctor.hardware import hardware_findings, read_hardware
+from olivepress.doctor.packages import Packages, expected_versions, read_packages
+from olivepress.doctor.providers import provider_findings, try_import, try_providers
+from olivepress.doctor.readiness import Here, target_states
+from olivepress.doctor.records import Diagnosis, Finding, Hardware, TargetState
+from olivepress.doctor.rules import NAMED, import_findings, package_findings
+from olivepress.doctor.terminal import render_terminal
+from olivepress.measure.machine import fingerprint
+
+__all__ = ["Diagnosis", "Finding", "Hardware", "TargetState", "diagnose", "render_terminal"]
+
+LEVELS = ("problem", "note", "ok")
+
+
+def diagnose(root: Path = Path(), *, tell: Callable[[str], None] = lambda step: None) -> Diagnosis:
+    """Try everything out; ``tell`` hears each step. ``root`` is the project's folder, whose disk counts.
+
+    Takes 10 to 20 s where Olive is installed, which is how long its import takes. OSError when ``root`` is no folder.
+    """
+    tell("look at packages")
+    machine = fingerprint()
+    hardware, packages, expected = read_hardware(machine, root), read_packages(), expected_versions()
+    imports, listed = {}, tuple[str, ...]()
+    for module in ("onnxruntime", "onnxruntime_genai", "olive"):
+        tell(f"import {module}")
+        works, told, providers = try_import(module)
+        imports[module] = works, told
+        listed += providers
+    probes = try_providers(listed, tell)
+    here = Here(packages, imports, {probe.provider: probe for probe in probes}, hardware)
+    findings = [
+        *import_findings(packages, imports),
+        *package_findings(packages, expected, gpu=bool(hardware.gpus)),
+        *provider_findings(probes, hardware),
+        *hardware_findings(machine, hardware),
+    ]
+    return Diagnosis(
+        machine=machine,
+        hardware=hardware,
+        packages=_listed(packages, expected),
+        providers=probes,
+        targets=target_states(targets().values(), here),
+        findings=tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))),
+    )
+
+
+def _listed(packages: Packages, expected: dict[str, str]) -> dict[str, str]:
+    """The pinned ones and those that a rule looks at; not everything that a person has installed."""
+    wanted = {*expected, *NAMED}
+    shown = {name: v for name, v in packages.versions.items() if name in wanted or name.startswith("onnxruntime")}
+    return dict(sorted(shown.items()))

@@ -1,0 +1,85 @@
+"""Memory, disk, threads and devices of this machine, and what is worth knowing about them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from olivepress.doctor.records import Finding, Hardware
+from olivepress.measure.machine import Machine
+
+__all__ = ["hardware_findings", "read_hardware"]
+
+# The largest model rehearsed, Phi-4-mini: peak of an int4 export, and the high-water of disk in its merge.
+BUILD_MEMORY, BUILD_DISK = 17.1e9, 15.4e9
+FULL_DISK = 1e9
+VULKAN = tuple(Path(root) for root in ("/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"))
+ARCHITECTURE = re.compile(r"(_icd)?([._](x86_64|i686|aarch64))?\.json$")
+
+
+def read_hardware(machine: Machine, root: Path) -> Hardware:
+    """What is there now; ``root`` is a folder on the disk that counts."""
+    import psutil
+
+    vulkan = tuple(sorted({ARCHITECTURE.sub("", path.name) for path in _vulkan_drivers()}))
+    return Hardware(
+        memory_available_bytes=int(psutil.virtual_memory().available),
+        disk_free_bytes=shutil.disk_usage(root).free,
+        gpus=tuple(machine.drivers),
+        npus=tuple(_npus(Path("/sys/class/accel"))),
+        render_nodes=len(list(Path("/dev/dri").glob("renderD*"))),
+        vulkan=vulkan,
+        mesa=_mesa() if vulkan else None,
+    )
+
+
+def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]:
+    """Too little disk is a problem, too little for the largest models a note, as are threads that lie idle."""
+    memory, disk = machine.memory_bytes, hardware.disk_free_bytes
+    if disk < FULL_DISK:
+        yield Finding(level="problem", what="disk full", detail=f"{disk / 1e9:.1f} GB free here", fix="make clean")
+    elif disk < BUILD_DISK:
+        detail = f"{disk / 1e9:.1f} GB free; fine-tuning and merging Phi-4-mini takes {BUILD_DISK / 1e9:.1f} GB"
+        yield Finding(level="note", what="little disk", detail=detail, fix="make clean")
+    if memory is not None and memory < BUILD_MEMORY:
+        detail = f"{memory / 1e9:.1f} GB in all; exporting Phi-4-mini to int4 takes {BUILD_MEMORY / 1e9:.1f} GB"
+        fix = "olivepress plan MODEL  (what your model needs)"
+        yield Finding(level="note", what="little memory", detail=detail, fix=fix)
+    physical, logical = machine.physical_cores, machine.logical_cores
+    if physical and logical and physical < logical:
+        detail = f"genai takes {physical} (physical cores) of {logical} unless genai_config.json says more"
+        fix = f'"intra_op_num_threads": {logical} under model.decoder.session_options of genai_config.json'
+        yield Finding(level="note", what="threads", detail=detail, fix=fix)
+
+
+def _vulkan_drivers() -> list[Path]:
+    """Manifests of installed drivers, as the Vulkan loader finds them; the variables replace its own search."""
+    given = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
+    if given:
+        return [Path(one) for one in given.split(os.pathsep) if Path(one).is_file()]
+    return [path for root in VULKAN for path in root.glob("*.json")]
+
+
+def _mesa() -> str | None:
+    """From vulkaninfo, else from Debian's package; None when neither tells."""
+    commands = (["vulkaninfo", "--summary"], ["dpkg-query", "-W", "-f", "Mesa ${Version}", "mesa-vulkan-drivers"])
+    for command in commands:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=False)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        match = re.search(r"\bMesa (\d+\.\d+(?:\.\d+)?)", done.stdout)
+        if match:
+            return match[1]
+    return None
+
+
+def _npus(folder: Path) -> Iterator[str]:
+    """The kernel driver of each device of /dev/accel: ``intel_vpu``, ``amdxdna``, …"""
+    for device in sorted(folder.glob("accel*")):
+        driver = device / "device" / "driver"
+        yield driver.resolve().name if driver.exists() else "unknown"

@@ -1,0 +1,94 @@
+"""``olivepress matrix``: every target for one model, what was built of it, and how far it could be verified here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olivepress.artifact import Manifest
+from olivepress.catalog import targets
+from olivepress.data import build_dataset
+from olivepress.measure.machine import fingerprint
+from olivepress.measure.session import size_on_disk_bytes
+from olivepress.pipeline import run
+from olivepress.plan import Plan, find_recipe, make_plan, resolve_model
+from olivepress.recipe import Recipe
+
+if TYPE_CHECKING:
+    from olivepress.run import JobOutcome, Reporter
+
+__all__ = ["HEAD", "MATRICES", "cells", "matrix", "matrix_recipe"]
+
+MATRICES = Path("benchmarks", "matrix")
+HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1", "size")
+
+
+def matrix_recipe(recipe: Recipe, own_targets: Path | None = None) -> Recipe:
+    """The recipe with every target that its model can take, under a name of its own."""
+    model = resolve_model(recipe)
+    names = [name for name in targets(own_targets) if model.family.why_not(model.facts.config, name) is None]
+    changed = {"name": f"{recipe.name}-matrix", "targets": names, "budget": {}}
+    return Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), **changed}))
+
+
+def matrix(model: str, *, reporter: Reporter) -> dict[str, Any]:
+    """Build and verify every target; one that fails does not stop the others. Writes ``benchmarks/matrix/MODEL.json``.
+
+    Raises what ``pipeline.run`` raises before the first export.
+    """
+    real, own_targets = find_recipe(model)
+    recipe = matrix_recipe(real, own_targets)
+    plan = make_plan(recipe, build_dataset(recipe.data), own_targets=own_targets)
+    outcomes = {outcome.job: outcome for outcome in run(plan, reporter=reporter, keep_going=True)}
+    record = {
+        "model": real.name,
+        "random_weights": plan.model.random_weights,
+        "machine": fingerprint().model_dump(mode="json"),
+        "rows": list(_rows(real, plan, outcomes)),
+    }
+    MATRICES.mkdir(parents=True, exist_ok=True)
+    (MATRICES / f"{real.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def _rows(real: Recipe, plan: Plan, outcomes: dict[str, JobOutcome]) -> Iterator[dict[str, Any]]:
+    for name, target in targets().items():
+        row: dict[str, Any] = {"target": name, "precision": target.precision}
+        outcome = outcomes.get(f"export-{name}")
+        if outcome is None:
+            yield row | {"built": False, "why": plan.model.family.why_not(plan.model.facts.config, name)}
+        elif outcome.manifest is None:
+            yield row | {"built": False, "failed": outcome.state == "failed", "why": str(outcome.error)}
+        else:
+            yield row | {"built": True, **_measured(plan, outcome.manifest)}
+
+
+def _measured(plan: Plan, manifest: Manifest) -> dict[str, Any]:
+    checks = {check.name: check for check in manifest.checks}
+    value = {name: checks[name].value if name in checks else None for name in ("kl_divergence", "top1_agreement")}
+    return {
+        "verified": manifest.verified,
+        "placed": checks["placed"].detail if "placed" in checks else None,
+        **value,
+        "size_on_disk_bytes": size_on_disk_bytes(plan.output_dir(plan.job(manifest.job))),
+        "seconds": manifest.resources.seconds,
+    }
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """One row as texts, in the order of ``HEAD``."""
+    if not row["built"]:
+        return (row["target"], row["precision"], f"no: {row['why']}", "", "", "", "", "")
+    kl, top1 = row["kl_divergence"], row["top1_agreement"]
+    return (
+        row["target"],
+        row["precision"],
+        "yes",
+        row["verified"],
+        (row["placed"] or "").replace(" nodes on ", " on "),
+        "" if kl is None else f"{kl:.2g}",
+        "" if top1 is None else f"{100 * top1:.1f} %",
+        f"{row['size_on_disk_bytes'] / 1e6:.1f} MB",
+    )

@@ -1,0 +1,158 @@
+"""A model folder opened by onnxruntime-genai."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.errors import JobError, SetupError
+from olivepress.measure.language_model import config_number
+from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
+from olivepress.measure.session import asked_providers
+from olivepress.measure.weights import decoder_config
+
+__all__ = ["GenaiModel", "import_genai"]
+
+
+class GenaiModel:
+    """See ``language_model.LanguageModel``. SetupError without the package; JobError when it cannot open the folder."""
+
+    def __init__(self, model_dir: Path) -> None:
+        self._og = import_genai()
+        try:
+            for name in asked_providers(model_dir):
+                register(self._og, name)
+            self._model = self._og.Model(str(model_dir))
+        except Exception as error:  # the runtime's errors have no common base
+            first = str(error).strip().split("\n")[0][:300]
+            raise JobError(f"{model_dir}: cannot be opened ({first})", next_step="export the model again") from error
+        self._tokenizer = self._og.Tokenizer(self._model)
+        self.device = str(self._model.device_type)
+        self.vocabulary = config_number(model_dir / "genai_config.json", "model", "vocab_size")
+        self._window = _window(model_dir)
+        self._by_token = any(provider_name(name) == WEBGPU for name in asked_providers(model_dir)) and is_emulated(
+            WEBGPU
+        )
+
+    def encode(self, text: str) -> list[int]:
+        return [int(token) for token in self._tokenizer.encode(text)]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(token_ids))) if len(token_ids) else ""
+
+    def generation(self, longest: int, *, shortest: int = 0) -> GenaiGeneration:
+        """``longest`` is always set, as genai's default may be 131072 tokens of KV cache."""
+        params = self._og.GeneratorParams(self._model)
+        # Padding counts as length; a padded prompt that reaches max_length aborts the process (ran, genai 0.14.1).
+        room = self._window or 0
+        params.set_search_options(
+            do_sample=False,
+            num_beams=1,
+            max_length=longest + room,
+            min_length=shortest + room if shortest else 0,
+            repetition_penalty=1.0,  # the builder copies the model card's sampling advice; greedy means greedy
+            no_repeat_ngram_size=0,
+        )
+        generator = self._og.Generator(self._model, params)
+        if self._window:
+            return WindowedGeneration(generator, self._window, longest)
+        return TokenGeneration(generator) if self._by_token else GenaiGeneration(generator)
+
+
+class GenaiGeneration:
+    """See ``language_model.Generation``."""
+
+    def __init__(self, generator: Any) -> None:
+        self._generator = generator
+        self.step: Callable[[], object] = generator.generate_next_token  # no call of ours inside what is timed
+
+    def append(self, token_ids: Sequence[int]) -> None:
+        self._generator.append_tokens(np.asarray(token_ids, dtype=np.int32))
+
+    def logits(self) -> np.ndarray:
+        # Not get_logits(): that is the sampler's view, one position early when the last token is the pad id, and after
+        # rewind_to it runs the model once more and spoils the cache (ran, genai 0.14.1).
+        return np.asarray(self._generator.get_output("logits")[0])
+
+    def rewind(self, length: int) -> None:
+        self._generator.rewind_to(length)
+
+    def done(self) -> bool:
+        return bool(self._generator.is_done())
+
+    def tokens(self) -> list[int]:
+        # The sequence does not include the EOS that ended it (ran, genai 0.14.1).
+        return [int(token) for token in self._generator.get_sequence(0)]
+
+
+class TokenGeneration(GenaiGeneration):
+    """One token at a time. WebGPU's attention over several is wrong on software Vulkan as soon as more keys are seen
+    than a subgroup has lanes; over one it is right (ran, onnxruntime-ep-webgpu 0.4.0 on Mesa 25)."""
+
+    def __init__(self, generator: Any) -> None:
+        super().__init__(generator)
+        self._rows: list[np.ndarray] = []
+
+    def append(self, token_ids: Sequence[int]) -> None:
+        self._rows = []
+        for token in token_ids:
+            super().append([token])
+            self._rows.append(super().logits())
+
+    def logits(self) -> np.ndarray:
+        return np.concatenate(self._rows)
+
+
+class WindowedGeneration(GenaiGeneration):
+    """A model compiled for prompts in windows of a fixed length: genai pads the last one, and counts the padding."""
+
+    def __init__(self, generator: Any, window: int, longest: int) -> None:
+        super().__init__(generator)
+        self._window, self._longest = window, longest
+        self._given: list[int] = []
+        self._logits: list[np.ndarray] = []
+
+    def append(self, token_ids: Sequence[int]) -> None:
+        if len(self._given) % self._window:
+            raise JobError("a prompt that ended inside a window cannot be continued", next_step="append it whole")
+        self._logits = []
+        for start in range(0, len(token_ids), self._window):
+            part = token_ids[start : start + self._window]
+            super().append(part)
+            self._logits.append(super().logits()[: len(part)])
+        self._given += [int(token) for token in token_ids]
+
+    def logits(self) -> np.ndarray:
+        return np.concatenate(self._logits)
+
+    def rewind(self, length: int) -> None:
+        raise JobError("a model with a cache of fixed length cannot forget tokens", next_step="export for the CPU")
+
+    def done(self) -> bool:
+        return super().done() or len(self.tokens()) >= self._longest
+
+    def tokens(self) -> list[int]:
+        padded = -(-len(self._given) // self._window) * self._window
+        return [*self._given, *super().tokens()[padded:]]
+
+
+def _window(model_dir: Path) -> int | None:
+    """Tokens of the windows that the prompt is taken in, where the graphs are compiled for a fixed length."""
+    decoder = decoder_config(model_dir)
+    window = decoder.get("sliding_window") if isinstance(decoder, dict) and "pipeline" in decoder else None
+    size = window.get("window_size") if isinstance(window, dict) else None
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def import_genai() -> Any:
+    """onnxruntime_genai, or a SetupError that says how to install it."""
+    try:
+        import onnxruntime_genai
+    except ImportError as error:
+        raise SetupError(
+            f"onnxruntime-genai cannot be imported ({error})", next_step="pip install 'olivepress[cpu]'"
+        ) from error
+    return onnxruntime_genai

@@ -1,0 +1,77 @@
+"""An export opened where it is to run: what it computes there, and where. The caller judges (``run.verify``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from olivepress.measure.accuracy import Progress, greedy_answers
+from olivepress.measure.fidelity import fidelity, read_reference
+from olivepress.measure.language_model import LanguageModel, open_model
+from olivepress.measure.placement import node_placement
+from olivepress.measure.report import Measurement, Placement
+
+__all__ = ["Proof", "ProofSpec", "prove"]
+
+
+class ProofSpec(BaseModel):
+    """``texts`` and the ``token_ids`` that the parent's tokenizer has for them, without special tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_dir: Path
+    execution_provider: str
+    reference_dir: Path
+    texts: tuple[str, ...]
+    token_ids: tuple[tuple[int, ...], ...]
+
+
+class Proof(BaseModel):
+    """``same_answers`` of ``answers`` greedy continuations are the parent's token by token; ``generated`` is the length
+    of the longest. ``metrics`` are those of ``fidelity``. ``differs`` names the first text with other token ids."""
+
+    model_config = ConfigDict(frozen=True)
+
+    placement: Placement
+    texts: int
+    differs: str | None
+    generated: int
+    answers: int
+    same_answers: int
+    metrics: dict[str, Measurement]
+
+
+def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
+    """Place, tokenize, answer, and compare logits with the parent's. JobError when one of them cannot be done."""
+    placed = node_placement(spec.model_dir, spec.execution_provider)
+    reference = read_reference(spec.reference_dir)
+    model = open_model(spec.model_dir)
+    answers = greedy_answers(
+        model,
+        spec.model_dir,
+        [prompt.tolist() for prompt, _ in reference.greedy],
+        max((len(answer) for _, answer in reference.greedy), default=0),
+    )
+    expected = [answer.tolist() for _, answer in reference.greedy]
+    return Proof(
+        placement=placed,
+        texts=len(spec.texts),
+        differs=_differing(model, spec.texts, spec.token_ids),
+        generated=max(map(len, answers), default=0),
+        answers=len(answers),
+        same_answers=sum(ours == theirs for ours, theirs in zip(answers, expected, strict=True)),
+        metrics=fidelity(spec.model_dir, spec.reference_dir, model=model, progress=progress),
+    )
+
+
+def _differing(model: LanguageModel, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> str | None:
+    """The first text whose ids differ between the parent's tokenizer and this one, and where; None when none does."""
+    for text, expected in zip(texts, token_ids, strict=True):
+        ids = model.encode(text)
+        if ids != list(expected):
+            at = next((i for i, (a, b) in enumerate(zip(expected, ids, strict=False)) if a != b), len(ids))
+            theirs, ours = list(expected[at : at + 1]), ids[at : at + 1]
+            return f"token {at} of {text[:40]!r} is {theirs} to Hugging Face, {ours} here"
+    return None

@@ -1,0 +1,147 @@
+"""An export held against its parent, in the environment of its target as far as there is one here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from olivepress.artifact import Check
+from olivepress.measure.child import run_child
+from olivepress.measure.dataset import read_split
+from olivepress.measure.fallback import cpu_copy, npu_on_cpu
+from olivepress.measure.language_model import runtime_of
+from olivepress.measure.prompts import render_prompt
+from olivepress.measure.proof import Proof, ProofSpec
+from olivepress.run.dml import DML, dml_operators
+from olivepress.run.structure import structure
+from olivepress.run.wide_copy import wide_copy
+from olivepress.yaml_document import Record
+
+__all__ = ["STRENGTH", "ExportSpec", "Verified", "verify_export"]
+
+Verified = Literal["native", "emulated", "cpu-copy", "structure"]
+STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
+_CPU = "CPUExecutionProvider"
+_TOKENIZER_ROWS = 100
+_FP32_LOGIT_LIMIT = 1.0e-3
+
+
+class ExportSpec(Record):
+    """Paths are relative to the project root; ``interpreter`` is the Python to open it with, None for this one.
+
+    ``limit`` is nats of mean KL, ``min_top1`` and ``min_placed`` are shares of positions and of nodes.
+    """
+
+    output_dir: str
+    parent_dir: str
+    dataset: str
+    scratch: str
+    how: Verified
+    interpreter: str | None
+    execution_provider: str
+    precision: str
+    limit: float
+    min_top1: float
+    min_placed: float
+    max_cpu_nodes: int | None
+    random_weights: bool
+
+
+def verify_export(spec: ExportSpec) -> Iterator[Check]:
+    """All weights are in place; and unless that is all that can be done here (``structure``): where its nodes go, the
+    same token ids, an answer, logits and greedy tokens against the parent's. JobError when it cannot be opened."""
+    output = Path(spec.output_dir)
+    yield from structure(output)
+    if spec.execution_provider == DML:
+        yield dml_operators(output)
+    if spec.how == "structure":
+        return
+    found = _prove(spec, output)
+    if spec.how != "cpu-copy":
+        yield _placed(spec, found)
+    count = min(_TOKENIZER_ROWS, found.texts)
+    detail = found.differs or "texts whose ids equal Hugging Face's"
+    yield Check(name="tokenizer", passed=found.differs is None, value=float(count), detail=detail)
+    longest = found.generated
+    yield Check(name="generates", passed=longest > 0, value=float(longest), detail="tokens of the longest answer")
+    yield from _against_parent(spec, found)
+
+
+def _prove(spec: ExportSpec, output: Path) -> Proof:
+    """Run the proof in a process of the target's environment; for a copy on the CPU in this one."""
+    rows = read_split(Path(spec.dataset), "test", limit=_TOKENIZER_ROWS).rows
+    texts = [render_prompt(output, row.messages).full for row in rows]
+    proof = ProofSpec(
+        model_dir=_opened(spec, output),
+        execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
+        reference_dir=Path(spec.parent_dir, "reference"),
+        texts=tuple(texts),
+        token_ids=tuple(tuple(ids) for ids in _token_ids(Path(spec.parent_dir, "model"), texts)),
+    )
+    interpreter = Path(spec.interpreter) if spec.interpreter else None
+    found = run_child("proof", proof.model_dump(mode="json"), interpreter=interpreter)
+    return Proof.model_validate({name: found[name] for name in Proof.model_fields})
+
+
+def _opened(spec: ExportSpec, output: Path) -> Path:
+    """The artifact, or the copy of it that can be opened here."""
+    copy = Path(spec.scratch, "copy")
+    if spec.how == "cpu-copy":
+        # ONNX Runtime's CPU casts around what it lacks in float16; in bfloat16 it lacks too much.
+        return wide_copy(output, copy) if spec.precision == "bf16" else cpu_copy(output, copy)
+    if spec.how == "emulated" and runtime_of(output) == "openvino":
+        return npu_on_cpu(output, copy)
+    return output
+
+
+def _token_ids(parent: Path, texts: Sequence[str]) -> list[list[int]]:
+    from transformers import AutoTokenizer
+
+    ids: list[list[int]] = AutoTokenizer.from_pretrained(str(parent))(texts, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _placed(spec: ExportSpec, found: Proof) -> Check:
+    """The share of nodes that the provider got; what it left to the CPU is named."""
+    placement = found.placement
+    taken = placement.nodes.get(spec.execution_provider, 0)
+    total = sum(placement.nodes.values()) - placement.arithmetic
+    share, spared = taken / total if total else 0.0, total - taken
+    few = spec.max_cpu_nodes is None or spared <= spec.max_cpu_nodes
+    left = f"; on the CPU: {', '.join(placement.fallback_ops)}" if placement.fallback_ops else ""
+    left += f"; and {placement.arithmetic} of arithmetic on shapes" if placement.arithmetic else ""
+    return Check(
+        name="placed",
+        passed=taken > 0 and share >= spec.min_placed and few,
+        value=share,
+        limit=spec.min_placed,
+        detail=f"{taken} of {total} nodes on {spec.execution_provider}{left}",
+    )
+
+
+def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+    kl, top1 = found.metrics["kl_divergence"].value, found.metrics["top1_agreement"].value
+    assert kl is not None and top1 is not None
+    yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
+    # Random weights prefer no token by much: which one is likeliest says nothing of the quantization.
+    judged = not spec.random_weights
+    yield Check(
+        name="top1_agreement",
+        passed=top1 >= spec.min_top1 or not judged,
+        value=top1,
+        limit=spec.min_top1 if judged else None,
+        detail="share of positions" if judged else "share of positions, not judged: random weights",
+    )
+    exact = spec.precision == "fp32"
+    yield Check(
+        name="greedy_answers",
+        passed=not exact or found.same_answers == found.answers,
+        value=float(found.same_answers),
+        limit=float(found.answers) if exact else None,
+        detail=f"of {found.answers} answers are the parent's, token by token",
+    )
+    difference = found.metrics["max_abs_logit_diff"].value
+    if exact and difference is not None:
+        passed = difference <= _FP32_LOGIT_LIMIT
+        yield Check(name="max_abs_logit_diff", passed=passed, value=difference, limit=_FP32_LOGIT_LIMIT)

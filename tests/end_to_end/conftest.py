@@ -1,0 +1,49 @@
+"""A small project whose recipe has run, made once for all tests of a process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from olivepress.rehearse import MARKER
+from tests.end_to_end.families import make_small_model, write_recipe
+
+COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+DATA = {"demo": "phrase-tone", "max_train_rows": 16, "max_test_rows": 6, "max_length": 512}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose small recipe has run; tests work on copies of it."""
+    project = tmp_path_factory.mktemp("made")
+    make_small_model("qwen2-tied", project / "models" / "small")
+    # Its weights are random, and reports would say so; here it stands for a model that somebody trained.
+    (project / "models" / "small" / MARKER).unlink()
+    benchmark = {
+        "workloads": [[16, 8], [0, 4]],
+        "rounds": 2,
+        "repetitions": 1,
+        "few_shot": 2,
+        "text": "text.txt",
+        "price_per_hour": 3600.0,  # one a second: the cost can be read off the seconds
+        "currency": "EUR",
+    }
+    (project / "text.txt").write_text("the lamp is on and the door is shut\n" * 30)
+    (project / "recipes").mkdir()
+    recipe = project / "recipes" / "small.yaml"
+    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-fp32", "cpu-int4", "cuda-int4"])
+    done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture
+def small(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    project = tmp_path / "project"
+    shutil.copytree(made, project)
+    monkeypatch.chdir(project)
+    return project

@@ -1,0 +1,124 @@
+"""The catalog's facts hold: parameters, LoRA targets, which family a model is of, what it can be made for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from olivepress.catalog import Family, families, targets
+from olivepress.data import build_dataset
+from olivepress.errors import RecipeError
+from olivepress.lint import lint
+from olivepress.pipeline import prepare
+from olivepress.plan import Plan, make_plan, resolve_model
+from olivepress.recipe import Recipe, load_recipe
+from olivepress.rehearse import weight_bytes
+from olivepress.workflow import render_all
+
+MODELS = {name: family for family in families().values() for name in family.models}
+# One model of each architecture of each family: what is rendered depends on nothing else.
+ARCHITECTURES = {
+    (family.family, facts.config["model_type"]): name
+    for family in families().values()
+    for name, facts in reversed(family.models.items())
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_are_the_architectures(name: str) -> None:
+    facts = MODELS[name].models[name]
+    assert facts.parameters * 2 == weight_bytes(facts.config, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.values())
+def test_lora_targets_are_all_projections_of_a_layer(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    family, values = MODELS[name], dict(MODELS[name].models[name].config)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(
+            transformers.AutoConfig.for_model(values.pop("model_type"), **values)
+        )
+    linear = {n.rsplit(".", 1)[-1] for n, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert linear - {"lm_head"} == set(family.target_modules)
+
+
+def test_an_architecture_belongs_to_one_family() -> None:
+    owned = Counter(model_type for family in families().values() for model_type in family.model_types)
+    assert set(owned.values()) == {1}
+    for family in families().values():
+        assert family.default_model in family.models
+        assert set(family.other_model_types) <= owned.keys() - set(family.model_types)
+        found = {facts.config["model_type"] for facts in family.models.values()}
+        assert found <= {*family.model_types, *family.other_model_types}
+
+
+def recipe_of(project: Path, **changes: object) -> Recipe:
+    fields = load_recipe(project / "recipes" / "phi.yaml").model_dump(mode="json")
+    return Recipe.model_validate_json(json.dumps({**fields, **changes}))
+
+
+def plan_of(project: Path, model: str, target_names: list[str]) -> Plan:
+    recipe = recipe_of(project, name="any", model={"path": model}, targets=target_names)
+    return make_plan(recipe, build_dataset(recipe.data))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.values())
+def test_every_target_is_rendered_or_refused_in_words(name: str, project: Path) -> None:
+    family = MODELS[name]
+    why = {target: family.why_not(family.models[name].config, target) for target in targets()}
+    for target, reason in why.items():
+        if reason:
+            with pytest.raises(RecipeError, match=f"target {target} cannot take {name}: .*next: remove {target} from"):
+                plan_of(project, name, [target])
+    possible = [target for target, reason in why.items() if not reason]
+    if not possible:
+        return
+    plan = plan_of(project, name, possible)
+    prepare(plan)
+    assert not [str(finding) for finding in lint(render_all(plan)) if finding.level == "error"]
+
+
+def test_a_pattern_is_of_a_target_or_of_an_architecture_and_a_target() -> None:
+    family = Family(
+        family="f",
+        model_types=("a", "b"),
+        target_modules=("q",),
+        default_model="m",
+        models={},
+        unsupported={"qnn-*": "no NPU", "b/cpu-int?": "no int"},
+    )
+    assert family.why_not({"model_type": "a"}, "qnn-int8") == "no NPU"
+    assert family.why_not({"model_type": "b"}, "cpu-int4") == "no int"
+    assert family.why_not({"model_type": "a"}, "cpu-int4") is None
+    assert family.why_not({"model_type": "b"}, "cpu-fp32") is None
+
+
+def test_a_hub_id_is_of_its_own_family_and_a_directory_of_its_architectures(project: Path) -> None:
+    from olivepress.embedded import TINY_PHI
+
+    smollm = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert resolve_model(recipe_of(project, model={"path": smollm})).family.family == "smollm"
+    shutil.copytree(TINY_PHI, project / "SmolLM2")
+    config = project / "SmolLM2" / "config.json"
+    config.write_text(config.read_text().replace('"phi3"', '"llama"'))
+    assert resolve_model(recipe_of(project, model={"path": "SmolLM2"})).family.family == "llama"
+    said = resolve_model(recipe_of(project, model={"path": "SmolLM2", "family": "smollm"}))
+    assert (said.family.family, said.is_local) == ("smollm", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"path": "embedded:tiny-phi", "family": "qwen"}, "is of family phi, the recipe says qwen"),
+        ({"path": "embedded:tiny-phi", "family": "fi"}, "is of family phi, the recipe says fi; next: correct or"),
+        ({"path": "meta-llama/Llama-3.2-1B-Instruct", "family": "smollm"}, "is of family llama, the recipe says"),
+    ],
+)
+def test_another_family_than_the_models_is_refused(project: Path, model: dict[str, str], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        resolve_model(recipe_of(project, model=model))
