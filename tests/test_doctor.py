@@ -18,8 +18,9 @@ from olivepress.doctor import Diagnosis, Finding, Hardware, render_terminal
 from olivepress.doctor.hardware import hardware_findings
 from olivepress.doctor.packages import Folder, Packages, expected_versions, read_packages
 from olivepress.doctor.providers import provider_findings, try_import, try_providers
-from olivepress.doctor.readiness import Here, target_states
+from olivepress.doctor.readiness import target_states
 from olivepress.doctor.rules import import_findings, package_findings
+from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.machine import Machine
 from olivepress.measure.probe import ProviderProbe, State, plain_reason, probe_provider
 from olivepress.measure.probe_model import TOLERANCE, fp32_model, quantized_model
@@ -149,9 +150,6 @@ def test_the_light_base_install_hears_what_is_absent_and_what_that_costs() -> No
     found = list(import_findings(Packages({}), absent))
     assert [finding.level for finding in found] == ["note"] * 3
     assert {finding.fix for finding in found} == {"pip install 'olivepress[cpu]'", "pip install 'olivepress[build]'"}
-    states = target_states(targets().values(), Here(Packages({}), absent, {}, ROOMY))
-    assert not any(state.builds or state.runs for state in states)
-    assert all("to build: Olive" in state.needs for state in states)
 
 
 def test_beside_another_onnxruntime_no_fix_brings_the_plain_one() -> None:
@@ -201,8 +199,11 @@ def test_a_plugin_that_aborts_is_a_finding(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "broken_plugin.py").write_text("import os\nos.abort()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("olivepress.doctor.providers.PLUGINS", {"QNNExecutionProvider": "broken_plugin"})
+    for owner in ("doctor.providers", "measure.elsewhere"):
+        monkeypatch.setattr(f"olivepress.{owner}.PLUGINS", {"QNNExecutionProvider": "broken_plugin"})
+    try_provider.cache_clear()
     cpu, broken = try_providers(("CPUExecutionProvider",), lambda step: None)
+    try_provider.cache_clear()
     assert cpu.works and broken.state == "crashed" and "SIGABRT" in broken.detail
     (found,) = provider_findings((cpu, broken), ROOMY)
     assert found.level == "problem" and found.fix == "pip install --force-reinstall --no-deps onnxruntime-qnn==2.7.0"
@@ -212,7 +213,7 @@ def test_a_plugin_that_aborts_is_a_finding(tmp_path: Path, monkeypatch: pytest.M
     ("provider", "state", "level", "fix"),
     [
         ("WebGpuExecutionProvider", "fell back", "problem", "mesa-vulkan-drivers"),
-        ("WebGpuExecutionProvider", "no device", "problem", "onnxruntime-webgpu==1.27.0"),
+        ("WebGpuExecutionProvider", "no device", "problem", "mesa-vulkan-drivers"),
         ("CUDAExecutionProvider", "no session", "problem", "NVIDIA's driver"),
         ("QNNExecutionProvider", "no session", "problem", "glibc"),
         ("TensorrtExecutionProvider", "no session", "note", ""),
@@ -227,16 +228,14 @@ def test_a_provider_that_does_not_work_is_a_problem_when_it_was_installed_for_it
 
 
 def test_targets_say_what_they_need_here() -> None:
-    states = {state.target: state for state in target_states(
-        targets().values(), Here(installed(), IMPORTS, {CPU.provider: CPU}, ROOMY))}  # fmt: skip
-    assert states["cpu-int4"].builds and states["cpu-int4"].runs and states["cpu-int4"].needs == ()
-    cuda = states["cuda-int4"]
-    assert cuda.builds and not cuda.runs
-    assert cuda.needs == ("an NVIDIA GPU with its driver", "CUDAExecutionProvider")
-    assert ".venv-cuda/bin/pip install olivepress" in cuda.fixes[0]
-    too_new = Here(installed(onnxruntime_genai="0.18.0"), IMPORTS, {CPU.provider: CPU}, ROOMY)
-    cpu = target_states([targets()["cpu-int4"]], too_new)[0]
-    assert not cpu.builds and cpu.runs and cpu.needs == ("to build: onnxruntime-genai below 0.15",)
+    states = {state.target: state for state in target_states(targets().values(), ROOMY)}
+    assert set(states) == set(targets())
+    cpu, cuda, amd = states["cpu-int4"], states["cuda-int4"], states["vitisai-npu-int4"]
+    assert cpu.builds and cpu.runs and cpu.verified == "native" and cpu.needs == ()
+    assert cuda.builds and not cuda.runs and cuda.verified == "cpu-copy"
+    assert cuda.needs == ("an NVIDIA GPU with its driver", "environment cuda has not been created")
+    assert cuda.fixes == ("olivepress env create cuda",)
+    assert not amd.builds and amd.verified == "structure" and "AMD's packages" in amd.needs[0]
 
 
 def test_threads_and_disk_are_told() -> None:
@@ -263,7 +262,7 @@ def test_commands_stay_whole_and_the_rest_fits(width: int) -> None:
         hardware=ROOMY,
         packages={},
         providers=(CPU,),
-        targets=target_states(targets().values(), Here(installed(), IMPORTS, {CPU.provider: CPU}, ROOMY)),
+        targets=target_states([targets()["cpu-int4"]], ROOMY),
         findings=(finding,),
     )
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)

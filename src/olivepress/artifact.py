@@ -70,6 +70,9 @@ class Manifest(Record):
     device: str | None
     execution_provider: str | None
     precision: str | None
+    min_placed: float | None = None
+    """Share of the graph's nodes that the target promises on its provider, and nodes that may stay elsewhere."""
+    max_cpu_nodes: int | None = None
     parent: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None
     parent_sha256: str | None
     dataset: str

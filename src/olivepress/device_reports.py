@@ -127,6 +127,8 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         precision=job.target.precision,
         reference_dir=plan.output_dir(plan.job("merge")) / "reference",
         interpreter=place.interpreter,
+        min_placed=job.target.min_placed,
+        max_cpu_nodes=job.target.max_cpu_nodes,
         emulated=place.how == "emulated",
     )
 
@@ -227,6 +229,8 @@ def bench_artifact(
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
         spent=_spent(manifest, made),
+        min_placed=1.0 if manifest.min_placed is None else manifest.min_placed,
+        max_cpu_nodes=manifest.max_cpu_nodes,
         emulated=is_emulated(str(manifest.execution_provider)),
     )
     path = out or RESULTS / fingerprint().id / manifest.recipe / f"{manifest.job}.json"

@@ -13,7 +13,7 @@ from olivepress.catalog import targets
 from olivepress.doctor.hardware import hardware_findings, read_hardware
 from olivepress.doctor.packages import Packages, expected_versions, read_packages
 from olivepress.doctor.providers import provider_findings, try_import, try_providers
-from olivepress.doctor.readiness import Here, target_states
+from olivepress.doctor.readiness import target_states
 from olivepress.doctor.records import Diagnosis, Finding, Hardware, TargetState
 from olivepress.doctor.rules import NAMED, import_findings, package_findings
 from olivepress.doctor.terminal import render_terminal
@@ -39,7 +39,7 @@ def diagnose(root: Path = Path(), *, tell: Callable[[str], None] = lambda step: 
         imports[module] = works, told
         listed += providers
     probes = try_providers(listed, tell)
-    here = Here(packages, imports, {probe.provider: probe for probe in probes}, hardware)
+    tell("ask every environment")
     findings = [
         *import_findings(packages, imports),
         *package_findings(packages, expected, gpu=bool(hardware.gpus)),
@@ -51,7 +51,7 @@ def diagnose(root: Path = Path(), *, tell: Callable[[str], None] = lambda step: 
         hardware=hardware,
         packages=_listed(packages, expected),
         providers=probes,
-        targets=target_states(targets().values(), here),
+        targets=target_states(targets().values(), hardware),
         findings=tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))),
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from olivepress.environments import ONNX_RUNTIMES, environments, satisfied_here
+
 __all__ = ["Folder", "Packages", "expected_versions", "normalize", "read_packages"]
 
 # Folders that more than one distribution ships: onnxruntime, -gpu, -openvino, …; onnxruntime-genai, -cuda, …
@@ -43,13 +45,21 @@ class Packages:
 
 
 def expected_versions() -> dict[str, str]:
-    """The pinned versions, by normalized name, of this olivepress's extras; {} when it runs uninstalled."""
+    """The pinned versions, by normalized name, of this olivepress's extras, and of the environment that this Python is.
+
+    {} when it runs uninstalled and is none.
+    """
     try:
         requirements = metadata.requires("olivepress") or []
     except metadata.PackageNotFoundError:
-        return {}
+        requirements = []
     found = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([\w.!+-]+)", requirement) for requirement in requirements)
-    return {normalize(match[1]): match[2] for match in found if match}
+    extras = {normalize(match[1]): match[2] for match in found if match}
+    mine = [one for one in environments().values() if satisfied_here(one)]
+    if not mine:
+        return extras
+    pins = max(mine, key=lambda one: len(one.packages)).pins
+    return {name: pin for name, pin in (extras | pins).items() if name in pins or name not in ONNX_RUNTIMES}
 
 
 def read_packages(path: Sequence[str] | None = None) -> Packages:

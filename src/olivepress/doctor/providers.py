@@ -13,7 +13,7 @@ from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.plugins import PLUGINS
 from olivepress.measure.probe import ProviderProbe, plain_reason
 
-__all__ = ["BRINGS", "install_command", "provider_findings", "try_import", "try_providers"]
+__all__ = ["provider_findings", "try_import", "try_providers"]
 
 VULKAN = "apt-get install mesa-vulkan-drivers  (Mesa 25 or later; on Debian 12 with -t bookworm-backports)"
 CUDA_LIBRARIES = "pip install 'onnxruntime-gpu[cuda,cudnn]==1.26.0'"
@@ -28,10 +28,9 @@ BRINGS: Mapping[str, str] = {
     "DmlExecutionProvider": "onnxruntime-directml==1.24.4 onnxruntime-genai-directml==0.14.1",
     "OpenVINOExecutionProvider": "onnxruntime-openvino==1.24.1",
     "QNNExecutionProvider": "onnxruntime-qnn==2.7.0",
-    "WebGpuExecutionProvider": "onnxruntime-webgpu==1.27.0",
+    "WebGpuExecutionProvider": "onnxruntime-ep-webgpu==0.4.0",
     "NvTensorRTRTXExecutionProvider": "onnxruntime-ep-nv-tensorrt-rtx-cu12==0.5.0",
 }
-BESIDE = ("CPUExecutionProvider", "QNNExecutionProvider", "NvTensorRTRTXExecutionProvider")
 SAYS = {
     "fell back": "makes a session that runs on the CPU",
     "no session": "is listed and makes no session",
@@ -75,24 +74,11 @@ def provider_findings(probes: tuple[ProviderProbe, ...], hardware: Hardware) -> 
         )
 
 
-def install_command(provider: str) -> str | None:
-    """How to get a provider that is not here; None when no package of a registry brings it."""
-    if provider not in BRINGS:
-        return None
-    if provider in BESIDE:
-        return f"pip install {BRINGS[provider]}"
-    # It brings an onnxruntime/ of its own, which must not lie over the one that is here.
-    folder = f".venv-{provider.removesuffix('ExecutionProvider').lower()}"
-    return f"python -m venv {folder} && {folder}/bin/pip install olivepress {BRINGS[provider]}"
-
-
 def _fix(probe: ProviderProbe, hardware: Hardware) -> str:
     again = f"pip install --force-reinstall --no-deps {BRINGS[probe.provider].partition(' ')[0]}"
     if probe.state in ("crashed", "wrong"):
         return again
     if probe.provider == "WebGpuExecutionProvider":
-        if probe.state == "no device":  # the plugin takes no software Vulkan, the package does
-            return install_command(probe.provider) or again
         return VULKAN if platform.system() == "Linux" else "update the GPU's driver"
     if probe.provider == "CUDAExecutionProvider":
         return CUDA_LIBRARIES if hardware.gpus else NO_GPU

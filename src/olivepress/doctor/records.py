@@ -42,12 +42,14 @@ class Hardware(_Frozen):
 
 
 class TargetState(_Frozen):
-    """Whether a target can be built here, and run here; ``needs`` is what it lacks, ``fixes`` what to type."""
+    """Whether a target can be built here, and run here (or in emulation); ``verified`` is how far an export of it could
+    be; ``needs`` is what it lacks, ``fixes`` what to type."""
 
     target: str
     execution_provider: str
     builds: bool
     runs: bool
+    verified: str
     needs: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
 

@@ -76,7 +76,8 @@ def _targets(diagnosis: Diagnosis) -> Iterator[RenderableType]:
         for fix in target.fixes:
             fixes.setdefault(fix, []).append(target.target)
         builds = _text("builds", "green") if target.builds else _text("no build", "yellow")
-        runs = _text("runs", "green") if target.runs else _text("no run", "yellow")
+        ran = {"native": "runs", "emulated": "emulated"}.get(target.verified)
+        runs = _text(ran, "green") if ran else _text("no run", "yellow")
         needs = _text("needs " + "; ".join(target.needs) if target.needs else "", "dim")
         rows.append((_text(target.target), builds, runs, needs))
     yield _grid(rows)

@@ -144,7 +144,7 @@ def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: 
     tell(subject.job, "placement", 0, 1)
     spec = {"model_dir": str(subject.model_dir), "execution_provider": subject.execution_provider}
     placed = Placement.model_validate(_fields(sitting.run("placement", spec), Placement))
-    if placed.fallback and not settings.allow_fallback:
+    if not placed.holds(subject.min_placed, subject.max_cpu_nodes) and not settings.allow_fallback:
         ops = f" ({', '.join(placed.fallback_ops[:6])})" if placed.fallback_ops else ""
         raise JobError(
             f"{subject.job}: asked for {placed.asked}, the runtime placed nodes on the CPU{ops}",

@@ -52,7 +52,7 @@ class Subject:
     """What is measured: a model folder, how it runs, and what the report must say of it.
 
     ``few_shot`` examples stand before every question. ``interpreter`` is the Python of the environment that has its
-    runtime, None for this one.
+    runtime, None for this one; ``min_placed`` and ``max_cpu_nodes`` are what its target promises of the placement.
     """
 
     model_dir: Path
@@ -67,6 +67,8 @@ class Subject:
     reference_dir: Path | None = None
     few_shot: int = 0
     interpreter: Path | None = None
+    min_placed: float = 1.0
+    max_cpu_nodes: int | None = None
     emulated: bool = False
     random_weights: bool = False
     git_commit: str | None = None

@@ -141,6 +141,17 @@ class Placement(_Record):
     fallback_ops: tuple[str, ...] = ()
     arithmetic: int = 0
 
+    @property
+    def placed(self) -> tuple[int, int]:
+        """(nodes that the asked provider got, nodes that it should have got: all but arithmetic)."""
+        return self.nodes.get(self.asked, 0), sum(self.nodes.values()) - self.arithmetic
+
+    def holds(self, min_placed: float, max_cpu_nodes: int | None) -> bool:
+        """Whether the provider got the share of nodes that its target promises, and left few enough to others."""
+        taken, total = self.placed
+        few = max_cpu_nodes is None or total - taken <= max_cpu_nodes
+        return taken > 0 and taken >= min_placed * total and few
+
 
 class WorkloadResult(_Record):
     """One cell (prompt × generated tokens), or the reason why it has no numbers."""

@@ -351,6 +351,8 @@ def _manifest(
         device=job.target.device if job.target else None,
         execution_provider=job.target.execution_provider if job.target else None,
         precision=job.target.precision if job.target else None,
+        min_placed=job.target.min_placed if job.target else None,
+        max_cpu_nodes=job.target.max_cpu_nodes if job.target else None,
         parent=job.parent,
         parent_sha256=parent.sha256 if parent else None,
         dataset=plan.dataset.name,

@@ -105,16 +105,13 @@ def _token_ids(parent: Path, texts: Sequence[str]) -> list[list[int]]:
 def _placed(spec: ExportSpec, found: Proof) -> Check:
     """The share of nodes that the provider got; what it left to the CPU is named."""
     placement = found.placement
-    taken = placement.nodes.get(spec.execution_provider, 0)
-    total = sum(placement.nodes.values()) - placement.arithmetic
-    share, spared = taken / total if total else 0.0, total - taken
-    few = spec.max_cpu_nodes is None or spared <= spec.max_cpu_nodes
+    taken, total = placement.placed
     left = f"; on the CPU: {', '.join(placement.fallback_ops)}" if placement.fallback_ops else ""
     left += f"; and {placement.arithmetic} of arithmetic on shapes" if placement.arithmetic else ""
     return Check(
         name="placed",
-        passed=taken > 0 and share >= spec.min_placed and few,
-        value=share,
+        passed=placement.holds(spec.min_placed, spec.max_cpu_nodes),
+        value=taken / total if total else 0.0,
         limit=spec.min_placed,
         detail=f"{taken} of {total} nodes on {spec.execution_provider}{left}",
     )

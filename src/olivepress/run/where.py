@@ -18,11 +18,13 @@ __all__ = ["Place", "place_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """``how`` an export is verified, with the Python ``interpreter`` (None: this one), and ``why`` not better."""
+    """``how`` an export is verified, with the Python ``interpreter`` (None: this one), ``why`` not better, and what to
+    type for that."""
 
     how: Verified
     interpreter: Path | None
     why: str = ""
+    fix: str | None = None
 
 
 def place_of(target: Target) -> Place:
@@ -31,7 +33,7 @@ def place_of(target: Target) -> Place:
     try:
         found = interpreter(target.environment)
     except SetupError as error:
-        return _without(target, error.message)
+        return _without(target, error.message, error.next_step)
     python = None if found == Path(sys.executable) else found
     if target.runtime == "openvino":
         return _openvino(target, python)
@@ -44,8 +46,8 @@ def place_of(target: Target) -> Place:
     return _without(target, f"{provider}: {probe.state}" + (f" ({probe.detail})" if probe.detail else ""))
 
 
-def _without(target: Target, why: str) -> Place:
-    return Place(how="cpu-copy" if target.cpu_copy else "structure", interpreter=None, why=why)
+def _without(target: Target, why: str, fix: str | None = None) -> Place:
+    return Place(how="cpu-copy" if target.cpu_copy else "structure", interpreter=None, why=why, fix=fix)
 
 
 def _openvino(target: Target, python: Path | None) -> Place:
