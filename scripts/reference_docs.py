@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from olivepress.catalog import Family, families, targets
 from olivepress.cli import app
-from olivepress.matrix import HEAD, MATRICES, cells
+from olivepress.matrix import HEAD, MATRICES, table
 from olivepress.measure import METRICS
 from olivepress.recipe import Recipe
 
@@ -104,7 +104,10 @@ def _proofs() -> Iterator[str]:
         random = ", random weights: top-1 says little" if record["random_weights"] else ""
         versions = ", ".join(f"{name} {packages[name]}" for name in NAMED if name in packages)
         yield f"\n### {record['model']}{random}\n\n{machine['id']}, {machine['os']}; {versions}.\n"
-        yield from _table(HEAD, [cells(row) for row in record["rows"]])
+        rows, notes = table(record["rows"])
+        yield from _table(HEAD, rows)
+        yield ""
+        yield from (f"[{number}] {note}  " for number, note in enumerate(notes, start=1))
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

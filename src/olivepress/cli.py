@@ -169,12 +169,13 @@ def run(
 @app.command()
 def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
     """Build and verify a model for every target; print what was built, how it was verified, and what was lost."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from olivepress.console import ConsoleReporter
     from olivepress.errors import JobError
-    from olivepress.matrix import HEAD, cells
+    from olivepress.matrix import HEAD, table
     from olivepress.matrix import matrix as every_target
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
@@ -182,10 +183,16 @@ def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption
     if as_json:
         print(json.dumps(record, indent=2))
     else:
-        table = Table(*HEAD, title=f"{record['model']}" + (", random weights" if record["random_weights"] else ""))
-        for row in record["rows"]:
-            table.add_row(*cells(row))
-        Console().print(table)
+        rows, notes = table(record["rows"])
+        grid = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+        for name in HEAD:
+            grid.add_column(name, no_wrap=name == "target")
+        for row in rows:
+            grid.add_row(*row)
+        print(record["model"] + (", random weights" if record["random_weights"] else ""))
+        Console(highlight=False).print(grid)
+        for number, note in enumerate(notes, start=1):
+            print(f"[{number}] {note}")
     failed = [row for row in record["rows"] if row.get("failed")]
     if failed:
         raise JobError(f"{len(failed)} targets failed, first {failed[0]['target']}: {failed[0]['why']}")

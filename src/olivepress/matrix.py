@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from olivepress.recipe import Recipe
 if TYPE_CHECKING:
     from olivepress.run import JobOutcome, Reporter
 
-__all__ = ["HEAD", "MATRICES", "cells", "matrix", "matrix_recipe"]
+__all__ = ["HEAD", "MATRICES", "matrix", "matrix_recipe", "table"]
 
 MATRICES = Path("benchmarks", "matrix")
 HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1", "size")
@@ -77,17 +78,31 @@ def _measured(plan: Plan, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """One row as texts, in the order of ``HEAD``."""
+def table(rows: Sequence[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """The rows as texts in the order of ``HEAD``, and the notes that they refer to by number: ``yes [1]``."""
+    notes: list[str] = []
+
+    def noted(text: str, note: str | None) -> str:
+        if not note:
+            return text
+        if note not in notes:
+            notes.append(note)
+        return f"{text} [{notes.index(note) + 1}]"
+
+    return [_cells(row, noted) for row in rows], notes
+
+
+def _cells(row: dict[str, Any], noted: Callable[[str, str | None], str]) -> tuple[str, ...]:
     if not row["built"]:
-        return (row["target"], row["precision"], f"no: {row['why']}", "", "", "", "", "")
+        return (row["target"], row["precision"], noted("no", row["why"]), "", "", "", "", "")
     kl, top1 = row["kl_divergence"], row["top1_agreement"]
+    found = re.match(r"(\d+) of (\d+) nodes on \w+(?:; (.*))?$", row["placed"] or "")
     return (
         row["target"],
         row["precision"],
         "yes",
         row["verified"],
-        (row["placed"] or "").replace(" nodes on ", " on "),
+        noted(f"{found[1]}/{found[2]}", found[3]) if found else "",
         "" if kl is None else f"{kl:.2g}",
         "" if top1 is None else f"{100 * top1:.1f} %",
         f"{row['size_on_disk_bytes'] / 1e6:.1f} MB",
