@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from olivepress.artifact import Manifest, read_manifest
+from olivepress.catalog import targets
 from olivepress.compare.sources import RESULTS
 from olivepress.data.prepare import DATASETS
 from olivepress.errors import ReportError, UsageError
@@ -23,7 +24,7 @@ from olivepress.measure.plugins import is_emulated
 from olivepress.measure.report import DeviceReport, read_report
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
-from olivepress.run.where import place_of
+from olivepress.run.where import Place, place_of
 from olivepress.workflow import Workflow, render_all
 
 __all__ = [
@@ -215,7 +216,7 @@ def bench_artifact(
     and beside it. ``outcomes`` as in ``bench``. Raises what ``bench`` raises.
     """
     manifest = read_export(directory)
-    made = _ancestors(directory, manifest)
+    made, place = _ancestors(directory, manifest), _place(manifest)
     subject = Subject(
         model_dir=directory,
         runtime=runtime_of(directory),
@@ -231,11 +232,19 @@ def bench_artifact(
         spent=_spent(manifest, made),
         min_placed=1.0 if manifest.min_placed is None else manifest.min_placed,
         max_cpu_nodes=manifest.max_cpu_nodes,
-        emulated=is_emulated(str(manifest.execution_provider)),
+        interpreter=place.interpreter if place else None,
+        emulated=place.how == "emulated" if place else is_emulated(str(manifest.execution_provider)),
     )
     path = out or RESULTS / fingerprint().id / manifest.recipe / f"{manifest.job}.json"
     found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
     return found[0], path
+
+
+def _place(manifest: Manifest) -> Place | None:
+    """The environment of its target, where there is one here that runs it; None measures it with this Python."""
+    target = targets().get(manifest.target or "")
+    place = place_of(target) if target else None
+    return place if place and place.how in ("native", "emulated") else None
 
 
 def read_export(directory: Path) -> Manifest:

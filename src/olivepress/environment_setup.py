@@ -53,6 +53,7 @@ def create(name: str, *, tell: Tell) -> Path:
     here = check_platform(one)
     groups = locks(one, here)
     _check_python(groups[0][0], one)
+    groups = [[lock for lock in group if _python_here() in _pythons(lock)] for group in groups]
     with exclusive(ENVIRONMENTS):
         if is_created(one):
             return python_of(one)
@@ -94,13 +95,20 @@ def _remove(directory: Path) -> None:
 
 def _check_python(lock: Path, one: Environment) -> None:
     """A lock's first line says which Python versions it has the wheels of."""
-    pythons = lock.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# Python ").split(", ")
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pythons, here = _pythons(lock), _python_here()
     if here not in pythons:
         raise SetupError(
             f"environment {one.name} is locked for Python {', '.join(pythons)}, this is {here}",
             next_step=f"olivepress under Python {pythons[0]}",
         )
+
+
+def _pythons(lock: Path) -> list[str]:
+    return lock.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# Python ").split(", ")
+
+
+def _python_here() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: Tell) -> dict[str, str]:

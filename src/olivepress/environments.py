@@ -164,7 +164,9 @@ def satisfied_here(one: Environment) -> bool:
 @lru_cache
 def _installed() -> dict[str, str]:
     """Version by canonical name of everything that the running interpreter has."""
-    return {canonical(found.name): found.version for found in importlib.metadata.distributions()}
+    distributions = importlib.metadata.distributions()
+    # A folder that an interrupted pip left has no name.
+    return {canonical(found.name): found.version for found in distributions if found.name}
 
 
 def python_of(one: Environment) -> Path:

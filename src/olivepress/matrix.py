@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.artifact import Manifest
-from olivepress.catalog import targets
+from olivepress.catalog import Target, targets
 from olivepress.data import build_dataset
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.session import size_on_disk_bytes
@@ -47,15 +47,15 @@ def matrix(model: str, *, reporter: Reporter) -> dict[str, Any]:
         "model": real.name,
         "random_weights": plan.model.random_weights,
         "machine": fingerprint().model_dump(mode="json"),
-        "rows": list(_rows(real, plan, outcomes)),
+        "rows": list(_rows(targets(own_targets), plan, outcomes)),
     }
     MATRICES.mkdir(parents=True, exist_ok=True)
     (MATRICES / f"{real.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return record
 
 
-def _rows(real: Recipe, plan: Plan, outcomes: dict[str, JobOutcome]) -> Iterator[dict[str, Any]]:
-    for name, target in targets().items():
+def _rows(known: dict[str, Target], plan: Plan, outcomes: dict[str, JobOutcome]) -> Iterator[dict[str, Any]]:
+    for name, target in known.items():
         row: dict[str, Any] = {"target": name, "precision": target.precision}
         outcome = outcomes.get(f"export-{name}")
         if outcome is None:

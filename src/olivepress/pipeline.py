@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olivepress.catalog import targets
 from olivepress.data import build_dataset, write_dataset
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import LintError, RecipeError, SetupError
@@ -94,8 +95,9 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         partial.write_text(text, encoding="utf-8")
         partial.rename(path)
-    for path in (*directory.glob("*.yaml"), *directory.glob("*.json")):
-        if path not in files:
+    ours = {directory / name for target in targets().values() for name in target.files}
+    for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *ours):
+        if path not in files and path.is_file():
             path.unlink()
     return render_all(plan)
 

@@ -21,6 +21,7 @@ from olivepress.catalog import (
 )
 from olivepress.data import Dataset
 from olivepress.embedded import TINY_PHI, random_models
+from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
 from olivepress.recipe import Recipe, load_recipe, slug
 from olivepress.rehearse.model import MARKER
@@ -89,6 +90,8 @@ def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = No
                 f"recipe {recipe.name}: target {name} cannot take {model.path}: {why}",
                 next_step=f"remove {name} from the recipe's targets, or choose another model",
             )
+        for used in (known[name].environment, known[name].build_environment):
+            environment(used)  # UsageError now, not after the fine-tune
         exports.append(Job(id=f"export-{name}", kind="export", parent="merge", target=known[name]))
     _check_soc_model(recipe, [known[name] for name in recipe.targets])
     jobs = (

@@ -20,6 +20,7 @@ from olivepress.bundle.device import pack_report
 from olivepress.bundle.install import Environment, install_page, wheel
 from olivepress.bundle.pack import Packed
 from olivepress.device_reports import prepared_dataset
+from olivepress.environments import environment
 from olivepress.errors import DataError, ReportError, UsageError
 from olivepress.measure.dataset import dataset_labels
 from olivepress.measure.examples import read_examples, write_examples
@@ -64,6 +65,7 @@ def test_what_is_in_it(home: Path) -> None:
     wheel_name = f"install/{wheel()[0]}"
     assert contents.files.keys() == {
         "INSTALL.md", "text.txt", "dataset/dataset.json", "dataset/test.jsonl", wheel_name,
+        *(f"install/lock-{platform}.txt" for platform in environment("cpu").platforms),
         *(f"artifact/{name}" for name in held),
     }  # fmt: skip
     assert str(home).encode() not in made.path.read_bytes()
@@ -164,16 +166,20 @@ def test_the_wheel_installs_and_is_this_code(home: Path, tmp_path: Path) -> None
 
 
 def test_the_install_page_names_every_lock(home: Path) -> None:
-    environment = Environment(
-        locks={"windows-arm64": "numpy==2 --hash=sha256:0\n", "linux-x86_64": "numpy==2 --hash=sha256:0\n"},
+    one = Environment(
+        locks={
+            "windows-arm64": "# Python 3.12, 3.13\nnumpy==2 --hash=sha256:0\n",
+            "linux-x86_64": "# Python 3.11\nnumpy==2 --hash=sha256:0\n",
+        },
         needs=("the driver of the NPU",),
         elsewhere="no wheels for it",
     )
-    assert list(environment.lock_files) == ["lock-linux-x86_64.txt", "lock-windows-arm64.txt"]
-    page = install_page(read_manifest(EXPORT), environment, bundle="b.zip", wheel="o.whl")
+    assert list(one.lock_files) == ["lock-linux-x86_64.txt", "lock-windows-arm64.txt"]
+    page = install_page(read_manifest(EXPORT), one, bundle="b.zip", wheel="o.whl")
     for said in (
         "--require-hashes --no-deps -r install/lock-windows-arm64.txt",
-        "py -3.11 -m venv",
+        "py -3.12 -m venv",
+        "python3.11 -m venv",
         "the driver of the NPU",
         "Other platforms: no wheels for it.",
         "olivepress bench b.zip",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -15,6 +15,7 @@ from olivepress.device_reports import Overrides, bench_artifact, settings_of
 from olivepress.errors import DataError, ReportError, UsageError
 from olivepress.measure.bench import Tell
 from olivepress.measure.dataset import read_split
+from olivepress.measure.openvino_model import DEVICE_FILE
 from olivepress.measure.report import DeviceReport
 
 __all__ = ["Opened", "bench_bundle", "open_bundle", "pack_report"]
@@ -59,22 +60,23 @@ def open_bundle(path: Path, *, root: Path = OPENED, tell: Progress = lambda *_: 
     return Opened(directory=directory, sha256=sha256, contents=contents)
 
 
-def _check_no_code(artifact: Path, names: Iterable[str], path: Path) -> None:
+def _check_no_code(artifact: Path, names: Collection[str], path: Path) -> None:
     """No program or library in the artifact, and no file from elsewhere in what the runtime is told to open."""
-    programs = [name for name in sorted(names) if PurePosixPath(name).suffix.lower() in CODE]
+    programs = [name for name in sorted(names) if CODE & {suffix.lower() for suffix in PurePosixPath(name).suffixes}]
     if programs:
         raise ReportError(f"{path}: {programs[0]} is code, an artifact has none", next_step="do not open this bundle")
+    name = "genai_config.json" if "genai_config.json" in names else DEVICE_FILE
     try:
-        config = json.loads((artifact / "genai_config.json").read_text(encoding="utf-8"))
+        config = json.loads((artifact / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: no readable genai_config.json in it", next_step=Bundle.AGAIN) from error
+        raise ReportError(f"{path}: no readable {name} in it", next_step=Bundle.AGAIN) from error
     for key, value in _texts(config):
         outside = (
             PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or ".." in PurePosixPath(value).parts
         )
         if outside or "\\" in value or key == "custom_ops_library":
             raise ReportError(
-                f"{path}: genai_config.json, {ascii(key)[1:-1][:40]}: names something outside of the artifact",
+                f"{path}: {name}, {ascii(key)[1:-1][:40]}: names something outside of the artifact",
                 next_step="do not open this bundle",
             )
 

@@ -95,12 +95,12 @@ def install_page(manifest: Manifest, environment: Environment, *, bundle: str, w
     """INSTALL.md: every line that a person types on the device, in order."""
     parts = [
         f"# {manifest.recipe}, {manifest.job}: measured on its device\n",
-        f"Runs on {manifest.execution_provider}. With Python 3.11 (64 bit), in the folder with the bundle:\n",
+        f"Runs on {manifest.execution_provider}. With the Python named under 3 (64 bit), where the bundle lies:\n",
         "1. Does it arrive as it left? Its sha256 must be the one that `olivepress bundle` printed at home. The\n"
         "   hashes inside say only that nothing was damaged, not who made it: open bundles of people you trust.\n",
         _lines(f"sha256sum {bundle}", f"certutil -hashfile {bundle} SHA256   (on Windows)"),
-        "2. Unpack what is to be installed; the weights stay in the file (Windows: `py -3.11` for `python3.11`):\n",
-        _lines(f'python3.11 -c "{_UNPACK.format(bundle)}"'),
+        "2. Unpack what is to be installed; the weights stay in the file (Windows: `py` for `python3`):\n",
+        _lines(f'python3 -c "{_UNPACK.format(bundle)}"'),
         "3. Install:\n",
         *(f"   - {need} (pip does not install it)\n" for need in environment.needs),
         *_commands(environment, wheel),
@@ -125,7 +125,8 @@ def _commands(environment: Environment, wheel: str) -> list[str]:
             f"python -m pip install --require-hashes --no-deps -r install/{lock}",
             f"python -m pip install --no-deps install/{wheel}",
         ]
-        found.append(_block(platform, lines, windows=platform.startswith("windows")))
+        python = environment.locks[platform].partition("\n")[0].removeprefix("# Python ").partition(",")[0]
+        found.append(_block(platform, lines, windows=platform.startswith("windows"), python=python))
     return [*found, f"   Other platforms: {environment.elsewhere}.\n"]
 
 
@@ -140,12 +141,12 @@ def _unlocked(environment: Environment, wheel: str) -> str:
     lines = [f"python -m pip install install/{wheel} {wanted}"]
     why = "(no lock file for this target: pip chooses the versions that are not named here)"
     return "\n".join([
-        _block(f"Linux {why}", lines, windows=False),
-        _block(f"Windows {why}", lines, windows=True),
+        _block(f"Linux {why}", lines, windows=False, python="3.11"),
+        _block(f"Windows {why}", lines, windows=True, python="3.11"),
     ])  # fmt: skip
 
 
-def _block(title: str, lines: list[str], *, windows: bool) -> str:
-    linux = ("python3.11 -m venv .venv", ". .venv/bin/activate")
-    make = ("py -3.11 -m venv .venv", ".venv\\Scripts\\activate") if windows else linux
+def _block(title: str, lines: list[str], *, windows: bool, python: str) -> str:
+    linux = (f"python{python} -m venv .venv", ". .venv/bin/activate")
+    make = (f"py -{python} -m venv .venv", ".venv\\Scripts\\activate") if windows else linux
     return f"   {title}:\n\n{_lines(*make, *lines)}"

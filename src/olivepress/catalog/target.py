@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from olivepress.yaml_document import Record, read_record
 __all__ = ["Runtime", "Target", "targets"]
 
 Runtime = Literal["onnxruntime-genai", "openvino"]
+FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.json$")]
 _HERE = Path(__file__).parent / "targets"
 
 
@@ -31,7 +32,9 @@ class _Device(Record):
     min_placed: float = Field(1.0, ge=0, le=1, description="share of the graph's nodes that the provider must take")
     max_cpu_nodes: int | None = Field(None, ge=0, description="nodes that may stay on the CPU")
     soc_models: dict[str, str] = Field({}, description="chips that it can be compiled for")
-    files: dict[str, dict[str, Any]] = Field({}, description="JSON files that passes name, written beside the workflow")
+    files: dict[FileName, dict[str, Any]] = Field(
+        {}, description="JSON files that passes name, written beside the workflow"
+    )
     package_config: dict[str, str] = Field({}, description="pass → module path, where Olive's own list refuses a pass")
 
 

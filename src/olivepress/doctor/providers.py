@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
+from olivepress.catalog import targets
 from olivepress.doctor.records import Finding, Hardware
+from olivepress.environments import Environment, canonical, environments, satisfied_here
 from olivepress.errors import OlivepressError
 from olivepress.measure.child import run_child
 from olivepress.measure.elsewhere import try_provider
@@ -16,21 +18,10 @@ from olivepress.measure.probe import ProviderProbe, plain_reason
 __all__ = ["provider_findings", "try_import", "try_providers"]
 
 VULKAN = "apt-get install mesa-vulkan-drivers  (Mesa 25 or later; on Debian 12 with -t bookworm-backports)"
-CUDA_LIBRARIES = "pip install 'onnxruntime-gpu[cuda,cudnn]==1.26.0'"
-NO_GPU = "install NVIDIA's driver until nvidia-smi lists the GPU; without a GPU: pip install onnxruntime"
+NO_GPU = "install NVIDIA's driver until nvidia-smi lists the GPU; without a GPU: olivepress env create cpu"
 LIMIT_S = 180.0  # TensorRT builds an engine before it runs
 Tell = Callable[[str], None]
 
-# Execution provider → what to install for it, genai included where a build of genai belongs to it.
-BRINGS: Mapping[str, str] = {
-    "CPUExecutionProvider": "onnxruntime==1.31.1 onnxruntime-genai==0.14.1",
-    "CUDAExecutionProvider": "'onnxruntime-gpu[cuda,cudnn]==1.26.0' onnxruntime-genai-cuda==0.14.1",
-    "DmlExecutionProvider": "onnxruntime-directml==1.24.4 onnxruntime-genai-directml==0.14.1",
-    "OpenVINOExecutionProvider": "onnxruntime-openvino==1.24.1",
-    "QNNExecutionProvider": "onnxruntime-qnn==2.7.0",
-    "WebGpuExecutionProvider": "onnxruntime-ep-webgpu==0.4.0",
-    "NvTensorRTRTXExecutionProvider": "onnxruntime-ep-nv-tensorrt-rtx-cu12==0.5.0",
-}
 SAYS = {
     "fell back": "makes a session that runs on the CPU",
     "no session": "is listed and makes no session",
@@ -65,23 +56,38 @@ def provider_findings(probes: tuple[ProviderProbe, ...], hardware: Hardware) -> 
     for probe in probes:
         if probe.works or probe.state == "remote":
             continue
-        known = probe.provider in BRINGS
+        one = _environment_of(probe.provider)
         yield Finding(
-            level="problem" if known else "note",
+            level="problem" if one else "note",
             what=f"{probe.provider.removesuffix('ExecutionProvider')}: {probe.state}",
             detail=f"{probe.provider} {SAYS[probe.state]}" + (f": {probe.detail}" if probe.detail else ""),
-            fix=_fix(probe, hardware) if known else None,
+            fix=_fix(probe, one, hardware) if one else None,
         )
 
 
-def _fix(probe: ProviderProbe, hardware: Hardware) -> str:
-    again = f"pip install --force-reinstall --no-deps {BRINGS[probe.provider].partition(' ')[0]}"
+def _environment_of(provider: str) -> Environment | None:
+    """The one that a target of the provider runs in; None for a provider that only came along, as TensorRT does."""
+    name = next((target.environment for target in targets().values() if target.execution_provider == provider), "")
+    found = environments().get(name)
+    return found if found and found.packages else None
+
+
+def _fix(probe: ProviderProbe, one: Environment, hardware: Hardware) -> str:
     if probe.state in ("crashed", "wrong"):
-        return again
+        return _again(probe.provider, one)
     if probe.provider == "WebGpuExecutionProvider":
         return VULKAN if platform.system() == "Linux" else "update the GPU's driver"
-    if probe.provider == "CUDAExecutionProvider":
-        return CUDA_LIBRARIES if hardware.gpus else NO_GPU
+    if probe.provider == "CUDAExecutionProvider" and not hardware.gpus:
+        return NO_GPU
     if probe.provider == "QNNExecutionProvider":
         return "ldd --version  (the plugin needs glibc 2.35 or later; on a device Qualcomm's driver)"
-    return again
+    return _again(probe.provider, one)
+
+
+def _again(provider: str, one: Environment) -> str:
+    """The package that brings the provider once more, where this Python is its environment; else that environment."""
+    if not satisfied_here(one):
+        return f"olivepress env create {one.name}"
+    mine = canonical(PLUGINS[provider]) if provider in PLUGINS else None
+    packages = [pin for pin in one.packages if canonical(pin.partition("==")[0].partition("[")[0]) == mine]
+    return f"pip install --force-reinstall --no-deps {(packages or one.packages)[0]}"

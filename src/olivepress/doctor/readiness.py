@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from olivepress.doctor.records import Hardware, TargetState
 from olivepress.environments import interpreter
 from olivepress.errors import SetupError
+from olivepress.lint import olive_installed
 from olivepress.measure.probe import plain_reason
 from olivepress.run.where import place_of
 
@@ -27,6 +28,8 @@ def _state(target: Target, hardware: Hardware) -> TargetState:
     place = place_of(target)
     runs = place.how in ("native", "emulated")
     needs: dict[str, str | None] = {}
+    if not olive_installed():
+        needs["to build: Olive, with this olivepress"] = "pip install 'olivepress[build]'"
     try:
         interpreter(target.build_environment)
     except SetupError as error:

@@ -15,7 +15,7 @@ from olivepress.measure.assemble import Measured, assemble
 from olivepress.measure.dataset import Message, Split, dataset_labels, read_split
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.examples import forget_old_examples, read_outcomes, write_examples
-from olivepress.measure.fallback import on_cpu, provider_is_missing
+from olivepress.measure.fallback import emulated, on_cpu, provider_is_missing
 from olivepress.measure.grid import Subject, measure_rounds
 from olivepress.measure.report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.measure.report import read_report as read_device_report
@@ -58,6 +58,7 @@ def bench(
     with open_sitting({path: _identity(subject, data) for path, subject in subjects.items()}) as sittings:
         for path, subject in subjects.items():
             sittings[path].interpreter = subject.interpreter
+        subjects = {path: emulated(subject, sittings[path].folder / "emulated") for path, subject in subjects.items()}
         if settings.allow_fallback:
             subjects = {
                 path: on_cpu(subject, sittings[path].folder / "on-cpu") if provider_is_missing(subject) else subject

@@ -15,7 +15,7 @@ from olivepress.measure.grid import Subject
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
 
-__all__ = ["cpu_copy", "npu_on_cpu", "on_cpu", "provider_is_missing"]
+__all__ = ["cpu_copy", "emulated", "npu_on_cpu", "on_cpu", "provider_is_missing"]
 
 
 def provider_is_missing(subject: Subject) -> bool:
@@ -28,6 +28,13 @@ def provider_is_missing(subject: Subject) -> bool:
 def on_cpu(subject: Subject, folder: Path) -> Subject:
     """The same subject from a copy in ``folder`` that asks for no provider. JobError as ``cpu_copy``."""
     return replace(subject, model_dir=cpu_copy(subject.model_dir, folder))
+
+
+def emulated(subject: Subject, folder: Path) -> Subject:
+    """The same subject, an OpenVINO model for the NPU from a copy in ``folder`` that its emulation opens."""
+    if not subject.emulated or subject.runtime != "openvino":
+        return subject
+    return replace(subject, model_dir=npu_on_cpu(subject.model_dir, folder))
 
 
 def cpu_copy(model_dir: Path, folder: Path) -> Path:

@@ -34,6 +34,12 @@ __all__ = [
 DEVICE_FILE = "openvino_device.json"
 # The NPU plugin's own static graphs on the CPU, as openvino.genai's tests run them: shapes and numerics, never speed.
 NPU_ON_CPU = {"NPUW_DEVICES": "CPU", "NPUW_ONLINE_PIPELINE": "NONE"}
+DEVICES = ("CPU", "GPU", "NPU")
+# No other is written, and no other taken: some name files that the runtime would read or write.
+PROPERTIES = frozenset({
+    "NPU_USE_NPUW", "NPUW_LLM", "NPUW_LLM_BATCH_DIM", "NPUW_LLM_SEQ_LEN_DIM", "NPUW_LLM_MAX_PROMPT_LEN",
+    "NPUW_LLM_MIN_RESPONSE_LEN", "NPUW_DEVICES", "NPUW_ONLINE_PIPELINE", "INFERENCE_PRECISION_HINT",
+})  # fmt: skip
 _MODEL = "openvino_model.xml"
 _PROVIDER = "OpenVINOExecutionProvider"
 _TOKEN_AXIS = 2  # of a KV state, as the CPU plugin shows it: batch, heads, tokens, head size
@@ -68,7 +74,10 @@ def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
     path = model_dir / DEVICE_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return str(found["device"]), dict(found["properties"])
+        device, properties = str(found["device"]), dict(found["properties"])
+        if device not in DEVICES or not set(properties) <= PROPERTIES:
+            raise ValueError("a device or a property that olivepress does not write")
+        return device, properties
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{path}: names no device ({error})", next_step="export the model again") from error
 
@@ -77,19 +86,19 @@ class OpenvinoModel:
     """See ``language_model.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
 
     def __init__(self, model_dir: Path) -> None:
-        self._openvino, genai = import_openvino()
+        self.openvino, genai = import_openvino()
         device, properties = read_device(model_dir)
         try:
-            self._compiled = self._openvino.Core().compile_model(str(model_dir / _MODEL), device, properties)
+            self._compiled = self.openvino.Core().compile_model(str(model_dir / _MODEL), device, properties)
             self._tokenizer = genai.Tokenizer(str(model_dir))
         except Exception as error:  # the runtime's errors have no common base
             raise _unopened(model_dir, device, error) from error
-        self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
-        self._ends = frozenset(eos_token_ids(model_dir))
+        self.inputs = {name for port in self._compiled.inputs for name in port.get_names()}
+        self.ends = frozenset(eos_token_ids(model_dir))
         self.device = _text(self._compiled.get_property("EXECUTION_DEVICES"))
         self.vocabulary = config_number(model_dir / "config.json", "vocab_size")
         # NPU's prefill returns the logits of the last position only: there one token at a time is appended.
-        self._single = device.startswith("NPU")
+        self.single, self.rewinds = device == "NPU", device == "CPU"
 
     def encode(self, text: str) -> list[int]:
         if not text:
@@ -101,26 +110,16 @@ class OpenvinoModel:
         return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
 
     def generation(self, longest: int, *, shortest: int = 0) -> OpenvinoGeneration:
-        request = self._compiled.create_infer_request()
-        request.reset_state()
-        return OpenvinoGeneration(self._openvino, request, self._inputs, self._ends, longest, shortest, self._single)
+        return OpenvinoGeneration(self, self._compiled.create_infer_request(), longest, shortest)
 
 
 class OpenvinoGeneration:
     """See ``language_model.Generation``."""
 
-    def __init__(
-        self,
-        openvino: Any,
-        request: Any,
-        inputs: set[str],
-        ends: frozenset[int],
-        longest: int,
-        shortest: int,
-        single: bool,
-    ) -> None:
-        self._openvino, self._request, self._inputs, self._single = openvino, request, inputs, single
-        self._ends, self._longest, self._shortest = ends, longest, shortest
+    def __init__(self, model: OpenvinoModel, request: Any, longest: int, shortest: int) -> None:
+        request.reset_state()
+        self._model, self._request = model, request
+        self._longest, self._shortest = longest, shortest
         self._tokens: list[int] = []
         self._run = 0  # tokens that the model has seen
         self._ended = False
@@ -129,8 +128,9 @@ class OpenvinoGeneration:
 
     def append(self, token_ids: Sequence[int]) -> None:
         self._tokens += [int(token) for token in token_ids]
-        parts = [[token] for token in token_ids] if self._single else [list(token_ids)]
-        self._logits = np.concatenate([self._infer(part) for part in parts]) if self._single else self._infer(parts[0])
+        parts = [[token] for token in token_ids] if self._model.single else [list(token_ids)]
+        rows = [self._infer(part) for part in parts]
+        self._logits = rows[0] if len(rows) == 1 else np.concatenate(rows)
 
     def _infer(self, token_ids: Sequence[int]) -> np.ndarray:
         end = self._run + len(token_ids)
@@ -140,7 +140,7 @@ class OpenvinoGeneration:
             "position_ids": np.arange(self._run, end, dtype=np.int64)[None],
             "beam_idx": np.zeros(1, dtype=np.int32),
         }
-        self._request.infer({name: value for name, value in feed.items() if name in self._inputs})
+        self._request.infer({name: value for name, value in feed.items() if name in self._model.inputs})
         self._run = end
         return np.array(self._request.get_tensor("logits").data[0])  # copied: the next call writes over it
 
@@ -149,9 +149,9 @@ class OpenvinoGeneration:
             self._logits = self._infer(self._tokens[self._run :])
         row = self._logits[-1]
         if len(self._tokens) < self._shortest:
-            row[list(self._ends)] = -np.inf
+            row[list(self._model.ends)] = -np.inf
         token = int(row.argmax())
-        if token in self._ends:
+        if token in self._model.ends:
             self._ended = True
         else:
             self._tokens.append(token)
@@ -160,11 +160,11 @@ class OpenvinoGeneration:
         return self._logits
 
     def rewind(self, length: int) -> None:
-        if self._single:
-            raise JobError("OpenVINO's NPU cannot forget tokens", next_step="score the classes on another device")
+        if not self._model.rewinds:  # where the tokens lie in a state is known of the CPU's plugin only
+            raise JobError("OpenVINO forgets tokens on its CPU only", next_step="score the classes on another device")
         for state in self._request.query_state():
             kept = np.ascontiguousarray(np.take(state.state.data, np.arange(length), axis=_TOKEN_AXIS))
-            state.state = self._openvino.Tensor(kept)
+            state.state = self._model.openvino.Tensor(kept)
         self._run, self._tokens, self._ended = length, self._tokens[:length], False
 
     def done(self) -> bool:
@@ -184,13 +184,15 @@ def openvino_placement(model_dir: Path) -> Placement:
     try:
         core = openvino.Core()
         model = core.read_model(str(model_dir / _MODEL))
-        # The emulated NPU has no driver to ask; what it compiles, it runs whole.
-        asked = {} if "NPUW_DEVICES" in properties else core.query_model(model, device, {})
-        names = [asked.get(node.get_friendly_name(), device) for node in model.get_ops()]
+        names = [node.get_friendly_name() for node in model.get_ops()]
+        # The emulated NPU has no driver to ask: that it compiles the whole model is the proof.
+        emulated = "NPUW_DEVICES" in properties
+        asked = dict.fromkeys(names, device) if emulated else core.query_model(model, device, {})
         core.compile_model(model, device, properties)
     except Exception as error:  # the runtime's errors have no common base
         raise _unopened(model_dir, device, error) from error
-    nodes = Counter(_PROVIDER if str(name).split(".")[0] == device else str(name) for name in names)
+    places = [str(asked.get(name, "no device")).split(".")[0] for name in names]
+    nodes = Counter(_PROVIDER if place == device else place for place in places)
     return Placement(asked=_PROVIDER, nodes=dict(nodes), fallback=len(nodes) > 1)
 
 

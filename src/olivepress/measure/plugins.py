@@ -50,7 +50,8 @@ def register(runtime: Any, name: str) -> bool:
     found = plugin(name)
     if found is None:
         return False
-    os.environ.update(_SOFTWARE_WEBGPU)
+    if provider_name(name) == WEBGPU and is_emulated(WEBGPU):
+        os.environ.update(_SOFTWARE_WEBGPU)
     runtime.register_execution_provider_library(provider_name(name), found.get_library_path())
     return True
 

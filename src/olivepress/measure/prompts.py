@@ -146,6 +146,10 @@ def context_length(model_dir: Path) -> int | None:
     found = _json(model_dir / "genai_config.json").get("model", {}).get("context_length")
     if found is None:
         found = _json(model_dir / "config.json").get("max_position_embeddings")
+    # The graphs that OpenVINO's NPU plugin makes have fixed lengths.
+    fixed = _json(model_dir / "openvino_device.json").get("properties", {})
+    if "NPUW_LLM_MAX_PROMPT_LEN" in fixed:
+        found = int(fixed["NPUW_LLM_MAX_PROMPT_LEN"]) + int(fixed["NPUW_LLM_MIN_RESPONSE_LEN"])
     if found is not None and not isinstance(found, int):
         raise JobError(f"{model_dir}: context_length is {found!r}, expected a number", next_step="export it again")
     return found

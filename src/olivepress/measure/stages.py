@@ -96,16 +96,23 @@ class Stages:
 
     def check_lm_eval(self) -> None:
         """SetupError for a task that lm-evaluation-harness cannot load, before anything long starts."""
-        if self.settings.lm_eval and self.subject.runtime == "onnxruntime-genai":
+        if self.settings.lm_eval and not self._no_lm_eval:
             self._run("lm_eval_known", self._lm_eval_spec(), "lm-eval tasks")
+
+    @property
+    def _no_lm_eval(self) -> str | None:
+        if self.subject.runtime != "onnxruntime-genai":
+            return "lm-evaluation-harness is run on artifacts of onnxruntime-genai only"
+        if self.subject.interpreter is not None:
+            return "lm-evaluation-harness is not in the environment of this artifact's provider"
+        return None
 
     def lm_eval(self) -> dict[str, Measurement]:
         """Tasks of lm-evaluation-harness, through its own onnxruntime-genai model."""
         tasks = self.settings.lm_eval
         if not tasks:
             return {}
-        if self.subject.runtime != "onnxruntime-genai":
-            why = "lm-evaluation-harness is run on exported artifacts only"
+        if why := self._no_lm_eval:
             return {task: Measurement(unit="1", reason=why) for task in tasks}
         try:
             return _metrics(self._run("lm_eval", self._lm_eval_spec(), "lm-eval"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +17,15 @@ DML = "DmlExecutionProvider"
 _KERNELS = Path(olivepress.catalog.__file__).parent / "dml_kernels.yaml"
 
 
+def _nodes(graph: Any) -> Iterator[Any]:
+    """Of the graph and of the branches of its If nodes."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
 def dml_operators(output: Path) -> Check:
     """The operators of ``model.onnx`` against the documented list, and two forms of attention that it does not tell.
 
@@ -22,14 +33,14 @@ def dml_operators(output: Path) -> Check:
     """
     import onnx
 
-    graph = onnx.load(str(output / "model.onnx"), load_external_data=False).graph
+    nodes = list(_nodes(onnx.load(str(output / "model.onnx"), load_external_data=False).graph))
     known = {domain: set(names) for domain, names in yaml.safe_load(_KERNELS.read_text(encoding="utf-8")).items()}
     missing = {
         f"{node.domain or 'ai.onnx'}.{node.op_type}"
-        for node in graph.node
+        for node in nodes
         if node.op_type != "Constant" and node.op_type not in known.get(node.domain or "ai.onnx", ())
     }
-    for node in graph.node:
+    for node in nodes:
         if node.op_type == "GroupQueryAttention":
             attributes = {attribute.name: attribute.i for attribute in node.attribute}
             missing |= {"GroupQueryAttention with do_rotary"} if attributes.get("do_rotary") else set()
@@ -37,6 +48,6 @@ def dml_operators(output: Path) -> Check:
     return Check(
         name="dml_operators",
         passed=not missing,
-        value=float(len(graph.node)),
+        value=float(len(nodes)),
         detail=f"DirectML has no {', '.join(sorted(missing))}" if missing else "nodes, all documented for DirectML",
     )

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from olivepress.catalog import Target
 from olivepress.environments import interpreter
 from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
+from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.machine import package_versions
 from olivepress.measure.openvino_model import DEVICE_FILE, device_text
 from olivepress.plan import Job, Plan
@@ -27,7 +29,18 @@ from olivepress.run.verify_export import STRENGTH, ExportSpec, Verified
 from olivepress.run.where import Place, place_of
 from olivepress.workflow import Workflow
 
-__all__ = ["JobOutcome", "Reporter", "base_name", "clean", "clear", "make", "remove", "scratch_dir", "verify_again"]
+__all__ = [
+    "JobOutcome",
+    "Reporter",
+    "base_name",
+    "clean",
+    "clear",
+    "is_verified",
+    "make",
+    "remove",
+    "scratch_dir",
+    "verify_again",
+]
 
 # Olive's own notes; they hold absolute paths and nothing that the manifest and the log do not say.
 _OLIVE_NOTES = ("footprint.json", "output_footprint.json", "run_history.txt", "model_config.json")
@@ -75,16 +88,34 @@ def scratch_dir(plan: Plan, job: Job) -> Path:
     return Path("runs", plan.recipe.name, ".work", job.id)
 
 
-def verify_again(plan: Plan, job: Job, held: Manifest, reporter: Reporter) -> Manifest | None:
-    """The manifest after a stronger check than it had when it was made; None when this machine can make no such.
+def is_verified(plan: Plan, job: Job, held: Manifest) -> bool:
+    """Whether a finished artifact is verified as far as this machine can, and by the limits that hold now."""
+    if job.target is None:
+        return True
+    now = {
+        "kl_divergence": _limit(plan, job),
+        "top1_agreement": job.target.min_top1_agreement,
+        "placed": job.target.min_placed,
+    }
+    changed = [
+        check for check in held.checks if check.limit is not None and now.get(check.name) not in (None, check.limit)
+    ]
+    return not changed and STRENGTH.index(place_of(job.target).how) <= STRENGTH.index(held.verified)
 
-    Raises JobError when the check fails: the artifact stays as it was.
+
+def verify_again(plan: Plan, job: Job, held: Manifest, reporter: Reporter) -> Manifest:
+    """The manifest after a check that is stronger than the one when it was made, or by other limits.
+
+    Raises JobError when it fails.
     """
-    place = place_of(job.target) if job.target else None
-    if place is None or STRENGTH.index(place.how) <= STRENGTH.index(held.verified):
-        return None
     reporter.stage(job, "verify")
-    scratch = scratch_dir(plan, job)
+    assert job.target is not None
+    place, scratch = place_of(job.target), scratch_dir(plan, job)
+    if STRENGTH.index(place.how) < STRENGTH.index(held.verified):
+        raise JobError(
+            f"{job.id}: its limits changed, and what it was verified with ({held.verified}) is not here: {place.why}",
+            next_step=place.fix,
+        )
     scratch.mkdir(parents=True, exist_ok=True)
     checks, _ = _verify(plan, job, scratch, place)
     _raise_failed(plan, job, checks)
@@ -111,11 +142,11 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     clear(output, workflow)
     remove(scratch)
     scratch.mkdir(parents=True)
+    place = place_of(job.target) if job.target else None
     reporter.stage(job, "Olive")
     olive = _run_olive(plan, job, workflow, scratch, reporter)
     _tidy(plan, job, workflow)
     reporter.stage(job, "verify")
-    place = place_of(job.target) if job.target else None
     checks, verifying = _verify(plan, job, scratch, place)
     _raise_failed(plan, job, checks)
     reporter.stage(job, "hash")
@@ -178,7 +209,8 @@ def _flatten_openvino(output: Path, target: Target) -> None:
 def _correct_genai_config(config_path: Path, target: Target) -> None:
     """Name the provider where the builder could not. Away with an option that only the compiler read: a path, which
     Olive has made absolute. A key/value cache of fixed length is the context: beyond it genai answers garbage."""
-    config = json.loads(config_path.read_text(encoding="utf-8"))
+    text = config_path.read_text(encoding="utf-8")
+    config = json.loads(text)
     decoder = config["model"]["decoder"]
     if target.provider_options:
         decoder["session_options"]["provider_options"] = [dict([entry]) for entry in target.provider_options.items()]
@@ -190,7 +222,8 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
                 options.pop("op_affinity", None)
                 if options.pop("backend_path", None):  # a Linux file name; the compiler knows no other way
                     options["backend_type"] = "htp"
-    config_path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+    if config != json.loads(text):
+        config_path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
 
 
 def _training_record(workflow: Workflow) -> Path:
@@ -359,7 +392,7 @@ def _manifest(
         dataset_version=plan.dataset.version,
         synthetic_data=plan.dataset.synthetic,
         workflow_sha256=workflow.sha256,
-        versions=package_versions(),
+        versions=_versions(job),
         seed=plan.recipe.finetune.seed,
         git_commit=_git_commit(),
         verified=verified,
@@ -369,6 +402,14 @@ def _manifest(
         sha256=artifact_hash(files),
         files=files,
     )
+
+
+def _versions(job: Job) -> dict[str, str]:
+    """Packages that it was made with: those of the environment that it was built in."""
+    if job.target is None:
+        return package_versions()
+    python = interpreter(job.target.build_environment)
+    return package_versions() if python == Path(sys.executable) else machine_of(python).packages
 
 
 def _commit(plan: Plan) -> str | None:

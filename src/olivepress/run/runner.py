@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from olivepress.artifact import Manifest, read_manifest
-from olivepress.environments import interpreter
+from olivepress.catalog import Target
+from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
 from olivepress.errors import JobError, ReportError, SetupError
 from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.journal import Event, append
-from olivepress.run.make import JobOutcome, Reporter, clean, make, remove, scratch_dir, verify_again
+from olivepress.run.make import JobOutcome, Reporter, clean, is_verified, make, remove, scratch_dir, verify_again
 from olivepress.workflow import Workflow
 
 __all__ = ["job_key", "model_identity", "run_plan"]
@@ -37,18 +39,21 @@ def run_plan(
 ) -> list[JobOutcome]:
     """Run every job that is not finished (or ``only`` one of them), in order, from the project root.
 
-    An export that cannot be built here is left out, unless it is the only one asked for. ``force`` starts a
-    job although the estimate says that memory or disk will not do; ``keep_going`` goes on with the next export when
-    one fails. Raises JobError or SetupError on the first job that fails otherwise; what was finished before stays.
+    An export that no machine of this platform can build is left out, unless it is the only one asked for. ``force``
+    starts a job although the estimate says that memory or disk will not do; ``keep_going`` goes on with the next export
+    when one fails or its environment is not here. Otherwise raises SetupError before the first job when an export
+    cannot be made here, JobError on the first job that fails; what was finished before stays.
     """
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
     by_id = {workflow.job_id: workflow for workflow in workflows}
     base_sha256 = model_identity(plan)
     with exclusive(Path("runs", plan.recipe.name)):
+        if not keep_going:
+            _check_beforehand(plan, jobs, lambda job: _current(plan, job, by_id, base_sha256)[1] is not None, force)
         for number, job in enumerate(jobs, 1):
             reporter.job_started(job, number, len(jobs))
-            outcome = _left_out(plan, job, force) if only is None else None
+            outcome = _left_out(job) if only is None else None
             try:
                 outcome = outcome or _run_job(plan, job, by_id, base_sha256, reporter, force)
             except (JobError, SetupError) as error:
@@ -60,23 +65,53 @@ def run_plan(
     return outcomes
 
 
-def _left_out(plan: Plan, job: Job, force: bool) -> JobOutcome | None:
-    """The outcome of an export that cannot be built here: its environment is missing, or the machine is too small."""
+def _left_out(job: Job) -> JobOutcome | None:
+    """The outcome of an export that no machine of this platform can build."""
+    if job.target is None:
+        return None
+    one = environment(job.target.build_environment)
     try:
-        if job.target is not None:
-            interpreter(job.target.build_environment)
-            if not force:
-                _check_resources(plan, job)
+        if not satisfied_here(one):
+            check_platform(one)
     except SetupError as error:
         return JobOutcome(job=job.id, state="left out", error=error)
     return None
 
 
-def job_key(plan: Plan, workflow: Workflow, parent_sha256: str | None, base_sha256: str) -> str:
-    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions."""
+def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job], bool], force: bool) -> None:
+    """SetupError before hours are spent: an export that is asked for and cannot be made on this machine as it is."""
+    errors = []
+    for job in jobs:
+        if job.target is None or finished(job) or _left_out(job):
+            continue
+        try:
+            interpreter(job.target.build_environment)
+            if not force:
+                _check_resources(plan, job)
+        except SetupError as error:
+            errors.append((job.id, error))
+    if errors:
+        names = ", ".join(job_id for job_id, _ in errors)
+        first = errors[0][1]
+        raise SetupError(
+            f"{len(errors)} exports cannot be made here ({names}): {first.message}",
+            next_step=f"{first.next_step}; or take them out of the recipe's targets; or --keep-going",
+        )
+
+
+def job_key(
+    plan: Plan, workflow: Workflow, parent_sha256: str | None, base_sha256: str, target: Target | None = None
+) -> str:
+    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions, and of a target
+    what is done after Olive and the environment that it is built in."""
     parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256]
     if parent_sha256 is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}")
+    if target is not None:
+        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
+        parts.append(json.dumps(said, sort_keys=True))
+        one = environment(target.build_environment)
+        parts.append("" if satisfied_here(one) or not one.platforms else key_of(one))
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -112,7 +147,7 @@ def _current(
         _, parent = _current(plan, plan.job(job.parent), workflows, base_sha256)
         if parent is None:
             return None, None
-    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256)
+    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target)
     return key, _finished(plan.output_dir(job), key)
 
 
@@ -126,16 +161,21 @@ def _run_job(
             f"{job.id}: {job.parent} is not finished, or is of an older recipe, dataset or package set",
             next_step="run without --job",
         )
-    if held is not None:
-        better = verify_again(plan, job, held, reporter)
-        return JobOutcome(job=job.id, state="verified" if better else "kept", manifest=better or held)
-    if not force:
+    again = held is not None and not is_verified(plan, job, held)
+    if held is not None and not again:
+        return JobOutcome(job=job.id, state="kept", manifest=held)
+    if held is None and job.target is not None:
+        interpreter(job.target.build_environment)
+    if held is None and not force:
         _check_resources(plan, job)
     parent = read_manifest(plan.output_dir(plan.job(job.parent))) if job.parent else None
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", job.id, key)
     try:
-        manifest = make(plan, job, workflow, parent, key, reporter)
+        if held is not None:
+            manifest = verify_again(plan, job, held, reporter)
+        else:
+            manifest = make(plan, job, workflow, parent, key, reporter)
     except BaseException as error:
         # Checkpoints stay: a fine-tune goes on from them.
         remove(plan.output_dir(job), workflow.cache_dir, scratch_dir(plan, job))
@@ -145,7 +185,7 @@ def _run_job(
         raise
     append(journal, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
     clean(workflow)
-    return JobOutcome(job=job.id, state="done", manifest=manifest)
+    return JobOutcome(job=job.id, state="verified" if again else "done", manifest=manifest)
 
 
 def _finished(output: Path, key: str) -> Manifest | None:

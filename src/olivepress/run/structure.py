@@ -23,7 +23,10 @@ def structure(output: Path) -> Iterator[Check]:
         json.loads(config.read_text(encoding="utf-8"))
     except ValueError as error:
         raise JobError(f"{config}: not readable as JSON", next_step="export the model again") from error
-    for path in sorted(output.glob("*.onnx")):
+    graphs = sorted(output.glob("*.onnx"))
+    if not graphs:
+        raise JobError(f"{output}: no ONNX graph in it", next_step="export the model again")
+    for path in graphs:
         nodes, missing = _onnx(path)
         yield Check(
             name=f"structure {path.name}",
@@ -41,6 +44,12 @@ def _onnx(path: Path) -> tuple[int, str]:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's own errors have no common base
         raise JobError(f"{path}: cannot be parsed ({error})", next_step="export the model again") from error
+    for node in model.graph.node:
+        compiled = {attribute.name: attribute for attribute in node.attribute} if node.op_type == "EPContext" else {}
+        if compiled and not compiled["embed_mode"].i:
+            name = compiled["ep_cache_context"].s.decode("utf-8", "replace")
+            if not (path.parent / name).is_file():
+                return len(model.graph.node), name
     for tensor in model.graph.initializer:
         outside = {entry.key: entry.value for entry in tensor.external_data}
         if outside:

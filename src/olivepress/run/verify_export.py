@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from olivepress.artifact import Check
+from olivepress.errors import JobError
 from olivepress.measure.child import run_child
 from olivepress.measure.dataset import read_split
 from olivepress.measure.fallback import cpu_copy, npu_on_cpu
@@ -119,7 +120,8 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
 
 def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
     kl, top1 = found.metrics["kl_divergence"].value, found.metrics["top1_agreement"].value
-    assert kl is not None and top1 is not None
+    if kl is None or top1 is None:
+        raise JobError(f"{spec.parent_dir}: its full logits are not there", next_step="run the merge again")
     yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
     # Random weights prefer no token by much: which one is likeliest says nothing of the quantization.
     judged = not spec.random_weights

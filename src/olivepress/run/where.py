@@ -52,8 +52,10 @@ def _without(target: Target, why: str, fix: str | None = None) -> Place:
 
 def _openvino(target: Target, python: Path | None) -> Place:
     """The same IR runs on OpenVINO's CPU, and its NPU plugin can run its own graphs there."""
-    device = target.device.upper()
-    if device in openvino_devices_of(python):
+    device, here = target.device.upper(), openvino_devices_of(python)
+    if not here:
+        return Place(how="structure", interpreter=None, why="OpenVINO cannot be imported", fix="olivepress doctor")
+    if device in here:
         return Place(how="native", interpreter=python)
     why = f"OpenVINO finds no {device} here"
     return Place(how="emulated" if device == "NPU" else "cpu-copy", interpreter=python, why=why)
