@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from olivepress.environments import platform_here
 from olivepress.measure.report import DeviceReport, read_report
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -111,30 +112,36 @@ def test_what_no_bundle_is_made_of(small: Path, olivepress: Cli) -> None:
     assert not (small / "bundles").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_second_environment_made_by_its_own_install_page(small: Path, tmp_path: Path, olivepress: Cli) -> None:
-    """Every line of INSTALL.md for Linux, typed by a shell in a folder that has only the bundle."""
-    here, device = measured_at_home(small, olivepress), tmp_path / "device"
-    bundle = carried(small, device, olivepress)
+def typed(bundle: Path) -> tuple[DeviceReport, Path, set[str]]:
+    """Every line of INSTALL.md for this platform, typed by a shell in the folder that has only the bundle.
+
+    Returns the report, the file to carry back, and the packages that were installed.
+    """
     with zipfile.ZipFile(bundle) as archive:
         page = archive.read("INSTALL.md").decode()
     blocks = [re.sub("(?m)^   ", "", block) for block in re.findall(r"   ```\n(.*?)   ```", page, re.DOTALL)]
-    unpack, install = blocks[1], next(b for b in blocks if "venv" in b and "activate" in b)
+    unpack, install = blocks[1], next(b for b in blocks if f"lock-{platform_here()}.txt" in b)
     bench = next(b for b in blocks if b.startswith("olivepress bench")).strip() + f" {' '.join(QUICK)} --json\n"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     script = f"set -e\n{unpack}( {install.strip()} ) >&2\n. .venv/bin/activate\npython -m pip list >&2\n{bench}"
     shell = ["bash", "-c", script]
-    done = subprocess.run(shell, cwd=device, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(shell, cwd=bundle.parent, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    packages = {line.split()[0] for line in done.stderr.lower().splitlines() if line.split()}
-    assert "onnxruntime-genai" in packages and not {"torch", "transformers", "olive-ai", "peft"} & packages
     report_path, report_zip = json.loads(done.stdout)
-    there = read_report(device / report_path)
+    packages = {line.split()[0] for line in done.stderr.lower().splitlines() if line.split()}
+    return read_report(bundle.parent / report_path), bundle.parent / report_zip, packages
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_second_environment_made_by_its_own_install_page(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    here = measured_at_home(small, olivepress)
+    there, carried_back, packages = typed(carried(small, tmp_path / "device", olivepress))
+    assert "onnxruntime-genai" in packages and not {"torch", "transformers", "olive-ai", "peft"} & packages
     assert "torch" not in there.machine.packages and there.metrics["decode_tps"].value
     for name in SAME:
         assert there.metrics[name].value == here.metrics[name].value, name
-    taken = olivepress("import", str(device / report_zip))
+    taken = olivepress("import", str(carried_back))
     assert taken.returncode == 0, taken.stderr
     assert report_of(small).report_sha256 == there.report_sha256

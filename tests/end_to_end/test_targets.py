@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +14,12 @@ from typing import Any
 
 import pytest
 
-from olivepress.artifact import read_manifest
+from olivepress.artifact import hash_file, read_manifest
+from olivepress.catalog import targets
+from olivepress.environments import interpreter
 from olivepress.measure import read_report
 from tests.end_to_end.families import make_small_model, write_recipe
+from tests.end_to_end.test_bundle import typed
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 LINUX_X86 = platform.system() == "Linux" and platform.machine() == "x86_64"
@@ -26,8 +32,8 @@ def checks_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.mark.skipif(not LINUX_X86, reason="the emulator of the NPU is in the Linux x86-64 wheel only")
 def test_an_npu_and_gpus_that_are_not_here(project: Path, olivepress: Cli) -> None:
     make_small_model("llama3-scaled-tied", project / "models" / "small")
-    targets = ["qnn-npu-w8a16", "cuda-bf16", "directml-fp16", "vitisai-npu-int4"]
-    write_recipe(project / "recipes" / "small.yaml", "models/small", targets=targets)
+    wanted = ["qnn-npu-w8a16", "cuda-bf16", "directml-fp16", "vitisai-npu-int4"]
+    write_recipe(project / "recipes" / "small.yaml", "models/small", targets=wanted)
     done = olivepress("run", "small", "--json")
     assert done.returncode == 0, done.stderr
     found = {entry["job"].removeprefix("export-"): entry for entry in json.loads(done.stdout)}
@@ -65,3 +71,59 @@ def _measured_without_times(project: Path, olivepress: Cli) -> None:
     decode = report.metrics["decode_tps"]
     assert decode.value is None and "emulated" in str(decode.reason)
     assert report.placement is not None and report.placement.placed == (2, 7)
+
+
+# How far each target is verified on a plain Linux x86-64 box with the environment openvino-build.
+VERIFIED = {
+    "cpu": "native", "cuda": "cpu-copy", "directml": "cpu-copy", "openvino-cpu": "native", "openvino-gpu": "cpu-copy",
+    "openvino-npu": "emulated", "qnn-gpu": "structure", "qnn-npu": "emulated", "trt-rtx": "cpu-copy",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not LINUX_X86, reason="what is verified how is that of Linux x86-64")
+def test_every_target(project: Path, tmp_path: Path, olivepress: Cli) -> None:
+    made = olivepress("env", "create", "openvino-build", "--quiet")
+    assert made.returncode == 0, made.stderr
+    done = olivepress("matrix", "tiny-llama", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["target"]: row for row in json.loads(done.stdout)["rows"]}
+    assert set(rows) == set(targets())
+    assert [name for name, row in rows.items() if not row["built"]] == ["vitisai-npu-int4"]
+    for name, row in rows.items():
+        if row["built"] and targets()[name].file != "webgpu":  # software Vulkan may be there or not
+            assert row["verified"] == VERIFIED[targets()[name].file], name
+        assert not row["built"] or row["verified"] == "structure" or row["kl_divergence"] < 0.01, name
+    assert rows["qnn-npu-w4a16"]["placed"].startswith("2 of 7 nodes on QNNExecutionProvider")
+    assert rows["openvino-cpu-int4-ep"]["placed"].startswith("29 of 31 nodes on OpenVINOExecutionProvider")
+
+    _plain_olive_makes_the_same(project, "qnn-npu-w8a16", ("embeddings.onnx", "lm_head.onnx", "context_ctx_qnn.bin"))
+    _plain_olive_makes_the_same(project, "openvino-cpu-int4", ("openvino_model.bin",))
+
+    artifact = "runs/tiny-llama-matrix/export-openvino-cpu-int4"
+    packed = olivepress("bundle", artifact, "--json")
+    assert packed.returncode == 0, packed.stderr
+    (device := tmp_path / "device").mkdir()
+    bundle = Path(shutil.copy(project / json.loads(packed.stdout)[0]["path"], device))
+    report, carried_back, packages = typed(bundle)
+    assert "openvino-genai" in packages and not {"torch", "transformers", "olive-ai", "optimum-intel"} & packages
+    assert report.runtime == "openvino" and report.metrics["decode_tps"].value and report.metrics["exact_match"].n
+    taken = olivepress("import", str(carried_back))
+    assert taken.returncode == 0, taken.stderr
+
+
+def _plain_olive_makes_the_same(project: Path, target: str, names: tuple[str, ...]) -> None:
+    """The line in the workflow's header, typed as it stands there."""
+    job = project / "runs" / "tiny-llama-matrix" / f"export-{target}"
+    ours = {name: hash_file(job / name).sha256 for name in names}
+    job.rename(kept := project / f"ours-{target}")
+    text = (project / "olive_configs" / "tiny-llama-matrix" / f"export-{target}.yaml").read_text()
+    (line,) = re.findall(r"Run from the project root: olive (.*)", text)
+    environment = {**os.environ, "OLIVE_DISABLE_TELEMETRY": "1", "CI": "1"}
+    command = [str(interpreter(targets()[target].build_environment)), "-m", "olive", *line.split()]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
+    found = {name: hash_file(next(job.rglob(name))).sha256 for name in names}
+    shutil.rmtree(job)
+    kept.rename(job)
+    assert found == ours

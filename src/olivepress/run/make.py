@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -15,15 +13,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from olivepress.artifact import Check, FileHash, Manifest, Resources, artifact_hash, hash_files, write_manifest
-from olivepress.catalog import Target
 from olivepress.environments import interpreter
 from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.machine import package_versions
-from olivepress.measure.openvino_model import DEVICE_FILE, device_text
 from olivepress.plan import Job, Plan
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
+from olivepress.run.tidy import base_name, clear, remove, tidy, training_record
 from olivepress.run.verify import VerifySpec
 from olivepress.run.verify_export import STRENGTH, ExportSpec, Verified
 from olivepress.run.where import Place, place_of
@@ -32,18 +29,12 @@ from olivepress.workflow import Workflow
 __all__ = [
     "JobOutcome",
     "Reporter",
-    "base_name",
-    "clean",
-    "clear",
     "is_verified",
     "make",
-    "remove",
     "scratch_dir",
     "verify_again",
 ]
 
-# Olive's own notes; they hold absolute paths and nothing that the manifest and the log do not say.
-_OLIVE_NOTES = ("footprint.json", "output_footprint.json", "run_history.txt", "model_config.json")
 _MUST_HAVE = {
     "finetune": ("adapter/adapter_config.json", "adapter/adapter_model.safetensors"),
     "merge": ("model/config.json", "model/tokenizer.json"),
@@ -77,11 +68,6 @@ class JobOutcome:
     state: Literal["done", "kept", "verified", "left out", "failed"]
     manifest: Manifest | None = None
     error: OlivepressError | None = None
-
-
-def remove(*directories: Path) -> None:
-    for directory in directories:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def scratch_dir(plan: Plan, job: Job) -> Path:
@@ -145,7 +131,7 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     place = place_of(job.target) if job.target else None
     reporter.stage(job, "Olive")
     olive = _run_olive(plan, job, workflow, scratch, reporter)
-    _tidy(plan, job, workflow)
+    tidy(plan, job, workflow)
     reporter.stage(job, "verify")
     checks, verifying = _verify(plan, job, scratch, place)
     _raise_failed(plan, job, checks)
@@ -163,114 +149,6 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     return manifest
 
 
-def _tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
-    """Leave in the artifact what belongs to it, and no path of this machine."""
-    output = plan.output_dir(job)
-    for name in _OLIVE_NOTES:
-        (output / name).unlink(missing_ok=True)
-    remove(workflow.cache_dir)
-    if job.target and job.target.runtime == "openvino":
-        _flatten_openvino(output, job.target)
-    elif job.target:
-        _correct_genai_config(output / "genai_config.json", job.target)
-    if job.kind == "export" and job.parent:
-        # What the parent said on fixed prompts travels with the artifact; the full logits stay at the desk.
-        (output / "reference").mkdir()
-        held = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
-        shutil.copyfile(held, output / "reference" / held.name)
-    if job.kind != "finetune":
-        return
-    # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
-    remove(output / "model")
-    (output / "adapter" / "README.md").unlink(missing_ok=True)
-    config_path = output / "adapter" / "adapter_config.json"
-    config = json.loads(config_path.read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = base_name(plan)
-    config_path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    record = _training_record(workflow)
-    if record.is_file():
-        (output / "training.jsonl").write_text(_last_of_each_step(record), encoding="utf-8")
-
-
-def _flatten_openvino(output: Path, target: Target) -> None:
-    """Olive leaves the IR and its tokenizers in three folders; openvino-genai opens one. Names the device, too."""
-    made = output / "model"
-    for folder in (made, made / "openvino_tokenizer", made / "openvino_detokenizer"):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.is_file():
-                path.rename(output / path.name)
-    remove(made)
-    (output / "openvino_config.json").unlink(missing_ok=True)  # names the parent's folder on this machine
-    device = target.device.upper()
-    text = device_text(device, target.provider_options.get(device, {}))
-    (output / DEVICE_FILE).write_text(text, encoding="utf-8")
-
-
-def _correct_genai_config(config_path: Path, target: Target) -> None:
-    """Name the provider where the builder could not. Away with an option that only the compiler read: a path, which
-    Olive has made absolute. A key/value cache of fixed length is the context: beyond it genai answers garbage."""
-    text = config_path.read_text(encoding="utf-8")
-    config = json.loads(text)
-    decoder = config["model"]["decoder"]
-    if target.provider_options:
-        decoder["session_options"]["provider_options"] = [dict([entry]) for entry in target.provider_options.items()]
-    if target.context_length:
-        config["model"]["context_length"] = config["search"]["max_length"] = target.context_length
-    for part in (part for stage in decoder.get("pipeline", ()) for part in stage.values()):
-        for entry in part.get("session_options", {}).get("provider_options", ()):
-            for options in entry.values():
-                options.pop("op_affinity", None)
-                if options.pop("backend_path", None):  # a Linux file name; the compiler knows no other way
-                    options["backend_type"] = "htp"
-    if config != json.loads(text):
-        config_path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
-
-
-def _training_record(workflow: Workflow) -> Path:
-    """Where the trainer writes its steps: beside the checkpoints, so that a resumed run continues the record."""
-    assert workflow.training_dir is not None
-    return workflow.training_dir.with_name(f"{workflow.training_dir.name}.jsonl")
-
-
-def _last_of_each_step(record: Path) -> str:
-    """Steps after the last checkpoint are run again after a kill: the later line of a step is the one that counts."""
-    steps: dict[int, str] = {}
-    for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(ValueError, KeyError):
-            steps[int(json.loads(line)["done"])] = line
-    return "".join(f"{steps[step]}\n" for step in sorted(steps))
-
-
-def base_name(plan: Plan) -> str:
-    """The base model as a record may name it: never an absolute path."""
-    path = Path(plan.model.path)
-    return path.name if path.is_absolute() else plan.model.path
-
-
-def clear(output: Path, workflow: Workflow) -> None:
-    """Away with all that an earlier, unfinished try left, but for checkpoints that are whole."""
-    remove(output, workflow.cache_dir)
-    training = workflow.training_dir
-    if training is None:
-        return
-    for checkpoint in training.glob("checkpoint-*"):
-        try:
-            # transformers writes the trainer's state last: without it the checkpoint was cut by a kill.
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint, ignore_errors=True)
-    if not any(training.glob("checkpoint-*")):
-        remove(training)  # Olive refuses a training directory without a checkpoint
-        _training_record(workflow).unlink(missing_ok=True)
-
-
-def clean(workflow: Workflow) -> None:
-    remove(workflow.cache_dir)
-    if workflow.training_dir:
-        remove(workflow.training_dir)
-        _training_record(workflow).unlink(missing_ok=True)
-
-
 def _log(plan: Plan, job: Job) -> Path:
     return Path("runs", plan.recipe.name, "logs", f"{job.id}.log")
 
@@ -282,7 +160,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, scratch: Path, reporter
     # Olive is given the text that the key was made from, not a file that may have been rendered again meanwhile.
     config = scratch / "workflow.yaml"
     config.write_text(workflow.text, encoding="utf-8")
-    progress = _training_record(workflow) if workflow.training_dir else scratch / "progress.jsonl"
+    progress = training_record(workflow) if workflow.training_dir else scratch / "progress.jsonl"
     progress.parent.mkdir(parents=True, exist_ok=True)
     result = run_child(
         interpreter(job.target.build_environment) if job.target else None,

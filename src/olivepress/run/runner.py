@@ -20,7 +20,8 @@ from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.journal import Event, append
-from olivepress.run.make import JobOutcome, Reporter, clean, is_verified, make, remove, scratch_dir, verify_again
+from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
+from olivepress.run.tidy import clean, remove
 from olivepress.workflow import Workflow
 
 __all__ = ["job_key", "model_identity", "run_plan"]

@@ -1,0 +1,90 @@
+"""What the runner finds out before the first job, and when a finished artifact is verified once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from olivepress.artifact import Check
+from olivepress.errors import SetupError, UsageError
+from olivepress.pipeline import load_plan
+from olivepress.run import make, runner
+from olivepress.run.where import Place
+from olivepress.workflow import render_all
+
+CHECKED = (
+    Check(name="kl_divergence", passed=True, value=0.02, limit=0.1),
+    Check(name="top1_agreement", passed=True, value=0.9, limit=0.8),
+)
+
+
+def beforehand(name: str, *, finished: Any = lambda job: False, force: bool = False) -> None:
+    plan = load_plan(name)
+    runner._check_beforehand(plan, plan.jobs, finished, force)
+
+
+def test_what_cannot_be_made_here_is_said_before_the_first_job(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: SimpleNamespace(total=24e9))
+    monkeypatch.setattr(runner.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
+    with pytest.raises(
+        SetupError, match=r"exports cannot be made here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
+    ) as error:
+        beforehand("phi")
+    assert "take them out of the recipe's targets; or --keep-going" in str(error.value)
+    assert "export-vitisai" not in error.value.message  # no machine of this platform can: left out, and named
+    with pytest.raises(SetupError, match=r"environment openvino-build has not been created.*env create openvino-build"):
+        beforehand("phi", force=True)
+    beforehand("phi", finished=lambda job: True)
+    beforehand("tiny-phi")
+
+
+def test_a_target_that_no_machine_of_this_platform_can_build_is_left_out(project: Path) -> None:
+    jobs = {job.id: job for job in load_plan("llama").jobs}
+    outcome = runner._left_out(jobs["export-vitisai-npu-int4"])
+    assert outcome is not None and outcome.state == "left out" and "AMD" in str(outcome.error)
+    assert runner._left_out(jobs["export-openvino-cpu-int4"]) is None and runner._left_out(jobs["finetune"]) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "here", "limits", "verified"),
+    [
+        ("native", "native", "", True),
+        ("structure", "cpu-copy", "", False),  # an environment came since
+        ("native", "structure", "", True),  # and one that went takes nothing away
+        ("native", "native", "limits: {max_kl_divergence: 0.01}\n", False),  # another limit: it is judged again
+    ],
+)
+def test_when_an_artifact_is_verified_again(
+    held: str, here: str, limits: str, verified: bool, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    recipe.write_text(recipe.read_text() + limits)
+    plan = load_plan("tiny-phi")
+    monkeypatch.setattr(make, "place_of", lambda target: Place(how=here, interpreter=None))  # type: ignore[arg-type]
+    manifest: Any = SimpleNamespace(verified=held, checks=CHECKED)
+    assert make.is_verified(plan, plan.job("export-cpu-int4"), manifest) is verified
+    assert make.is_verified(plan, plan.job("merge"), manifest)
+
+
+def test_the_key_holds_what_comes_after_olive(project: Path) -> None:
+    plan = load_plan("llama")
+    job = plan.job("export-openvino-npu-int4")
+    workflow = next(found for found in render_all(plan) if found.job_id == job.id)
+    assert job.target is not None
+    longer = job.target.model_copy(update={"provider_options": {"NPU": {"NPUW_LLM_MAX_PROMPT_LEN": 2048}}})
+    keys = {runner.job_key(plan, workflow, "parent", "base", target) for target in (job.target, longer, None)}
+    assert len(keys) == 3
+
+
+def test_an_own_target_of_an_unknown_environment(project: Path) -> None:
+    (project / "recipes" / "targets").mkdir()
+    shipped = Path(make.__file__).parents[1] / "catalog" / "targets" / "cpu.yaml"
+    own = shipped.read_text().replace("target: cpu", "target: mine").replace("environment: cpu", "environment: mien")
+    (project / "recipes" / "targets" / "mine.yaml").write_text(own)
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    recipe.write_text(recipe.read_text().replace("cuda-int4]", "mine-int4]"))
+    with pytest.raises(UsageError, match="'mien' is no environment"):
+        load_plan("tiny-phi")
