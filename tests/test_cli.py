@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -27,7 +29,8 @@ def test_help_imports_nothing_heavy(project: Path) -> None:
 
 def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
     plan = json.loads(olivepress("plan", "phi", "--json").stdout)
-    assert [job["id"] for job in plan["jobs"]] == ["finetune", "merge", "export-cpu-int4", "export-cuda-int4"]
+    ids = [job["id"] for job in plan["jobs"]]
+    assert ids[:2] == ["finetune", "merge"] and {"export-cpu-int4", "export-qnn-npu-w4a16"} <= set(ids[2:])
     assert set(json.loads(olivepress("recipes", "--json").stdout)["recipes"]) >= {"phi", "llama", "qwen", "tiny-phi"}
 
 
@@ -37,8 +40,8 @@ def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: 
     assert done.returncode == 0, done.stderr
     assert "linted against the installed Olive" in done.stdout and f"next: make run MODEL={model}" in done.stdout
     written = sorted(path.name for path in (project / "olive_configs" / model).iterdir())
-    assert written == ["export-cpu-int4.yaml", "export-cuda-int4.yaml", "finetune.yaml", "merge.yaml",
-                       "olivepress_shim.py"]  # fmt: skip
+    golden = {path.name for path in (ROOT / "olive_configs" / model).glob("*.*")}
+    assert set(written) == golden and len(golden) > 30
     assert olivepress("render", model, "--check").returncode == 0
     (project / "olive_configs" / model / "merge.yaml").write_text("edited: by hand\n")
     stale = olivepress("render", model, "--check")

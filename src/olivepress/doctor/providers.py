@@ -88,6 +88,6 @@ def _again(provider: str, one: Environment) -> str:
     """The package that brings the provider once more, where this Python is its environment; else that environment."""
     if not satisfied_here(one):
         return f"olivepress env create {one.name}"
-    mine = canonical(PLUGINS[provider]) if provider in PLUGINS else None
-    packages = [pin for pin in one.packages if canonical(pin.partition("==")[0].partition("[")[0]) == mine]
-    return f"pip install --force-reinstall --no-deps {(packages or one.packages)[0]}"
+    module = canonical(one.plugins.get(provider, "onnxruntime"))
+    package = next((pin for pin in one.packages if pin.startswith(module)), one.packages[0])
+    return f"pip install --force-reinstall --no-deps {package}"
