@@ -217,3 +217,12 @@ def test_the_cpu_environment_is_created_and_redone(project: Path) -> None:
     assert "phi" in json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["recipes"]
     told.clear()
     assert environment_setup.create("cpu", tell=lambda what, done, total: told.append(what)) == python and not told
+
+
+def test_cuda_is_the_last_runtime_that_its_genai_can_load() -> None:
+    """genai-cuda 0.14.1 puts no upper bound on onnxruntime-gpu, and from 1.27 on that is CUDA 13."""
+    cuda = environment("cuda")
+    assert cuda.platforms
+    for platform in cuda.platforms:
+        lock = read_lock(locks(cuda, platform)[0][0])
+        assert lock["onnxruntime-gpu"] == "1.26.0" and lock["onnxruntime-genai-cuda"] == "0.14.1"
