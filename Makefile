@@ -1,4 +1,5 @@
-# olivepress: every target installs what it needs. MODEL= a recipe, family, Hub id or directory; DATA= your data.
+# olivepress: every target installs what it needs. MODEL= a recipe, family, Hub id or directory; DATA= your data;
+# OPTIONS= for run, such as --keep-going.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,7 +57,7 @@ rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights
 	@$(BIN)/olivepress rehearse "$(MODEL)"
 
 run: $(STAMP) ## run every job of MODEL that is not finished
-	@$(BIN)/olivepress run "$(MODEL)" $(DATA_OPTION)
+	@$(BIN)/olivepress run "$(MODEL)" $(DATA_OPTION) $(OPTIONS)
 
 bench: $(STAMP) ## measure the artifacts of MODEL on this machine
 	@$(BIN)/olivepress bench "$(MODEL)" $(DATA_OPTION)
