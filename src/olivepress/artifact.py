@@ -19,12 +19,16 @@ __all__ = [
     "FileHash",
     "Manifest",
     "Resources",
+    "Verified",
     "artifact_hash",
     "hash_file",
     "hash_files",
     "read_manifest",
     "write_manifest",
 ]
+
+Verified = Literal["native", "emulated", "cpu-copy", "structure"]
+"""How far an export was verified, strongest first; docs/targets.md says what each means."""
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -82,7 +86,7 @@ class Manifest(Record):
     versions: dict[str, str]
     seed: int
     git_commit: str | None
-    verified: Literal["native", "emulated", "cpu-copy", "structure"]
+    verified: Verified
     checks: tuple[Check, ...]
     resources: Resources
     created_at: str

@@ -28,7 +28,7 @@ from olivepress.environments import (
     read_lock,
 )
 from olivepress.errors import SetupError
-from olivepress.process import die_with_parent, exclusive
+from olivepress.process import BEFORE_EXEC, exclusive
 
 __all__ = ["Tell", "create", "remove"]
 
@@ -180,7 +180,7 @@ def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[s
         log.open("a", encoding="utf-8") as file,
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ,
-            text=True, encoding="utf-8", errors="replace", preexec_fn=die_with_parent if os.name == "posix" else None,
+            text=True, encoding="utf-8", errors="replace", preexec_fn=BEFORE_EXEC,
         ) as child,
     ):  # fmt: skip
         assert child.stdout is not None

@@ -19,20 +19,23 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["PROGRESS_VARIABLE", "die_with_parent", "exclusive", "report_progress"]
+__all__ = ["BEFORE_EXEC", "PROGRESS_VARIABLE", "exclusive", "report_progress"]
 
 PROGRESS_VARIABLE = "OLIVEPRESS_PROGRESS"  # names the file that the parent watches
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """For ``preexec_fn``: kill -9 of olivepress must not leave a child behind that writes into the next run.
+def _die_with_parent() -> None:
+    """Kill -9 of olivepress must not leave a child behind that writes into the next run.
 
     Linux only; elsewhere a child outlives a killed parent.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+# For ``preexec_fn`` of every child. Windows refuses any.
+BEFORE_EXEC = _die_with_parent if sys.platform == "linux" else None
 
 
 def report_progress(done: int, total: int, **facts: Any) -> None:

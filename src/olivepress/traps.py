@@ -99,16 +99,12 @@ def _context_binary(key: str, settings: Mapping[str, Any], soc_models: Mapping[s
 def _openvino(passes: Passes) -> Found:
     for key, settings in _of(passes, "OpenVINOOptimumConversion"):
         if settings.get("extra_args", {}).get("task") != "text-generation-with-past":
-            yield (
-                f"{key}.extra_args.task",
-                "not inferred, and without a cache it answers slowly; " + ("write text-generation-with-past"),
-            )
+            message = "not inferred, and without a cache it answers slowly; write text-generation-with-past"
+            yield f"{key}.extra_args.task", message
         quantized = settings.get("ov_quant_config", {})
         if quantized.get("group_size", -1) > 0 and not quantized.get("group_size_fallback"):
-            yield (
-                f"{key}.ov_quant_config",
-                "a layer that the group size does not divide ends it; " + ("add group_size_fallback: adjust"),
-            )
+            message = "a layer that the group size does not divide ends it; add group_size_fallback: adjust"
+            yield f"{key}.ov_quant_config", message
     for key, settings in _of(passes, "OpenVINOIoUpdate", "OpenVINOEncapsulation"):
         yield f"{key}.type", f"{settings['type']} renames the model so that openvino-genai finds none; remove it"
     for key, settings in _of(passes, "OnnxStaticQuantization"):

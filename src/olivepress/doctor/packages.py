@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from olivepress.environments import ONNX_RUNTIMES, environments, satisfied_here
+from olivepress.environments import ONNX_RUNTIMES, canonical, environments, satisfied_here
 
-__all__ = ["Folder", "Packages", "expected_versions", "normalize", "read_packages"]
+__all__ = ["Folder", "Packages", "expected_versions", "read_packages"]
 
 # Folders that more than one distribution ships: onnxruntime, -gpu, -openvino, …; onnxruntime-genai, -cuda, …
 SHARED = ("onnxruntime", "onnxruntime_genai")
@@ -54,7 +54,7 @@ def expected_versions() -> dict[str, str]:
     except metadata.PackageNotFoundError:
         requirements = []
     found = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([\w.!+-]+)", requirement) for requirement in requirements)
-    extras = {normalize(match[1]): match[2] for match in found if match}
+    extras = {canonical(match[1]): match[2] for match in found if match}
     mine = [one for one in environments().values() if satisfied_here(one)]
     if not mine:
         return extras
@@ -72,17 +72,12 @@ def read_packages(path: Sequence[str] | None = None) -> Packages:
         name = distribution.metadata["Name"]
         if not name:  # a dist-info folder that an interrupted pip left
             continue
-        versions.setdefault(normalize(name), distribution.version)
+        versions.setdefault(canonical(name), distribution.version)
         records.append(
-            (normalize(name), Path(str(distribution.locate_file(""))), distribution.read_text("RECORD") or "")
+            (canonical(name), Path(str(distribution.locate_file(""))), distribution.read_text("RECORD") or "")
         )
     folders = (_folder(Path(place), name, records) for place in dict.fromkeys(places) for name in SHARED)
     return Packages(versions, tuple(folder for folder in folders if folder is not None))
-
-
-def normalize(name: str) -> str:
-    """As packaging.python.org/specifications/name-normalization has it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _folder(place: Path, name: str, records: Iterable[tuple[str, Path, str]]) -> Folder | None:

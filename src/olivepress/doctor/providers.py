@@ -11,7 +11,7 @@ from olivepress.doctor.records import Finding, Hardware
 from olivepress.environments import Environment, canonical, environments, satisfied_here
 from olivepress.errors import OlivepressError
 from olivepress.measure.child import run_child
-from olivepress.measure.elsewhere import try_provider
+from olivepress.measure.elsewhere import PROBE_LIMIT_S, try_provider
 from olivepress.measure.plugins import PLUGINS
 from olivepress.measure.probe import ProviderProbe, plain_reason
 
@@ -19,7 +19,6 @@ __all__ = ["provider_findings", "try_import", "try_providers"]
 
 VULKAN = "apt-get install mesa-vulkan-drivers  (Mesa 25 or later; on Debian 12 with -t bookworm-backports)"
 NO_GPU = "install NVIDIA's driver until nvidia-smi lists the GPU; without a GPU: olivepress env create cpu"
-LIMIT_S = 180.0  # TensorRT builds an engine before it runs
 Tell = Callable[[str], None]
 
 SAYS = {
@@ -34,7 +33,7 @@ SAYS = {
 def try_import(module: str) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a child can import it, its version or why not, and the providers that it lists."""
     try:
-        found = run_child("probe", {"module": module}, timeout_s=LIMIT_S)
+        found = run_child("probe", {"module": module}, timeout_s=PROBE_LIMIT_S)
     except OlivepressError as error:
         return False, plain_reason(error.message), ()
     return True, found["version"], tuple(found["providers"])

@@ -11,9 +11,6 @@ from olivepress.doctor.records import Finding
 __all__ = [
     "NAMED",
     "ImportProbe",
-    "build_command",
-    "builder_works",
-    "genai_command",
     "import_findings",
     "package_findings",
 ]
@@ -71,23 +68,23 @@ def import_findings(packages: Packages, imports: Mapping[str, ImportProbe]) -> I
             yield Finding(level="problem", what="no requests", detail=detail, fix="pip install 'requests>=2.32'")
         elif module not in damaged:
             again = f"pip install --force-reinstall --no-deps {_pinned(installed[0], packages)}" if installed else RUN
-            fix = build_command(packages) if module == "olive" else again
+            fix = _build_command(packages) if module == "olive" else again
             yield Finding(level="problem", what=f"{module} broken", detail=f"it cannot be imported: {told}", fix=fix)
 
 
-def builder_works(packages: Packages) -> bool:
+def _builder_works(packages: Packages) -> bool:
     """Whether the installed onnxruntime-genai has a builder that Olive 0.13's ModelBuilder pass can drive."""
     found = _genai(packages)
     return found is not None and _parts(packages.versions[found]) < (0, 15)
 
 
-def build_command(packages: Packages) -> str:
+def _build_command(packages: Packages) -> str:
     """How to get Olive: it brings the plain onnxruntime, which must not lie over another provider's."""
     own = "python -m venv .venv-build && .venv-build/bin/pip install 'olivepress[build]'"
     return BUILD if _plain_runtime(packages) else own
 
 
-def genai_command(packages: Packages) -> str:
+def _genai_command(packages: Packages) -> str:
     """How to get onnxruntime-genai without the plain onnxruntime where another provider's is installed."""
     return RUN if _plain_runtime(packages) else f"pip install --no-deps onnxruntime-genai=={GENAI_VERSION}"
 
@@ -98,9 +95,9 @@ def _plain_runtime(packages: Packages) -> bool:
 
 def _absent(module: str, packages: Packages) -> Finding:
     costs = {
-        "olive": ("no Olive", "nothing can be fine-tuned or built here", build_command(packages)),
+        "olive": ("no Olive", "nothing can be fine-tuned or built here", _build_command(packages)),
         "onnxruntime": ("no ONNX Runtime", "nothing can be measured here; reports can be compared", RUN),
-        "onnxruntime_genai": ("no genai", "no exported model can be opened here", genai_command(packages)),
+        "onnxruntime_genai": ("no genai", "no exported model can be opened here", _genai_command(packages)),
     }
     what, detail, fix = costs[module]
     return Finding(level="note", what=what, detail=detail, fix=fix)
@@ -108,7 +105,7 @@ def _absent(module: str, packages: Packages) -> Finding:
 
 def _genai_too_new(packages: Packages, expected: Mapping[str, str]) -> Iterator[Finding]:
     name = _genai(packages)
-    if name is None or not packages.has("olive-ai") or builder_works(packages):
+    if name is None or not packages.has("olive-ai") or _builder_works(packages):
         return
     version = packages.versions[name]
     says = (

@@ -23,7 +23,7 @@ import olivepress.errors as tree
 from olivepress.errors import JobError, OlivepressError
 from olivepress.measure.ceiling import ceiling_environment
 from olivepress.measure.machine import peak_rss_bytes
-from olivepress.process import die_with_parent
+from olivepress.process import BEFORE_EXEC
 
 __all__ = ["TASKS", "main", "run_child"]
 
@@ -297,7 +297,7 @@ def _start(task: str, spec: Spec, stderr: IO[str], interpreter: Path | None) -> 
         encoding="utf-8",
         errors="replace",
         env=_environment() | ({} if task != "ceiling" else ceiling_environment(spec["threads"])),
-        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # Windows refuses any
+        preexec_fn=BEFORE_EXEC,
     )
 
 

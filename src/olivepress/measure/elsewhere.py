@@ -11,9 +11,9 @@ from olivepress.measure.machine import Machine, fingerprint
 from olivepress.measure.plugins import PLUGINS
 from olivepress.measure.probe import ProviderProbe, plain_reason
 
-__all__ = ["machine_of", "openvino_devices_of", "try_provider"]
+__all__ = ["PROBE_LIMIT_S", "machine_of", "openvino_devices_of", "try_provider"]
 
-_LIMIT_S = 180.0  # TensorRT builds an engine before it runs
+PROBE_LIMIT_S = 180.0  # TensorRT builds an engine before it runs
 
 
 @cache
@@ -30,7 +30,7 @@ def try_provider(interpreter: Path | None, provider: str, *, plugin: bool = True
     tell."""
     spec = {"provider": provider, "plugin": PLUGINS.get(provider) if plugin else None}
     try:
-        found = run_child("probe", spec, interpreter=interpreter, timeout_s=_LIMIT_S)
+        found = run_child("probe", spec, interpreter=interpreter, timeout_s=PROBE_LIMIT_S)
     except OlivepressError as error:
         return ProviderProbe(provider=provider, state="crashed", detail=plain_reason(error.message))
     return ProviderProbe.model_validate({name: found[name] for name in ProviderProbe.model_fields})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ __all__ = [
     "first_divergence",
     "kl_top",
     "log_softmax",
+    "questions",
     "read_reference",
 ]
 
@@ -37,6 +39,8 @@ FIDELITY_METRICS = (
     "top1_agreement",
     "first_divergence",
 )
+
+Tokens = TypeVar("Tokens", bound=Any)  # a list of ids, or an array of them
 
 REFERENCE_FORMAT = 3  # of reference.npz; a merge of an older one is made again
 
@@ -100,14 +104,18 @@ def read_reference(folder: Path) -> Reference:
     return reference
 
 
+def questions(prompts: Sequence[Tokens], starts: Sequence[int]) -> list[Tokens]:
+    """Each prompt up to its answer, where it is known to start inside: what the parent answers for ``greedy``."""
+    return [ids[: start + 1] for ids, start in zip(prompts, starts, strict=True) if 0 < start < len(ids)]
+
+
 def _greedy(prompts: list[np.ndarray], data: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """(prompt up to its answer, the parent's answer) for the first prompts that have a start."""
-    questions = [ids[: at + 1] for ids, at in zip(prompts, data["starts"].tolist(), strict=True) if 0 < at < len(ids)]
-    lengths = data["greedy_lengths"]
+    asked, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"]
     answers = np.split(data["greedy_ids"], np.cumsum(lengths)[:-1]) if len(lengths) else []
-    if int(lengths.sum()) != len(data["greedy_ids"]) or len(answers) > len(questions):
+    if int(lengths.sum()) != len(data["greedy_ids"]) or len(answers) > len(asked):
         raise ValueError("its greedy answers do not belong to its prompts")
-    return tuple(zip(questions, answers, strict=False))
+    return tuple(zip(asked, answers, strict=False))
 
 
 def fidelity(

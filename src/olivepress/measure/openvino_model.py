@@ -71,6 +71,7 @@ def device_text(device: str, properties: Mapping[str, Any]) -> str:
 
 
 def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
+    """(device, properties) of the folder's ``openvino_device.json``; JobError when olivepress wrote none such."""
     path = model_dir / DEVICE_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

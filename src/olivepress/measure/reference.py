@@ -17,7 +17,7 @@ from olivepress.catalog import count_parameters
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
-from olivepress.measure.fidelity import REFERENCE_FORMAT
+from olivepress.measure.fidelity import REFERENCE_FORMAT, questions
 from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_prompt
 from olivepress.measure.task_metrics import Example
 
@@ -233,8 +233,8 @@ def _write_all(
 
 def _greedy(model: Any, model_dir: Path, token_ids: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[int]]:
     """What the parent itself answers to the first prompts whose answers' starts are known."""
-    prompts = [ids[: start + 1] for ids, start in zip(token_ids, starts, strict=True) if 0 < start < len(ids)]
-    found = dict(_answers(model, model_dir, prompts[:GREEDY_PROMPTS], GREEDY_TOKENS, GREEDY_PROMPTS, None))
+    prompts = questions(token_ids, starts)[:GREEDY_PROMPTS]
+    found = dict(_answers(model, model_dir, prompts, GREEDY_TOKENS, GREEDY_PROMPTS, None))
     return [found[index] for index in sorted(found)]
 
 

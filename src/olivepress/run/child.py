@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from olivepress.errors import JobError
-from olivepress.process import PROGRESS_VARIABLE, die_with_parent
+from olivepress.process import BEFORE_EXEC, PROGRESS_VARIABLE
 
 __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
 
@@ -84,7 +84,7 @@ def run_child(
             stderr=subprocess.STDOUT,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=BEFORE_EXEC,
         )
         try:
             while child.poll() is None:

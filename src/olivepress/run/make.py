@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from olivepress.artifact import Check, FileHash, Manifest, Resources, artifact_hash, hash_files, write_manifest
+from olivepress.artifact import (
+    Check,
+    FileHash,
+    Manifest,
+    Resources,
+    Verified,
+    artifact_hash,
+    hash_files,
+    write_manifest,
+)
 from olivepress.environments import interpreter
 from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
@@ -22,7 +31,7 @@ from olivepress.plan import Job, Plan
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
 from olivepress.run.tidy import base_name, clear, remove, tidy, training_record
 from olivepress.run.verify import VerifySpec
-from olivepress.run.verify_export import STRENGTH, ExportSpec, Verified
+from olivepress.run.verify_export import STRENGTH, ExportSpec
 from olivepress.run.where import Place, place_of
 from olivepress.workflow import Workflow
 

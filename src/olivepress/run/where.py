@@ -6,12 +6,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from olivepress.artifact import Verified
 from olivepress.catalog import Target
 from olivepress.environments import interpreter
 from olivepress.errors import SetupError
 from olivepress.measure.elsewhere import openvino_devices_of, try_provider
 from olivepress.measure.plugins import QNN, is_emulated
-from olivepress.run.verify_export import Verified
 
 __all__ = ["Place", "place_of"]
 

@@ -7,41 +7,35 @@ MatMulNBits or GroupQueryAttention. The copy answers "is the graph right and wha
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from olivepress.measure.fallback import cpu_copy
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["narrow_types", "neutral_config", "wide_copy"]
+__all__ = ["wide_copy"]
 
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16  # TensorProto.DataType
-NARROW = {FLOAT16: "float16", BFLOAT16: "bfloat16"}
-
-
-def narrow_types(model_dir: Path) -> frozenset[str]:
-    """Which of float16 and bfloat16 the weights of ``model_dir/model.onnx`` have; reads no weights."""
-    import onnx
-
-    graph = onnx.load(str(model_dir / "model.onnx"), load_external_data=False).graph
-    return frozenset(NARROW[tensor.data_type] for tensor in graph.initializer if tensor.data_type in NARROW)
+NARROW = (FLOAT16, BFLOAT16)
 
 
 def wide_copy(model_dir: Path, folder: Path) -> Path:
     """Write to ``folder`` a copy of the genai model whose every 16-bit float is a float32, with no provider asked for.
 
     Takes twice the space of the 16-bit weights, and the memory of the whole model. ``folder`` is replaced.
+    JobError as ``cpu_copy``.
     """
     import onnx
 
     model = onnx.load(str(model_dir / "model.onnx"))
     _widen_graph(model.graph)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    cpu_copy(model_dir, folder)
+    for name in ("model.onnx", "model.onnx.data"):  # links to the narrow ones
+        (folder / name).unlink(missing_ok=True)
     onnx.save(
         model,
         str(folder / "model.onnx"),
@@ -50,19 +44,7 @@ def wide_copy(model_dir: Path, folder: Path) -> Path:
         location="model.onnx.data",
         size_threshold=1024,
     )
-    for path in model_dir.iterdir():
-        if path.is_file() and path.name not in ("model.onnx", "model.onnx.data", "genai_config.json"):
-            (folder / path.name).symlink_to(path.resolve())
-    config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
-    (folder / "genai_config.json").write_text(json.dumps(neutral_config(config)), encoding="utf-8")
     return folder
-
-
-def neutral_config(config: Any) -> Any:
-    """The same genai configuration with every ``provider_options`` list empty: genai then takes the CPU."""
-    if isinstance(config, dict):
-        return {key: [] if key == "provider_options" else neutral_config(value) for key, value in config.items()}
-    return [neutral_config(value) for value in config] if isinstance(config, list) else config
 
 
 def _widen_graph(graph: onnx.GraphProto) -> None:
