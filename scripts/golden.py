@@ -8,14 +8,14 @@ from pathlib import Path
 from olivepress.pipeline import load_plan, render_files, write_workflows
 from olivepress.workflow import CONFIGS
 
-GOLDEN = ("tiny-phi", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
+GOLDEN = ("tiny-phi", "tiny-tasks", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
 
 
 def main(arguments: list[str]) -> int:
     """0 when all is up to date or was written, 1 naming the first file that is not."""
     checked = 0
-    for name in GOLDEN:
-        plan = load_plan(name)
+    for plan in (one for name in GOLDEN for one in load_plan(name).all):
+        name = plan.recipe.name
         if "--check" not in arguments:
             write_workflows(plan)
             continue

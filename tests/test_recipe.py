@@ -11,6 +11,26 @@ from olivepress.errors import RecipeError
 from olivepress.recipe import json_schema, load_recipe
 
 GOOD = "name: mine\nmodel: {path: some/model}\ndata: {demo: short-qa}\ntargets: [cpu-int4]\n"
+MULTI = """\
+name: mine
+model: {path: some/model}
+adapter_mode: multi
+adapters:
+  tone: {data: {demo: phrase-tone}, finetune: {r: 4}}
+  qa: {data: {demo: short-qa}, task: answers}
+finetune: {r: 8, learning_rate: 1.0e-3}
+targets: [cpu-int4]
+"""
+
+
+def test_each_adapter_is_a_recipe_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(MULTI)
+    members = load_recipe(path).members()
+    assert [member.name for member in members.values()] == ["mine.tone", "mine.qa"]
+    assert [(m.finetune.r, m.finetune.learning_rate) for m in members.values()] == [(4, 1e-3), (8, 1e-3)]
+    assert {m.adapter_mode for m in members.values()} == {"merge"} and members["qa"].description == "answers"
+    assert members["tone"].data is not None and members["tone"].data.demo == "phrase-tone"
 
 
 def test_defaults(tmp_path: Path) -> None:
@@ -33,7 +53,12 @@ def test_defaults(tmp_path: Path) -> None:
         (GOOD + "tragets: [x]\n", 5, "did you mean 'targets'?"),
         (GOOD.replace("demo: short-qa", "demos: short-qa"), 3, "did you mean 'demo'?"),
         (GOOD.replace("demo: short-qa", "demo: short-qa, source: x"), 3, "exactly one of the keys"),
-        (GOOD + "adapter_mode: multi\n", 5, "expected 'merge'"),
+        (GOOD + "adapter_mode: multi\n", 1, "expected with adapter_mode multi the key 'adapters'"),
+        (GOOD.replace("data: {demo: short-qa}\n", ""), 1, "expected the key 'data'"),
+        (GOOD + "adapters: {a: {data: {demo: short-qa}}}\n", 1, "expected adapter_mode: multi"),
+        (MULTI.replace("r: 4", "rr: 4"), 5, "unknown key 'adapters.tone.finetune.rr'; did you mean 'r'?"),
+        (MULTI.replace("r: 4", "r: 0"), 5, "'adapters.tone.finetune.r' is 0, expected greater than"),
+        (MULTI.replace("tone:", "to/ne:"), 5, "should match pattern"),
         (GOOD.replace("name: mine", "name: ../up"), 1, "expected String should match"),
         (GOOD + "a: \x00\n", 1, "not valid YAML"),
         ("a: &x [*x]\n", 1, "refers to itself"),

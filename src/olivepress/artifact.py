@@ -63,7 +63,7 @@ class Manifest(Record):
     schema_version: Literal[1] = 1
     recipe: str
     job: str
-    kind: Literal["finetune", "merge", "export"]
+    kind: Literal["finetune", "merge", "export", "package"]
     key: str
     """Hash of workflow, dataset, parent artifact and package versions: a job with the same key need not run again."""
     family: str

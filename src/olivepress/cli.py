@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olivepress.adapter_commands import adapters
 from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from olivepress.plan import Plan
     from olivepress.run import JobOutcome
 
@@ -29,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(env, name="env")
+app.add_typer(adapters, name="adapters")
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A recipe's path or name, a family, a Hub id or a model directory.")
@@ -76,7 +80,7 @@ def recipes(as_json: JsonOption = False) -> None:
 @app.command()
 def plan(model: ModelArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Print the jobs of a recipe, what each needs and what it waits for."""
-    _print_plan(_plan(model, data), as_json)
+    _print_plans(_plan(model, data), as_json)
 
 
 @app.command()
@@ -84,12 +88,12 @@ def prepare(model: ModelArgument, data: DataOption = None) -> None:
     """Write the dataset that the recipe's workflows read."""
     from olivepress import pipeline
 
-    made = _plan(model, data)
-    directory = pipeline.prepare(made)
-    rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
-    print(f"{directory}: {rows}")
-    for reason, count in made.dataset.dropped.items():
-        print(f"  left out: {count} x {reason}")
+    for made in _plan(model, data).all:
+        directory = pipeline.prepare(made)
+        rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
+        print(f"{directory}: {rows}")
+        for reason, count in made.dataset.dropped.items():
+            print(f"  left out: {count} x {reason}")
 
 
 @app.command()
@@ -105,21 +109,25 @@ def render(
     from olivepress.lint import olive_installed
 
     made = _plan(model, data)
-    files = pipeline.render_files(made)
+    files = {path: text for one in made.all for path, text in pipeline.render_files(one).items()}
     if check:
         stale = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
         if stale:
             raise LintError(f"{stale[0]} is not what its recipe renders", next_step=f"olivepress render {model}")
         print(f"{len(files)} files are what recipe {made.recipe.name} renders")
         return
-    pipeline.prepare(made)
-    pipeline.write_workflows(made)
-    findings = pipeline.lint_plan(made)
-    _print_plan(made, as_json)
+    findings = []
+    for one in made.all:
+        pipeline.prepare(one)
+        pipeline.write_workflows(one)
+        findings += pipeline.lint_plan(one)
+    _print_plans(made, as_json)
     if as_json:
         return
     done = "linted against the installed Olive" if olive_installed() else "Olive is not installed: only files checked"
-    print(f"{len(made.jobs)} workflows in {next(iter(files)).parent}, {done}; {len(findings)} inputs pending")
+    jobs = sum(len(one.jobs) for one in made.all)
+    places = ", ".join(dict.fromkeys(str(path.parent) for path in files))
+    print(f"{jobs} workflows in {places}, {done}; {len(findings)} inputs pending")
     print(f"next: make run MODEL={model}" + (f" DATA={data}" if data else ""))
 
 
@@ -155,13 +163,13 @@ def run(
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
-        print(json.dumps([_outcome(outcome) for outcome in outcomes], indent=2))
+        print(json.dumps([_outcome(outcome) for _, outcome in outcomes], indent=2))
     else:
-        for outcome in outcomes:
+        for one, outcome in outcomes:
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
-            where = made.output_dir(made.job(outcome.job)) if outcome.manifest else outcome.job
+            where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
-    failed = [outcome.error for outcome in outcomes if outcome.state == "failed" and outcome.error]
+    failed = [outcome.error for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
     if failed:
         raise failed[0]
 
@@ -322,6 +330,7 @@ def bundle(
     from olivepress.bundle import bundle_artifact, bundle_plan
     from olivepress.console import ConsoleReporter
     from olivepress.device_reports import prepared_dataset
+    from olivepress.plan import data_of
 
     is_artifact = _is_artifact(Path(target))
     if is_artifact and job:
@@ -332,7 +341,9 @@ def bundle(
             directory = Path(data) if data else prepared_dataset(Path(target))
             made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, tell=tell)]
         else:
-            made = bundle_plan(_plan(target, data), only=job or (), ids_only=ids_only, out=out, tell=tell)
+            planned = _plan(target, data)
+            data_of(planned.recipe, "bundle")
+            made = bundle_plan(planned, only=job or (), ids_only=ids_only, out=out, tell=tell)
     if as_json:
         print(json.dumps([{"path": str(one.path), "job": one.job, "sha256": one.sha256} for one in made], indent=2))
         return
@@ -394,10 +405,15 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the device reports of a recipe: a table here, and a page, Markdown and JSON in runs/<recipe>/report/."""
-    from olivepress.device_reports import report_paths
-
     made = _plan(model, data)
-    _print_report(made, report_paths(made), as_json)
+    if not made.members:
+        from olivepress.device_reports import report_paths
+
+        _print_reports([(made, report_paths(made))], as_json)
+        return
+    from olivepress.package_subjects import package_report_paths
+
+    _print_reports([(member, package_report_paths(made, name)) for name, member in made.members.items()], as_json)
 
 
 class _Format(enum.StrEnum):
@@ -495,7 +511,32 @@ def demo(quiet: QuietOption = False) -> None:
     with ConsoleReporter(quiet=quiet) as reporter:
         pipeline.run(made, reporter=reporter)
         paths = _bench(made, reporter, None, None)
-    _print_report(made, paths, False)
+    _print_reports([(made, paths)], False)
+
+
+@app.command()
+def chat(
+    model_dir: Annotated[Path, typer.Argument(metavar="DIR", help="A package, or any exported artifact.")],
+    adapter: Annotated[
+        str | None, typer.Option("--adapter", metavar="NAME", help="Of the package; the base alone when left out.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Answer this and end, instead of asking.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Of each answer, at most.")] = 256,
+    as_json: JsonOption = False,
+) -> None:
+    """Talk to a package with one of its adapters, or to the base: greedy answers, each line a question of its own."""
+    from olivepress.chat import Chat
+
+    talk = Chat(model_dir, adapter=adapter, max_tokens=max_tokens)
+    if prompt is not None:
+        answer = talk.answer(prompt)
+        print(json.dumps({"adapter": talk.adapter, "prompt": prompt, "answer": answer}) if as_json else answer)
+        return
+    if as_json:
+        raise UsageError("--json is for one --prompt", next_step="olivepress chat DIR --prompt TEXT --json")
+    talk.run(sys.stdin, sys.stdout)
 
 
 @app.command()
@@ -555,8 +596,14 @@ def _plan(model: str, data: str | None) -> Plan:
 
 
 def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[Path]:
+    """Measure a recipe; one of several adapters adapter by adapter, the packages beside its merged exports."""
     from olivepress import device_reports
 
+    if made.members:
+        from olivepress.package_subjects import bench_packages
+
+        tell = _teller(reporter)
+        return bench_packages(made, only=job, overrides=overrides or device_reports.Overrides(), tell=tell)
     for name, reason in device_reports.not_measured_here(made).items():
         reporter.console.print(f"{name}: not measured: {reason}", soft_wrap=True)
     return device_reports.bench_plan(
@@ -589,13 +636,21 @@ def _workload(text: str) -> Any:
         raise UsageError(f"--workload {text!r}: expected PxG as 128x128 or datasetx32, at least 1x2") from None
 
 
-def _print_report(made: Plan, paths: list[Path], as_json: bool) -> None:
+def _print_reports(reports: Sequence[tuple[Plan, list[Path]]], as_json: bool) -> None:
+    """One report a plan; of several as JSON a list."""
     from olivepress import pipeline
+    from olivepress.compare import to_json
 
-    document, written = pipeline.report(made, paths)
-    _print_document(document, "json" if as_json else "table")
-    if not as_json:
+    texts = []
+    for made, paths in reports:
+        document, written = pipeline.report(made, paths)
+        if as_json:
+            texts.append(to_json(document))
+            continue
+        _print_document(document, "table")
         print(f"page: {written['html']}")
+    if as_json:
+        sys.stdout.write(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]\n")
 
 
 def _print_document(document: Any, form: str) -> None:
@@ -612,27 +667,40 @@ def _print_document(document: Any, form: str) -> None:
     sys.stdout.write(write(document))
 
 
-def _print_plan(made: Plan, as_json: bool) -> None:
+def _print_plans(made: Plan, as_json: bool) -> None:
+    if as_json:
+        found = [_plan_record(one) for one in made.all]
+        print(json.dumps(found if made.members else found[0], indent=2))
+        return
+    for one in made.all:
+        _print_plan(one)
+
+
+def _plan_record(made: Plan) -> dict[str, Any]:
     from olivepress.plan import need
 
     needs = {job.id: need(made, job) for job in made.jobs}
-    if as_json:
-        jobs = [
-            {
-                "id": job.id,
-                "kind": job.kind,
-                "parent": job.parent,
-                "target": job.target.target if job.target else None,
-                "output_dir": str(made.output_dir(job)),
-                "memory_bytes": needs[job.id].memory_bytes,
-                "disk_bytes": needs[job.id].disk_bytes,
-                "time_class": needs[job.id].time_class,
-            }
-            for job in made.jobs
-        ]
-        dataset = {"name": made.dataset.name, "version": made.dataset.version}
-        print(json.dumps({"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs}, indent=2))
-        return
+    jobs = [
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "parent": job.parent,
+            "target": job.target.target if job.target else None,
+            "output_dir": str(made.output_dir(job)),
+            "memory_bytes": needs[job.id].memory_bytes,
+            "disk_bytes": needs[job.id].disk_bytes,
+            "time_class": needs[job.id].time_class,
+        }
+        for job in made.jobs
+    ]
+    dataset = {"name": made.dataset.name, "version": made.dataset.version}
+    return {"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs}
+
+
+def _print_plan(made: Plan) -> None:
+    from olivepress.plan import need
+
+    needs = {job.id: need(made, job) for job in made.jobs}
     rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
     kind = "synthetic, " if made.dataset.synthetic else ""
     print(f"recipe {made.recipe.name}: {made.recipe.model.path}, {made.model.facts.parameters / 1e6:,.1f} M parameters")

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from olivepress.artifact import Manifest, read_manifest
@@ -30,6 +31,7 @@ from olivepress.workflow import Workflow, render_all
 __all__ = [
     "RESULTS",
     "Overrides",
+    "base_subject",
     "bench_artifact",
     "bench_plan",
     "not_measured_here",
@@ -38,6 +40,7 @@ __all__ = [
     "read_export",
     "report_paths",
     "settings_of",
+    "spent_of",
     "subjects_of",
     "unfinished",
 ]
@@ -81,21 +84,11 @@ def subjects_of(plan: Plan) -> dict[str, Subject]:
     Only artifacts of this very recipe and dataset. Raises ReportError when there is none, or when files are not those
     that a manifest names: what was measured of them must not go under its hash.
     """
-    from olivepress.run.runner import model_identity
-
     skipped = not_measured_here(plan)
     made = {job.id: read_manifest(plan.output_dir(job), verify=True) for job in plan.jobs if job.id not in skipped}
     if not made:
         raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
-    base = Subject(
-        model_dir=local_directory(plan.model.path, plan.recipe.model.revision),
-        runtime="pytorch",
-        recipe=plan.recipe.name,
-        job="base",
-        artifact_sha256=model_identity(plan),
-        precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
-        random_weights=plan.model.random_weights,
-    )
+    base = base_subject(plan)
     found = {"base": base}
     if plan.recipe.benchmark.few_shot:
         found["few-shot"] = replace(base, job="few-shot", few_shot=plan.recipe.benchmark.few_shot)
@@ -105,6 +98,21 @@ def subjects_of(plan: Plan) -> dict[str, Subject]:
     return found
 
 
+def base_subject(plan: Plan) -> Subject:
+    """The base model as it is, in PyTorch."""
+    from olivepress.run.runner import model_identity
+
+    return Subject(
+        model_dir=local_directory(plan.model.path, plan.recipe.model.revision),
+        runtime="pytorch",
+        recipe=plan.recipe.name,
+        job="base",
+        artifact_sha256=model_identity(plan),
+        precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
+        random_weights=plan.model.random_weights,
+    )
+
+
 def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) -> Subject:
     manifest, directory = made[job.id], plan.output_dir(job)
     tuned = replace(
@@ -112,7 +120,7 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         job=job.id,
         artifact_sha256=manifest.sha256,
         git_commit=manifest.git_commit,
-        spent=_spent(manifest, made),
+        spent=spent_of(manifest, made),
     )
     if job.kind == "finetune":
         return replace(tuned, adapter_dir=directory / "adapter")
@@ -134,7 +142,7 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
     )
 
 
-def _spent(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
+def spent_of(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
     """Seconds and memory of the jobs that led to an artifact, as far as their manifests are here."""
     line = [manifest]
     while (parent := made.get(line[-1].parent or "")) and parent.sha256 == line[-1].parent_sha256:
@@ -182,10 +190,14 @@ def bench_plan(
     *,
     only: str | None = None,
     overrides: Overrides = Overrides(),
+    others: Mapping[str, Subject] = MappingProxyType({}),
     tell: Tell = lambda *_: None,
 ) -> list[Path]:
-    """Measure on this machine; one DeviceReport each. Returns their paths, base first."""
-    subjects = subjects_of(plan)
+    """Measure on this machine, and ``others`` (report name → subject) in the same sitting; one DeviceReport each.
+
+    Returns their paths, base first.
+    """
+    subjects = subjects_of(plan) | dict(others)
     if only is not None and only not in subjects:
         raise UsageError(f"nothing called {only!r} to measure; there is: {', '.join(subjects)}")
     directory = RESULTS / fingerprint().id / plan.recipe.name
@@ -229,7 +241,7 @@ def bench_artifact(
         reference_dir=reference_dir or _reference(directory, made),
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
-        spent=_spent(manifest, made),
+        spent=spent_of(manifest, made),
         min_placed=1.0 if manifest.min_placed is None else manifest.min_placed,
         max_cpu_nodes=manifest.max_cpu_nodes,
         interpreter=place.interpreter if place else None,
@@ -316,12 +328,12 @@ def outcomes_at_home(plan: Plan) -> Outcomes:
     return found
 
 
-def report_paths(plan: Plan) -> list[Path]:
-    """Device reports of this recipe's present artifacts, from every machine.
+def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -> list[Path]:
+    """Device reports of this recipe's present artifacts, and of ``others`` (report name → sha256), from every machine.
 
     A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
     """
-    current = _artifacts(plan)
+    current = _artifacts(plan) | dict(others)
     found = []
     for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
         report = read_report(path)

@@ -7,7 +7,8 @@
     ├── LintError              5   a workflow that the installed Olive would not run as written
     ├── JobError               6   a job failed, or what it made does not hold
     ├── SetupError      7   packages, disk, memory, providers
-    └── ReportError            8   a device report or manifest cannot be believed
+    ├── ReportError            8   a device report or manifest cannot be believed
+    └── AdapterError           9   an adapter that its base does not take, or a package that is not whole
 
 Every message is one line: where, what was expected, what to type next.
 """
@@ -15,6 +16,7 @@ Every message is one line: where, what was expected, what to type next.
 from __future__ import annotations
 
 __all__ = [
+    "AdapterError",
     "DataError",
     "JobError",
     "LintError",
@@ -69,3 +71,7 @@ class SetupError(OlivepressError):
 
 class ReportError(OlivepressError):
     exit_code = 8
+
+
+class AdapterError(OlivepressError):
+    exit_code = 9

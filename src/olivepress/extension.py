@@ -17,8 +17,10 @@ from olive.data.registry import Registry as DataRegistry
 from olive.evaluator.metric_result import MetricResult
 from olive.evaluator.olive_evaluator import OliveEvaluator
 from olive.evaluator.registry import Registry as EvaluatorRegistry
+from olive.passes.onnx.graph_surgeries import ProtoSurgeon
 from transformers.integrations import integration_utils
 
+from olivepress.adapters import add_lora_inputs
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import measure_exported
 from olivepress.measure.dataset import Row, dataset_labels, read_split
@@ -123,6 +125,13 @@ class TrainingMonitor(transformers.TrainerCallback):
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 3)
+
+
+class OlivepressLoraInputs(ProtoSurgeon):
+    """Surgeon of Olive's GraphSurgeries, registered under its name: ``adapters.add_lora_inputs``."""
+
+    def __call__(self, model: Any) -> Any:
+        return add_lora_inputs(model)
 
 
 @EvaluatorRegistry.register("olivepress_evaluator")

@@ -14,7 +14,7 @@ from olivepress.data import build_dataset
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.session import size_on_disk_bytes
 from olivepress.pipeline import run
-from olivepress.plan import Plan, find_recipe, make_plan, resolve_model
+from olivepress.plan import Plan, data_of, find_recipe, make_plan, resolve_model
 from olivepress.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def matrix(model: str, *, reporter: Reporter) -> dict[str, Any]:
     """
     real, own_targets = find_recipe(model)
     recipe = matrix_recipe(real, own_targets)
-    plan = make_plan(recipe, build_dataset(recipe.data), own_targets=own_targets)
-    outcomes = {outcome.job: outcome for outcome in run(plan, reporter=reporter, keep_going=True)}
+    plan = make_plan(recipe, build_dataset(data_of(recipe, "matrix")), own_targets=own_targets)
+    outcomes = {outcome.job: outcome for _, outcome in run(plan, reporter=reporter, keep_going=True)}
     record = {
         "model": real.name,
         "random_weights": plan.model.random_weights,

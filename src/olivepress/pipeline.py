@@ -14,7 +14,7 @@ from olivepress.catalog import targets
 from olivepress.data import build_dataset, write_dataset
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import LintError, RecipeError, SetupError
-from olivepress.plan import EMBEDDED, Plan, find_recipe, make_plan
+from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
 from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ __all__ = [
 def load_plan(model: str, *, data: str | None = None) -> Plan:
     """``MODEL=`` and ``DATA=`` → Plan; nothing is written."""
     recipe, own_targets = find_recipe(model, data=data)
-    return make_plan(recipe, build_dataset(recipe.data), own_targets=own_targets)
+    if recipe.data is not None:
+        return make_plan(recipe, build_dataset(recipe.data), own_targets=own_targets)
+    datasets = {name: build_dataset(adapter.data) for name, adapter in recipe.adapters.items()}
+    return make_package_plan(recipe, datasets, own_targets=own_targets)
 
 
 def prepare(plan: Plan) -> Path:
@@ -130,8 +133,11 @@ def _raise_errors(findings: list[Finding]) -> list[Finding]:
 
 def run(
     plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False, keep_going: bool = False
-) -> list[JobOutcome]:
-    """Prepare, render, lint and run what is not finished; arguments and errors as ``run_plan``."""
+) -> list[tuple[Plan, JobOutcome]]:
+    """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
+
+    ``only`` one job of the plan itself. Everything is linted before anything runs.
+    """
     from olivepress.lint import olive_installed
     from olivepress.run import run_plan
 
@@ -139,10 +145,17 @@ def run(
         plan.job(only)
     if not olive_installed():
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
-    prepare(plan)
-    workflows = write_workflows(plan)
-    lint_plan(plan)
-    return run_plan(plan, workflows, reporter=reporter, only=only, force=force, keep_going=keep_going)
+    plans = plan.all if only is None else (plan,)
+    workflows = []
+    for one in plans:
+        prepare(one)
+        workflows.append(write_workflows(one))
+        lint_plan(one)
+    outcomes: list[tuple[Plan, JobOutcome]] = []
+    for one, rendered in zip(plans, workflows, strict=True):
+        found = run_plan(one, rendered, reporter=reporter, only=only, force=force, keep_going=keep_going)
+        outcomes += [(one, outcome) for outcome in found]
+    return outcomes
 
 
 def report(plan: Plan, paths: Sequence[Path]) -> tuple[Document, dict[str, Path]]:

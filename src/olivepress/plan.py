@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,14 +19,26 @@ from olivepress.catalog import (
     family_of_model_type,
     targets,
 )
-from olivepress.data import Dataset
+from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
-from olivepress.recipe import Recipe, load_recipe, slug
+from olivepress.recipe import Data, Recipe, load_recipe, slug
 from olivepress.rehearse.model import MARKER
 
-__all__ = ["EMBEDDED", "Job", "Need", "Plan", "ResolvedModel", "find_recipe", "make_plan", "need", "resolve_model"]
+__all__ = [
+    "EMBEDDED",
+    "Job",
+    "Need",
+    "Plan",
+    "ResolvedModel",
+    "data_of",
+    "find_recipe",
+    "make_package_plan",
+    "make_plan",
+    "need",
+    "resolve_model",
+]
 
 _EMBEDDED = "embedded:"
 EMBEDDED = f"{_EMBEDDED}tiny-phi"
@@ -47,22 +59,42 @@ class ResolvedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One workflow to run. ``parent`` is the job whose artifact it reads; None reads the base model."""
+    """One workflow to run. ``parent`` is the job whose artifact it reads; None reads the base model.
+
+    A ``package`` is an export of the base model that takes adapters; its parent is the export of the base alone.
+    """
 
     id: str
-    kind: Literal["finetune", "merge", "export"]
+    kind: Literal["finetune", "merge", "export", "package"]
     parent: str | None
     target: Target | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All jobs of a recipe in the order they can run."""
+    """All jobs of a recipe in the order they can run.
+
+    ``members`` are, in a recipe of several adapters, the plan of each (adapter → plan): it trains the adapter, and its
+    merged exports are what the package is held against. They run before the plan's own jobs.
+    """
 
     recipe: Recipe
     model: ResolvedModel
     dataset: Dataset
     jobs: tuple[Job, ...]
+    members: Mapping[str, Plan] = field(default_factory=dict)
+
+    @property
+    def all(self) -> tuple[Plan, ...]:
+        """Its members and itself, in the order they run."""
+        return (*self.members.values(), self)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of a row at most: the recipe's own, or the largest of its members."""
+        if self.recipe.data is not None:
+            return self.recipe.data.max_length
+        return max(plan.max_length for plan in self.members.values())
 
     def job(self, job_id: str) -> Job:
         """The job of that id. Raises UsageError naming the nearest."""
@@ -78,8 +110,41 @@ class Plan:
 
 def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
     """One finetune, one merge, an export per target. Raises RecipeError for a target unknown or not for this family."""
+    model, chosen = resolve_model(recipe), _chosen_targets(recipe, own_targets)
+    jobs = (
+        Job(id="finetune", kind="finetune", parent=None),
+        Job(id="merge", kind="merge", parent="finetune"),
+        *(Job(id=f"export-{target.target}", kind="export", parent="merge", target=target) for target in chosen),
+    )
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
+
+
+def make_package_plan(recipe: Recipe, datasets: Mapping[str, Dataset], *, own_targets: Path | None = None) -> Plan:
+    """For each target the base alone and the package of all adapters; a plan for each adapter beneath.
+
+    ``datasets`` are those of the adapters, by name. Raises RecipeError as ``make_plan``, and for a target whose runtime
+    takes no adapters.
+    """
+    model, chosen = resolve_model(recipe), _chosen_targets(recipe, own_targets)
+    members = {
+        name: make_plan(member, datasets[name], own_targets=own_targets) for name, member in recipe.members().items()
+    }
+    jobs = list[Job]()
+    for target in chosen:
+        if target.no_adapters:
+            raise RecipeError(
+                f"recipe {recipe.name}: target {target.target} takes no adapters: {target.no_adapters}",
+                next_step="remove it from the targets, or adapter_mode: merge",
+            )
+        base = Job(id=f"base-{target.target}", kind="export", parent=None, target=target)
+        jobs += [base, Job(id=f"package-{target.target}", kind="package", parent=base.id, target=target)]
+    dataset = interleave(recipe.name, datasets)
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members)
+
+
+def _chosen_targets(recipe: Recipe, own_targets: Path | None) -> list[Target]:
+    """The recipe's targets. Raises RecipeError for one that is unknown or not for this family."""
     model, known = resolve_model(recipe), targets(own_targets)
-    exports = []
     for name in recipe.targets:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -92,14 +157,9 @@ def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = No
             )
         for used in (known[name].environment, known[name].build_environment):
             environment(used)  # UsageError now, not after the fine-tune
-        exports.append(Job(id=f"export-{name}", kind="export", parent="merge", target=known[name]))
-    _check_soc_model(recipe, [known[name] for name in recipe.targets])
-    jobs = (
-        Job(id="finetune", kind="finetune", parent=None),
-        Job(id="merge", kind="merge", parent="finetune"),
-        *exports,
-    )
-    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
+    chosen = [known[name] for name in recipe.targets]
+    _check_soc_model(recipe, chosen)
+    return chosen
 
 
 def _check_soc_model(recipe: Recipe, chosen: Sequence[Target]) -> None:
@@ -167,11 +227,14 @@ def _family_said(said: str, model: ResolvedModel) -> Family:
 def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | None]:
     """``MODEL=`` → (recipe, directory of the user's own targets).
 
-    ``model`` is a recipe's path or name, a family, a Hub id or a local model directory. ``data`` replaces the
-    recipe's data and its name says so. Raises UsageError listing what is known.
+    ``model`` is a recipe's path or name, ``<recipe>.<adapter>`` for one adapter of a recipe of several, a family, a Hub
+    id or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises UsageError listing
+    what is known.
     """
     path = _recipe_path(model)
-    if path is not None:
+    if path is None and (member := _member(model)) is not None:
+        recipe, own = member, RECIPES / "targets"
+    elif path is not None:
         recipe, own = load_recipe(path), path.parent / "targets"
     else:
         family = _family_of(model)
@@ -183,6 +246,10 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
         changed = {"name": name, "model": {**recipe.model.model_dump(), "path": model}}
         recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
     if data is not None:
+        if recipe.data is None:
+            raise UsageError(
+                f"recipe {recipe.name}: each of its adapters has data of its own", next_step="name them in the recipe"
+            )
         stem = Path(data).stem if Path(data).stem not in ("train", "test", "data") else Path(data).resolve().parent.name
         changed = {
             "name": f"{recipe.name}-{slug(stem)}",
@@ -192,11 +259,32 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     return recipe, own if own.is_dir() else None
 
 
+def data_of(recipe: Recipe, verb: str) -> Data:
+    """The data of a recipe of one adapter. Raises UsageError for a verb that takes no recipe of several."""
+    if recipe.data is None:
+        raise UsageError(
+            f"recipe {recipe.name} packages several adapters",
+            next_step=f"olivepress {verb} {recipe.name}.{next(iter(recipe.adapters))}, one of them",
+        )
+    return recipe.data
+
+
 def _recipe_path(model: str) -> Path | None:
     if model.endswith((".yaml", ".yml")):
         return Path(model)
     named = RECIPES / f"{model}.yaml"
     return named if "/" not in model and named.is_file() else None
+
+
+def _member(model: str) -> Recipe | None:
+    """The recipe of one adapter, of a recipe of several that is named before the dot."""
+    for path in sorted(RECIPES.glob("*.yaml")):
+        if model.startswith(f"{path.stem}."):
+            members = load_recipe(path).members()
+            name = model.removeprefix(f"{path.stem}.")
+            if name in members:
+                return members[name]
+    return None
 
 
 def _family_of(model: str) -> Family:

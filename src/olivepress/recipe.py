@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from olivepress.yaml_document import Record, read_record
 
 __all__ = [
+    "Adapter",
     "Benchmark",
     "Budget",
     "Data",
@@ -75,10 +76,37 @@ class Finetune(Record):
     seed: int = 0
 
 
+if TYPE_CHECKING:
+    FinetuneChanges = Record
+else:
+    # Every key of Finetune, each of them optional.
+    FinetuneChanges = create_model(
+        "FinetuneChanges",
+        __base__=Record,
+        **{
+            name: (
+                Annotated[(field.annotation, *field.metadata)] | None if field.metadata else field.annotation | None,
+                Field(None, description=field.description),
+            )
+            for name, field in Finetune.model_fields.items()
+        },
+    )
+
+
+class Adapter(Record):
+    """One of several adapters for the same base, each trained on its own data."""
+
+    task: str | None = Field(None, description="what it is for, in a few words")
+    data: Data
+    finetune: FinetuneChanges = Field(FinetuneChanges(), description="what differs from the recipe's finetune")
+
+
 class Limits(Record):
-    """What an artifact may lose against its parent before its job fails (nats; KL over all test prompts' tokens)."""
+    """What a quantized artifact may lose against its parent before its job fails, over whole texts of the validation
+    split: nats a token, and the share of positions whose likeliest token is the same."""
 
     max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
+    min_top1_agreement: float | None = Field(None, ge=0, le=1, description="instead of the target's own limit")
 
 
 class Budget(Record):
@@ -144,14 +172,47 @@ class Recipe(Record):
     name: Name
     description: str = ""
     model: Model
-    data: Data
+    data: Data | None = Field(None, description="with adapter_mode merge")
     finetune: Finetune = Finetune()
-    adapter_mode: Literal["merge"] = "merge"
+    adapter_mode: Literal["merge", "multi"] = Field(
+        "merge", description="multi: a package for each target, one base that takes every adapter"
+    )
+    adapters: dict[Name, Adapter] = Field({}, description="with adapter_mode multi: name → data and finetune")
     targets: tuple[str, ...] = Field(min_length=1)
     soc_model: str | None = Field(None, description="Qualcomm's number of the chip, for qnn-npu targets")
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target, or 'all' for every target")
+
+    @model_validator(mode="after")
+    def _adapters_with_multi_only(self) -> Recipe:
+        if self.adapter_mode == "merge":
+            if self.adapters:
+                raise ValueError("adapter_mode: multi with the key 'adapters'")
+            if self.data is None:
+                raise ValueError("the key 'data'")
+            return self
+        if self.data is not None or not self.adapters:
+            raise ValueError("with adapter_mode multi the key 'adapters', each with its own data, and no key 'data'")
+        for name, recipe in self.members().items():
+            if recipe.finetune.method not in ("lora", "qlora"):
+                method = recipe.finetune.method
+                raise ValueError(f"lora or qlora for adapter {name}, {method} is no LoRA; or adapter_mode: merge")
+        return self
+
+    def members(self) -> dict[str, Recipe]:
+        """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""
+        shared = self.model_dump(mode="json", exclude={"adapters", "adapter_mode"})
+        found = {}
+        for name, adapter in self.adapters.items():
+            changed: dict[str, Any] = {
+                "name": f"{self.name}.{name}",
+                "description": adapter.task or self.description,
+                "data": adapter.data.model_dump(mode="json"),
+                "finetune": shared["finetune"] | adapter.finetune.model_dump(mode="json", exclude_none=True),
+            }
+            found[name] = Recipe.model_validate_json(json.dumps(shared | changed))
+        return found
 
     @model_validator(mode="after")
     def _budget_is_for_its_targets(self) -> Recipe:

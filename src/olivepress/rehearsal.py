@@ -18,7 +18,7 @@ from olivepress.artifact import Manifest, read_manifest
 from olivepress.catalog import ModelFacts
 from olivepress.data import build_dataset
 from olivepress.errors import JobError
-from olivepress.plan import Plan, find_recipe, make_plan, resolve_model
+from olivepress.plan import Plan, data_of, find_recipe, make_plan, resolve_model
 from olivepress.process import report_progress
 from olivepress.recipe import Recipe
 from olivepress.run.child import child_environment, failure_in, run_child
@@ -56,10 +56,11 @@ def rehearse(model: str, *, reporter: ConsoleReporter, keep: bool, as_json: bool
     from olivepress import pipeline
 
     real, _ = find_recipe(model)
+    data_of(real, "rehearse")
     facts = resolve_model(real).facts
     recipe = rehearsal_recipe(real)
     made = _random_model(facts, recipe, reporter)
-    plan = make_plan(recipe, build_dataset(recipe.data))
+    plan = make_plan(recipe, build_dataset(data_of(recipe, "rehearse")))
     pipeline.run(plan, reporter=reporter)
     report = _bench(plan, reporter)
     steps = [made, *_steps(plan)]
@@ -224,7 +225,7 @@ def _real_hours(real: Recipe, seconds: float | None) -> float | None:
     if seconds is None:
         return None
     settings = real.finetune
-    rows = len(build_dataset(real.data).splits["train"])
+    rows = len(build_dataset(data_of(real, "rehearse")).splits["train"])
     examples = settings.epochs * rows
     if settings.max_steps:
         examples = settings.max_steps * settings.batch_size * settings.gradient_accumulation_steps

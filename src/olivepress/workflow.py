@@ -19,6 +19,7 @@ __all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
 CONFIGS = Path("olive_configs")
 _PLACEHOLDER = "@identity@"
 EVALUATOR = "olivepress"
+LORA_SURGEON = "OlivepressLoraInputs"
 CALIBRATION = "calibration"  # what a target's pass names as its data_config: rows of the recipe's own training split
 _CALIBRATION_ROWS = 64
 
@@ -68,7 +69,7 @@ def render_all(plan: Plan) -> tuple[Workflow, ...]:
 
 def render(plan: Plan, job: Job) -> Workflow:
     """The Olive workflow of one job."""
-    config = {"finetune": _finetune, "merge": _merge, "export": _export}[job.kind](plan, job)
+    config = {"finetune": _finetune, "merge": _merge, "export": _export, "package": _package}[job.kind](plan, job)
     config |= {
         "host": "here",
         "target": "here",
@@ -148,7 +149,8 @@ def shim_text(plan: Plan) -> str:
 
 def _header(plan: Plan, job: Job) -> str:
     config = (CONFIGS / plan.recipe.name / f"{job.id}.yaml").as_posix()
-    reads = f"the artifact of {job.parent}" if job.parent else f"the base model {plan.model.path}"
+    from_parent = job.parent and job.kind != "package"  # that is held against its parent, not made from it
+    reads = f"the artifact of {job.parent}" if from_parent else f"the base model {plan.model.path}"
     lines = [
         f"Rendered by olivepress from recipe {plan.recipe.name}; edit the recipe, not this file.",
         f"Job {job.id}: reads {reads}.",
@@ -164,6 +166,9 @@ def _options(plan: Plan, job: Job) -> str:
     return f" --package-config {path.as_posix()}" if path else ""
 
 
+_ADAPTERS = "then, for each adapter: olivepress adapters add PACKAGE PEFT_DIR --name NAME (olivepress run does it)"
+
+
 def _origins(plan: Plan, job: Job) -> list[str]:
     """Where each choice came from."""
     if job.kind == "finetune":
@@ -174,11 +179,12 @@ def _origins(plan: Plan, job: Job) -> list[str]:
         ]
     if job.target:
         target = job.target
+        adds = ["lora_inputs: two inputs for every projection, of any rank", _ADAPTERS] if job.kind == "package" else []
         built = f"; built in the environment {target.build_environment}" if target.build_environment != "build" else ""
         why = ["package_config: Olive refuses a pass of it whose provider is a plugin"] if target.package_config else []
         if target.provider_options or target.context_length or target.runtime == "openvino":
             why.append("olivepress run then says where it is to run, and takes paths of this machine out (run/tidy.py)")
-        return [f"passes: target {target.target} ({target.description}){built}", *why]
+        return [f"passes: target {target.target} ({target.description}){built}", *adds, *why]
     return ["passes: adapter_mode merge of the recipe"]
 
 
@@ -220,7 +226,7 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
             "type": component,
             "model_path": plan.model.path,
             "revision": None if plan.model.is_local else plan.recipe.model.revision,
-            "max_length": plan.recipe.data.max_length,
+            "max_length": plan.max_length,
             **settings,
         },
     }
@@ -291,22 +297,51 @@ def _merge(plan: Plan, job: Job) -> dict[str, Any]:
     }
 
 
-def _export(plan: Plan, job: Job) -> dict[str, Any]:
-    assert job.parent is not None and job.target is not None
-    target = job.target
+def _built(plan: Plan, target: Target, path: str) -> dict[str, Any]:
+    """The model at ``path`` through the target's passes, with the rows that they calibrate on."""
     config: dict[str, Any] = {
-        "input_model": _hf_model(plan, (plan.output_dir(plan.job(job.parent)) / "model").as_posix()),
+        "input_model": _hf_model(plan, path),
         "systems": _system(*_accelerator(target)),
         "passes": _passes(plan, target),
     }
     if any(settings.get("data_config") == CALIBRATION for settings in target.passes.values()):
-        rows = _data_config(plan, CALIBRATION, "train", "olivepress_calibration", max_rows=_CALIBRATION_ROWS)
-        pre = rows["pre_process_data_config"]
-        pre["max_length"] = min(pre["max_length"], target.context_length or pre["max_length"])
-        config["data_configs"] = [rows]
+        config["data_configs"] = [_calibration(plan, target)]
+    return config
+
+
+def _calibration(plan: Plan, target: Target) -> dict[str, Any]:
+    rows = _data_config(plan, CALIBRATION, "train", "olivepress_calibration", max_rows=_CALIBRATION_ROWS)
+    pre = rows["pre_process_data_config"]
+    pre["max_length"] = min(pre["max_length"], target.context_length or pre["max_length"])
+    return rows
+
+
+def _package(plan: Plan, job: Job) -> dict[str, Any]:
+    """The base model through the target's passes, then inputs for adapters by our surgeon (``extension``)."""
+    assert job.target is not None
+    config = _built(plan, job.target, plan.model.path)
+    # Olive imports a user_script, and with it the surgeon, with a data config only.
+    config["data_configs"] = config.get("data_configs") or [_calibration(plan, job.target)]
+    config["passes"]["lora_inputs"] = {
+        "type": "GraphSurgeries",
+        "surgeries": [{"surgeon": LORA_SURGEON}],
+        # Inputs whose defaults are alike are no duplicates.
+        "remove_duplicate_initializers": False,
+        "save_as_external_data": True,
+        "all_tensors_to_one_file": True,
+        "external_data_name": "model.onnx.data",
+    }
+    return config
+
+
+def _export(plan: Plan, job: Job) -> dict[str, Any]:
+    assert job.target is not None
+    target = job.target
+    path = (plan.output_dir(plan.job(job.parent)) / "model").as_posix() if job.parent else plan.model.path
+    config = _built(plan, target, path)
     # An evaluator that names a provider absent from the build environment aborts the build; elsewhere the
     # device's own `olivepress bench` measures.
-    if target.execution_provider == "CPUExecutionProvider":
+    if target.execution_provider == "CPUExecutionProvider" and job.parent:
         config["evaluators"] = {
             EVALUATOR: {
                 "type": "olivepress_evaluator",

@@ -72,6 +72,18 @@ class Target(_Device, _Limits):
     precision: str
 
     @property
+    def no_adapters(self) -> str | None:
+        """Why a model of this target cannot take adapters while it runs; None when it can."""
+        *_, last = self.passes.values()
+        if self.runtime != "onnxruntime-genai" or last["type"] != "ModelBuilder":
+            return "its graph is compiled, or run by another runtime than ONNX Runtime GenAI"
+        if last.get("enable_cuda_graph"):
+            return "a CUDA graph replays fixed addresses and shapes"
+        if self.precision == "bf16":
+            return "adapters are float32 or float16, to be checked on a CPU; take fp16"
+        return None
+
+    @property
     def context_length(self) -> int | None:
         """Tokens that the key/value cache holds, where the passes make it one of fixed length."""
         for settings in self.passes.values():

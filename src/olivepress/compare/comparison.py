@@ -88,8 +88,9 @@ def ladder_pairs(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Each row with the one before it on the ladder of its recipe and data.
 
     Few-shot and fine-tuned against base, fine-tuned against few-shot as well (what it bought over prompting), merged
-    against fine-tuned, exports against merged or fine-tuned, quantized against the export that is not. Where the parent
-    was not measured: against whatever stands first.
+    against fine-tuned, exports against merged or fine-tuned, quantized against the export that is not, a package with
+    its adapter against the merged export for the same target as well. Where the parent was not measured: against
+    whatever stands first.
     """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
@@ -102,7 +103,7 @@ def ladder_pairs(rows: Sequence[Row]) -> list[tuple[str, str]]:
         for row in group:
             by_role.setdefault(row.role, []).append(row)
         for row in group:
-            found += [(parent.name, row.name) for parent in _parents(row, group[0], by_role)]
+            found += [(parent.name, row.name) for parent in (*_parents(row, group[0], by_role), *_twins(row, group))]
     return found
 
 
@@ -125,6 +126,12 @@ def _parents(row: Row, first: Row, by_role: Mapping[str, Sequence[Row]]) -> list
         if found and row.role != "fine-tuned":
             break
     return found or ([first] if first is not row else [])
+
+
+def _twins(row: Row, group: Sequence[Row]) -> list[Row]:
+    """The merged export that a package's adapter is held against: of the same target on the same machine."""
+    twin = row.report.job.replace("package-", "export-", 1)
+    return [one for one in group if one.report.job == twin != row.report.job and one.machine == row.machine]
 
 
 def _remarks(rows: Sequence[Row]) -> tuple[str, ...]:

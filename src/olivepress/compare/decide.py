@@ -29,7 +29,7 @@ Lookup = Callable[[str, str, str], Verdict | None]
 
 def target_of(row: Row) -> str:
     """The target that an export is for, as recipes name it."""
-    return row.report.job.removeprefix("export-")
+    return row.report.job.removeprefix("export-").removeprefix("package-")
 
 
 def check_limits(row: Row, budgets: Budgets) -> tuple[LimitCheck, ...]:

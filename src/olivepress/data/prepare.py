@@ -8,7 +8,9 @@ import os
 import random
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from olivepress.data.formats import SUFFIXES, read_file
 from olivepress.errors import DataError
 from olivepress.recipe import Data, slug
 
-__all__ = ["DATASETS", "Dataset", "build_dataset", "write_dataset"]
+__all__ = ["DATASETS", "Dataset", "build_dataset", "interleave", "write_dataset"]
 
 DATASETS = Path("datasets")
 _SCHEMA_VERSION = 1
@@ -77,6 +79,24 @@ def build_dataset(data: Data) -> Dataset:
         name=slug(name), format="+".join(sorted(formats)), synthetic=False, splits=splits, dropped=dict(dropped)
     )
     return _with_schema(_limit(dataset, data), data)
+
+
+def interleave(name: str, datasets: Mapping[str, Dataset]) -> Dataset:
+    """One dataset of several, their rows in turn, so that any first rows are of all of them; ids say whose a row is."""
+    splits = {}
+    for split in SPLITS:
+        columns = [
+            [replace(example, id=f"{key}:{example.id}") for example in dataset.splits[split]]
+            for key, dataset in datasets.items()
+        ]
+        splits[split] = tuple(example for row in zip_longest(*columns) for example in row if example is not None)
+    return Dataset(
+        name=slug(name),
+        format="+".join(sorted({dataset.format for dataset in datasets.values()})),
+        synthetic=any(dataset.synthetic for dataset in datasets.values()),
+        splits=splits,
+        dropped={},
+    )
 
 
 def _with_schema(dataset: Dataset, data: Data) -> Dataset:

@@ -61,6 +61,12 @@ def _proof(spec: Spec, progress: Progress) -> dict[str, Any]:
     return prove(ProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
 
 
+def _package_proof(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.package_proof import PackageProofSpec, prove_package
+
+    return prove_package(PackageProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
+
+
 def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.ceiling import measure_ceiling
 
@@ -204,6 +210,7 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "machine": _machine,
     "openvino_devices": _openvino_devices,
     "proof": _proof,
+    "package_proof": _package_proof,
     "latency": _latency,
     "placement": _placement,
     "ceiling": _ceiling,

@@ -15,7 +15,7 @@ from olivepress.measure.grid import Subject
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
 
-__all__ = ["cpu_copy", "emulated", "npu_on_cpu", "on_cpu", "provider_is_missing"]
+__all__ = ["cpu_copy", "emulated", "linked_copy", "npu_on_cpu", "on_cpu", "provider_is_missing"]
 
 
 def provider_is_missing(subject: Subject) -> bool:
@@ -43,23 +43,23 @@ def cpu_copy(model_dir: Path, folder: Path) -> Path:
     JobError when that file cannot be read.
     """
     if runtime_of(model_dir) == "openvino":
-        return _linked(model_dir, folder, {DEVICE_FILE: device_text("CPU", {})})
+        return linked_copy(model_dir, folder, {DEVICE_FILE: device_text("CPU", {})})
     file = model_dir / "genai_config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         _without_providers(config)
     except (OSError, ValueError, RecursionError) as error:
         raise JobError(f"{file}: not readable as JSON", next_step="export the model again") from error
-    return _linked(model_dir, folder, {file.name: json.dumps(config)})
+    return linked_copy(model_dir, folder, {file.name: json.dumps(config)})
 
 
 def npu_on_cpu(model_dir: Path, folder: Path) -> Path:
     """Fill ``folder`` with links to the files of an OpenVINO model for the NPU, to be run by its emulation."""
     device, properties = read_device(model_dir)
-    return _linked(model_dir, folder, {DEVICE_FILE: device_text(device, properties | NPU_ON_CPU)})
+    return linked_copy(model_dir, folder, {DEVICE_FILE: device_text(device, properties | NPU_ON_CPU)})
 
 
-def _linked(model_dir: Path, folder: Path, changed: Mapping[str, str]) -> Path:
+def linked_copy(model_dir: Path, folder: Path, changed: Mapping[str, str]) -> Path:
     """Links to everything in ``model_dir``, and ``changed`` (name → text) in place of some."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

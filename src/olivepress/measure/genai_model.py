@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from olivepress.errors import JobError, SetupError
 from olivepress.measure.language_model import config_number
 from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
 from olivepress.measure.session import asked_providers
-from olivepress.measure.weights import decoder_config
+from olivepress.measure.weights import ACTIVE_ADAPTER, decoder_config
 
 __all__ = ["GenaiModel", "import_genai"]
 
 
 class GenaiModel:
-    """See ``language_model.LanguageModel``. SetupError without the package; JobError when it cannot open the folder."""
+    """See ``language_model.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
+
+    A folder with an ``adapter.onnx_adapter`` is run with it; ``with_adapter`` gives the same opened model another one.
+    """
 
     def __init__(self, model_dir: Path) -> None:
         self._og = import_genai()
@@ -36,6 +40,26 @@ class GenaiModel:
         self._by_token = any(provider_name(name) == WEBGPU for name in asked_providers(model_dir)) and is_emulated(
             WEBGPU
         )
+        self._adapter: tuple[Any, str] | None = None
+        if (model_dir / ACTIVE_ADAPTER).is_file():
+            self._adapter = self._loaded(model_dir / ACTIVE_ADAPTER)
+
+    def with_adapter(self, file: Path | None) -> GenaiModel:
+        """The same opened model, its weights not loaded again, with this adapter or none. JobError when it does not
+        fit."""
+        other = copy(self)
+        other._adapter = None if file is None else self._loaded(file)
+        return other
+
+    def _loaded(self, file: Path) -> tuple[Any, str]:
+        """The runtime's own container for one adapter, and the name that it has there."""
+        try:
+            adapters = self._og.Adapters(self._model)
+            adapters.load(str(file), file.stem)
+        except Exception as error:  # the runtime's errors have no common base
+            first = str(error).strip().split("\n")[0][:300]
+            raise JobError(f"{file}: cannot be loaded ({first})", next_step="olivepress adapters check") from error
+        return adapters, file.stem
 
     def encode(self, text: str) -> list[int]:
         return [int(token) for token in self._tokenizer.encode(text)]
@@ -57,6 +81,8 @@ class GenaiModel:
             no_repeat_ngram_size=0,
         )
         generator = self._og.Generator(self._model, params)
+        if self._adapter is not None:
+            generator.set_active_adapter(*self._adapter)
         if self._window:
             return WindowedGeneration(generator, self._window, longest)
         return TokenGeneration(generator) if self._by_token else GenaiGeneration(generator)

@@ -30,7 +30,8 @@ class ProofSpec(BaseModel):
 
 class Proof(BaseModel):
     """``same_answers`` of ``answers`` greedy continuations are the parent's token by token; ``generated`` is the length
-    of the longest. ``metrics`` are those of ``fidelity``. ``differs`` names the first text with other token ids."""
+    of the longest, ``expected`` that of the parent's. ``metrics`` are those of ``fidelity``. ``differs`` names the
+    first text with other token ids."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +39,7 @@ class Proof(BaseModel):
     texts: int
     differs: str | None
     generated: int
+    expected: int
     answers: int
     same_answers: int
     metrics: dict[str, Measurement]
@@ -60,6 +62,7 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
         texts=len(spec.texts),
         differs=_differing(model, spec.texts, spec.token_ids),
         generated=max(map(len, answers), default=0),
+        expected=max(map(len, expected), default=0),
         answers=len(answers),
         same_answers=sum(ours == theirs for ours, theirs in zip(answers, expected, strict=True)),
         metrics=fidelity(spec.model_dir, spec.reference_dir, model=model, progress=progress),

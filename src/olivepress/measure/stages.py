@@ -18,6 +18,7 @@ from olivepress.measure.report import Measurement, not_measured
 from olivepress.measure.settings import Settings, files_sha256
 from olivepress.measure.sitting import Sitting
 from olivepress.measure.task_metrics import Answers, Example
+from olivepress.measure.weights import ACTIVE_ADAPTER
 
 CPU = "CPUExecutionProvider"
 
@@ -103,6 +104,8 @@ class Stages:
     def _no_lm_eval(self) -> str | None:
         if self.subject.runtime != "onnxruntime-genai":
             return "lm-evaluation-harness is run on artifacts of onnxruntime-genai only"
+        if (self.subject.model_dir / ACTIVE_ADAPTER).is_file():
+            return "lm-evaluation-harness's own onnxruntime-genai model takes no adapter"
         if self.subject.interpreter is not None:
             return "lm-evaluation-harness is not in the environment of this artifact's provider"
         return None

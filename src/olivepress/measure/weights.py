@@ -9,8 +9,9 @@ from typing import Any
 
 from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph
 
-__all__ = ["decode_read_bytes", "decoder_config", "kv_bytes_per_token", "load_decoder", "read_bytes"]
+__all__ = ["ACTIVE_ADAPTER", "decode_read_bytes", "decoder_config", "kv_bytes_per_token", "load_decoder", "read_bytes"]
 
+ACTIVE_ADAPTER = "adapter.onnx_adapter"  # a folder that has such a file is run with it
 # Op type → inputs of which one token reads a single row: embeddings, and the tables of the rotary embedding.
 ROW_INPUTS = {
     "Gather": {0},
@@ -23,9 +24,13 @@ MAX_BYTES = 2**46
 
 
 def decode_read_bytes(model_dir: Path) -> int | str:
-    """Bytes of weights that one decode step (batch 1) reads, or in words why they are not known."""
+    """Bytes of weights that one decode step (batch 1) reads, those of an active adapter too, or in words why they are
+    not known."""
     graph = load_decoder(model_dir)
-    return graph if isinstance(graph, str) else read_bytes(graph)
+    if isinstance(graph, str):
+        return graph
+    found, adapter = read_bytes(graph), model_dir / ACTIVE_ADAPTER
+    return found + adapter.stat().st_size if isinstance(found, int) and adapter.is_file() else found
 
 
 def read_bytes(graph: Graph) -> int | str:

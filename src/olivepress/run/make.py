@@ -22,6 +22,7 @@ from olivepress.artifact import (
     hash_files,
     write_manifest,
 )
+from olivepress.catalog import Target
 from olivepress.environments import interpreter
 from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
@@ -29,6 +30,7 @@ from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
+from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters, package_spec
 from olivepress.run.tidy import base_name, clear, remove, tidy, training_record
 from olivepress.run.verify import VerifySpec
 from olivepress.run.verify_export import STRENGTH, ExportSpec
@@ -89,11 +91,14 @@ def is_verified(plan: Plan, job: Job, held: Manifest) -> bool:
         return True
     now = {
         "kl_divergence": _limit(plan, job),
-        "top1_agreement": job.target.min_top1_agreement,
+        "top1_agreement": _min_top1(plan, job.target),
         "placed": job.target.min_placed,
     }
     changed = [
-        check for check in held.checks if check.limit is not None and now.get(check.name) not in (None, check.limit)
+        check
+        for check in held.checks
+        # A package's checks say first which adapter they are of.
+        if check.limit is not None and now.get(check.name.rpartition(": ")[2]) not in (None, check.limit)
     ]
     return not changed and STRENGTH.index(place_of(job.target).how) <= STRENGTH.index(held.verified)
 
@@ -134,6 +139,8 @@ def _raise_failed(plan: Plan, job: Job, checks: Sequence[Check]) -> None:
 def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key: str, reporter: Reporter) -> Manifest:
     started = time.monotonic()
     output, scratch = plan.output_dir(job), scratch_dir(plan, job)
+    if job.kind == "package":
+        keep_foreign_adapters(plan, job)
     clear(output, workflow)
     remove(scratch)
     scratch.mkdir(parents=True)
@@ -141,11 +148,14 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     reporter.stage(job, "Olive")
     olive = _run_olive(plan, job, workflow, scratch, reporter)
     tidy(plan, job, workflow)
+    if job.kind == "package":
+        reporter.stage(job, "adapters")
+        assemble_package(plan, job)
     reporter.stage(job, "verify")
     checks, verifying = _verify(plan, job, scratch, place)
     _raise_failed(plan, job, checks)
     reporter.stage(job, "hash")
-    files = hash_files(output)
+    files = base_files(output) if job.kind == "package" else hash_files(output)
     resources = Resources(
         seconds=round(time.monotonic() - started, 1),
         peak_memory_bytes=max(olive.peak_memory_bytes, verifying.peak_memory_bytes) or None,
@@ -200,7 +210,8 @@ def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[l
         base_revision=plan.recipe.model.revision,
         dataset=plan.dataset.directory.as_posix(),
         limit=_limit(plan, job),
-        export=_export_spec(plan, job, scratch, place) if place else None,
+        export=_export_spec(plan, job, scratch, place) if place and job.kind == "export" else None,
+        package=package_spec(plan, job, scratch, place, _limit(plan, job)) if place and job.kind == "package" else None,
     )
     path = scratch / "verify.json"
     path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -218,10 +229,13 @@ def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[l
 
 def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpec:
     target, limit = job.target, _limit(plan, job)
-    assert target is not None and job.parent is not None and limit is not None
+    assert target is not None and limit is not None
+    parent = plan.output_dir(plan.job(job.parent)) if job.parent else None
+    model = parent / "model" if parent else local_directory(plan.model.path, plan.recipe.model.revision)
     return ExportSpec(
         output_dir=plan.output_dir(job).as_posix(),
-        parent_dir=plan.output_dir(plan.job(job.parent)).as_posix(),
+        parent_model=model.as_posix(),
+        reference_dir=((parent or scratch) / "reference").as_posix(),
         dataset=plan.dataset.directory.as_posix(),
         scratch=scratch.as_posix(),
         how=place.how,
@@ -229,7 +243,7 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         execution_provider=target.execution_provider,
         precision=target.precision,
         limit=limit,
-        min_top1=target.min_top1_agreement,
+        min_top1=_min_top1(plan, target),
         min_placed=target.min_placed,
         max_cpu_nodes=target.max_cpu_nodes,
         random_weights=plan.model.random_weights,
@@ -245,6 +259,12 @@ def _limit(plan: Plan, job: Job) -> float | None:
         return None
     own = plan.recipe.limits.max_kl_divergence if job.target.precision != "fp32" else None
     return own or job.target.max_kl_divergence
+
+
+def _min_top1(plan: Plan, target: Target) -> float:
+    """Share of positions whose likeliest token must be the parent's."""
+    own = plan.recipe.limits.min_top1_agreement if target.precision != "fp32" else None
+    return target.min_top1_agreement if own is None else own
 
 
 def _manifest(

@@ -14,15 +14,16 @@ import psutil
 from olivepress.artifact import Manifest, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.errors import JobError, ReportError, SetupError
+from olivepress.errors import AdapterError, JobError, ReportError, SetupError
 from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.journal import Event, append
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
+from olivepress.run.package import parts_of
 from olivepress.run.tidy import clean, remove
-from olivepress.workflow import Workflow
+from olivepress.workflow import Workflow, render_all
 
 __all__ = ["job_key", "model_identity", "run_plan"]
 
@@ -57,8 +58,8 @@ def run_plan(
             outcome = _left_out(job) if only is None else None
             try:
                 outcome = outcome or _run_job(plan, job, by_id, base_sha256, reporter, force)
-            except (JobError, SetupError) as error:
-                if not keep_going or job.kind != "export":
+            except (JobError, SetupError, AdapterError) as error:
+                if not keep_going or job.target is None:
                     raise
                 outcome = JobOutcome(job=job.id, state="failed", error=error)
             reporter.job_ended(outcome)
@@ -101,12 +102,17 @@ def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job],
 
 
 def job_key(
-    plan: Plan, workflow: Workflow, parent_sha256: str | None, base_sha256: str, target: Target | None = None
+    plan: Plan,
+    workflow: Workflow,
+    parent_sha256: str | None,
+    base_sha256: str,
+    target: Target | None = None,
+    others: Sequence[str] = (),
 ) -> str:
-    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions, and of a target
-    what is done after Olive and the environment that it is built in."""
-    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256]
-    if parent_sha256 is not None:  # a merge writes the reference, an export carries it
+    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions, of a target
+    what is done after Olive and the environment that it is built in, and the artifacts ``others`` of a package."""
+    parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256, *others]
+    if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}")
     if target is not None:
         said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
@@ -148,7 +154,14 @@ def _current(
         _, parent = _current(plan, plan.job(job.parent), workflows, base_sha256)
         if parent is None:
             return None, None
-    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target)
+    others = []
+    for member, part in parts_of(plan, job):
+        rendered = {workflow.job_id: workflow for workflow in render_all(member)}
+        _, held = _current(member, part, rendered, base_sha256)
+        if held is None:
+            return None, None
+        others.append(held.sha256)
+    key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
     return key, _finished(plan.output_dir(job), key)
 
 
@@ -159,7 +172,7 @@ def _run_job(
     key, held = _current(plan, job, workflows, base_sha256)
     if key is None:
         raise JobError(
-            f"{job.id}: {job.parent} is not finished, or is of an older recipe, dataset or package set",
+            f"{job.id}: {_made_from(job)} is not finished, or is of an older recipe, dataset or package set",
             next_step="run without --job",
         )
     again = held is not None and not is_verified(plan, job, held)
@@ -187,6 +200,10 @@ def _run_job(
     append(journal, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
     clean(workflow)
     return JobOutcome(job=job.id, state="verified" if again else "done", manifest=manifest)
+
+
+def _made_from(job: Job) -> str:
+    return "an adapter that it is made from" if job.kind == "package" else str(job.parent)
 
 
 def _finished(output: Path, key: str) -> Manifest | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
 from olivepress.run.verify_export import ExportSpec, verify_export
+from olivepress.run.verify_package import PackageSpec, verify_package
 from olivepress.yaml_document import Record
 
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
@@ -40,13 +42,30 @@ class VerifySpec(Record):
     dataset: str
     limit: float | None = None
     export: ExportSpec | None = None
+    package: PackageSpec | None = None
 
 
 def verify(spec: VerifySpec) -> list[Check]:
     """All checks of one artifact, in the order they were made. Raises JobError when one cannot even be made."""
+    if spec.package is not None:
+        return list(verify_package(spec.package))
     if spec.export is not None:
+        if spec.parent_dir is None:
+            _reference_of_base(spec, Path(spec.export.reference_dir))
         return list(verify_export(spec.export))
     return list({"finetune": _finetune, "merge": _merge}[spec.kind](spec))
+
+
+def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
+    """What an export of the base itself is held against: no merge has written it."""
+    from olivepress.measure.reference import write_reference
+
+    base = local_directory(spec.base_model, spec.base_revision)
+    token_ids, starts = _token_ids(base, _rows(spec, "validation", _PROMPTS))
+    write_reference(base, token_ids, reference, answer_starts=starts)
+    travels = Path(spec.output_dir, REFERENCE)
+    travels.mkdir(exist_ok=True)
+    shutil.copyfile(reference / "reference.npz", travels / "reference.npz")
 
 
 def _finetune(spec: VerifySpec) -> Iterator[Check]:
@@ -144,8 +163,6 @@ def _mean_kl(first: Path, second: Path) -> float:
 
 
 def _remove(directory: Path) -> None:
-    import shutil
-
     shutil.rmtree(directory, ignore_errors=True)
 
 

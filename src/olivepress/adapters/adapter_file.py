@@ -1,0 +1,87 @@
+"""``.onnx_adapter`` files: ONNX Runtime's own format, written and read with ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olivepress.errors import AdapterError, SetupError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["SUFFIX", "read_adapter_file", "write_adapter_file"]
+
+SUFFIX = ".onnx_adapter"
+_VERSION = 1
+
+
+def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write tensors by the names of the base's inputs; beside, then renamed. SetupError without ONNX Runtime."""
+    ort = _onnxruntime()
+    adapter = ort.AdapterFormat()
+    adapter.set_adapter_version(_VERSION)
+    adapter.set_model_version(_VERSION)
+    adapter.set_parameters({name: ort.OrtValue.ortvalue_from_numpy(tensor) for name, tensor in tensors.items()})
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        adapter.export_adapter(str(partial))
+        partial.replace(path)
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be written ({error.strerror})", next_step="free disk space") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_adapter_file(path: Path) -> dict[str, np.ndarray]:
+    """Its tensors by name. AdapterError for a file that is cut off, which names the first tensor that is lost, or none
+    of ONNX Runtime's; SetupError without ONNX Runtime."""
+    ort = _onnxruntime()
+    try:
+        adapter = ort.AdapterFormat.read_adapter(str(path))
+        return {name: value.numpy().copy() for name, value in adapter.get_parameters().items()}
+    except Exception as error:  # the runtime's errors have no common base
+        why = _cut(path) or "no adapter of ONNX Runtime's"
+        raise AdapterError(f"{path}: {why}", next_step="olivepress adapters remove it, then add it again") from error
+
+
+def _cut(path: Path) -> str | None:
+    """Which tensor of a file lies beyond its end, read as ONNX Runtime's adapter_schema.fbs lays it out."""
+    import struct
+
+    from flatbuffers import encode
+    from flatbuffers import number_types as types
+    from flatbuffers.table import Table
+
+    data = bytearray(path.read_bytes())
+    unreadable = (struct.error, IndexError, TypeError, ValueError)
+    try:
+        root = Table(data, encode.Get(types.UOffsetTFlags.packer_type, data, 0))
+        listed = root.Offset(10)  # parameters, the fourth field
+        begin, count = root.Vector(listed), root.VectorLen(listed)
+    except unreadable:
+        return None
+    for index in range(min(count, len(data) // 4)):
+        name = f"{index + 1} of {count}"
+        try:
+            entry = Table(data, root.Indirect(begin + 4 * index))
+            name = entry.String(entry.Offset(4) + entry.Pos).decode("utf-8", "replace")[:200]
+            values = entry.Offset(10)
+            whole = entry.Vector(values) + entry.VectorLen(values) <= len(data)
+        except unreadable:
+            whole = False
+        if not whole:
+            return f"cut off, tensor {name} is not whole"
+    return None
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise SetupError(
+            f"onnxruntime cannot be imported ({error})", next_step="pip install 'olivepress[cpu]'"
+        ) from error
+    return onnxruntime

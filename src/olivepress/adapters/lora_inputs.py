@@ -1,0 +1,116 @@
+"""A base graph that takes LoRA adapters: two inputs for every projection, without a rank of their own.
+
+Olive can do this for a model that is built with an adapter in it (ModelBuilder, then ExtractAdapters), but only from
+weights that are not quantized yet, with its int4 quantizing the adapter as well, and only for the projections and the
+split of that one adapter. Here every graph that ModelBuilder makes can be extended, whatever quantized its weights:
+the base stays bit by bit what it is alone. Names are those that ExtractAdapters gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olivepress.adapters.projections import projection_of_input, projection_of_node
+from olivepress.errors import AdapterError
+from olivepress.measure.weights import load_decoder
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["DTYPES", "LoraInput", "add_lora_inputs", "read_lora_inputs"]
+
+DTYPES = {1: "float32", 10: "float16"}  # TensorProto.DataType; the CPU computes in no bfloat16 to check against
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraInput:
+    """``shape`` as the graph multiplies: A is [inputs, rank], B is [rank, outputs]; the rank is free, None."""
+
+    name: str
+    shape: tuple[int | None, int | None]
+    dtype: str
+
+
+def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` with y = xW + (xA)B for every projection of every layer (Hu et al. 2021, scaling folded into B).
+
+    A ``[inputs, rank]`` and B ``[rank, outputs]`` are optional inputs in the type of the activations: their default is
+    zero, of rank 1, as not every provider multiplies with a rank of 0. Every pair has a rank of its own. The graph is
+    changed in place. Raises AdapterError when it has no projection, or takes adapters already.
+    """
+    graph = model.graph
+    if any(projection_of_input(value.name) for value in graph.input):
+        raise AdapterError("the graph takes adapters already")
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    nodes, found = list[Any](), 0
+    for node in graph.node:
+        nodes.append(node)
+        named = projection_of_node(node.name) if node.op_type in ("MatMul", "MatMulNBits") else None
+        if named is not None:
+            nodes += _lora(graph, node, named[0], *_sizes(node, weights))
+            found += 1
+    if not found:
+        raise AdapterError("the graph has no projection named as ModelBuilder names them")
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _sizes(node: Any, weights: Mapping[str, Any]) -> tuple[int, int, int]:
+    """(inputs, outputs, element type of the activations) of a projection's node."""
+    if node.op_type == "MatMulNBits":
+        numbers = {attribute.name: attribute.i for attribute in node.attribute}
+        return numbers["K"], numbers["N"], weights[node.input[2]].data_type  # the scales have the activations' type
+    weight = weights[node.input[1]]
+    return weight.dims[0], weight.dims[1], weight.data_type
+
+
+def _lora(graph: Any, node: Any, path: str, inputs: int, outputs: int, data_type: int) -> list[Any]:
+    """The nodes that add the adapter to what ``node`` computes; its inputs go into ``graph``."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    if data_type not in DTYPES:
+        raise AdapterError(f"{node.name}: activations of element type {data_type}, adapters are float32 or float16")
+    stem, dtype = path.replace("/", "."), DTYPES[data_type]
+    rank = f"{stem}.lora_r"
+    names = {letter: f"{stem}.lora_{letter}.MatMul.weight" for letter in "AB"}
+    for letter, shape, free in (("A", (inputs, 1), [inputs, rank]), ("B", (1, outputs), [rank, outputs])):
+        graph.input.append(helper.make_tensor_value_info(names[letter], data_type, free))
+        graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype), names[letter]))
+    result, base = node.output[0], f"/{path}/base/output_0"
+    node.output[0] = base
+    inner, outer = (f"/{path}/lora_{letter}/MatMul" for letter in "AB")
+    return [
+        helper.make_node("MatMul", [node.input[0], names["A"]], [f"{inner}/output_0"], name=inner),
+        helper.make_node("MatMul", [f"{inner}/output_0", names["B"]], [f"{outer}/output_0"], name=outer),
+        helper.make_node("Add", [base, f"{outer}/output_0"], [result], name=f"/{path}/lora/Add"),
+    ]
+
+
+def read_lora_inputs(model_dir: Path) -> dict[str, LoraInput]:
+    """The LoRA inputs of a model folder's graph by name, made here or by Olive's ExtractAdapters.
+
+    AdapterError when the graph cannot be read or has none.
+    """
+    graph = load_decoder(model_dir)
+    if isinstance(graph, str):
+        raise AdapterError(f"{model_dir}: {graph}", next_step="export the package again")
+    found = dict(_inputs(graph))
+    if not found:
+        raise AdapterError(
+            f"{model_dir}: its graph has no LoRA inputs", next_step="adapter_mode: multi in the recipe, then make run"
+        )
+    return found
+
+
+def _inputs(graph: Any) -> Iterator[tuple[str, LoraInput]]:
+    for name, data_type in graph.inputs.items():
+        named, default = projection_of_input(name), graph.initializers.get(name)
+        if named is None or default is None or len(default.dims) != 2 or data_type not in DTYPES:
+            continue
+        shape = (default.dims[0], None) if named[1] == "A" else (None, default.dims[1])
+        yield name, LoraInput(name=name, shape=shape, dtype=DTYPES[data_type])

@@ -1,0 +1,270 @@
+"""A package: one base model folder that takes LoRA adapters, and any number of them beside it.
+
+``package.json`` says what the base takes and what each adapter is; ``manifest.json`` speaks of the base alone, so that
+adapters come and go without another base.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from olivepress.adapters.adapter_file import SUFFIX, read_adapter_file, write_adapter_file
+from olivepress.adapters.fit import check_tensors, fit, projection_sizes
+from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
+from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
+from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
+from olivepress.errors import AdapterError
+from olivepress.process import exclusive
+from olivepress.yaml_document import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "ADAPTERS", "PACKAGE", "Origin", "Package", "PackagedAdapter", "add_adapter", "check_adapter", "check_package",
+    "is_of_package",    "new_package", "read_package", "remove_adapter", "write_package",
+]  # fmt: skip
+
+PACKAGE, ADAPTERS = "package.json", "adapters"
+SCHEMA_VERSION = 1
+AdapterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Origin(Record):
+    """Where an adapter comes from, as far as that is known. ``recipe`` is None for one trained elsewhere."""
+
+    recipe: str | None = None
+    task: str | None = None
+    dataset: str | None = None
+    dataset_version: str | None = None
+
+
+class PackagedAdapter(Record):
+    """``r`` and ``alpha`` are its config's; ``ranks`` those that its patterns made of it; ``source_sha256`` is of the
+    PEFT weights that it was made from."""
+
+    file: Annotated[str, Field(pattern=r"^adapters/[A-Za-z0-9][A-Za-z0-9._-]*\.onnx_adapter$")]
+    sha256: str
+    bytes: int
+    r: int
+    alpha: float
+    ranks: tuple[int, ...]
+    target_modules: tuple[str, ...]
+    source_sha256: str
+    base_model: str
+    origin: Origin
+
+
+class Input(Record):
+    """A LoRA input of the base; the free dimension, the rank, is null."""
+
+    shape: tuple[int | None, int | None]
+    dtype: Literal["float32", "float16"]
+
+
+class Package(Record):
+    schema_version: Literal[1] = 1
+    recipe: str
+    target: str
+    family: str
+    base_model: str
+    base_sha256: str
+    """Of the base's manifest: the adapters belong to this very base."""
+    random_weights: bool
+    inputs: dict[str, Input]
+    adapters: dict[AdapterName, PackagedAdapter] = Field(default_factory=dict)
+
+    @property
+    def lora_inputs(self) -> dict[str, LoraInput]:
+        return {name: LoraInput(name=name, shape=one.shape, dtype=one.dtype) for name, one in self.inputs.items()}
+
+
+def is_of_package(name: str) -> bool:
+    """Whether a file of a package's folder, by its POSIX relative path, is no file of the base."""
+    return name == PACKAGE or name.startswith(f"{ADAPTERS}/")
+
+
+def new_package(
+    directory: Path, *, recipe: str, target: str, family: str, base_model: str, base_sha256: str, random_weights: bool
+) -> Package:
+    """The package of a base that was just exported: what its graph takes, and no adapter yet."""
+    inputs = {name: {"shape": one.shape, "dtype": one.dtype} for name, one in read_lora_inputs(directory).items()}
+    return Package.model_validate({
+        "recipe": recipe, "target": target, "family": family, "base_model": base_model, "base_sha256": base_sha256,
+        "random_weights": random_weights, "inputs": inputs,
+    })  # fmt: skip
+
+
+def read_package(directory: Path) -> Package:
+    """Read ``package.json``. AdapterError when there is none, or it is damaged or of another version."""
+    path = directory / PACKAGE
+    try:
+        package = Package.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AdapterError(
+            f"{directory}: no {PACKAGE} in it, so no package",
+            next_step="adapter_mode: multi in the recipe, then make run",
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
+        raise AdapterError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+    return package
+
+
+def write_package(package: Package, directory: Path) -> None:
+    """Write ``package.json`` in one step."""
+    partial = directory / f".{PACKAGE}.{os.getpid()}.partial"
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(package.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(directory / PACKAGE)
+
+
+def add_adapter(
+    directory: Path,
+    peft_dir: Path,
+    name: str,
+    *,
+    origin: Origin | None = None,
+    replace: bool = False,
+    any_base: bool = False,
+) -> PackagedAdapter:
+    """Put a PEFT adapter into a package; the base is not touched. Everything is checked before anything is written.
+
+    ``any_base`` takes an adapter whose config names another base model than the package's, if its shapes fit.
+
+    Raises AdapterError: a name that is taken or is no file name, an adapter that LoRA inputs cannot hold or that is not
+    whole, of another base, or one that changes nothing.
+    """
+    read_package(directory)  # before anything is made in a folder that is none
+    adapter = read_peft_adapter(peft_dir)
+    with exclusive(directory / ADAPTERS):
+        package = read_package(directory)
+        if name in package.adapters and not replace:
+            raise AdapterError(
+                f"{directory}: has an adapter {name!r} already",
+                next_step="--replace, or another --name",
+            )
+        if not any_base:
+            _check_base(package, adapter)
+        tensors = fitted(directory, package, adapter)
+        path = directory / ADAPTERS / f"{name}{SUFFIX}"
+        entry = _entry(package, adapter, path, name, origin or Origin(), tensors)
+        write_package(package.model_copy(update={"adapters": {**package.adapters, name: entry}}), directory)
+    return entry
+
+
+def fitted(directory: Path, package: Package, adapter: PeftAdapter) -> dict[str, np.ndarray]:
+    """The adapter's tensors for the package's base, checked against its graph. AdapterError as ``fit``."""
+    inputs = read_lora_inputs(directory)
+    if inputs != package.lora_inputs:
+        raise AdapterError(f"{directory}: its graph is not the one of its {PACKAGE}", next_step="run the job again")
+    tensors = fit(adapter, inputs, projection_sizes(directory))
+    check_tensors(tensors, inputs, str(adapter.directory))
+    silent = [pair.tensor for pair in adapter.pairs.values() if not (pair.a.any() and pair.b.any())]
+    if len(silent) == len(adapter.pairs):
+        raise AdapterError(
+            f"{adapter.directory}: tensor {silent[0]} is zero, and so is every other: it changes nothing",
+            next_step="train the adapter",
+        )
+    return tensors
+
+
+def _check_base(package: Package, adapter: PeftAdapter) -> None:
+    """By the last part of the names: a folder's place says nothing."""
+    ours, theirs = (
+        name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] for name in (package.base_model, adapter.base_model)
+    )
+    if theirs and ours.casefold() != theirs.casefold():
+        raise AdapterError(
+            f"{adapter.directory}: trained on {theirs}, this package's base is {ours}",
+            next_step="--any-base if it is the same model under another name",
+        )
+
+
+def _entry(
+    package: Package, adapter: PeftAdapter, path: Path, name: str, origin: Origin, tensors: dict[str, np.ndarray]
+) -> PackagedAdapter:
+    """Write the adapter's file and say what it is."""
+    try:
+        TypeAdapter(AdapterName).validate_python(name)
+    except ValidationError:
+        raise AdapterError(f"{name!r} is no name for an adapter: letters, digits, . _ - and at most 64") from None
+    write_adapter_file(path, tensors)
+    held = hash_file(path)
+    return PackagedAdapter.model_validate({
+        "file": f"{ADAPTERS}/{name}{SUFFIX}", "r": adapter.r, "alpha": adapter.alpha, "ranks": adapter.ranks,
+        "target_modules": adapter.target_modules, "base_model": package.base_model, "origin": origin,
+        "source_sha256": hash_file(adapter.directory / "adapter_model.safetensors").sha256,
+        "sha256": held.sha256, "bytes": held.bytes,
+    })  # fmt: skip
+
+
+def check_adapter(directory: Path, package: Package, name: str) -> None:
+    """Whether an adapter's file is the one that ``package.json`` names and fits the base's graph, tensor by tensor.
+
+    AdapterError names the tensor where the file can be read at all.
+    """
+    entry = package.adapters.get(name)
+    if entry is None:
+        known = ", ".join(package.adapters) or "none"
+        raise AdapterError(f"{directory}: has no adapter {name!r}; it has: {known}")
+    path = directory / entry.file
+    if not path.is_file():
+        raise AdapterError(
+            f"{path}: is not there", next_step=f"olivepress adapters remove {directory} {name}, then add it again"
+        )
+    check_tensors(read_adapter_file(path), read_lora_inputs(directory), str(path))
+    if hash_file(path) != FileHash(sha256=entry.sha256, bytes=entry.bytes):
+        raise AdapterError(
+            f"{path}: not the file that {PACKAGE} names", next_step=f"olivepress adapters remove {directory} {name}"
+        )
+
+
+def check_package(directory: Path, name: str | None = None) -> dict[str, int]:
+    """Adapter → its number of tensors, after the base's files were hashed and every adapter (or the one) was checked.
+
+    AdapterError as ``check_adapter``, and for a base that is not the package's, or a file that it does not name;
+    ReportError when a file of the base is not the one of its manifest.
+    """
+    package = read_package(directory)
+    manifest = read_manifest(directory, verify=True)
+    if manifest.sha256 != package.base_sha256:
+        raise AdapterError(f"{directory}: {PACKAGE} is of another base than {MANIFEST}", next_step="run the job again")
+    for stray in strays(directory, package):
+        raise AdapterError(
+            f"{directory / stray}: {PACKAGE} names no such file", next_step="rename it back, or delete it"
+        )
+    names = [name] if name is not None else list(package.adapters)
+    for one in names:
+        check_adapter(directory, package, one)
+    return dict.fromkeys(names, len(package.inputs))
+
+
+def remove_adapter(directory: Path, name: str) -> None:
+    """Take an adapter out: first out of ``package.json``, then its file. AdapterError when there is none."""
+    read_package(directory)
+    with exclusive(directory / ADAPTERS):
+        package = read_package(directory)
+        entry = package.adapters.get(name)
+        if entry is None:
+            known = ", ".join(package.adapters) or "none"
+            raise AdapterError(f"{directory}: has no adapter {name!r}; it has: {known}")
+        rest = {other: one for other, one in package.adapters.items() if other != name}
+        write_package(package.model_copy(update={"adapters": rest}), directory)
+        (directory / entry.file).unlink(missing_ok=True)
+
+
+def strays(directory: Path, package: Package) -> Iterator[str]:
+    """Files in ``adapters/`` that ``package.json`` does not name: a renamed one, or what a kill left."""
+    named = {one.file for one in package.adapters.values()}
+    for path in sorted((directory / ADAPTERS).glob("*")):
+        if (name := f"{ADAPTERS}/{path.name}") not in named and not path.name.startswith("."):
+            yield name

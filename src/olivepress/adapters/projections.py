@@ -1,0 +1,47 @@
+"""What a LoRA pair belongs to, by the names of Hugging Face modules and by those of ModelBuilder's graphs.
+
+A projection of a layer may be fused (Phi's ``qkv_proj``, ``gate_up_proj``): in the model, in the graph, in both or in
+neither. ModelBuilder packs query, key and value of every family into one ``qkv_proj``, and splits a ``gate_up_proj``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["FUSED", "Projection", "projection_of_input", "projection_of_module", "projection_of_node"]
+
+FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
+
+_MODULE = re.compile(r"^(?:.*\.)?layers\.(\d+)\.(?:self_attn|mlp)\.(\w+)$")
+_NODE = re.compile(r"^/(model/layers\.(\d+)/(?:attn|mlp)/(\w+_proj))/MatMul\w*$")
+_INPUT = re.compile(r"^model\.layers\.(\d+)\.(?:attn|mlp)\.(\w+_proj)\.lora_([AB])\.MatMul\.weight$")
+
+
+@dataclass(frozen=True, order=True)
+class Projection:
+    """A linear projection of a decoder layer, fused or not."""
+
+    layer: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of layer {self.layer}"
+
+
+def projection_of_module(path: str) -> Projection | None:
+    """``model.layers.3.self_attn.q_proj`` → that projection; None for a module that is none (``lm_head``)."""
+    found = _MODULE.match(path)
+    return Projection(int(found[1]), found[2]) if found else None
+
+
+def projection_of_node(name: str) -> tuple[str, Projection] | None:
+    """``/model/layers.3/attn/q_proj/MatMulNBits`` → (``model/layers.3/attn/q_proj``, that projection), or None."""
+    found = _NODE.match(name)
+    return (found[1], Projection(int(found[2]), found[3])) if found else None
+
+
+def projection_of_input(name: str) -> tuple[Projection, str] | None:
+    """``model.layers.3.attn.q_proj.lora_A.MatMul.weight`` → (that projection, ``A``); None for any other input."""
+    found = _INPUT.match(name)
+    return (Projection(int(found[1]), found[2]), found[3]) if found else None

@@ -1,0 +1,196 @@
+"""A package held against the base alone, and each of its adapters against PyTorch and against its merged twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from olivepress.adapters import PeftAdapter, check_adapter, read_package, read_peft_adapter
+from olivepress.adapters.adapter_file import read_adapter_file
+from olivepress.adapters.projections import projection_of_input
+from olivepress.artifact import Check, Verified
+from olivepress.measure.child import run_child
+from olivepress.measure.fallback import cpu_copy
+from olivepress.measure.package_proof import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
+from olivepress.run.structure import structure
+from olivepress.yaml_document import Record
+
+__all__ = ["MemberSpec", "PackageSpec", "verify_package"]
+
+_CPU = "CPUExecutionProvider"
+_BASE_LIMIT = 1.0e-6  # nats: the base's weights are the same, only what is added to them is zero
+_FP32_LOGIT_LIMIT = 1.0e-3
+
+
+class MemberSpec(Record):
+    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export."""
+
+    name: str
+    peft_dir: str
+    reference_dir: str
+    twin_dir: str
+
+
+class PackageSpec(Record):
+    """Paths are relative to the project root; the rest as in ``ExportSpec``."""
+
+    output_dir: str
+    base_dir: str
+    scratch: str
+    how: Verified
+    interpreter: str | None
+    execution_provider: str
+    precision: str
+    limit: float
+    min_placed: float
+    max_cpu_nodes: int | None
+    members: tuple[MemberSpec, ...]
+
+
+def verify_package(spec: PackageSpec) -> Iterator[Check]:
+    """All weights are in place, every adapter fits and holds what was trained; and unless that is all that can be done
+    here (``structure``): what base and adapters compute. JobError when something cannot be opened."""
+    output = Path(spec.output_dir)
+    yield from structure(output)
+    package = read_package(output)
+    for member in spec.members:
+        check_adapter(output, package, member.name)
+        tensors = read_adapter_file(output / package.adapters[member.name].file)
+        yield _weight_delta(member.name, read_peft_adapter(Path(member.peft_dir)), tensors)
+    if spec.how == "structure":
+        return
+    found = _prove(spec)
+    if spec.how != "cpu-copy":
+        taken, total = found.placement.placed
+        yield Check(
+            name="placed",
+            passed=found.placement.holds(spec.min_placed, spec.max_cpu_nodes),
+            value=taken / total if total else 0.0,
+            limit=spec.min_placed,
+            detail=f"{taken} of {total} nodes on {spec.execution_provider}",
+        )
+    yield from _base(found)
+    for name, proof in found.adapters.items():
+        yield from _adapter(name, proof, spec)
+
+
+def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray]) -> Check:
+    """The update A B of every projection, as the package holds it, against what was trained: in the Frobenius norm,
+    ‖AB‖² = tr(AᵀA BBᵀ), so that no whole matrix is made. Of a fused projection, packed or split, the squares add up."""
+    trained = sum(_squared_norm(pair.a, pair.b) for pair in adapter.pairs.values())
+    held = 0.0
+    for key, a in tensors.items():
+        named = projection_of_input(key)
+        if named is not None and named[1] == "A":
+            held += _squared_norm(a, tensors[key.replace(".lora_A.", ".lora_B.")])
+    kept = float(np.sqrt(held / trained)) if trained else 0.0
+    return Check(
+        name=f"{name}: weight_delta",
+        passed=abs(kept - 1.0) <= 1.0e-3,
+        value=kept,
+        limit=1.0,
+        detail=f"of the trained update's norm, over {len(adapter.pairs)} projections",
+    )
+
+
+def _squared_norm(a: np.ndarray, b: np.ndarray) -> float:
+    a64, b64 = a.astype(np.float64), b.astype(np.float64)
+    return float(np.trace((a64.T @ a64) @ (b64 @ b64.T)))
+
+
+def _prove(spec: PackageSpec) -> PackageProof:
+    """Run the proof in a process of the target's environment; of copies on the CPU in this one."""
+    package = read_package(Path(spec.output_dir))
+    opened = {
+        place: _opened(spec, Path(place), number)
+        for number, place in enumerate((spec.output_dir, spec.base_dir, *(member.twin_dir for member in spec.members)))
+    }
+    proof = PackageProofSpec(
+        model_dir=opened[spec.output_dir],
+        base_dir=opened[spec.base_dir],
+        execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
+        adapters=tuple(
+            AdapterProofSpec(
+                name=member.name,
+                file=Path(spec.output_dir, package.adapters[member.name].file),
+                reference_dir=Path(member.reference_dir),
+                twin_dir=opened[member.twin_dir],
+            )
+            for member in spec.members
+        ),
+    )
+    interpreter = Path(spec.interpreter) if spec.interpreter else None
+    found = run_child("package_proof", proof.model_dump(mode="json"), interpreter=interpreter)
+    return PackageProof.model_validate({name: found[name] for name in PackageProof.model_fields})
+
+
+def _opened(spec: PackageSpec, folder: Path, number: int) -> Path:
+    return cpu_copy(folder, Path(spec.scratch, f"copy-{number}")) if spec.how == "cpu-copy" else folder
+
+
+def _base(found: PackageProof) -> Iterator[Check]:
+    kl = found.base.kl_divergence
+    detail = "nats a token between package without adapter and base alone"
+    yield Check(name="base: kl_to_base_alone", passed=kl <= _BASE_LIMIT, value=kl, limit=_BASE_LIMIT, detail=detail)
+    yield _same("base: greedy_as_base_alone", found.base.same_answers, found.base.answers, "the base's alone")
+
+
+def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True) -> Check:
+    return Check(
+        name=name,
+        passed=not judged or same == answers,
+        value=float(same),
+        limit=float(answers) if judged else None,
+        detail=f"of {answers} answers are {whose}, token by token",
+    )
+
+
+def _adapter(name: str, proof: AdapterProof, spec: PackageSpec) -> Iterator[Check]:
+    """fp32 is held to PyTorch and to the merged export in every logit and token; what is rounded, in divergence."""
+    exact = spec.precision == "fp32"
+    kl = proof.metrics["kl_divergence"].value
+    assert kl is not None  # the merge's full logits are at the desk, where packages are made
+    passed = kl <= spec.limit
+    yield Check(
+        name=f"{name}: kl_divergence", passed=passed, value=kl, limit=spec.limit, detail="nats a token to PyTorch"
+    )
+    yield _same(f"{name}: greedy_answers", proof.same_answers, proof.answers, "PyTorch's", judged=exact)
+    twin = proof.to_twin
+    yield Check(
+        name=f"{name}: kl_to_merged",
+        passed=twin.kl_divergence <= spec.limit or not exact,
+        value=twin.kl_divergence,
+        limit=spec.limit if exact else None,
+        detail="nats a token to the merged export",
+    )
+    yield _same(f"{name}: greedy_as_merged", twin.same_answers, twin.answers, "the merged export's", judged=exact)
+    differences = {
+        "max_abs_logit_diff": (proof.metrics["max_abs_logit_diff"].value, "PyTorch"),
+        "max_abs_logit_diff_to_merged": (twin.max_abs_logit_diff, "the merged export"),
+    }
+    for check, (value, whose) in differences.items() if exact else ():
+        assert value is not None
+        yield Check(
+            name=f"{name}: {check}",
+            passed=value <= _FP32_LOGIT_LIMIT,
+            value=value,
+            limit=_FP32_LOGIT_LIMIT,
+            detail=f"to {whose}",
+        )
+    yield from _does_something(name, {"without adapter": proof.to_base} | proof.to_others)
+
+
+def _does_something(name: str, differences: dict[str, float]) -> Sequence[Check]:
+    """What it computes differs from the base and from every other adapter."""
+    nearest = min(differences, key=lambda other: differences[other])
+    return [
+        Check(
+            name=f"{name}: differs",
+            passed=differences[nearest] > _FP32_LOGIT_LIMIT,
+            value=differences[nearest],
+            limit=_FP32_LOGIT_LIMIT,
+            detail=f"largest difference of a logit to the package {nearest}, the nearest",
+        )
+    ]

@@ -1,0 +1,123 @@
+"""Adapters made to fit a base: split, packed, zero where they have nothing, and refused where they are of another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from olivepress.adapters.fit import check_tensors, fit
+from olivepress.adapters.lora_inputs import LoraInput
+from olivepress.adapters.peft_adapter import read_peft_adapter
+from olivepress.adapters.projections import Projection
+from olivepress.errors import AdapterError
+from tests.adapters.conftest import HIDDEN, KEY, LAYERS, MIDDLE, QUERY, MakeAdapter, base_inputs, deltas
+
+SIZES = {"q_proj": QUERY, "k_proj": KEY, "v_proj": KEY}
+ATTENTION = ("q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj")
+
+
+def inputs(*, packed: bool, dtype: str = "float32") -> dict[str, LoraInput]:
+    found = {}
+    for layer in range(LAYERS):
+        for name, (width, height) in base_inputs(packed=packed).items():
+            block = "attn" if name in ATTENTION else "mlp"
+            for letter, shape in (("A", (width, None)), ("B", (None, height))):
+                key = f"model.layers.{layer}.{block}.{name}.lora_{letter}.MatMul.weight"
+                found[key] = LoraInput(name=key, shape=shape, dtype=dtype)
+    return found
+
+
+def update(tensors: dict[str, np.ndarray], layer: int, name: str) -> np.ndarray:
+    block = "attn" if name in ATTENTION else "mlp"
+    a, b = (tensors[f"model.layers.{layer}.{block}.{name}.lora_{letter}.MatMul.weight"] for letter in "AB")
+    return a @ b
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("family", ["phi", "llama"])
+def test_every_base_gets_what_peft_adds(family: str, packed: bool, make_adapter: MakeAdapter) -> None:
+    """Fused and apart, in the adapter and in the base: four ways, one update."""
+    wanted = {
+        "phi": ["qkv_proj", "gate_up_proj", "down_proj"],
+        "llama": ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "down_proj"],
+    }[family]
+    directory, model = make_adapter(family, target_modules=wanted, rank_pattern={"k_proj": 2, "gate_up_proj": 6})
+    base, expected = inputs(packed=packed), deltas(model)
+    tensors = fit(read_peft_adapter(directory), base, SIZES)
+    check_tensors(tensors, base, "here")
+    for layer in range(LAYERS):
+        parts = {
+            name: expected[layer, name] for name in ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
+            if (layer, name) in expected
+        }  # fmt: skip
+        if family == "phi":
+            q, k, v = np.split(expected[layer, "qkv_proj"], [QUERY, QUERY + KEY], axis=1)
+            gate, up = np.split(expected[layer, "gate_up_proj"], 2, axis=1)
+            parts = {"q_proj": q, "k_proj": k, "v_proj": v, "gate_proj": gate, "up_proj": up}
+        if packed:
+            want = np.concatenate([parts[name] for name in ("q_proj", "k_proj", "v_proj")], axis=1)
+            assert np.allclose(update(tensors, layer, "qkv_proj"), want, atol=1e-5)
+        else:
+            for name in ("q_proj", "k_proj", "v_proj"):
+                assert np.allclose(update(tensors, layer, name), parts[name], atol=1e-5)
+        for name in ("gate_proj", "up_proj"):
+            assert np.allclose(update(tensors, layer, name), parts[name], atol=1e-5)
+        assert np.allclose(update(tensors, layer, "down_proj"), expected[layer, "down_proj"], atol=1e-5)
+        assert not update(tensors, layer, "o_proj").any()  # the adapter leaves it alone
+
+
+def test_an_adapter_of_the_query_alone_leaves_key_and_value(make_adapter: MakeAdapter) -> None:
+    directory, model = make_adapter("llama", target_modules=["q_proj"])
+    tensors = fit(read_peft_adapter(directory), inputs(packed=True), SIZES)
+    found = update(tensors, 0, "qkv_proj")
+    assert np.allclose(found[:, :QUERY], deltas(model)[0, "q_proj"], atol=1e-5) and not found[:, QUERY:].any()
+
+
+def test_float16_and_what_is_too_large_for_it(make_adapter: MakeAdapter) -> None:
+    directory, _ = make_adapter("llama", target_modules=["q_proj"])
+    adapter = read_peft_adapter(directory)
+    tensors = fit(adapter, inputs(packed=True, dtype="float16"), SIZES)
+    assert {str(tensor.dtype) for tensor in tensors.values()} == {"float16"}
+    q = Projection(0, "q_proj")
+    large = replace(adapter, pairs={**adapter.pairs, q: replace(adapter.pairs[q], b=adapter.pairs[q].b * 1e7)})
+    with pytest.raises(AdapterError, match=r"layers\.0\.self_attn\.q_proj\.lora_B\.weight is too large for .* float16"):
+        fit(large, inputs(packed=True, dtype="float16"), SIZES)
+
+
+def test_an_adapter_of_another_base_names_the_tensor(make_adapter: MakeAdapter) -> None:
+    directory, _ = make_adapter("llama", target_modules=["q_proj", "down_proj"])
+    adapter, base = read_peft_adapter(directory), inputs(packed=True)
+    wide = {n: replace(i, shape=(None, HIDDEN * 2)) if "down_proj.lora_B" in n else i for n, i in base.items()}
+    with pytest.raises(AdapterError, match=rf"down_proj\.lora_B\.weight maps {MIDDLE} to {HIDDEN}, the base's"):
+        fit(adapter, wide, SIZES)
+    with pytest.raises(AdapterError, match=r"q_proj\.lora_B\.weight maps 32 to 32, the base's q_proj of layer 0 maps"):
+        fit(adapter, base, SIZES | {"q_proj": 8})
+    fewer = {name: one for name, one in base.items() if "layers.1" not in name}
+    with pytest.raises(AdapterError, match=r"layers\.1\.\S+ is for \S+ of layer 1, which the base has not"):
+        fit(adapter, fewer, SIZES)
+    fused, _ = make_adapter("phi", "fused", target_modules=["qkv_proj"])
+    apart = {n: replace(i, shape=(None, 8)) if "v_proj.lora_B" in n else i for n, i in inputs(packed=False).items()}
+    with pytest.raises(AdapterError, match=r"qkv_proj\.lora_B\.weight has 64 outputs, the base's qkv_proj"):
+        fit(read_peft_adapter(fused), apart, SIZES)
+
+
+def test_the_interface_check_names_the_tensor(make_adapter: MakeAdapter) -> None:
+    directory, _ = make_adapter("llama", target_modules=["q_proj"])
+    base = inputs(packed=True)
+    tensors = fit(read_peft_adapter(directory), base, SIZES)
+    name = "model.layers.0.attn.qkv_proj.lora_A.MatMul.weight"
+
+    def refused(changed: dict[str, np.ndarray], says: str) -> None:
+        with pytest.raises(AdapterError) as caught:
+            check_tensors(changed, base, "x.onnx_adapter")
+        assert str(caught.value).startswith("x.onnx_adapter: ") and says in str(caught.value), caught.value
+
+    rest = {key: tensor for key, tensor in tensors.items() if key != name}
+    refused(rest, f"no tensor {name}")
+    refused(rest | {"other": tensors[name], name: tensors[name]}, "tensor other has no input")
+    refused(tensors | {name: tensors[name].astype(np.float16)}, f"tensor {name} is float16, the base takes float32")
+    refused(tensors | {name: tensors[name][:8]}, f"tensor {name} has shape [8, 4], the base takes [32, 'rank']")
+    refused(tensors | {name: tensors[name][:, :2]}, f"tensor {name} has rank 2")
+    refused(tensors | {name: tensors[name][0]}, f"tensor {name} has shape [4]")
