@@ -62,14 +62,14 @@ def _cut(path: Path) -> str | None:
         listed = root.Offset(10)  # parameters, the fourth field
         begin, count = root.Vector(listed), root.VectorLen(listed)
     except unreadable:
-        return None
+        return "cut off, no tensor of it can be read" if data[4:8] == b"TORT" else None
     for index in range(min(count, len(data) // 4)):
         name = f"{index + 1} of {count}"
         try:
             entry = Table(data, root.Indirect(begin + 4 * index))
             name = entry.String(entry.Offset(4) + entry.Pos).decode("utf-8", "replace")[:200]
-            values = entry.Offset(10)
-            whole = entry.Vector(values) + entry.VectorLen(values) <= len(data)
+            fields = (entry.Offset(4), entry.Offset(10))  # name and values
+            whole = all(entry.Vector(field) + entry.VectorLen(field) <= len(data) for field in fields)
         except unreadable:
             whole = False
         if not whole:
