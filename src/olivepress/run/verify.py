@@ -5,19 +5,23 @@ The last line it prints is a JSON list of checks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from olivepress.artifact import Check
-from olivepress.errors import JobError, OlivepressError
+from olivepress.errors import OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
+from olivepress.methods import FourBit
+from olivepress.run.tensors import read_tensors
+from olivepress.run.verify_adapter import adapter_checks, weight_delta
 from olivepress.run.verify_export import ExportSpec, verify_export
 from olivepress.yaml_document import Record
 
@@ -30,9 +34,14 @@ _TOKENS = 128
 
 
 class VerifySpec(Record):
-    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL."""
+    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL.
+
+    ``method`` is how the adapter was trained, ``four_bit`` on which quantized base.
+    """
 
     kind: str
+    method: str
+    four_bit: FourBit | None = None
     output_dir: str
     parent_dir: str | None
     base_model: str
@@ -46,62 +55,45 @@ def verify(spec: VerifySpec) -> list[Check]:
     """All checks of one artifact, in the order they were made. Raises JobError when one cannot even be made."""
     if spec.export is not None:
         return list(verify_export(spec.export))
-    return list({"finetune": _finetune, "merge": _merge}[spec.kind](spec))
-
-
-def _finetune(spec: VerifySpec) -> Iterator[Check]:
-    """An adapter that is whole, finite, and does something."""
-    path = Path(spec.output_dir, "adapter", "adapter_model.safetensors")
-    tensors = _tensors(path)
-    broken = [name for name, tensor in tensors if not bool(tensor.isfinite().all())]
-    yield Check(name="finite", passed=not broken, detail=broken[0] if broken else "every tensor of the adapter")
-    moved = [name for name, tensor in _tensors(path) if "lora_B" in name and float(tensor.abs().max()) > 0]
-    count = sum("lora_B" in name for name, _ in _tensors(path))
-    yield Check(
-        name="adapter_trained",
-        passed=0 < count == len(moved),
-        value=float(len(moved)),
-        limit=float(count),
-        detail="lora_B matrices that left zero",
-    )
-
-
-def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 (safe_open is no mapping)
-                yield name, file.get_tensor(name)
-    except Exception as error:
-        raise JobError(f"{path}: cannot be opened ({error})", next_step="run the job again") from error
+    if spec.kind == "finetune":
+        return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method))
+    return list(_merge(spec))
 
 
 def _merge(spec: VerifySpec) -> Iterator[Check]:
-    """A whole model that differs from the base and computes what base + adapter computes."""
-    from olivepress.measure.reference import write_reference
+    """A whole model that has the adapter in its weights and computes what base + adapter computes."""
+    from olivepress.measure.reference import write_logits, write_reference
 
-    output = Path(spec.output_dir)
-    model = output / "model"
+    assert spec.parent_dir is not None and spec.limit is not None
+    output, adapter = Path(spec.output_dir), Path(spec.parent_dir, "adapter")
+    model, base = output / "model", local_directory(spec.base_model, spec.base_revision)
     for path in sorted(model.glob("*.safetensors")):
-        broken = [name for name, tensor in _tensors(path) if not bool(tensor.isfinite().all())]
+        broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
+    yield weight_delta(base, model, adapter)
     token_ids, starts = _token_ids(model, _rows(spec, "validation", _PROMPTS))
-    scratch = output / ".with-adapter"
-    assert spec.parent_dir is not None
-    base = local_directory(spec.base_model, spec.base_revision)
-    write_reference(base, token_ids, scratch, adapter_dir=Path(spec.parent_dir, "adapter"))
-    write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
-    value = _mean_kl(scratch, output / REFERENCE)
-    _remove(scratch)
-    assert spec.limit is not None
-    yield Check(
-        name="kl_to_base_with_adapter",
-        passed=value <= spec.limit,
-        value=value,
-        limit=spec.limit,
-        detail=f"nats a token, {len(token_ids)} validation rows",
-    )
+    reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
+    rows = f"nats a token, {len(token_ids)} validation rows"
+    with _scratch(output / ".with-adapter") as folder:
+        value = _mean_kl(write_logits(base, token_ids, folder, adapter_dir=adapter), reference)
+    yield Check(name="kl_to_base_with_adapter", passed=value <= spec.limit, value=value, limit=spec.limit, detail=rows)
+    if spec.four_bit is not None:
+        with _scratch(output / ".as-trained") as folder:
+            trained = write_logits(base, token_ids, folder, adapter_dir=adapter, four_bit=spec.four_bit)
+            value = _mean_kl(trained, reference)
+        # Reported, not judged: how much the task minds is what the finetune and merge rows of a bench say.
+        detail = f"{rows}; trained on a base in {spec.four_bit.quant_type}, merged into the unquantized one"
+        yield Check(name="kl_to_trained", passed=True, value=value, detail=detail)
+    # What the adapter changed is what an export must still have: see adapter_kept.
+    write_logits(base, token_ids, reference, name="base")
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
@@ -111,7 +103,8 @@ def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
 def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
     """(prompts with their answers, for each the position that predicts the answer's first token).
 
-    As many rows as their logits in float32 take half a GB, but at least eight.
+    As many rows as their logits in float32 take half a GB, but at least eight. They are kept twice, the merged model's
+    and the base's, and a third time while two models are compared.
     """
     from transformers import AutoTokenizer
 
@@ -141,12 +134,6 @@ def _mean_kl(first: Path, second: Path) -> float:
             total += float(divergence(*pair).sum())
             count += 1
     return max(total / count, 0.0) if count else math.nan
-
-
-def _remove(directory: Path) -> None:
-    import shutil
-
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def main(arguments: Sequence[str]) -> int:

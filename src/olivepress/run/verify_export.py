@@ -24,6 +24,10 @@ STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")
 _CPU = "CPUExecutionProvider"
 _TOKENIZER_ROWS = 100
 _FP32_LOGIT_LIMIT = 1.0e-3
+# Half way between an export that has the adapter's whole shift and one that has lost it.
+_MIN_ADAPTER_KEPT = 0.5
+# Noise twice as large as the shift moves the value by about 2/√128 = 0.18 in the smallest models: still clear of 0.5.
+_MAX_NOISE_ON_RANDOM = 2.0
 
 
 class ExportSpec(Record):
@@ -120,6 +124,7 @@ def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
     if kl is None or top1 is None:
         raise JobError(f"{spec.parent_dir}: its full logits are not there", next_step="run the merge again")
     yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
+    yield _adapter_kept(spec, found)
     # Random weights prefer no token by much: which one is likeliest says nothing of the quantization.
     judged = not spec.random_weights
     yield Check(
@@ -141,3 +146,22 @@ def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
     if exact and difference is not None:
         passed = difference <= _FP32_LOGIT_LIMIT
         yield Check(name="max_abs_logit_diff", passed=passed, value=difference, limit=_FP32_LOGIT_LIMIT)
+
+
+def _adapter_kept(spec: ExportSpec, found: Proof) -> Check:
+    """An export of the base would pass every limit that is wider than what the adapter changed: here it does not."""
+    kept, noise = (found.metrics[name] for name in ("adapter_kept", "adapter_noise"))
+    if kept.value is None or noise.value is None:
+        raise JobError(
+            f"{spec.parent_dir}: adapter_kept cannot be told: {kept.reason}", next_step="run the merge again"
+        )
+    said = f"share of the adapter's shift; what else differs is {noise.value:.2g} times as large"
+    # A few steps on random weights may change less than rounding does; then the share says nothing.
+    judged = not (spec.random_weights and noise.value > _MAX_NOISE_ON_RANDOM)
+    return Check(
+        name="adapter_kept",
+        passed=kept.value > _MIN_ADAPTER_KEPT or not judged,
+        value=kept.value,
+        limit=_MIN_ADAPTER_KEPT if judged else None,
+        detail=said if judged else f"{said}; not judged: random weights",
+    )
