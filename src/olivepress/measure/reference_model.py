@@ -43,6 +43,8 @@ def load_parent(
             use_safetensors=True,
             **strict,
         )
+        if four_bit is not None:
+            _compute_as_in_training(model)
         if adapter_dir is not None:
             from peft import PeftModel
 
@@ -67,3 +69,11 @@ def _quantized(four_bit: FourBit) -> dict[str, Any]:
         bnb_4bit_compute_dtype=dtype,
     )
     return {"dtype": dtype, "device_map": "cpu", "quantization_config": config}
+
+
+def _compute_as_in_training(model: Any) -> None:
+    """Dequantize and multiply in the compute dtype, as in training. In eval mode bitsandbytes would do it in bfloat16,
+    whatever the compute dtype, on CPUs that have AVX512-BF16 and on no others."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

@@ -13,7 +13,7 @@ from olivepress.errors import JobError
 from olivepress.methods import METHODS
 from olivepress.run.tensors import Weights, read_tensors, tensor_names
 
-__all__ = ["adapted_modules", "adapter_checks", "weight_delta"]
+__all__ = ["adapted_modules", "adapter_checks", "starts_at_zero", "weight_delta"]
 
 _PREFIX = "base_model.model."  # what peft puts before the names of the base's modules
 _TENSOR = re.compile(r"^(?P<module>.+)\.(?P<tensor>(?:lora|hada|lokr)_\w+)(?:\.weight)?$")
@@ -25,7 +25,7 @@ def adapter_checks(adapter_dir: Path, method: str) -> Iterator[Check]:
     path, chosen = adapter_dir / "adapter_model.safetensors", METHODS[method]
     broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
     yield Check(name="finite", passed=not broken, detail=broken[0] if broken else "every tensor of the adapter")
-    zeros = {name for name in tensor_names(path) if _tensor(name) in chosen.starts_at_zero}
+    zeros = {name for name in tensor_names(path) if starts_at_zero(name, method)}
     left = [name for name, tensor in read_tensors(path) if name in zeros and bool((tensor != 0).any())]
     still, which = sorted(zeros - set(left)), " or ".join(chosen.starts_at_zero)
     yield Check(
@@ -37,6 +37,11 @@ def adapter_checks(adapter_dir: Path, method: str) -> Iterator[Check]:
     )
     if chosen.magnitudes:
         yield _magnitudes(path, len(zeros))
+
+
+def starts_at_zero(name: str, method: str) -> bool:
+    """Whether the tensor of that name, as peft saves it, is zero before the first step."""
+    return _tensor(name) in METHODS[method].starts_at_zero
 
 
 def _magnitudes(path: Path, modules: int) -> Check:

@@ -18,7 +18,7 @@ from olivepress.run.structure import structure
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
-__all__ = ["STRENGTH", "ExportSpec", "verify_export"]
+__all__ = ["STRENGTH", "ExportSpec", "against_parent", "verify_export"]
 
 STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
 _CPU = "CPUExecutionProvider"
@@ -67,7 +67,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     yield Check(name="tokenizer", passed=found.differs is None, value=float(found.texts), detail=detail)
     longest = found.generated
     yield Check(name="generates", passed=longest > 0, value=float(longest), detail="tokens of the longest answer")
-    yield from _against_parent(spec, found)
+    yield from against_parent(spec, found)
 
 
 def _prove(spec: ExportSpec, output: Path) -> Proof:
@@ -119,7 +119,8 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
     )
 
 
-def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+def against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+    """What was computed against what the parent computes. JobError when the parent's full logits are not there."""
     kl, top1 = found.metrics["kl_divergence"].value, found.metrics["top1_agreement"].value
     if kl is None or top1 is None:
         raise JobError(f"{spec.parent_dir}: its full logits are not there", next_step="run the merge again")
