@@ -20,6 +20,7 @@ from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
 from olivepress.methods import FourBit
+from olivepress.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_PROMPTS, REFERENCE_TOKENS
 from olivepress.run.tensors import read_tensors
 from olivepress.run.verify_adapter import adapter_checks, weight_delta
 from olivepress.run.verify_export import ExportSpec, verify_export
@@ -28,9 +29,6 @@ from olivepress.yaml_document import Record
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
 
 REFERENCE = "reference"  # directory inside the merge artifact
-_PROMPTS, _LEAST_PROMPTS = 64, 8
-_LOGIT_BYTES = 2**29
-_TOKENS = 128
 
 
 class VerifySpec(Record):
@@ -71,7 +69,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
     yield weight_delta(base, model, adapter)
-    token_ids, starts = _token_ids(model, _rows(spec, "validation", _PROMPTS))
+    token_ids, starts = _token_ids(model, _rows(spec, "validation", REFERENCE_PROMPTS))
     reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
     rows = f"nats a token, {len(token_ids)} validation rows"
     with _scratch(output / ".with-adapter") as folder:
@@ -109,15 +107,15 @@ def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(model))
-    most, ids, starts = _LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
+    most, ids, starts = LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
     for row in rows:
         rendered = render_prompt(model, row.messages)
         prefix, full = (
             tokenizer(text, add_special_tokens=False)["input_ids"] for text in (rendered.prefix, rendered.full)
         )
-        if len(ids) >= _LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
+        if len(ids) >= LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
             break
-        ids.append(list(full[:_TOKENS]))
+        ids.append(list(full[:REFERENCE_TOKENS]))
         starts.append(len(prefix) - 1)
     return ids, starts
 
