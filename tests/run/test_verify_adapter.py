@@ -16,7 +16,7 @@ from olivepress.errors import JobError
 from olivepress.methods import METHODS
 from olivepress.run.tensors import Weights
 from olivepress.run.verify import VerifySpec, verify
-from olivepress.run.verify_adapter import adapter_checks, weight_delta
+from olivepress.run.verify_adapter import adapter_checks, starts_at_zero, weight_delta
 from tests.measure import tiny
 
 MODULES = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
@@ -125,6 +125,19 @@ def test_a_tensor_that_the_adapter_lost(base: Path, tmp_path: Path) -> None:
     assert not found.passed and (found.value, found.limit) == (7, 8) and found.detail.startswith(O_PROJ)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_merging_nothing_changes_is_no_adapter(
+    method: str, dtype: torch.dtype, base: Path, tmp_path: Path
+) -> None:
+    """In bfloat16 DoRA's scaling by length over length rounds every weight: all differ, and none has moved."""
+    adapter, _ = tune(base, tmp_path / "whole", method)
+    weights = adapter / "adapter_model.safetensors"
+    change(weights, lambda k, v: iter([] if "magnitude" in k else [(k, v * 0 if starts_at_zero(k, method) else v)]))
+    found = weight_delta(base, _merge(base, adapter, tmp_path / "merged", dtype=dtype), adapter)
+    assert not found.passed and (found.value, found.limit) == (0, 8)
+
+
 def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
     embedding = torch.ones(4, 2)
     save_file({"model.embed_tokens.weight": embedding}, tmp_path / "model.safetensors")
@@ -136,12 +149,12 @@ def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
         Weights(tmp_path)
 
 
-def _merge(base: Path, adapter: Path, out: Path) -> Path:
+def _merge(base: Path, adapter: Path, out: Path, *, dtype: torch.dtype = torch.float32) -> Path:
     """Merged as Olive merges: what peft cannot place it leaves out with a warning."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=dtype), adapter)
     model.merge_and_unload().save_pretrained(out)
     for file in base.glob("*token*"):
         shutil.copy(file, out)
