@@ -88,6 +88,17 @@ def test_a_compiled_model_without_its_package_config() -> None:
     assert ["--package-config FILE" in message for _, message in found] == [True]
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "value"), [("LoHa", "lora_dropout", 0.1), ("LoKr", "lora_dropout", 0.1), ("QLoRA", "x", 1)]
+)
+def test_a_key_that_an_adapter_s_pass_does_not_read(kind: str, key: str, value: float) -> None:
+    text = (GOLDEN / "llama" / "finetune.yaml").read_text(encoding="utf-8")
+    config = plant(yaml.safe_load(text), ("passes", "lora", "type"), kind)
+    found = dict(find_traps(plant(config, ("passes", "lora", key), value), text, SOC_MODELS))
+    expected = "passes.lora.target_modules" if kind == "QLoRA" else f"passes.lora.{key}"
+    assert list(found) == [expected] and "remove it, or use" in found[expected]
+
+
 def test_no_golden_workflow_holds_a_trap() -> None:
     paths = sorted(GOLDEN.glob("*/*.yaml"))
     assert len(paths) >= 100

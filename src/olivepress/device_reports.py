@@ -23,6 +23,7 @@ from olivepress.measure.latency import Workload
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.plugins import is_emulated
 from olivepress.measure.report import DeviceReport, read_report
+from olivepress.methods import four_bit_base
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
 from olivepress.run.where import Place, place_of
@@ -123,7 +124,11 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         spent=spent_of(manifest, made),
     )
     if job.kind == "finetune":
-        return replace(tuned, adapter_dir=directory / "adapter")
+        settings = plan.recipe.finetune
+        four_bit = four_bit_base(settings.method, settings.torch_dtype)
+        # Measured as it was trained: what merging into the unquantized base costs is the step from here to the merge.
+        precision = four_bit.quant_type if four_bit else base.precision
+        return replace(tuned, adapter_dir=directory / "adapter", four_bit=four_bit, precision=precision)
     if job.target is None:
         return replace(tuned, model_dir=directory / "model")
     place = place_of(job.target)

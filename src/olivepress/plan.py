@@ -37,6 +37,7 @@ __all__ = [
     "make_package_plan",
     "make_plan",
     "need",
+    "reference_bytes",
     "resolve_model",
 ]
 
@@ -44,6 +45,9 @@ _EMBEDDED = "embedded:"
 EMBEDDED = f"{_EMBEDDED}tiny-phi"
 RECIPES = Path("recipes")
 _GIB = 1024**3
+# The reference that exports are held against: rows, tokens of each, and what the logits of one model may take.
+REFERENCE_PROMPTS, LEAST_PROMPTS, REFERENCE_TOKENS = 64, 8, 128
+LOGIT_BYTES = 2**29
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +342,11 @@ def need(plan: Plan, job: Job) -> Need:
         # Olive writes the base model again beside the adapter, in its cache and in its output.
         disk = 2.0 * parameters * width
     elif job.kind == "merge":
-        seconds, memory, disk = parameters / 5.0e7, _MEMORY_PER_PARAMETER["merge"] * parameters, 2.0 * parameters * 2
+        seconds, memory = parameters / 5.0e7, _MEMORY_PER_PARAMETER["merge"] * parameters
+        # First Olive's cache beside its output; then, without the cache, the logits of two models that stay and of one
+        # more that they are compared with.
+        logits = reference_bytes(int(plan.model.facts.config["vocab_size"]))
+        disk = 2.0 * parameters + max(2.0 * parameters, 3.0 * logits)
     else:
         assert job.target is not None
         quantized = any(settings["type"] in _IN_PYTORCH for settings in job.target.passes.values())
@@ -348,6 +356,12 @@ def need(plan: Plan, job: Job) -> Need:
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
         disk = 3.0 * (parameters * job.target.bytes_per_parameter + embedding)
     return Need(memory_bytes=int(memory) + _RUNTIME_OVERHEAD, disk_bytes=int(disk), time_class=_time_class(seconds))
+
+
+def reference_bytes(vocabulary: int) -> int:
+    """Most bytes that the logits of one model take on the reference's prompts (float32)."""
+    least, most = (prompts * REFERENCE_TOKENS * 4 * vocabulary for prompts in (LEAST_PROMPTS, REFERENCE_PROMPTS))
+    return max(least, min(most, LOGIT_BYTES))
 
 
 def _time_class(seconds: float) -> str:

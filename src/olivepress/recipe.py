@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from olivepress.methods import METHODS
 from olivepress.yaml_document import Record, read_record
 
 __all__ = [
@@ -55,11 +56,15 @@ class Data(Record):
 
 
 class Finetune(Record):
-    method: Literal["lora", "qlora"] = "lora"
+    method: Literal["lora", "qlora", "dora", "loha", "lokr"] = Field(
+        "lora", description="qlora trains on a 4-bit base; all are merged into the unquantized one"
+    )
     r: int = Field(16, ge=1)
     alpha: float = Field(32, gt=0)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] | None = Field(None, description="all projections of the family when left out")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="not with loha and lokr")
+    target_modules: tuple[str, ...] | None = Field(
+        None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
+    )
     learning_rate: float = Field(2.0e-4, gt=0)
     lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
@@ -74,6 +79,13 @@ class Finetune(Record):
     save_steps: int = Field(50, ge=1, description="a killed run goes on from the last checkpoint")
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _method_takes_its_keys(self) -> Finetune:
+        for key, why in METHODS[self.method].ignores.items():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"no {key} with method {self.method}: {why}")
+        return self
 
 
 if TYPE_CHECKING:
@@ -195,9 +207,12 @@ class Recipe(Record):
         if self.data is not None or not self.adapters:
             raise ValueError("with adapter_mode multi the key 'adapters', each with its own data, and no key 'data'")
         for name, recipe in self.members().items():
-            if recipe.finetune.method not in ("lora", "qlora"):
-                method = recipe.finetune.method
-                raise ValueError(f"lora or qlora for adapter {name}, {method} is no LoRA; or adapter_mode: merge")
+            method = recipe.finetune.method
+            if not METHODS[method].low_rank:
+                fit = " or ".join(other for other, one in METHODS.items() if one.low_rank)
+                raise ValueError(
+                    f"{fit} for adapter {name}: no LoRA input holds what {method} adds; or adapter_mode: merge"
+                )
         return self
 
     def members(self) -> dict[str, Recipe]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from olivepress.methods import METHODS
+
 __all__ = ["find_traps"]
 
 Passes = Mapping[str, Mapping[str, Any]]
@@ -23,6 +25,7 @@ def find_traps(config: Mapping[str, Any], text: str, soc_models: Mapping[str, st
     accelerator = config["systems"]["here"]["accelerators"][0]
     provider, passes = str(accelerator["execution_providers"][0]), config["passes"]
     yield from _evaluator(config, provider)
+    yield from _finetune(passes)
     yield from _conversion(passes)
     yield from _mixed_bits(passes)
     if provider == "QNNExecutionProvider":
@@ -44,6 +47,13 @@ def _of(passes: Passes, *kinds: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _evaluator(config: Mapping[str, Any], provider: str) -> Found:
     if config.get("evaluator") and provider != _CPU:
         yield "evaluator", f"Olive would look for {provider} and stop without it; remove it, and use olivepress bench"
+
+
+def _finetune(passes: Passes) -> Found:
+    """Keys that a pass inherits from LoRA's and does not read."""
+    for method in METHODS.values():
+        for key, settings in _of(passes, method.olive_pass):
+            yield from ((f"{key}.{name}", why) for name, why in method.ignores.items() if name in settings)
 
 
 def _conversion(passes: Passes) -> Found:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from olivepress.catalog import Target
+from olivepress.methods import METHODS, four_bit_base
 from olivepress.plan import Job, Plan
 
 __all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
@@ -172,9 +173,8 @@ _ADAPTERS = "then, for each adapter: olivepress adapters add PACKAGE PEFT_DIR --
 def _origins(plan: Plan, job: Job) -> list[str]:
     """Where each choice came from."""
     if job.kind == "finetune":
-        chosen = "recipe" if plan.recipe.finetune.target_modules else f"family {plan.model.family.family}"
         return [
-            f"passes: recipe finetune; target_modules: {chosen}",
+            f"passes: recipe finetune; target_modules: {_target_modules_from(plan)}",
             f"data: {plan.dataset.name}, sha256 {plan.dataset.version}",
         ]
     if job.target:
@@ -186,6 +186,12 @@ def _origins(plan: Plan, job: Job) -> list[str]:
             why.append("olivepress run then says where it is to run, and takes paths of this machine out (run/tidy.py)")
         return [f"passes: target {target.target} ({target.description}){built}", *adds, *why]
     return ["passes: adapter_mode merge of the recipe"]
+
+
+def _target_modules_from(plan: Plan) -> str:
+    if "target_modules" in METHODS[plan.recipe.finetune.method].ignores:
+        return "Olive's, every linear layer but the head"
+    return "recipe" if plan.recipe.finetune.target_modules else f"family {plan.model.family.family}"
 
 
 def _hf_model(plan: Plan, path: str) -> dict[str, Any]:
@@ -233,22 +239,32 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
 
 
 def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
-    settings = plan.recipe.finetune
-    lora: dict[str, Any] = {
-        "type": "LoRA" if settings.method == "lora" else "QLoRA",
-        "r": settings.r,
-        "alpha": settings.alpha,
-        "lora_dropout": settings.lora_dropout,
-        "target_modules": list(settings.target_modules or plan.model.family.target_modules),
-        "torch_dtype": settings.torch_dtype,
-        "train_data_config": "train",
-        "training_args": _training_args(plan, job),
-    }
     return {
         "input_model": _hf_model(plan, plan.model.path),
         "systems": _system("cpu", "CPUExecutionProvider"),
         "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised")],
-        "passes": {settings.method: lora},
+        "passes": {plan.recipe.finetune.method: _adapter(plan, job)},
+    }
+
+
+def _adapter(plan: Plan, job: Job) -> dict[str, Any]:
+    """The pass that trains the adapter, without the keys that it would take and make nothing of."""
+    settings = plan.recipe.finetune
+    method = METHODS[settings.method]
+    chosen = {
+        "lora_dropout": settings.lora_dropout,
+        "target_modules": list(settings.target_modules or plan.model.family.target_modules),
+    }
+    quantized = four_bit_base(settings.method, settings.torch_dtype)
+    return {
+        "type": method.olive_pass,
+        "r": settings.r,
+        "alpha": settings.alpha,
+        **{key: value for key, value in chosen.items() if key not in method.ignores},
+        **(quantized.model_dump() if quantized else {}),
+        "torch_dtype": settings.torch_dtype,
+        "train_data_config": "train",
+        "training_args": _training_args(plan, job),
     }
 
 

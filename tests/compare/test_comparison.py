@@ -52,6 +52,19 @@ def test_the_ladder(put: WriteReport) -> None:
     assert [answer.row for answer in document.examples[0].answers] == [row.name for row in document.rows]
 
 
+def test_a_merge_into_the_unquantized_base_is_told(put: WriteReport) -> None:
+    answers = {f"e{i}": i > 0 for i in range(4)}
+    trained = put("finetune", outcomes=answers, runtime="pytorch", precision="nf4")
+    document = compare(load([trained, put("merge", outcomes=answers | {"e0": True}, **PYTORCH)]))
+    assert [row.role for row in document.rows] == ["fine-tuned", "merged"]
+    (verdict,) = (v for v in document.verdicts if v.metric == "exact_match")
+    assert (verdict.a, verdict.b, verdict.difference) == ("finetune", "merge", 0.25)
+    said = "trained on a base in nf4, merged into the unquantized one"
+    assert said in verdict.notes and said in to_html(document)
+    usual = compare(load([put("finetune", outcomes=answers, **PYTORCH), put("merge", outcomes=answers, **PYTORCH)]))
+    assert not [note for verdict in usual.verdicts for note in verdict.notes if "merged into" in note]
+
+
 def test_one_report_alone(put: WriteReport) -> None:
     document = compare(load([put("export-cpu-int4")]))
     assert len(document.rows) == 1 and not document.verdicts and len(document.decisions) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.measure.accuracy import MARGIN_TOKENS, answer_budget
 from olivepress.measure.cell_metrics import LATENCY_METRICS, cell_metrics
-from olivepress.measure.fidelity import divergence, first_divergence, kl_top, log_softmax
+from olivepress.measure.fidelity import divergence, first_divergence, kl_top, log_softmax, shift_sums
 from olivepress.measure.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
 from olivepress.measure.machine import Conditions, machine_slug, peak_rss_bytes
 from olivepress.measure.reference import top_logprobs
@@ -143,3 +143,32 @@ def test_paired_difference_is_newcombes(counts: tuple[int, ...], interval: tuple
     """Newcombe 1998 (Statist. Med. 17, 2635-2650), table II, method 10."""
     both, first, second, neither = counts
     assert paired_difference(both, second, first, neither) == pytest.approx(interval, abs=5e-5)
+
+
+def test_what_is_kept_of_an_adapter_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    base, shift, noise = rng.normal(size=(50, 400)), rng.normal(size=(50, 400)), rng.normal(size=(50, 400))
+    parent = base + shift
+
+    def kept(ours: np.ndarray, *, given: tuple[np.ndarray, np.ndarray] = (base, parent)) -> float:
+        along, all_of_it, _ = shift_sums(*given, ours)
+        return float(along / all_of_it)
+
+    assert kept(parent) == pytest.approx(1.0) and kept(base) == 0.0 and kept(base + 0.3 * shift) == pytest.approx(0.3)
+    # Two entries in one row, by hand: shift (1, -1), found (3, -3) + a constant; 6 / 2 and what is left, 2² + 2².
+    assert shift_sums(np.zeros((1, 2)), np.asarray([[1.0, -1.0]]), np.asarray([[8.0, 2.0]])).tolist() == [6.0, 2.0, 8.0]
+    # Logits are known up to a constant in each row, and so log-probabilities give the same.
+    assert kept(parent + 5 * np.arange(50.0)[:, None]) == pytest.approx(1.0)
+    in_logs = log_softmax(base), log_softmax(parent)
+    ours = base + 0.3 * shift + noise
+    assert kept(log_softmax(ours), given=in_logs) == pytest.approx(kept(ours))
+    # Noise as large as the shift and of its own direction: √(50 × 400) of them, so about 1 / 141 is left of it.
+    assert kept(parent + noise) == pytest.approx(1.0, abs=0.03) and kept(base + noise) == pytest.approx(0.0, abs=0.03)
+    _, size, rest = shift_sums(base, parent, parent + noise)
+    assert math.sqrt(rest / size) == pytest.approx(1.0, abs=0.03)
+    # Uncentred log-probabilities would see log Z: with this noise on a peaked row it says another number.
+    peaked = 8 * base
+    raw = [log_softmax(x) for x in (peaked, peaked + shift, peaked + shift + 4 * noise)]
+    d, e = raw[1] - raw[0], raw[2] - raw[0]
+    centred = kept(raw[2], given=(raw[0], raw[1]))
+    assert abs(centred - 1.0) < abs(float((e * d).sum() / (d**2).sum()) - 1.0)

@@ -18,11 +18,16 @@ from olivepress.measure import METRICS, fidelity, read_report
 from olivepress.measure.accuracy import greedy_answers
 from olivepress.measure.bench import Settings, bench
 from olivepress.measure.child import run_child
+from olivepress.measure.fidelity import ADAPTER_METRICS
 from olivepress.measure.grid import Subject
 from olivepress.measure.language_model import open_model
 from olivepress.measure.latency import LatencySpec, Workload
 from olivepress.measure.prompts import eos_token_ids
+from olivepress.measure.proof import Proof
+from olivepress.measure.report import measured
+from olivepress.run.verify_export import ExportSpec, against_parent
 
+from . import tiny
 from .conftest import row
 
 CELL = Workload(prompt_tokens=16, generated_tokens=8)
@@ -47,7 +52,7 @@ def reference(hf_model: Path, prompts: list[list[int]], tmp_path_factory: pytest
 def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: list[list[int]]) -> None:
     found = fidelity(fp32_model, reference)
     tokens = sum(len(p) for p in prompts)
-    assert {m.n for name, m in found.items() if name != "first_divergence"} == {tokens}
+    assert {m.n for name, m in found.items() if name not in ("first_divergence", *ADAPTER_METRICS)} == {tokens}
     assert found["first_divergence"].n == len(prompts)
     assert found["first_divergence"].value == np.median([len(p) for p in prompts])  # none diverges
     assert found["max_abs_logit_diff"].value is not None and found["max_abs_logit_diff"].value < 1e-3
@@ -69,7 +74,7 @@ def test_on_the_device_only_the_top_is_known(int4_model: Path, reference: Path, 
     found = fidelity(int4_model, tmp_path)
     desk = fidelity(int4_model, reference)
     assert found["kl_top256"] == desk["kl_top256"] and found["top1_agreement"] == desk["top1_agreement"]
-    for name in ("kl_divergence", "kl_p999", "max_abs_logit_diff"):
+    for name in ("kl_divergence", "kl_p999", "max_abs_logit_diff", *ADAPTER_METRICS):
         assert found[name].value is None and "stay at the desk" in str(found[name].reason)
 
 
@@ -112,6 +117,68 @@ def test_a_reference_with_an_adapter_is_that_of_the_merged_model(
     assert np.abs(first - second).max() < 1e-3
     with np.load(tmp_path / "a" / "reference.npz") as data:
         assert data["vocab_size"] == first.shape[1] and data["top_ids"].shape == (93, 256)
+
+
+def test_an_export_without_its_adapter_is_told_from_a_coarse_one(
+    hf_model: Path, int4_model: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    """In int4 both are far from the parent; the one that was made from the base has nothing of the adapter's shift."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from olivepress.measure.reference import write_logits, write_reference
+
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, lora_alpha=10, target_modules=["qkv_proj", "o_proj", "down_proj"], init_lora_weights=False)
+    tuned = get_peft_model(AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32), config)
+    tuned.merge_and_unload().save_pretrained(tmp_path / "merged")
+    merged, reference = _with_tokenizer(tmp_path / "merged", hf_model), tmp_path / "reference"
+    write_reference(merged, prompts, reference)
+    write_logits(hf_model, prompts, reference, name="base")
+    good = tiny.export(merged, tmp_path / "int4", "int4", tmp_path / "cache")
+    found = {name: fidelity(folder, reference) for name, folder in (("good", good), ("lost", int4_model))}
+    spec = ExportSpec.model_construct(precision="int4", limit=5.0, min_top1=0.0, random_weights=False, parent_dir="m")
+    for name, metrics in found.items():
+        proof = Proof.model_construct(metrics=metrics, answers=1, same_answers=0)
+        checks = {check.name: check for check in against_parent(spec, proof)}
+        kept = metrics["adapter_kept"]
+        assert checks["adapter_kept"].value == kept.value and checks["adapter_kept"].limit == 0.5
+        assert checks["kl_divergence"].passed  # under a generous limit both pass: that alone does not tell
+        assert checks["adapter_kept"].passed == (name == "good"), kept
+        assert kept.n == sum(map(len, prompts)) and kept.ci_low is not None and kept.ci_high is not None
+    assert (found["good"]["adapter_kept"].value or 0.0) > 0.8 and abs(found["lost"]["adapter_kept"].value or 1.0) < 0.2
+    # Random weights that hardly moved: the noise is what is compared, so it is said and not judged.
+    drowned = found["lost"] | {"adapter_noise": measured("adapter_noise", 7.0, n=3)}
+    proof = Proof.model_construct(metrics=drowned, answers=1, same_answers=0)
+    (told,) = (
+        c for c in against_parent(spec.model_copy(update={"random_weights": True}), proof) if "adapter" in c.name
+    )
+    assert told.passed and told.limit is None and "7 times as large; not judged: random weights" in told.detail
+
+
+def test_four_bits_as_bitsandbytes_and_olive_make_them(hf_model: Path, prompts: list[list[int]]) -> None:
+    """The base that QLoRA trains on: its linear layers but the head hold nf4, and compute what nf4 by hand computes."""
+    import bitsandbytes as bnb
+    import torch
+
+    from olivepress.measure.reference_model import load_parent
+    from olivepress.methods import FourBit
+
+    quantized, _ = load_parent(hf_model, four_bit=FourBit(compute_dtype="float32"))
+    plain, _ = load_parent(hf_model)
+    layers = {name: module for name, module in quantized.named_modules() if isinstance(module, bnb.nn.Linear4bit)}
+    assert len(layers) == 8 and not any("lm_head" in name for name in layers)
+    assert {(m.weight.quant_type, m.compute_dtype) for m in layers.values()} == {("nf4", torch.float32)}
+    ids = torch.tensor([prompts[0]])
+    with torch.inference_mode():
+        before = plain(ids).logits
+        for name, module in layers.items():
+            whole = bnb.functional.dequantize_4bit(module.weight.data, module.weight.quant_state)
+            plain.get_submodule(name).weight.copy_(whole)
+        ours = quantized(ids).logits
+        assert (ours - before).abs().max() > 0.1
+        assert torch.allclose(plain(ids).logits, ours, atol=1e-3)
 
 
 def _with_tokenizer(folder: Path, hf_model: Path) -> Path:

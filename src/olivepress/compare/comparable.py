@@ -84,6 +84,8 @@ def notes(a: DeviceReport, b: DeviceReport, metric: str) -> tuple[str, ...]:
     group, said = group_of(metric), []
     if group in ("latency", "fidelity", "task", "text"):
         said += _packages(a, b)
+    if group in ("task", "text") and a.job == "finetune" and b.job == "merge" and a.precision != b.precision:
+        said.append(f"trained on a base in {a.precision}, merged into the unquantized one")
     if group == "task" and a.settings.get("max_new_tokens") != b.settings.get("max_new_tokens"):
         said.append(
             f"answers of up to {a.settings.get('max_new_tokens')} and {b.settings.get('max_new_tokens')} tokens"

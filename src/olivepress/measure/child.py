@@ -106,16 +106,21 @@ def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole:
     if spec["runtime"] == "pytorch":
         from olivepress.measure.reference import measure_pytorch
 
-        return measure_pytorch(
-            model_dir, rows, adapter_dir=_adapter(spec), whole=whole, finished=finished, progress=progress
-        )
+        return measure_pytorch(model_dir, rows, **_tuned(spec), whole=whole, finished=finished, progress=progress)
     from olivepress.measure.accuracy import measure_exported
 
     return measure_exported(model_dir, rows, whole=whole, finished=finished, progress=progress)
 
 
-def _adapter(spec: Spec) -> Path | None:
-    return Path(spec["adapter_dir"]) if spec.get("adapter_dir") else None
+def _tuned(spec: Spec) -> dict[str, Any]:
+    """The adapter of a PyTorch parent that is not merged, and how its base was quantized when it was trained."""
+    from olivepress.methods import FourBit
+
+    adapter, four_bit = spec.get("adapter_dir"), spec.get("four_bit")
+    return {
+        "adapter_dir": Path(adapter) if adapter else None,
+        "four_bit": FourBit.model_validate(four_bit) if four_bit else None,
+    }
 
 
 def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
     if spec["runtime"] == "pytorch":
         from olivepress.measure.reference_text import score_labels_pytorch
 
-        found = score_labels_pytorch(model_dir, rows, labels, adapter_dir=_adapter(spec), progress=progress)
+        found = score_labels_pytorch(model_dir, rows, labels, **_tuned(spec), progress=progress)
     else:
         from olivepress.measure.label_scoring import score_labels_exported
 
@@ -144,9 +149,7 @@ def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
     if spec["runtime"] == "pytorch":
         from olivepress.measure.reference_text import perplexity_pytorch
 
-        found = perplexity_pytorch(
-            model_dir, text, window=spec["window"], adapter_dir=_adapter(spec), progress=progress
-        )
+        found = perplexity_pytorch(model_dir, text, window=spec["window"], **_tuned(spec), progress=progress)
     else:
         found = perplexity_exported(model_dir, text, window=spec["window"], progress=progress)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ import numpy as np
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
-from olivepress.measure.intervals import bootstrap_median, cluster_mean
+from olivepress.measure.intervals import bootstrap_median, bootstrap_of_sums, cluster_mean
 from olivepress.measure.language_model import LanguageModel, open_model, teacher_forced
 from olivepress.measure.report import Measurement, measured, not_measured
 
@@ -28,8 +28,10 @@ __all__ = [
     "log_softmax",
     "questions",
     "read_reference",
+    "shift_sums",
 ]
 
+ADAPTER_METRICS = ("adapter_kept", "adapter_noise")
 FIDELITY_METRICS = (
     "max_abs_logit_diff",
     "kl_divergence",
@@ -38,11 +40,12 @@ FIDELITY_METRICS = (
     "kl_top256",
     "top1_agreement",
     "first_divergence",
+    *ADAPTER_METRICS,
 )
 
 Tokens = TypeVar("Tokens", bound=Any)  # a list of ids, or an array of them
 
-REFERENCE_FORMAT = 3  # of reference.npz; a merge of an older one is made again
+REFERENCE_FORMAT = 4  # of a merge's reference; a merge of an older one is made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,14 @@ class Reference:
 
     def logits(self, index: int) -> np.ndarray | None:
         """The parent's full logits of a prompt [tokens, vocabulary], mapped from disk; None away from the desk."""
-        file = self.folder / f"logits-{index:04d}.npy"
+        return self._full("logits", index)
+
+    def base_logits(self, index: int) -> np.ndarray | None:
+        """Those of the base without its adapter; None away from the desk, or for a parent that has no adapter."""
+        return self._full("base", index)
+
+    def _full(self, name: str, index: int) -> np.ndarray | None:
+        file = self.folder / f"{name}-{index:04d}.npy"
         return np.load(file, mmap_mode="r", allow_pickle=False) if file.is_file() else None
 
 
@@ -74,6 +84,7 @@ class _Seen:
     kl: list[np.ndarray] = field(default_factory=list)
     kl_top: list[np.ndarray] = field(default_factory=list)
     agree: list[np.ndarray] = field(default_factory=list)
+    shift: list[np.ndarray] = field(default_factory=list)
     worst: float = 0.0
 
 
@@ -123,9 +134,9 @@ def fidelity(
 ) -> dict[str, Measurement]:
     """Teacher-forced divergence of an exported model from its parent, every metric of ``FIDELITY_METRICS``.
 
-    Away from the desk (no ``logits-*.npy``) only kl_top256, top1_agreement and first_divergence have values. Intervals
-    resample whole prompts. JobError when the vocabularies differ, the model does not return logits for all positions,
-    or they are not finite.
+    Away from the desk (no ``logits-*.npy``) only kl_top256, top1_agreement and first_divergence have values; without
+    ``base-*.npy`` the adapter's have none. Intervals resample whole prompts. JobError when the vocabularies differ, the
+    model does not return logits for all positions, or they are not finite.
     """
     reference = read_reference(reference_dir)
     model = model or open_model(model_dir)
@@ -136,28 +147,41 @@ def fidelity(
         )
     seen, start, desk = _Seen(), 0, True
     for index, ids in enumerate(reference.prompts):
-        parent = reference.logits(index)
+        parent, base = reference.logits(index), reference.base_logits(index)
         desk = desk and parent is not None
         begin = len(seen.agree)
         for offset, logits in teacher_forced(model, ids.tolist()):
             rows = slice(start + offset, start + offset + len(logits))
-            part = None if parent is None else np.asarray(parent[offset : offset + len(logits)], dtype=np.float64)
-            _compare(seen, logits[:, : reference.vocab_size], part, reference, rows)
-        for parts in (seen.kl, seen.kl_top, seen.agree):  # one array per prompt: the unit of the bootstrap
+            part, before = (_rows(full, offset, len(logits)) for full in (parent, base))
+            _compare(seen, logits[:, : reference.vocab_size], part, before, reference, rows)
+        for parts in (seen.kl, seen.kl_top, seen.agree, seen.shift):  # one array per prompt: the unit of the bootstrap
             parts[begin:] = [np.concatenate(parts[begin:])] if parts[begin:] else []
         start += len(ids)
         if progress:
             progress(index + 1, len(reference.prompts))
-    return _measurements(seen, reference.starts, desk)
+    return _measurements(seen, reference.starts, desk) | _adapter(seen)
 
 
-def _compare(seen: _Seen, logits: np.ndarray, parent: np.ndarray | None, reference: Reference, rows: slice) -> None:
+def _rows(full: np.ndarray | None, offset: int, count: int) -> np.ndarray | None:
+    return None if full is None else np.asarray(full[offset : offset + count], dtype=np.float64)
+
+
+def _compare(
+    seen: _Seen,
+    logits: np.ndarray,
+    parent: np.ndarray | None,
+    base: np.ndarray | None,
+    reference: Reference,
+    rows: slice,
+) -> None:
     logq = log_softmax(logits)
     seen.kl_top.append(kl_top(logq, reference.top_ids[rows], reference.top_logprobs[rows], reference.tail_mass[rows]))
     seen.agree.append(logits.argmax(axis=1) == reference.top_ids[rows, 0])
     if parent is not None:
         seen.worst = max(seen.worst, float(np.abs(parent - logits).max()))
         seen.kl.append(divergence(log_softmax(parent), logq))
+        if base is not None:
+            seen.shift.append(shift_sums(base, parent, logits)[None])
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -183,6 +207,45 @@ def kl_top(logq: np.ndarray, ids: np.ndarray, logp: np.ndarray, tail_p: np.ndarr
     # Below 1e-6 the parent's tail is rounding of its float32 sums, not probability.
     tail = np.where(tail_p > 1e-6, tail_p * np.log(np.maximum(tail_p, 1e-12) / tail_q), 0.0)
     return np.asarray(np.maximum(inside + tail, 0.0))
+
+
+def shift_sums(base: np.ndarray, parent: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    """[Σ (q−b)·(p−b), Σ (p−b)², Σ (q−p)²] over rows and vocabulary of logits: base b, tuned parent p, export q.
+
+    Each row is centred first. A softmax does not see a constant added to a row, and centring takes it out, from logits
+    and from log-probabilities alike: the result is the same. Uncentred log-probabilities would carry each row's log Z,
+    which noise of any kind raises, into every entry, and so count noise as shift.
+    """
+    shift, found = parent - base, ours - base
+    shift -= shift.mean(axis=1, keepdims=True)
+    found -= found.mean(axis=1, keepdims=True)
+    return np.asarray([(found * shift).sum(), (shift**2).sum(), ((found - shift) ** 2).sum()])
+
+
+def _adapter(seen: _Seen) -> dict[str, Measurement]:
+    """What became of the adapter's shift; see ``shift_sums`` for the letters.
+
+    adapter_kept = Σ (q−b)·(p−b) / Σ (p−b)² is the least-squares factor by which the export has the shift: 1 when all of
+    it is there, 0 when none is. Quantization adds noise n, q = p + n; where that does not point along the shift, their
+    product is zero on average: the noise widens the spread and leaves the value. How wide says
+    adapter_noise = |q−p| / |p−b|: a random direction in d dimensions lies along the shift by about 1/√d, which moves
+    the value by adapter_noise/√d.
+    """
+    sums = np.stack([part.sum(axis=0) for part in seen.shift]) if seen.shift else np.zeros((0, 3))
+    if sums[:, 1].sum() == 0.0:
+        known = len(sums) > 0
+        why = "the adapter changes nothing on these prompts" if known else "the base's full logits stay at the desk"
+        return {name: not_measured(name, why) for name in ADAPTER_METRICS}
+    n = sum(map(len, seen.agree))
+
+    def one(name: str, estimate: Callable[[np.ndarray], np.ndarray]) -> Measurement:
+        value = float(estimate(sums.sum(axis=0, keepdims=True))[0])
+        return measured(name, value, n=n, interval=bootstrap_of_sums(sums, estimate))
+
+    return {
+        "adapter_kept": one("adapter_kept", lambda found: found[:, 0] / found[:, 1]),
+        "adapter_noise": one("adapter_noise", lambda found: np.sqrt(found[:, 2] / found[:, 1])),
+    }
 
 
 def _median_interval(parts: list[np.ndarray], *, resamples: int = 500, seed: int = 0) -> tuple[float, float] | None:
@@ -225,4 +288,4 @@ def _measurements(seen: _Seen, starts: np.ndarray, desk: bool) -> dict[str, Meas
         found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
         found["max_abs_logit_diff"] = measured("max_abs_logit_diff", seen.worst, n=len(kl))
     missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"
-    return {name: found.get(name) or not_measured(name, missing) for name in FIDELITY_METRICS}
+    return {name: found.get(name) or not_measured(name, missing) for name in FIDELITY_METRICS if name != "adapter_kept"}

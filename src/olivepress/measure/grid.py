@@ -29,6 +29,7 @@ from olivepress.measure.report import (
     not_measured,
 )
 from olivepress.measure.sitting import Sitting
+from olivepress.methods import FourBit
 
 __all__ = ["BenchProgress", "Cell", "Spent", "Subject", "headline", "headline_metrics", "measure_rounds"]
 
@@ -51,8 +52,9 @@ class Spent:
 class Subject:
     """What is measured: a model folder, how it runs, and what the report must say of it.
 
-    ``few_shot`` examples stand before every question. ``interpreter`` is the Python of the environment that has its
-    runtime, None for this one; ``min_placed`` and ``max_cpu_nodes`` are what its target promises of the placement.
+    ``few_shot`` examples stand before every question. ``four_bit`` is how the base below an adapter is quantized.
+    ``interpreter`` is the Python of the environment that has its runtime, None for this one; ``min_placed`` and
+    ``max_cpu_nodes`` are what its target promises of the placement.
     """
 
     model_dir: Path
@@ -64,6 +66,7 @@ class Subject:
     device: Literal["cpu", "gpu", "npu"] = "cpu"
     precision: str = "fp32"
     adapter_dir: Path | None = None
+    four_bit: FourBit | None = None
     reference_dir: Path | None = None
     few_shot: int = 0
     interpreter: Path | None = None

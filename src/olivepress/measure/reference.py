@@ -1,7 +1,4 @@
-"""The PyTorch parent, at the desk: its greedy answers and the reference that exports are held against.
-
-The only module of ``measure`` that imports torch and transformers, and only inside functions.
-"""
+"""The PyTorch parent, at the desk: its greedy answers and the reference that exports are held against."""
 
 from __future__ import annotations
 
@@ -13,54 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.catalog import count_parameters
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import REFERENCE_FORMAT, questions
 from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_prompt
+from olivepress.measure.reference_model import load_parent
 from olivepress.measure.task_metrics import Example
+from olivepress.methods import FourBit
 
-__all__ = ["TOP", "load_parent", "measure_pytorch", "pytorch_answers", "write_reference"]
+__all__ = ["TOP", "measure_pytorch", "pytorch_answers", "write_logits", "write_reference"]
 
 TOP = 256  # log-probabilities per position that travel with the artifact
 GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16  # greedy answers that travel with it
-LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
-
-
-def load_parent(model_dir: Path, *, adapter_dir: Path | None = None) -> tuple[Any, Any]:
-    """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
-
-    float32 up to 1 B parameters, so that it can be held to an fp32 export at 1e-3; bfloat16 above. Safetensors only,
-    no remote code, no network. SetupError when the build extra is missing; RecipeError when the folder holds no
-    weights; JobError when it cannot be loaded.
-    """
-    large = count_parameters(model_dir) > LARGE
-    try:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise SetupError(
-            f"torch/transformers missing ({error})", next_step="pip install 'olivepress[build]'"
-        ) from error
-    strict = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(model_dir), **strict)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(model_dir),
-            dtype=torch.bfloat16 if large else torch.float32,
-            low_cpu_mem_usage=True,
-            use_safetensors=True,
-            **strict,
-        )
-        if adapter_dir is not None:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, str(adapter_dir))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        why = str(error).strip().split("\n")[0]
-        raise JobError(f"{adapter_dir or model_dir}: cannot be loaded ({why})", next_step="check the folder") from error
-    return model.eval(), tokenizer
 
 
 def pytorch_answers(
@@ -83,6 +45,7 @@ def measure_pytorch(
     rows: Sequence[Row],
     *,
     adapter_dir: Path | None = None,
+    four_bit: FourBit | None = None,
     batch_size: int = 16,
     whole: bool = False,
     finished: Finished | None = None,
@@ -92,7 +55,7 @@ def measure_pytorch(
 
     A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
     """
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     kept = finished or Finished()
     completions = [render_prompt(model_dir, row.messages).completion for row in rows]
     budget = answer_budget([len(ids) for ids in _encode(tokenizer, completions)])
@@ -207,9 +170,7 @@ def _write_all(
 ) -> None:
     tops: list[tuple[Any, Any, Any]] = []
     vocabulary = 0
-    for index, logits in enumerate(_logits(model, token_ids)):
-        if not np.isfinite(logits).all():
-            raise JobError(f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again")
+    for index, logits in enumerate(_logits(model, token_ids, model_dir)):
         np.save(folder / f"logits-{index:04d}.npy", logits)
         tops.append(top_logprobs(logits))
         vocabulary = logits.shape[1]
@@ -238,12 +199,39 @@ def _greedy(model: Any, model_dir: Path, token_ids: Sequence[Sequence[int]], sta
     return [found[index] for index in sorted(found)]
 
 
-def _logits(model: Any, token_ids: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
+def write_logits(
+    model_dir: Path,
+    token_ids: Sequence[Sequence[int]],
+    folder: Path,
+    *,
+    name: str = "logits",
+    adapter_dir: Path | None = None,
+    four_bit: FourBit | None = None,
+) -> Path:
+    """Only the logits of fixed prompts, as ``NAME-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
+
+    The base's, called ``base``, lie beside a reference and stay at the desk as well. Errors as ``write_reference``.
+    """
+    model, _ = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, logits in enumerate(_logits(model, token_ids, model_dir)):
+            np.save(folder / f"{name}-{index:04d}.npy", logits)
+    except OSError as error:
+        raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
+    return folder
+
+
+def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> Iterator[np.ndarray]:
+    """float32 [tokens, vocabulary] of each prompt; JobError when they are not finite."""
     import torch
 
-    for ids in token_ids:
+    for index, ids in enumerate(token_ids):
         with torch.inference_mode():
-            yield model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0].float().numpy()
+            logits = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0].float().numpy()
+        if not np.isfinite(logits).all():
+            raise JobError(f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again")
+        yield logits
 
 
 def top_logprobs(logits: np.ndarray, *, top: int = TOP, rows: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

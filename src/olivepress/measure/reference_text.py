@@ -15,7 +15,8 @@ from olivepress.measure.dataset import Row
 from olivepress.measure.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
 from olivepress.measure.language_model import CHUNK_BYTES, ROWS
 from olivepress.measure.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
-from olivepress.measure.reference import load_parent
+from olivepress.measure.reference_model import load_parent
+from olivepress.methods import FourBit
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]
 
@@ -28,10 +29,11 @@ def score_labels_pytorch(
     labels: Sequence[str],
     *,
     adapter_dir: Path | None = None,
+    four_bit: FourBit | None = None,
     progress: Progress | None = None,
 ) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row, by the parent, as ``score_labels_exported``."""
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
         chosen.append(labels[best_label(task.completions, _torch_source(model, task), width=WIDTH)] if task else None)
@@ -81,10 +83,11 @@ def perplexity_pytorch(
     window: int | None = None,
     stride: int | None = None,
     adapter_dir: Path | None = None,
+    four_bit: FourBit | None = None,
     progress: Progress | None = None,
 ) -> TextLikelihood:
     """Likelihood of ``text`` under the parent; arguments, units and errors as ``perplexity_exported``."""
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir)
+    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     ids = _encode(tokenizer, text)
     size, step = window_and_stride(model_dir, window, stride)
     first = str(tokenizer.decode(ids[:1], clean_up_tokenization_spaces=False))

@@ -142,6 +142,20 @@ declare(
     "First divergence",
     "Median over answers of the tokens before the first disagreement in the top token; the answer's length if none.",
 )
+declare(
+    "adapter_kept",
+    "ratio",
+    "higher",
+    "Adapter kept",
+    "Share of the adapter's shift of the logits (parent - base) that the model has, by least squares: 1 all, 0 lost.",
+)
+declare(
+    "adapter_noise",
+    "ratio",
+    "lower",
+    "Adapter noise",
+    "Size of what else differs from the parent's logits, over the size of the adapter's shift.",
+)
 
 # What fine-tuning bought, and what it cost.
 declare(

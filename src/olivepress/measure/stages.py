@@ -146,6 +146,7 @@ class Stages:
             "split": self.settings.split,
             "limit": self.settings.limit,
             "adapter_dir": str(subject.adapter_dir) if subject.adapter_dir else None,
+            "four_bit": subject.four_bit.model_dump() if subject.four_bit else None,
         }
 
 

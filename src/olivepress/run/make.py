@@ -28,6 +28,7 @@ from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.machine import package_versions
+from olivepress.methods import four_bit_base
 from olivepress.plan import Job, Plan
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters, package_spec
@@ -202,8 +203,11 @@ def _package_config(workflow: Workflow) -> list[str]:
 
 
 def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[list[Check], ChildResult]:
+    settings = plan.recipe.finetune
     spec = VerifySpec(
         kind=job.kind,
+        method=settings.method,
+        four_bit=four_bit_base(settings.method, settings.torch_dtype),
         output_dir=plan.output_dir(job).as_posix(),
         parent_dir=plan.output_dir(plan.job(job.parent)).as_posix() if job.parent else None,
         base_model=plan.model.path,
@@ -247,6 +251,7 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         min_placed=target.min_placed,
         max_cpu_nodes=target.max_cpu_nodes,
         random_weights=plan.model.random_weights,
+        has_adapter=parent is not None,
     )
 
 

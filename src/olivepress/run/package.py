@@ -114,6 +114,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place, limit: float
         limit=limit,
         min_placed=job.target.min_placed,
         max_cpu_nodes=job.target.max_cpu_nodes,
+        random_weights=plan.model.random_weights,
         members=tuple(members),
     )
 

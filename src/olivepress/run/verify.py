@@ -5,20 +5,24 @@ The last line it prints is a JSON list of checks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from olivepress.artifact import Check
-from olivepress.errors import JobError, OlivepressError
+from olivepress.errors import OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.prompts import render_prompt
+from olivepress.methods import FourBit
+from olivepress.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_PROMPTS, REFERENCE_TOKENS
+from olivepress.run.tensors import read_tensors
+from olivepress.run.verify_adapter import adapter_checks, weight_delta
 from olivepress.run.verify_export import ExportSpec, verify_export
 from olivepress.run.verify_package import PackageSpec, verify_package
 from olivepress.yaml_document import Record
@@ -26,15 +30,17 @@ from olivepress.yaml_document import Record
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
 
 REFERENCE = "reference"  # directory inside the merge artifact
-_PROMPTS, _LEAST_PROMPTS = 64, 8
-_LOGIT_BYTES = 2**29
-_TOKENS = 128
 
 
 class VerifySpec(Record):
-    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL."""
+    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL.
+
+    ``method`` is how the adapter was trained, ``four_bit`` on which quantized base.
+    """
 
     kind: str
+    method: str
+    four_bit: FourBit | None = None
     output_dir: str
     parent_dir: str | None
     base_model: str
@@ -53,7 +59,9 @@ def verify(spec: VerifySpec) -> list[Check]:
         if spec.parent_dir is None:
             _reference_of_base(spec, Path(spec.export.reference_dir))
         return list(verify_export(spec.export))
-    return list({"finetune": _finetune, "merge": _merge}[spec.kind](spec))
+    if spec.kind == "finetune":
+        return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method))
+    return list(_merge(spec))
 
 
 def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
@@ -61,66 +69,47 @@ def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
     from olivepress.measure.reference import write_reference
 
     base = local_directory(spec.base_model, spec.base_revision)
-    token_ids, starts = _token_ids(base, _rows(spec, "validation", _PROMPTS))
+    token_ids, starts = _token_ids(base, _rows(spec, "validation", REFERENCE_PROMPTS))
     write_reference(base, token_ids, reference, answer_starts=starts)
     travels = Path(spec.output_dir, REFERENCE)
     travels.mkdir(exist_ok=True)
     shutil.copyfile(reference / "reference.npz", travels / "reference.npz")
 
 
-def _finetune(spec: VerifySpec) -> Iterator[Check]:
-    """An adapter that is whole, finite, and does something."""
-    path = Path(spec.output_dir, "adapter", "adapter_model.safetensors")
-    tensors = _tensors(path)
-    broken = [name for name, tensor in tensors if not bool(tensor.isfinite().all())]
-    yield Check(name="finite", passed=not broken, detail=broken[0] if broken else "every tensor of the adapter")
-    moved = [name for name, tensor in _tensors(path) if "lora_B" in name and float(tensor.abs().max()) > 0]
-    count = sum("lora_B" in name for name, _ in _tensors(path))
-    yield Check(
-        name="adapter_trained",
-        passed=0 < count == len(moved),
-        value=float(len(moved)),
-        limit=float(count),
-        detail="lora_B matrices that left zero",
-    )
-
-
-def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 (safe_open is no mapping)
-                yield name, file.get_tensor(name)
-    except Exception as error:
-        raise JobError(f"{path}: cannot be opened ({error})", next_step="run the job again") from error
-
-
 def _merge(spec: VerifySpec) -> Iterator[Check]:
-    """A whole model that differs from the base and computes what base + adapter computes."""
-    from olivepress.measure.reference import write_reference
+    """A whole model that has the adapter in its weights and computes what base + adapter computes."""
+    from olivepress.measure.reference import write_logits, write_reference
 
-    output = Path(spec.output_dir)
-    model = output / "model"
+    assert spec.parent_dir is not None and spec.limit is not None
+    output, adapter = Path(spec.output_dir), Path(spec.parent_dir, "adapter")
+    model, base = output / "model", local_directory(spec.base_model, spec.base_revision)
     for path in sorted(model.glob("*.safetensors")):
-        broken = [name for name, tensor in _tensors(path) if not bool(tensor.isfinite().all())]
+        broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
-    token_ids, starts = _token_ids(model, _rows(spec, "validation", _PROMPTS))
-    scratch = output / ".with-adapter"
-    assert spec.parent_dir is not None
-    base = local_directory(spec.base_model, spec.base_revision)
-    write_reference(base, token_ids, scratch, adapter_dir=Path(spec.parent_dir, "adapter"))
-    write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
-    value = _mean_kl(scratch, output / REFERENCE)
-    _remove(scratch)
-    assert spec.limit is not None
-    yield Check(
-        name="kl_to_base_with_adapter",
-        passed=value <= spec.limit,
-        value=value,
-        limit=spec.limit,
-        detail=f"nats a token, {len(token_ids)} validation rows",
-    )
+    yield weight_delta(base, model, adapter)
+    token_ids, starts = _token_ids(model, _rows(spec, "validation", REFERENCE_PROMPTS))
+    reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
+    rows = f"nats a token, {len(token_ids)} validation rows"
+    with _scratch(output / ".with-adapter") as folder:
+        value = _mean_kl(write_logits(base, token_ids, folder, adapter_dir=adapter), reference)
+    yield Check(name="kl_to_base_with_adapter", passed=value <= spec.limit, value=value, limit=spec.limit, detail=rows)
+    if spec.four_bit is not None:
+        with _scratch(output / ".as-trained") as folder:
+            trained = write_logits(base, token_ids, folder, adapter_dir=adapter, four_bit=spec.four_bit)
+            value = _mean_kl(trained, reference)
+        # Reported, not judged: how much the task minds is what the finetune and merge rows of a bench say.
+        detail = f"{rows}; trained on a base in {spec.four_bit.quant_type}, merged into the unquantized one"
+        yield Check(name="kl_to_trained", passed=True, value=value, detail=detail)
+    # What the adapter changed is what an export must still have: see adapter_kept.
+    write_logits(base, token_ids, reference, name="base")
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
@@ -130,20 +119,21 @@ def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
 def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
     """(prompts with their answers, for each the position that predicts the answer's first token).
 
-    As many rows as their logits in float32 take half a GB, but at least eight.
+    As many rows as their logits in float32 take half a GB, but at least eight. They are kept twice, the merged model's
+    and the base's, and a third time while two models are compared.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(model))
-    most, ids, starts = _LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
+    most, ids, starts = LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
     for row in rows:
         rendered = render_prompt(model, row.messages)
         prefix, full = (
             tokenizer(text, add_special_tokens=False)["input_ids"] for text in (rendered.prefix, rendered.full)
         )
-        if len(ids) >= _LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
+        if len(ids) >= LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
             break
-        ids.append(list(full[:_TOKENS]))
+        ids.append(list(full[:REFERENCE_TOKENS]))
         starts.append(len(prefix) - 1)
     return ids, starts
 
@@ -160,10 +150,6 @@ def _mean_kl(first: Path, second: Path) -> float:
             total += float(divergence(*pair).sum())
             count += 1
     return max(total / count, 0.0) if count else math.nan
-
-
-def _remove(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def main(arguments: Sequence[str]) -> int:

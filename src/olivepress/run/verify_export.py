@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from olivepress.artifact import Check, Verified
@@ -13,22 +13,28 @@ from olivepress.measure.fallback import cpu_copy, npu_on_cpu
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.prompts import render_prompt
 from olivepress.measure.proof import Proof, ProofSpec
+from olivepress.measure.report import Measurement
 from olivepress.run.dml import DML, dml_operators
 from olivepress.run.structure import structure
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
-__all__ = ["STRENGTH", "ExportSpec", "verify_export"]
+__all__ = ["STRENGTH", "ExportSpec", "against_parent", "verify_export"]
 
 STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
 _CPU = "CPUExecutionProvider"
 _TOKENIZER_ROWS = 100
 _FP32_LOGIT_LIMIT = 1.0e-3
+# Half way between an export that has the adapter's whole shift and one that has lost it.
+_MIN_ADAPTER_KEPT = 0.5
+# Noise twice as large as the shift moves the value by about 2/√128 = 0.18 in the smallest models: still clear of 0.5.
+_MAX_NOISE_ON_RANDOM = 2.0
 
 
 class ExportSpec(Record):
-    """Paths are relative to the project root; ``parent_model`` is the PyTorch model that it was made from,
-    ``reference_dir`` what that computed; ``interpreter`` is the Python to open it with, None for this one.
+    """Paths are relative to the project root. ``parent_model`` is the PyTorch model that it was made from,
+    ``reference_dir`` what that computed, ``has_adapter`` whether an adapter was merged into it; ``interpreter`` is the
+    Python to open it with, None for this one.
 
     ``limit`` is nats of mean KL, ``min_top1`` and ``min_placed`` are shares of positions and of nodes.
     """
@@ -47,6 +53,7 @@ class ExportSpec(Record):
     min_placed: float
     max_cpu_nodes: int | None
     random_weights: bool
+    has_adapter: bool
 
 
 def verify_export(spec: ExportSpec) -> Iterator[Check]:
@@ -66,7 +73,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     # A parent that ends every answer at once leaves nothing to be generated.
     talks = found.generated > 0 or found.expected == 0
     yield Check(name="generates", passed=talks, value=float(found.generated), detail="tokens of the longest answer")
-    yield from _against_parent(spec, found)
+    yield from against_parent(spec, found)
 
 
 def _prove(spec: ExportSpec, output: Path) -> Proof:
@@ -118,11 +125,14 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
     )
 
 
-def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+def against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+    """What was computed against what the parent computes. JobError when the parent's full logits are not there."""
     kl, top1 = found.metrics["kl_divergence"].value, found.metrics["top1_agreement"].value
     if kl is None or top1 is None:
         raise JobError(f"{spec.reference_dir}: its full logits are not there", next_step="run the merge again")
     yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
+    if spec.has_adapter:
+        yield adapter_kept(found.metrics, spec.reference_dir, random_weights=spec.random_weights)
     # Random weights prefer no token by much: which one is likeliest says nothing of the quantization.
     judged = not spec.random_weights
     yield Check(
@@ -144,3 +154,20 @@ def _against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
     if exact and difference is not None:
         passed = difference <= _FP32_LOGIT_LIMIT
         yield Check(name="max_abs_logit_diff", passed=passed, value=difference, limit=_FP32_LOGIT_LIMIT)
+
+
+def adapter_kept(metrics: Mapping[str, Measurement], reference_dir: str, *, random_weights: bool) -> Check:
+    """An export of the base would pass every limit that is wider than what the adapter changed: here it does not."""
+    kept, noise = (metrics[name] for name in ("adapter_kept", "adapter_noise"))
+    if kept.value is None or noise.value is None:
+        raise JobError(f"{reference_dir}: adapter_kept cannot be told: {kept.reason}", next_step="run the merge again")
+    said = f"share of the adapter's shift; what else differs is {noise.value:.2g} times as large"
+    # A few steps on random weights may change less than rounding does; then the share says nothing.
+    judged = not (random_weights and noise.value > _MAX_NOISE_ON_RANDOM)
+    return Check(
+        name="adapter_kept",
+        passed=kept.value > _MIN_ADAPTER_KEPT or not judged,
+        value=kept.value,
+        limit=_MIN_ADAPTER_KEPT if judged else None,
+        detail=said if judged else f"{said}; not judged: random weights",
+    )

@@ -15,6 +15,7 @@ from olivepress.measure.child import run_child
 from olivepress.measure.fallback import cpu_copy
 from olivepress.measure.package_proof import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
 from olivepress.run.structure import structure
+from olivepress.run.verify_export import adapter_kept
 from olivepress.yaml_document import Record
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
@@ -46,6 +47,7 @@ class PackageSpec(Record):
     limit: float
     min_placed: float
     max_cpu_nodes: int | None
+    random_weights: bool
     members: tuple[MemberSpec, ...]
 
 
@@ -156,6 +158,8 @@ def _adapter(name: str, proof: AdapterProof, spec: PackageSpec) -> Iterator[Chec
     yield Check(
         name=f"{name}: kl_divergence", passed=passed, value=kl, limit=spec.limit, detail="nats a token to PyTorch"
     )
+    kept = adapter_kept(proof.metrics, name, random_weights=spec.random_weights)
+    yield kept.model_copy(update={"name": f"{name}: {kept.name}"})
     yield _same(f"{name}: greedy_answers", proof.same_answers, proof.answers, "PyTorch's", judged=exact)
     twin = proof.to_twin
     yield Check(
