@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 
+from olivepress.device_reports import _subject
 from olivepress.lint import lint
+from olivepress.measure.child import _tuned
+from olivepress.measure.grid import Subject
 from olivepress.methods import METHODS, four_bit_base
 from olivepress.pipeline import load_plan, prepare
 from olivepress.recipe import Finetune
@@ -78,3 +83,22 @@ def test_the_workflow_of_each_method(method: str, project: Path) -> None:
         assert {name: settings[name] for name in four_bit.model_dump()} == four_bit.model_dump()
         assert "every linear layer but the head" in workflows[0].text
     assert workflows[1].config["passes"] == {"merge": {"type": "MergeAdapterWeights"}}
+
+
+@pytest.mark.parametrize(("method", "dtype", "precision"), [("lora", "float32", "fp32"), ("qlora", "bfloat16", "nf4")])
+def test_the_fine_tuned_model_is_measured_as_it_was_trained(
+    method: str, dtype: str, precision: str, project: Path
+) -> None:
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    text = recipe.read_text().replace("torch_dtype: float32", f"torch_dtype: {dtype}")
+    recipe.write_text(text.replace("finetune:\n", f"finetune:\n  method: {method}\n"))
+    plan = load_plan("tiny-phi")
+    base = Subject(model_dir=Path("base"), runtime="pytorch", recipe="r", job="base", artifact_sha256="a")
+    resources = SimpleNamespace(seconds=1.0, peak_memory_bytes=2)
+    manifest: Any = SimpleNamespace(sha256="b", git_commit=None, parent=None, kind="finetune", resources=resources)
+    found = _subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
+    assert (found.precision, found.adapter_dir) == (precision, Path("runs/tiny-phi/finetune/adapter"))
+    assert found.four_bit == four_bit_base(method, "bfloat16") and found.model_dir == Path("base")
+    # What the measuring process is given is what it makes of it.
+    spec = {"adapter_dir": str(found.adapter_dir), "four_bit": found.four_bit and found.four_bit.model_dump()}
+    assert _tuned(json.loads(json.dumps(spec))) == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}
