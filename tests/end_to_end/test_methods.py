@@ -35,11 +35,11 @@ def made(project: Path, olivepress: Cli, method: str, case: str, *, target: str 
     assert kept.value == pytest.approx(1.0, abs=0.1) and kept.limit == 0.5, kept
 
 
-# One in every build, the others in `make test-long`: each is a whole chain through real Olive.
+# In `make test-long`: each is a whole chain through real Olive.
 @pytest.mark.parametrize(
     ("method", "case"),
     [
-        ("dora", "phi4-longrope-extended-tied"),
+        pytest.param("dora", "phi4-longrope-extended-tied", marks=pytest.mark.slow),
         pytest.param("loha", "llama3-scaled-tied", marks=pytest.mark.slow),
         pytest.param("lokr", "qwen2-tied", marks=pytest.mark.slow),
     ],

@@ -1,0 +1,241 @@
+"""Many adapters on one base against as many merged models: size, load, memory, switching, decode rate.
+
+    make adapters
+
+Makes a random Llama of 0.4 B parameters in a folder of its own, trains one adapter on it for two steps through the
+pipeline (so that package and merged twin are verified), adds nine more of random weights, and measures in child
+processes. Writes benchmarks/adapters.json and .md. Speed and size do not depend on what the weights are; accuracy is
+not measured here.
+
+Why decode is slower with an adapter: a token reads all weights once. LoRA of rank r on a projection of m x n adds
+r (m + n) float32 numbers to m n quantized ones, and three small operators, whose cost does not shrink with the bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.adapters import add_adapter
+from olivepress.measure.genai_model import GenaiModel
+from olivepress.measure.intervals import bootstrap_median
+from olivepress.measure.machine import fingerprint, peak_rss_bytes
+from olivepress.measure.session import size_on_disk_bytes
+
+OUT = Path(__file__).parent / "adapters.json"
+SHAPE = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "float32", "attention_bias": False,
+    "attention_dropout": 0.0, "mlp_bias": False, "hidden_act": "silu", "initializer_range": 0.02, "use_cache": True,
+    "hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 32000, "tie_word_embeddings": False,
+    "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "pretraining_tp": 1,
+    "bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "rope_scaling": None,
+}  # fmt: skip
+TARGETS = ("cpu-int4", "cpu-fp32")
+RANKS, COUNTS = (8, 32), (1, 3, 10)
+ROUNDS, PROMPT, GENERATED = 10, 128, 48
+
+
+def make(project: Path) -> None:
+    """The model, the packages and their merged twins."""
+    from olivepress.rehearse import make_random_model
+
+    make_random_model(SHAPE, project / "models" / "llama", seed=0, dtype="float32")
+    data = {"demo": "device-command", "max_train_rows": 8, "max_test_rows": 4, "max_length": 128}
+    recipe = {
+        "name": "many", "model": {"path": "models/llama"}, "adapter_mode": "multi", "targets": list(TARGETS),
+        "adapters": {"trained": {"data": data}},
+        "finetune": {"r": RANKS[0], "alpha": 16, "batch_size": 1, "max_steps": 2, "torch_dtype": "float32"},
+        "limits": {"max_kl_divergence": 5.0},
+    }  # fmt: skip
+    (project / "recipes").mkdir()
+    (project / "recipes" / "many.yaml").write_text(json.dumps(recipe))
+    command = [sys.executable, "-c", "from olivepress.cli import main; main()", "run", "many"]
+    subprocess.run(command, cwd=project, check=True)
+    for target in TARGETS:
+        for number in range(1, max(COUNTS)):
+            rank = RANKS[number % len(RANKS)]
+            folder = random_adapter(project, rank, number)
+            add_adapter(project / "runs" / "many" / f"package-{target}", folder, f"r{rank}-{number}")
+
+
+def random_adapter(project: Path, rank: int, seed: int) -> Path:
+    """As PEFT saves one: the trained adapter's tensors, drawn anew with another rank."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    trained, folder = project / "runs" / "many.trained" / "finetune" / "adapter", project / "drawn" / str(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = json.loads((trained / "adapter_config.json").read_text()) | {"r": rank}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {
+        name: torch.randn([rank if size == RANKS[0] else size for size in held.shape], generator=generator) * 0.01
+        for name, held in load_file(str(trained / "adapter_model.safetensors")).items()
+    }
+    save_file(tensors, str(folder / "adapter_model.safetensors"))
+    return folder
+
+
+def places(project: Path, target: str) -> tuple[Path, Path, list[Path]]:
+    """(merged twin, package, its adapter files, the trained one first)."""
+    package = project / "runs" / "many" / f"package-{target}"
+    files = sorted(package.glob("adapters/*.onnx_adapter"), key=lambda path: path.stem != "trained")
+    return project / "runs" / "many.trained" / f"export-{target}", package, files
+
+
+def load_many(project: Path, target: str, kind: str, count: int) -> dict[str, float]:
+    """In a process of its own: open ``count`` models, or one package with as many adapters, each answering once."""
+    twin, package, files = places(project, target)
+    before, began = peak_rss_bytes(), time.perf_counter()
+    if kind == "merged":
+        models = [GenaiModel(twin) for _ in range(count)]
+    else:
+        base = GenaiModel(package)
+        models = [base.with_adapter(file) for file in files[:count]]
+    seconds = time.perf_counter() - began
+    for model in models:
+        decode(model, 2)
+    return {"load_s": seconds, "peak_memory_bytes": float((peak_rss_bytes() or 0) - (before or 0))}
+
+
+def decode(model: GenaiModel, tokens: int) -> float:
+    """Tokens per second after a prompt of ``PROMPT`` tokens; the first token is not counted."""
+    generation = model.generation(PROMPT + tokens + 2, shortest=PROMPT + tokens + 2)
+    generation.append((np.arange(PROMPT) * 7 % 30000).tolist())
+    generation.step()
+    began = time.perf_counter()
+    for _ in range(tokens):
+        generation.step()
+    return tokens / (time.perf_counter() - began)
+
+
+def speed(project: Path, target: str) -> dict[str, Any]:
+    """In a process of its own: decode rates in interleaved rounds, and what a switch to another adapter takes."""
+    twin, package, files = places(project, target)
+    base = GenaiModel(package)
+    by_rank = {f"package, rank {rank}": next(f for f in files[1:] if f.stem.startswith(f"r{rank}-")) for rank in RANKS}
+    subjects = {"merged": GenaiModel(twin), "package, no adapter": base}
+    subjects |= {name: base.with_adapter(file) for name, file in by_rank.items()}
+    for model in subjects.values():
+        decode(model, 8)
+    rates: dict[str, list[float]] = {name: [] for name in subjects}
+    for number in range(ROUNDS):
+        for name in list(subjects)[:: 1 if number % 2 else -1]:
+            rates[name].append(decode(subjects[name], GENERATED))
+    loaded = [base.with_adapter(file) for file in files]
+    switches, first = [], []
+    for number in range(100):
+        began = time.perf_counter()
+        loaded[number % len(loaded)].generation(256)
+        switches.append((time.perf_counter() - began) * 1000)
+        began = time.perf_counter()
+        base.generation(256)
+        first.append((time.perf_counter() - began) * 1000)
+    return {
+        "decode_tps": {name: summary(values) for name, values in rates.items()},
+        "share_of_merged": {
+            name: summary([one / merged for one, merged in zip(values, rates["merged"], strict=True)])
+            for name, values in rates.items()
+        },
+        "switch_ms": summary(switches),
+        "new_generator_ms": summary(first),
+    }
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    return {"median": statistics.median(values), "n": len(values), "interval": bootstrap_median(values)}
+
+
+def child(project: Path, *arguments: str) -> Any:
+    command = [sys.executable, __file__, "--child", str(project), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for target in TARGETS:
+        twin, package, files = places(project, target)
+        adapters = [file.stat().st_size for file in files]
+        base = size_on_disk_bytes(package) - sum(adapters)
+        rows = []
+        for count in COUNTS:
+            row: dict[str, Any] = {"adapters": count}
+            row["merged_bytes"], row["package_bytes"] = size_on_disk_bytes(twin) * count, base + sum(adapters[:count])
+            for kind in ("merged", "package"):
+                tries = [child(project, target, kind, str(count)) for _ in range(3)]
+                row |= {f"{kind}_{name}": statistics.median(one[name] for one in tries) for name in tries[0]}
+            rows.append(row)
+        found[target] = {"counts": rows, **child(project, target, "speed", "0")}
+    return {"machine": fingerprint().model_dump(mode="json"), "random_weights": True, "targets": found}
+
+
+def markdown(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    lines = [
+        "# Many adapters on one base, against as many merged models", "",
+        "Generated by `make adapters`. A random Llama of 0.4 B parameters, LoRA on all "
+        f"projections, ranks 8 and 32 in turn; {machine['id']}, {machine['logical_cores']} threads at ONNX Runtime's "
+        "defaults. Load and memory: median of three processes, in which every model answers once.", "",
+        "| target | adapters | disk, merged | package | load, merged | package | memory, merged | package |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for target, found in record["targets"].items():
+        for row in found["counts"]:
+            disk = " | ".join(f"{row[f'{kind}_bytes'] / 1e6:,.0f} MB" for kind in ("merged", "package"))
+            load = " | ".join(f"{row[f'{kind}_load_s']:.2f} s" for kind in ("merged", "package"))
+            memory = " | ".join(f"{row[f'{kind}_peak_memory_bytes'] / 1e6:,.0f} MB" for kind in ("merged", "package"))
+            lines.append(f"| {target} | {row['adapters']} | {disk} | {load} | {memory} |")
+    lines += ["", f"Decode after {PROMPT} tokens, {ROUNDS} interleaved rounds of {GENERATED} tokens in one process; "
+              "the share is of the merged export in the same round (median, 95 % interval).", "",
+              "| target | | decode | share of merged |", "|---|---|---:|---:|"]  # fmt: skip
+    for target, found in record["targets"].items():
+        for name, rate in found["decode_tps"].items():
+            share = found["share_of_merged"][name]
+            low, high = share["interval"]
+            lines.append(
+                f"| {target} | {name} | {rate['median']:.1f} tok/s | {share['median']:.3f} ({low:.3f} to {high:.3f}) |"
+            )
+    for target, found in record["targets"].items():
+        switch, plain = found["switch_ms"], found["new_generator_ms"]
+        lines += ["", f"Switching on {target}: a new generator with another loaded adapter {switch['median']:.2f} ms, "
+                  f"without adapter {plain['median']:.2f} ms (medians of {switch['n']})."]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", nargs=4, metavar=("PROJECT", "TARGET", "KIND", "COUNT"), help=argparse.SUPPRESS)
+    parser.add_argument("--project", type=Path, help="a folder that an earlier run made: its models are kept")
+    given = parser.parse_args()
+    if given.child:
+        project, target, kind, count = given.child
+        where = Path(project)
+        found = speed(where, target) if kind == "speed" else load_many(where, target, kind, int(count))
+        print(json.dumps(found))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        project = given.project or Path(scratch)
+        project.mkdir(parents=True, exist_ok=True)
+        if not (project / "drawn").is_dir():
+            make(project.resolve())
+        record = measure(project.resolve())
+    OUT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    OUT.with_suffix(".md").write_text(markdown(record), encoding="utf-8")
+    print(markdown(record))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    main()
