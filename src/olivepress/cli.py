@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olivepress.data_commands import data as data_group
 from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(env, name="env")
+app.add_typer(data_group, name="data")
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A recipe's path or name, a family, a Hub id or a model directory.")

@@ -86,6 +86,8 @@ class _Scanner:
             self.depth -= 1
             if self.depth <= 0:
                 self.depth = 0
+                if token.end() - self.done > self.limit:
+                    raise TooLong(self.line)
                 problem = f"nested deeper than {MAX_DEPTH}" if self.deepest > MAX_DEPTH else None
                 yield self._take(token.end(), problem)
 

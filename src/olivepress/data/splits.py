@@ -31,16 +31,17 @@ def carve(spool: Spool, kept: NDArray[np.int64], groups: Groups, policy: Policy)
     pool = kept[splits[kept] == SPLITS.index("train")]
     by_label = _groups_by_label(spool, pool, groups)
     shuffle = random.Random(policy.seed)
+    rows_so_far, taken = 0, dict.fromkeys((split for split, _ in missing), 0)
     for label in sorted(by_label, key=lambda number: "" if number < 0 else spool.labels[number]):
         members = sorted(by_label[label], key=lambda rows: min(spool.pairs[rows].tolist()))
         shuffle.shuffle(members)
-        total = sum(map(len, members))
-        wanted = {split: round(total * fraction) for split, fraction in missing}
+        # Shares are rounded over all classes so far: many small ones must not all be rounded to nothing.
+        rows_so_far += sum(map(len, members))
         for rows in members:
-            for split, _ in missing:
-                if len(rows) <= wanted[split]:
+            for split, fraction in missing:
+                if taken[split] + len(rows) <= round(rows_so_far * fraction):
                     splits[rows] = split
-                    wanted[split] -= len(rows)
+                    taken[split] += len(rows)
                     break
     return splits
 
