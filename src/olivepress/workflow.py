@@ -228,6 +228,7 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
 
 def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
     settings = plan.recipe.finetune
+    packing = {"packing": True} if settings.packing else {}
     lora: dict[str, Any] = {
         "type": "LoRA" if settings.method == "lora" else "QLoRA",
         "r": settings.r,
@@ -241,7 +242,7 @@ def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
     return {
         "input_model": _hf_model(plan, plan.model.path),
         "systems": _system("cpu", "CPUExecutionProvider"),
-        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised")],
+        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised", **packing)],
         "passes": {settings.method: lora},
     }
 
