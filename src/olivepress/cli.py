@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olivepress.data_commands import data as data_group
+from olivepress.data_making_commands import augment as _augment  # noqa: F401  (registers its commands)
 from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
 

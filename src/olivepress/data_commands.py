@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from olivepress.console import ConsoleReporter
     from olivepress.data import Dataset, Policy
 
-__all__ = ["data"]
+__all__ = ["data", "teller", "write_and_print"]
 
 data = typer.Typer(help="Datasets: from any common file to versioned, audited, leak-free splits.", no_args_is_help=True)
 
@@ -116,7 +116,7 @@ def prepare(
     )  # fmt: skip
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
-    _write(dataset, as_json)
+    write_and_print(dataset, as_json)
 
 
 @data.command()
@@ -226,7 +226,7 @@ def _copy_audit(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _write(dataset: Dataset, as_json: bool) -> None:
+def write_and_print(dataset: Dataset, as_json: bool) -> None:
     """Write a new dataset with its page, and print it."""
     from olivepress.data import write_dataset
 
