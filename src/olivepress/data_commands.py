@@ -229,8 +229,10 @@ def _copy_audit(source: Path, target: Path) -> None:
 def write_and_print(dataset: Dataset, as_json: bool) -> None:
     """Write a new dataset with its page, and print it."""
     from olivepress.data import write_dataset
+    from olivepress.data_page import write_audit_page
 
     directory = write_dataset(dataset)
+    write_audit_page(dataset, directory)
     _print(dataset, as_json, directory)
     if not as_json:
         print(f"{directory}: next: olivepress data show {directory}, or source: {directory} under data: in a recipe")
