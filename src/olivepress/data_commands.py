@@ -47,6 +47,10 @@ _KeepEchoes = Annotated[bool, typer.Option("--keep-echoes", help="Keep answers t
 _Tokenizer = Annotated[
     str | None, typer.Option("--tokenizer", metavar="DIR", help="Count lengths with this model's tokenizer.json.")
 ]
+_Embeddings = Annotated[
+    str | None,
+    typer.Option("--embeddings", metavar="DIR", help="A model2vec model, for semantic diversity ([diversity])."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 _Name = Annotated[str, typer.Argument(metavar="DATASET", help="A prepared dataset: its directory, or its name.")]
@@ -69,13 +73,14 @@ def check(
     presidio: _Presidio = False,
     keep_echoes: _KeepEchoes = False,
     tokenizer: _Tokenizer = None,
+    embeddings: _Embeddings = None,
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
     """Say what preparing would do with every row, and whether the data is worth fine-tuning on; keep nothing."""
     policy = _policy(
         format_, instruction, strict, ratio, seed, slices, near_duplicates, near_threshold, against, personal_data,
-        presidio, keep_echoes, tokenizer,
+        presidio, keep_echoes, tokenizer, embeddings,
     )  # fmt: skip
     dataset = _prepare(files, policy, None, {}, quiet=quiet or as_json)
     if audit is not None and dataset.files is not None:
@@ -106,13 +111,14 @@ def prepare(
     presidio: _Presidio = False,
     keep_echoes: _KeepEchoes = False,
     tokenizer: _Tokenizer = None,
+    embeddings: _Embeddings = None,
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
     """Write a dataset into datasets/: splits without leaks, an audit of every row, lineage, a page."""
     policy = _policy(
         format_, instruction, strict, ratio, seed, slices, near_duplicates, near_threshold, against, personal_data,
-        presidio, keep_echoes, tokenizer,
+        presidio, keep_echoes, tokenizer, embeddings,
     )  # fmt: skip
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
@@ -156,7 +162,7 @@ def _one_of(option: str, value: str, known: Any) -> None:
 def _policy(
     format_: str | None, instruction: str | None, strict: bool, ratio: str, seed: int, slices: list[str] | None,
     near: str, threshold: float, against: list[str] | None, personal: str, presidio: bool, keep_echoes: bool,
-    tokenizer: str | None,
+    tokenizer: str | None, embeddings: str | None,
 ) -> Policy:  # fmt: skip
     """The options that ``check`` and ``prepare`` share."""
     from olivepress.data import Policy
@@ -179,6 +185,7 @@ def _policy(
         presidio=presidio,
         echoes="keep" if keep_echoes else "drop",
         tokenizer=tokenizer,
+        embeddings=embeddings,
     )
 
 
@@ -288,6 +295,8 @@ def _numbers(statistics: dict[str, Any]) -> Iterator[str]:
     if statistics["distinct_2"] is not None:
         found = f"distinct-1 {statistics['distinct_1']}, distinct-2 {statistics['distinct_2']}"
         yield f"{found} (n={statistics['sampled']})"
+    if statistics["semantic_diversity"] is not None:
+        yield f"semantic diversity {statistics['semantic_diversity']} (n={statistics['sampled']})"
     if statistics["languages"]:
         shares = ", ".join(f"{code} {share:.1%}" for code, share in list(statistics["languages"].items())[:5])
         yield f"languages: {shares} (n={statistics['sampled']})"

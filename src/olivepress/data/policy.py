@@ -15,7 +15,7 @@ class Policy:
     ``near_duplicates``: ``group`` keeps them and never splits them, ``drop`` keeps the first of each group.
     ``overlap_words``: a training row that shares so many words in a row with the test split is dropped; 0: none is.
     ``tokenizer``: a directory with tokenizer.json; lengths are counted in its tokens, and rows longer than
-    ``max_length`` are told of.
+    ``max_length`` are told of. ``embeddings``: a directory with a model2vec model, for semantic diversity.
     """
 
     format: str | None = None
@@ -37,9 +37,12 @@ class Policy:
     max_rows: tuple[tuple[str, int], ...] = ()
     tokenizer: str | None = None
     max_length: int | None = None
+    embeddings: str | None = None
     languages: bool = True
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is written beside a dataset: everything but where this machine keeps its files."""
-        return {name: value for name, value in asdict(self).items() if name not in ("benchmarks", "tokenizer")}
+        return {
+            name: value for name, value in asdict(self).items() if name not in ("benchmarks", "tokenizer", "embeddings")
+        }

@@ -192,7 +192,7 @@ class _Preparation:
                 with (self.directory / f"{split}.jsonl").open("wb") as file:
                     hasher.split(split, self._lines(rows, split, file, lineage, collector))
         self._done("write")
-        statistics = collector.statistics(languages=self.policy.languages)
+        statistics = collector.statistics(languages=self.policy.languages, embeddings=self.policy.embeddings)
         self._done("statistics")
         account = self.audit.account(counts)
         overlaps = sum(n for reason, n in account.dropped.items() if reason in (LEAK, NEAR_LEAK) or OVERLAP in reason)

@@ -20,7 +20,7 @@ _NAMES = {
     "IP_ADDRESS": "IP address",
     "US_SSN": "national number",
 }
-_NOT_PERSONAL = {"URL", "DATE_TIME"}
+_NOT_PERSONAL = {"URL", "DATE_TIME", "UUID"}
 _SURE = 0.5  # of Presidio's score: below, a pattern alone matched, without check digit or context
 
 
@@ -54,5 +54,7 @@ def _recognizers() -> list[Any]:
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
     return [
-        one for one in registry.recognizers if isinstance(one, PatternRecognizer) and one.supported_language == "en"
+        one
+        for one in registry.recognizers
+        if isinstance(one, PatternRecognizer) and not _NOT_PERSONAL.issuperset(one.supported_entities)
     ]

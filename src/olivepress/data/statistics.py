@@ -25,6 +25,7 @@ _LANGUAGES = (
     "HUNGARIAN", "INDONESIAN", "ITALIAN", "JAPANESE", "KOREAN", "POLISH", "PORTUGUESE", "ROMANIAN", "RUSSIAN",
     "SPANISH", "SWEDISH", "TURKISH", "UKRAINIAN", "VIETNAMESE",
 )  # fmt: skip
+_SAME_MEANING = 0.9  # cosine, as SemHash's own default
 _MINIMUM_LETTERS = 12  # of a text whose language can be told
 
 
@@ -33,7 +34,8 @@ class Statistics:
     """``lengths``: what → quantiles and histogram (edges, counts), in ``unit``; ``labels`` by split.
 
     ``distinct_1`` and ``distinct_2`` are of ``sampled`` prompts (Li et al. 2016: distinct n-grams over all n-grams);
-    ``languages`` are shares of those sampled prompts whose language could be told. None: not measured.
+    ``languages`` are shares of those sampled prompts whose language could be told; ``semantic_diversity`` is the share
+    of them that no other one means as well. None: not measured.
     """
 
     unit: str
@@ -87,7 +89,7 @@ class Collector:
                 self.lengths[name].extend(self.count(texts))
             self.waiting.clear()
 
-    def statistics(self, *, languages: bool) -> Statistics:
+    def statistics(self, *, languages: bool, embeddings: str | None = None) -> Statistics:
         """All of it."""
         self._count()
         lengths = {name: np.frombuffer(held, np.uint32).astype(np.int64) for name, held in self.lengths.items()}
@@ -106,6 +108,7 @@ class Collector:
             distinct_2=distinct(self.sampled, 2),
             languages=shares,
             languages_why=why,
+            semantic_diversity=semantic_diversity(self.sampled, embeddings) if embeddings else None,
         )
 
 
@@ -162,6 +165,31 @@ def distinct(texts: Sequence[str], n: int) -> float | None:
         seen.update(grams)
         total += len(grams)
     return round(len(seen) / total, 4) if total else None
+
+
+def semantic_diversity(texts: Sequence[str], directory: str) -> float | None:
+    """Share of the texts that SemHash keeps when of those with a cosine of 0.9 or more one is kept; None for no text.
+
+    ``directory`` holds a model2vec model; nothing is downloaded. DataError when it holds none; SetupError without the
+    extra [diversity].
+    """
+    try:
+        from model2vec import StaticModel
+        from semhash import SemHash
+    except ImportError as error:
+        raise SetupError(
+            f"semantic diversity needs the package {error.name}", next_step="pip install 'olivepress[diversity]'"
+        ) from error
+    if not Path(directory).is_dir():
+        raise DataError(f"{directory}: no directory with a model2vec model", next_step="--embeddings DIR")
+    try:
+        model = StaticModel.from_pretrained(directory)
+    except Exception as error:
+        raise DataError(f"{directory}: not readable as a model2vec model ({str(error)[:80]})") from None
+    if not texts:
+        return None
+    kept = SemHash.from_records(list(texts), model=model).self_deduplicate(threshold=_SAME_MEANING)
+    return round(1 - float(kept.duplicate_ratio), 4)
 
 
 def language_shares(texts: Sequence[str]) -> tuple[dict[str, float] | None, str | None]:
