@@ -166,5 +166,5 @@ def _events(path: Path | None) -> tuple[list[dict[str, Any]], int]:
             seen[entry["reason"]] += 1
             if seen[entry["reason"]] <= _OF_A_REASON and len(shown) < _EVENTS:
                 texts = {key: printable(str(entry.get(key, ""))) for key in ("file", "action", "reason", "detail")}
-                shown.append({**texts, "line": entry["line"]})
+                shown.append({**texts, "line": entry["line"], "row": entry["row"]})
     return shown, of

@@ -69,6 +69,7 @@ ROW = st.one_of(
     st.sampled_from(("note", "mask", "drop", "ignore")),
 )
 def test_counts_in_are_counts_out_and_reasons(rows: list[Any], raw: list[bytes], near: Any, personal: Any) -> None:
+    """JSON lines: every line is dropped with one reason or stands in the lineage."""
     every: list[Any] = [*clean_rows(30), *rows]
     lines = [*(json.dumps(row, ensure_ascii=True).encode() for row in every), *raw]
     with tempfile.TemporaryDirectory() as folder:
@@ -107,3 +108,20 @@ def test_order_changes_the_version_but_not_the_content(rows: list[dict[str, Any]
     straight, other = prepared(clean_rows(40)), prepared(rows)
     assert other.hashes.content == straight.hashes.content
     assert (other.version == straight.version) == (other.hashes.files == straight.hashes.files)
+
+
+@SLOW
+@given(st.lists(ROW, max_size=20))
+def test_rows_of_a_list_on_one_line_are_told_apart(rows: list[Any]) -> None:
+    """Three of SNIPS's files are one line each: a row is found by its number."""
+    every = [*clean_rows(30), *(row for row in rows if isinstance(row, dict))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.json")
+        path.write_text(json.dumps(every), encoding="utf-8")
+        dataset = prepare_files([str(path)], Policy(languages=False))
+        assert dataset.files is not None
+        audit = read_jsonl(dataset.files / "audit.jsonl")
+        dropped = [entry["row"] for entry in audit if entry["action"] == "dropped"]
+        lineage = [entry["row"] for entry in read_jsonl(dataset.files / "lineage.jsonl")]
+        assert sorted([*dropped, *lineage]) == list(range(1, len(every) + 1))
+        assert {entry["line"] for entry in audit} <= {1}

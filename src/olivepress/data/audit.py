@@ -6,14 +6,25 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from olivepress.data.examples import SPLITS
 from olivepress.errors import DataError
 
-__all__ = ["Account", "Audit"]
+__all__ = ["Account", "Audit", "Place"]
 
 Action = Literal["dropped", "changed", "noted"]
+
+
+class Place(NamedTuple):
+    """Where a row stands: its line, and which row of the file it is (a list of JSON may be one line), both from 1."""
+
+    file: str
+    line: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} (row {self.row})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +60,10 @@ class Audit:
     def __post_init__(self) -> None:
         self.file = self.path.open("w", encoding="utf-8", errors="replace")
 
-    def event(self, action: Action, file: str, line: int, reason: str, detail: str = "") -> None:
+    def event(self, action: Action, place: Place, reason: str, detail: str = "") -> None:
         """One row and what was done to it. ``detail`` never repeats the row's own text: audits are shown around."""
         self.counts[action][reason] += 1
-        entry = {"file": file, "line": line, "action": action, "reason": reason}
+        entry = {**place._asdict(), "action": action, "reason": reason}
         if detail:
             entry["detail"] = detail
         self.file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.data.audit import Audit
+from olivepress.data.audit import Audit, Place
 from olivepress.data.dataset import Dataset
 from olivepress.data.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
@@ -29,7 +29,7 @@ Lineage = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRow:
-    """An example and where it came from: ``file`` and ``line`` of its source, ``made_by`` and ``parent`` (an id)."""
+    """An example and where it came from: file, line and row of its source, ``made_by`` and ``parent`` (an id)."""
 
     example: Example
     lineage: Lineage
@@ -64,14 +64,14 @@ def train_rows(dataset: Dataset) -> list[NewRow]:
     """The training rows as they are, each with its lineage."""
     known = lineage_of(dataset)
     return [
-        NewRow(example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number}))
+        NewRow(example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number, "row": number}))
         for number, example in enumerate(dataset.splits["train"], start=1)
     ]
 
 
 def made(row: NewRow, example: Example, how: str) -> NewRow:
     """A row that was made from ``row``."""
-    origin = {key: row.lineage[key] for key in ("file", "line") if key in row.lineage}
+    origin = {key: row.lineage[key] for key in ("file", "line", "row") if key in row.lineage}
     return NewRow(example=example, lineage={**origin, "made_by": how, "parent": row.example.id})
 
 
@@ -110,8 +110,8 @@ def _append(spool: Spool, example: Example, split: int) -> None:
     question = question_of(example) or example.answer
     asked = normal(example.prompt if question_of(example) else example.answer)
     spool.append(
-        "", comparable(question), file=0, at=len(spool), split=split, ordinal=0, label=example.label,
-        prompt=digest64(asked), pair=digest64(f"{asked}\0{normal(example.answer)}"), id_number=0,
+        "", comparable(question), file=0, at=len(spool), row_number=len(spool), split=split, ordinal=0,
+        label=example.label, prompt=digest64(asked), pair=digest64(f"{asked}\0{normal(example.answer)}"), id_number=0,
     )  # fmt: skip
 
 
@@ -125,7 +125,9 @@ class Derivation:
 
     def drop(self, row: NewRow, reason: str) -> None:
         """A row that was made, or taken from a parent, and is not kept."""
-        self.audit.event("dropped", str(row.lineage.get("file", "")), int(row.lineage.get("line", 0)), reason)
+        held = row.lineage
+        place = Place(str(held.get("file", "")), int(held.get("line", 0)), int(held.get("row", held.get("line", 0))))
+        self.audit.event("dropped", place, reason)
 
     def finish(self, train: Iterable[NewRow], held_out: Mapping[str, Iterable[NewRow]]) -> Dataset:
         """The dataset of these rows; ids that stand twice get a number. DataError when nothing is left to train on."""
@@ -176,7 +178,9 @@ def held_out_rows(dataset: Dataset) -> dict[str, list[NewRow]]:
     known = lineage_of(dataset)
     return {
         split: [
-            NewRow(example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number}))
+            NewRow(
+                example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number, "row": number})
+            )
             for number, example in enumerate(dataset.splits[split], start=1)
         ]
         for split in ("validation", "test")

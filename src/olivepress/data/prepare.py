@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olivepress.data.advice import Advice, advise
-from olivepress.data.audit import Account, Audit
+from olivepress.data.audit import Account, Audit, Place
 from olivepress.data.duplicates import (
     LEAK,
     NEAR,
@@ -169,15 +169,11 @@ class _Preparation:
             self._event("dropped", row, decisions.reasons[decisions.reason[row]], int(decisions.other[row]))
 
     def _event(self, action: Any, row: int, reason: str, other: int) -> None:
-        detail = "" if other < 0 else f"of {self._where(other)}"
-        file, line = self._place(row)
-        self.audit.event(action, file, line, reason, detail)
+        self.audit.event(action, self._place(row), reason, "" if other < 0 else f"of {self._place(other)}")
 
-    def _place(self, row: int) -> tuple[str, int]:
-        return self.reader.files[self.spool.files[row]], int(self.spool.line_numbers[row])
-
-    def _where(self, row: int) -> str:
-        return ":".join(map(str, self._place(row)))
+    def _place(self, row: int) -> Place:
+        spool = self.spool
+        return Place(self.reader.files[spool.files[row]], int(spool.line_numbers[row]), int(spool.row_numbers[row]))
 
     def _write(self, decisions: Decisions, splits: NDArray[np.int8], near: dict[int, int]) -> Prepared:
         kept, hasher = decisions.kept, VersionHasher()
@@ -232,7 +228,6 @@ class _Preparation:
                     name = f"{name}-{seen[number]}"
                     raw = raw.replace(f'"id": "{number:012x}"'.encode(), f'"id": "{name}"'.encode(), 1)
             file.write(raw)
-            source, line = self._place(row)
-            lineage.write(json.dumps({"id": name, "file": source, "line": line}, ensure_ascii=False) + "\n")
+            lineage.write(json.dumps({"id": name, **self._place(row)._asdict()}, ensure_ascii=False) + "\n")
             collector.add(split, raw.decode("utf-8"))
             yield raw

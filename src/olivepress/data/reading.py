@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from olivepress.data.audit import Audit
+from olivepress.data.audit import Audit, Place
 from olivepress.data.cleaning import clean
 from olivepress.data.containers import RawRow
 from olivepress.data.conversations import Converted, Problem
@@ -59,7 +59,7 @@ class Reader:
                 self.tell(f"read {source.name}", rows, 0)
             if row.value is not None and converter is None:
                 converter = self._converter(source.name, row.value)
-            self._take(row, converter, source, number)
+            self._take(row, converter, source, number, Place(source.name, row.line, rows))
             self.totals[source.split] += 1
         self.audit.read[source.name] = rows
         if not rows:
@@ -79,34 +79,46 @@ class Reader:
             self.unused[name] = converter.unused
         return converter
 
-    def _take(self, row: RawRow, converter: Converter | None, source: Source, number: int) -> None:
+    def _take(self, row: RawRow, converter: Converter | None, source: Source, number: int, place: Place) -> None:
         problem, converted = row.problem, None
         if problem is None and converter is not None and row.value is not None:
             made = converter.convert(row.value)
             problem, converted = (str(made), None) if isinstance(made, Problem) else (None, made)
         if converted is None:
             if self.policy.strict:
-                raise DataError(f"{source.name}:{row.line}: {problem}", next_step="mend the row, or leave out --strict")
-            self.audit.event("dropped", source.name, row.line, problem or "cannot be read")
+                raise DataError(
+                    f"{source.name}:{row.line}: {problem} (row {place.row})",
+                    next_step="mend the row, or leave out --strict",
+                )
+            self.audit.event("dropped", place, problem or "cannot be read")
             return
         told = clean(converted, self.policy, self.finder)
         if row.changed:
-            self.audit.event("changed", source.name, row.line, row.changed)
+            self.audit.event("changed", place, row.changed)
         for change in told.changes:
-            self.audit.event("changed", source.name, row.line, change)
+            self.audit.event("changed", place, change)
         for note, detail in told.notes:
-            self.audit.event("noted", source.name, row.line, note, detail)
+            self.audit.event("noted", place, note, detail)
         if told.problem:
-            self.audit.event("dropped", source.name, row.line, told.problem, told.detail)
+            self.audit.event("dropped", place, told.problem, told.detail)
             return
         append_row(
             self.spool, converted, self.policy.instruction,
-            file=number, at=row.line, split=SPLITS.index(source.split), ordinal=self.totals[source.split],
+            file=number, at=row.line, row_number=place.row,
+            split=SPLITS.index(source.split), ordinal=self.totals[source.split],
         )  # fmt: skip
 
 
 def append_row(
-    spool: Spool, row: Converted, instruction: str | None, *, file: int, at: int, split: int, ordinal: int
+    spool: Spool,
+    row: Converted,
+    instruction: str | None,
+    *,
+    file: int,
+    at: int,
+    row_number: int,
+    split: int,
+    ordinal: int,
 ) -> None:
     """Spool a cleaned row as the example it becomes."""
     *before, last = row.messages
@@ -121,6 +133,7 @@ def append_row(
         comparable(row.key),
         file=file,
         at=at,
+        row_number=row_number,
         split=split,
         ordinal=ordinal,
         label=example.label,
@@ -161,13 +174,13 @@ def read_benchmarks(spool: Spool, sources: Iterable[Source], policy: Policy, fil
         number = len(files)
         files.append(source.name)
         converter: Converter | None = None
-        for row in source.rows():
+        for place, row in enumerate(source.rows(), start=1):
             if row.value is None:
                 continue
             converter = converter or make_converter(source.name, choose_format(source.name, row.value), row.value)
             made = converter.convert(row.value)
             if not isinstance(made, Problem):
-                append_row(spool, made, None, file=number, at=row.line, split=BENCHMARK, ordinal=0)
+                append_row(spool, made, None, file=number, at=row.line, row_number=place, split=BENCHMARK, ordinal=0)
     if len(spool) == before:
         raise DataError("benchmark: no usable row in it", next_step="give a file of one of the formats with --against")
     return len(spool) - before

@@ -58,7 +58,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self.lines, self.keys = _Lines(directory / "lines"), _Lines(directory / "keys")
-        self._file, self._line = array("I"), array("I")
+        self._file, self._line, self._row = array("I"), array("I"), array("I")
         self._split, self._label = array("b"), array("i")
         self._prompt, self._pair, self._words = array("Q"), array("Q"), array("I")
         self._id, self._ordinal = array("Q"), array("I")
@@ -75,6 +75,7 @@ class Spool:
         *,
         file: int,
         at: int,
+        row_number: int,
         split: int,
         ordinal: int,
         label: str | None,
@@ -94,6 +95,7 @@ class Spool:
             self.labels.append(str(label))
         self._file.append(file)
         self._line.append(at)
+        self._row.append(row_number)
         self._split.append(split)
         self._label.append(self._label_numbers[label])
         self._prompt.append(prompt)
@@ -109,6 +111,11 @@ class Spool:
     @property
     def line_numbers(self) -> NDArray[np.uint32]:
         return np.frombuffer(self._line, np.uint32)
+
+    @property
+    def row_numbers(self) -> NDArray[np.uint32]:
+        """Which row of its file each one is."""
+        return np.frombuffer(self._row, np.uint32)
 
     @property
     def splits(self) -> NDArray[np.int8]:
