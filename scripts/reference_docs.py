@@ -151,8 +151,18 @@ def _commands() -> Iterator[str]:
     context = typer.Context(group, info_name="olivepress", terminal_width=100, max_content_width=100)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        inner = typer.Context(command, info_name=f"olivepress {name}", terminal_width=100, max_content_width=100)
-        yield f"```\n{command.get_help(inner)}\n```\n"
+        yield from _help(command, f"olivepress {name}")
+
+
+def _help(command: Any, name: str) -> Iterator[str]:
+    """The help of a command and, of a group, that of each of its own."""
+    import typer
+
+    inner = typer.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+    yield f"```\n{command.get_help(inner)}\n```\n"
+    if hasattr(command, "list_commands"):
+        for each in command.list_commands(inner):
+            yield from _help(command.get_command(inner, each), f"{name} {each}")
 
 
 if __name__ == "__main__":

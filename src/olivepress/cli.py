@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olivepress.adapter_commands import adapters
+from olivepress.data_commands import data as data_group
+from olivepress.data_making_commands import augment as _augment  # noqa: F401  (registers its commands)
 from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
 
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(env, name="env")
 app.add_typer(adapters, name="adapters")
+app.add_typer(data_group, name="data")
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A recipe's path or name, a family, a Hub id or a model directory.")

@@ -12,7 +12,7 @@ from typing import Literal
 from olivepress.artifact import Manifest, read_manifest
 from olivepress.catalog import targets
 from olivepress.compare.sources import RESULTS
-from olivepress.data.prepare import DATASETS
+from olivepress.data.dataset import DATASETS
 from olivepress.errors import ReportError, UsageError
 from olivepress.hub import local_directory
 from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, Tell, bench, outcomes_of

@@ -27,9 +27,9 @@ from olivepress.measure.dataset import Row, dataset_labels, read_split
 from olivepress.measure.registry import METRICS
 from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.process import report_progress
-from olivepress.supervision import supervise
+from olivepress.supervision import pack, supervise
 
-__all__ = ["activate"]
+__all__ = ["activate", "separate_documents"]
 
 
 def activate(*, seed: int) -> None:
@@ -60,16 +60,25 @@ def load_split(directory: str, split: str) -> _Rows:
 
 
 @DataRegistry.register_pre_process("olivepress_supervised")
-def supervise_rows(dataset: _Rows, model_path: str, max_length: int, revision: str | None = None) -> _Rows:
+def supervise_rows(
+    dataset: _Rows, model_path: str, max_length: int, revision: str | None = None, packing: bool = False
+) -> _Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and completion-only ``labels``, 1-D int64.
 
-    Unpadded, so that Olive's collator pads each batch to its own longest row.
+    Unpadded, so that Olive's collator pads each batch to its own longest row. With ``packing`` the mask numbers the
+    examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
     """
     rows: list[Row] = dataset.items
     examples = supervise(rows, model_path, max_length=max_length, revision=revision)
     if len(examples) < len(rows):
         print(
             f"olivepress: {len(rows) - len(examples)} of {len(rows)} rows are longer than {max_length} tokens: left out"
+        )
+    if packing:
+        packed = pack(examples, max_length)
+        print(f"olivepress: {len(examples)} rows packed into {len(packed)} sequences, attention kept apart")
+        return _Rows(
+            [({"input_ids": list(p.input_ids), "attention_mask": list(p.documents)}, list(p.labels)) for p in packed]
         )
     return _Rows(
         [
@@ -98,11 +107,31 @@ def _calibration_inputs(token_ids: Sequence[int]) -> dict[str, torch.Tensor]:
     return {"input_ids": torch.tensor(token_ids), "attention_mask": torch.ones(len(token_ids), dtype=torch.int64)}
 
 
+def separate_documents(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Forward pre-hook of a model: a mask that numbers examples becomes positions that begin anew with each.
+
+    transformers (4.53 and later) makes of such positions, when no mask is given, an attention that stays within each
+    example; padding, number 0, is one more. A mask of zeros and ones passes unchanged.
+    """
+    documents = kwargs.get("attention_mask")
+    if documents is None or documents.dim() != 2 or int(documents.max()) < 2:
+        return args, kwargs
+    places = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    first = torch.where(begins, places, 0).cummax(dim=1).values
+    return args, {**kwargs, "attention_mask": None, "position_ids": places - first, "use_cache": False}
+
+
 class TrainingMonitor(transformers.TrainerCallback):
     """Stops on the first number that is not finite, and writes progress and the loss curve as JSON lines."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Called once: packed sequences are kept apart from here on; others are left as they are."""
+        model.register_forward_pre_hook(separate_documents, with_kwargs=True)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Called with every logged step: loss and gradient norm."""

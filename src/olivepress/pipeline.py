@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from olivepress.catalog import targets
 from olivepress.data import build_dataset, write_dataset
+from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import LintError, RecipeError, SetupError
 from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
@@ -52,7 +53,9 @@ def prepare(plan: Plan) -> Path:
             _copy_model(TINY_PHI, Path(plan.model.path))
         elif plan.recipe.model.path.startswith("embedded:"):
             _make_random(plan)
-        return write_dataset(plan.dataset)
+        directory = write_dataset(plan.dataset)
+        write_audit_page(plan.dataset, directory)
+        return directory
     except OSError as error:
         raise SetupError(f"datasets/: cannot be written ({error.strerror})", next_step="free disk space") from error
 

@@ -38,7 +38,10 @@ class Model(Record):
 
 class Data(Record):
     demo: str | None = Field(None, description="a shipped synthetic task: phrase-tone, device-command or short-qa")
-    source: str | None = Field(None, description="a file, or a directory with train*/valid*/test* files")
+    source: str | None = Field(
+        None, description="a file, a directory with train*/valid*/test* files, a prepared dataset, or hub:owner/name"
+    )
+    format: str | None = Field(None, description="of the rows; found from their columns when left out")
     instruction: str | None = Field(None, description="text put before every prompt")
     json_schema: str | None = Field(None, description="a JSON Schema file that answers are held to")
     validation_fraction: Fraction = 0.1
@@ -47,6 +50,23 @@ class Data(Record):
     max_test_rows: int | None = Field(None, ge=1)
     max_length: int = Field(512, ge=16, description="tokens of prompt and answer together")
     seed: int = 0
+    slices: tuple[str, ...] = Field((), description="rows of a split as the Hub writes them: train[:4096]")
+    benchmarks: tuple[str, ...] = Field((), description="files that no training row may overlap with")
+    strict: bool = Field(False, description="a row that cannot be read is an error, not left out")
+    near_duplicates: Literal["group", "drop", "ignore"] = Field(
+        "group", description="group keeps them in one split, drop keeps one of each group"
+    )
+    near_threshold: Fraction = Field(0.8, description="Jaccard similarity of shingles from which rows are near")
+    echoes: Literal["drop", "keep"] = Field("drop", description="answers that begin with the whole prompt")
+    personal_data: Literal["note", "mask", "drop", "ignore"] = "note"
+    overlap_words: int = Field(13, ge=0, description="words in a row that train may not share with test; 0: any")
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What else the preparation of files is told."""
+        names = ("format", "slices", "benchmarks", "strict", "near_duplicates", "echoes", "personal_data")
+        chosen = {name: getattr(self, name) for name in (*names, "overlap_words")}
+        return {**chosen, "threshold": self.near_threshold}
 
     @model_validator(mode="after")
     def _one_source(self) -> Data:
@@ -75,6 +95,7 @@ class Finetune(Record):
     batch_size: int = Field(8, ge=1)
     gradient_accumulation_steps: int = Field(1, ge=1)
     gradient_checkpointing: bool = False
+    packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
     torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
     save_steps: int = Field(50, ge=1, description="a killed run goes on from the last checkpoint")
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()

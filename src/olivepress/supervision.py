@@ -1,4 +1,4 @@
-"""Which tokens of an example are trained on: the answer and the token that ends it, nothing else."""
+"""Which tokens of an example are trained on: the answer and the token that ends it, nothing else; packing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from olivepress.errors import DataError
 from olivepress.measure.dataset import Row
 from olivepress.measure.prompts import eos_token_ids, render_prompt
 
-__all__ = ["IGNORE_INDEX", "Supervised", "load_tokenizer", "supervise"]
+__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "load_tokenizer", "pack", "supervise"]
 
+_OPEN = 500  # sequences that packing still fills
 IGNORE_INDEX = -100  # what torch's cross entropy leaves out
 
 
@@ -23,6 +24,44 @@ class Supervised:
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """Several examples in one sequence; ``documents`` numbers them from 1, token by token."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    documents: tuple[int, ...]
+
+
+def pack(examples: Sequence[Supervised], max_length: int) -> list[Packed]:
+    """Examples into few sequences of at most ``max_length`` tokens, longest first into the first that has room.
+
+    None is cut; only the last 500 sequences are looked at, so that the time does not grow with the square.
+    The first token of an example is never a label: in a sequence it would be predicted from the example before it.
+    What keeps one example from seeing another is ``documents``: attention has to be restricted by it.
+    """
+    free: list[int] = []
+    bins: list[list[Supervised]] = []
+    for example in sorted(examples, key=lambda one: -len(one.input_ids)):
+        length = len(example.input_ids)
+        place = next((i for i in range(max(0, len(free) - _OPEN), len(free)) if free[i] >= length), None)
+        if place is None:
+            place = len(bins)
+            bins.append([])
+            free.append(max_length)
+        bins[place].append(example)
+        free[place] -= length
+    return [_joined(held) for held in bins]
+
+
+def _joined(held: Sequence[Supervised]) -> Packed:
+    return Packed(
+        input_ids=tuple(token for one in held for token in one.input_ids),
+        labels=tuple(label for one in held for label in (IGNORE_INDEX, *one.labels[1:])),
+        documents=tuple(number for number, one in enumerate(held, start=1) for _ in one.input_ids),
+    )
 
 
 def load_tokenizer(model_path: str, directory: Path, revision: str | None = None) -> tuple[Any, Path]:
@@ -69,7 +108,7 @@ def supervise(
 
 def _tokenize(rows: Sequence[Row], tokenizer: Any, directory: Path) -> Iterable[Supervised]:
     for row in rows:
-        rendered = render_prompt(directory, row.messages)
+        rendered = render_prompt(directory, row.messages, row.tools)
         prefix = tokenizer(rendered.prefix, add_special_tokens=False)["input_ids"]
         answer = tokenizer(rendered.completion, add_special_tokens=False)["input_ids"]
         if not answer:

@@ -239,10 +239,11 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
 
 
 def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
+    packing = {"packing": True} if plan.recipe.finetune.packing else {}
     return {
         "input_model": _hf_model(plan, plan.model.path),
         "systems": _system("cpu", "CPUExecutionProvider"),
-        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised")],
+        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised", **packing)],
         "passes": {plan.recipe.finetune.method: _adapter(plan, job)},
     }
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from olivepress.data import SPLITS, build_dataset, write_dataset
-from olivepress.data.formats import read_file
+from olivepress.data.containers import RECODED, read_rows
+from olivepress.data.conversations import Converted
+from olivepress.data.formats import choose_format, make_converter
 from olivepress.errors import DataError
 from olivepress.recipe import Data
 
@@ -54,14 +56,18 @@ def test_held_out_prompts_are_taken_out_of_training(tmp_path: Path) -> None:
         ("a.csv", b"text,category\nhello\n", "2 columns expected"),
         ("a.csv", b"foo,bar\n1,2\n", "columns foo, bar; expected one of"),
         ("a.csv", b'text,category\n"open,x\n', "not valid CSV"),
-        ("a.jsonl", b'{"prompt": "a", "completion": "b"}\n{broken\n', "a.jsonl:2: not valid JSON"),
+        ("a.jsonl", b'{"prompt": "a", "completion": "b"}\n{broken\n', "1 rows for the train split"),
         ("a.jsonl", b"[1]\n", "expected an object"),
         ("a.json", b'{"a": 1}', "expected a JSON list"),
         ("a.json", b"[" * 100_000, "not valid JSON"),
         ("a.jsonl", b"\x00\x01\x02", "NUL bytes"),
         ("a.jsonl", b'{"prompt": "", "completion": "b"}\n', "no usable row among 1"),
         ("a.txt", b"hello", "suffix '.txt' is not read"),
-        ("a.jsonl", b'{"input": "a", "output": "b", "instruction": "c"}\n', "ambiguous"),
+        (
+            "a.jsonl",
+            b'{"input": "a", "output": "b", "prompt": "c", "completion": "d"}\n',
+            "prompt/completion or input/",
+        ),
     ],
 )
 def test_bad_files_are_one_clear_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -71,6 +77,16 @@ def test_bad_files_are_one_clear_line(tmp_path: Path, name: str, content: bytes,
         build_dataset(Data(source=str(path)))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_strict_fails_on_the_first_row_that_cannot_be_read(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl")
+    path.write_text(path.read_text() + "{broken\n")
+    assert build_dataset(Data(source=str(path))).dropped == {
+        "not valid JSON (Expecting property name enclosed in double quotes)": 1
+    }
+    with pytest.raises(DataError, match=r"rows\.jsonl:41: not valid JSON"):
+        build_dataset(Data(source=str(path), strict=True))
 
 
 def test_too_few_rows_and_missing_source(tmp_path: Path) -> None:
@@ -84,9 +100,13 @@ def test_snips_slots_and_bad_bytes(tmp_path: Path) -> None:
     row = {"data": [{"text": "play "}, {"text": "Abba", "entity": "artist"}, {"text": " caf\u00e9"}]}
     text = json.dumps({"PlayMusic": [row]}, ensure_ascii=False).encode("latin-1")
     (tmp_path / "train_PlayMusic.json").write_bytes(text)
-    result = read_file(tmp_path / "train_PlayMusic.json")
-    assert result.examples[0].answer == '{"intent":"PlayMusic","slots":{"artist":"Abba"}}'
-    assert result.dropped["bytes that are not UTF-8, replaced"] == 1
+    [found] = read_rows(tmp_path / "train_PlayMusic.json")
+    assert found.changed == RECODED
+    assert found.value is not None
+    converted = make_converter("here", choose_format("here", found.value), found.value).convert(found.value)
+    assert isinstance(converted, Converted)
+    assert converted.messages[0]["content"] == "play Abba caf\u00e9"
+    assert converted.messages[1]["content"] == '{"intent":"PlayMusic","slots":{"artist":"Abba"}}'
 
 
 def test_labels_are_stratified(tmp_path: Path) -> None:

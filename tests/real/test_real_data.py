@@ -27,10 +27,20 @@ def test_banking77_is_read_whole(shared_data: Path) -> None:
 
 def test_snips_is_read_in_spite_of_its_bad_bytes(shared_data: Path) -> None:
     dataset = build_dataset(Data(source=str(shared_data / "snips")))
-    assert dataset.dropped["bytes that are not UTF-8, replaced"] > 0
+    assert dataset.changed["bytes that are not UTF-8, recoded"] == 1
     assert {json.loads(example.answer)["intent"] for example in dataset.splits["test"]} == {
         path.name for path in (shared_data / "snips").iterdir() if path.is_dir()
     }
+
+
+@pytest.mark.parametrize(("name", "rows"), [("banking77/train.csv", 10_003), ("banking77", 13_083), ("snips", 14_484)])
+def test_every_row_is_dropped_once_or_in_the_lineage(shared_data: Path, name: str, rows: int) -> None:
+    dataset = build_dataset(Data(source=str(shared_data / name)))
+    assert dataset.files is not None
+    told = [json.loads(line) for file in ("audit.jsonl", "lineage.jsonl") for line in (dataset.files / file).open()]
+    places = [(entry["file"], entry["row"]) for entry in told if entry.get("action", "dropped") == "dropped"]
+    assert len(places) == len(set(places)) == rows == sum(dataset.facts["read"].values())
+    print(f"{name}: {rows} rows in = {rows - sum(dataset.dropped.values())} kept + {dataset.dropped}")
 
 
 @pytest.mark.slow

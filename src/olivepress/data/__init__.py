@@ -1,6 +1,17 @@
-"""Data files become a dataset: three splits of chat examples and one content hash."""
+"""Data files become a dataset: three splits of chat examples, one content hash, and an audit of every row."""
 
+from olivepress.data.dataset import Dataset, build_dataset, interleave, load_dataset, prepare_files, write_dataset
 from olivepress.data.examples import SPLITS, Example
-from olivepress.data.prepare import Dataset, build_dataset, interleave, write_dataset
+from olivepress.data.policy import Policy
 
-__all__ = ["SPLITS", "Dataset", "Example", "build_dataset", "interleave", "write_dataset"]
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "Example",
+    "Policy",
+    "build_dataset",
+    "interleave",
+    "load_dataset",
+    "prepare_files",
+    "write_dataset",
+]

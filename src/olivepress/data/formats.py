@@ -1,185 +1,197 @@
-"""Readers: a data file in one of the common shapes becomes examples."""
+"""A row's keys say its format; a format turns rows into examples.
+
+Detection goes by key set, then by role names. More than one fitting format is an error that names them.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from olivepress.data.examples import Example, Message, make_example
+from olivepress.data.conversations import Converted, Problem, from_alpaca, from_messages, from_sharegpt
 from olivepress.errors import DataError
 
-__all__ = ["FORMATS", "ReadResult", "read_file"]
+__all__ = ["FORMATS", "Converter", "choose_format", "make_converter"]
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
-# (prompt column, answer column, the answer is a class label)
-_COLUMNS = (
-    ("prompt", "completion", False),
-    ("instruction", "response", False),
-    ("instruction", "output", False),
-    ("input", "output", False),
-    ("question", "answer", False),
-    ("text", "category", True),
-    ("text", "label", True),
+Row = Mapping[str, Any]
+
+# (prompt column, answer column): pairs of texts.
+_PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "response"),
+    ("instruction", "output"),
+    ("input", "output"),
+    ("question", "answer"),
+    ("query", "response"),
 )
-FORMATS = ("messages", "snips", *(f"{prompt}/{answer}" for prompt, answer, _ in _COLUMNS))
+# (text column, class column)
+_LABELLED = (
+    ("text", "category"),
+    ("text", "label"),
+    ("text", "intent"),
+    ("sentence", "label"),
+)
+# Keys that make more of a pair than the two texts: dropping them in silence would lose half of the prompt.
+_CONTEXT = ("input", "context", "history", "system")
+FORMATS = (
+    "messages",
+    "sharegpt",
+    "alpaca",
+    "snips",
+    *(f"{prompt}/{answer}" for prompt, answer in (*_PAIRS, *_LABELLED)),
+    "text",
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReadResult:
-    """Examples of one file, and the rows that were not taken, by reason."""
+class Converter(NamedTuple):
+    """A format for rows of one file: ``convert`` gives what a row holds or the reason why it holds nothing of use."""
 
-    examples: tuple[Example, ...]
-    format: str
-    dropped: dict[str, int]
+    name: str
+    convert: Callable[[Row], Converted | Problem]
+    unused: tuple[str, ...]
 
 
-def read_file(path: Path, *, instruction: str | None = None) -> ReadResult:
-    """Read one data file; its format is found from its suffix and keys.
+def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
+    """The converter of a format for rows with these ``keys``.
 
-    Raises DataError: no such file, empty, not text, not of a known shape, or no usable row.
+    ``name`` is one of FORMATS, or ``COLUMN/COLUMN`` for the columns of prompt and answer (``COLUMN/COLUMN:label`` when
+    the answer is a class). DataError naming ``where`` for any other.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{path}: suffix {path.suffix!r} is not read, expected one of {', '.join(SUFFIXES)}")
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}", next_step="check the path") from None
-    if not raw.strip():
-        raise DataError(f"{path}: is empty, expected examples")
-    if b"\0" in raw[:65536]:
-        raise DataError(f"{path}: holds NUL bytes, expected UTF-8 text")
-    # One bad byte (SNIPS has some) must not cost a file; the row is counted as changed.
-    text = raw.decode("utf-8-sig", errors="replace")
-    rows = list(_rows(path, text))
-    name, examples, dropped = _convert(path, rows, instruction)
-    if changed := text.count("\ufffd") - raw.count("\ufffd".encode()):
-        dropped["bytes that are not UTF-8, replaced"] = changed
-    if not examples:
-        reasons = ", ".join(f"{count} x {reason}" for reason, count in dropped.items())
-        raise DataError(f"{path}: no usable row among {len(rows)} ({reasons})")
-    return ReadResult(examples=tuple(examples), format=name, dropped=dropped)
+    keys = tuple(keys)
+    plain = {"messages": from_messages, "sharegpt": from_sharegpt, "snips": _from_snips, "text": _from_text}
+    used: tuple[str, ...]
+    if name in plain:
+        used = {
+            "messages": ("messages", "tools"),
+            "sharegpt": ("conversations", "system", "tools"),
+            "snips": ("data", "intent"),
+            "text": ("text",),
+        }[name]
+        return Converter(name, plain[name], _unused(keys, used))
+    if name == "alpaca":
+        answer = "output" if "output" in keys else "response"
+        used = ("instruction", answer, *_CONTEXT)
+        return Converter(name, lambda row: from_alpaca(row, answer), _unused(keys, used))
+    prompt, slash, answer = name.partition("/")
+    answer, colon, kind = answer.partition(":")
+    if not (prompt and slash and answer) or (colon and kind != "label"):
+        raise DataError(
+            f"{where}: unknown format {name!r}, expected one of {', '.join(FORMATS)}, or COLUMN/COLUMN",
+            next_step="--format with one of them",
+        )
+    labelled = bool(colon) or (prompt, answer) in _LABELLED
+    missing = [column for column in (prompt, answer) if column not in keys]
+    if missing:
+        raise DataError(f"{where}: no column {missing[0]!r} for format {name}, found {_listed(keys)}")
+    return Converter(
+        name.partition(":")[0], lambda row: _from_pair(row, prompt, answer, labelled), _unused(keys, (prompt, answer))
+    )
 
 
-def _rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
-    """All rows as mappings."""
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
-        try:
-            for row in reader:
-                if None in row or None in row.values():
-                    message = f"{path}:{reader.line_num}: {len(reader.fieldnames or ())} columns expected, not so here"
-                    raise DataError(message)
-                yield row
-        except csv.Error as error:
-            raise DataError(f"{path}:{reader.line_num}: not valid CSV ({error})") from None
-        return
-    if suffix == ".jsonl":
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield _mapping(_parse(path, line, number), f"{path}:{number}")
-        return
-    content = _parse(path, text, 1)
-    if isinstance(content, dict) and len(content) == 1 and isinstance(next(iter(content.values())), list):
-        intent, queries = next(iter(content.items()))
-        yield from ({"intent": intent, **_mapping(query, str(path))} for query in queries)
-    elif isinstance(content, list):
-        yield from (_mapping(row, f"{path} row {number}") for number, row in enumerate(content, 1))
-    else:
-        raise DataError(f"{path}: expected a JSON list of objects")
+def choose_format(where: str, row: Row) -> str:
+    """The only format that ``row`` can be. DataError naming ``where``, and the candidates when there are several."""
+    found = _candidates(row)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            f"{where}: columns {_listed(row)}; ambiguous: {' or '.join(found)}",
+            next_step=f"--format {found[0]}, or format: in the recipe",
+        )
+    raise DataError(
+        f"{where}: columns {_listed(row)}; expected one of {', '.join(FORMATS)}",
+        next_step="rename the columns, or --format PROMPT_COLUMN/ANSWER_COLUMN",
+    )
 
 
-def _parse(path: Path, text: str, line: int) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        here = line + getattr(error, "lineno", 1) - 1
-        raise DataError(f"{path}:{here}: not valid JSON ({getattr(error, 'msg', 'nested too deep')})") from None
-
-
-def _mapping(row: Any, where: str) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: expected an object, found {type(row).__name__}")
-    return row
-
-
-def _convert(
-    path: Path, rows: list[dict[str, Any]], instruction: str | None
-) -> tuple[str, list[Example], dict[str, int]]:
-    if not rows:
-        raise DataError(f"{path}: has a header and no rows")
-    name, prompt_key, answer_key, is_label = _detect(path, rows[0])
-    examples: list[Example] = []
-    dropped: dict[str, int] = {}
-    for row in rows:
-        example = _example(row, name, prompt_key, answer_key, is_label, instruction)
-        if isinstance(example, str):
-            dropped[example] = dropped.get(example, 0) + 1
-        else:
-            examples.append(example)
-    return name, examples, dropped
-
-
-def _detect(path: Path, row: dict[str, Any]) -> tuple[str, str, str, bool]:
-    if "messages" in row:
-        return "messages", "", "", False
+def _candidates(row: Row) -> list[str]:
+    found = []
+    if isinstance(row.get("messages"), list):
+        found.append(_roles_of("messages", row["messages"]))
+    if isinstance(row.get("conversations"), list):
+        found.append(_roles_of("conversations", row["conversations"]))
     if "data" in row and "intent" in row:
-        return "snips", "", "", False
-    matches = [columns for columns in _COLUMNS if columns[0] in row and columns[1] in row]
-    if len(matches) != 1:
-        found = ", ".join(list(map(str, row))[:8]) or "none"
-        several = " or ".join(f"{p}/{a}" for p, a, _ in matches)
-        expected = f"ambiguous: {several}" if matches else f"expected one of {', '.join(FORMATS)}"
-        raise DataError(f"{path}: columns {found}; {expected}")
-    prompt_key, answer_key, is_label = matches[0]
-    return f"{prompt_key}/{answer_key}", prompt_key, answer_key, is_label
+        found.append("snips")
+    with_context = any(key in row for key in _CONTEXT)
+    is_alpaca = "instruction" in row and with_context and ("output" in row) != ("response" in row)
+    if is_alpaca:
+        found.append("alpaca")
+    for prompt, answer in _PAIRS:
+        covered = is_alpaca and (prompt == "instruction" or (prompt, answer) == ("input", "output"))
+        if prompt in row and answer in row and not covered:
+            found.append(f"{prompt}/{answer}")
+    found += [f"{text}/{label}" for text, label in _LABELLED if text in row and label in row]
+    if not found and "text" in row:
+        found.append("text")
+    return found
 
 
-def _example(
-    row: dict[str, Any], name: str, prompt_key: str, answer_key: str, is_label: bool, instruction: str | None
-) -> Example | str:
-    """The row's example, or the reason it is dropped."""
-    if name == "messages":
-        return _from_messages(row["messages"])
-    prompt, answer = _from_snips(row) if name == "snips" else (row.get(prompt_key), row.get(answer_key))
-    if not isinstance(prompt, str) or not isinstance(answer, str):
-        return "prompt or answer is not text"
-    prompt, answer = prompt.strip(), answer.strip()
-    if not prompt or not answer:
-        return "empty prompt or answer"
-    if instruction:
-        prompt = f"{instruction.strip()}\n{prompt}"
-    return make_example(prompt, answer, label=answer if is_label else None)
+def _roles_of(key: str, turns: list[Any]) -> str:
+    """By the names of its turns' keys: ``role``/``content`` or ``from``/``value``."""
+    first = turns[0] if turns and isinstance(turns[0], dict) else {}
+    if "from" in first or (key == "conversations" and "role" not in first):
+        return "sharegpt"
+    return "messages"
 
 
-def _from_messages(messages: Any) -> Example | str:
-    if not isinstance(messages, list) or len(messages) < 2:
-        return "fewer than two messages"
-    kept = []
-    for message in messages:
-        role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
-        if role not in ("system", "user", "assistant") or not isinstance(content, str) or not content.strip():
-            return "a message without role or text"
-        kept.append(Message(role=role, content=content))
-    if kept[-1]["role"] != "assistant":
-        return "the last message is not the assistant's"
-    example = make_example("\0".join(f"{m['role']}:{m['content']}" for m in kept[:-1]), kept[-1]["content"])
-    return Example(id=example.id, messages=tuple(kept))
+def _unused(keys: Iterable[str], used: Iterable[str]) -> tuple[str, ...]:
+    return tuple(key for key in keys if key not in set(used))
 
 
-def _from_snips(row: dict[str, Any]) -> tuple[str, str]:
+def _listed(keys: Iterable[Any]) -> str:
+    return ", ".join(list(map(str, keys))[:8]) or "none"
+
+
+def _from_pair(row: Row, prompt_key: str, answer_key: str, labelled: bool) -> Converted | Problem:
+    prompt, answer = row.get(prompt_key), row.get(answer_key)
+    changed = None
+    if not isinstance(prompt, str):
+        return Problem(f"no text in {prompt_key}")
+    if isinstance(answer, (int, float)):
+        answer, changed = str(answer), None if labelled else "number written as text"
+    elif isinstance(answer, (dict, list)) and answer:
+        answer, changed = _compact(answer), "object written as compact JSON"
+    if not isinstance(answer, str):
+        return Problem(f"no text in {answer_key}")
+    return Converted(
+        messages=[{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}],
+        key=prompt,
+        labelled=labelled,
+        changed=changed,
+    )
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_text(row: Row) -> Converted | Problem:
+    """Plain text is an answer to an empty question: the whole of it is learned."""
+    text = row.get("text")
+    if not isinstance(text, str):
+        return Problem("no text in text")
+    messages: list[dict[str, Any]] = [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
+    return Converted(messages=messages, key=text, plain=True)
+
+
+def _from_snips(row: Row) -> Converted | Problem:
     """SNIPS: text chunks, some tagged with a slot → the sentence, and intent and slots as compact JSON."""
-    chunks = [chunk for chunk in row["data"] if isinstance(chunk, dict)] if isinstance(row["data"], list) else []
+    chunks, intent = row.get("data"), row.get("intent")
+    if not isinstance(chunks, list) or not isinstance(intent, str):
+        return Problem("no list in data, or no text in intent")
     slots: dict[str, Any] = {}
+    sentence = []
     for chunk in chunks:
+        if not isinstance(chunk, dict) or not isinstance(chunk.get("text"), str):
+            return Problem("a chunk without text")
+        sentence.append(chunk["text"])
         if "entity" in chunk:
-            name, value = str(chunk["entity"]), str(chunk.get("text", "")).strip()
+            name, value = str(chunk["entity"]), chunk["text"].strip()
             held = slots.get(name)
             slots[name] = value if held is None else [*(held if isinstance(held, list) else [held]), value]
-    answer = json.dumps({"intent": row["intent"], "slots": slots}, ensure_ascii=False, separators=(",", ":"))
-    return "".join(str(chunk.get("text", "")) for chunk in chunks), answer
+    prompt = "".join(sentence)
+    answer = _compact({"intent": intent, "slots": slots})
+    messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return Converted(messages=messages, key=prompt)

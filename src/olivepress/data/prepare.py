@@ -1,245 +1,233 @@
-"""Recipe's data section → Dataset: splits without leakage, named by their content."""
+"""Sources → a directory with three splits, their audit and lineage; the same way for the command line and a recipe."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import random
-import shutil
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from olivepress.data.examples import SPLITS, Example, make_example, to_jsonl
-from olivepress.data.formats import SUFFIXES, read_file
-from olivepress.errors import DataError
-from olivepress.recipe import Data, slug
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["DATASETS", "Dataset", "build_dataset", "interleave", "write_dataset"]
+from olivepress.data.advice import Advice, advise
+from olivepress.data.audit import Account, Audit, Place
+from olivepress.data.duplicates import (
+    LEAK,
+    NEAR,
+    NEAR_LEAK,
+    OVERLAP,
+    Decisions,
+    boilerplate_of,
+    decide_duplicates,
+    drop_overlaps,
+)
+from olivepress.data.examples import SPLITS
+from olivepress.data.personal import find_personal, presidio_finder
+from olivepress.data.policy import Policy
+from olivepress.data.reading import Reader, read_benchmarks
+from olivepress.data.slices import inside
+from olivepress.data.sources import find_sources
+from olivepress.data.splits import carve
+from olivepress.data.spool import BENCHMARK, Spool
+from olivepress.data.statistics import Collector, Statistics
+from olivepress.data.version import Hashes, VersionHasher
+from olivepress.errors import DataError, SetupError
 
-DATASETS = Path("datasets")
-_SCHEMA_VERSION = 1
-_MINIMUM_ROWS = {"train": 8, "validation": 1, "test": 1}
+__all__ = ["MINIMUM_ROWS", "Prepared", "prepare_rows"]
+
+MINIMUM_ROWS = {"train": 8, "validation": 1, "test": 1}
+Tell = Callable[[str, int, int], None]
+_TELL_EVERY = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """Three splits and where they came from; ``version`` is the sha256 of their content.
+class Prepared:
+    """A dataset that was made: its files lie in ``directory`` (splits, audit.jsonl, lineage.jsonl).
 
-    ``json_schema`` is what answers must conform to, None where none was given.
+    ``formats`` and ``unused`` (columns that were not used) are by file; ``near`` near duplicates among the rows read,
+    ``seconds`` what each step took.
     """
 
-    name: str
-    format: str
-    synthetic: bool
-    splits: dict[str, tuple[Example, ...]]
-    dropped: dict[str, int]
-    json_schema: dict[str, Any] | None = None
-
-    @property
-    def version(self) -> str:
-        digest = hashlib.sha256()
-        for split in SPLITS:
-            digest.update(f"{split}\n{to_jsonl(self.splits[split])}".encode())
-        return digest.hexdigest()
-
-    @property
-    def directory(self) -> Path:
-        """Where it lies, relative to the project root."""
-        return DATASETS / f"{self.name}-{self.version[:12]}"
-
-    @property
-    def json_answers(self) -> bool:
-        """Whether every test answer is a JSON object."""
-        return all(example.answer.startswith("{") for example in self.splits["test"])
+    directory: Path
+    hashes: Hashes
+    account: Account
+    statistics: Statistics
+    advice: tuple[Advice, ...]
+    formats: dict[str, str]
+    unused: dict[str, tuple[str, ...]]
+    near: int
+    seconds: dict[str, float]
+    policy: Policy
 
 
-def build_dataset(data: Data) -> Dataset:
-    """Read, split and check what the recipe names. Nothing is written. Raises DataError."""
-    if data.demo:
-        return _with_schema(_limit(_demo(data.demo, data.instruction), data), data)
-    assert data.source is not None
-    source = Path(data.source)
-    if not source.exists():
-        raise DataError(f"{source}: no such file or directory", next_step="give the data with DATA=path")
-    found, formats, dropped = _read(source, data.instruction)
-    for split, fraction in (("test", data.test_fraction), ("validation", data.validation_fraction)):
-        if not found[split]:
-            found["train"], found[split] = _carve(found["train"], fraction, data.seed)
-    splits, leaked = _without_leaks(found)
-    dropped.update(leaked)
-    name = source.stem if source.is_file() and source.stem not in SPLITS else source.resolve().name
-    if source.is_file() and source.stem in SPLITS:
-        name = source.resolve().parent.name
-    dataset = Dataset(
-        name=slug(name), format="+".join(sorted(formats)), synthetic=False, splits=splits, dropped=dict(dropped)
-    )
-    return _with_schema(_limit(dataset, data), data)
+def prepare_rows(
+    names: Sequence[str], policy: Policy, directory: Path, *, tell: Tell = lambda *_: None, split: str | None = None
+) -> Prepared:
+    """Read, clean, judge, split and write what ``names`` hold into the empty ``directory``.
+
+    Raises DataError: nothing of use, too few rows for a split, or (strict) a row that cannot be read; SetupError when a
+    package of the extra [data] is missing.
+    """
+    _check_packages()
+    with TemporaryDirectory(prefix=".rows-", dir=directory) as scratch:
+        made = _Preparation(names, policy, directory, Path(scratch), tell)
+        try:
+            return made.run(split)
+        finally:
+            made.spool.close()
+            made.audit.file.close()
 
 
-def interleave(name: str, datasets: Mapping[str, Dataset]) -> Dataset:
-    """One dataset of several, their rows in turn, so that any first rows are of all of them; ids say whose a row is."""
-    splits = {}
-    for split in SPLITS:
-        columns = [
-            [replace(example, id=f"{key}:{example.id}") for example in dataset.splits[split]]
-            for key, dataset in datasets.items()
-        ]
-        splits[split] = tuple(example for row in zip_longest(*columns) for example in row if example is not None)
-    return Dataset(
-        name=slug(name),
-        format="+".join(sorted({dataset.format for dataset in datasets.values()})),
-        synthetic=any(dataset.synthetic for dataset in datasets.values()),
-        splits=splits,
-        dropped={},
-    )
+def _check_packages() -> None:
+    for package in ("ftfy", "datasketch", "stdnum"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            message = f"preparing data needs the package {error.name}"
+            raise SetupError(message, next_step="pip install 'olivepress[data]'") from error
 
 
-def _with_schema(dataset: Dataset, data: Data) -> Dataset:
-    """The recipe's own schema of the answers, when it names one. Raises DataError when that is none."""
-    if data.json_schema is None:
-        return dataset
-    try:
-        schema = json.loads(Path(data.json_schema).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
-    if not isinstance(schema, dict):
-        raise DataError(f"{data.json_schema}: expected a JSON Schema, an object", next_step="give a JSON Schema")
-    return replace(dataset, json_schema=schema)
+class _Preparation:
+    """One preparation and its steps in order; what they share is here and nowhere else."""
 
+    def __init__(self, names: Sequence[str], policy: Policy, directory: Path, scratch: Path, tell: Tell) -> None:
+        self.names, self.policy, self.directory, self.tell = names, policy, directory, tell
+        self.spool, self.audit = Spool(scratch), Audit(directory / "audit.jsonl")
+        finder = presidio_finder() if policy.presidio else find_personal
+        self.reader = Reader(self.spool, self.audit, policy, finder, tell)
+        self.seconds: dict[str, float] = {}
+        self.started = time.perf_counter()
 
-def _demo(task: str, instruction: str | None) -> Dataset:
-    from olivepress.embedded import TASKS, answer_schema, generate
+    def _done(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step], self.started = round(now - self.started, 3), now
 
-    if task not in TASKS:
-        raise DataError(f"unknown demo task {task!r}, expected one of {', '.join(TASKS)}")
-    prefix = f"{instruction.strip()}\n" if instruction else ""
-    splits = {
-        split: tuple(make_example(prefix + row.prompt, row.answer, label=row.label, example_id=row.id) for row in rows)
-        for split, rows in generate(task).items()
-    }
-    return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={}, json_schema=answer_schema(task))
+    def run(self, split: str | None) -> Prepared:
+        for source in find_sources(self.names, split=split):
+            self.reader.read(source)
+        self._done("read and clean")
+        if self.policy.benchmarks:
+            benchmarks = find_sources(self.policy.benchmarks, split="train")
+            read_benchmarks(self.spool, benchmarks, self.policy, self.reader.files)
+        decisions = Decisions(self.spool)
+        self._slice(decisions)
+        boilerplate = boilerplate_of(self.spool, self.policy.seed)
+        groups, near = decide_duplicates(self.spool, decisions, self.policy, boilerplate, self.tell)
+        self._done("duplicates")
+        splits = carve(self.spool, decisions.kept, groups, self.policy)
+        self._done("split")
+        self._overlaps(decisions, splits, boilerplate)
+        self._limit(decisions, splits)
+        self._done("overlaps")
+        for row, first in near.items():
+            if decisions.reason[row] < 0:
+                self._event("noted", row, NEAR, first)
+        self._tell_dropped(decisions)
+        return self._write(decisions, splits, near)
 
+    def _slice(self, decisions: Decisions) -> None:
+        if not self.policy.slices:
+            return
+        for number, split in enumerate(SPLITS):
+            rows = np.flatnonzero(self.spool.splits == number)
+            chosen = inside(self.policy.slices, self.spool.ordinals[rows], split, self.reader.totals[split])
+            decisions.drop(rows[~chosen], "outside the slice")
 
-def _read(source: Path, instruction: str | None) -> tuple[dict[str, list[Example]], set[str], Counter[str]]:
-    """Files → split → examples; a file's split is the prefix of its name, ``train`` when it says nothing."""
-    paths = [source]
-    if source.is_dir():
-        paths = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
-        paths = _prefer_full(paths)
-    if not paths:
-        raise DataError(f"{source}: no data files in it, expected {', '.join(SUFFIXES)}")
-    found: dict[str, list[Example]] = {split: [] for split in SPLITS}
-    formats: set[str] = set()
-    dropped: Counter[str] = Counter()
-    for path in paths:
-        result = read_file(path, instruction=instruction)
-        found[_split_of(path) if source.is_dir() else "train"] += result.examples
-        formats.add(result.format)
-        dropped.update(result.dropped)
-    return found, formats, dropped
+    def _overlaps(self, decisions: Decisions, splits: NDArray[np.int8], boilerplate: Any) -> None:
+        words = self.policy.overlap_words
+        for against, what in ((SPLITS.index("test"), "test split"), (BENCHMARK, "benchmark")):
+            drop_overlaps(
+                self.spool, decisions, splits, self.policy, boilerplate,
+                against=against, reason=f"shares {words} {OVERLAP} with the {what}", tell=self.tell,
+            )  # fmt: skip
 
+    def _limit(self, decisions: Decisions, splits: NDArray[np.int8]) -> None:
+        """A seeded choice of the rows that the policy allows, then the check that enough are left."""
+        import random
 
-def _prefer_full(paths: list[Path]) -> list[Path]:
-    """SNIPS ships ``train_X.json`` (a part) and ``train_X_full.json``: keep the full one."""
-    names = set(paths)
-    return [path for path in paths if path.with_name(f"{path.stem}_full{path.suffix}") not in names]
+        kept = decisions.kept
+        for split, limit in self.policy.max_rows:
+            rows = kept[splits[kept] == SPLITS.index(split)]
+            if limit < len(rows):
+                chosen = random.Random(self.policy.seed).sample(range(len(rows)), limit)
+                decisions.drop(np.delete(rows, chosen), f"beyond {limit} rows of {split}")
+        kept = decisions.kept
+        for split, minimum in MINIMUM_ROWS.items():
+            found = int(np.count_nonzero(splits[kept] == SPLITS.index(split)))
+            if found < minimum:
+                raise DataError(
+                    f"data: {found} rows for the {split} split, at least {minimum} needed",
+                    next_step="give more data, or change validation_fraction and test_fraction",
+                )
 
+    def _tell_dropped(self, decisions: Decisions) -> None:
+        for row in np.flatnonzero((decisions.reason >= 0) & (self.spool.splits != BENCHMARK)).tolist():
+            self._event("dropped", row, decisions.reasons[decisions.reason[row]], int(decisions.other[row]))
 
-def _split_of(path: Path) -> str:
-    stem = path.stem.lower()
-    if stem.startswith("test"):
-        return "test"
-    return "validation" if stem.startswith(("valid", "dev")) else "train"
+    def _event(self, action: Any, row: int, reason: str, other: int) -> None:
+        self.audit.event(action, self._place(row), reason, "" if other < 0 else f"of {self._place(other)}")
 
+    def _place(self, row: int) -> Place:
+        spool = self.spool
+        return Place(self.reader.files[spool.files[row]], int(spool.line_numbers[row]), int(spool.row_numbers[row]))
 
-def _carve(examples: list[Example], fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Take ``fraction`` out, the same share of every label, whole groups of equal prompts at a time."""
-    by_label: dict[str | None, list[Example]] = defaultdict(list)
-    for example in examples:
-        by_label[example.label].append(example)
-    taken: set[str] = set()
-    shuffle = random.Random(seed)
-    for label in sorted(by_label, key=str):
-        prompts = sorted({example.prompt for example in by_label[label]})
-        shuffle.shuffle(prompts)
-        taken.update(prompts[: round(len(prompts) * fraction)])
-    rest = [example for example in examples if example.prompt not in taken]
-    return rest, [example for example in examples if example.prompt in taken]
+    def _write(self, decisions: Decisions, splits: NDArray[np.int8], near: dict[int, int]) -> Prepared:
+        kept, hasher = decisions.kept, VersionHasher()
+        collector = Collector(
+            tokenizer=self.policy.tokenizer, max_length=self.policy.max_length, rows=len(kept), seed=self.policy.seed
+        )
+        counts: dict[str, int] = {}
+        with (self.directory / "lineage.jsonl").open("w", encoding="utf-8", errors="replace") as lineage:
+            for number, split in enumerate(SPLITS):
+                rows = kept[splits[kept] == number]
+                counts[split] = len(rows)
+                with (self.directory / f"{split}.jsonl").open("wb") as file:
+                    hasher.split(split, self._lines(rows, split, file, lineage, collector))
+        self._done("write")
+        statistics = collector.statistics(languages=self.policy.languages, embeddings=self.policy.embeddings)
+        self._done("statistics")
+        account = self.audit.account(counts)
+        overlaps = sum(n for reason, n in account.dropped.items() if reason in (LEAK, NEAR_LEAK) or OVERLAP in reason)
+        duplicates = len(near) + sum(n for reason, n in account.dropped.items() if reason.startswith(NEAR))
+        advice = advise(
+            train_rows=counts["train"], rows=sum(account.read.values()), near=duplicates, overlaps=overlaps,
+            statistics=statistics,
+        )  # fmt: skip
+        return Prepared(
+            directory=self.directory,
+            hashes=hasher.hashes(),
+            account=account,
+            statistics=statistics,
+            advice=advice,
+            formats=self.reader.formats,
+            unused=self.reader.unused,
+            near=duplicates,
+            seconds=self.seconds,
+            policy=self.policy,
+        )
 
-
-def _without_leaks(found: dict[str, list[Example]]) -> tuple[dict[str, tuple[Example, ...]], Counter[str]]:
-    """No prompt twice: test keeps it before validation, validation before train."""
-    seen: set[str] = set()
-    splits: dict[str, tuple[Example, ...]] = {}
-    dropped: Counter[str] = Counter()
-    for split in reversed(SPLITS):
-        kept = []
-        mine: set[str] = set()
-        for example in found[split]:
-            key = " ".join(example.prompt.split()).casefold()
-            if key in seen or key in mine:
-                dropped["prompt occurs in a held-out split" if key in seen else f"duplicate prompt in {split}"] += 1
-            else:
-                mine.add(key)
-                kept.append(example)
-        seen |= mine
-        splits[split] = tuple(kept)
-    return splits, dropped
-
-
-def _limit(dataset: Dataset, data: Data) -> Dataset:
-    """Seeded cut to the rows the recipe allows, then the check that enough are left."""
-    splits = dict(dataset.splits)
-    for split, limit in (("train", data.max_train_rows), ("test", data.max_test_rows)):
-        if limit is not None and limit < len(splits[split]):
-            chosen = set(random.Random(data.seed).sample(range(len(splits[split])), limit))
-            splits[split] = tuple(example for number, example in enumerate(splits[split]) if number in chosen)
-    for split, minimum in _MINIMUM_ROWS.items():
-        if len(splits[split]) < minimum:
-            raise DataError(
-                f"data: {len(splits[split])} rows for the {split} split, at least {minimum} needed",
-                next_step="give more data, or change validation_fraction and test_fraction",
-            )
-    return replace(dataset, splits=splits)
-
-
-def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
-    """Write the splits and ``dataset.json`` below ``root`` unless they lie there whole; returns the directory."""
-    directory = root / dataset.directory
-    files = {f"{split}.jsonl": to_jsonl(dataset.splits[split]) for split in SPLITS}
-    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-    files["dataset.json"] = json.dumps(_facts(dataset) | {"sha256": hashes}, indent=2, sort_keys=True) + "\n"
-    if all(_holds(directory / name, text) for name, text in files.items()):
-        return directory
-    partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
-        for name, text in files.items():
-            (partial / name).write_text(text, encoding="utf-8")
-        shutil.rmtree(directory, ignore_errors=True)
-        partial.rename(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return directory
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "schema_version": _SCHEMA_VERSION,
-        "name": dataset.name,
-        "version": dataset.version,
-        "format": dataset.format,
-        "synthetic": dataset.synthetic,
-        "rows": {split: len(dataset.splits[split]) for split in SPLITS},
-        "dropped": dataset.dropped,
-        "json_schema": dataset.json_schema,
-    }
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    def _lines(
+        self, rows: NDArray[np.int64], split: str, file: Any, lineage: Any, collector: Collector
+    ) -> Iterator[bytes]:
+        """Lines of a split as they are written; an id that stands twice gets a number."""
+        ids = self.spool.ids
+        unique, times = np.unique(ids[rows], return_counts=True)
+        twice, seen = set(unique[times > 1].tolist()), dict[int, int]()
+        for place, row in enumerate(rows.tolist()):
+            if not place % _TELL_EVERY:
+                self.tell(f"write {split}", place, len(rows))
+            raw, number = self.spool.lines.read(row), int(ids[row])
+            name = f"{number:012x}"
+            if number in twice:
+                seen[number] = seen.get(number, 0) + 1
+                if seen[number] > 1:
+                    name = f"{name}-{seen[number]}"
+                    raw = raw.replace(f'"id": "{number:012x}"'.encode(), f'"id": "{name}"'.encode(), 1)
+            file.write(raw)
+            lineage.write(json.dumps({"id": name, **self._place(row)._asdict()}, ensure_ascii=False) + "\n")
+            collector.add(split, raw.decode("utf-8"))
+            yield raw

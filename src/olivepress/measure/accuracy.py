@@ -116,9 +116,9 @@ def measure_exported(
     """
     model = open_model(model_dir)
     kept = finished or Finished()
-    budget = answer_budget([len(model.encode(render_prompt(model_dir, r.messages).completion)) for r in rows])
+    budget = answer_budget([len(model.encode(render_prompt(model_dir, r.messages, r.tools).completion)) for r in rows])
     missing = kept.missing(rows)
-    prompts = [model.encode(render_prompt(model_dir, row.messages).prefix) for row in missing]
+    prompts = [model.encode(render_prompt(model_dir, row.messages, row.tools).prefix) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
     for row, ids in zip(missing, _answers(model, model_dir, prompts, budget, progress), strict=True):

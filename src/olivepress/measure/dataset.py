@@ -13,7 +13,7 @@ from olivepress.errors import DataError
 
 __all__ = ["LABELS", "Message", "Row", "Split", "dataset_labels", "read_split"]
 
-Message = dict[str, str]
+Message = dict[str, Any]  # the texts "role" and "content"; tool calls as OpenAI has them
 LABELS = "labels"  # in the dataset.json of a bundle: the classes, which its test rows alone might not show
 
 
@@ -24,10 +24,11 @@ class Row:
     id: str
     messages: tuple[Message, ...]
     label: str | None
+    tools: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def expected(self) -> str:
-        return self.messages[-1]["content"]
+        return str(self.messages[-1]["content"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +137,13 @@ def _row(path: Path, number: int, line: str) -> Row:
         raise _bad(where, 'expected "messages": at least two objects with the texts "role" and "content"')
     if messages[-1]["role"] != "assistant":
         raise _bad(where, "the last message is not the assistant's: there is no expected answer")
-    label = raw.get("label")
-    return Row(id=raw["id"], messages=tuple(messages), label=label if isinstance(label, str) else None)
+    label, tools = raw.get("label"), raw.get("tools")
+    return Row(
+        id=raw["id"],
+        messages=tuple(messages),
+        label=label if isinstance(label, str) else None,
+        tools=tuple(tools) if isinstance(tools, list) and tools else None,
+    )
 
 
 def _is_message(value: Any) -> bool:

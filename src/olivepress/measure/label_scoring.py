@@ -98,7 +98,8 @@ def label_tasks(
     known: dict[str, Tokens] = {}  # most templates render a label the same after every prompt
     for row in rows:
         rendered = [
-            render_prompt(model_dir, (*row.messages[:-1], {**row.messages[-1], "content": label})) for label in labels
+            render_prompt(model_dir, (*row.messages[:-1], {**row.messages[-1], "content": label}), row.tools)
+            for label in labels
         ]
         for completion in {r.completion for r in rendered} - known.keys():
             known[completion] = tuple(encode_text(completion))

@@ -230,7 +230,7 @@ def _choices(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _document(model_dir: Path, row: Row, choices: Sequence[str]) -> dict[str, Any]:
-    prompt = render_prompt(model_dir, row.messages).prefix
+    prompt = render_prompt(model_dir, row.messages, row.tools).prefix
     if not choices:
         return {"id": row.id, "prompt": prompt, "answer": row.expected.strip()}
     rendered = [render_prompt(model_dir, _answered(row, choice)).completion for choice in choices]

@@ -7,7 +7,7 @@ No transformers here: the device has none. The environment that templates run in
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,22 +48,25 @@ class RenderedPrompt:
         return self.full[len(self.prefix) :]
 
 
-def render_prompt(model_dir: Path, messages: Sequence[Message]) -> RenderedPrompt:
+def render_prompt(
+    model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
+) -> RenderedPrompt:
     """Render a conversation whose last message is the assistant's answer.
 
     With a chat template: prefix = the messages before the answer with the generation prompt, full = all of them,
     without the white space that a template prints after the token that ends the answer. Without one: the contents,
-    one per line, then the answer and the EOS text. ``enable_thinking`` is false and dates are fixed.
+    one per line, then the answer and the EOS text. ``enable_thinking`` is false and dates are fixed; ``tools`` are the
+    functions that the conversation may call.
 
     DataError when the template refuses the messages or full does not begin with prefix (nothing could be supervised).
     """
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise DataError("a conversation needs a question and the assistant's answer last", next_step="check the rows")
     template, special = chat_template(model_dir), _special_tokens(model_dir)
-    prefix, answer = render_question(model_dir, messages), messages[-1]["content"]
+    prefix, answer = render_question(model_dir, messages, tools), messages[-1]["content"]
     if template is None:
         return RenderedPrompt(prefix=prefix, full=prefix + answer + special.get("eos_token", ""))
-    full = _render(model_dir, template, messages, special, add_generation_prompt=False)
+    full = _render(model_dir, template, messages, special, tools, add_generation_prompt=False)
     if not full.startswith(prefix):
         raise DataError(
             f"{model_dir}: the chat template renders the answer's conversation differently from its question",
@@ -72,12 +75,14 @@ def render_prompt(model_dir: Path, messages: Sequence[Message]) -> RenderedPromp
     return RenderedPrompt(prefix=prefix, full=prefix + _cut_after_end(full[len(prefix) :], answer))
 
 
-def render_question(model_dir: Path, messages: Sequence[Message]) -> str:
+def render_question(
+    model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
+) -> str:
     """The ``prefix`` of ``render_prompt`` alone: what a request renders. Raises DataError as that does."""
     template, special = chat_template(model_dir), _special_tokens(model_dir)
     if template is None:
         return "\n".join(m["content"] for m in messages[:-1]) + "\n"
-    return _render(model_dir, template, messages[:-1], special, add_generation_prompt=True)
+    return _render(model_dir, template, messages[:-1], special, tools, add_generation_prompt=True)
 
 
 def _cut_after_end(completion: str, answer: str) -> str:
@@ -213,6 +218,7 @@ def _render(
     template: str,
     messages: Sequence[Message],
     special: dict[str, str],
+    tools: Sequence[Mapping[str, Any]] | None,
     *,
     add_generation_prompt: bool,
 ) -> str:
@@ -222,7 +228,7 @@ def _render(
         return str(
             _compiled(template).render(
                 messages=[dict(m) for m in messages],
-                tools=None,
+                tools=[dict(tool) for tool in tools] if tools else None,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 enable_thinking=False,

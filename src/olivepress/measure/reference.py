@@ -57,10 +57,10 @@ def measure_pytorch(
     """
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     kept = finished or Finished()
-    completions = [render_prompt(model_dir, row.messages).completion for row in rows]
+    completions = [render_prompt(model_dir, row.messages, row.tools).completion for row in rows]
     budget = answer_budget([len(ids) for ids in _encode(tokenizer, completions)])
     missing = kept.missing(rows)
-    prompts = _encode(tokenizer, [render_prompt(model_dir, row.messages).prefix for row in missing])
+    prompts = _encode(tokenizer, [render_prompt(model_dir, row.messages, row.tools).prefix for row in missing])
     if whole:
         check_context(model_dir, prompts, room=budget)
     for index, ids in _answers(model, model_dir, prompts, budget, batch_size, progress):

@@ -127,7 +127,7 @@ def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[
     tokenizer = AutoTokenizer.from_pretrained(str(model))
     most, ids, starts = LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
     for row in rows:
-        rendered = render_prompt(model, row.messages)
+        rendered = render_prompt(model, row.messages, row.tools)
         prefix, full = (
             tokenizer(text, add_special_tokens=False)["input_ids"] for text in (rendered.prefix, rendered.full)
         )

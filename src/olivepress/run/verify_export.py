@@ -79,7 +79,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
 def _prove(spec: ExportSpec, output: Path) -> Proof:
     """Run the proof in a process of the target's environment; for a copy on the CPU in this one."""
     rows = read_split(Path(spec.dataset), "test", limit=_TOKENIZER_ROWS).rows
-    texts = [render_prompt(output, row.messages).full for row in rows]
+    texts = [render_prompt(output, row.messages, row.tools).full for row in rows]
     proof = ProofSpec(
         model_dir=_opened(spec, output),
         execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,

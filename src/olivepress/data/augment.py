@@ -1,0 +1,178 @@
+"""Augmentation of a prepared dataset, of its training rows alone: variations, noise, templates, balance."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+from olivepress.data.dataset import Dataset
+from olivepress.data.derive import (
+    Derivation,
+    NewRow,
+    held_out_rows,
+    made,
+    question_of,
+    train_rows,
+    with_question,
+    without_leaks,
+)
+from olivepress.errors import DataError
+
+__all__ = ["Maker", "augment", "balance", "noisy", "read_table", "read_templates", "table_maker", "template_maker"]
+
+# Row and chance → new questions for the same answer.
+Maker = Callable[[NewRow, random.Random], Iterable[str]]
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEAR = {letter: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _KEYS for at, letter in enumerate(row)}
+
+
+def augment(
+    dataset: Dataset,
+    makers: Sequence[tuple[str, Maker]],
+    *,
+    name: str,
+    seed: int = 0,
+    target: str | int | None = None,
+) -> Dataset:
+    """A dataset with what ``makers`` (name, maker) make of every training row beside it; then balanced to ``target``.
+
+    Validation and test stay byte for byte. A new row that would leak a held-out one, or repeats another, is dropped
+    with its reason. Raises DataError as ``balance`` does.
+    """
+    derivation = Derivation([dataset], name, [how for how, _ in makers] + ([f"balance {target}"] if target else []))
+    originals, new = train_rows(dataset), list[NewRow]()
+    for how, maker in makers:
+        for row in originals:
+            chance = random.Random(f"{seed}:{how}:{row.example.id}")
+            asked = question_of(row.example)
+            new += [made(row, with_question(row.example, text), how) for text in maker(row, chance) if text != asked]
+    held_out = held_out_rows(dataset)
+    known = {(question_of(row.example), row.example.answer) for row in originals}
+    fresh = []
+    for row in new:
+        if (question_of(row.example), row.example.answer) in known:
+            derivation.drop(row, "duplicate: same prompt and answer")
+        else:
+            known.add((question_of(row.example), row.example.answer))
+            fresh.append(row)
+    splits = [[row.example for row in rows] for rows in held_out.values()]
+    kept, leaks = without_leaks(fresh, splits, among=False) if fresh else ([], [])
+    for row, why in leaks:
+        derivation.drop(row, why)
+    rows = [*originals, *kept]
+    if target is not None:
+        rows, left = balance(rows, target, seed)
+        for row in left:
+            derivation.drop(row, f"beyond the size of a class ({target})")
+    return derivation.finish(rows, held_out)
+
+
+def read_table(path: Path) -> dict[str, tuple[str, ...]]:
+    """Phrase → what may stand in its place, from YAML or JSON: ``"Co mówi prawo o": ["Jakie przepisy regulują", …]``.
+
+    DataError with the file for anything else.
+    """
+    table = _read(path)
+    if not isinstance(table, dict) or not table:
+        raise DataError(f"{path}: expected a mapping of phrases to lists of variations")
+    for phrase, variations in table.items():
+        held = isinstance(variations, list) and variations and all(isinstance(one, str) for one in variations)
+        if not isinstance(phrase, str) or not phrase.strip() or not held:
+            raise DataError(f"{path}: {str(phrase)[:40]!r}: expected a phrase and a list of texts")
+    return {phrase: tuple(variations) for phrase, variations in table.items()}
+
+
+def read_templates(path: Path) -> tuple[str, ...]:
+    """Instruction templates, a YAML or JSON list of texts with ``{prompt}`` in each. DataError for anything else."""
+    templates = _read(path)
+    if not isinstance(templates, list) or not templates:
+        raise DataError(f"{path}: expected a list of templates")
+    for template in templates:
+        if not isinstance(template, str) or "{prompt}" not in template:
+            raise DataError(f"{path}: {str(template)[:40]!r}: expected a text with {{prompt}} in it")
+    return tuple(templates)
+
+
+def _read(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        what = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read ({what})", next_step="give a YAML or JSON file") from None
+
+
+def table_maker(table: dict[str, tuple[str, ...]]) -> Maker:
+    """Every variation of every phrase that a question holds, whatever its case, one at a time."""
+
+    def make(row: NewRow, chance: random.Random) -> Iterable[str]:
+        asked = question_of(row.example)
+        for phrase, variations in table.items():
+            at = asked.casefold().find(phrase.casefold())
+            if at >= 0 and len(asked.casefold()) == len(asked):
+                yield from (asked[:at] + one + asked[at + len(phrase) :] for one in variations)
+
+    return make
+
+
+def template_maker(templates: Sequence[str]) -> Maker:
+    """The question in one of the templates."""
+    return lambda row, chance: [chance.choice(templates).replace("{prompt}", question_of(row.example))]
+
+
+def noisy(rate: float) -> Maker:
+    """The question with typing errors in ``rate`` of its letters, rounded, at least one."""
+    return lambda row, chance: [with_noise(question_of(row.example), rate, chance)]
+
+
+def with_noise(text: str, rate: float, chance: random.Random) -> str:
+    """Typing errors at exactly ``round(rate * letters)`` places, at least one."""
+    letters = [place for place, letter in enumerate(text) if letter.isalpha()]
+    if not letters:
+        return text
+    wrong = set(chance.sample(letters, min(len(letters), max(1, round(rate * len(letters))))))
+    out: list[str] = []
+    for place, letter in enumerate(text):
+        out.append(_typo(letter, chance) if place in wrong else letter)
+    return "".join(out)
+
+
+def _typo(letter: str, chance: random.Random) -> str:
+    """The letter left out, doubled, or the one beside it on the keyboard."""
+    kind, near = chance.randrange(3), _NEAR.get(letter.lower(), "")
+    if kind == 0:
+        return ""
+    if kind == 1 or not near:
+        return letter * 2
+    other = chance.choice(near)
+    return other.upper() if letter.isupper() else other
+
+
+def balance(rows: Sequence[NewRow], target: str | int, seed: int) -> tuple[list[NewRow], list[NewRow]]:
+    """Every class at one size: that of the smallest (``down``), of the largest (``up``), or ``target`` rows.
+
+    Too large classes lose rows by seed (returned apart), too small ones repeat theirs evenly. DataError for rows
+    without labels.
+    """
+    by_label: dict[str, list[NewRow]] = defaultdict(list)
+    for row in rows:
+        if row.example.label is None:
+            raise DataError("--balance: the rows have no classes", next_step="leave out --balance")
+        by_label[row.example.label].append(row)
+    sizes = [len(held) for held in by_label.values()]
+    size = min(sizes) if target == "down" else max(sizes) if target == "up" else int(target)
+    kept: list[NewRow] = []
+    left: list[NewRow] = []
+    for label, held in by_label.items():
+        order = random.Random(f"{seed}:{label}").sample(held, len(held))
+        chosen = {id(row) for row in order[:size]}
+        kept += [row for row in held if id(row) in chosen]
+        left += [row for row in held if id(row) not in chosen]
+        more = [order[place % len(order)] for place in range(len(order), size)]
+        kept += [made(row, row.example, "repeated") for row in more]
+    return kept, left

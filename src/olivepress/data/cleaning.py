@@ -1,0 +1,215 @@
+"""What is done to one example, and why it is dropped: text first, then the conversation."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any
+
+from olivepress.data.conversations import Converted
+from olivepress.data.personal import Finder, find_personal, mask
+from olivepress.data.policy import Policy
+
+__all__ = ["Cleaned", "clean", "clean_text"]
+
+# Printable ASCII, tab and newline need nothing but a look at their white space.
+_UNUSUAL = re.compile(r"[^\t\n\x20-\x7e]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_BREAKS = re.compile(r"\r\n?|\u2028|\u2029|\x85")
+_INVISIBLE = re.compile(r"[\u200b\u2060\ufeff\u00ad]")
+_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_TRAILING = re.compile(r"[ \t]+(?=\n)|\n{4,}")
+_MIDDLE = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "because",
+        "but",
+        "by",
+        "for",
+        "from",
+        "if",
+        "in",
+        "into",
+        "is",
+        "of",
+        "on",
+        "or",
+        "than",
+        "that",
+        "the",
+        "their",
+        "to",
+        "was",
+        "with",
+    ]
+)
+_MINIMUM_ECHO = 4  # words; "yes" in answer to "yes?" echoes nothing
+_MINIMUM_PROSE = 12  # words of an answer that ends in the middle of a sentence
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What became of one row. ``problem``: why it is dropped; ``changes`` and ``notes``: what to tell of it."""
+
+    problem: str | None = None
+    detail: str = ""
+    changes: list[str] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def clean(row: Converted, policy: Policy, finder: Finder = find_personal) -> Cleaned:
+    """Clean ``row`` in place, and judge it."""
+    told = Cleaned(changes=[row.changed] if row.changed else [])
+    for message in row.messages:
+        content = message["content"]
+        cleaned, changes = clean_text(content)
+        if changes:
+            message["content"] = cleaned
+            told.changes += [change for change in changes if change not in told.changes]
+        if "\ufffd" in cleaned:
+            told.notes.append(("holds U+FFFD: text was lost before", ""))
+    if told.changes:
+        row.key, _ = clean_text(row.key)
+    _judge(row, policy, told)
+    if told.problem is None and policy.personal_data != "ignore":
+        _personal(row, policy, told, finder)
+    return told
+
+
+def clean_text(text: str) -> tuple[str, list[str]]:
+    """The text without what nobody meant to write, and what was done to it. The newlines and indents of code stay."""
+    changes: list[str] = []
+    if _UNUSUAL.search(text):
+        text = _unusual(text, changes)
+    stripped = _TRAILING.sub(lambda match: "\n\n\n" if match.group()[0] == "\n" else "", text) if "\n" in text else text
+    # The indent of a first line belongs to the lines below it.
+    stripped = stripped.strip("\n").rstrip() if "\n" in stripped.strip() else stripped.strip()
+    if stripped != text:
+        changes.append("white space trimmed")
+    return stripped, changes
+
+
+def _unusual(text: str, changes: list[str]) -> str:
+    if _BREAKS.search(text):
+        text = _BREAKS.sub("\n", text)
+        changes.append("line breaks made newlines")
+    if not text.isascii():
+        import ftfy
+
+        # Bytes from 0x80 to 0x9f are mojibake's raw material: look at them before they are taken for controls.
+        if (fixed := ftfy.fix_text_segment(text, _fixes())) != text:
+            text = fixed
+            changes.append("mojibake repaired")
+    if _CONTROL.search(text) or re.search(r"[\x80-\x9f]", text):
+        text = re.sub(r"[\x80-\x9f]", "", _CONTROL.sub("", _ESCAPE.sub("", text)))
+        changes.append("control characters removed")
+    if not text.isascii():
+        spaced = _SPACES.sub(" ", _INVISIBLE.sub("", text))
+        if spaced != text:
+            text = spaced
+            changes.append("invisible and odd spaces replaced")
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+            changes.append("Unicode form made NFC")
+    return text
+
+
+def _fixes() -> Any:
+    """ftfy's repairs of wrongly decoded text and of broken surrogates; nothing that is a matter of taste."""
+    import ftfy
+
+    global _FTFY
+    if _FTFY is None:
+        _FTFY = ftfy.TextFixerConfig(
+            unescape_html=False,
+            remove_terminal_escapes=False,
+            fix_latin_ligatures=False,
+            fix_character_width=False,
+            uncurl_quotes=False,
+            fix_line_breaks=False,
+            remove_control_chars=False,
+            normalization=None,
+            explain=False,
+        )
+    return _FTFY
+
+
+_FTFY: Any = None
+
+
+def _judge(row: Converted, policy: Policy, told: Cleaned) -> None:
+    answer, last = row.messages[-1]["content"], row.messages[-1]
+    if not answer and not last.get("tool_calls"):
+        told.problem = "empty prompt or answer"
+        return
+    if not row.plain and any(not m["content"] for m in row.messages[:-1] if m["role"] in ("user", "system")):
+        told.problem = "empty prompt or answer"
+        return
+    if len(answer) < 3 or row.labelled:
+        return
+    if why := _cut_short(answer):
+        told.problem, told.detail = "answer cut off", why
+        return
+    if policy.echoes != "keep" and not row.plain and _echoes(row.messages[-2]["content"], answer):
+        told.problem = "answer repeats the prompt"
+
+
+def _cut_short(answer: str) -> str:
+    """Why the answer must have been longer, or nothing."""
+    if answer[0] in "{[" and _is_open_json(answer):
+        return "its JSON is not closed"
+    if answer.count("```") % 2:
+        return "a code fence is not closed"
+    if answer[-1] in ",(" or answer[-1].isalpha():
+        words = answer.rsplit(None, 1)
+        if len(words) == 2 and answer.count(" ") >= _MINIMUM_PROSE and answer[0].isalpha():
+            if answer[-1] in ",(":
+                return f"ends with {answer[-1]!r}"
+            if words[1] in _MIDDLE:
+                return f"ends with the word {words[1]!r}"
+    return ""
+
+
+def _is_open_json(text: str) -> bool:
+    """Whether ``text`` begins as a JSON object or list and ends before it does; what is no JSON is not open."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        return at_end and not (text[0] == "[" and error.pos <= 1)
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def _echoes(prompt: str, answer: str) -> bool:
+    """Whether the answer begins with the whole prompt, whatever their case and white space."""
+    if len(answer) < len(prompt) // 2 or answer[:1].casefold() != prompt.lstrip()[:1].casefold():
+        return False
+    asked = prompt.casefold().split()
+    return len(asked) >= _MINIMUM_ECHO and answer.casefold().split()[: len(asked)] == asked
+
+
+def _personal(row: Converted, policy: Policy, told: Cleaned, finder: Finder) -> None:
+    for message in row.messages:
+        found = finder(message["content"])
+        if not found:
+            continue
+        kinds = ", ".join(sorted({one.kind for one in found}))
+        if policy.personal_data == "drop":
+            told.problem, told.detail = "personal data", kinds
+            return
+        if policy.personal_data == "mask":
+            message["content"] = mask(message["content"], found)
+            row.key = mask(row.key, finder(row.key))
+            told.changes.append("personal data masked")
+        else:
+            told.notes.append(("personal data", kinds))

@@ -1,0 +1,192 @@
+"""Datasets made from datasets: training rows change, held-out rows stay, and every new row says what it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from olivepress.data.audit import Audit, Place
+from olivepress.data.dataset import Dataset
+from olivepress.data.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps
+from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
+from olivepress.data.policy import Policy
+from olivepress.data.reading import comparable, normal
+from olivepress.data.rows import SplitFile
+from olivepress.data.spool import Spool, digest64
+from olivepress.errors import DataError
+from olivepress.recipe import slug
+
+__all__ = ["Derivation", "NewRow", "lineage_of", "question_of", "with_question", "without_leaks"]
+
+Lineage = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRow:
+    """An example and where it came from: file, line and row of its source, ``made_by`` and ``parent`` (an id)."""
+
+    example: Example
+    lineage: Lineage
+
+
+def question_of(example: Example) -> str:
+    """The last user message: what an answer is given to."""
+    return next((m["content"] for m in reversed(example.messages[:-1]) if m["role"] == "user"), "")
+
+
+def with_question(example: Example, question: str) -> Example:
+    """The example with another last user message, under the id of its new content."""
+    at = max((i for i, m in enumerate(example.messages[:-1]) if m["role"] == "user"), default=None)
+    if at is None:
+        return example
+    changed: Message = {**example.messages[at], "content": question}
+    messages = (*example.messages[:at], changed, *example.messages[at + 1 :])
+    prompt = "\n".join(f"{m['role']}: {m['content']}" for m in messages[:-1]) if len(messages) > 2 else question
+    return replace(example, id=content_id(prompt, example.answer), messages=messages)
+
+
+def lineage_of(dataset: Dataset) -> dict[str, Lineage]:
+    """Row id → its lineage; empty where none was written."""
+    path = dataset.files / "lineage.jsonl" if dataset.files else None
+    if path is None or not path.is_file():
+        return {}
+    with path.open(encoding="utf-8") as file:
+        return {entry["id"]: entry for entry in map(json.loads, file)}
+
+
+def train_rows(dataset: Dataset) -> list[NewRow]:
+    """The training rows as they are, each with its lineage."""
+    known = lineage_of(dataset)
+    return [
+        NewRow(example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number, "row": number}))
+        for number, example in enumerate(dataset.splits["train"], start=1)
+    ]
+
+
+def made(row: NewRow, example: Example, how: str) -> NewRow:
+    """A row that was made from ``row``."""
+    origin = {key: row.lineage[key] for key in ("file", "line", "row") if key in row.lineage}
+    return NewRow(example=example, lineage={**origin, "made_by": how, "parent": row.example.id})
+
+
+def without_leaks(
+    rows: Sequence[NewRow], held_out: Sequence[Sequence[Example]], *, among: bool = True
+) -> tuple[list[NewRow], list[tuple[NewRow, str]]]:
+    """Rows that neither repeat nor overlap with held-out ones, and those that do with the reason.
+
+    By the same measures as preparing: equal prompts, near duplicates, 13 words in a row. With ``among`` rows that
+    repeat another new row fall too.
+    """
+    policy = Policy(languages=False)
+    with TemporaryDirectory(prefix="olivepress-leaks-") as scratch:
+        spool = Spool(Path(scratch))
+        for example in (example for split in held_out for example in split):
+            _append(spool, example, SPLITS.index("test"))
+        first = len(spool)
+        for row in rows:
+            _append(spool, row.example, SPLITS.index("train"))
+        decisions = Decisions(spool)
+        boilerplate = boilerplate_of(spool, policy.seed)
+        decide_duplicates(spool, decisions, policy, boilerplate, lambda *_: None)
+        drop_overlaps(
+            spool, decisions, spool.splits, policy, boilerplate, against=SPLITS.index("test"),
+            reason="shares 13 words in a row with a held-out split", tell=lambda *_: None,
+        )  # fmt: skip
+        reasons = [decisions.reasons[code] if code >= 0 else "" for code in decisions.reason[first:].tolist()]
+        others = decisions.other[first:]
+        spool.close()
+    leaks = [bool(reason) and (among or other < first) for reason, other in zip(reasons, others, strict=True)]
+    kept = [row for row, leak in zip(rows, leaks, strict=True) if not leak]
+    return kept, [(row, why) for row, why, leak in zip(rows, reasons, leaks, strict=True) if leak]
+
+
+def _append(spool: Spool, example: Example, split: int) -> None:
+    question = question_of(example) or example.answer
+    asked = normal(example.prompt if question_of(example) else example.answer)
+    spool.append(
+        "", comparable(question), file=0, at=len(spool), row_number=len(spool), split=split, ordinal=0,
+        label=example.label, prompt=digest64(asked), pair=digest64(f"{asked}\0{normal(example.answer)}"), id_number=0,
+    )  # fmt: skip
+
+
+class Derivation:
+    """A dataset in the making: ``finish`` writes it into a scratch directory, audit and lineage beside it."""
+
+    def __init__(self, parents: Sequence[Dataset], name: str, operations: Sequence[str]) -> None:
+        self.parents, self.name, self.operations = parents, slug(name), list(operations)
+        self.scratch = TemporaryDirectory(prefix="olivepress-data-")
+        self.audit = Audit(Path(self.scratch.name, "audit.jsonl"))
+
+    def drop(self, row: NewRow, reason: str) -> None:
+        """A row that was made, or taken from a parent, and is not kept."""
+        held = row.lineage
+        place = Place(str(held.get("file", "")), int(held.get("line", 0)), int(held.get("row", held.get("line", 0))))
+        self.audit.event("dropped", place, reason)
+
+    def finish(self, train: Iterable[NewRow], held_out: Mapping[str, Iterable[NewRow]]) -> Dataset:
+        """The dataset of these rows; ids that stand twice get a number. DataError when nothing is left to train on."""
+        self.audit.file.close()
+        directory = Path(self.scratch.name)
+        rows = {"train": train, **held_out}
+        counts: dict[str, int] = {}
+        with (directory / "lineage.jsonl").open("w", encoding="utf-8") as lineage:
+            for split in SPLITS:
+                with (directory / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+                    counts[split] = sum(_write(row, file, lineage) for row in _unique(rows[split]))
+        if not counts["train"]:
+            raise DataError(f"{self.name}: no training row is left", next_step="ask for fewer changes or more rows")
+        first = self.parents[0]
+        return Dataset(
+            name=self.name,
+            format="+".join(dict.fromkeys(parent.format for parent in self.parents)),
+            synthetic=any(parent.synthetic for parent in self.parents),
+            splits={split: SplitFile(directory / f"{split}.jsonl", self.scratch) for split in SPLITS},
+            dropped=dict(self.audit.counts["dropped"]),
+            json_schema=first.json_schema if len(self.parents) == 1 else None,
+            facts={
+                "source": first.facts.get("source", {}) if len(self.parents) == 1 else {},
+                "parents": [{"name": parent.name, "version": parent.version} for parent in self.parents],
+                "operations": self.operations,
+            },
+            files=directory,
+            scratch=self.scratch,
+        )
+
+
+def _unique(rows: Iterable[NewRow]) -> Iterator[NewRow]:
+    seen: dict[str, int] = {}
+    for row in rows:
+        name = row.example.id
+        seen[name] = seen.get(name, 0) + 1
+        yield row if seen[name] == 1 else replace(row, example=replace(row.example, id=f"{name}-{seen[name]}"))
+
+
+def _write(row: NewRow, file: Any, lineage: Any) -> int:
+    file.write(to_line(row.example))
+    lineage.write(json.dumps({**row.lineage, "id": row.example.id}, ensure_ascii=False) + "\n")
+    return 1
+
+
+def held_out_rows(dataset: Dataset) -> dict[str, list[NewRow]]:
+    """Validation and test as they are."""
+    known = lineage_of(dataset)
+    return {
+        split: [
+            NewRow(
+                example=example, lineage=known.get(example.id, {"file": dataset.name, "line": number, "row": number})
+            )
+            for number, example in enumerate(dataset.splits[split], start=1)
+        ]
+        for split in ("validation", "test")
+    }
+
+
+def shuffled(rows: Sequence[NewRow], seed: int) -> list[NewRow]:
+    """The rows in a seeded order."""
+    return [rows[place] for place in np.random.default_rng(seed).permutation(len(rows)).tolist()]

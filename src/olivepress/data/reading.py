@@ -1,0 +1,186 @@
+"""First pass: files → rows → examples → cleaned → spooled; what falls out is told to the audit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from olivepress.data.audit import Audit, Place
+from olivepress.data.cleaning import clean
+from olivepress.data.containers import RawRow
+from olivepress.data.conversations import Converted, Problem
+from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
+from olivepress.data.formats import Converter, choose_format, make_converter
+from olivepress.data.personal import Finder
+from olivepress.data.policy import Policy
+from olivepress.data.sources import Source
+from olivepress.data.spool import BENCHMARK, Spool, digest64
+from olivepress.errors import DataError
+
+__all__ = ["Reader", "comparable", "normal"]
+
+_WORDS = re.compile(r"\w+")
+Tell = Callable[[str, int, int], None]
+_TELL_EVERY = 5000
+
+
+def normal(text: str) -> str:
+    """The text without its case and white space: what is equal then is a duplicate."""
+    return " ".join(text.split()).casefold()
+
+
+def comparable(text: str) -> str:
+    """The text's words in lower case with one space between: what near duplicates are found by."""
+    return " ".join(_WORDS.findall(text.casefold()))
+
+
+class Reader:
+    """Reads sources into a spool. ``files`` are their names by number, ``totals`` the rows read of each split."""
+
+    def __init__(self, spool: Spool, audit: Audit, policy: Policy, finder: Finder, tell: Tell) -> None:
+        self.spool, self.audit, self.policy, self.finder, self.tell = spool, audit, policy, finder, tell
+        self.files: list[str] = []
+        self.totals = dict.fromkeys(SPLITS, 0)
+        self.formats: dict[str, str] = {}
+        self.unused: dict[str, tuple[str, ...]] = {}
+
+    def read(self, source: Source) -> None:
+        """Read one source whole. DataError: it cannot be read, no row is of use, or a row is bad and policy strict."""
+        number = len(self.files)
+        self.files.append(source.name)
+        before = sum(self.audit.counts["dropped"].values())
+        converter: Converter | None = None
+        rows = 0
+        for row in source.rows():
+            rows += 1
+            if not rows % _TELL_EVERY:
+                self.tell(f"read {source.name}", rows, 0)
+            if row.value is not None and converter is None:
+                converter = self._converter(source.name, row.value)
+            self._take(row, converter, source, number, Place(source.name, row.line, rows))
+            self.totals[source.split] += 1
+        self.audit.read[source.name] = rows
+        if not rows:
+            raise DataError(f"{source.name}: has a header and no rows")
+        dropped = sum(self.audit.counts["dropped"].values()) - before
+        if dropped == rows:
+            raise DataError(f"{source.name}: no usable row among {rows} ({self._reasons()})")
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{count} x {reason}" for reason, count in self.audit.counts["dropped"].most_common(5))
+
+    def _converter(self, name: str, row: dict[str, Any]) -> Converter:
+        chosen = self.policy.format or choose_format(name, row)
+        converter = make_converter(name, chosen, row)
+        self.formats[name] = converter.name
+        if converter.unused:
+            self.unused[name] = converter.unused
+        return converter
+
+    def _take(self, row: RawRow, converter: Converter | None, source: Source, number: int, place: Place) -> None:
+        problem, converted = row.problem, None
+        if problem is None and converter is not None and row.value is not None:
+            made = converter.convert(row.value)
+            problem, converted = (str(made), None) if isinstance(made, Problem) else (None, made)
+        if converted is None:
+            if self.policy.strict:
+                raise DataError(
+                    f"{source.name}:{row.line}: {problem} (row {place.row})",
+                    next_step="mend the row, or leave out --strict",
+                )
+            self.audit.event("dropped", place, problem or "cannot be read")
+            return
+        told = clean(converted, self.policy, self.finder)
+        if row.changed:
+            self.audit.event("changed", place, row.changed)
+        for change in told.changes:
+            self.audit.event("changed", place, change)
+        for note, detail in told.notes:
+            self.audit.event("noted", place, note, detail)
+        if told.problem:
+            self.audit.event("dropped", place, told.problem, told.detail)
+            return
+        append_row(
+            self.spool, converted, self.policy.instruction,
+            file=number, at=row.line, row_number=place.row,
+            split=SPLITS.index(source.split), ordinal=self.totals[source.split],
+        )  # fmt: skip
+
+
+def append_row(
+    spool: Spool,
+    row: Converted,
+    instruction: str | None,
+    *,
+    file: int,
+    at: int,
+    row_number: int,
+    split: int,
+    ordinal: int,
+) -> None:
+    """Spool a cleaned row as the example it becomes."""
+    *before, last = row.messages
+    asked = row.key if row.plain else "\0".join(f"{m['role']}:{m['content']}" for m in before)
+    asked = normal(row.messages[-1]["content"] if row.plain else asked)
+    answer = normal(last["content"]) + (_canonical(last["tool_calls"]) if "tool_calls" in last else "")
+    if instruction:
+        _instruct(before, instruction.strip())
+    example = _example(row, before, last)
+    spool.append(
+        to_line(example),
+        comparable(row.key),
+        file=file,
+        at=at,
+        row_number=row_number,
+        split=split,
+        ordinal=ordinal,
+        label=example.label,
+        prompt=digest64(asked),
+        pair=digest64(f"{asked}\0{answer}"),
+        id_number=int(example.id, 16),
+    )
+
+
+def _instruct(messages: list[dict[str, Any]], instruction: str) -> None:
+    first = next((message for message in messages if message["role"] == "user"), None)
+    if first is not None:
+        first["content"] = f"{instruction}\n{first['content']}" if first["content"] else instruction
+
+
+def _example(row: Converted, before: list[dict[str, Any]], last: dict[str, Any]) -> Example:
+    if len(before) == 1 and before[0]["role"] == "user" and row.tools is None:
+        question = before[0]["content"]
+    else:
+        question = _canonical([before, row.tools])
+    answer = last["content"] + (_canonical(last["tool_calls"]) if "tool_calls" in last else "")
+    return Example(
+        id=content_id(question, answer),
+        messages=cast("tuple[Message, ...]", (*before, last)),
+        label=last["content"] if row.labelled else None,
+        tools=None if row.tools is None else tuple(row.tools),
+    )
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def read_benchmarks(spool: Spool, sources: Iterable[Source], policy: Policy, files: list[str]) -> int:
+    """Spool rows that are only held against; returns their number. Unreadable ones are skipped: nothing is lost."""
+    before = len(spool)
+    for source in sources:
+        number = len(files)
+        files.append(source.name)
+        converter: Converter | None = None
+        for place, row in enumerate(source.rows(), start=1):
+            if row.value is None:
+                continue
+            converter = converter or make_converter(source.name, choose_format(source.name, row.value), row.value)
+            made = converter.convert(row.value)
+            if not isinstance(made, Problem):
+                append_row(spool, made, None, file=number, at=row.line, row_number=place, split=BENCHMARK, ordinal=0)
+    if len(spool) == before:
+        raise DataError("benchmark: no usable row in it", next_step="give a file of one of the formats with --against")
+    return len(spool) - before

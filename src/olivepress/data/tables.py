@@ -1,0 +1,115 @@
+"""Rows of Parquet files, of Hugging Face datasets on disk, and of the Hub; batches, never the whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from olivepress.data.containers import RawRow
+from olivepress.errors import DataError, SetupError
+
+__all__ = ["dataset_splits", "hub_splits", "is_saved_dataset", "parquet_rows"]
+
+_BATCH = 1000
+_INSTALL = "pip install 'olivepress[data]'"
+
+
+def parquet_rows(path: Path) -> Iterator[RawRow]:
+    """Rows of a Parquet file; class labels that ``datasets`` stored as numbers get their names back."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise SetupError(f"{path}: reading Parquet needs pyarrow", next_step=_INSTALL) from error
+    try:
+        with pq.ParquetFile(path) as file:
+            names = _class_names((file.schema_arrow.metadata or {}).get(b"huggingface"))
+            number = 0
+            for batch in file.iter_batches(batch_size=_BATCH):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield RawRow(number, _named(row, names))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not readable as Parquet ({str(error).splitlines()[0][:100]})") from None
+
+
+def _class_names(metadata: bytes | None) -> dict[str, list[str]]:
+    """Column → names of its classes, as ``datasets`` writes them into the schema."""
+    try:
+        features = json.loads(metadata or b"{}")["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {
+        column: feature["names"]
+        for column, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+    }
+
+
+def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+    for column, classes in names.items():
+        value = row.get(column)
+        if isinstance(value, int) and 0 <= value < len(classes):
+            row[column] = classes[value]
+    return row
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether ``Dataset.save_to_disk`` wrote this directory."""
+    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+
+
+def dataset_splits(path: Path) -> dict[str, Iterator[RawRow]]:
+    """Split → rows of a saved dataset; one without splits is ``train``."""
+    datasets = _datasets(str(path))
+    try:
+        held = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise DataError(f"{path}: not readable as a saved dataset ({_said(error)})") from None
+    return _splits(held if isinstance(held, datasets.DatasetDict) else {"train": held})
+
+
+def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[RawRow]]:
+    """Split → rows of a dataset of the Hub, streamed. DataError when it cannot be had (no network, no such name)."""
+    datasets = _datasets(name)
+    try:
+        held = datasets.load_dataset(name, revision=revision, streaming=True)
+    except Exception as error:
+        raise DataError(
+            f"{name}: no such file, and not to be had from the Hub ({_said(error)})",
+            next_step="check the name and the network, or give a file",
+        ) from None
+    return _splits(dict(held))
+
+
+def _datasets(what: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise SetupError(f"{what}: reading it needs the package datasets", next_step=_INSTALL) from error
+    datasets.disable_progress_bars()
+    return datasets
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}"
+
+
+def _splits(held: dict[str, Any]) -> dict[str, Iterator[RawRow]]:
+    return {str(split): _rows(split, dataset) for split, dataset in held.items()}
+
+
+def _rows(split: str, dataset: Any) -> Iterator[RawRow]:
+    features = getattr(dataset, "features", None) or {}
+    names = {column: list(feature.names) for column, feature in features.items() if hasattr(feature, "names")}
+    number = 0
+    try:
+        for batch in dataset.iter(batch_size=_BATCH):
+            columns = list(batch)
+            for values in zip(*batch.values(), strict=True):
+                number += 1
+                yield RawRow(number, _named(dict(zip(columns, values, strict=True)), names))
+    except Exception as error:
+        raise DataError(f"{split} row {number + 1}: cannot be read ({_said(error)})") from None

@@ -1,0 +1,141 @@
+"""Splits: shares, seed, strata, groups, slices. Versions: content, never names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from olivepress.data import SPLITS, Dataset, Policy, build_dataset, load_dataset, prepare_files, write_dataset
+from olivepress.data.neighbours import signatures
+from olivepress.data.shingles import letter_shingles, word_shingles
+from olivepress.errors import DataError
+from olivepress.recipe import Data
+from tests.data.planted import clean_rows, events, read_jsonl, write_jsonl
+
+
+def prepare(path: Path, **policy: Any) -> Dataset:
+    return prepare_files([str(path)], Policy(languages=False, **policy))
+
+
+def sizes(dataset: Dataset) -> list[int]:
+    return [len(dataset.splits[split]) for split in SPLITS]
+
+
+@pytest.mark.parametrize(("validation", "test", "expected"), [(0.1, 0.1, [400, 50, 50]), (0.2, 0.1, [350, 100, 50])])
+def test_ratios_are_of_the_whole(tmp_path: Path, validation: float, test: float, expected: list[int]) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", clean_rows(500))
+    assert sizes(prepare(path, validation_fraction=validation, test_fraction=test)) == expected
+
+
+def test_every_class_has_its_share(tmp_path: Path) -> None:
+    rows = [{"text": row["prompt"], "label": f"class {n % 7}"} for n, row in enumerate(clean_rows(700))]
+    dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
+    for split, share in zip(SPLITS, (80, 10, 10), strict=True):
+        counts = Counter(example.label for example in dataset.splits[split])
+        assert len(counts) == 7 and all(abs(count - share) <= 1 for count in counts.values())
+
+
+def test_a_group_of_near_duplicates_never_spans_splits(tmp_path: Path) -> None:
+    rows = []
+    for number, row in enumerate(clean_rows(100)):
+        words = row["prompt"].split()
+        rows += [{"prompt": row["prompt"], "completion": f"{number} a"}]
+        rows += [{"prompt": " ".join(["who's", *words[1:]]), "completion": f"{number} b"}]
+        rows += [{"prompt": row["prompt"].upper() + "!!", "completion": f"{number} c"}]
+    for seed in range(3):
+        dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows), seed=seed)
+        where: dict[str, set[str]] = {}
+        for split in SPLITS:
+            for example in dataset.splits[split]:
+                where.setdefault(example.answer.split()[0], set()).add(split)
+        assert len(where) == 100 and all(len(splits) == 1 for splits in where.values())
+        assert sum(sizes(dataset)) == 300 and min(sizes(dataset)) >= 27
+
+
+def test_the_seed_decides_and_the_order_of_rows_does_not(tmp_path: Path) -> None:
+    rows = clean_rows(200)
+    one = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
+    other = prepare(write_jsonl(tmp_path / "b.jsonl", rows[::-1]))
+    assert one.hashes.content == other.hashes.content
+    assert one.version != other.version  # training sees the rows in another order
+    assert prepare(tmp_path / "a.jsonl", seed=1).hashes.content != one.hashes.content
+
+
+@pytest.mark.parametrize(
+    ("slices", "lines"),
+    [
+        (["train[:100]"], range(1, 101)),
+        (["train[75%:]"], range(151, 201)),
+        (["train[-60:]"], range(141, 201)),
+        (["train[:50]+train[150:]"], [*range(1, 51), *range(151, 201)]),
+        (["test[:5]"], range(1, 201)),
+    ],
+)
+def test_slices_are_the_hubs(tmp_path: Path, slices: list[str], lines: Any) -> None:
+    dataset = prepare(write_jsonl(tmp_path / "a.jsonl", clean_rows(200)), slices=tuple(slices))
+    assert dataset.files is not None
+    kept = [entry["line"] for entry in read_jsonl(dataset.files / "lineage.jsonl")]
+    assert sorted(kept) == list(lines)
+    dropped = events(dataset.files / "audit.jsonl", action="dropped")
+    assert dropped == [(line, "outside the slice") for line in range(1, 201) if line not in set(lines)]
+
+
+@pytest.mark.parametrize("spec", ["rows[:3]", "train[a:b]", "train[:120%]"])
+def test_what_is_no_slice(tmp_path: Path, spec: str) -> None:
+    with pytest.raises(DataError, match="slice"):
+        prepare(write_jsonl(tmp_path / "a.jsonl", clean_rows(40)), slices=(spec,))
+
+
+def test_written_read_again_and_prepared_from_a_recipe(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "a.jsonl", clean_rows(60))
+    dataset = prepare_files([str(source)], Policy(languages=False), name="mine", origin={"licence": "CC0"})
+    directory = write_dataset(dataset, tmp_path)
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "audit.jsonl", "dataset.json", "lineage.jsonl", "test.jsonl", "train.jsonl", "validation.jsonl",
+    ]  # fmt: skip
+    again = load_dataset(directory)
+    assert again.version == dataset.version and again.facts["source"]["licence"] == "CC0"
+    assert write_dataset(again, tmp_path) == directory
+    built = build_dataset(Data(source=str(directory)))
+    assert built.version == dataset.version and list(built.splits["train"]) == list(dataset.splits["train"])
+    held = json.loads((directory / "dataset.json").read_text())
+    assert held["rows"] == {"train": 48, "validation": 6, "test": 6}
+    (directory / "train.jsonl").write_text((directory / "train.jsonl").read_text().replace("Who is", "Who iz", 1))
+    with pytest.raises(DataError, match="they were changed"):
+        load_dataset(directory)
+
+
+def test_a_recipe_and_the_command_line_make_the_same_dataset(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "a.jsonl", [*clean_rows(80), *clean_rows(3)])
+    by_recipe = build_dataset(Data(source=str(source), instruction="Answer."))
+    by_command = prepare_files([str(source)], Policy(instruction="Answer."))
+    assert by_recipe.version == by_command.version
+    assert by_recipe.dropped == {"duplicate: same prompt and answer": 3} == by_command.dropped
+
+
+def test_signatures_are_datasketchs_own() -> None:
+    from datasketch import MinHash
+
+    texts = ["how do i cancel my card", "a", "zażółć gęślą jaźń 日本語", " ".join(map(str, range(60)))]
+    for shingled in (letter_shingles(texts), word_shingles(texts, 5)):
+        found = signatures(shingled)
+        assert sum(shingled.counts) > 50
+        for number in range(len(texts)):
+            own = MinHash(num_perm=128, scheme="affine32", hashfunc=lambda value: value)
+            own.update_batch([int(value) >> 32 for value in shingled.of(number)])
+            assert (own.hashvalues == found[number]).all()
+
+
+def test_shingles_are_equal_exactly_where_words_are() -> None:
+    texts = ["a b c d e f", "x a b c d e", "", "a b c d", "b c d e f a b"]
+    shingled = word_shingles(texts, 5)
+    expected = [[tuple(t.split()[i : i + 5]) for i in range(max(0, len(t.split()) - 4))] for t in texts]
+    flat = [gram for grams in expected for gram in grams]
+    assert shingled.counts.tolist() == [len(grams) for grams in expected]
+    for i, one in enumerate(flat):
+        for j, other in enumerate(flat):
+            assert (shingled.hashes[i] == shingled.hashes[j]) == (one == other)

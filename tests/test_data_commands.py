@@ -1,0 +1,73 @@
+"""olivepress data: check, prepare, show, export, as typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.data.planted import clean_rows, read_jsonl, write_jsonl
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def rows(project: Path) -> Path:
+    return write_jsonl(project / "rows.jsonl", [*clean_rows(120), clean_rows(1)[0], {"prompt": "?", "completion": ""}])
+
+
+def test_check_keeps_nothing(rows: Path, project: Path, olivepress: Cli) -> None:
+    done = olivepress("data", "check", "rows.jsonl", "--audit", "audit.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "122 rows in from 1 files = 120 kept + 2 dropped" in done.stdout
+    assert "WARNING: 96 training rows" not in done.stdout
+    assert "STOP: 96 training rows: do not fine-tune: few-shot or retrieval will serve better" in done.stdout
+    assert not (project / "datasets").exists()
+    assert [entry["line"] for entry in read_jsonl(project / "audit.jsonl")] == [122, 121]
+    assert olivepress("data", "check", "rows.jsonl", "--quiet").stderr == ""
+
+
+def test_prepare_show_export_and_prepare_again(rows: Path, project: Path, olivepress: Cli) -> None:
+    done = olivepress("data", "prepare", "rows.jsonl", "-o", "mine", "--licence", "CC0", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["rows"] == {"train": 96, "validation": 12, "test": 12}
+    shown = json.loads(olivepress("data", "show", "mine", "--json").stdout)
+    assert shown["version"] == told["version"] and shown["source"]["licence"] == "CC0"
+    assert shown["lineage"] == {"rows.jsonl": 120}
+    assert "licence: CC0" in olivepress("data", "show", told["directory"]).stdout
+    for form in ("messages", "prompt-completion"):
+        done = olivepress("data", "export", "mine", "--to", form, "-o", f"out-{form}")
+        assert done.returncode == 0, done.stderr
+        again = olivepress("data", "prepare", f"out-{form}", "-o", f"again-{form}", "--json")
+        # The splits that were exported come back as they were, row for row.
+        assert json.loads(again.stdout)["content_sha256"] == told["content_sha256"]
+        assert json.loads(again.stdout)["version"] == told["version"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("check", "none.csv"), 4, "none.csv: no such file or directory; next:"),
+        (("check", "rows.jsonl", "--ratio", "80/20"), 2, "expected three positive numbers"),
+        (("check", "rows.jsonl", "--near-duplicates", "maybe"), 2, "expected group or drop or ignore"),
+        (("check", "rows.jsonl", "--strict", "--format", "chat"), 4, "unknown format 'chat'"),
+        (("check", "rows.jsonl", "--tokenizer", "recipes"), 4, "no tokenizer there"),
+        (("show", "nothing"), 4, "nothing: no such dataset"),
+        (("export", "nothing", "-o", "x", "--to", "pdf"), 2, "expected messages or prompt-completion"),
+    ],
+)
+def test_errors_are_one_line(rows: Path, olivepress: Cli, arguments: tuple[str, ...], code: int, says: str) -> None:
+    done = olivepress("data", *arguments, "--quiet") if arguments[0] == "check" else olivepress("data", *arguments)
+    assert done.returncode == code
+    assert says in done.stderr and done.stderr.count("\n") == 1 and "; next: " in done.stderr
+
+
+def test_a_recipe_takes_a_prepared_dataset(rows: Path, olivepress: Cli) -> None:
+    told = json.loads(olivepress("data", "prepare", "rows.jsonl", "-o", "mine", "--json").stdout)
+    planned = olivepress("plan", "tiny-phi", "--data", told["directory"], "--json")
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["dataset"] == {"name": "mine", "version": told["version"]}

@@ -1,0 +1,148 @@
+"""Exactly the answer and the token that ends it are trained on, in the template shapes of every family."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from olivepress.errors import DataError
+from olivepress.measure.dataset import Row
+from olivepress.rehearse.special_tokens import _at_the_end, special_tokens
+from olivepress.rehearse.tokenizer import make_tokenizer
+from olivepress.supervision import IGNORE_INDEX, Supervised, pack, supervise
+from tests.chat_templates import TEMPLATES
+
+transformers = pytest.importorskip("transformers")
+VOCABULARY = 640
+ANSWER = '{"name": "lamp",\n  "on": true}'
+CONVERSATIONS = {
+    "one turn": [("user", "Switch the lamp on, please."), ("assistant", ANSWER)],
+    "system": [("system", "Be brief."), ("user", "Switch the lamp on."), ("assistant", ANSWER)],
+    "answer as asked": [("user", "Say lamp."), ("assistant", "lamp")],
+    "many turns": [
+        ("user", "Is the lamp on?"),
+        ("assistant", "No."),
+        ("user", "Then switch it on."),
+        ("assistant", ANSWER),
+    ],
+}
+
+
+def make_model(directory: Path, name: str, *, stop: bool = True) -> Any:
+    """Tokenizer, template and generation_config of a family, with a small vocabulary; the Hugging Face tokenizer."""
+    model_type, size, template, _ = TEMPLATES[name]
+    specials = dataclasses.replace(_at_the_end(special_tokens(model_type, size), VOCABULARY), chat_template=template)
+    make_tokenizer(VOCABULARY, specials, directory, chat_template=template)
+    ends = list(specials.stop_ids) if stop else [7]
+    (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    return transformers.AutoTokenizer.from_pretrained(directory)
+
+
+def row(turns: list[tuple[str, str]], row_id: str = "r") -> Row:
+    return Row(id=row_id, messages=tuple({"role": role, "content": text} for role, text in turns), label=None)
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS)
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_exactly_the_answer_is_supervised(tmp_path: Path, name: str, conversation: str) -> None:
+    tokenizer, turns = make_model(tmp_path, name), CONVERSATIONS[conversation]
+    [found] = supervise([row(turns)], str(tmp_path), max_length=4096)
+    trained = [token for token in found.labels if token != IGNORE_INDEX]
+    text, end = tokenizer.decode(trained), TEMPLATES[name][3]
+    print(f"{name}, {conversation}: {text!r} of {len(found.input_ids)} tokens")
+    assert text.removeprefix(" " if name.startswith("mistral") else "") == turns[-1][1] + end
+    # Labels are the tokens themselves, at the end and nowhere else.
+    assert found.labels == (IGNORE_INDEX,) * (len(found.labels) - len(trained)) + found.input_ids[-len(trained) :]
+    # What stands before is what the model is asked at inference: the template applied once, special tokens once.
+    chat = [{"role": role, "content": said} for role, said in turns[:-1]]
+    asked = tokenizer.apply_chat_template(
+        chat, tokenize=False, add_generation_prompt=True, enable_thinking=False, date_string="26 Jul 2024"
+    )
+    before = found.input_ids[: -len(trained)]
+    assert list(before) == tokenizer(asked, add_special_tokens=False)["input_ids"]
+    if tokenizer.bos_token and tokenizer.bos_token != tokenizer.eos_token:
+        assert before.count(tokenizer.bos_token_id) == asked.count(tokenizer.bos_token)
+
+
+def test_a_tool_call_is_an_answer(tmp_path: Path) -> None:
+    tokenizer = make_model(tmp_path, "llama-3.1")
+    call = {"type": "function", "function": {"name": "light", "arguments": {"on": True}}}
+    messages = ({"role": "user", "content": "Light on"}, {"role": "assistant", "content": "", "tool_calls": [call]})
+    [found] = supervise([Row(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
+    trained = tokenizer.decode([token for token in found.labels if token != IGNORE_INDEX])
+    assert trained == '{"name": "light", "arguments": {"on": true}}<|eot_id|>'
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_an_end_that_generation_does_not_know_is_an_error(tmp_path: Path, name: str) -> None:
+    make_model(tmp_path, name, stop=False)
+    with pytest.raises(DataError, match="is none of the tokens that end generation"):
+        supervise([row(CONVERSATIONS["one turn"])], str(tmp_path), max_length=512)
+
+
+def test_no_answer_fits(tmp_path: Path) -> None:
+    make_model(tmp_path, "qwen-2.5")
+    with pytest.raises(DataError, match="0 supervised tokens: none of 1 rows fits max_length 8"):
+        supervise([row(CONVERSATIONS["one turn"])], str(tmp_path), max_length=8)
+
+
+def test_a_row_that_does_not_fit_is_left_out_whole(tmp_path: Path) -> None:
+    make_model(tmp_path, "qwen-2.5")
+    rows = [row(CONVERSATIONS["one turn"], "a"), row([("user", "word " * 400), ("assistant", "x")], "b")]
+    [kept] = supervise(rows, str(tmp_path), max_length=200)
+    assert kept == supervise(rows[:1], str(tmp_path), max_length=200)[0]
+
+
+def test_roles_that_a_template_refuses(tmp_path: Path) -> None:
+    make_model(tmp_path, "gemma-3")
+    turns = [("user", "a"), ("user", "b"), ("assistant", "c")]
+    with pytest.raises(DataError, match="roles must alternate"):
+        supervise([row(turns)], str(tmp_path), max_length=200)
+
+
+def test_packing_cuts_nothing_and_predicts_nothing_across_examples() -> None:
+    lengths = [5, 30, 12, 7, 25, 3, 18, 30, 9]
+    examples = [
+        Supervised(input_ids=tuple(range(100 * n, 100 * n + size)), labels=tuple(range(100 * n, 100 * n + size)))
+        for n, size in enumerate(lengths)
+    ]
+    packed = pack(examples, 32)
+    assert len(packed) < len(examples)
+    assert max(len(one.input_ids) for one in packed) <= 32
+    assert sorted(token for one in packed for token in one.input_ids) == sorted(
+        token for one in examples for token in one.input_ids
+    )
+    for one in packed:
+        for place, (document, label) in enumerate(zip(one.documents, one.labels, strict=True)):
+            first = place == 0 or one.documents[place - 1] != document
+            assert label == (IGNORE_INDEX if first else one.input_ids[place])
+
+
+@pytest.mark.parametrize("case", ["phi4-longrope-extended-tied", "llama3-scaled-tied", "qwen3-untied",
+                                  "gemma3-window-tied", "mistral-untied"])  # fmt: skip
+def test_packed_examples_do_not_see_each_other(tmp_path: Path, case: str) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("olive")
+    from olivepress.extension import separate_documents
+    from tests.end_to_end.families import make_small_model
+
+    make_small_model(case, tmp_path / "model")
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model").eval()
+    generator = torch.Generator().manual_seed(0)
+    texts = [torch.randint(300, 500, (size,), generator=generator) for size in (9, 14, 6)]
+    ids = torch.nn.functional.pad(torch.cat(texts), (0, 4))[None]
+    numbers = torch.nn.functional.pad(torch.cat([torch.full((len(t),), n + 1) for n, t in enumerate(texts)]), (0, 4))[
+        None
+    ]
+    with torch.no_grad():
+        alone = torch.cat([model(input_ids=text[None]).logits[0] for text in texts])
+        mixed = model(input_ids=ids, attention_mask=numbers.clamp(max=1)).logits[0, : len(alone)]
+        handle = model.register_forward_pre_hook(separate_documents, with_kwargs=True)
+        apart = model(input_ids=ids, attention_mask=numbers).logits[0, : len(alone)]
+        handle.remove()
+    assert not torch.allclose(mixed[9:], alone[9:], atol=1e-3)  # without the hook they do
+    assert torch.allclose(apart, alone, atol=2e-4), float((apart - alone).abs().max())
