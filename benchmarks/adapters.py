@@ -46,27 +46,27 @@ RANKS, COUNTS = (8, 32), (1, 3, 10)
 ROUNDS, PROMPT, GENERATED = 10, 128, 48
 
 
-def make(project: Path) -> None:
-    """The model, the packages and their merged twins."""
+def make(project: Path, targets: tuple[str, ...]) -> None:
+    """The model, the packages and their merged twins; what is there already is kept."""
     from olivepress.rehearse import make_random_model
 
     make_random_model(SHAPE, project / "models" / "llama", seed=0, dtype="float32")
     data = {"demo": "device-command", "max_train_rows": 8, "max_test_rows": 4, "max_length": 128}
     recipe = {
-        "name": "many", "model": {"path": "models/llama"}, "adapter_mode": "multi", "targets": list(TARGETS),
+        "name": "many", "model": {"path": "models/llama"}, "adapter_mode": "multi", "targets": list(targets),
         "adapters": {"trained": {"data": data}},
         "finetune": {"r": RANKS[0], "alpha": 16, "batch_size": 1, "max_steps": 2, "torch_dtype": "float32"},
         "limits": {"max_kl_divergence": 5.0},
     }  # fmt: skip
-    (project / "recipes").mkdir()
+    (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / "many.yaml").write_text(json.dumps(recipe))
     command = [sys.executable, "-c", "from olivepress.cli import main; main()", "run", "many"]
     subprocess.run(command, cwd=project, check=True)
-    for target in TARGETS:
+    for target in targets:
         for number in range(1, max(COUNTS)):
             rank = RANKS[number % len(RANKS)]
             folder = random_adapter(project, rank, number)
-            add_adapter(project / "runs" / "many" / f"package-{target}", folder, f"r{rank}-{number}")
+            add_adapter(project / "runs" / "many" / f"package-{target}", folder, f"r{rank}-{number}", replace=True)
 
 
 def random_adapter(project: Path, rank: int, seed: int) -> Path:
@@ -163,9 +163,9 @@ def child(project: Path, *arguments: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(project: Path) -> dict[str, Any]:
+def measure(project: Path, targets: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for target in TARGETS:
+    for target in targets:
         twin, package, files = places(project, target)
         adapters = [file.stat().st_size for file in files]
         base = size_on_disk_bytes(package) - sum(adapters)
@@ -217,7 +217,8 @@ def markdown(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs=4, metavar=("PROJECT", "TARGET", "KIND", "COUNT"), help=argparse.SUPPRESS)
-    parser.add_argument("--project", type=Path, help="a folder that an earlier run made: its models are kept")
+    parser.add_argument("--project", type=Path, help="a folder whose models are kept for the next run")
+    parser.add_argument("--targets", nargs="+", default=TARGETS, help="of the package and its merged twin")
     given = parser.parse_args()
     if given.child:
         project, target, kind, count = given.child
@@ -228,9 +229,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         project = given.project or Path(scratch)
         project.mkdir(parents=True, exist_ok=True)
-        if not (project / "drawn").is_dir():
-            make(project.resolve())
-        record = measure(project.resolve())
+        make(project.resolve(), tuple(given.targets))
+        record = measure(project.resolve(), tuple(given.targets))
     OUT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     OUT.with_suffix(".md").write_text(markdown(record), encoding="utf-8")
     print(markdown(record))
