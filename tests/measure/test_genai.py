@@ -138,7 +138,9 @@ def test_an_export_without_its_adapter_is_told_from_a_coarse_one(
     write_logits(hf_model, prompts, reference, name="base")
     good = tiny.export(merged, tmp_path / "int4", "int4", tmp_path / "cache")
     found = {name: fidelity(folder, reference) for name, folder in (("good", good), ("lost", int4_model))}
-    spec = ExportSpec.model_construct(precision="int4", limit=5.0, min_top1=0.0, random_weights=False, parent_dir="m")
+    spec = ExportSpec.model_construct(
+        precision="int4", limit=5.0, min_top1=0.0, random_weights=False, reference_dir="m", has_adapter=True
+    )
     for name, metrics in found.items():
         proof = Proof.model_construct(metrics=metrics, answers=1, same_answers=0)
         checks = {check.name: check for check in against_parent(spec, proof)}
