@@ -114,7 +114,8 @@ class Plan:
 
 def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
     """One finetune, one merge, an export per target. Raises RecipeError for a target unknown or not for this family."""
-    model, chosen = resolve_model(recipe), _chosen_targets(recipe, own_targets)
+    model = resolve_model(recipe)
+    chosen = _chosen_targets(recipe, model, own_targets)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
         Job(id="merge", kind="merge", parent="finetune"),
@@ -129,7 +130,8 @@ def make_package_plan(recipe: Recipe, datasets: Mapping[str, Dataset], *, own_ta
     ``datasets`` are those of the adapters, by name. Raises RecipeError as ``make_plan``, and for a target whose runtime
     takes no adapters.
     """
-    model, chosen = resolve_model(recipe), _chosen_targets(recipe, own_targets)
+    model = resolve_model(recipe)
+    chosen = _chosen_targets(recipe, model, own_targets)
     members = {
         name: make_plan(member, datasets[name], own_targets=own_targets) for name, member in recipe.members().items()
     }
@@ -146,9 +148,9 @@ def make_package_plan(recipe: Recipe, datasets: Mapping[str, Dataset], *, own_ta
     return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members)
 
 
-def _chosen_targets(recipe: Recipe, own_targets: Path | None) -> list[Target]:
+def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | None) -> list[Target]:
     """The recipe's targets. Raises RecipeError for one that is unknown or not for this family."""
-    model, known = resolve_model(recipe), targets(own_targets)
+    known = targets(own_targets)
     for name in recipe.targets:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from olivepress.errors import AdapterError, SetupError
+from olivepress.measure.placement import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ _VERSION = 1
 
 def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write tensors by the names of the base's inputs; beside, then renamed. SetupError without ONNX Runtime."""
-    ort = _onnxruntime()
+    ort = import_onnxruntime()
     adapter = ort.AdapterFormat()
     adapter.set_adapter_version(_VERSION)
     adapter.set_model_version(_VERSION)
@@ -38,7 +39,7 @@ def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 def read_adapter_file(path: Path) -> dict[str, np.ndarray]:
     """Its tensors by name. AdapterError for a file that is cut off, which names the first tensor that is lost, or none
     of ONNX Runtime's; SetupError without ONNX Runtime."""
-    ort = _onnxruntime()
+    ort = import_onnxruntime()
     try:
         adapter = ort.AdapterFormat.read_adapter(str(path))
         return {name: value.numpy().copy() for name, value in adapter.get_parameters().items()}
@@ -75,13 +76,3 @@ def _cut(path: Path) -> str | None:
         if not whole:
             return f"cut off, tensor {name} is not whole"
     return None
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise SetupError(
-            f"onnxruntime cannot be imported ({error})", next_step="pip install 'olivepress[cpu]'"
-        ) from error
-    return onnxruntime

@@ -57,8 +57,8 @@ class Difference(BaseModel):
 
 
 class AdapterProof(BaseModel):
-    """``metrics`` of ``fidelity`` against the parent; ``to_parent`` counts its greedy answers only; ``to_others`` holds
-    the largest logit difference to the package with each other adapter."""
+    """``metrics`` of ``fidelity`` against the parent, of whose greedy ``answers`` ``same_answers`` are given; ``to_base``
+    and ``to_others`` hold the largest logit difference to the package without, and with each other adapter."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -17,7 +17,7 @@ from olivepress.measure.plugins import register
 from olivepress.measure.report import Placement
 from olivepress.measure.weights import decoder_config, graph_file
 
-__all__ = ["fallen_back", "node_placement", "position_arithmetic", "provider_options"]
+__all__ = ["fallen_back", "import_onnxruntime", "node_placement", "position_arithmetic", "provider_options"]
 
 CPU = "CPUExecutionProvider"
 # ONNX Runtime puts arithmetic on shapes on the CPU on purpose, for every provider with memory of its own (its
@@ -42,7 +42,7 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
         from olivepress.measure.openvino_model import openvino_placement
 
         return openvino_placement(model_dir)
-    ort = _import_onnxruntime()
+    ort = import_onnxruntime()
     if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
         raise SetupError(
             f"onnxruntime {ort.__version__} does not tell where it places nodes",
@@ -164,7 +164,8 @@ def _session_options(ort: Any, config: Mapping[str, Any]) -> Any:
     return options
 
 
-def _import_onnxruntime() -> Any:
+def import_onnxruntime() -> Any:
+    """onnxruntime, or a SetupError that says how to install it."""
     try:
         import onnxruntime
     except ImportError as error:
