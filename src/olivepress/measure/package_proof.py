@@ -57,7 +57,7 @@ class Difference(BaseModel):
 
 
 class AdapterProof(BaseModel):
-    """``metrics`` of ``fidelity`` against the parent, of whose greedy ``answers`` ``same_answers`` are given; ``to_base``
+    """``metrics`` of ``fidelity`` against the parent, whose greedy ``answers`` it gives ``same_answers`` of; ``to_base``
     and ``to_others`` hold the largest logit difference to the package without, and with each other adapter."""
 
     model_config = ConfigDict(frozen=True)
