@@ -57,8 +57,8 @@ class Difference(BaseModel):
 
 
 class AdapterProof(BaseModel):
-    """``metrics`` of ``fidelity`` against the parent, whose greedy ``answers`` it gives ``same_answers`` of; ``to_base``
-    and ``to_others`` hold the largest logit difference to the package without, and with each other adapter."""
+    """``metrics`` of ``fidelity`` against the parent; ``same_answers`` of the parent's greedy ``answers`` are given too.
+    ``to_base`` and ``to_others``: the largest logit difference to the package without, and with each other adapter."""
 
     model_config = ConfigDict(frozen=True)
 
