@@ -57,8 +57,10 @@ class Difference(BaseModel):
 
 
 class AdapterProof(BaseModel):
-    """``metrics`` of ``fidelity`` against the parent; ``same_answers`` of the parent's greedy ``answers`` are given too.
-    ``to_base`` and ``to_others``: the largest logit difference to the package without, and with each other adapter."""
+    """``metrics`` of ``fidelity`` against the parent, and how many of its greedy ``answers`` are given too.
+
+    ``to_base`` and ``to_others``: the largest difference of a logit to the package without, and with each other one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
