@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden adapters recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy recipe matrix rehearse run bench report clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## create .venv and install the pinned set
 
@@ -49,6 +49,9 @@ golden: $(STAMP) ## render the golden workflows and the generated docs again
 
 adapters: $(STAMP) ## packages of adapters against merged models: size, load, memory, switching, decode rate
 	$(BIN)/python benchmarks/adapters.py
+
+adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three tasks, three seeds, who answers rightly
+	$(BIN)/python benchmarks/adapter_accuracy.py
 
 recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
 	@$(BIN)/olivepress render "$(MODEL)" $(DATA_OPTION)

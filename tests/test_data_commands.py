@@ -30,6 +30,19 @@ def test_check_keeps_nothing(rows: Path, project: Path, olivepress: Cli) -> None
     assert olivepress("data", "check", "rows.jsonl", "--quiet").stderr == ""
 
 
+@pytest.mark.parametrize(("words", "dropped"), [("13", {}), ("5", {"shares 5 words in a row with the test split": 1})])
+def test_options_of_check_are_followed(project: Path, olivepress: Cli, words: str, dropped: dict[str, int]) -> None:
+    train, test = clean_rows(40), clean_rows(5, seed=1)
+    shared = " ".join(test[0]["prompt"].split()[2:9])  # seven words of a test row
+    train[3]["prompt"] += f" {shared}"
+    (project / "split").mkdir()
+    write_jsonl(project / "split" / "train.jsonl", train)
+    write_jsonl(project / "split" / "test.jsonl", test)
+    done = olivepress("data", "check", "split", "--overlap-words", words, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["dropped"] == dropped
+
+
 def test_prepare_show_export_and_prepare_again(rows: Path, project: Path, olivepress: Cli) -> None:
     done = olivepress("data", "prepare", "rows.jsonl", "-o", "mine", "--licence", "CC0", "--json")
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
-"""``olivepress data``: check, prepare, show and export datasets."""
+"""``olivepress data``: check, prepare, show and export datasets.
 
-from __future__ import annotations
+Annotations are evaluated here: ``takes_policy`` puts them beside those of another module.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from olivepress.data_options import one_of, takes_policy
 
 if TYPE_CHECKING:
     from olivepress.console import ConsoleReporter
@@ -23,65 +26,21 @@ _Files = Annotated[
         metavar="FILE...", help="CSV, TSV, JSONL, JSON, Parquet, a directory, a saved dataset, hub:owner/name."
     ),
 ]
-_Format = Annotated[str | None, typer.Option("--format", help="Of the rows, where their columns fit several.")]
-_Instruction = Annotated[str | None, typer.Option("--instruction", help="Text put before every prompt.")]
-_Strict = Annotated[bool, typer.Option("--strict", help="A row that cannot be read is an error, not left out.")]
-_Ratio = Annotated[str, typer.Option("--ratio", metavar="T/V/T", help="Shares of train, validation and test.")]
-_Seed = Annotated[int, typer.Option("--seed", min=0, help="Of splits and samples.")]
-_Slice = Annotated[
-    list[str] | None, typer.Option("--slice", metavar="SLICE", help="Rows as the Hub writes them: 'train[:4096]'.")
-]
-_Near = Annotated[
-    str, typer.Option("--near-duplicates", help="group keeps them in one split, drop one of each; ignore.")
-]
-_Threshold = Annotated[
-    float, typer.Option("--near-threshold", min=0.3, max=1.0, help="Similarity from which rows are near duplicates.")
-]
-_Against = Annotated[
-    list[str] | None,
-    typer.Option("--against", metavar="FILE", help="A benchmark that no training row may overlap with."),
-]
-_Personal = Annotated[str, typer.Option("--personal-data", help="note, mask, drop or ignore.")]
-_Presidio = Annotated[bool, typer.Option("--presidio", help="Look with Presidio's recognizers too ([privacy]).")]
-_KeepEchoes = Annotated[bool, typer.Option("--keep-echoes", help="Keep answers that begin with the whole prompt.")]
-_Tokenizer = Annotated[
-    str | None, typer.Option("--tokenizer", metavar="DIR", help="Count lengths with this model's tokenizer.json.")
-]
-_Embeddings = Annotated[
-    str | None,
-    typer.Option("--embeddings", metavar="DIR", help="A model2vec model, for semantic diversity ([diversity])."),
-]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 _Name = Annotated[str, typer.Argument(metavar="DATASET", help="A prepared dataset: its directory, or its name.")]
 
 
 @data.command()
+@takes_policy
 def check(
     files: _Files,
+    policy: "Policy",
     audit: Annotated[Path | None, typer.Option("--audit", metavar="FILE", help="Write the audit there.")] = None,
-    format_: _Format = None,
-    instruction: _Instruction = None,
-    strict: _Strict = False,
-    ratio: _Ratio = "80/10/10",
-    seed: _Seed = 0,
-    slices: _Slice = None,
-    near_duplicates: _Near = "group",
-    near_threshold: _Threshold = 0.8,
-    against: _Against = None,
-    personal_data: _Personal = "note",
-    presidio: _Presidio = False,
-    keep_echoes: _KeepEchoes = False,
-    tokenizer: _Tokenizer = None,
-    embeddings: _Embeddings = None,
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
     """Say what preparing would do with every row, and whether the data is worth fine-tuning on; keep nothing."""
-    policy = _policy(
-        format_, instruction, strict, ratio, seed, slices, near_duplicates, near_threshold, against, personal_data,
-        presidio, keep_echoes, tokenizer, embeddings,
-    )  # fmt: skip
     dataset = _prepare(files, policy, None, {}, quiet=quiet or as_json)
     if audit is not None and dataset.files is not None:
         _copy_audit(dataset.files / "audit.jsonl", audit)
@@ -91,35 +50,19 @@ def check(
 
 
 @data.command()
+@takes_policy
 def prepare(
     files: _Files,
+    policy: "Policy",
     name: Annotated[
         str | None, typer.Option("-o", "--name", metavar="NAME", help="What the dataset is called.")
     ] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Of the data, kept with it.")] = None,
     origin: Annotated[str | None, typer.Option("--source", help="Where the data comes from, kept with it.")] = None,
-    format_: _Format = None,
-    instruction: _Instruction = None,
-    strict: _Strict = False,
-    ratio: _Ratio = "80/10/10",
-    seed: _Seed = 0,
-    slices: _Slice = None,
-    near_duplicates: _Near = "group",
-    near_threshold: _Threshold = 0.8,
-    against: _Against = None,
-    personal_data: _Personal = "note",
-    presidio: _Presidio = False,
-    keep_echoes: _KeepEchoes = False,
-    tokenizer: _Tokenizer = None,
-    embeddings: _Embeddings = None,
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
     """Write a dataset into datasets/: splits without leaks, an audit of every row, lineage, a page."""
-    policy = _policy(
-        format_, instruction, strict, ratio, seed, slices, near_duplicates, near_threshold, against, personal_data,
-        presidio, keep_echoes, tokenizer, embeddings,
-    )  # fmt: skip
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
     write_and_print(dataset, as_json)
@@ -144,7 +87,7 @@ def export(
     from olivepress.data.export import FORMS, export_dataset
     from olivepress.data.find import find_dataset
 
-    _one_of("--to", to, FORMS)
+    one_of("--to", to, FORMS)
     paths = export_dataset(find_dataset(name), to, out)
     if as_json:
         print(json.dumps({split: str(path) for split, path in paths.items()}))
@@ -152,57 +95,7 @@ def export(
         print("\n".join(map(str, paths.values())))
 
 
-def _one_of(option: str, value: str, known: Any) -> None:
-    from olivepress.errors import UsageError
-
-    if value not in known:
-        raise UsageError(f"{option} {value!r}: expected {' or '.join(known)}", next_step="olivepress data --help")
-
-
-def _policy(
-    format_: str | None, instruction: str | None, strict: bool, ratio: str, seed: int, slices: list[str] | None,
-    near: str, threshold: float, against: list[str] | None, personal: str, presidio: bool, keep_echoes: bool,
-    tokenizer: str | None, embeddings: str | None,
-) -> Policy:  # fmt: skip
-    """The options that ``check`` and ``prepare`` share."""
-    from olivepress.data import Policy
-
-    _one_of("--near-duplicates", near, ("group", "drop", "ignore"))
-    _one_of("--personal-data", personal, ("note", "mask", "drop", "ignore"))
-    validation, test = _fractions(ratio)
-    return Policy(
-        format=format_,
-        instruction=instruction,
-        strict=strict,
-        validation_fraction=validation,
-        test_fraction=test,
-        seed=seed,
-        slices=tuple(slices or ()),
-        near_duplicates=near,  # type: ignore[arg-type]
-        threshold=threshold,
-        benchmarks=tuple(against or ()),
-        personal_data=personal,  # type: ignore[arg-type]
-        presidio=presidio,
-        echoes="keep" if keep_echoes else "drop",
-        tokenizer=tokenizer,
-        embeddings=embeddings,
-    )
-
-
-def _fractions(ratio: str) -> tuple[float, float]:
-    """``80/10/10`` → (validation, test) as shares of one. Raises UsageError."""
-    from olivepress.errors import UsageError
-
-    try:
-        parts = [float(part) for part in ratio.split("/")]
-    except ValueError:
-        parts = []
-    if len(parts) != 3 or min(parts) <= 0:
-        raise UsageError(f"--ratio {ratio!r}: expected three positive numbers", next_step="--ratio 80/10/10")
-    return parts[1] / sum(parts), parts[2] / sum(parts)
-
-
-def _prepare(files: list[str], policy: Policy, name: str | None, origin: dict[str, str], *, quiet: bool) -> Dataset:
+def _prepare(files: list[str], policy: "Policy", name: str | None, origin: dict[str, str], *, quiet: bool) -> "Dataset":
     from olivepress.console import ConsoleReporter
     from olivepress.data import prepare_files
 
@@ -210,7 +103,7 @@ def _prepare(files: list[str], policy: Policy, name: str | None, origin: dict[st
         return prepare_files(files, policy, name=name, origin=origin, tell=teller(reporter))
 
 
-def teller(reporter: ConsoleReporter) -> Any:
+def teller(reporter: "ConsoleReporter") -> Any:
     """Progress on the console: one line for each step."""
     shown = ""
 
@@ -233,7 +126,7 @@ def _copy_audit(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def write_and_print(dataset: Dataset, as_json: bool) -> None:
+def write_and_print(dataset: "Dataset", as_json: bool) -> None:
     """Write a new dataset with its page, and print it."""
     from olivepress.data import write_dataset
     from olivepress.data_page import write_audit_page
@@ -245,7 +138,7 @@ def write_and_print(dataset: Dataset, as_json: bool) -> None:
         print(f"{directory}: next: olivepress data show {directory}, or source: {directory} under data: in a recipe")
 
 
-def _print(dataset: Dataset, as_json: bool, directory: Path | None = None) -> None:
+def _print(dataset: "Dataset", as_json: bool, directory: Path | None = None) -> None:
     from olivepress.data.find import describe
 
     told = describe(dataset)

@@ -60,7 +60,8 @@ def test_held_out_prompts_are_taken_out_of_training(tmp_path: Path) -> None:
         ("a.jsonl", b"[1]\n", "expected an object"),
         ("a.json", b'{"a": 1}', "expected a JSON list"),
         ("a.json", b"[" * 100_000, "not valid JSON"),
-        ("a.jsonl", b"\x00\x01\x02", "NUL bytes"),
+        ("a.jsonl", b"\x00\x01\x02", "is binary, expected UTF-8 text"),
+        ("a.csv", bytes(range(1, 256)) * 40, "is binary, expected UTF-8 text"),
         ("a.jsonl", b'{"prompt": "", "completion": "b"}\n', "no usable row among 1"),
         ("a.txt", b"hello", "suffix '.txt' is not read"),
         (

@@ -26,6 +26,7 @@ _MAGIC = {
     b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
     b"%PDF": "PDF", b"\x7fELF": "program", b"\x89PNG": "PNG", b"SQLite format 3": "SQLite", b"PAR1": "Parquet",
 }  # fmt: skip
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -108,9 +109,10 @@ def _check_head(path: Path, head: bytes) -> None:
     for magic, name in _MAGIC.items():
         if head.startswith(magic) and not (name == "Parquet" and path.suffix.lower() == ".parquet"):
             raise DataError(f"{path}: is a {name} file, expected rows as text", next_step="unpack or export it first")
-    # A stray NUL costs its row a character; many are no text.
-    if path.suffix.lower() != ".parquet" and head.count(b"\0") > len(head) / 100:
-        raise DataError(f"{path}: holds NUL bytes, expected UTF-8 text")
+    # A stray control byte costs its row a character; many are no text.
+    control = len(head) - len(head.translate(None, _CONTROL))
+    if path.suffix.lower() != ".parquet" and (head.count(b"\0") > len(head) / 100 or control > 8 + len(head) / 20):
+        raise DataError(f"{path}: is binary, expected UTF-8 text", next_step="give the rows as one of the formats")
 
 
 def parse(text: str) -> Any:
