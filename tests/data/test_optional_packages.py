@@ -21,7 +21,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_presidio_finds_kinds_that_we_do_not(tmp_path: Path) -> None:
-    pytest.importorskip("presidio_analyzer")
     rows = clean_rows(40)
     rows[4]["completion"] = "Send it to 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2, please."
     rows[5]["completion"] = "Write to jane.doe@example.org."
@@ -35,10 +34,10 @@ def test_presidio_finds_kinds_that_we_do_not(tmp_path: Path) -> None:
 
 
 def test_semantic_diversity_from_a_model_on_disk(tmp_path: Path) -> None:
-    np = pytest.importorskip("numpy")
-    model2vec = pytest.importorskip("model2vec")
-    pytest.importorskip("semhash")
-    tokenizers = pytest.importorskip("tokenizers")
+    import model2vec
+    import numpy as np
+    import tokenizers
+
     rows = clean_rows(60)
     words = sorted({word for row in rows for word in row["prompt"].rstrip("?").split()})
     vocabulary = {word: number for number, word in enumerate(["[UNK]", "?", *words])}
