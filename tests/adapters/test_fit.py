@@ -23,16 +23,16 @@ def inputs(*, packed: bool, dtype: str = "float32") -> dict[str, LoraInput]:
     for layer in range(LAYERS):
         for name, (width, height) in base_inputs(packed=packed).items():
             block = "attn" if name in ATTENTION else "mlp"
-            for letter, shape in (("A", (width, None)), ("B", (None, height))):
-                key = f"model.layers.{layer}.{block}.{name}.lora_{letter}.MatMul.weight"
+            for letter, shape in (("A", (None, width)), ("B", (height, None))):
+                key = f"model.layers.{layer}.{block}.{name}.lora_{letter}.weight"
                 found[key] = LoraInput(name=key, shape=shape, dtype=dtype)
     return found
 
 
 def update(tensors: dict[str, np.ndarray], layer: int, name: str) -> np.ndarray:
     block = "attn" if name in ATTENTION else "mlp"
-    a, b = (tensors[f"model.layers.{layer}.{block}.{name}.lora_{letter}.MatMul.weight"] for letter in "AB")
-    return a @ b
+    a, b = (tensors[f"model.layers.{layer}.{block}.{name}.lora_{letter}.weight"] for letter in "AB")
+    return a.T @ b.T
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -89,7 +89,7 @@ def test_float16_and_what_is_too_large_for_it(make_adapter: MakeAdapter) -> None
 def test_an_adapter_of_another_base_names_the_tensor(make_adapter: MakeAdapter) -> None:
     directory, _ = make_adapter("llama", target_modules=["q_proj", "down_proj"])
     adapter, base = read_peft_adapter(directory), inputs(packed=True)
-    wide = {n: replace(i, shape=(None, HIDDEN * 2)) if "down_proj.lora_B" in n else i for n, i in base.items()}
+    wide = {n: replace(i, shape=(HIDDEN * 2, None)) if "down_proj.lora_B" in n else i for n, i in base.items()}
     with pytest.raises(AdapterError, match=rf"down_proj\.lora_B\.weight maps {MIDDLE} to {HIDDEN}, the base's"):
         fit(adapter, wide, SIZES)
     with pytest.raises(AdapterError, match=r"q_proj\.lora_B\.weight maps 32 to 32, the base's q_proj of layer 0 maps"):
@@ -98,7 +98,7 @@ def test_an_adapter_of_another_base_names_the_tensor(make_adapter: MakeAdapter) 
     with pytest.raises(AdapterError, match=r"layers\.1\.\S+ is for \S+ of layer 1, which the base has not"):
         fit(adapter, fewer, SIZES)
     fused, _ = make_adapter("phi", "fused", target_modules=["qkv_proj"])
-    apart = {n: replace(i, shape=(None, 8)) if "v_proj.lora_B" in n else i for n, i in inputs(packed=False).items()}
+    apart = {n: replace(i, shape=(8, None)) if "v_proj.lora_B" in n else i for n, i in inputs(packed=False).items()}
     with pytest.raises(AdapterError, match=r"qkv_proj\.lora_B\.weight has 64 outputs, the base's qkv_proj"):
         fit(read_peft_adapter(fused), apart, SIZES)
 
@@ -107,7 +107,7 @@ def test_the_interface_check_names_the_tensor(make_adapter: MakeAdapter) -> None
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
     base = inputs(packed=True)
     tensors = fit(read_peft_adapter(directory), base, SIZES)
-    name = "model.layers.0.attn.qkv_proj.lora_A.MatMul.weight"
+    name = "model.layers.0.attn.qkv_proj.lora_A.weight"
 
     def refused(changed: dict[str, np.ndarray], says: str) -> None:
         with pytest.raises(AdapterError) as caught:
@@ -118,6 +118,6 @@ def test_the_interface_check_names_the_tensor(make_adapter: MakeAdapter) -> None
     refused(rest, f"no tensor {name}")
     refused(rest | {"other": tensors[name], name: tensors[name]}, "tensor other has no input")
     refused(tensors | {name: tensors[name].astype(np.float16)}, f"tensor {name} is float16, the base takes float32")
-    refused(tensors | {name: tensors[name][:8]}, f"tensor {name} has shape [8, 4], the base takes [32, 'rank']")
-    refused(tensors | {name: tensors[name][:, :2]}, f"tensor {name} has rank 2")
-    refused(tensors | {name: tensors[name][0]}, f"tensor {name} has shape [4]")
+    refused(tensors | {name: tensors[name][:, :8]}, f"tensor {name} has shape [4, 8], the base takes ['rank', 32]")
+    refused(tensors | {name: tensors[name][:2]}, f"tensor {name} has rank 2")
+    refused(tensors | {name: tensors[name][0]}, f"tensor {name} has shape [32]")

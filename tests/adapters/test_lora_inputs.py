@@ -13,7 +13,7 @@ from olivepress.adapters.projections import Projection, projection_of_input, pro
 from olivepress.errors import AdapterError
 
 INPUTS, OUTPUTS = 32, 16
-A, B = (f"model.layers.0.attn.q_proj.lora_{letter}.MatMul.weight" for letter in "AB")
+A, B = (f"model.layers.0.attn.q_proj.lora_{letter}.weight" for letter in "AB")
 
 
 def graph(kind: str, dtype: type = np.float32) -> onnx.ModelProto:
@@ -57,9 +57,9 @@ def test_any_rank_is_added_and_none_is_the_base(kind: str, rank: int) -> None:
     onnx.checker.check_model(package)
     alone = run(base, {"x": x})
     assert np.array_equal(run(package, {"x": x}), alone)
-    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((INPUTS, rank), (rank, OUTPUTS)))
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((rank, INPUTS), (OUTPUTS, rank)))
     head = numpy_helper.to_array(next(t for t in base.graph.initializer if t.name == "head"))
-    expected = alone + (x @ a @ b) @ head
+    expected = alone + (x @ a.T @ b.T) @ head
     assert np.allclose(run(package, {"x": x, A: a, B: b}), expected, atol=1e-3)
 
 
@@ -71,7 +71,7 @@ def test_only_projections_of_layers_get_inputs() -> None:
         for value in package.graph.input[1:]
     }
     rank = "model.layers.0.attn.q_proj.lora_r"
-    assert shapes == {A: [INPUTS, rank], B: [rank, OUTPUTS]}
+    assert shapes == {A: [rank, INPUTS], B: [OUTPUTS, rank]}
 
 
 def test_the_inputs_have_the_type_of_the_activations() -> None:
@@ -96,5 +96,5 @@ def test_names() -> None:
     assert projection_of_module("lm_head") is None
     assert projection_of_node("/model/layers.3/attn/q_proj/MatMulNBits") == ("model/layers.3/attn/q_proj", q)
     assert projection_of_node("/model/layers.3/attn/q_proj/Add") is None
-    assert projection_of_input("model.layers.3.attn.q_proj.lora_B.MatMul.weight") == (q, "B")
+    assert projection_of_input("model.layers.3.attn.q_proj.lora_B.weight") == (q, "B")
     assert projection_of_input("past_key_values.3.key") is None

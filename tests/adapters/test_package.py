@@ -26,7 +26,7 @@ from olivepress.errors import AdapterError, ReportError
 from tests.adapters.conftest import HIDDEN, LAYERS, MIDDLE, MakeAdapter, base_inputs
 from tests.bundle.conftest import write_export
 
-A = "model.layers.0.attn.qkv_proj.lora_A.MatMul.weight"
+A = "model.layers.0.attn.qkv_proj.lora_A.weight"
 
 
 @pytest.fixture
@@ -135,10 +135,10 @@ def test_a_file_that_is_cut_renamed_or_of_another_base_is_refused(filled: Path) 
 
     write_adapter_file(path, {("else" if key == A else key): tensor for key, tensor in tensors.items()})
     refused(f"no tensor {A}")
-    write_adapter_file(path, changed(**{A: tensors[A][:, :2].copy()}))
+    write_adapter_file(path, changed(**{A: tensors[A][:2].copy()}))
     refused(f"tensor {A} has rank 2")
-    write_adapter_file(path, changed(**{A: tensors[A][:8].copy()}))
-    refused(f"tensor {A} has shape [8, 4], the base takes [32, 'rank']")
+    write_adapter_file(path, changed(**{A: tensors[A][:, :8].copy()}))
+    refused(f"tensor {A} has shape [4, 8], the base takes ['rank', 32]")
     write_adapter_file(path, changed(**{A: tensors[A] * 2}))
     refused("not the file that package.json names")
     path.write_bytes(whole)

@@ -56,7 +56,7 @@ def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[
                 f"{adapter.directory}: tensor {pair.tensor} maps {pair.a.shape[0]} to {pair.b.shape[1]}, the base's "
                 f"{projection} maps {width[0]} to {width[1]}: it was trained on another base"
             )
-        halves = (pair.a, pair.b) if pair is not None else (np.zeros((width[0], 1)), np.zeros((1, width[1])))
+        halves = (pair.a.T, pair.b.T) if pair is not None else (np.zeros((1, width[0])), np.zeros((width[1], 1)))
         for letter, values in zip("AB", halves, strict=True):
             tensors[names[letter]] = _converted(values, inputs[names[letter]].dtype, adapter, pair)
     for projection, pair in adapter.pairs.items():
@@ -83,7 +83,7 @@ def _projections(inputs: Inputs) -> dict[Projection, dict[str, str]]:
 
 def _width(names: Mapping[str, str], inputs: Inputs) -> tuple[int, int]:
     """(inputs, outputs) of a projection."""
-    return inputs[names["A"]].shape[0] or 0, inputs[names["B"]].shape[1] or 0
+    return inputs[names["A"]].shape[1] or 0, inputs[names["B"]].shape[0] or 0
 
 
 def _pair_for(
@@ -173,5 +173,5 @@ def check_tensors(tensors: Mapping[str, np.ndarray], inputs: Inputs, where: str)
             raise AdapterError(f"{where}: tensor {name} has no input in the base")
     for names in _projections(inputs).values():
         a, b = tensors[names["A"]], tensors[names["B"]]
-        if a.shape[1] != b.shape[0]:
-            raise AdapterError(f"{where}: tensor {names['A']} has rank {a.shape[1]}, {names['B']} has {b.shape[0]}")
+        if a.shape[0] != b.shape[1]:
+            raise AdapterError(f"{where}: tensor {names['A']} has rank {a.shape[0]}, {names['B']} has {b.shape[1]}")

@@ -3,7 +3,7 @@
 Olive can do this for a model that is built with an adapter in it (ModelBuilder, then ExtractAdapters), but only from
 weights that are not quantized yet, with its int4 quantizing the adapter as well, and only for the projections and the
 split of that one adapter. Here every graph that ModelBuilder makes can be extended, whatever quantized its weights:
-the base stays bit by bit what it is alone. Names are those that ExtractAdapters gives.
+the base stays bit by bit what it is alone. Names and layout are PEFT's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DTYPES = {1: "float32", 10: "float16"}  # TensorProto.DataType; the CPU computes
 
 @dataclass(frozen=True, kw_only=True)
 class LoraInput:
-    """``shape`` as the graph multiplies: A is [inputs, rank], B is [rank, outputs]; the rank is free, None."""
+    """``shape`` as PEFT stores it: A is [rank, inputs], B is [outputs, rank]; the rank is free, None."""
 
     name: str
     shape: tuple[int | None, int | None]
@@ -35,11 +35,12 @@ class LoraInput:
 
 
 def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """``model`` with y = xW + (xA)B for every projection of every layer (Hu et al. 2021, scaling folded into B).
+    """``model`` with y = xW + (xAᵀ)Bᵀ for every projection of every layer (Hu et al. 2021, scaling folded into B).
 
-    A ``[inputs, rank]`` and B ``[rank, outputs]`` are optional inputs in the type of the activations: their default is
-    zero, of rank 1, as not every provider multiplies with a rank of 0. Every pair has a rank of its own. The graph is
-    changed in place. Raises AdapterError when it has no projection, or takes adapters already.
+    A ``[rank, inputs]`` and B ``[outputs, rank]`` are optional inputs in the type of the activations: their default is
+    zero, of rank 1, as not every provider multiplies with a rank of 0. Every pair has a rank of its own. ONNX Runtime
+    fuses the transpositions into the products, which are faster for one token than those of the other layout. The graph
+    is changed in place. Raises AdapterError when it has no projection, or takes adapters already.
     """
     graph = model.graph
     if any(projection_of_input(value.name) for value in graph.input):
@@ -77,25 +78,23 @@ def _lora(graph: Any, node: Any, path: str, inputs: int, outputs: int, data_type
         raise AdapterError(f"{node.name}: activations of element type {data_type}, adapters are float32 or float16")
     stem, dtype = path.replace("/", "."), DTYPES[data_type]
     rank = f"{stem}.lora_r"
-    names = {letter: f"{stem}.lora_{letter}.MatMul.weight" for letter in "AB"}
-    for letter, shape, free in (("A", (inputs, 1), [inputs, rank]), ("B", (1, outputs), [rank, outputs])):
+    names = {letter: f"{stem}.lora_{letter}.weight" for letter in "AB"}
+    for letter, shape, free in (("A", (1, inputs), [rank, inputs]), ("B", (outputs, 1), [outputs, rank])):
         graph.input.append(helper.make_tensor_value_info(names[letter], data_type, free))
         graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype), names[letter]))
     result, base = node.output[0], f"/{path}/base/output_0"
     node.output[0] = base
-    inner, outer = (f"/{path}/lora_{letter}/MatMul" for letter in "AB")
-    return [
-        helper.make_node("MatMul", [node.input[0], names["A"]], [f"{inner}/output_0"], name=inner),
-        helper.make_node("MatMul", [f"{inner}/output_0", names["B"]], [f"{outer}/output_0"], name=outer),
-        helper.make_node("Add", [base, f"{outer}/output_0"], [result], name=f"/{path}/lora/Add"),
-    ]
+    nodes, value = [], node.input[0]
+    for letter, name in names.items():
+        turned, product = (f"/{path}/lora_{letter}/{kind}" for kind in ("Transpose", "MatMul"))
+        nodes.append(helper.make_node("Transpose", [name], [f"{turned}/output_0"], name=turned, perm=[1, 0]))
+        nodes.append(helper.make_node("MatMul", [value, f"{turned}/output_0"], [f"{product}/output_0"], name=product))
+        value = f"{product}/output_0"
+    return [*nodes, helper.make_node("Add", [base, value], [result], name=f"/{path}/lora/Add")]
 
 
 def read_lora_inputs(model_dir: Path) -> dict[str, LoraInput]:
-    """The LoRA inputs of a model folder's graph by name, made here or by Olive's ExtractAdapters.
-
-    AdapterError when the graph cannot be read or has none.
-    """
+    """The LoRA inputs of a model folder's graph by name. AdapterError when the graph cannot be read or has none."""
     graph = load_decoder(model_dir)
     if isinstance(graph, str):
         raise AdapterError(f"{model_dir}: {graph}", next_step="export the package again")
@@ -112,5 +111,5 @@ def _inputs(graph: Any) -> Iterator[tuple[str, LoraInput]]:
         named, default = projection_of_input(name), graph.initializers.get(name)
         if named is None or default is None or len(default.dims) != 2 or data_type not in DTYPES:
             continue
-        shape = (default.dims[0], None) if named[1] == "A" else (None, default.dims[1])
+        shape = (None, default.dims[1]) if named[1] == "A" else (default.dims[0], None)
         yield name, LoraInput(name=name, shape=shape, dtype=DTYPES[data_type])

@@ -15,7 +15,7 @@ FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj
 
 _MODULE = re.compile(r"^(?:.*\.)?layers\.(\d+)\.(?:self_attn|mlp)\.(\w+)$")
 _NODE = re.compile(r"^/(model/layers\.(\d+)/(?:attn|mlp)/(\w+_proj))/MatMul\w*$")
-_INPUT = re.compile(r"^model\.layers\.(\d+)\.(?:attn|mlp)\.(\w+_proj)\.lora_([AB])\.MatMul\.weight$")
+_INPUT = re.compile(r"^model\.layers\.(\d+)\.(?:attn|mlp)\.(\w+_proj)\.lora_([AB])\.weight$")
 
 
 @dataclass(frozen=True, order=True)
@@ -42,6 +42,6 @@ def projection_of_node(name: str) -> tuple[str, Projection] | None:
 
 
 def projection_of_input(name: str) -> tuple[Projection, str] | None:
-    """``model.layers.3.attn.q_proj.lora_A.MatMul.weight`` → (that projection, ``A``); None for any other input."""
+    """``model.layers.3.attn.q_proj.lora_A.weight`` → (that projection, ``A``); None for any other input."""
     found = _INPUT.match(name)
     return (Projection(int(found[1]), found[2]), found[3]) if found else None

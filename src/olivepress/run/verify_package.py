@@ -86,7 +86,7 @@ def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray
     for key, a in tensors.items():
         named = projection_of_input(key)
         if named is not None and named[1] == "A":
-            held += _squared_norm(a, tensors[key.replace(".lora_A.", ".lora_B.")])
+            held += _squared_norm(a.T, tensors[key.replace(".lora_A.", ".lora_B.")].T)
     kept = float(np.sqrt(held / trained)) if trained else 0.0
     return Check(
         name=f"{name}: weight_delta",
