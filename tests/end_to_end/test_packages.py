@@ -214,6 +214,8 @@ def test_chat_with_an_adapter_with_another_and_without(packages: Path, olivepres
     answers = {name: json.loads(olivepress(*asked, *(["--adapter", name] if name else [])).stdout)["answer"]
                for name in ("command", "answer", "")}  # fmt: skip
     assert len(set(answers.values())) > 1
+    other = [*asked[:3], "what is the time", *asked[4:]]
+    assert json.loads(olivepress(*other).stdout)["answer"] != answers[""]
     script = "turn on the light\n/adapter command\nturn on the light\n/adapters\n/base\nturn on the light\n/quit\n"
     done = olivepress("chat", folder, "--max-tokens", "6", input=script)
     assert done.returncode == 0, done.stderr

@@ -110,7 +110,7 @@ def test_template_ends_the_turn_with_a_stop_token(tmp_path: Path) -> None:
 def test_templates_of_the_families(tmp_path: Path, model_type: str, vocab_size: int, rendered: str) -> None:
     tokenizer = _load(vocab_size, model_type, tmp_path)
     asked = [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"}]
-    question = render_question(tmp_path, [*asked, {"role": "assistant", "content": "A"}])
+    question = render_question(tmp_path, asked)
     assert question == rendered
     assert tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True) == rendered
     prompt = render_prompt(tmp_path, [*asked, {"role": "assistant", "content": "A"}])

@@ -124,7 +124,7 @@ def _prompt(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int
     if wanted is None:
         if spec.messages is None:
             raise JobError(f"workload {spec.workload.name} needs a dataset")
-        messages = list(spec.messages)
+        messages = list(spec.messages[:-1])  # the answer is what a request is for
         wanted = len(model.encode(render_question(spec.model_dir, messages)))
     else:
         messages = []
@@ -211,7 +211,7 @@ def _messages_of_length(model_dir: Path, model: LanguageModel, tokens: int) -> l
 
     def conversation(count: int) -> list[Message]:
         text = " ".join(words[i % len(words)] for i in range(count))
-        return [{"role": "user", "content": text}, {"role": "assistant", "content": "-"}]
+        return [{"role": "user", "content": text}]
 
     def length(count: int) -> int:
         return len(model.encode(render_question(model_dir, conversation(count))))

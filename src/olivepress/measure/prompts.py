@@ -63,7 +63,7 @@ def render_prompt(
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise DataError("a conversation needs a question and the assistant's answer last", next_step="check the rows")
     template, special = chat_template(model_dir), _special_tokens(model_dir)
-    prefix, answer = render_question(model_dir, messages, tools), messages[-1]["content"]
+    prefix, answer = render_question(model_dir, messages[:-1], tools), messages[-1]["content"]
     if template is None:
         return RenderedPrompt(prefix=prefix, full=prefix + answer + special.get("eos_token", ""))
     full = _render(model_dir, template, messages, special, tools, add_generation_prompt=False)
@@ -78,11 +78,11 @@ def render_prompt(
 def render_question(
     model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
 ) -> str:
-    """The ``prefix`` of ``render_prompt`` alone: what a request renders. Raises DataError as that does."""
+    """The ``prefix`` of ``render_prompt``, of messages before the answer: what a request renders. Raises as that."""
     template, special = chat_template(model_dir), _special_tokens(model_dir)
     if template is None:
-        return "\n".join(m["content"] for m in messages[:-1]) + "\n"
-    return _render(model_dir, template, messages[:-1], special, tools, add_generation_prompt=True)
+        return "\n".join(m["content"] for m in messages) + "\n"
+    return _render(model_dir, template, messages, special, tools, add_generation_prompt=True)
 
 
 def _cut_after_end(completion: str, answer: str) -> str:
