@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from olivepress.device_reports import RESULTS
 from olivepress.measure.examples import read_outcomes
 from olivepress.measure.intervals import cluster_mean, paired_difference, wilson
 from olivepress.measure.machine import fingerprint
@@ -30,7 +31,7 @@ OUT = Path(__file__).parent / "adapter_accuracy.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "tiny-tasks.yaml"
 SEEDS = (0, 1, 2)
 MARGIN = 0.02  # share of the test rows that may be lost
-QUICK = ("--workload", "8x2", "--rounds", "1", "--repetitions", "1")  # timing is not the question here
+QUICK = ("--workload", "8x2", "--rounds", "1", "--repetitions", "1", "--quiet")  # timing is not the question here
 Outcomes = Mapping[str, bool]
 
 
@@ -42,20 +43,22 @@ def answers(project: Path, seed: int) -> dict[tuple[str, str], Outcomes]:
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{name}.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     olivepress(project, "run", name)
-    reports = ["finetune", *(f"{kind}-{target}" for target in recipe["targets"] for kind in ("export", "package"))]
+    jobs = ["finetune", *(f"{kind}-{target}" for target in recipe["targets"] for kind in ("export", "package"))]
     found = dict[tuple[str, str], Outcomes]()
-    for job in reports:
-        printed = olivepress(project, "bench", name, "--job", job, "--json", *QUICK)
-        for adapter, path in zip(recipe["adapters"], json.loads(printed), strict=True):
-            outcomes = read_outcomes(read_report(project / path))
-            assert outcomes is not None and len(outcomes) >= 500, f"{path}: too few test rows"
+    for job in jobs:
+        folders = {one: project / RESULTS / fingerprint().id / f"{name}.{one}" for one in recipe["adapters"]}
+        if not all((folder / f"{job}.json").is_file() for folder in folders.values()):
+            olivepress(project, "bench", name, "--job", job, *QUICK)
+        for adapter, folder in folders.items():
+            outcomes = read_outcomes(read_report(folder / f"{job}.json"))
+            assert outcomes is not None and len(outcomes) >= 500, f"{folder}: too few test rows"
             found[adapter, job] = outcomes
     return found
 
 
-def olivepress(project: Path, *arguments: str) -> str:
+def olivepress(project: Path, *arguments: str) -> None:
     command = [sys.executable, "-c", "from olivepress.cli import main; main()", *arguments]
-    return subprocess.run(command, cwd=project, check=True, stdout=subprocess.PIPE, text=True).stdout
+    subprocess.run(command, cwd=project, check=True)
 
 
 def share(outcomes: Outcomes) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--project", type=Path, help="a folder whose runs are kept for the next time")
+    parser.add_argument("--project", type=Path, help="a folder whose runs and reports are kept for the next time")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         project = (given.project or Path(scratch)).resolve()
