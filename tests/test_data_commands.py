@@ -22,7 +22,7 @@ def rows(project: Path) -> Path:
 def test_check_keeps_nothing(rows: Path, project: Path, olivepress: Cli) -> None:
     done = olivepress("data", "check", "rows.jsonl", "--audit", "audit.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "122 rows in from 1 files = 120 kept + 2 dropped" in done.stdout
+    assert "122 rows in from 1 file = 120 kept + 2 dropped" in done.stdout
     assert "WARNING: 96 training rows" not in done.stdout
     assert "STOP: 96 training rows: do not fine-tune: few-shot or retrieval will serve better" in done.stdout
     assert not (project / "datasets").exists()
@@ -50,7 +50,7 @@ def test_prepare_show_export_and_prepare_again(rows: Path, project: Path, olivep
     assert told["rows"] == {"train": 96, "validation": 12, "test": 12}
     shown = json.loads(olivepress("data", "show", "mine", "--json").stdout)
     assert shown["version"] == told["version"] and shown["source"]["licence"] == "CC0"
-    assert shown["lineage"] == {"rows.jsonl": 120}
+    assert shown["lineage"] == {"rows.jsonl": {"train": 96, "validation": 12, "test": 12}}
     assert "licence: CC0" in olivepress("data", "show", told["directory"]).stdout
     for form in ("messages", "prompt-completion"):
         done = olivepress("data", "export", "mine", "--to", form, "-o", f"out-{form}")
@@ -66,6 +66,11 @@ def test_prepare_show_export_and_prepare_again(rows: Path, project: Path, olivep
     [
         (("check", "none.csv"), 4, "none.csv: no such file or directory; next:"),
         (("check", "rows.jsonl", "--ratio", "80/20"), 2, "expected three positive numbers"),
+        (("check", "rows.jsonl", "--ratio", "nan/1/1"), 2, "expected three positive numbers"),
+        (("check", "rows.jsonl", "./rows.jsonl"), 4, "rows.jsonl: given twice"),
+        (("check", "rows.jsonl", "--audit", "recipes"), 2, "recipes: is a directory, expected a file"),
+        (("check", "rows.jsonl", "--slice", "train[:0]"), 4, "no usable row of train is in it, 122 were read"),
+        (("check", "rows.jsonl", "--format", "prompt/compleation"), 4, "next: --format prompt/completion"),
         (("check", "rows.jsonl", "--near-duplicates", "maybe"), 2, "expected group or drop or ignore"),
         (("check", "rows.jsonl", "--strict", "--format", "chat"), 4, "unknown format 'chat'"),
         (("check", "rows.jsonl", "--tokenizer", "recipes"), 4, "no tokenizer there"),
@@ -84,3 +89,48 @@ def test_a_recipe_takes_a_prepared_dataset(rows: Path, olivepress: Cli) -> None:
     planned = olivepress("plan", "tiny-phi", "--data", told["directory"], "--json")
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["dataset"] == {"name": "mine", "version": told["version"]}
+
+
+def test_export_of_tool_calls_names_the_row_and_leaves_nothing(project: Path, olivepress: Cli) -> None:
+    call = {"type": "function", "function": {"name": "light", "arguments": "{}"}}
+    turns = [({"role": "user", "content": r["prompt"]}, {"role": "assistant", "content": ""}) for r in clean_rows(40)]
+    path = write_jsonl(project / "a.jsonl", [{"messages": [q, {**a, "tool_calls": [call]}]} for q, a in turns])
+    olivepress("data", "prepare", path.name, "-o", "calls")
+    done = olivepress("data", "export", "calls", "--to", "prompt-completion", "-o", "new/out")
+    assert done.returncode == 4 and done.stderr.count("\n") == 1
+    assert "a.jsonl:" in done.stderr and "has tool calls" in done.stderr and "--to messages" in done.stderr
+    assert not (project / "new").exists()
+
+
+def test_write_errors_name_the_path_and_the_cause(rows: Path, project: Path, olivepress: Cli) -> None:
+    (project / "datasets").write_text("")
+    done = olivepress("data", "prepare", "rows.jsonl", "-o", "mine", "--quiet")
+    assert (done.returncode, done.stderr.count("\n")) == (7, 1)
+    assert "datasets: is a file, expected a directory; next: move it away" in done.stderr
+    (project / "datasets").unlink()
+    olivepress("data", "prepare", "rows.jsonl", "-o", "mine")
+    done = olivepress("data", "export", "mine", "-o", "rows.jsonl/out")
+    assert done.returncode == 7 and "rows.jsonl: is a file, expected a directory" in done.stderr
+
+
+def test_show_says_what_prepare_said(project: Path, olivepress: Cli) -> None:
+    texts = ["Wo ist der Bahnhof, bitte?", "Where is the station, please?", "Gdzie jest dworzec kolejowy?"]
+    rows = [{"prompt": f"{texts[n % 6 % 3 if n % 2 else 0]} {r['prompt']}", "completion": "Da."}
+            for n, r in enumerate(clean_rows(60))]  # fmt: skip
+    write_jsonl(project / "a b.jsonl", rows)
+    made = olivepress("data", "prepare", "a b.jsonl", "-o", "two words")
+    shown = olivepress("data", "show", "two-words").stdout
+    [told] = [line for line in made.stdout.splitlines() if line.startswith("languages:")]
+    assert told in shown.splitlines() and "'two words' became 'two-words'" in made.stdout
+    assert "source: unknown" in shown and "licence: unknown" in shown
+    assert "next: olivepress data prepare 'a b.jsonl' -o NAME" in olivepress("data", "check", "a b.jsonl").stdout
+
+
+def test_an_interrupted_check_kept_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from olivepress import cli
+
+    monkeypatch.setattr("sys.argv", ["olivepress", "data", "check", "a.csv"])
+    monkeypatch.setattr(cli, "app", lambda **_: cli._INTERRUPTED)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == "olivepress: interrupted; nothing was kept\n"

@@ -738,7 +738,8 @@ def main() -> None:
         print(f"olivepress: {_one_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, OlivepressError) else 7 if isinstance(error, OSError) else 1)
     if code == _INTERRUPTED:  # typer turns Ctrl-C into a return value
-        print("olivepress: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        kept = "nothing was kept" if sys.argv[1:2] == ["data"] else "the same command goes on where it stopped"
+        print(f"olivepress: interrupted; {kept}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,6 +4,7 @@ Annotations are evaluated here: ``takes_policy`` puts them beside those of anoth
 """
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,12 +42,10 @@ def check(
     as_json: _Json = False,
 ) -> None:
     """Say what preparing would do with every row, and whether the data is worth fine-tuning on; keep nothing."""
-    dataset = _prepare(files, policy, None, {}, quiet=quiet or as_json)
-    if audit is not None and dataset.files is not None:
-        _copy_audit(dataset.files / "audit.jsonl", audit)
+    dataset = _prepare(files, policy, None, {}, quiet=quiet or as_json, audit=audit)
     _print(dataset, as_json)
     if not as_json:
-        print("nothing was kept; next: olivepress data prepare " + " ".join(files) + " -o NAME")
+        print(f"nothing was kept; next: olivepress data prepare {shlex.join(files)} -o NAME")
 
 
 @data.command()
@@ -65,7 +64,7 @@ def prepare(
     """Write a dataset into datasets/: splits without leaks, an audit of every row, lineage, a page."""
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
-    write_and_print(dataset, as_json)
+    write_and_print(dataset, as_json, asked=name)
 
 
 @data.command()
@@ -95,12 +94,20 @@ def export(
         print("\n".join(map(str, paths.values())))
 
 
-def _prepare(files: list[str], policy: "Policy", name: str | None, origin: dict[str, str], *, quiet: bool) -> "Dataset":
+def _prepare(
+    files: list[str],
+    policy: "Policy",
+    name: str | None,
+    origin: dict[str, str],
+    *,
+    quiet: bool,
+    audit: Path | None = None,
+) -> "Dataset":
     from olivepress.console import ConsoleReporter
     from olivepress.data import prepare_files
 
     with ConsoleReporter(quiet=quiet) as reporter:
-        return prepare_files(files, policy, name=name, origin=origin, tell=teller(reporter))
+        return prepare_files(files, policy, name=name, origin=origin, tell=teller(reporter), audit=audit)
 
 
 def teller(reporter: "ConsoleReporter") -> Any:
@@ -117,25 +124,19 @@ def teller(reporter: "ConsoleReporter") -> Any:
     return tell
 
 
-def _copy_audit(source: Path, target: Path) -> None:
-    import shutil
-
-    partial = target.with_name(f".{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, partial)
-    partial.replace(target)
-
-
-def write_and_print(dataset: "Dataset", as_json: bool) -> None:
-    """Write a new dataset with its page, and print it."""
+def write_and_print(dataset: "Dataset", as_json: bool, *, asked: str | None = None) -> None:
+    """Write a new dataset with its page, and print it; ``asked`` is the name that was asked for."""
     from olivepress.data import write_dataset
     from olivepress.data_page import write_audit_page
 
     directory = write_dataset(dataset)
     write_audit_page(dataset, directory)
     _print(dataset, as_json, directory)
-    if not as_json:
-        print(f"{directory}: next: olivepress data show {directory}, or source: {directory} under data: in a recipe")
+    if as_json:
+        return
+    if asked not in (None, dataset.name):
+        print(f"{asked!r} became {dataset.name!r}: names hold letters, digits, dots, _ and -, 40 at most")
+    print(f"{directory}: next: olivepress data show {directory}, or source: {directory} under data: in a recipe")
 
 
 def _print(dataset: "Dataset", as_json: bool, directory: Path | None = None) -> None:
@@ -151,16 +152,18 @@ def _print(dataset: "Dataset", as_json: bool, directory: Path | None = None) -> 
 
 
 def _sentences(told: dict[str, Any]) -> Iterator[str]:
+    from olivepress.data.values import counted
+
     rows = ", ".join(f"{count:,} {split}" for split, count in told["rows"].items())
     yield f"{told['name']}, {told['format']}: {rows}; sha256 {told['version']}"
-    for key in ("origin", "licence"):
-        if key in told["source"]:
-            yield f"{key}: {told['source'][key]}"
+    for key, title in (("origin", "source"), ("licence", "licence")):
+        yield f"{title}: {told['source'].get(key, 'unknown')}"
     for parent in told["parents"]:
         yield f"from {parent['name']}, sha256 {parent['version']}"
     read, dropped = sum(told["read"].values()), sum(told["dropped"].values())
     if told["read"]:
-        yield f"{read:,} rows in from {len(told['read'])} files = {read - dropped:,} kept + {dropped:,} dropped"
+        files = counted(len(told["read"]), "file")
+        yield f"{counted(read, 'row')} in from {files} = {read - dropped:,} kept + {dropped:,} dropped"
     for title, counts in (("dropped", told["dropped"]), ("changed", told["changed"]), ("noted", told["noted"])):
         for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
             yield f"  {title} {count:>7,} x {reason}"
@@ -169,12 +172,18 @@ def _sentences(told: dict[str, Any]) -> Iterator[str]:
     if told["statistics"]:
         yield from _numbers(told["statistics"])
     if len(told["lineage"]) > 1:
-        yield from (f"  from {origin}: {count:,} rows" for origin, count in list(told["lineage"].items())[:20])
+        for origin, counts in list(told["lineage"].items())[:20]:
+            yield f"  from {origin}: {', '.join(f'{count:,} {split}' for split, count in counts.items())}"
+    for parent, count in told["left_out"].items():
+        if count:
+            yield f"  left out of {parent}: {counted(count, 'training row')} beyond its share"
     for advice in told["advice"]:
         yield f"{advice['level'].upper()}: {advice['text']}"
 
 
 def _numbers(statistics: dict[str, Any]) -> Iterator[str]:
+    from olivepress.data.values import counted
+
     for what in ("prompt", "answer"):
         found = statistics["lengths"][what]
         if found["n"]:
@@ -184,12 +193,13 @@ def _numbers(statistics: dict[str, Any]) -> Iterator[str]:
             )
     for split, counts in statistics["labels"].items():
         ratio = max(counts.values()) / min(counts.values())
-        yield f"{split}: {len(counts)} classes, largest to smallest {ratio:.1f}:1"
+        yield f"{split}: {counted(len(counts), 'class')}, largest to smallest {ratio:.1f}:1"
     if statistics["distinct_2"] is not None:
         found = f"distinct-1 {statistics['distinct_1']}, distinct-2 {statistics['distinct_2']}"
         yield f"{found} (n={statistics['sampled']})"
     if statistics["semantic_diversity"] is not None:
         yield f"semantic diversity {statistics['semantic_diversity']} (n={statistics['sampled']})"
     if statistics["languages"]:
-        shares = ", ".join(f"{code} {share:.1%}" for code, share in list(statistics["languages"].items())[:5])
+        ordered = sorted(statistics["languages"].items(), key=lambda item: (-item[1], item[0]))
+        shares = ", ".join(f"{code} {share:.1%}" for code, share in ordered[:5])
         yield f"languages: {shares} (n={statistics['sampled']})"

@@ -63,7 +63,7 @@ def augment(
     if not makers and balance is None:
         raise _usage("nothing to do", "give --table, --templates, --noise, --paraphrase, --back-translate or --balance")
     made = make(find_dataset(dataset), makers, name=name, seed=seed, target=_size(balance))
-    write_and_print(made, as_json)
+    write_and_print(made, as_json, asked=name)
 
 
 def _asked(url: str | None, model: str, paraphrase: int | None, language: str | None) -> list[tuple[str, Any]]:
@@ -109,15 +109,14 @@ def mix(
     named = [_weighted(text) for text in datasets]
     prefixes = dict(_pair(text, "--prefix") for text in prefix or ())
     held = [find_dataset(one) for one, _ in named]
-    write_and_print(
-        make(held, [weight for _, weight in named], name=name, prefixes=prefixes, rows=rows, seed=seed), as_json
-    )
+    made = make(held, [weight for _, weight in named], name=name, prefixes=prefixes, rows=rows, seed=seed)
+    write_and_print(made, as_json, asked=name)
 
 
 def _pair(text: str, what: str) -> tuple[str, str]:
     left, equals, right = text.rpartition("=") if what == "DATASET=WEIGHT" else text.partition("=")
     if not (left and equals):
-        raise _usage(f"{text!r}: expected {what}", "olivepress data mix --help")
+        raise _usage(f"{text!r}: expected {what}", "olivepress data mix A=0.7 B=0.3 -o NAME --prefix 'A=Text: '")
     return left, right
 
 
@@ -148,7 +147,8 @@ def replay(
     from olivepress.data.mixing import replay as make
 
     held = [find_dataset(one) for one in earlier]
-    write_and_print(make(find_dataset(dataset), held, name=name, share=share, seed=seed), as_json)
+    made = make(find_dataset(dataset), held, name=name, share=share, seed=seed)
+    write_and_print(made, as_json, asked=name)
 
 
 def _usage(message: str, step: str) -> Exception:

@@ -109,7 +109,7 @@ def _fractions(ratio: str) -> tuple[float, float]:
         parts = [float(part) for part in ratio.split("/")]
     except ValueError:
         parts = []
-    if len(parts) != 3 or min(parts) <= 0:
+    if len(parts) != 3 or not all(0 < part < float("inf") for part in parts):
         raise UsageError(f"--ratio {ratio!r}: expected three positive numbers", next_step="--ratio 80/10/10")
     return parts[1] / sum(parts), parts[2] / sum(parts)
 

@@ -14,6 +14,7 @@ from olivepress.compare.chart_svg import INSTALL, PALETTE, can_draw, render_svg
 from olivepress.compare.table import printable
 from olivepress.data import Dataset
 from olivepress.data.find import describe
+from olivepress.data.values import counted
 from olivepress.measure.report import write_text
 
 __all__ = ["PAGE", "audit_page", "write_audit_page"]
@@ -60,7 +61,7 @@ def audit_page(dataset: Dataset) -> str:
 
 def _document(told: Mapping[str, Any]) -> dict[str, Any]:
     read, dropped = sum(told["read"].values()), sum(told["dropped"].values())
-    files = len(told["read"])
+    files = counted(len(told["read"]), "file")
     statistics = told["statistics"] or {}
     reasons = [
         (action, printable(reason), count)
@@ -72,7 +73,7 @@ def _document(told: Mapping[str, Any]) -> dict[str, Any]:
         "version": told["version"],
         "rows": list(told["rows"].items()),
         "rows_text": ", ".join(f"{count:,} {split}" for split, count in told["rows"].items()),
-        "equation": f"{read:,} rows in from {files} files = {read - dropped:,} kept + {dropped:,} dropped."
+        "equation": f"{counted(read, 'row')} in from {files} = {read - dropped:,} kept + {dropped:,} dropped."
         if read
         else "",
         "reasons": reasons,
@@ -84,13 +85,15 @@ def _document(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _source(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Format", told["format"]
-    for key in ("origin", "licence"):
-        yield key.capitalize(), str(told["source"].get(key, "not said"))
+    for key, title in (("origin", "Source"), ("licence", "Licence")):
+        yield title, str(told["source"].get(key, "unknown"))
     for file, count in list(told["read"].items())[:40]:
         unused = ", ".join(told["unused_columns"].get(file, ()))
         yield file, f"{count:,} rows" + (f"; columns not used: {unused}" if unused else "")
     for parent in told["parents"]:
         yield "Made from", f"{parent['name']}, sha256 {parent['version']}"
+    for parent, count in told["left_out"].items():
+        yield f"Left out of {parent}", f"{counted(count, 'training row')} beyond its share"
 
 
 def _diversity(statistics: Mapping[str, Any]) -> str:

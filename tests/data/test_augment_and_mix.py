@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olivepress.data import Dataset, Policy, prepare_files
+from olivepress.data import SPLITS, Dataset, Policy, prepare_files
 from olivepress.data.augment import augment, noisy, read_table, read_templates, table_maker, template_maker
 from olivepress.data.endpoint import Endpoint, back_translator, paraphraser
+from olivepress.data.find import describe
 from olivepress.data.mixing import mix, replay, shares_of
 from olivepress.errors import DataError
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
@@ -79,7 +80,11 @@ def test_templates_and_their_file(tmp_path: Path) -> None:
     made = augment(parent, [("templates", template_maker(read_templates(path)))], name="told")
     new = [e.messages[0]["content"] for e in list(made.splits["train"])[len(parent.splits["train"]) :]]
     assert len(new) == 48 and all(t.startswith("Please answer: ") or t.endswith(" Be brief.") for t in new)
-    for text, says in (("[]", "expected a list"), ('["no place"]', "with {prompt} in it"), ("[", "cannot be read")):
+    for text, says in (
+        ("[]", "expected a list.*; next: "),
+        ('["no place"]', "with {prompt} in it"),
+        ("[", "cannot be read"),
+    ):
         path.write_text(text)
         with pytest.raises(DataError, match=says):
             read_templates(path)
@@ -210,3 +215,36 @@ def test_paraphrase_and_back_translation(tmp_path: Path, server: tuple[str, list
         augment(parent, [("p", paraphraser(Endpoint(url=url, model="unknown"), 1))], name="x")
     with pytest.raises(DataError, match="no answer"):
         augment(parent, [("p", paraphraser(Endpoint(url="http://127.0.0.1:9/v1", model="m", wait_s=0), 1))], name="x")
+
+
+def test_what_datasets_share_stays_once_in_a_mix(tmp_path: Path) -> None:
+    rows = clean_rows(200)
+    one, other = dataset(tmp_path, rows[:150], "one"), dataset(tmp_path, rows[50:][::-1], "other")
+    made = mix([one, other], [1, 1], name="both", prefixes={"other": "Say: "})
+    asked = {split: [e.prompt.replace("Say: ", "") for e in made.splits[split]] for split in SPLITS}
+    for split, others in (("train", ("validation", "test")), ("validation", ("test",))):
+        assert not set(asked[split]) & {prompt for held in others for prompt in asked[held]}
+    plain = mix([one, other], [1, 1], name="both")
+    for split in SPLITS:
+        prompts = [example.prompt for example in plain.splits[split]]
+        assert len(set(prompts)) == len(prompts)
+    assert plain.dropped["duplicate: same prompt and answer"] > 20
+    before = sum(len(one.splits[split]) for one in (one, other) for split in SPLITS)
+    after = sum(len(plain.splits[split]) for split in SPLITS)
+    assert before == after + sum(plain.dropped.values()) + sum(plain.facts["left_out"].values())
+    with pytest.raises(DataError, match="is mixed with itself; next:"):
+        mix([one, one], [1, 1], name="both")
+
+
+def test_datasets_that_are_made_get_advice_and_counts_by_split(tmp_path: Path) -> None:
+    one, other = dataset(tmp_path, clean_rows(60), "one"), dataset(tmp_path, clean_rows(40, seed=3), "other")
+    made = mix([one, other], [3, 1], name="both", rows=40)
+    assert made.facts["left_out"] == {f"one-{one.version[:12]}": 18, f"other-{other.version[:12]}": 22}
+    assert describe(made)["lineage"] == {
+        f"one.jsonl, mixed from one-{one.version[:12]}": {"train": 30, "validation": 6, "test": 6},
+        f"other.jsonl, mixed from other-{other.version[:12]}": {"train": 10, "validation": 4, "test": 4},
+    }
+    grown = augment(one, [("noise", noisy(0.1))], name="more")
+    replayed = replay(one, [other], name="again")
+    for new, rows in ((made, 40), (grown, 96), (replayed, 60)):
+        assert new.facts["advice"][0]["text"].startswith(f"{rows} training rows: do not fine-tune")

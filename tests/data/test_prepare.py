@@ -11,7 +11,7 @@ from olivepress.data import SPLITS, build_dataset, write_dataset
 from olivepress.data.containers import RECODED, read_rows
 from olivepress.data.conversations import Converted
 from olivepress.data.formats import choose_format, make_converter
-from olivepress.errors import DataError
+from olivepress.errors import DataError, SetupError
 from olivepress.recipe import Data
 
 
@@ -56,14 +56,14 @@ def test_held_out_prompts_are_taken_out_of_training(tmp_path: Path) -> None:
         ("a.csv", b"text,category\nhello\n", "2 columns expected"),
         ("a.csv", b"foo,bar\n1,2\n", "columns foo, bar; expected one of"),
         ("a.csv", b'text,category\n"open,x\n', "not valid CSV"),
-        ("a.jsonl", b'{"prompt": "a", "completion": "b"}\n{broken\n', "1 rows for the train split"),
+        ("a.jsonl", b'{"prompt": "a", "completion": "b"}\n{broken\n', "1 row for the train split"),
         ("a.jsonl", b"[1]\n", "expected an object"),
         ("a.json", b'{"a": 1}', "expected a JSON list"),
         ("a.json", b"[" * 100_000, "not valid JSON"),
         ("a.jsonl", b"\x00\x01\x02", "is binary, expected UTF-8 text"),
         ("a.csv", bytes(range(1, 256)) * 40, "is binary, expected UTF-8 text"),
         ("a.jsonl", b'{"prompt": "", "completion": "b"}\n', "no usable row among 1"),
-        ("a.txt", b"hello", "suffix '.txt' is not read"),
+        ("a.docx", b"hello", "suffix '.docx' is not read"),
         (
             "a.jsonl",
             b'{"input": "a", "output": "b", "prompt": "c", "completion": "d"}\n',
@@ -76,7 +76,7 @@ def test_bad_files_are_one_clear_line(tmp_path: Path, name: str, content: bytes,
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         build_dataset(Data(source=str(path)))
-    assert says in str(caught.value)
+    assert says in str(caught.value) and "; next: " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -108,6 +108,7 @@ def test_snips_slots_and_bad_bytes(tmp_path: Path) -> None:
     assert isinstance(converted, Converted)
     assert converted.messages[0]["content"] == "play Abba caf\u00e9"
     assert converted.messages[1]["content"] == '{"intent":"PlayMusic","slots":{"artist":"Abba"}}'
+    assert converted.label == "PlayMusic"
 
 
 def test_labels_are_stratified(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     dataset = build_dataset(Data(source=str(write_rows(tmp_path / "rows.jsonl"))))
     original = Path.rename
     monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SetupError, match=r"cannot be written \(No space left on device\); next: free disk space"):
         write_dataset(dataset, tmp_path)
     assert not list((tmp_path / "datasets").iterdir())
     monkeypatch.setattr(Path, "rename", original)

@@ -112,6 +112,9 @@ def test_a_name_that_is_no_file_and_not_on_the_hub(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match="not to be had from the Hub"):
+        prepare("hub:nobody/no-such-dataset")
+    monkeypatch.setattr(datasets, "load_dataset", None)  # a mistyped path does not go to the network
+    with pytest.raises(DataError, match="no such file or directory; next: check the path, or hub:nobody/no-such"):
         prepare("nobody/no-such-dataset")
 
 
@@ -173,7 +176,7 @@ def test_the_format_can_be_said(tmp_path: Path) -> None:
     assert pairs(dataset) == expected
     assert dataset.facts["unused_columns"] == {"a.jsonl": ["completion", "question"]}
     assert {e.label for e in prepare(path, format="prompt/answer:label").splits["test"]} <= {a for _, a in expected}
-    with pytest.raises(DataError, match="no column 'queston'"):
+    with pytest.raises(DataError, match=r"no column 'queston'.*; next: --format question/answer"):
         prepare(path, format="queston/answer")
     with pytest.raises(DataError, match="unknown format 'chat'"):
         prepare(path, format="chat")
@@ -220,7 +223,9 @@ GOOD = jsonl(lambda q, a: {"prompt": q, "completion": a}).encode()
         (b"[" * 200_000 + b"\n", "not valid JSON"),
         (b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"\n", "nested too deep"),
         (b'{"prompt": ' + b"9" * 5000 + b', "completion": "x"}\n', "not valid JSON"),
-        (b'{"prompt": 1.5, "completion": "x"}\n', "no text in prompt"),
+        (b'{"prompt": null, "completion": "x"}\n', "no text in prompt"),
+        (b'{"prompt": "x y", "completion": NaN}\n', "NaN or Infinity in completion, expected text"),
+        (b'{"prompt": "x y", "completion": {"a": -Infinity}}\n', "NaN or Infinity in completion, expected JSON"),
         (b'{"other": "x"}\n', "no text in prompt"),
         (b"\x00\n", "not valid JSON"),
     ],
@@ -311,7 +316,11 @@ def test_mixed_encodings_lose_no_letter(tmp_path: Path) -> None:
         ("a.jsonl", b"\x1f\x8b\x08\x00rest", "is a gzip file"),
         ("a.json", b"PK\x03\x04rest", "is a zip file"),
         ("a.csv", b"\x7fELF\x02\x01", "is a program file"),
-        ("a.csv", "text,label\nä,b\n".encode("utf-16"), "is UTF-16"),
+        ("a.csv", "text,label\nä,b\n".encode("utf-16"), "is UTF-16, expected UTF-8; next: iconv -f UTF-16 "),
+        ("a.csv", "text,label\nä,b\n".encode("utf-32"), "is UTF-32, expected UTF-8; next: iconv -f UTF-32 "),
+        ("a.csv", "text,label\nä,b\n".encode("utf-16-le"), "is likely UTF-16LE without a mark"),
+        ("a.csv", b"text,label\ra,b\rc,d\r", "its lines end with CR alone"),
+        ("a.json", b"[]", "has no rows, expected examples"),
         ("a.parquet", b"PAR1 but nothing else", "not readable as Parquet"),
         ("a.csv", b"text,text\na,b\n", "column 'text' occurs twice"),
         ("a.json", b'[{"prompt": "' + b"x" * (MAX_ROW_BYTES + 2_000_000) + b'"}]', "a.json:1: a row longer than 16 MB"),
@@ -321,5 +330,5 @@ def test_what_is_no_data_is_one_clear_line(tmp_path: Path, name: str, content: b
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as caught:
         prepare(tmp_path / name)
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert says in str(caught.value) and "\n" not in str(caught.value) and "; next: " in str(caught.value)
     assert caught.value.exit_code == 4

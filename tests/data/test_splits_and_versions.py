@@ -139,3 +139,44 @@ def test_shingles_are_equal_exactly_where_words_are() -> None:
     for i, one in enumerate(flat):
         for j, other in enumerate(flat):
             assert (shingled.hashes[i] == shingled.hashes[j]) == (one == other)
+
+
+def test_advice_on_classes(tmp_path: Path) -> None:
+    def told(train: list[str], test: list[str]) -> list[tuple[str, str]]:
+        for name, labels, seed in (("train", train, 0), ("test", test, 1)):
+            texts = (row["prompt"] for row in clean_rows(len(labels), seed))
+            rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+            write_jsonl(tmp_path / f"{name}.jsonl", rows)
+        advice = prepare(tmp_path).facts["advice"]
+        return [(one["level"], one["text"]) for one in advice if "class" in one["text"]]
+
+    one = "all training rows are of the class 'a': there is nothing to tell apart"
+    assert told(["a"] * 40, ["a"] * 4) == [("stop", one)]
+    assert told(["a", "b"] * 20, ["a", "b"] * 2) == []
+    unknown = "1 held-out class has no training row ('c'): it cannot be learned"
+    assert told(["a", "b"] * 20, ["a", "c"]) == [("warning", unknown)]
+    (level, text), _ = told([f"{n}" for n in range(40)], ["0"])  # and those that went to validation cannot be learned
+    assert level == "warning" and "classes have one training row: are the answers classes?" in text
+
+
+def test_too_few_rows_are_told_with_the_sums(tmp_path: Path) -> None:
+    path, audit = write_jsonl(tmp_path / "equal.jsonl", clean_rows(1) * 40), tmp_path / "audit.jsonl"
+    with pytest.raises(DataError) as caught:
+        prepare_files([str(path)], Policy(languages=False), audit=audit)
+    assert str(caught.value) == (
+        "data: 1 row for the train split, at least 8 needed: 40 rows in = 1 kept + 39 dropped "
+        "(39 x duplicate: same prompt and answer), first equal.jsonl:2 (row 2): duplicate: same prompt and answer; "
+        "next: give more rows, or other shares: --ratio 60/20/20 (in a recipe: validation_fraction)"
+    )
+    assert len(events(audit, action="dropped")) == 39
+
+
+def test_files_given_twice_are_refused(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "rows.jsonl", clean_rows(40))
+    for names in ([path, path], [tmp_path, path], [path, tmp_path / "." / "rows.jsonl"]):
+        with pytest.raises(DataError, match=r"rows\.jsonl: given twice; next: give it once"):
+            prepare_files(list(map(str, names)), Policy(languages=False))
+    (tmp_path / "other").mkdir()
+    write_jsonl(tmp_path / "other" / "rows.jsonl", clean_rows(40, seed=1))
+    both = prepare_files([str(path), str(tmp_path / "other" / "rows.jsonl")], Policy(languages=False))
+    assert list(both.facts["read"].values()) == [40, 40]

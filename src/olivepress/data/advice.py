@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from olivepress.data.statistics import Statistics
+from olivepress.data.values import counted
 
 __all__ = ["Advice", "advise"]
 
@@ -23,23 +25,21 @@ class Advice:
     text: str
 
 
-def advise(*, train_rows: int, rows: int, near: int, overlaps: int, statistics: Statistics) -> tuple[Advice, ...]:
-    """``near`` counts the near duplicates among ``rows`` (kept or dropped), ``overlaps`` rows dropped as leaks."""
+def advise(
+    *, train_rows: int, rows: int, near: int, overlaps: int, statistics: Statistics, template_share: float = 0.0
+) -> tuple[Advice, ...]:
+    """``near`` counts the near duplicates among ``rows`` (kept or dropped), ``overlaps`` rows dropped as leaks.
+
+    ``template_share``: of rows that hold words which a template puts into many.
+    """
     found: list[Advice] = []
     if train_rows < _FEW:
-        text = f"{train_rows} training rows: do not fine-tune: few-shot or retrieval will serve better"
+        text = f"{counted(train_rows, 'training row')}: do not fine-tune: few-shot or retrieval will serve better"
         found.append(Advice(level="stop", text=text))
     elif train_rows < _SCARCE:
         text = f"{train_rows} training rows, fewer than {_SCARCE}: expect gains that vary with the seed"
         found.append(_warning(text))
-    counts = statistics.labels.get("train", {})
-    if len(counts) > 1 and max(counts.values()) > _CLASS_RATIO * min(counts.values()):
-        most, least = max(counts, key=lambda k: counts[k]), min(counts, key=lambda k: counts[k])
-        text = (
-            f"classes are {counts[most] / counts[least]:.0f}:1, more than {_CLASS_RATIO}:1 ({most!r} {counts[most]}, "
-            f"{least!r} {counts[least]}): balance them (olivepress data augment --balance), or report macro F1"
-        )
-        found.append(_warning(text))
+    found += _of_classes(statistics.labels)
     if rows and near / rows > _NEAR_SHARE:
         found.append(
             _warning(
@@ -57,9 +57,39 @@ def advise(*, train_rows: int, rows: int, near: int, overlaps: int, statistics: 
     if statistics.over_max_length:
         text = f"{statistics.over_max_length} rows are longer than max_length: training leaves them out"
         found.append(_warning(text))
+    if template_share:
+        found.append(
+            _warning(
+                f"{template_share:.0%} of rows hold words that a template puts into more than a quarter of them: these "
+                "words say nothing of overlap with held-out text, nor of near duplicates among rows under 32 words"
+            )
+        )
     if overlaps:
-        found.append(_warning(f"{overlaps} training rows were dropped because held-out text stands in them"))
+        found.append(_warning(f"{counted(overlaps, 'training row')} dropped because held-out text stands in them"))
     return tuple(found)
+
+
+def _of_classes(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Advice]:
+    """``labels``: split → class → rows."""
+    counts = labels.get("train", {})
+    if len(counts) == 1:
+        text = f"all training rows are of the class {next(iter(counts))!r}: there is nothing to tell apart"
+        yield Advice(level="stop", text=text)
+    if len(counts) > 1 and max(counts.values()) > _CLASS_RATIO * min(counts.values()):
+        most, least = max(counts, key=lambda k: counts[k]), min(counts, key=lambda k: counts[k])
+        yield _warning(
+            f"classes are {counts[most] / counts[least]:.0f}:1, more than {_CLASS_RATIO}:1 ({most!r} {counts[most]}, "
+            f"{least!r} {counts[least]}): balance them (olivepress data augment --balance), or report macro F1"
+        )
+    single = sum(count == 1 for count in counts.values())
+    if len(counts) > 1 and single > len(counts) / 2:
+        yield _warning(f"{single} of {len(counts)} classes have one training row: are the answers classes?")
+    unknown = sorted({name for split in ("validation", "test") for name in labels.get(split, {})} - set(counts))
+    if counts and unknown:
+        named = ", ".join(map(repr, unknown[:3])) + (", …" if len(unknown) > 3 else "")
+        what = "class has no training row" if len(unknown) == 1 else "classes have no training row"
+        they = "it" if len(unknown) == 1 else "they"
+        yield _warning(f"{len(unknown)} held-out {what} ({named}): {they} cannot be learned")
 
 
 def _warning(text: str) -> Advice:

@@ -49,7 +49,7 @@ class Account:
 
 @dataclass
 class Audit:
-    """Writes events as they happen, one JSON object a line, and counts them."""
+    """Writes events as they happen, one JSON object a line, and counts them. ``first``: file → first dropped row."""
 
     path: Path
     read: Counter[str] = field(default_factory=Counter)
@@ -57,16 +57,24 @@ class Audit:
         default_factory=lambda: {"dropped": Counter(), "changed": Counter(), "noted": Counter()}
     )
 
+    first: dict[str, str] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.file = self.path.open("w", encoding="utf-8", errors="replace")
 
     def event(self, action: Action, place: Place, reason: str, detail: str = "") -> None:
         """One row and what was done to it. ``detail`` never repeats the row's own text: audits are shown around."""
         self.counts[action][reason] += 1
+        if action == "dropped":
+            self.first.setdefault(place.file, f"{place}: {reason}")
         entry = {**place._asdict(), "action": action, "reason": reason}
         if detail:
             entry["detail"] = detail
         self.file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def reasons(self) -> str:
+        """The reasons why rows were dropped, the most frequent first."""
+        return ", ".join(f"{count} x {reason}" for reason, count in self.counts["dropped"].most_common(5))
 
     def account(self, kept: dict[str, int]) -> Account:
         """The sums, held against each other. Raises DataError when a row is unaccounted for."""

@@ -27,6 +27,8 @@ __all__ = ["Maker", "augment", "balance", "noisy", "read_table", "read_templates
 
 # Row and chance → new questions for the same answer.
 Maker = Callable[[NewRow, random.Random], Iterable[str]]
+_TABLE = "write it as: phrase: [variation, another variation]"
+_TEMPLATES = "write it as: ['Please answer: {prompt}']"
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _NEAR = {letter: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _KEYS for at, letter in enumerate(row)}
 
@@ -79,11 +81,11 @@ def read_table(path: Path) -> dict[str, tuple[str, ...]]:
     """
     table = _read(path)
     if not isinstance(table, dict) or not table:
-        raise DataError(f"{path}: expected a mapping of phrases to lists of variations")
+        raise DataError(f"{path}: expected a mapping of phrases to lists of variations", next_step=_TABLE)
     for phrase, variations in table.items():
         held = isinstance(variations, list) and variations and all(isinstance(one, str) for one in variations)
         if not isinstance(phrase, str) or not phrase.strip() or not held:
-            raise DataError(f"{path}: {str(phrase)[:40]!r}: expected a phrase and a list of texts")
+            raise DataError(f"{path}: {str(phrase)[:40]!r}: expected a phrase and a list of texts", next_step=_TABLE)
     return {phrase: tuple(variations) for phrase, variations in table.items()}
 
 
@@ -91,10 +93,11 @@ def read_templates(path: Path) -> tuple[str, ...]:
     """Instruction templates, a YAML or JSON list of texts with ``{prompt}`` in each. DataError for anything else."""
     templates = _read(path)
     if not isinstance(templates, list) or not templates:
-        raise DataError(f"{path}: expected a list of templates")
+        raise DataError(f"{path}: expected a list of templates", next_step=_TEMPLATES)
     for template in templates:
         if not isinstance(template, str) or "{prompt}" not in template:
-            raise DataError(f"{path}: {str(template)[:40]!r}: expected a text with {{prompt}} in it")
+            message = f"{path}: {str(template)[:40]!r}: expected a text with {{prompt}} in it"
+            raise DataError(message, next_step=_TEMPLATES)
     return tuple(templates)
 
 

@@ -21,7 +21,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _BREAKS = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 _INVISIBLE = re.compile(r"[\u200b\u2060\ufeff\u00ad]")
 _SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_TRAILING = re.compile(r"[ \t]+(?=\n)|\n{4,}")
+_TRAILING = re.compile(r"[ \t]+(?=\n)")
 _MIDDLE = frozenset(
     [
         "a",
@@ -57,17 +57,17 @@ _MINIMUM_PROSE = 12  # words of an answer that ends in the middle of a sentence
 
 @dataclass(slots=True)
 class Cleaned:
-    """What became of one row. ``problem``: why it is dropped; ``changes`` and ``notes``: what to tell of it."""
+    """What became of one row. ``problem``: why it is dropped; ``changes`` and ``notes`` (with detail): to be told."""
 
     problem: str | None = None
     detail: str = ""
     changes: list[str] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def clean(row: Converted, policy: Policy, finder: Finder = find_personal) -> Cleaned:
     """Clean ``row`` in place, and judge it."""
-    told = Cleaned(changes=[row.changed] if row.changed else [])
+    told = Cleaned(changes=list(row.changes))
     for message in row.messages:
         content = message["content"]
         cleaned, changes = clean_text(content)
@@ -75,7 +75,7 @@ def clean(row: Converted, policy: Policy, finder: Finder = find_personal) -> Cle
             message["content"] = cleaned
             told.changes += [change for change in changes if change not in told.changes]
         if "\ufffd" in cleaned:
-            told.notes.append(("holds U+FFFD: text was lost before", ""))
+            told.notes["holds U+FFFD: text was lost before"] = ""
     if told.changes:
         row.key, _ = clean_text(row.key)
     _judge(row, policy, told)
@@ -89,7 +89,7 @@ def clean_text(text: str) -> tuple[str, list[str]]:
     changes: list[str] = []
     if _UNUSUAL.search(text):
         text = _unusual(text, changes)
-    stripped = _TRAILING.sub(lambda match: "\n\n\n" if match.group()[0] == "\n" else "", text) if "\n" in text else text
+    stripped = _TRAILING.sub("", text) if "\n" in text else text
     # The indent of a first line belongs to the lines below it.
     stripped = stripped.strip("\n").rstrip() if "\n" in stripped.strip() else stripped.strip()
     if stripped != text:
@@ -199,17 +199,16 @@ def _echoes(prompt: str, answer: str) -> bool:
 
 
 def _personal(row: Converted, policy: Policy, told: Cleaned, finder: Finder) -> None:
-    for message in row.messages:
-        found = finder(message["content"])
-        if not found:
-            continue
-        kinds = ", ".join(sorted({one.kind for one in found}))
-        if policy.personal_data == "drop":
-            told.problem, told.detail = "personal data", kinds
-            return
-        if policy.personal_data == "mask":
-            message["content"] = mask(message["content"], found)
-            row.key = mask(row.key, finder(row.key))
-            told.changes.append("personal data masked")
-        else:
-            told.notes.append(("personal data", kinds))
+    found = [finder(message["content"]) for message in row.messages]
+    kinds = ", ".join(sorted({one.kind for held in found for one in held}))
+    if not kinds:
+        return
+    if policy.personal_data == "drop":
+        told.problem, told.detail = "personal data", kinds
+    elif policy.personal_data == "mask":
+        for message, held in zip(row.messages, found, strict=True):
+            message["content"] = mask(message["content"], held)
+        row.key = mask(row.key, finder(row.key))
+        told.changes.append("personal data masked")
+    else:
+        told.notes["personal data"] = kinds

@@ -1,4 +1,4 @@
-"""Containers: JSON lines, JSON lists, CSV, Parquet and Hugging Face datasets become rows, one at a time.
+"""Containers: JSON lines, JSON lists, CSV, Parquet and plain text become rows, one at a time.
 
 A row that cannot be read is yielded with its reason, so that whoever counts rows counts it too.
 """
@@ -10,33 +10,35 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from olivepress.data.file_kinds import check_head
 from olivepress.data.json_elements import TooLong, elements
+from olivepress.data.values import Written
 from olivepress.errors import DataError
 
 __all__ = ["MAX_ROW_BYTES", "RECODED", "SUFFIXES", "RawRow", "read_rows"]
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt")
 MAX_ROW_BYTES = 16 * 1024 * 1024
 RECODED = "bytes that are not UTF-8, recoded"
 _HEAD = 65_536
-_MAGIC = {
-    b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
-    b"%PDF": "PDF", b"\x7fELF": "program", b"\x89PNG": "PNG", b"SQLite format 3": "SQLite", b"PAR1": "Parquet",
-}  # fmt: skip
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MANY_LINES, _TOLD_IN_FULL = 20, 3
 
 
 class RawRow(NamedTuple):
-    """One row of a file: its 1-based line (or row number in a table), and its value or why there is none."""
+    """One row of a file: its 1-based line (or row number in a table), and its value or why there is none.
+
+    ``changed`` and ``note``: what was done to it, and what is odd about it.
+    """
 
     line: int
     value: dict[str, Any] | None
     problem: str | None = None
     changed: str | None = None
+    note: str | None = None
 
 
 # A pair of surrogates written as two UTF-8 sequences, as Java and some databases do (CESU-8, Unicode TR 26).
@@ -71,11 +73,14 @@ def read_rows(path: Path) -> Iterator[RawRow]:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path}: suffix {path.suffix!r} is not read, expected one of {', '.join(SUFFIXES)}")
+        raise DataError(
+            f"{path}: suffix {path.suffix!r} is not read, expected one of {', '.join(SUFFIXES)}",
+            next_step="export or rename it",
+        )
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-            _check_head(path, head)
+            check_head(path, head)
             if suffix == ".parquet":
                 from olivepress.data.tables import parquet_rows
 
@@ -90,6 +95,8 @@ def read_rows(path: Path) -> Iterator[RawRow]:
 def _reader(suffix: str, head: bytes) -> Callable[[Path, BinaryIO], Iterator[RawRow]]:
     if suffix in (".csv", ".tsv"):
         return _table
+    if suffix == ".txt":
+        return _paragraphs
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     # Some call JSON lines ".json": then the first line is a whole object, and another one follows.
     first, _, rest = text.partition(b"\n")
@@ -101,25 +108,11 @@ def _is_object(raw: bytes) -> bool:
     return isinstance(parse(decode(raw)[0]), dict)
 
 
-def _check_head(path: Path, head: bytes) -> None:
-    if not head.strip():
-        raise DataError(f"{path}: is empty, expected examples")
-    if head.startswith(_UTF16):
-        raise DataError(f"{path}: is UTF-16, expected UTF-8", next_step=f"iconv -f UTF-16 -t UTF-8 {path.name}")
-    for magic, name in _MAGIC.items():
-        if head.startswith(magic) and not (name == "Parquet" and path.suffix.lower() == ".parquet"):
-            raise DataError(f"{path}: is a {name} file, expected rows as text", next_step="unpack or export it first")
-    # A stray control byte costs its row a character; many are no text.
-    control = len(head) - len(head.translate(None, _CONTROL))
-    if path.suffix.lower() != ".parquet" and (head.count(b"\0") > len(head) / 100 or control > 8 + len(head) / 20):
-        raise DataError(f"{path}: is binary, expected UTF-8 text", next_step="give the rows as one of the formats")
-
-
 def parse(text: str) -> Any:
     """The JSON value, or a ValueError that says what is wrong with it."""
     try:
         # Control characters inside strings are the cleaner's to take out, with a reason.
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_float=Written)
     except json.JSONDecodeError as error:
         return ValueError(f"not valid JSON ({error.msg})")
     except ValueError as error:
@@ -162,6 +155,22 @@ def _physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         yield number, None
 
 
+def _paragraphs(path: Path, file: BinaryIO) -> Iterator[RawRow]:
+    """Plain text: a row is what stands between blank lines."""
+    held: list[bytes] = []
+    first, size = 0, 0
+    for number, raw in chain(_physical_lines(file), [(0, b"\n")]):
+        if raw is None or not raw.isspace():
+            first = first or number
+            size += MAX_ROW_BYTES + 1 if raw is None else len(raw)
+            held = [*held, raw] if raw is not None and size <= MAX_ROW_BYTES else []
+        elif first:
+            text, changed = decode(b"".join(held))
+            long = size > MAX_ROW_BYTES
+            yield RawRow(first, None, _TOO_LONG) if long else RawRow(first, {"text": text}, None, changed)
+            held, first, size = [], 0, 0
+
+
 def _list(path: Path, file: BinaryIO) -> Iterator[RawRow]:
     """A list of objects, or an object whose only key holds one (SNIPS: the key is the intent of every row)."""
     start = file.tell()
@@ -170,8 +179,8 @@ def _list(path: Path, file: BinaryIO) -> Iterator[RawRow]:
     if opening is None:
         problem = parse(decode(head)[0])
         if len(head) < _HEAD and isinstance(problem, ValueError):
-            raise DataError(f"{path}:1: {problem}")
-        raise DataError(f"{path}: expected a JSON list of objects")
+            raise DataError(f"{path}:1: {problem}", next_step="mend it, or write JSON lines (.jsonl)")
+        raise DataError(f"{path}: expected a JSON list of objects", next_step="write JSON lines (.jsonl)")
     key = parse(decode(opening.group(1))[0]) if opening.group(1) else None
     file.seek(start + opening.end())
     try:
@@ -192,12 +201,14 @@ class _LineTooLong(Exception):
 
 def _table(path: Path, file: BinaryIO) -> Iterator[RawRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
-    source = _Decoded(file)
-    reader = csv.reader(source, delimiter=_delimiter(path, file), strict=True)
+    delimiter = _delimiter(path, file)
+    source = _Decoded(file, delimiter)
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
     header: list[str] | None = None
+    odd = 0
     while True:
         line = source.number + 1
-        source.changed = None
+        source.begin(0 if header is None else len(header))
         try:
             row = next(reader, None)
         except csv.Error as error:
@@ -208,20 +219,30 @@ def _table(path: Path, file: BinaryIO) -> Iterator[RawRow]:
             continue
         if row is None:
             if header is None:
-                raise DataError(f"{path}: is empty, expected a header and rows")
+                raise DataError(
+                    f"{path}: is empty, expected a header and rows", next_step="give a file that holds rows"
+                )
             return
         if not row:
             continue
         if header is None:
             header = _header(path, row)
         elif len(row) != len(header):
-            yield RawRow(line, None, f"{len(header)} columns expected, {len(row)} found")
+            until = _until(line, source.number) if source.is_odd else ""
+            yield RawRow(line, None, f"{len(header)} columns expected, {len(row)} found{until}")
         else:
-            yield RawRow(line, dict(zip(header, row, strict=True)), None, source.changed)
+            odd += source.is_odd
+            note = _spans(line, source.number, odd) if source.is_odd else None
+            yield RawRow(line, dict(zip(header, row, strict=True)), None, source.changed, note)
 
 
 def _until(first: int, last: int) -> str:
     return f", to line {last}" if last > first else ""
+
+
+def _spans(first: int, last: int, number: int) -> str:
+    """The first rows that span many lines are told with these; more of them are counted together."""
+    return f"row spans {f'lines {first} to {last}' if number <= _TOLD_IN_FULL else 'many lines'}: a stray quote?"
 
 
 def _header(path: Path, row: list[str]) -> list[str]:
@@ -243,12 +264,21 @@ def _delimiter(path: Path, file: BinaryIO) -> str:
 
 
 class _Decoded:
-    """The file's lines as text for ``csv``; ``changed`` remembers what had to be recoded since it was last reset."""
+    """The file's lines as text for ``csv``; of the row since ``begin``: what was recoded, and whether it is odd."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.lines = _physical_lines(file)
+    def __init__(self, file: BinaryIO, delimiter: str) -> None:
+        self.lines, self.delimiter = _physical_lines(file), delimiter
         self.number = 0
+        self.begin(0)
+
+    def begin(self, columns: int) -> None:
+        self.columns, self.count, self.alike = columns, 0, 0
         self.changed: str | None = None
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether the row is long, or half of the lines inside its quotes look like rows of their own."""
+        return self.count > _MANY_LINES or 0 < self.alike >= (self.count - 2) / 2
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -259,4 +289,7 @@ class _Decoded:
             raise _LineTooLong
         text, changed = decode(raw)
         self.changed = self.changed or changed
+        self.count += 1
+        if self.count > 1 and self.columns > 1 and '"' not in text and f"{self.delimiter} " not in text:
+            self.alike += text.count(self.delimiter) == self.columns - 1
         return text

@@ -1,34 +1,32 @@
-"""A dataset, how it is made from a recipe's ``data:`` and how it is written to ``datasets/``."""
+"""A dataset, and how it is written to ``datasets/`` and read again."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from olivepress.data.examples import SPLITS, Example, make_example, to_line
-from olivepress.data.policy import Policy
+from olivepress.data.examples import SPLITS, Example, to_line
 from olivepress.data.rows import SplitFile
 from olivepress.data.version import Hashes, hash_splits
+from olivepress.data.writing import cannot_write
 from olivepress.errors import DataError
-from olivepress.recipe import Data, slug
+from olivepress.recipe import slug
 
 __all__ = [
     "DATASETS",
     "FACTS",
     "Dataset",
-    "build_dataset",
     "interleave",
     "is_prepared",
     "load_dataset",
-    "prepare_files",
     "write_dataset",
 ]
 
@@ -36,7 +34,6 @@ DATASETS = Path("datasets")
 FACTS = "dataset.json"
 _SCHEMA_VERSION = 1
 _BESIDE = ("audit.jsonl", "lineage.jsonl")
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,117 +102,6 @@ def _lines(examples: Sequence[Example]) -> Iterator[bytes]:
         yield from (to_line(example).encode("utf-8") for example in examples)
 
 
-def build_dataset(data: Data, *, tell: Tell = lambda *_: None) -> Dataset:
-    """Read, clean, split and check what the recipe names. Nothing is written below ``datasets/``. Raises DataError."""
-    if data.demo:
-        return _with_schema(_demo(data), data)
-    assert data.source is not None
-    if is_prepared(Path(data.source)):
-        return _with_schema(load_dataset(Path(data.source)), data)
-    return _with_schema(prepare_files([data.source], policy_of(data), tell=tell), data)
-
-
-def policy_of(data: Data) -> Policy:
-    """A recipe's ``data:`` as the choices of a preparation."""
-    limits = (("train", data.max_train_rows), ("test", data.max_test_rows))
-    return Policy(
-        instruction=data.instruction,
-        validation_fraction=data.validation_fraction,
-        test_fraction=data.test_fraction,
-        seed=data.seed,
-        max_rows=tuple((split, limit) for split, limit in limits if limit is not None),
-        max_length=data.max_length,
-        languages=False,
-        **data.preparation,
-    )
-
-
-def prepare_files(
-    names: Sequence[str],
-    policy: Policy,
-    *,
-    name: str | None = None,
-    origin: Mapping[str, str] | None = None,
-    tell: Tell = lambda *_: None,
-    split: str | None = None,
-) -> Dataset:
-    """Prepare files into a dataset in a scratch directory, until it is written. ``origin``: source and licence."""
-    from olivepress.data.prepare import prepare_rows
-    from olivepress.data.sources import source_name
-
-    scratch = TemporaryDirectory(prefix="olivepress-data-")
-    made = prepare_rows(names, policy, Path(scratch.name), tell=tell, split=split)
-    called = slug(name or source_name(names))
-    account = asdict(made.account)
-    # Seconds differ from run to run: what is written must not.
-    facts = {
-        "source": {"files": list(made.account.read), **(origin or {})},
-        "formats": made.formats,
-        "unused_columns": {file: list(columns) for file, columns in made.unused.items()},
-        "read": account["read"],
-        "noted": account["noted"],
-        "statistics": asdict(made.statistics),
-        "advice": [asdict(advice) for advice in made.advice],
-        "policy": policy.facts,
-    }
-    dataset = Dataset(
-        name=called,
-        format="+".join(sorted(set(made.formats.values()))),
-        synthetic=False,
-        splits={split: SplitFile(made.directory / f"{split}.jsonl", scratch) for split in SPLITS},
-        dropped=made.account.dropped,
-        changed=made.account.changed,
-        facts=facts,
-        files=made.directory,
-        scratch=scratch,
-    )
-    dataset.__dict__["hashes"] = made.hashes  # they were computed while writing
-    return dataset
-
-
-def _with_schema(dataset: Dataset, data: Data) -> Dataset:
-    """The recipe's own schema of the answers, when it names one. Raises DataError when that is none."""
-    if data.json_schema is None:
-        return dataset
-    try:
-        schema = json.loads(Path(data.json_schema).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
-    if not isinstance(schema, dict):
-        raise DataError(f"{data.json_schema}: expected a JSON Schema, an object", next_step="give a JSON Schema")
-    return replace(dataset, json_schema=schema)
-
-
-def _demo(data: Data) -> Dataset:
-    from olivepress.data.prepare import MINIMUM_ROWS
-    from olivepress.embedded import TASKS, answer_schema, generate
-
-    task = data.demo or ""
-    if task not in TASKS:
-        raise DataError(f"unknown demo task {task!r}, expected one of {', '.join(TASKS)}")
-    prefix = f"{data.instruction.strip()}\n" if data.instruction else ""
-    splits = {
-        split: tuple(make_example(prefix + row.prompt, row.answer, label=row.label, example_id=row.id) for row in rows)
-        for split, rows in generate(task).items()
-    }
-    for split, limit in (("train", data.max_train_rows), ("test", data.max_test_rows)):
-        splits[split] = _chosen(splits[split], limit, data.seed)
-        if len(splits[split]) < MINIMUM_ROWS[split]:
-            message = f"data: {len(splits[split])} rows for the {split} split, at least {MINIMUM_ROWS[split]} needed"
-            raise DataError(message, next_step="allow more rows")
-    return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={}, json_schema=answer_schema(task))
-
-
-def _chosen(examples: tuple[Example, ...], limit: int | None, seed: int) -> tuple[Example, ...]:
-    """A seeded choice of ``limit`` rows, in their order."""
-    import random
-
-    if limit is None or limit >= len(examples):
-        return examples
-    chosen = set(random.Random(seed).sample(range(len(examples)), limit))
-    return tuple(example for number, example in enumerate(examples) if number in chosen)
-
-
 def is_prepared(path: Path) -> bool:
     """Whether ``path`` is a directory that ``write_dataset`` wrote."""
     return (path / FACTS).is_file() and all((path / f"{split}.jsonl").is_file() for split in SPLITS)
@@ -250,14 +136,17 @@ def load_dataset(directory: Path) -> Dataset:
 
 
 def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
-    """Write splits, audit, lineage and ``dataset.json`` below ``root`` unless they lie there whole; the directory."""
+    """Write splits, audit, lineage and ``dataset.json`` below ``root`` unless they lie there whole; the directory.
+
+    Raises SetupError when the disk does not take them.
+    """
     directory = root / dataset.directory
     facts = json.dumps(_facts(dataset), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     if _lies_there(dataset, directory, facts):
         return directory
     partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
     try:
+        partial.mkdir(parents=True)
         for split in SPLITS:
             with (partial / f"{split}.jsonl").open("wb") as file:
                 file.writelines(_lines(dataset.splits[split]))
@@ -268,6 +157,8 @@ def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
         (partial / FACTS).write_text(facts, encoding="utf-8")
         shutil.rmtree(directory, ignore_errors=True)
         partial.rename(directory)
+    except OSError as error:
+        raise cannot_write(directory, directory.parent, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory

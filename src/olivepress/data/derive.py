@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from olivepress.data.advice import advise
 from olivepress.data.audit import Audit, Place
 from olivepress.data.dataset import Dataset
-from olivepress.data.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps
+from olivepress.data.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps, leaks
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
 from olivepress.data.policy import Policy
 from olivepress.data.reading import comparable, normal
 from olivepress.data.rows import SplitFile
 from olivepress.data.spool import Spool, digest64
+from olivepress.data.statistics import Collector, Statistics
 from olivepress.errors import DataError
 from olivepress.recipe import slug
 
@@ -101,9 +103,9 @@ def without_leaks(
         reasons = [decisions.reasons[code] if code >= 0 else "" for code in decisions.reason[first:].tolist()]
         others = decisions.other[first:]
         spool.close()
-    leaks = [bool(reason) and (among or other < first) for reason, other in zip(reasons, others, strict=True)]
-    kept = [row for row, leak in zip(rows, leaks, strict=True) if not leak]
-    return kept, [(row, why) for row, why, leak in zip(rows, reasons, leaks, strict=True) if leak]
+    falls = [bool(reason) and (among or other < first) for reason, other in zip(reasons, others, strict=True)]
+    kept = [row for row, falling in zip(rows, falls, strict=True) if not falling]
+    return kept, [(row, why) for row, why, falling in zip(rows, reasons, falls, strict=True) if falling]
 
 
 def _append(spool: Spool, example: Example, split: int) -> None:
@@ -116,12 +118,16 @@ def _append(spool: Spool, example: Example, split: int) -> None:
 
 
 class Derivation:
-    """A dataset in the making: ``finish`` writes it into a scratch directory, audit and lineage beside it."""
+    """A dataset in the making: ``finish`` writes it into a scratch directory, audit and lineage beside it.
+
+    ``left_out``: parent → its training rows that were not taken, without fault of theirs.
+    """
 
     def __init__(self, parents: Sequence[Dataset], name: str, operations: Sequence[str]) -> None:
         self.parents, self.name, self.operations = parents, slug(name), list(operations)
         self.scratch = TemporaryDirectory(prefix="olivepress-data-")
         self.audit = Audit(Path(self.scratch.name, "audit.jsonl"))
+        self.left_out: dict[str, int] = {}
 
     def drop(self, row: NewRow, reason: str) -> None:
         """A row that was made, or taken from a parent, and is not kept."""
@@ -129,34 +135,46 @@ class Derivation:
         place = Place(str(held.get("file", "")), int(held.get("line", 0)), int(held.get("row", held.get("line", 0))))
         self.audit.event("dropped", place, reason)
 
-    def finish(self, train: Iterable[NewRow], held_out: Mapping[str, Iterable[NewRow]]) -> Dataset:
+    def finish(self, train: Sequence[NewRow], held_out: Mapping[str, Sequence[NewRow]]) -> Dataset:
         """The dataset of these rows; ids that stand twice get a number. DataError when nothing is left to train on."""
         self.audit.file.close()
         directory = Path(self.scratch.name)
-        rows = {"train": train, **held_out}
-        counts: dict[str, int] = {}
-        with (directory / "lineage.jsonl").open("w", encoding="utf-8") as lineage:
-            for split in SPLITS:
-                with (directory / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-                    counts[split] = sum(_write(row, file, lineage) for row in _unique(rows[split]))
-        if not counts["train"]:
+        if not train:
             raise DataError(f"{self.name}: no training row is left", next_step="ask for fewer changes or more rows")
+        statistics = self._write({"train": train, **held_out}, directory)
+        dropped = dict(self.audit.counts["dropped"])
+        advice = advise(train_rows=len(train), rows=len(train), near=0, overlaps=leaks(dropped), statistics=statistics)
         first = self.parents[0]
         return Dataset(
             name=self.name,
             format="+".join(dict.fromkeys(parent.format for parent in self.parents)),
             synthetic=any(parent.synthetic for parent in self.parents),
             splits={split: SplitFile(directory / f"{split}.jsonl", self.scratch) for split in SPLITS},
-            dropped=dict(self.audit.counts["dropped"]),
+            dropped=dropped,
             json_schema=first.json_schema if len(self.parents) == 1 else None,
             facts={
                 "source": first.facts.get("source", {}) if len(self.parents) == 1 else {},
                 "parents": [{"name": parent.name, "version": parent.version} for parent in self.parents],
                 "operations": self.operations,
+                "left_out": self.left_out,
+                "statistics": asdict(statistics),
+                "advice": [asdict(one) for one in advice],
             },
             files=directory,
             scratch=self.scratch,
         )
+
+    def _write(self, rows: Mapping[str, Sequence[NewRow]], directory: Path) -> Statistics:
+        collector = Collector(tokenizer=None, max_length=None, rows=sum(map(len, rows.values())), seed=0)
+        with (directory / "lineage.jsonl").open("w", encoding="utf-8") as lineage:
+            for split in SPLITS:
+                with (directory / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+                    for row in _unique(rows[split]):
+                        line = to_line(row.example)
+                        file.write(line)
+                        lineage.write(json.dumps({**row.lineage, "id": row.example.id}, ensure_ascii=False) + "\n")
+                        collector.add(split, line)
+        return collector.statistics(languages=False)
 
 
 def _unique(rows: Iterable[NewRow]) -> Iterator[NewRow]:
@@ -165,12 +183,6 @@ def _unique(rows: Iterable[NewRow]) -> Iterator[NewRow]:
         name = row.example.id
         seen[name] = seen.get(name, 0) + 1
         yield row if seen[name] == 1 else replace(row, example=replace(row.example, id=f"{name}-{seen[name]}"))
-
-
-def _write(row: NewRow, file: Any, lineage: Any) -> int:
-    file.write(to_line(row.example))
-    lineage.write(json.dumps({**row.lineage, "id": row.example.id}, ensure_ascii=False) + "\n")
-    return 1
 
 
 def held_out_rows(dataset: Dataset) -> dict[str, list[NewRow]]:

@@ -5,15 +5,16 @@ A row of the test split stays before one of validation, that before one of train
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from olivepress.data.boilerplate import Boilerplate
 from olivepress.data.examples import SPLITS
 from olivepress.data.neighbours import Groups, near_groups
 from olivepress.data.policy import Policy
-from olivepress.data.shingles import Boilerplate, word_shingles
+from olivepress.data.shingles import Shingled, word_shingles
 from olivepress.data.spool import BENCHMARK, Spool
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "boilerplate_of",
     "decide_duplicates",
     "drop_overlaps",
+    "leaks",
 ]
 
 DUPLICATE = "duplicate: same prompt and answer"
@@ -38,6 +40,11 @@ BENCHMARK_NEAR = "near duplicate of a benchmark's row"
 _SAMPLE = 20_000
 _BLOCK = 4096
 Tell = Callable[[str, int, int], None]
+
+
+def leaks(dropped: Mapping[str, int]) -> int:
+    """Rows among those dropped (reason → rows) that went because held-out text stands in them."""
+    return sum(count for reason, count in dropped.items() if reason in (LEAK, NEAR_LEAK) or OVERLAP in reason)
 
 
 class Decisions:
@@ -118,7 +125,8 @@ def _same_prompt(spool: Spool, decisions: Decisions) -> None:
     rows, keepers = _repeated(spool.prompts, _ranked(spool, decisions.kept))
     leaks = spool.splits[rows] != spool.splits[keepers]
     decisions.drop(rows[leaks], LEAK, keepers[leaks])
-    labelled = (spool.label_numbers[rows] >= 0) & ~leaks
+    labels = spool.label_numbers
+    labelled = (labels[rows] >= 0) & (labels[rows] != labels[keepers]) & ~leaks
     decisions.drop(rows[labelled], CONTRADICTION, keepers[labelled])
 
 
@@ -178,13 +186,23 @@ def drop_overlaps(
     for first in range(0, len(judged), _BLOCK):
         tell("overlap with held-out text", first, len(judged))
         block = judged[first : first + _BLOCK]
-        texts = [boilerplate.without(text) for text in spool.some_keys(block.tolist())]
-        found = word_shingles(texts, policy.overlap_words)
+        found = _windows(spool, block, policy.overlap_words, boilerplate)
         place = np.minimum(np.searchsorted(grams, found.hashes), len(grams) - 1)
         hit = np.flatnonzero(grams[place] == found.hashes)
         if len(hit):
             rows, at = np.unique(np.repeat(block, found.counts)[hit], return_index=True)
             decisions.drop(rows, reason, owners[place[hit[at]]].astype(np.int64))
+
+
+def _windows(spool: Spool, rows: NDArray[np.int64], size: int, boilerplate: Boilerplate) -> Shingled:
+    """Word windows of ``rows``, less those that are a template's: these say nothing of a row."""
+    texts = spool.some_keys(rows.tolist())
+    found = word_shingles(texts, size)
+    if not boilerplate.phrases:
+        return found
+    own = boilerplate.own_windows(texts, size)
+    owners = np.repeat(np.arange(len(rows)), found.counts)
+    return Shingled(found.hashes[own], np.bincount(owners[own], minlength=len(rows)))
 
 
 def _grams(
@@ -195,7 +213,7 @@ def _grams(
     hashes, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int32)]
     for first in range(0, len(rows), _BLOCK):
         block = rows[first : first + _BLOCK]
-        found = word_shingles([boilerplate.without(text) for text in spool.some_keys(block.tolist())], size)
+        found = _windows(spool, block, size, boilerplate)
         hashes.append(found.hashes)
         owners.append(np.repeat(block, found.counts).astype(np.int32))
     every, who = np.concatenate(hashes), np.concatenate(owners)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from olivepress.data.dataset import Dataset
+from olivepress.data.derive import lineage_of
 from olivepress.data.examples import SPLITS, Example
-from olivepress.errors import DataError, SetupError
+from olivepress.data.writing import cannot_write
+from olivepress.errors import DataError
 
 __all__ = ["FORMS", "export_dataset"]
 
@@ -22,11 +25,10 @@ def _messages(example: Example) -> dict[str, Any]:
 
 def _prompt_completion(example: Example) -> dict[str, Any]:
     roles = [message["role"] for message in example.messages]
-    if roles != ["user", "assistant"] or example.tools or "tool_calls" in example.messages[-1]:
-        raise DataError(
-            f"row {example.id}: has the turns {', '.join(roles)}; prompt/completion holds one question and its answer",
-            next_step="--to messages",
-        )
+    calls = any("tool_calls" in message for message in example.messages)
+    if calls or example.tools or roles != ["user", "assistant"]:
+        what = "tool calls" if calls else "tools" if example.tools else f"the turns {', '.join(roles)}"
+        raise ValueError(f"has {what}, prompt/completion holds one question and its answer")
     return {"prompt": example.messages[0]["content"], "completion": example.answer}
 
 
@@ -42,6 +44,7 @@ def export_dataset(dataset: Dataset, form: str, directory: Path) -> dict[str, Pa
     Raises DataError for a row that the form cannot hold, SetupError when the disk does not take them.
     """
     made: dict[Path, Path] = {}
+    new = [one for one in (directory, *directory.parents) if not one.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:
@@ -53,13 +56,22 @@ def export_dataset(dataset: Dataset, form: str, directory: Path) -> dict[str, Pa
         for path, partial in made.items():
             partial.replace(path)
     except OSError as error:
-        raise SetupError(f"{directory}: cannot be written ({error.strerror})", next_step="free disk space") from error
+        raise cannot_write(directory, directory, error) from error
     finally:
         for partial in made.values():
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
+        for empty in new:
+            with suppress(OSError):
+                empty.rmdir()
     return {path.stem: path for path in made}
 
 
 def _lines(dataset: Dataset, split: str, form: str) -> Iterator[str]:
     for example in dataset.splits[split]:
-        yield json.dumps(FORMS[form](example), ensure_ascii=False) + "\n"
+        try:
+            row = FORMS[form](example)
+        except ValueError as error:
+            held = lineage_of(dataset).get(example.id, {"file": f"{split} row", "line": example.id})
+            raise DataError(f"{held['file']}:{held['line']}: {error}", next_step="--to messages") from None
+        yield json.dumps(row, ensure_ascii=False) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def find_dataset(name: str) -> Dataset:
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """What a dataset is and where it came from; ``lineage`` counts its rows by file and by what made them."""
+    """What a dataset is and where it came from; ``lineage`` counts the rows of each split by what made them."""
     facts = dataset.facts
     return {
         "name": dataset.name,
@@ -49,20 +48,24 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "source": facts.get("source", {}),
         "parents": facts.get("parents", []),
         "lineage": _lineage(dataset),
+        "left_out": facts.get("left_out", {}),
         "statistics": facts.get("statistics"),
         "advice": facts.get("advice", []),
     }
 
 
-def _lineage(dataset: Dataset) -> dict[str, int]:
-    """``file`` or ``file, made by operation`` → rows; empty where no lineage was written."""
+def _lineage(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """``file`` or ``file, made by operation`` → split → rows; empty where no lineage was written."""
     path = dataset.files / "lineage.jsonl" if dataset.files else None
     if path is None or not path.is_file():
         return {}
-    counts: Counter[str] = Counter()
+    counts: dict[str, dict[str, int]] = {}
+    # It is written split by split.
+    splits = (split for split in SPLITS for _ in range(len(dataset.splits[split])))
     with path.open(encoding="utf-8") as file:
-        for line in file:
+        for line, split in zip(file, splits, strict=False):
             entry = json.loads(line)
             made = f", {entry['made_by']}" if "made_by" in entry else ""
-            counts[f"{entry['file']}{made}"] += 1
-    return dict(counts.most_common())
+            held = counts.setdefault(f"{entry['file']}{made}", {})
+            held[split] = held.get(split, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -sum(item[1].values())))

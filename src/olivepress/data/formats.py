@@ -5,11 +5,12 @@ Detection goes by key set, then by role names. More than one fitting format is a
 
 from __future__ import annotations
 
-import json
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from olivepress.data.conversations import Converted, Problem, from_alpaca, from_messages, from_sharegpt
+from olivepress.data.conversations import Converted, from_alpaca, from_messages, from_sharegpt
+from olivepress.data.values import Problem, as_text, compact
 from olivepress.errors import DataError
 
 __all__ = ["FORMATS", "Converter", "choose_format", "make_converter"]
@@ -77,14 +78,19 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
     prompt, slash, answer = name.partition("/")
     answer, colon, kind = answer.partition(":")
     if not (prompt and slash and answer) or (colon and kind != "label"):
+        close = difflib.get_close_matches(name, FORMATS, n=1)
         raise DataError(
             f"{where}: unknown format {name!r}, expected one of {', '.join(FORMATS)}, or COLUMN/COLUMN",
-            next_step="--format with one of them",
+            next_step=f"--format {close[0]}" if close else "--format with one of them",
         )
     labelled = bool(colon) or (prompt, answer) in _LABELLED
     missing = [column for column in (prompt, answer) if column not in keys]
     if missing:
-        raise DataError(f"{where}: no column {missing[0]!r} for format {name}, found {_listed(keys)}")
+        close = difflib.get_close_matches(missing[0], keys, n=1) or ["COLUMN"]
+        raise DataError(
+            f"{where}: no column {missing[0]!r} for format {name}, found {_listed(keys)}",
+            next_step=f"--format {name.replace(missing[0], close[0], 1)}",
+        )
     return Converter(
         name.partition(":")[0], lambda row: _from_pair(row, prompt, answer, labelled), _unused(keys, (prompt, answer))
     )
@@ -145,35 +151,28 @@ def _listed(keys: Iterable[Any]) -> str:
 
 
 def _from_pair(row: Row, prompt_key: str, answer_key: str, labelled: bool) -> Converted | Problem:
-    prompt, answer = row.get(prompt_key), row.get(answer_key)
-    changed = None
-    if not isinstance(prompt, str):
-        return Problem(f"no text in {prompt_key}")
-    if isinstance(answer, (int, float)):
-        answer, changed = str(answer), None if labelled else "number written as text"
-    elif isinstance(answer, (dict, list)) and answer:
-        answer, changed = _compact(answer), "object written as compact JSON"
-    if not isinstance(answer, str):
-        return Problem(f"no text in {answer_key}")
+    asked, said = as_text(row.get(prompt_key), prompt_key), as_text(row.get(answer_key), answer_key)
+    if isinstance(asked, Problem):
+        return asked
+    if isinstance(said, Problem):
+        return said
+    (prompt, asked_change), (answer, said_change) = asked, said
     return Converted(
         messages=[{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}],
         key=prompt,
         labelled=labelled,
-        changed=changed,
+        changes=[change for change in dict.fromkeys((asked_change, said_change)) if change],
     )
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _from_text(row: Row) -> Converted | Problem:
     """Plain text is an answer to an empty question: the whole of it is learned."""
-    text = row.get("text")
-    if not isinstance(text, str):
-        return Problem("no text in text")
+    found = as_text(row.get("text"), "text")
+    if isinstance(found, Problem):
+        return found
+    text, change = found
     messages: list[dict[str, Any]] = [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
-    return Converted(messages=messages, key=text, plain=True)
+    return Converted(messages=messages, key=text, plain=True, changes=[change] if change else [])
 
 
 def _from_snips(row: Row) -> Converted | Problem:
@@ -192,6 +191,6 @@ def _from_snips(row: Row) -> Converted | Problem:
             held = slots.get(name)
             slots[name] = value if held is None else [*(held if isinstance(held, list) else [held]), value]
     prompt = "".join(sentence)
-    answer = _compact({"intent": intent, "slots": slots})
+    answer = compact({"intent": intent, "slots": slots})
     messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-    return Converted(messages=messages, key=prompt)
+    return Converted(messages=messages, key=prompt, label=intent)

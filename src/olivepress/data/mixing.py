@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Mapping, Sequence
 
 from olivepress.data.dataset import Dataset
@@ -17,6 +18,8 @@ from olivepress.data.derive import (
     with_question,
     without_leaks,
 )
+from olivepress.data.duplicates import DUPLICATE
+from olivepress.data.reading import normal
 from olivepress.errors import DataError
 
 __all__ = ["REPLAY_SHARE", "REPLAY_VERSIONS", "mix", "replay", "shares_of"]
@@ -46,19 +49,25 @@ def mix(
     """Training rows of all datasets in the shares of ``weights``, shuffled; held-out rows of all of them.
 
     ``prefixes``: name of a dataset → what is put before its questions, in every split. ``rows``: of training; when None
-    as many as no dataset must repeat for. A training row that another dataset holds out is dropped first. Raises
-    DataError when a dataset has fewer rows than its share.
+    as many as no dataset must repeat for. What several datasets hold stays once: in test before validation before
+    train, and in a split with the first dataset. Raises DataError when a dataset is given twice, or has fewer rows than
+    its share.
     """
+    _refuse_twice(datasets)
     operations = [f"mix {one.name} {weight:g}" for one, weight in zip(datasets, weights, strict=True)]
     derivation = Derivation(datasets, name, operations)
     prefixes = prefixes or {}
     if unknown := set(prefixes) - {one.name for one in datasets}:
-        raise DataError(f"--prefix {min(unknown)}: no dataset of that name is mixed")
-    held_out: dict[str, list[NewRow]] = {"validation": [], "test": []}
-    for one in datasets:
-        for split, held in held_out_rows(one).items():
-            held_out[split] += _tagged(held, one, prefixes.get(one.name, ""))
-    pools = [_pool(derivation, one, datasets) for one in datasets]
+        raise DataError(
+            f"--prefix {min(unknown)}: no dataset of that name is mixed",
+            next_step=f"--prefix {shlex.quote(f'{datasets[0].name}=TEXT')}",
+        )
+    held_out = _held_out(derivation, datasets, prefixes)
+    known: set[tuple[str, str]] = set()
+    pools = [
+        _fresh(derivation, _tagged(_pool(derivation, one, datasets), one, prefixes.get(one.name, "")), known)
+        for one in datasets
+    ]
     most = min(len(pool) * sum(weights) / weight for pool, weight in zip(pools, weights, strict=True))
     counts = shares_of(int(most) if rows is None else rows, weights)
     train: list[NewRow] = []
@@ -68,8 +77,46 @@ def mix(
                 f"{one.name}: {count} rows are its share, it has {len(pool)}", next_step=f"--rows {int(most)} or fewer"
             )
         chosen = random.Random(f"{seed}:{one.version}").sample(range(len(pool)), count)
-        train += _tagged([pool[place] for place in sorted(chosen)], one, prefixes.get(one.name, ""))
+        train += [pool[place] for place in sorted(chosen)]
+        derivation.left_out[f"{one.name}-{one.version[:12]}"] = len(pool) - count
     return derivation.finish(shuffled(train, seed), held_out)
+
+
+def _refuse_twice(datasets: Sequence[Dataset]) -> None:
+    versions: set[str] = set()
+    for one in datasets:
+        if one.version in versions:
+            message = f"{one.name}-{one.version[:12]}: is mixed with itself"
+            raise DataError(message, next_step="name each dataset once, with its weight")
+        versions.add(one.version)
+
+
+def _held_out(
+    derivation: Derivation, datasets: Sequence[Dataset], prefixes: Mapping[str, str]
+) -> dict[str, list[NewRow]]:
+    """Validation and test of all datasets, without what another one tests and without rows that stand there twice."""
+    found: dict[str, list[NewRow]] = {"validation": [], "test": []}
+    known: dict[str, set[tuple[str, str]]] = {"validation": set(), "test": set()}
+    for one in datasets:
+        held = held_out_rows(one)
+        tests = [other.splits["test"] for other in datasets if other is not one]
+        held["validation"], leaks = without_leaks(held["validation"], tests, among=False)
+        for row, why in leaks:
+            derivation.drop(row, why)
+        for split, rows in held.items():
+            found[split] += _fresh(derivation, _tagged(rows, one, prefixes.get(one.name, "")), known[split])
+    return found
+
+
+def _fresh(derivation: Derivation, rows: Sequence[NewRow], known: set[tuple[str, str]]) -> list[NewRow]:
+    """Rows that none of the earlier datasets has (``known``, which they join); what a dataset repeats itself stays."""
+    keys = [(normal(row.example.prompt), normal(row.example.answer)) for row in rows]
+    for row, key in zip(rows, keys, strict=True):
+        if key in known:
+            derivation.drop(row, DUPLICATE)
+    kept = [row for row, key in zip(rows, keys, strict=True) if key not in known]
+    known.update(keys)
+    return kept
 
 
 def _pool(derivation: Derivation, one: Dataset, datasets: Sequence[Dataset]) -> list[NewRow]:

@@ -14,14 +14,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from olivepress.data.boilerplate import Boilerplate
 from olivepress.data.policy import Policy
-from olivepress.data.shingles import Boilerplate, Shingled, letter_shingles, word_shingles
+from olivepress.data.shingles import Shingled, letter_shingles, word_shingles
 from olivepress.data.spool import Spool
 
-__all__ = ["SHORT_WORDS", "Groups", "jaccard", "near_groups", "signatures"]
+__all__ = ["Groups", "jaccard", "near_groups", "signatures"]
 
-# Rows of fewer words are compared by letters; around the border by both, so that a pair is not torn apart by it.
-SHORT_WORDS = 32
+# Rows with about SHORT_WORDS are compared by letters and by words, so that a pair is not torn apart by the border.
 _BORDER = (24, 40)
 _LETTERS = 5
 _BLOCK = 2048

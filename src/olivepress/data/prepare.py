@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from olivepress.data.advice import Advice, advise
 from olivepress.data.audit import Account, Audit, Place
 from olivepress.data.duplicates import (
-    LEAK,
     NEAR,
-    NEAR_LEAK,
     OVERLAP,
     Decisions,
     boilerplate_of,
     decide_duplicates,
     drop_overlaps,
+    leaks,
 )
 from olivepress.data.examples import SPLITS
 from olivepress.data.personal import find_personal, presidio_finder
@@ -34,6 +33,7 @@ from olivepress.data.sources import find_sources
 from olivepress.data.splits import carve
 from olivepress.data.spool import BENCHMARK, Spool
 from olivepress.data.statistics import Collector, Statistics
+from olivepress.data.values import counted
 from olivepress.data.version import Hashes, VersionHasher
 from olivepress.errors import DataError, SetupError
 
@@ -127,7 +127,8 @@ class _Preparation:
             if decisions.reason[row] < 0:
                 self._event("noted", row, NEAR, first)
         self._tell_dropped(decisions)
-        return self._write(decisions, splits, near)
+        self._check_rows(splits[decisions.kept], len(near))
+        return self._write(decisions, splits, near, boilerplate.share)
 
     def _slice(self, decisions: Decisions) -> None:
         if not self.policy.slices:
@@ -135,6 +136,12 @@ class _Preparation:
         for number, split in enumerate(SPLITS):
             rows = np.flatnonzero(self.spool.splits == number)
             chosen = inside(self.policy.slices, self.spool.ordinals[rows], split, self.reader.totals[split])
+            if len(rows) and not chosen.any():
+                raise DataError(
+                    f"--slice {' '.join(self.policy.slices)}: no usable row of {split} is in it, "
+                    f"{self.reader.totals[split]} were read",
+                    next_step=f"--slice '{split}[:{self.reader.totals[split]}]'",
+                )
             decisions.drop(rows[~chosen], "outside the slice")
 
     def _overlaps(self, decisions: Decisions, splits: NDArray[np.int8], boilerplate: Any) -> None:
@@ -146,7 +153,7 @@ class _Preparation:
             )  # fmt: skip
 
     def _limit(self, decisions: Decisions, splits: NDArray[np.int8]) -> None:
-        """A seeded choice of the rows that the policy allows, then the check that enough are left."""
+        """A seeded choice of the rows that the policy allows."""
         import random
 
         kept = decisions.kept
@@ -155,14 +162,23 @@ class _Preparation:
             if limit < len(rows):
                 chosen = random.Random(self.policy.seed).sample(range(len(rows)), limit)
                 decisions.drop(np.delete(rows, chosen), f"beyond {limit} rows of {split}")
-        kept = decisions.kept
+
+    def _check_rows(self, kept: NDArray[np.int8], near: int) -> None:
+        """Raise DataError, with the sums, when a split has too few of the ``kept`` rows (their splits)."""
         for split, minimum in MINIMUM_ROWS.items():
-            found = int(np.count_nonzero(splits[kept] == SPLITS.index(split)))
-            if found < minimum:
-                raise DataError(
-                    f"data: {found} rows for the {split} split, at least {minimum} needed",
-                    next_step="give more data, or change validation_fraction and test_fraction",
-                )
+            found = int(np.count_nonzero(kept == SPLITS.index(split)))
+            if found >= minimum:
+                continue
+            read, dropped = sum(self.audit.read.values()), sum(self.audit.counts["dropped"].values())
+            sums = f"{counted(read, 'row')} in = {len(kept)} kept + {dropped} dropped"
+            if dropped:
+                sums += f" ({self.audit.reasons()}), first {next(iter(self.audit.first.values()))}"
+            if near:
+                sums += f"; {near} kept rows are near duplicates of others and stay in their split"
+            raise DataError(
+                f"data: {counted(found, 'row')} for the {split} split, at least {minimum} needed: {sums}",
+                next_step="give more rows, or other shares: --ratio 60/20/20 (in a recipe: validation_fraction)",
+            )
 
     def _tell_dropped(self, decisions: Decisions) -> None:
         for row in np.flatnonzero((decisions.reason >= 0) & (self.spool.splits != BENCHMARK)).tolist():
@@ -175,7 +191,9 @@ class _Preparation:
         spool = self.spool
         return Place(self.reader.files[spool.files[row]], int(spool.line_numbers[row]), int(spool.row_numbers[row]))
 
-    def _write(self, decisions: Decisions, splits: NDArray[np.int8], near: dict[int, int]) -> Prepared:
+    def _write(
+        self, decisions: Decisions, splits: NDArray[np.int8], near: dict[int, int], template_share: float
+    ) -> Prepared:
         kept, hasher = decisions.kept, VersionHasher()
         collector = Collector(
             tokenizer=self.policy.tokenizer, max_length=self.policy.max_length, rows=len(kept), seed=self.policy.seed
@@ -191,11 +209,11 @@ class _Preparation:
         statistics = collector.statistics(languages=self.policy.languages, embeddings=self.policy.embeddings)
         self._done("statistics")
         account = self.audit.account(counts)
-        overlaps = sum(n for reason, n in account.dropped.items() if reason in (LEAK, NEAR_LEAK) or OVERLAP in reason)
         duplicates = len(near) + sum(n for reason, n in account.dropped.items() if reason.startswith(NEAR))
         advice = advise(
-            train_rows=counts["train"], rows=sum(account.read.values()), near=duplicates, overlaps=overlaps,
-            statistics=statistics,
+            train_rows=counts["train"], rows=sum(account.read.values()), near=duplicates,
+            overlaps=leaks(account.dropped),
+            statistics=statistics, template_share=template_share,
         )  # fmt: skip
         return Prepared(
             directory=self.directory,

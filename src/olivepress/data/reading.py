@@ -10,13 +10,14 @@ from typing import Any, cast
 from olivepress.data.audit import Audit, Place
 from olivepress.data.cleaning import clean
 from olivepress.data.containers import RawRow
-from olivepress.data.conversations import Converted, Problem
+from olivepress.data.conversations import Converted
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
 from olivepress.data.formats import Converter, choose_format, make_converter
 from olivepress.data.personal import Finder
 from olivepress.data.policy import Policy
 from olivepress.data.sources import Source
 from olivepress.data.spool import BENCHMARK, Spool, digest64
+from olivepress.data.values import Problem
 from olivepress.errors import DataError
 
 __all__ = ["Reader", "comparable", "normal"]
@@ -63,13 +64,15 @@ class Reader:
             self.totals[source.split] += 1
         self.audit.read[source.name] = rows
         if not rows:
-            raise DataError(f"{source.name}: has a header and no rows")
+            what = "has a header and no rows" if source.name.endswith((".csv", ".tsv")) else "has no rows"
+            raise DataError(f"{source.name}: {what}, expected examples", next_step="give a file that holds rows")
         dropped = sum(self.audit.counts["dropped"].values()) - before
         if dropped == rows:
-            raise DataError(f"{source.name}: no usable row among {rows} ({self._reasons()})")
-
-    def _reasons(self) -> str:
-        return ", ".join(f"{count} x {reason}" for reason, count in self.audit.counts["dropped"].most_common(5))
+            raise DataError(
+                f"{source.name}: no usable row among {rows} ({self.audit.reasons()}), "
+                f"first {self.audit.first[source.name]}",
+                next_step="mend the rows, or say which columns: --format PROMPT_COLUMN/ANSWER_COLUMN",
+            )
 
     def _converter(self, name: str, row: dict[str, Any]) -> Converter:
         chosen = self.policy.format or choose_format(name, row)
@@ -92,12 +95,16 @@ class Reader:
                 )
             self.audit.event("dropped", place, problem or "cannot be read")
             return
+        if new := converted.unused.difference(self.unused.get(source.name, ())):
+            self.unused[source.name] = (*self.unused.get(source.name, ()), *sorted(new))
+        if row.note:
+            self.audit.event("noted", place, row.note)
         told = clean(converted, self.policy, self.finder)
         if row.changed:
             self.audit.event("changed", place, row.changed)
         for change in told.changes:
             self.audit.event("changed", place, change)
-        for note, detail in told.notes:
+        for note, detail in told.notes.items():
             self.audit.event("noted", place, note, detail)
         if told.problem:
             self.audit.event("dropped", place, told.problem, told.detail)
@@ -158,7 +165,7 @@ def _example(row: Converted, before: list[dict[str, Any]], last: dict[str, Any])
     return Example(
         id=content_id(question, answer),
         messages=cast("tuple[Message, ...]", (*before, last)),
-        label=last["content"] if row.labelled else None,
+        label=last["content"] if row.labelled else row.label,
         tools=None if row.tools is None else tuple(row.tools),
     )
 

@@ -5,13 +5,12 @@ A text here is a key: words in lower case with one space between them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Boilerplate", "Shingled", "letter_shingles", "word_shingles"]
+__all__ = ["Shingled", "letter_shingles", "word_shingles"]
 
 Hashes = NDArray[np.uint64]
 # Odd multipliers: of MMIX's linear congruential generator (Knuth), and the fractional part of the golden ratio.
@@ -84,31 +83,3 @@ def _mixed(hashes: Hashes) -> Hashes:
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return hashes ^ (hashes >> np.uint64(31))
-
-
-class Boilerplate:
-    """Words that many rows share because a template put them there; rows are compared by the rest.
-
-    Eight words in a row that stand in more than a quarter of a sample's rows, and in 20 at least, are the template's.
-    """
-
-    SIZE, SHARE, ROWS = 8, 0.25, 20
-
-    def __init__(self, sample: Sequence[str]) -> None:
-        seen: Counter[tuple[str, ...]] = Counter()
-        for text in sample:
-            words = text.split(" ")
-            seen.update({tuple(words[i : i + self.SIZE]) for i in range(len(words) - self.SIZE + 1)})
-        least = max(self.ROWS, self.SHARE * len(sample) + 1)
-        self.phrases = {phrase for phrase, count in seen.items() if count >= least}
-
-    def without(self, text: str) -> str:
-        """The text less the template's words; the whole of it when nothing else would be left."""
-        if not self.phrases:
-            return text
-        words = text.split(" ")
-        shared = [False] * len(words)
-        for i in range(len(words) - self.SIZE + 1):
-            if tuple(words[i : i + self.SIZE]) in self.phrases:
-                shared[i : i + self.SIZE] = [True] * self.SIZE
-        return " ".join(word for word, common in zip(words, shared, strict=True) if not common) or text

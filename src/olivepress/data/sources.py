@@ -33,29 +33,42 @@ def find_sources(names: Sequence[str], *, split: str | None = None) -> tuple[Sou
     A file of a directory, or one of several, belongs to the split that its name begins with (``train`` when it says
     nothing); a single file is ``train``. ``split`` overrides that. Raises DataError for what is not there.
     """
+    _refuse_twice(names)
     found = [source for name in names for source in _sources_of(name, alone=len(names) == 1)]
     if len({source.name for source in found}) < len(found):  # two folders with files of one name
         found = [source for name in names for source in _sources_of(name, alone=len(names) == 1, whole_name=True)]
     return tuple(Source(name=one.name, split=split or one.split, rows=one.rows) for one in found)
 
 
+def _refuse_twice(names: Sequence[str]) -> None:
+    """A file that is given twice, by itself or in a directory: its rows would be counted twice."""
+    seen: set[str] = set()
+    for name in names:
+        path = Path(name)
+        plain = path.is_dir() and not is_saved_dataset(path)
+        for one in _files_in(path) if plain else [path]:
+            same = name if name.startswith(HUB) else str(one.resolve())
+            if same in seen:
+                raise DataError(f"{name if name.startswith(HUB) else one}: given twice", next_step="give it once")
+            seen.add(same)
+
+
 def _sources_of(name: str, *, alone: bool, whole_name: bool = False) -> Iterator[Source]:
     path = Path(name)
-    if name.startswith(HUB) or (not path.exists() and _HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES):
+    if name.startswith(HUB):
         hub_id = name.removeprefix(HUB)
         yield from _stored(hub_id, hub_splits(hub_id))
         return
     if not path.exists():
-        raise DataError(f"{path}: no such file or directory", next_step="give the data with DATA=path")
+        hub = f", or {HUB}{name}" if _HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES else ""
+        raise DataError(f"{path}: no such file or directory", next_step=f"check the path{hub}")
     if path.is_dir() and is_saved_dataset(path):
-        yield from _stored(path.resolve().name, dataset_splits(path))
+        yield from _stored(path.as_posix() if whole_name else path.resolve().name, dataset_splits(path))
         return
-    files = [path]
-    if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix.lower() in SUFFIXES)
-        files = _prefer_full(files)
-        if not files:
-            raise DataError(f"{path}: no data files in it, expected {', '.join(SUFFIXES)}")
+    files = _files_in(path) if path.is_dir() else [path]
+    if not files:
+        expected = f"expected {', '.join(SUFFIXES)}"
+        raise DataError(f"{path}: no data files in it, {expected}", next_step="give a directory that holds some")
     for file in files:
         short = f"{path.resolve().name}/{file.relative_to(path).as_posix()}" if path.is_dir() else file.name
         split = "train" if alone and path.is_file() else split_of(file.stem)
@@ -75,10 +88,15 @@ def _once(rows: Iterator[RawRow]) -> Callable[[], Iterator[RawRow]]:
     return lambda: rows
 
 
-def _prefer_full(paths: list[Path]) -> list[Path]:
-    """SNIPS ships ``train_X.json`` (a part) and ``train_X_full.json``: keep the full one."""
+def _files_in(directory: Path) -> list[Path]:
+    """Its data files. Plain text is data only where nothing else is: beside tables it is a licence or a readme.
+
+    SNIPS ships ``train_X.json`` (a part) and ``train_X_full.json``: the full one is taken.
+    """
+    paths = sorted(one for one in directory.rglob("*") if one.is_file() and one.suffix.lower() in SUFFIXES)
+    paths = [one for one in paths if one.suffix.lower() != ".txt"] or paths
     names = set(paths)
-    return [path for path in paths if path.with_name(f"{path.stem}_full{path.suffix}") not in names]
+    return [one for one in paths if one.with_name(f"{one.stem}_full{one.suffix}") not in names]
 
 
 def split_of(name: str) -> str:

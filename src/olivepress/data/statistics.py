@@ -146,7 +146,8 @@ def load_token_counter(directory: str) -> Any:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
-        raise DataError(f"{path}: not readable as a tokenizer ({str(error)[:80]})") from None
+        message = f"{path}: not readable as a tokenizer ({str(error).splitlines()[0][:80]})"
+        raise DataError(message, next_step="fetch the model's tokenizer.json again") from None
 
     def count(texts: Sequence[str]) -> list[int]:
         encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -185,7 +186,8 @@ def semantic_diversity(texts: Sequence[str], directory: str) -> float | None:
     try:
         model = StaticModel.from_pretrained(directory)
     except Exception as error:
-        raise DataError(f"{directory}: not readable as a model2vec model ({str(error)[:80]})") from None
+        message = f"{directory}: not readable as a model2vec model ({str(error).splitlines()[0][:80]})"
+        raise DataError(message, next_step="fetch the model again") from None
     if not texts:
         return None
     kept = SemHash.from_records(list(texts), model=model).self_deduplicate(threshold=_SAME_MEANING)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ def parquet_rows(path: Path) -> Iterator[RawRow]:
                     number += 1
                     yield RawRow(number, _named(row, names))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not readable as Parquet ({str(error).splitlines()[0][:100]})") from None
+        said = str(error).splitlines()[0][:100]
+        raise DataError(f"{path}: not readable as Parquet ({said})", next_step="write or fetch it again") from None
 
 
 def _class_names(metadata: bytes | None) -> dict[str, list[str]]:
@@ -67,7 +70,8 @@ def dataset_splits(path: Path) -> dict[str, Iterator[RawRow]]:
     try:
         held = datasets.load_from_disk(str(path))
     except Exception as error:
-        raise DataError(f"{path}: not readable as a saved dataset ({_said(error)})") from None
+        message = f"{path}: not readable as a saved dataset ({_said(error)})"
+        raise DataError(message, next_step="save it again with save_to_disk") from None
     return _splits(held if isinstance(held, datasets.DatasetDict) else {"train": held})
 
 
@@ -75,13 +79,25 @@ def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[Raw
     """Split → rows of a dataset of the Hub, streamed. DataError when it cannot be had (no network, no such name)."""
     datasets = _datasets(name)
     try:
-        held = datasets.load_dataset(name, revision=revision, streaming=True)
+        with _silent():
+            held = datasets.load_dataset(name, revision=revision, streaming=True)
     except Exception as error:
         raise DataError(
-            f"{name}: no such file, and not to be had from the Hub ({_said(error)})",
+            f"{name}: not to be had from the Hub ({_said(error)})",
             next_step="check the name and the network, or give a file",
         ) from None
     return _splits(dict(held))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Libraries log every attempt that fails; what came of them is one error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _datasets(what: str) -> Any:
@@ -112,4 +128,5 @@ def _rows(split: str, dataset: Any) -> Iterator[RawRow]:
                 number += 1
                 yield RawRow(number, _named(dict(zip(columns, values, strict=True)), names))
     except Exception as error:
-        raise DataError(f"{split} row {number + 1}: cannot be read ({_said(error)})") from None
+        message = f"{split} row {number + 1}: cannot be read ({_said(error)})"
+        raise DataError(message, next_step="fetch or save the dataset again") from None

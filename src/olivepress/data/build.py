@@ -1,0 +1,144 @@
+"""How a dataset is made: from files, or from what a recipe's ``data:`` names."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from olivepress.data.dataset import Dataset, is_prepared, load_dataset
+from olivepress.data.examples import SPLITS, Example, make_example
+from olivepress.data.policy import Policy
+from olivepress.data.rows import SplitFile
+from olivepress.data.writing import copy_audit, expect_file
+from olivepress.errors import DataError
+from olivepress.recipe import Data, slug
+
+__all__ = ["build_dataset", "prepare_files"]
+
+Tell = Callable[[str, int, int], None]
+
+
+def build_dataset(data: Data, *, tell: Tell = lambda *_: None) -> Dataset:
+    """Read, clean, split and check what the recipe names. Nothing is written below ``datasets/``. Raises DataError."""
+    if data.demo:
+        return _with_schema(_demo(data), data)
+    assert data.source is not None
+    if is_prepared(Path(data.source)):
+        return _with_schema(load_dataset(Path(data.source)), data)
+    return _with_schema(prepare_files([data.source], policy_of(data), tell=tell), data)
+
+
+def policy_of(data: Data) -> Policy:
+    """A recipe's ``data:`` as the choices of a preparation."""
+    limits = (("train", data.max_train_rows), ("test", data.max_test_rows))
+    return Policy(
+        instruction=data.instruction,
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+        seed=data.seed,
+        max_rows=tuple((split, limit) for split, limit in limits if limit is not None),
+        max_length=data.max_length,
+        languages=False,
+        **data.preparation,
+    )
+
+
+def prepare_files(
+    names: Sequence[str],
+    policy: Policy,
+    *,
+    name: str | None = None,
+    origin: Mapping[str, str] | None = None,
+    tell: Tell = lambda *_: None,
+    split: str | None = None,
+    audit: Path | None = None,
+) -> Dataset:
+    """Prepare files into a dataset in a scratch directory, until it is written. ``origin``: source and licence.
+
+    ``audit``: where the audit goes too, also that of rows which make no dataset.
+    """
+    from olivepress.data.prepare import prepare_rows
+    from olivepress.data.sources import source_name
+
+    scratch = TemporaryDirectory(prefix="olivepress-data-")
+    if audit is not None:
+        expect_file("--audit", audit)
+    try:
+        made = prepare_rows(names, policy, Path(scratch.name), tell=tell, split=split)
+    finally:
+        if audit is not None and (events := Path(scratch.name, "audit.jsonl")).is_file():
+            copy_audit(events, audit)
+    called = slug(name or source_name(names))
+    account = asdict(made.account)
+    # Seconds differ from run to run: what is written must not.
+    facts = {
+        "source": {"files": list(made.account.read), **(origin or {})},
+        "formats": made.formats,
+        "unused_columns": {file: list(columns) for file, columns in made.unused.items()},
+        "read": account["read"],
+        "noted": account["noted"],
+        "statistics": asdict(made.statistics),
+        "advice": [asdict(advice) for advice in made.advice],
+        "policy": policy.facts,
+    }
+    dataset = Dataset(
+        name=called,
+        format="+".join(sorted(set(made.formats.values()))),
+        synthetic=False,
+        splits={split: SplitFile(made.directory / f"{split}.jsonl", scratch) for split in SPLITS},
+        dropped=made.account.dropped,
+        changed=made.account.changed,
+        facts=facts,
+        files=made.directory,
+        scratch=scratch,
+    )
+    dataset.__dict__["hashes"] = made.hashes  # they were computed while writing
+    return dataset
+
+
+def _with_schema(dataset: Dataset, data: Data) -> Dataset:
+    """The recipe's own schema of the answers, when it names one. Raises DataError when that is none."""
+    if data.json_schema is None:
+        return dataset
+    try:
+        schema = json.loads(Path(data.json_schema).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
+    if not isinstance(schema, dict):
+        raise DataError(f"{data.json_schema}: expected a JSON Schema, an object", next_step="give a JSON Schema")
+    return replace(dataset, json_schema=schema)
+
+
+def _demo(data: Data) -> Dataset:
+    from olivepress.data.prepare import MINIMUM_ROWS
+    from olivepress.embedded import TASKS, answer_schema, generate
+
+    task = data.demo or ""
+    if task not in TASKS:
+        close = next(iter(difflib.get_close_matches(task, TASKS, n=1)), next(iter(TASKS)))
+        raise DataError(f"unknown demo task {task!r}, expected one of {', '.join(TASKS)}", next_step=f"demo: {close}")
+    prefix = f"{data.instruction.strip()}\n" if data.instruction else ""
+    splits = {
+        split: tuple(make_example(prefix + row.prompt, row.answer, label=row.label, example_id=row.id) for row in rows)
+        for split, rows in generate(task).items()
+    }
+    for split, limit in (("train", data.max_train_rows), ("test", data.max_test_rows)):
+        splits[split] = _chosen(splits[split], limit, data.seed)
+        if len(splits[split]) < MINIMUM_ROWS[split]:
+            message = f"data: {len(splits[split])} rows for the {split} split, at least {MINIMUM_ROWS[split]} needed"
+            raise DataError(message, next_step="allow more rows")
+    return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={}, json_schema=answer_schema(task))
+
+
+def _chosen(examples: tuple[Example, ...], limit: int | None, seed: int) -> tuple[Example, ...]:
+    """A seeded choice of ``limit`` rows, in their order."""
+    import random
+
+    if limit is None or limit >= len(examples):
+        return examples
+    chosen = set(random.Random(seed).sample(range(len(examples)), limit))
+    return tuple(example for number, example in enumerate(examples) if number in chosen)

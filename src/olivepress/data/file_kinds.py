@@ -1,0 +1,55 @@
+"""What a file is by its first bytes: text in UTF-8 with line ends, or one clear error."""
+
+from __future__ import annotations
+
+import codecs
+import shlex
+from pathlib import Path
+
+from olivepress.errors import DataError
+
+__all__ = ["check_head"]
+
+_MAGIC = {
+    b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+    b"%PDF": "PDF", b"\x7fELF": "program", b"\x89PNG": "PNG", b"SQLite format 3": "SQLite", b"PAR1": "Parquet",
+}  # fmt: skip
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def check_head(path: Path, head: bytes) -> None:
+    """Raise DataError for a file that is empty, compressed, binary, not UTF-8, or without line ends."""
+    if not head.strip():
+        raise DataError(f"{path}: is empty, expected examples", next_step="give a file that holds rows")
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            raise DataError(f"{path}: is {name}, expected UTF-8", next_step=_recode(path, name))
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic) and not (name == "Parquet" and path.suffix.lower() == ".parquet"):
+            raise DataError(f"{path}: is a {name} file, expected rows as text", next_step="unpack or export it first")
+    if path.suffix.lower() == ".parquet":
+        return
+    rest = head.replace(b"\0", b"")
+    for name, zeros in (("UTF-16LE", head[1::2]), ("UTF-16BE", head[::2])):
+        if zeros.count(0) > len(zeros) * 0.4 and len(rest) > len(head) * 0.4 and rest == rest.translate(None, _CONTROL):
+            raise DataError(f"{path}: is likely {name} without a mark, expected UTF-8", next_step=_recode(path, name))
+    # A stray control byte costs its row a character; many are no text.
+    control = len(head) - len(head.translate(None, _CONTROL))
+    if head.count(0) > len(head) / 100 or control > 8 + len(head) / 20:
+        raise DataError(f"{path}: is binary, expected UTF-8 text", next_step="give the rows as one of the formats")
+    if path.suffix.lower() != ".json" and b"\r" in head.rstrip() and b"\n" not in head:
+        name, step = shlex.quote(path.name), shlex.quote(f"newlines-{path.name}")
+        raise DataError(
+            f"{path}: its lines end with CR alone, expected newlines", next_step=f"tr '\\r' '\\n' < {name} > {step}"
+        )
+
+
+def _recode(path: Path, encoding: str) -> str:
+    return f"iconv -f {encoding} -t UTF-8 {shlex.quote(path.name)} > {shlex.quote(f'utf8-{path.name}')}"
