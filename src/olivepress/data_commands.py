@@ -157,7 +157,8 @@ def _sentences(told: dict[str, Any]) -> Iterator[str]:
     rows = ", ".join(f"{count:,} {split}" for split, count in told["rows"].items())
     yield f"{told['name']}, {told['format']}: {rows}; sha256 {told['version']}"
     for key, title in (("origin", "source"), ("licence", "licence")):
-        yield f"{title}: {told['source'].get(key, 'unknown')}"
+        if key in told["source"] or not told["parents"]:
+            yield f"{title}: {told['source'].get(key, 'unknown')}"
     for parent in told["parents"]:
         yield f"from {parent['name']}, sha256 {parent['version']}"
     read, dropped = sum(told["read"].values()), sum(told["dropped"].values())

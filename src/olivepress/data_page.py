@@ -22,6 +22,7 @@ __all__ = ["PAGE", "audit_page", "write_audit_page"]
 PAGE = "audit.html"
 _EVENTS, _OF_A_REASON = 300, 25
 _CLASSES = 40
+_WHOLE = {"tickMinStep": 1}  # half a row is none
 _NO_CHARTS = f"Charts need vl-convert-python: {INSTALL}, then prepare again."
 
 
@@ -112,7 +113,8 @@ def _specs(statistics: Mapping[str, Any]) -> Iterator[Spec]:
         if found["n"]:
             yield _histogram(f"Length of {name}", statistics["unit"], found)
     for split, counts in statistics.get("labels", {}).items():
-        yield _bars(f"Classes of {split}", "rows", counts)
+        if len(counts) <= _CLASSES or max(counts.values()) > 1:  # a bar of one row for each class says nothing
+            yield _bars(f"Classes of {split}", "rows", counts)
     if statistics.get("languages"):
         shares = {code: 100 * share for code, share in statistics["languages"].items()}
         yield _bars(f"Languages of {statistics['sampled']} prompts", "per cent", shares)
@@ -131,9 +133,9 @@ def _histogram(title: str, unit: str, found: Mapping[str, Any]) -> Spec:
         f"longest {found['maximum']:,}",
     ]
     encoding = {
-        "x": quantity("low", unit, bin={"binned": True}),
+        "x": quantity("low", unit, bin={"binned": True}, axis=_WHOLE),
         "x2": {"field": "high"},
-        "y": quantity("rows", "rows"),
+        "y": quantity("rows", "rows", axis=_WHOLE),
     }
     mark = {"type": "bar", "color": PALETTE[0]}
     return make_spec(title, words, (), width=WIDTH, height=180, data={"values": data}, mark=mark, encoding=encoding)
@@ -149,7 +151,7 @@ def _bars(title: str, unit: str, counts: Mapping[str, float]) -> Spec:
         words.append(f"the {_CLASSES} largest are drawn")
     encoding = {
         "y": {"field": "name", "type": "nominal", "sort": None, "title": None},
-        "x": quantity("value", unit),
+        "x": quantity("value", unit, axis=_WHOLE),
     }
     mark = {"type": "bar", "color": PALETTE[2]}
     return make_spec(title, words, (), width=WIDTH, data={"values": data}, mark=mark, encoding=encoding)
