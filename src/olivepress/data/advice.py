@@ -40,33 +40,32 @@ def advise(
         text = f"{train_rows} training rows, fewer than {_SCARCE}: expect gains that vary with the seed"
         found.append(_warning(text))
     found += _of_classes(statistics.labels)
-    if rows and near / rows > _NEAR_SHARE:
-        found.append(
-            _warning(
-                f"{near / rows:.1%} of rows are near duplicates, more than {_NEAR_SHARE:.0%}: "
-                "--near-duplicates drop keeps one of each"
-            )
-        )
-    if statistics.distinct_2 is not None and statistics.distinct_2 < _DISTINCT:
-        found.append(
-            _warning(
-                f"distinct-2 of {statistics.sampled} prompts is {statistics.distinct_2:.2f}, under {_DISTINCT}: "
-                "they are much alike, and the model will learn their form"
-            )
-        )
+    found += _of_likeness(near / rows if rows else 0.0, template_share, statistics)
     if statistics.over_max_length:
         text = f"{statistics.over_max_length} rows are longer than max_length: training leaves them out"
         found.append(_warning(text))
-    if template_share:
-        found.append(
-            _warning(
-                f"{template_share:.0%} of rows hold words that a template puts into more than a quarter of them: these "
-                "words say nothing of overlap with held-out text, nor of near duplicates among rows under 32 words"
-            )
-        )
     if overlaps:
         found.append(_warning(f"{counted(overlaps, 'training row')} dropped because held-out text stands in them"))
     return tuple(found)
+
+
+def _of_likeness(near: float, template_share: float, statistics: Statistics) -> Iterator[Advice]:
+    """``near``: share of the rows that are near duplicates."""
+    if near > _NEAR_SHARE:
+        yield _warning(
+            f"{near:.1%} of rows are near duplicates, more than {_NEAR_SHARE:.0%}: "
+            "--near-duplicates drop keeps one of each"
+        )
+    if statistics.distinct_2 is not None and statistics.distinct_2 < _DISTINCT:
+        yield _warning(
+            f"distinct-2 of {statistics.sampled} prompts is {statistics.distinct_2:.2f}, under {_DISTINCT}: "
+            "they are much alike, and the model will learn their form"
+        )
+    if template_share:
+        yield _warning(
+            f"{template_share:.0%} of rows hold words that a template puts into more than a quarter of them: these "
+            "words say nothing of overlap with held-out text, nor of near duplicates among rows under 32 words"
+        )
 
 
 def _of_classes(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Advice]:

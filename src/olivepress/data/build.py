@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from olivepress.data.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.examples import SPLITS, Example, make_example
@@ -16,6 +17,9 @@ from olivepress.data.rows import SplitFile
 from olivepress.data.writing import copy_audit, expect_file
 from olivepress.errors import DataError
 from olivepress.recipe import Data, slug
+
+if TYPE_CHECKING:
+    from olivepress.data.prepare import Prepared
 
 __all__ = ["build_dataset", "prepare_files"]
 
@@ -72,32 +76,33 @@ def prepare_files(
     finally:
         if audit is not None and (events := Path(scratch.name, "audit.jsonl")).is_file():
             copy_audit(events, audit)
-    called = slug(name or source_name(names))
-    account = asdict(made.account)
-    # Seconds differ from run to run: what is written must not.
-    facts = {
-        "source": {"files": list(made.account.read), **(origin or {})},
-        "formats": made.formats,
-        "unused_columns": {file: list(columns) for file, columns in made.unused.items()},
-        "read": account["read"],
-        "noted": account["noted"],
-        "statistics": asdict(made.statistics),
-        "advice": [asdict(advice) for advice in made.advice],
-        "policy": policy.facts,
-    }
     dataset = Dataset(
-        name=called,
+        name=slug(name or source_name(names)),
         format="+".join(sorted(set(made.formats.values()))),
         synthetic=False,
         splits={split: SplitFile(made.directory / f"{split}.jsonl", scratch) for split in SPLITS},
         dropped=made.account.dropped,
         changed=made.account.changed,
-        facts=facts,
+        facts=_facts(made, origin or {}),
         files=made.directory,
         scratch=scratch,
     )
     dataset.__dict__["hashes"] = made.hashes  # they were computed while writing
     return dataset
+
+
+def _facts(made: Prepared, origin: Mapping[str, str]) -> dict[str, Any]:
+    """What dataset.json tells. Seconds differ from run to run: what is written must not."""
+    return {
+        "source": {"files": list(made.account.read), **origin},
+        "formats": made.formats,
+        "unused_columns": {file: list(columns) for file, columns in made.unused.items()},
+        "read": made.account.read,
+        "noted": made.account.noted,
+        "statistics": asdict(made.statistics),
+        "advice": [asdict(advice) for advice in made.advice],
+        "policy": made.policy.facts,
+    }
 
 
 def _with_schema(dataset: Dataset, data: Data) -> Dataset:

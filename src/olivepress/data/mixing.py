@@ -53,15 +53,10 @@ def mix(
     train, and in a split with the first dataset. Raises DataError when a dataset is given twice, or has fewer rows than
     its share.
     """
-    _refuse_twice(datasets)
+    prefixes = prefixes or {}
+    _check_named_once(datasets, prefixes)
     operations = [f"mix {one.name} {weight:g}" for one, weight in zip(datasets, weights, strict=True)]
     derivation = Derivation(datasets, name, operations)
-    prefixes = prefixes or {}
-    if unknown := set(prefixes) - {one.name for one in datasets}:
-        raise DataError(
-            f"--prefix {min(unknown)}: no dataset of that name is mixed",
-            next_step=f"--prefix {shlex.quote(f'{datasets[0].name}=TEXT')}",
-        )
     held_out = _held_out(derivation, datasets, prefixes)
     known: set[tuple[str, str]] = set()
     pools = [
@@ -82,7 +77,12 @@ def mix(
     return derivation.finish(shuffled(train, seed), held_out)
 
 
-def _refuse_twice(datasets: Sequence[Dataset]) -> None:
+def _check_named_once(datasets: Sequence[Dataset], prefixes: Mapping[str, str]) -> None:
+    if unknown := set(prefixes) - {one.name for one in datasets}:
+        raise DataError(
+            f"--prefix {min(unknown)}: no dataset of that name is mixed",
+            next_step=f"--prefix {shlex.quote(f'{datasets[0].name}=TEXT')}",
+        )
     versions: set[str] = set()
     for one in datasets:
         if one.version in versions:
