@@ -117,6 +117,23 @@ def test_a_name_that_is_no_file_and_not_on_the_hub(monkeypatch: pytest.MonkeyPat
         prepare("nobody/no-such-dataset")
 
 
+def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import logging
+
+    import datasets
+
+    def load(*_: object, **__: object) -> None:
+        logging.getLogger("huggingface_hub").error("Retrying in 1s [Retry 1/5].")
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(DataError, match=r"^a/b: not to be had from the Hub \(ConnectionError: no route\); next: "):
+        prepare("hub:a/b")
+    assert caplog.records == []
+    logging.getLogger("huggingface_hub").error("told again")
+    assert len(caplog.records) == 1
+
+
 def test_alpaca_with_everything(tmp_path: Path) -> None:
     row = {
         "instruction": "Go on.",
