@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from olivepress.data import SPLITS, Policy, prepare_files
@@ -90,6 +90,7 @@ def test_counts_in_are_counts_out_and_reasons(rows: list[Any], raw: list[bytes],
 
 
 @given(st.text(max_size=80))
+@example("\xdc\x1f\x98")
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     once, changes = clean_text(text)
     assert bool(changes) == (once != text)

@@ -51,6 +51,7 @@ _MIDDLE = frozenset(
         "with",
     ]
 )
+_PASSES = 4
 _MINIMUM_ECHO = 4  # words; "yes" in answer to "yes?" echoes nothing
 _MINIMUM_PROSE = 12  # words of an answer that ends in the middle of a sentence
 
@@ -87,8 +88,15 @@ def clean(row: Converted, policy: Policy, finder: Finder = find_personal) -> Cle
 def clean_text(text: str) -> tuple[str, list[str]]:
     """The text without what nobody meant to write, and what was done to it. The newlines and indents of code stay."""
     changes: list[str] = []
-    if _UNUSUAL.search(text):
-        text = _unusual(text, changes)
+    # What stands together once a control character is gone may be mojibake in its turn.
+    for _ in range(_PASSES):
+        if not _UNUSUAL.search(text):
+            break
+        before, found = text, list[str]()
+        text = _unusual(before, found)
+        changes += [change for change in found if change not in changes]
+        if text == before:
+            break
     stripped = _TRAILING.sub("", text) if "\n" in text else text
     # The indent of a first line belongs to the lines below it.
     stripped = stripped.strip("\n").rstrip() if "\n" in stripped.strip() else stripped.strip()
