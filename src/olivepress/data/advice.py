@@ -39,7 +39,7 @@ def advise(
     elif train_rows < _SCARCE:
         text = f"{train_rows} training rows, fewer than {_SCARCE}: expect gains that vary with the seed"
         found.append(_warning(text))
-    found += _of_classes(statistics.labels)
+    found += _of_classes(statistics.labels, statistics.labels_are_answers)
     found += _of_likeness(near / rows if rows else 0.0, template_share, statistics)
     if statistics.over_max_length:
         text = f"{statistics.over_max_length} rows are longer than max_length: training leaves them out"
@@ -68,10 +68,10 @@ def _of_likeness(near: float, template_share: float, statistics: Statistics) -> 
         )
 
 
-def _of_classes(labels: Mapping[str, Mapping[str, int]]) -> Iterator[Advice]:
+def _of_classes(labels: Mapping[str, Mapping[str, int]], are_answers: bool) -> Iterator[Advice]:
     """``labels``: split → class → rows."""
     counts = labels.get("train", {})
-    if len(counts) == 1:
+    if len(counts) == 1 and are_answers:
         text = f"all training rows are of the class {next(iter(counts))!r}: there is nothing to tell apart"
         yield Advice(level="stop", text=text)
     if len(counts) > 1 and max(counts.values()) > _CLASS_RATIO * min(counts.values()):

@@ -35,7 +35,8 @@ class Statistics:
 
     ``distinct_1`` and ``distinct_2`` are of ``sampled`` prompts (Li et al. 2016: distinct n-grams over all n-grams);
     ``languages`` are shares of those sampled prompts whose language could be told; ``semantic_diversity`` is the share
-    of them that no other one means as well. None: not measured.
+    of them that no other one means as well. None: not measured. ``labels_are_answers``: an answer is its class and no
+    more.
     """
 
     unit: str
@@ -48,6 +49,7 @@ class Statistics:
     languages: dict[str, float] | None
     languages_why: str | None
     semantic_diversity: float | None = None
+    labels_are_answers: bool = True
 
 
 class Collector:
@@ -61,6 +63,7 @@ class Collector:
         self.sampled: list[str] = []
         self.lengths = {"prompt": array("I"), "answer": array("I")}
         self.labels: dict[str, Counter[str]] = {}
+        self.labels_are_answers = True
         self.waiting: list[tuple[str, str]] = []
         self.place = 0
 
@@ -72,6 +75,7 @@ class Collector:
         answer = messages[-1]["content"]
         if row["label"] is not None:
             self.labels.setdefault(split, Counter())[row["label"]] += 1
+            self.labels_are_answers = self.labels_are_answers and row["label"] == answer
         if self.place in self.sample:
             self.sampled.append(prompt or answer)
         self.place += 1
@@ -109,6 +113,7 @@ class Collector:
             languages=shares,
             languages_why=why,
             semantic_diversity=semantic_diversity(self.sampled, embeddings) if embeddings else None,
+            labels_are_answers=self.labels_are_answers,
         )
 
 
