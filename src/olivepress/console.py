@@ -37,7 +37,8 @@ class ConsoleReporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        if self.live:  # stopped, it prints a line end, begun or not
+            self.progress.stop()
 
     def begin(self, text: str) -> None:
         """A new step."""
