@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from olivepress.measure.fallback import linked_copy
 from olivepress.measure.kernel_profile import KernelProfile, ProfileSpec, Run, phase_of, profiled_copy
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.latency import Workload
+from olivepress.measure.report import Measurement
 from olivepress.measure.session import session_threads
 from olivepress.measure.trials import workload_for
 from olivepress.measure.tuning import median_of
@@ -55,16 +57,8 @@ def profile(
             workload=workload or workload_for(model_dir),
             execution_provider=str(manifest.execution_provider),
         )
-        plain, watched = list[dict[str, Any]](), list[dict[str, Any]]()
-        for number in range(ROUNDS):
-            for with_profiler in (False, True) if number % 2 == 0 else (True, False):
-                tell(manifest.job, "profile", len(plain) + len(watched), 2 * ROUNDS)
-                folder = Path(scratch, f"round-{number}")
-                asked = spec
-                if with_profiler:
-                    asked = spec.model_copy(update={"model_dir": profiled_copy(model_dir, folder), "folder": folder})
-                found = run_child("profile", asked.model_dump(mode="json"), interpreter=interpreter)
-                (watched if with_profiler else plain).append(found)
+        told = partial(tell, manifest.job, "profile")
+        plain, watched = _rounds(spec, interpreter, Path(scratch), lambda done: told(done, 2 * ROUNDS))
         runs = [Run.model_validate(run) for found in watched for run in found["runs"]]
         phases = tuple(phase_of(name, runs, watched[0]["nodes"], model_dir) for name in ("prefill", "decode"))
         threads = session_threads(model_dir)
@@ -88,7 +82,24 @@ def profile(
     )
 
 
-def _ratio(plain: list[dict[str, Any]], watched: list[dict[str, Any]], name: str) -> Any:
+def _rounds(
+    spec: ProfileSpec, interpreter: Path | None, scratch: Path, tell: Callable[[int], None]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the processes without and with the profiler found, round by round; every second round backwards."""
+    plain, watched = list[dict[str, Any]](), list[dict[str, Any]]()
+    for number in range(ROUNDS):
+        for with_profiler in (False, True) if number % 2 == 0 else (True, False):
+            tell(len(plain) + len(watched))
+            asked, folder = spec, scratch / f"round-{number}"
+            if with_profiler:
+                copy = profiled_copy(spec.model_dir, folder)
+                asked = spec.model_copy(update={"model_dir": copy, "folder": folder})
+            found = run_child("profile", asked.model_dump(mode="json"), interpreter=interpreter)
+            (watched if with_profiler else plain).append(found)
+    return plain, watched
+
+
+def _ratio(plain: list[dict[str, Any]], watched: list[dict[str, Any]], name: str) -> Measurement:
     return median_of([b[name] / a[name] for a, b in zip(plain, watched, strict=True)], "1", "")
 
 

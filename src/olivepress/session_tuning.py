@@ -62,39 +62,43 @@ def tune(
         sitting.interpreter = subject.interpreter
         spec = _spec(subject)
         run, spent = trials_of(sitting, directory, config, spec)
-        hardware = Hardware(
-            cpus=processors(), physical_cores=machine.physical_cores, threads=_threads(sitting.folder, config)
+        threads = _threads(sitting.folder, config)
+        plan = Search(
+            axes=alternatives(subject.execution_provider),
+            hardware=Hardware(cpus=processors(), physical_cores=machine.physical_cores, threads=threads),
+            provider=subject.execution_provider,
+            budget_s=budget_s,
+            run=run,
+            spent=spent,
+            tell=lambda stage, done, total: tell(subject.job, stage, done, total),
         )
-        found = search(
-            Search(
-                axes=alternatives(subject.execution_provider),
-                hardware=hardware,
-                provider=subject.execution_provider,
-                budget_s=budget_s,
-                run=run,
-                spent=spent,
-                tell=lambda stage, done, total: tell(subject.job, stage, done, total),
-            )
-        )
+        found = search(plan)
         tuning = Tuning(
-            recipe=subject.recipe,
-            job=subject.job,
             machine=machine,
             created_at=now().astimezone(UTC).isoformat(timespec="seconds"),
-            execution_provider=subject.execution_provider,
             untuned_sha256=manifest.sha256,
-            untuned_config=manifest.files[CONFIG],
-            shipped=_session_options(config),
-            shipped_threads=hardware.threads,
-            workload=spec.workload.name,
-            repetitions=spec.repetitions,
+            shipped_threads=threads,
             budget_s=budget_s,
             spent_s=round(spent(), 1),
             resumed=sitting.resumed,
+            **_about(subject, manifest, config, spec),
             **_fields(found),
         )
         _write(directory, manifest, config, tuning)
     return tuning
+
+
+def _about(subject: Subject, manifest: Manifest, config: str, spec: TrialSpec) -> dict[str, Any]:
+    """What was tuned, and by which workload."""
+    return {
+        "recipe": subject.recipe,
+        "job": subject.job,
+        "execution_provider": subject.execution_provider,
+        "untuned_config": manifest.files[CONFIG],
+        "shipped": _session_options(config),
+        "workload": spec.workload.name,
+        "repetitions": spec.repetitions,
+    }
 
 
 def reset(directory: Path) -> Manifest:

@@ -29,7 +29,15 @@ from .artifact_factory import make_artifact
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 CPU = "CPUExecutionProvider"
-COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+# The command with two axes instead of eight: a search of half a minute.
+TWO_AXES = """
+import olivepress.measure.session_space as space
+known = space.AXES["CPUExecutionProvider"]
+space.AXES = {"CPUExecutionProvider": {name: known[name] for name in ("threads", "graph optimization")}}
+from olivepress.cli import main
+main()
+"""
+COMMAND = [sys.executable, "-c", TWO_AXES]
 PROMPTS = [list(range(start, start + 12)) for start in range(5, 205, 10)]
 WINNER = Options(session={"intra_op_num_threads": 2, "session.intra_op.allow_spinning": "0"})
 
@@ -66,19 +74,20 @@ def session_of(directory: Path) -> dict[str, object]:
 
 
 def test_tuned_settings_never_change_greedy_tokens(artifact: Path, olivepress: Cli) -> None:
-    """The command as typed, on all axes; then the same again from the start, and back."""
+    """The command as typed; what it wrote says what was said before, and is taken out again."""
     before, shipped, manifest = greedy(artifact), (artifact / "genai_config.json").read_bytes(), read_manifest(artifact)
-    done = olivepress("tune", str(artifact), "--budget", "45", "--json")
+    arguments = ["tune", str(artifact), "--budget", "300", "--json"]
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (said,) = json.loads(done.stdout)
     tuning = read_tuning(artifact)
     assert tuning is not None and said["winner"] == (tuning.winner and tuning.winner.model_dump())
     assert greedy(artifact) == before
-    assert tuning.untuned_sha256 == manifest.sha256 and tuning.spent_s <= 45 + 1 and tuning.answers == 5
+    assert tuning.untuned_sha256 == manifest.sha256 and tuning.spent_s <= 300 + 1 and tuning.answers == 5
     assert tuning.machine.packages["onnxruntime-genai"] and tuning.shipped_threads == session_threads_of(
         shipped, artifact
     )
-    assert {one.axis for one in tuning.alternatives} | set(tuning.not_searched) >= {"threads", "graph optimization"}
+    assert {one.axis for one in tuning.alternatives} == {"threads", "graph optimization"} and not tuning.not_searched
     for one in tuning.alternatives:
         assert (one.score.value is None) == (one.score.n == 0) and one.score.n <= 5
         if one.verdict == "better":
@@ -221,8 +230,8 @@ def test_a_bench_on_a_smaller_machine_warns_in_one_line(
     assert "64 threads" in line and "next: olivepress tune" in line
 
 
-def test_killed_in_the_middle_it_goes_on(artifact: Path, olivepress: Cli) -> None:
-    arguments = ["tune", str(artifact), "--budget", "40", "--quiet"]
+def test_killed_in_the_middle_it_goes_on(artifact: Path) -> None:
+    arguments = ["tune", str(artifact), "--budget", "300", "--quiet"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     pattern = ".sitting-*/export-cpu-int4/trial-*.json"
     end = time.monotonic() + 120
@@ -238,7 +247,7 @@ def test_killed_in_the_middle_it_goes_on(artifact: Path, olivepress: Cli) -> Non
         assert time.monotonic() < end and again.poll() is None
         time.sleep(0.02)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept  # nothing that was finished ran again
-    assert again.wait(120) == 0
+    assert again.wait(240) == 0
     tuning = read_tuning(artifact)
     assert tuning is not None and tuning.resumed and read_manifest(artifact, verify=True)
     assert not list(artifact.parent.glob(".sitting-*"))
