@@ -240,9 +240,11 @@ def test_targets_say_what_they_need_here() -> None:
 
 def test_threads_and_disk_are_told() -> None:
     (threads,) = hardware_findings(MACHINE, ROOMY)
-    assert threads.level == "note" and '"intra_op_num_threads": 2' in (threads.fix or "")
+    assert (
+        threads.level == "note" and "genai takes 1 of 2" in threads.detail and "olivepress tune" in (threads.fix or "")
+    )
     full = ROOMY.model_copy(update={"disk_free_bytes": 100_000_000})
-    small = MACHINE.model_copy(update={"physical_cores": 2, "memory_bytes": int(8e9)})
+    small = MACHINE.model_copy(update={"logical_cores": 1, "memory_bytes": int(8e9)})
     levels = {finding.what: finding.level for finding in hardware_findings(small, full)}
     assert levels == {"disk full": "problem", "little memory": "note"}
 

@@ -123,7 +123,7 @@ def write_manifest(manifest: Manifest, directory: Path) -> None:
         file.write(json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    partial.rename(directory / MANIFEST)
+    partial.replace(directory / MANIFEST)  # rename refuses a file that is there, on Windows
 
 
 def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:

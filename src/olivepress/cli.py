@@ -15,6 +15,8 @@ from olivepress.data_commands import data as data_group
 from olivepress.data_making_commands import augment as _augment  # noqa: F401  (registers its commands)
 from olivepress.environment_commands import env
 from olivepress.errors import OlivepressError, UsageError
+from olivepress.speed_commands import BUDGET_S, directories_of, teller, tune_all, workload_of
+from olivepress.speed_commands import register as register_speed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,6 +255,7 @@ def bench(
     allow_fallback: Annotated[
         bool, typer.Option("--allow-fallback", help="Measure although nodes fell back to the CPU; the report says so.")
     ] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="Tune what is measured first, as olivepress tune does.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -261,7 +264,7 @@ def bench(
     from olivepress.console import ConsoleReporter
 
     overrides = device_reports.Overrides(
-        workloads=tuple(_workload(text) for text in workload) if workload else None,
+        workloads=tuple(workload_of(text) for text in workload) if workload else None,
         rounds=rounds,
         repetitions=repetitions,
         limit=limit,
@@ -274,11 +277,13 @@ def bench(
     is_artifact = not is_bundle and _is_artifact(Path(target))
     _refuse_options(target, job, reference, out, is_bundle=is_bundle, is_artifact=is_artifact)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        if tune:
+            _tune_first(target, data, job, reporter)
         if is_bundle:
             from olivepress.bundle import bench_bundle
 
             given = Path(data) if data else None
-            paths = list(bench_bundle(Path(target), data=given, out=out, overrides=overrides, tell=_teller(reporter)))
+            paths = list(bench_bundle(Path(target), data=given, out=out, overrides=overrides, tell=teller(reporter)))
         elif is_artifact:
             _, path = device_reports.bench_artifact(
                 Path(target),
@@ -286,12 +291,32 @@ def bench(
                 reference_dir=reference,
                 out=out,
                 settings=device_reports.settings_of(None, overrides),
-                tell=_teller(reporter),
+                tell=teller(reporter),
             )
             paths = [path]
         else:
             paths = _bench(_plan(target, data), reporter, job, overrides)
+    _warn_of_settings(paths)
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
+
+
+def _tune_first(target: str, data: str | None, job: str | None, reporter: Any) -> None:
+    """What is measured is then what is shipped."""
+    of_artifact = _is_artifact(Path(target))
+    directories = directories_of(target, None if of_artifact else data, None if of_artifact else job)
+    for directory, tuning in tune_all(directories, BUDGET_S, teller(reporter, "tune")).items():
+        settled = "kept as shipped" if tuning.winner is None else tuning.winner.text
+        reporter.console.print(f"{directory}: {settled}: {tuning.why}", soft_wrap=True, markup=False)
+
+
+def _warn_of_settings(paths: Sequence[Path]) -> None:
+    """On stderr, one line each: settings that were tuned for a larger machine."""
+    from olivepress.measure.report import read_report
+    from olivepress.measure.tuning import TUNED_FOR
+
+    for path in (path for path in paths if path.suffix == ".json"):
+        for warning in (said for said in read_report(path).warnings if said.startswith(TUNED_FOR)):
+            print(f"{path}: {warning}", file=sys.stderr)
 
 
 def _refuse_options(
@@ -306,6 +331,9 @@ def _refuse_options(
     for option, (value, what) in given.items():
         if value is not None:
             raise UsageError(f"{option} is for {what}, {target} is none", next_step="olivepress bench --help")
+
+
+register_speed(app)
 
 
 @app.command()
@@ -339,7 +367,7 @@ def bundle(
     if is_artifact and job:
         raise UsageError(f"--job is for a recipe, {target} is none", next_step="olivepress bundle --help")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        tell = _teller(reporter, "bundle")
+        tell = teller(reporter, "bundle")
         if is_artifact:
             directory = Path(data) if data else prepared_dataset(Path(target))
             made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, tell=tell)]
@@ -605,38 +633,13 @@ def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[P
     if made.members:
         from olivepress.package_subjects import bench_packages
 
-        tell = _teller(reporter)
+        tell = teller(reporter)
         return bench_packages(made, only=job, overrides=overrides or device_reports.Overrides(), tell=tell)
     for name, reason in device_reports.not_measured_here(made).items():
         reporter.console.print(f"{name}: not measured: {reason}", soft_wrap=True)
     return device_reports.bench_plan(
-        made, only=job, overrides=overrides or device_reports.Overrides(), tell=_teller(reporter)
+        made, only=job, overrides=overrides or device_reports.Overrides(), tell=teller(reporter)
     )
-
-
-def _teller(reporter: Any, verb: str = "measure") -> Any:
-    """Progress on the console: one line for each stage of each artifact."""
-    shown = ""
-
-    def tell(job: str, stage: str, done: int, total: int) -> None:
-        nonlocal shown
-        title = f"{verb} {stage}, {job if job != 'all' else 'interleaved'}"
-        if title != shown:
-            reporter.begin(title)
-            shown = title
-        reporter.update(stage, done, total)
-
-    return tell
-
-
-def _workload(text: str) -> Any:
-    from olivepress.measure.latency import Workload
-
-    prompt, _, generated = text.partition("x")
-    try:
-        return Workload(prompt_tokens=None if prompt == "dataset" else int(prompt), generated_tokens=int(generated))
-    except ValueError:
-        raise UsageError(f"--workload {text!r}: expected PxG as 128x128 or datasetx32, at least 1x2") from None
 
 
 def _print_reports(reports: Sequence[tuple[Plan, list[Path]]], as_json: bool) -> None:

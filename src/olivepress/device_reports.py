@@ -23,6 +23,7 @@ from olivepress.measure.latency import Workload
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.plugins import is_emulated
 from olivepress.measure.report import DeviceReport, read_report
+from olivepress.measure.tuning import read_tuning
 from olivepress.methods import four_bit_base
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
@@ -32,11 +33,13 @@ from olivepress.workflow import Workflow, render_all
 __all__ = [
     "RESULTS",
     "Overrides",
+    "artifact_subject",
     "base_subject",
     "bench_artifact",
     "bench_plan",
     "not_measured_here",
     "outcomes_at_home",
+    "place_for",
     "prepared_dataset",
     "read_export",
     "report_paths",
@@ -232,9 +235,17 @@ def bench_artifact(
     ``dataset_dir`` None measures without one. The parent's reference, if it is not named, is looked for in the artifact
     and beside it. ``outcomes`` as in ``bench``. Raises what ``bench`` raises.
     """
+    subject = artifact_subject(directory, reference_dir)
+    path = out or RESULTS / fingerprint().id / subject.recipe / f"{subject.job}.json"
+    found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
+    return found[0], path
+
+
+def artifact_subject(directory: Path, reference_dir: Path | None = None) -> Subject:
+    """An exported artifact where it stands, as something to measure; errors as ``read_export``."""
     manifest = read_export(directory)
-    made, place = _ancestors(directory, manifest), _place(manifest)
-    subject = Subject(
+    made, place = _ancestors(directory, manifest), place_for(manifest)
+    return Subject(
         model_dir=directory,
         runtime=runtime_of(directory),
         recipe=manifest.recipe,
@@ -252,12 +263,9 @@ def bench_artifact(
         interpreter=place.interpreter if place else None,
         emulated=place.how == "emulated" if place else is_emulated(str(manifest.execution_provider)),
     )
-    path = out or RESULTS / fingerprint().id / manifest.recipe / f"{manifest.job}.json"
-    found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
-    return found[0], path
 
 
-def _place(manifest: Manifest) -> Place | None:
+def place_for(manifest: Manifest) -> Place | None:
     """The environment of its target, where there is one here that runs it; None measures it with this Python."""
     target = targets().get(manifest.target or "")
     place = place_of(target) if target else None
@@ -336,15 +344,32 @@ def outcomes_at_home(plan: Plan) -> Outcomes:
 def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -> list[Path]:
     """Device reports of this recipe's present artifacts, and of ``others`` (report name → sha256), from every machine.
 
-    A report of an artifact that has been replaced since is left out. Raises ReportError when none is left.
+    A report of an artifact that has been replaced since is left out, but not because its settings were tuned on another
+    machine: tuning changes no token. Raises ReportError when none is left.
     """
     current = _artifacts(plan) | dict(others)
     found = []
     for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
         report = read_report(path)
         same_data = report.dataset is None or report.dataset.version == plan.dataset.version
-        if same_data and current.get(report.job) == report.artifact_sha256:
+        ours = current.get(report.job)
+        if same_data and ours and (ours == report.artifact_sha256 or _is_tuned_apart(plan, report)):
             found.append(path)
     if not found:
         raise ReportError(f"recipe {plan.recipe.name}: no device report of its artifacts", next_step="make bench")
     return found
+
+
+def _is_tuned_apart(plan: Plan, report: DeviceReport) -> bool:
+    """Whether it is of a present artifact but for session settings that belong to another machine than the report's."""
+    job = next((job for job in plan.jobs if job.id == report.job and job.target), None)
+    if job is None:
+        return False
+    try:
+        manifest, tuning = read_manifest(plan.output_dir(job)), read_tuning(plan.output_dir(job))
+    except ReportError:
+        return False
+    here = tuning if tuning and tuning.winner else None
+    as_shipped = report.settings.get("untuned_sha256") or report.artifact_sha256
+    elsewhere = here is None or here.machine.id != report.machine.id
+    return elsewhere and as_shipped == (here.untuned_sha256 if here else manifest.sha256)

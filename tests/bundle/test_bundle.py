@@ -244,10 +244,18 @@ def test_an_artifact_that_is_gone_is_known_by_its_bundle(home: Path, tmp_path: P
     assert import_report(report.source).path == RESULT
 
 
+def test_a_report_of_an_artifact_that_was_tuned_on_its_device(home: Path, tmp_path: Path) -> None:
+    tuned: dict[str, Any] = {"untuned_sha256": read_manifest(EXPORT).sha256, "intra_op_num_threads": 2}
+    report = measured(tmp_path / "device", artifact_sha256="d" * 64, settings=tuned)
+    assert report.source is not None
+    assert import_report(report.source).path == RESULT
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"artifact_sha256": "d" * 64}, "of an artifact that was not made here"),
+        ({"artifact_sha256": "d" * 64, "settings": {"untuned_sha256": "c" * 64}}, "that was not made here"),
         ({"recipe": "other"}, "says it is of another job than tiny export-cpu-int4"),
         ({"job": "../../../evil"}, "says it is of another job than tiny export-cpu-int4"),
         ({"settings": {"bundle_sha256": "e" * 64}}, "from a bundle of export-cpu-int4 that was not made here"),

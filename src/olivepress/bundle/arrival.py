@@ -16,6 +16,7 @@ from olivepress.compare.sources import RESULTS
 from olivepress.errors import ReportError, UsageError
 from olivepress.measure.examples import forget_old_examples, read_examples
 from olivepress.measure.report import MAX_BYTES, DeviceReport, read_report, write_bytes
+from olivepress.measure.tuning import untuned_sha256
 
 __all__ = ["Arrived", "import_report", "is_device_report"]
 
@@ -93,7 +94,9 @@ def _opened(path: Path) -> Iterator[Path]:
 
 def _check_origin(report: DeviceReport, path: Path) -> None:
     """The report is of an artifact that was made here, under its own name, in a bundle that was made here if in any."""
-    known = _known_artifacts().get(report.artifact_sha256)
+    made = _known_artifacts()
+    # Tuned on its device it has another hash there; its record says which artifact it was.
+    known = made.get(report.artifact_sha256) or made.get(str(report.settings.get("untuned_sha256")))
     shown = ascii(report.artifact_sha256)[1:13]
     if known is None:
         raise ReportError(
@@ -116,7 +119,9 @@ def _known_artifacts() -> dict[str, _Known]:
     for manifest_file in sorted(Path("runs").glob("*/*/manifest.json")):
         with contextlib.suppress(ReportError):
             manifest = read_manifest(manifest_file.parent)
-            found[manifest.sha256] = _Known(recipe=manifest.recipe, job=manifest.job)
+            before = untuned_sha256(manifest_file.parent)  # reports of it may be on their way
+            for sha256 in (manifest.sha256, *([before] if before else [])):
+                found[sha256] = _Known(recipe=manifest.recipe, job=manifest.job)
     for log in sorted(Path("runs").glob("*/bundles.jsonl")):
         for entry in read_log(log):
             bundles = getattr(found.get(entry.artifact_sha256), "bundles", frozenset[str]())

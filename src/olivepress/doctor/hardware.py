@@ -11,6 +11,7 @@ from pathlib import Path
 
 from olivepress.doctor.records import Finding, Hardware
 from olivepress.measure.machine import Machine
+from olivepress.measure.session import default_threads
 
 __all__ = ["hardware_findings", "read_hardware"]
 
@@ -49,10 +50,10 @@ def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]
         detail = f"{memory / 1e9:.1f} GB in all; exporting Phi-4-mini to int4 takes {BUILD_MEMORY / 1e9:.1f} GB"
         fix = "olivepress plan MODEL  (what your model needs)"
         yield Finding(level="note", what="little memory", detail=detail, fix=fix)
-    physical, logical = machine.physical_cores, machine.logical_cores
-    if physical and logical and physical < logical:
-        detail = f"genai takes {physical} (physical cores) of {logical} unless genai_config.json says more"
-        fix = f'"intra_op_num_threads": {logical} under model.decoder.session_options of genai_config.json'
+    logical = machine.logical_cores or 1
+    if default_threads(logical) < logical:
+        detail = f"genai takes {default_threads(logical)} of {logical} processors unless genai_config.json says more"
+        fix = "olivepress tune ARTIFACT  (measures what is fastest here)"
         yield Finding(level="note", what="threads", detail=detail, fix=fix)
 
 

@@ -14,6 +14,7 @@ from olivepress.measure.attribution import gain_retained
 from olivepress.measure.dataset import Split
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.grid import Cell, Subject, headline, headline_metrics
+from olivepress.measure.machine import usable_cores
 from olivepress.measure.report import (
     Ceiling,
     DatasetUsed,
@@ -29,6 +30,7 @@ from olivepress.measure.session import session_options, size_on_disk_bytes
 from olivepress.measure.sitting import Sitting
 from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.measure.trust import decode_by_round, drift, noise_floor
+from olivepress.measure.tuning import threads_warning, untuned_sha256
 
 if TYPE_CHECKING:
     from olivepress.measure.settings import Settings
@@ -69,6 +71,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
         "gain_retained": _gain(found),
         **_cost(subject, sitting, settings),
     }
+    untuned = untuned_sha256(subject.model_dir)
     placed = [cell.runtime_device for cell in found.cells if cell.runtime_device]
     return DeviceReport(
         recipe=subject.recipe,
@@ -87,6 +90,7 @@ def assemble(found: Measured, *, sitting: Sitting, settings: Settings, now: date
             "warmups": settings.warmups,
             **found.settings,
             **session_options(subject.model_dir),
+            **({"untuned_sha256": untuned} if untuned else {}),
             "runtime_device": placed[0] if placed else None,
             "currency": settings.currency,
             **({"bundle_sha256": settings.bundle_sha256} if settings.bundle_sha256 else {}),
@@ -179,6 +183,10 @@ def _warnings(found: Measured, processes: Sequence[ProcessSample], sitting: Sitt
     shown = found.settings.get("few_shot")
     if isinstance(shown, int) and shown < found.subject.few_shot:
         said.append(f"the context held {shown} of {found.subject.few_shot} few-shot examples")
+    asked = session_options(found.subject.model_dir)["intra_op_num_threads"]
+    tuned = threads_warning(found.subject.model_dir, int(asked) if asked else None, usable_cores())
+    if tuned:
+        said.append(tuned)
     if found.placement and found.placement.fallback:
         said.append(f"asked for {found.placement.asked}, but nodes ran on the CPU: {found.placement.nodes}")
     return said

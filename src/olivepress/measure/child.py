@@ -201,6 +201,19 @@ def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
     return {"metrics": {name: measurement.model_dump() for name, measurement in found.items()}}
 
 
+def _trial(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.trial import TrialSpec, run_trial
+
+    fields = {name: value for name, value in spec.items() if name in TrialSpec.model_fields}
+    return run_trial(TrialSpec.model_validate(fields)).model_dump(mode="json")
+
+
+def _profile(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.kernel_profile import ProfileSpec, profile_process
+
+    return profile_process(ProfileSpec.model_validate(spec))
+
+
 def _probe(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.probe import probe_import, probe_provider
 
@@ -224,6 +237,8 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "lm_eval_known": _lm_eval_known,
     "fidelity": _fidelity,
     "probe": _probe,
+    "trial": _trial,
+    "profile": _profile,
 }
 
 

@@ -65,10 +65,21 @@ def linked_copy(model_dir: Path, folder: Path, changed: Mapping[str, str]) -> Pa
     folder.mkdir(parents=True)
     for path in model_dir.iterdir():
         if path.name not in changed:
-            (folder / path.name).symlink_to(path.resolve(), target_is_directory=path.is_dir())
+            _link(path.resolve(), folder / path.name)
     for name, text in changed.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def _link(path: Path, place: Path) -> None:
+    """A symbolic link; where Windows lets nobody make one, a hard link to a file and a copy of a folder."""
+    try:
+        place.symlink_to(path, target_is_directory=path.is_dir())
+    except OSError:
+        if path.is_dir():
+            shutil.copytree(path, place)
+        else:
+            place.hardlink_to(path)
 
 
 def _without_providers(config: Any) -> None:

@@ -27,7 +27,8 @@ from olivepress.measure.machine import peak_rss_bytes
 from olivepress.measure.prompts import context_length, render_question
 from olivepress.measure.report import LatencySample, ProcessSample
 
-__all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process", "time_steps"]
+__all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process"]
+__all__ += ["prompt_of", "time_repetitions", "time_steps"]
 
 # Providers whose absence genai hides by running on the CPU; model.device_type tells.
 OFF_CPU = {"CUDAExecutionProvider", "DmlExecutionProvider", "WebGpuExecutionProvider"}
@@ -89,10 +90,10 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     on_cpu = model.device.upper() == "CPU"
     if spec.execution_provider in OFF_CPU and on_cpu and not spec.allow_fallback:
         raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
-    messages, tokens = _prompt(spec, model)
-    _repeat(model, spec, messages, tokens, spec.warmups)
+    messages, tokens = prompt_of(spec, model)
+    time_repetitions(model, spec, messages, tokens, spec.warmups)
     before = None if isinstance(energy, str) else energy.read()
-    samples = _repeat(model, spec, messages, tokens, spec.repetitions)
+    samples = time_repetitions(model, spec, messages, tokens, spec.repetitions)
     joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
     memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
     process = ProcessSample(
@@ -118,7 +119,7 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     }
 
 
-def _prompt(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int]:
+def prompt_of(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int]:
     """The conversation to prefill and how many tokens of it; JobError when it does not fit the context."""
     wanted, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
     if wanted is None:
@@ -134,9 +135,10 @@ def _prompt(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int
     return messages or _messages_of_length(spec.model_dir, model, wanted), wanted
 
 
-def _repeat(
+def time_repetitions(
     model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, times: int
 ) -> list[LatencySample]:
+    """Time the workload ``times`` times in a row, the prompt being the first ``tokens`` tokens of ``messages``."""
     samples = []
     gc.disable()  # a collection inside a step would be charged to the model
     try:

@@ -20,6 +20,7 @@ __all__ = [
     "machine_slug",
     "package_versions",
     "peak_rss_bytes",
+    "processors",
     "read_caches",
     "usable_cores",
 ]
@@ -125,6 +126,13 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processors() -> tuple[int, ...]:
+    """Numbers of the logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
 
 
 def machine_slug(architecture: str, cpu: str, cores: int) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from olivepress.measure.machine import usable_cores
 from olivepress.measure.weights import decoder_config
 
-__all__ = ["asked_providers", "session_options", "session_threads", "size_on_disk_bytes"]
+__all__ = ["asked_providers", "default_threads", "session_options", "session_threads", "size_on_disk_bytes"]
+
+MOST_DEFAULT_THREADS = 16
 
 
 def size_on_disk_bytes(model_dir: Path) -> int:
@@ -54,6 +54,15 @@ def session_options(model_dir: Path) -> dict[str, int | str | None]:
 
 
 def session_threads(model_dir: Path) -> int:
-    """Threads that the session computes with: what the artifact asks for, else ONNX Runtime's physical cores."""
+    """Threads that the session computes with: what the artifact asks for, else genai's default on this machine."""
     asked = session_options(model_dir)["intra_op_num_threads"]
-    return int(asked) if asked else psutil.cpu_count(logical=False) or usable_cores()
+    return int(asked) if asked else default_threads(usable_cores())
+
+
+def default_threads(cores: int) -> int:
+    """Threads of a session that asks for none: half the logical processors, at least 1, at most 16.
+
+    Source: ``Model::CreateSessionOptionsFromConfig`` of onnxruntime-genai 0.14.1. ONNX Runtime alone would take the
+    physical cores; genai sets the number before it looks into genai_config.json.
+    """
+    return min(max(cores // 2, 1), MOST_DEFAULT_THREADS)

@@ -9,7 +9,8 @@ from typing import Any
 
 from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph
 
-__all__ = ["ACTIVE_ADAPTER", "decode_read_bytes", "decoder_config", "kv_bytes_per_token", "load_decoder", "read_bytes"]
+__all__ = ["ACTIVE_ADAPTER", "decode_read_bytes", "decoder_config", "graph_file", "kv_bytes_per_token", "load_decoder"]
+__all__ += ["node_bytes", "read_bytes"]
 
 ACTIVE_ADAPTER = "adapter.onnx_adapter"  # a folder that has such a file is run with it
 # Op type → inputs of which one token reads a single row: embeddings, and the tables of the rotary embedding.
@@ -56,6 +57,26 @@ def read_bytes(graph: Graph) -> int | str:
     if total >= MAX_BYTES:
         return "the shapes of its weights cannot be true"
     return total or "the graph holds no weights: they lie in what the provider compiled"
+
+
+def node_bytes(graph: Graph, rows: int) -> dict[str, int]:
+    """Node → bytes of the weights that it reads in one run over ``rows`` tokens; a table is read by the row.
+
+    A node with a weight of unknown element type is left out.
+    """
+    found = dict[str, int]()
+    for node in graph.nodes:
+        looked_up, total = ROW_INPUTS.get(node.op_type, ()), 0
+        try:
+            for index, name in enumerate(node.inputs):
+                if (tensor := graph.initializers.get(name)) is None:
+                    continue
+                parts = max(tensor.dims[0], 1) if index in looked_up and tensor.dims else 1
+                total += min(math.ceil(tensor.bits / 8 / parts) * (rows if parts > 1 else 1), MAX_BYTES)
+        except ValueError:
+            continue
+        found[node.name] = total
+    return found
 
 
 def kv_bytes_per_token(model_dir: Path) -> int | str:
