@@ -38,6 +38,8 @@ app = typer.Typer(
 app.add_typer(env, name="env")
 app.add_typer(adapters, name="adapters")
 app.add_typer(data_group, name="data")
+searches = typer.Typer(help="Search for what is best to ship.", no_args_is_help=True)
+app.add_typer(searches, name="search")
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A recipe's path or name, a family, a Hub id or a model directory.")
@@ -530,6 +532,29 @@ def _gate(items: list[Any], baseline: list[str], out: Path | None, *, as_markdow
     if out is not None:
         write_text(out / "gate.md", gate_markdown(found))
     raise typer.Exit(EXIT[found.result])
+
+
+@searches.command()
+def artifact(
+    model: ModelArgument,
+    data: DataOption = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build and measure a fixed grid of ways to quantize one merged model; compare speed, size and fidelity."""
+    from olivepress.console import ConsoleReporter
+    from olivepress.device_reports import Overrides
+    from olivepress.search import search
+
+    made, overrides = _plan(model, data), Overrides(rounds=rounds)
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        document, files, failed = search(made, overrides=overrides, reporter=reporter, tell=_teller(reporter))
+    _print_document(document, "json" if as_json else "table")
+    for text in failed:
+        print(f"not built: {text}", file=sys.stderr)
+    if not as_json:
+        print(f"page: {files['html']}")
 
 
 @app.command()

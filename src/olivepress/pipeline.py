@@ -161,13 +161,13 @@ def run(
     return outcomes
 
 
-def report(plan: Plan, paths: Sequence[Path]) -> tuple[Document, dict[str, Path]]:
-    """Compare the recipe's reports under its budget; write page, Markdown, JSON and CSV into its ``report/`` folder."""
+def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> tuple[Document, dict[str, Path]]:
+    """Compare the recipe's reports under its budget; write page, Markdown, JSON and CSV into ``folder`` of its runs."""
     from olivepress.compare import compare, load
     from olivepress.compare.page import write_report_page
 
     document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
-    return document, write_report_page(document, Path("runs", plan.recipe.name, "report"))
+    return document, write_report_page(document, Path("runs", plan.recipe.name, folder))
 
 
 def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:

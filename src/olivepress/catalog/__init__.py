@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from olivepress.catalog.target import Target, targets
+from olivepress.catalog.target import Target, grid, targets
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
@@ -24,6 +24,7 @@ __all__ = [
     "facts_from_config",
     "families",
     "family_of_model_type",
+    "grid",
     "targets",
 ]
 

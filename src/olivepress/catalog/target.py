@@ -10,11 +10,11 @@ from pydantic import Field
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
-__all__ = ["Runtime", "Target", "targets"]
+__all__ = ["Runtime", "Target", "grid", "targets"]
 
 Runtime = Literal["onnxruntime-genai", "openvino"]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.json$")]
-_HERE = Path(__file__).parent / "targets"
+_HERE = Path(__file__).parent
 
 
 class _Device(Record):
@@ -95,15 +95,21 @@ class Target(_Device, _Limits):
 
 def targets(own: Path | None = None) -> dict[str, Target]:
     """All targets by name; a ``targets/`` directory ``own`` beside the recipe is read too and may override."""
+    return _read(_HERE / "targets") | (_read(own) if own is not None and own.is_dir() else {})
+
+
+def grid() -> dict[str, Target]:
+    """What a search tries beside a recipe's own targets, by name."""
+    return _read(_HERE / "grid")
+
+
+def _read(directory: Path) -> dict[str, Target]:
     found: dict[str, Target] = {}
-    for directory in (_HERE, own):
-        if directory is None or not directory.is_dir():
-            continue
-        for path in sorted(directory.glob("*.yaml")):
-            file = read_record(path, _File)
-            if file.target != path.stem:
-                raise RecipeError(f"{path}: 'target' is {file.target!r}, expected the file's own name {path.stem!r}")
-            found |= {target.target: target for target in _targets(file)}
+    for path in sorted(directory.glob("*.yaml")):
+        file = read_record(path, _File)
+        if file.target != path.stem:
+            raise RecipeError(f"{path}: 'target' is {file.target!r}, expected the file's own name {path.stem!r}")
+        found |= {target.target: target for target in _targets(file)}
     return found
 
 
