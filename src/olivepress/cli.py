@@ -549,7 +549,7 @@ def artifact(
 
     made, overrides = _plan(model, data), Overrides(rounds=rounds)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        document, files, failed = search(made, overrides=overrides, reporter=reporter, tell=_teller(reporter))
+        document, files, failed = search(made, overrides=overrides, reporter=reporter, tell=teller(reporter))
     _print_document(document, "json" if as_json else "table")
     for text in failed:
         print(f"not built: {text}", file=sys.stderr)
