@@ -10,7 +10,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from olivepress.catalog import Family, families, targets
+from olivepress.catalog import Family, families, grid, targets
 from olivepress.cli import app
 from olivepress.matrix import HEAD, MATRICES, table
 from olivepress.measure import METRICS
@@ -56,6 +56,12 @@ def _page() -> Iterator[str]:
         for t in targets().values()
     ]  # fmt: skip
     yield from _table(("target", "device", "execution provider", "precision", "Olive passes", "max KL", "for"), rows)
+    yield "\n## The grid of `olivepress search artifact`\n"
+    points = [
+        (t.target, t.execution_provider, " → ".join(p["type"] for p in t.passes.values()), t.description)
+        for t in grid().values()
+    ]
+    yield from _table(("point", "execution provider", "Olive passes", "what it tries"), points)
     yield "\n## Families\n"
     yield from _table(
         ("family", "model types", "LoRA target modules", "models (parameters)"),
