@@ -1,0 +1,103 @@
+"""Interleaved rounds: every subject once a round, in a process of its own, the order rotated; quiet moments only."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from olivepress.measure.child import run_child
+
+__all__ = ["Job", "Rounds", "foreign_share", "measure", "rotated", "run_job"]
+
+QUIET = 0.05  # of the machine's cores that other processes may take while a subject is measured
+TRIES = 12
+PAUSE_S = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One subject's child: its interpreter, its module, and what it gets on standard input."""
+
+    python: Path
+    module: str
+    spec: Mapping[str, Any]
+    environment: Mapping[str, str]
+
+
+@dataclass(kw_only=True)
+class Rounds:
+    """By subject, one result for each round; ``disturbed`` counts measurements thrown away, ``noisy`` those kept."""
+
+    found: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    ceilings: list[dict[str, Any]] = field(default_factory=list)
+    disturbed: int = 0
+    noisy: int = 0
+
+
+def rotated(names: Sequence[str], number: int) -> list[str]:
+    """The order of round ``number``: each subject stands in each place equally often over as many rounds."""
+    start = number % len(names)
+    return [*names[start:], *names[:start]]
+
+
+def foreign_share(busy_s: float, own_s: float, wall_s: float, cores: int) -> float:
+    """Share of the machine's core seconds that went to other processes than the one measured."""
+    return max(0.0, busy_s - own_s) / (wall_s * cores)
+
+
+def run_job(job: Job, **changes: Any) -> dict[str, Any]:
+    """The child's last line. CalledProcessError with its errors when it failed."""
+    done = subprocess.run(
+        [str(job.python), "-m", job.module], input=json.dumps({**job.spec, **changes}), text=True,
+        capture_output=True, env=dict(job.environment), check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{job.module} on {Path(job.spec['model']).name}: {done.stderr.strip()[-400:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(jobs: Mapping[str, Job], rounds: int, threads: int, tell: Callable[[str], None]) -> Rounds:
+    """All rounds. A measurement that other processes disturbed is made again, after a pause."""
+    result = Rounds(found={name: [] for name in jobs})
+    for number in range(rounds):
+        result.ceilings.append(run_child("ceiling", {"threads": threads}))
+        for name in rotated(list(jobs), number):
+            result.found[name].append(_quiet(jobs[name], result))
+            latest = result.found[name][-1]
+            tell(f"round {number + 1} {name}: {latest['decode_tps']:.1f} decode, {latest['prefill_tps']:.1f} prefill")
+    return result
+
+
+def _quiet(job: Job, result: Rounds) -> dict[str, float]:
+    for attempt in range(TRIES):
+        busy, own, began = _busy_s(), _children_s(), time.monotonic()
+        found = run_job(job)
+        foreign = foreign_share(
+            _busy_s() - busy, _children_s() - own, time.monotonic() - began, psutil.cpu_count() or 1
+        )
+        if foreign <= QUIET:
+            return found
+        if attempt < TRIES - 1:
+            result.disturbed += 1
+            time.sleep(PAUSE_S)
+    result.noisy += 1
+    return found
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
