@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark pipeline-cost recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three 
 
 peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
 	$(BIN)/python benchmarks/peers.py
+
+pipeline-cost: $(STAMP) ## seconds of plan, render, lint and report
+	$(BIN)/python benchmarks/pipeline_cost.py
 
 training-benchmark: $(STAMP) ## the fine-tune workflow beside stock Olive's and a plain Trainer
 	$(BIN)/python benchmarks/training.py

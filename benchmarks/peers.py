@@ -27,7 +27,7 @@ from peers.rounds import Job, Rounds, measure, run_job
 from peers.subjects import THREADS, AsIs, Subject, chosen
 from peers.summary import GOALS, goal_row, median, no_worse, share_of_bandwidth
 from peers.table import markdown
-from peers.texts import corpus_texts, file_texts, token_ids
+from peers.texts import calibration_dataset, corpus_texts, file_texts, token_ids
 from sections import write_section
 
 from olivepress.embedded import TINY_PHI
@@ -59,12 +59,14 @@ def job(subject: Subject, made: Made, project: Path) -> Job:
     return Job(python=python, module=f"peers.children.{subject.runtime}", spec=spec, environment=child_environment())
 
 
-def made_of(subjects: tuple[Subject, ...], model: Path, out: Path, project: Path) -> dict[str, Made | str]:
+def made_of(
+    subjects: tuple[Subject, ...], model: Path, out: Path, project: Path, calibration: Path | None = None
+) -> dict[str, Made | str]:
     """By name: what was made, or why not."""
     found: dict[str, Made | str] = {}
     for subject in subjects:
         try:
-            found[subject.name] = make(subject, model, out, project)
+            found[subject.name] = make(subject, model, out, project, calibration)
         except NotMade as error:
             found[subject.name] = str(error)
         print(f"{out.name} {subject.name}: {'made' if isinstance(found[subject.name], Made) else found[subject.name]}")
@@ -131,7 +133,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     speed.parent.mkdir(parents=True, exist_ok=True)
     make_random_model(SHAPE, speed, seed=0, dtype="float32")
     made = made_of(subjects, speed, project / "speed", project)
-    made_trained = made_of(subjects, trained, project / f"trained-{trained.name}", project)
+    calibration = given.calibration.resolve() if given.calibration else calibration_dataset(project)
+    made_trained = made_of(subjects, trained, project / f"trained-{trained.name}", project, calibration)
     texts = token_ids(trained, file_texts(given.texts, TEXTS) if given.texts else corpus_texts(TEXTS))
     lost = divergences(subjects, made_trained, trained, texts, project)
     by_name = {subject.name: subject for subject in subjects}
@@ -164,10 +167,11 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="+", help="only these")
     parser.add_argument("--trained", type=Path, help="a trained Hugging Face folder, instead of the embedded model")
     parser.add_argument("--texts", type=Path, help="with --trained: a file of texts, an empty line between them")
+    parser.add_argument("--calibration", type=Path, help="with --trained: a dataset of olivepress data prepare")
     parser.add_argument("--out", type=Path, help="where the record of a partial run goes")
     given = parser.parse_args()
-    if (given.trained is None) != (given.texts is None):
-        parser.error("--trained and --texts belong together: the synthetic corpus is the embedded model's")
+    if len({given.trained is None, given.texts is None, given.calibration is None}) > 1:
+        parser.error("--trained, --texts and --calibration belong together: the corpus is the embedded model's")
     record = run(given)
     whole = given.subjects is None and given.rounds >= ROUNDS and given.trained is None
     out = given.out or (OUT if whole else None)

@@ -25,6 +25,7 @@ from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
 BENCHMARKS = Path(__file__).resolve().parent.parent
 # gguf 0.19 and xllamacpp of October 2026; the build of llama.cpp in it is AVX2's.
 LLAMA_PACKAGES = ("xllamacpp==2026.10.11549", "gguf==0.19.0", "safetensors==0.8.0", "numpy==2.4.6")
+CALIBRATION_ROWS = 256
 MADE = "made.json"  # written last
 
 
@@ -61,39 +62,41 @@ def _llama_python(project: Path) -> Path:
     return python
 
 
-def make(subject: Subject, model: Path, out: Path, project: Path) -> Made:
-    """Make it in a folder of ``out``, unless it lies there. Raises NotMade with the reason."""
-    if isinstance(subject.build, AsIs):
-        return Made(
-            model=model, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=_read_by_torch(model, subject)
-        )
-    text = json.dumps([type(subject.build).__name__, dataclasses.asdict(subject.build)], sort_keys=True)
+def make(subject: Subject, model: Path, out: Path, project: Path, calibration: Path | None = None) -> Made:
+    """Make it in a folder of ``out``, unless it lies there. Raises NotMade with the reason.
+
+    ``calibration`` is a prepared dataset, for a trained model.
+    """
+    build = subject.build
+    if isinstance(build, AsIs):
+        read = _read_by_torch(model, build)
+        return Made(model=model, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
+    text = json.dumps([type(build).__name__, dataclasses.asdict(build)], sort_keys=True)
     folder = out / hashlib.sha256(text.encode()).hexdigest()[:12]  # shared by subjects that differ in the session only
     if not (folder / MADE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        notes = _build(subject.build, model, folder, project)
-        (folder / MADE).write_text(json.dumps(notes), encoding="utf-8")
+        (folder / MADE).write_text(json.dumps(_build(build, model, folder, project, calibration)), encoding="utf-8")
     notes = json.loads((folder / MADE).read_text(encoding="utf-8"))
     if "not_made" in notes:
         raise NotMade(notes["not_made"])
-    inside = folder / "model.gguf" if isinstance(subject.build, Gguf) else folder / "model"
-    size = size_on_disk_bytes(folder / "model") if inside.is_dir() else inside.stat().st_size
-    read = notes.get("read_bytes", "not known") if inside.suffix else decode_read_bytes(inside)
-    if "read_bytes" in notes:
-        read = notes["read_bytes"]
+    inside = folder / ("model.gguf" if isinstance(build, Gguf) else "model")
+    size = size_on_disk_bytes(inside) if inside.is_dir() else inside.stat().st_size
+    read = notes["read_bytes"] if "read_bytes" in notes else decode_read_bytes(inside)
     if subject.session:
         inside = _with_session(inside, folder / f"session-{subject.name}", subject.session)
     return Made(model=inside, size_on_disk_bytes=size, read_bytes=read)
 
 
-def _build(build: Gguf | OliveCli | Catalog, model: Path, folder: Path, project: Path) -> dict[str, Any]:
+def _build(
+    build: Gguf | OliveCli | Catalog, model: Path, folder: Path, project: Path, calibration: Path | None
+) -> dict[str, Any]:
     try:
         if isinstance(build, Gguf):
             return _gguf(build, model, folder, project)
         if isinstance(build, OliveCli):
             return _olive_cli(build, model, folder)
-        return _catalog(build, model, folder, project)
+        return _catalog(build, model, folder, project, calibration)
     except NotMade as error:
         return {"not_made": str(error)}
 
@@ -114,9 +117,12 @@ def _olive_cli(build: OliveCli, model: Path, folder: Path) -> dict[str, Any]:
     return {"log": _olive(Path(sys.executable), command, folder)}
 
 
-def _catalog(build: Catalog, model: Path, folder: Path, project: Path) -> dict[str, Any]:
+def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibration: Path | None) -> dict[str, Any]:
     target = targets()[build.target]
     told = target.build_execution_provider or target.execution_provider
+    passes = changed_passes(target.passes, build.changes)
+    if calibration:
+        passes = changed_passes(passes, build.calibrated)
     workflow = {
         "input_model": {
             "type": "HfModel", "model_path": str(model), "task": "text-generation",
@@ -124,7 +130,7 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path) -> dict[s
         },
         "systems": {"here": {"type": "LocalSystem",
                              "accelerators": [{"device": target.device, "execution_providers": [told]}]}},
-        "passes": changed_passes(target.passes, build.changes),
+        "passes": passes, "data_configs": _data_configs(passes, model, folder, calibration),
         "host": "here", "target": "here", "evaluate_input_model": False,
         "output_dir": str(folder / "model"), "cache_dir": str(folder / "cache"),
     }  # fmt: skip
@@ -138,16 +144,35 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path) -> dict[s
     return {"read_bytes": _read_by_openvino(python, folder / "model")} if openvino else {}
 
 
+def _data_configs(
+    passes: Mapping[str, Mapping[str, Any]], model: Path, folder: Path, calibration: Path | None
+) -> list[dict[str, Any]]:
+    """The rows that passes calibrate on, by olivepress's own data component, as a rendered workflow has them."""
+    if not any(settings.get("data_config") == "calibration" for settings in passes.values()):
+        return []
+    if calibration is None:
+        raise NotMade("it calibrates, and there are no rows to calibrate on")
+    shim = folder / "shim.py"
+    shim.write_text("from olivepress.extension import activate\n\nactivate(seed=0)\n", encoding="utf-8")
+    return [{
+        "name": "calibration", "type": "DataContainer", "user_script": str(shim),
+        "load_dataset_config": {"type": "olivepress_dataset", "directory": str(calibration), "split": "train"},
+        "pre_process_data_config": {"type": "olivepress_calibration", "model_path": str(model), "revision": None,
+                                    "max_length": 512, "max_rows": CALIBRATION_ROWS},
+    }]  # fmt: skip
+
+
 def changed_passes(
     passes: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any] | None]
 ) -> dict[str, dict[str, Any]]:
-    """The passes with ``changes`` laid over them; None takes a key, or a whole pass, out."""
-    found = {name: dict(settings) for name, settings in passes.items()}
+    """The passes with ``changes`` laid over them; None takes a key, or a whole pass, out; a new pass comes first."""
+    found = {name: {} for name in changes if name not in passes}
+    found |= {name: dict(settings) for name, settings in passes.items()}
     for name, change in changes.items():
         if change is None:
             del found[name]
             continue
-        found[name] = {key: value for key, value in (found.get(name, {}) | dict(change)).items() if value is not None}
+        found[name] = {key: value for key, value in (found[name] | dict(change)).items() if value is not None}
     return found
 
 
@@ -188,13 +213,12 @@ def _with_session(model: Path, folder: Path, session: Mapping[str, Any]) -> Path
     return folder
 
 
-def _read_by_torch(model: Path, subject: Subject) -> int:
+def _read_by_torch(model: Path, build: AsIs) -> int:
     """All weights in the subject's dtype, of an embedding that is not the head one row."""
     from safetensors import safe_open
 
-    assert isinstance(subject.build, AsIs)
     tied = json.loads((model / "config.json").read_text(encoding="utf-8"))["tie_word_embeddings"]
-    width, total = {"bfloat16": 2, "float32": 4}[subject.build.dtype], 0
+    width, total = {"bfloat16": 2, "float32": 4}[build.dtype], 0
     for file in model.glob("*.safetensors"):
         with safe_open(str(file), framework="numpy") as held:
             for name in held.keys():  # noqa: SIM118 (not a mapping)

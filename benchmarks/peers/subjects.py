@@ -37,11 +37,14 @@ class OliveCli:
 class Catalog:
     """A target of olivepress's catalog, its passes run by ``olive run``.
 
-    ``changes`` are laid over the passes' keys (null takes a key, or a pass, out). ``fused`` joins gate and up.
+    ``changes`` are laid over the passes' keys (None takes a key, or a pass, out); ``calibrated`` over these where the
+    weights are trained: calibrating on random weights takes minutes and gives the same graph. ``fused`` joins gate and
+    up.
     """
 
     target: str
     changes: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    calibrated: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     fused: bool = False
 
 
@@ -57,11 +60,26 @@ class Subject:
     session: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _tuned(name: str, title: str, role: Literal["ours", "attempt"], session: Mapping[str, Any] | None = None,
-           target: str = "cpu-int4", fused: bool = False, **changes: Mapping[str, Any] | None) -> Subject:  # fmt: skip
-    build = Catalog(target=target, changes=changes, fused=fused)
-    return Subject(name=name, title=title, runtime="onnx_genai", role=role, build=build,
-                   session=TWO_THREADS | (session or {}))  # fmt: skip
+def _int4(group: int, symmetric: bool = False, mixed: str | None = None, head_bits: int = 8,
+          fused: bool = False) -> Catalog:  # fmt: skip
+    """The target cpu-int4-gptq with other groups and another head; on random weights Rtn stands in for GPTQ."""
+    shape = {"group_size": group, "sym": symmetric}
+    changes: dict[str, Mapping[str, Any] | None] = {
+        "quantize": {"type": "Rtn", "data_config": None, "lm_head": head_bits == 4, **shape},
+        "embedding": {"lm_head": head_bits == 8, **shape},
+        "build": {"int4_block_size": group, "int4_is_symmetric": symmetric},
+    }
+    if mixed:
+        changes = {
+            "select": {"type": "SelectiveMixedPrecision", "algorithm": mixed, "bits": 4, "high_bits": 8}
+        } | changes
+    calibrated = {"quantize": {"type": "Gptq", "data_config": "calibration"}}
+    return Catalog(target="cpu-int4-gptq", changes=changes, calibrated=calibrated, fused=fused)
+
+
+def _ours(name: str, title: str, build: Catalog, role: Literal["ours", "attempt"] = "ours",
+          session: Mapping[str, Any] = TWO_THREADS) -> Subject:  # fmt: skip
+    return Subject(name=name, title=title, runtime="onnx_genai", role=role, build=build, session=session)
 
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -70,7 +88,7 @@ SUBJECTS: tuple[Subject, ...] = (
             build=Gguf(mix="q4_k_m")),
     Subject(name="openvino-int4", title="OpenVINO GenAI int4, groups of 128", runtime="openvino_genai", role="peer",
             build=Catalog(target="openvino-cpu-int4")),
-    Subject(name="torch-bf16", title="transformers, bfloat16", runtime="torch_eager", role="peer",
+    Subject(name="torch-bf16", title="transformers, bfloat16 (of the float32 file)", runtime="torch_eager", role="peer",
             build=AsIs(dtype="bfloat16")),
     Subject(name="torch-fp32", title="transformers, float32", runtime="torch_eager", role="peer",
             build=AsIs(dtype="float32")),
@@ -78,9 +96,18 @@ SUBJECTS: tuple[Subject, ...] = (
             build=OliveCli(arguments=("optimize", "--precision", "int4"))),
     Subject(name="olive-int4-2t", title="stock Olive, told 2 threads", runtime="onnx_genai", role="peer",
             build=OliveCli(arguments=("optimize", "--precision", "int4")), session=TWO_THREADS),
-    Subject(name="cpu-int4", title="olivepress cpu-int4", runtime="onnx_genai", role="ours",
-            build=Catalog(target="cpu-int4")),
-    _tuned("tuned", "olivepress cpu-int4, 2 threads", "ours"),
+    _ours("cpu-int4", "olivepress cpu-int4, as it comes", Catalog(target="cpu-int4"), session={}),
+    _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", Catalog(target="cpu-int4")),
+    _ours("gptq-256", "olivepress tuned: GPTQ, groups of 256, 8-bit head, 2 threads", _int4(256)),
+    _ours("gptq-256-mixed", "olivepress tuned, the same with k_quant_mixed", _int4(256, mixed="k_quant_mixed")),
+    _ours("fused", "tuned, gate and up as one product", _int4(256, fused=True), "attempt"),
+    _ours("symmetric", "tuned, symmetric", _int4(256, symmetric=True), "attempt"),
+    _ours("head-4", "tuned, 4-bit head", _int4(256, head_bits=4), "attempt"),
+    _ours("groups-128", "tuned, groups of 128", _int4(128), "attempt"),
+    _ours("no-spinning", "tuned, threads do not spin", _int4(256), "attempt",
+          TWO_THREADS | {"session.intra_op.allow_spinning": "0"}),
+    _ours("dynamic-blocks", "tuned, session.dynamic_block_base 4", _int4(256), "attempt",
+          TWO_THREADS | {"session.dynamic_block_base": "4"}),
 )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def test_changes_of_passes():
         "build": {"type": "ModelBuilder", "precision": "int4"},
     }
     assert list(changed_passes(passes, {"quantize": None})) == ["build"]
+    assert list(changed_passes(passes, {"select": {"type": "S"}})) == ["select", "quantize", "build"]
     assert passes["quantize"]["group_size"] == 128
 
 
