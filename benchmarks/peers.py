@@ -23,7 +23,7 @@ from typing import Any
 from peers.fidelity_run import METRICS, against_parent, parent
 from peers.make import LLAMA_PACKAGES, Made, NotMade, child_environment, make, runtime_python
 from peers.profile import profile
-from peers.rounds import Job, Rounds, measure, run_job
+from peers.rounds import Job, Rounds, measure, run_job, tried
 from peers.subjects import THREADS, AsIs, Subject, chosen
 from peers.summary import GOALS, goal_row, median, no_worse, share_of_bandwidth
 from peers.table import markdown
@@ -46,13 +46,14 @@ SHAPE = {
     "bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "rope_scaling": None,
 }  # fmt: skip
 PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 8, 256
+PROFILED = "gptq-256"  # whose kernels are told, or the last of ours
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
 
 
 def job(subject: Subject, made: Made, project: Path) -> Job:
     spec = {
         "model": str(made.model), "threads": THREADS, "context": CONTEXT, "task": "speed", "tokens": GENERATED,
-        "repeats": REPEATS, "prompt": [number * 7 % int(SHAPE["vocab_size"]) for number in range(PROMPT)],
+        "repeats": REPEATS, "prompt": [number * 7 for number in range(PROMPT)],
         "dtype": subject.build.dtype if isinstance(subject.build, AsIs) else None,
     }  # fmt: skip
     python = runtime_python(subject.runtime, project)
@@ -139,11 +140,14 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     lost = divergences(subjects, made_trained, trained, texts, project)
     by_name = {subject.name: subject for subject in subjects}
     jobs = {name: job(by_name[name], one, project) for name, one in made.items() if isinstance(one, Made)}
+    made |= tried(jobs)
+    jobs = {name: one for name, one in jobs.items() if isinstance(made[name], Made)}
     rounds = measure(jobs, given.rounds, THREADS, print)
     ceiling = max(rounds.ceilings, key=lambda one: one["read_bytes_per_s"])
     records = {one.name: subject_record(one, made[one.name], rounds, ceiling["read_bytes_per_s"], lost[one.name])
                for one in subjects}  # fmt: skip
-    profiled = next((one for one in reversed(subjects) if one.role == "ours" and one.name in jobs), None)
+    ours = [one for one in subjects if one.role == "ours" and one.name in jobs]
+    profiled = next((one for one in ours if one.name == PROFILED), ours[-1] if ours else None)
     kernels = {"subject": profiled.title} | profile(jobs[profiled.name], GENERATED, REPEATS) if profiled else None
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),

@@ -75,6 +75,8 @@ def prepare(project: Path) -> None:
             kept += [] if inside else [line]
         text = "\n".join([*kept, f"targets: [{', '.join(TARGETS)}]"])
         (project / "recipes" / f"{family}.yaml").write_text(text + "\n", encoding="utf-8")
+        command = [sys.executable, "-c", "from olivepress.cli import main; main()", "prepare", family]
+        subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
     for number in range(len(FAMILIES) * len(TARGETS)):
         synthetic_report(number, EXAMPLES, project / "reports" / f"r{number:02d}.json")
 

@@ -59,9 +59,9 @@ def against_parent(reference: Path, record: Callable[[Path], object]) -> dict[st
     """``record`` writes a subject's logits into the folder that it is given; returns value, n, interval by metric."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        record(folder)
         try:
+            record(folder)
             found = fidelity(folder, reference, model=Recorded(folder))  # type: ignore[arg-type]
-        except JobError as error:
-            return {name: {"value": None, "reason": error.message} for name in METRICS}
+        except (JobError, RuntimeError) as error:
+            return {name: {"value": None, "reason": str(error)} for name in METRICS}
     return {name: found[name].model_dump(mode="json", exclude_none=True) for name in METRICS}

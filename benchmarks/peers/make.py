@@ -80,7 +80,7 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     notes = json.loads((folder / MADE).read_text(encoding="utf-8"))
     if "not_made" in notes:
         raise NotMade(notes["not_made"])
-    inside = folder / ("model.gguf" if isinstance(build, Gguf) else "model")
+    inside = folder / notes["inside"]
     size = size_on_disk_bytes(inside) if inside.is_dir() else inside.stat().st_size
     read = notes["read_bytes"] if "read_bytes" in notes else decode_read_bytes(inside)
     if subject.session:
@@ -108,13 +108,13 @@ def _gguf(build: Gguf, model: Path, folder: Path, project: Path) -> dict[str, An
     if "not_representable" in found:
         raise NotMade(found["not_representable"])
     only_a_row = found.pop("row_only")
-    return {"read_bytes": sum(found.values()) - only_a_row, "bytes_by_type": found}
+    return {"inside": "model.gguf", "read_bytes": sum(found.values()) - only_a_row, "bytes_by_type": found}
 
 
 def _olive_cli(build: OliveCli, model: Path, folder: Path) -> dict[str, Any]:
     first, *rest = build.arguments
     command = ["-m", "olive", first, "-m", str(model), *rest, "-o", str(folder / "model"), "--disable_telemetry"]
-    return {"log": _olive(Path(sys.executable), command, folder)}
+    return {"inside": _olive(Path(sys.executable), command, folder).relative_to(folder).as_posix()}
 
 
 def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibration: Path | None) -> dict[str, Any]:
@@ -138,10 +138,11 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibrati
     config.write_text(json.dumps(workflow, indent=2), encoding="utf-8")
     openvino = target.runtime == "openvino"
     python = runtime_python("openvino_genai", project) if openvino else Path(sys.executable)
-    _olive(python, ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], folder)
+    made = _olive(python, ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], folder)
     if build.fused:
-        fuse_gate_and_up(folder / "model")
-    return {"read_bytes": _read_by_openvino(python, folder / "model")} if openvino else {}
+        fuse_gate_and_up(made)
+    read = {"read_bytes": _read_by_openvino(python, made)} if openvino else {}
+    return read | {"inside": made.relative_to(folder).as_posix()}
 
 
 def _data_configs(
@@ -176,8 +177,11 @@ def changed_passes(
     return found
 
 
-def _olive(python: Path, command: list[str], folder: Path) -> str:
-    """Run Olive; NotMade with the last error of its log when no model came out (it exits 0 all the same)."""
+def _olive(python: Path, command: list[str], folder: Path) -> Path:
+    """Run Olive and return the folder that a runtime opens.
+
+    NotMade with the last error of its log when no model came out: it exits 0 all the same.
+    """
     done = subprocess.run(
         [str(python), *command], cwd=folder, env=child_environment(), capture_output=True, text=True, check=False
     )
@@ -185,10 +189,11 @@ def _olive(python: Path, command: list[str], folder: Path) -> str:
     (folder / "olive.log").write_text(log, encoding="utf-8")
     shutil.rmtree(folder / "cache", ignore_errors=True)
     names = ("genai_config.json", "openvino_model.xml")
-    if not any((folder / "model" / name).is_file() for name in names):
+    found = [file for name in names for file in (folder / "model").rglob(name)]
+    if not found:
         errors = [line.strip() for line in log.splitlines() if "Error" in line]
         raise NotMade(f"Olive made no model: {(errors or ['its log names no error'])[-1][:300]}")
-    return " ".join(command[2:3])
+    return found[0].parent
 
 
 def child_environment() -> dict[str, str]:

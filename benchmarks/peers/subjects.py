@@ -82,6 +82,7 @@ def _ours(name: str, title: str, build: Catalog, role: Literal["ours", "attempt"
     return Subject(name=name, title=title, runtime="onnx_genai", role=role, build=build, session=session)
 
 
+AUTO_OPT = OliveCli(arguments=("auto-opt", "--precision", "int4", "--use_model_builder"))
 SUBJECTS: tuple[Subject, ...] = (
     Subject(name="llama-q4_0", title="llama.cpp Q4_0", runtime="llama_cpp", role="peer", build=Gguf(mix="q4_0")),
     Subject(name="llama-q4_k_m", title="llama.cpp Q4_K_M", runtime="llama_cpp", role="peer",
@@ -92,10 +93,12 @@ SUBJECTS: tuple[Subject, ...] = (
             build=AsIs(dtype="bfloat16")),
     Subject(name="torch-fp32", title="transformers, float32", runtime="torch_eager", role="peer",
             build=AsIs(dtype="float32")),
-    Subject(name="olive-int4", title="stock Olive: olive optimize, int4", runtime="onnx_genai", role="peer",
-            build=OliveCli(arguments=("optimize", "--precision", "int4"))),
-    Subject(name="olive-int4-2t", title="stock Olive, told 2 threads", runtime="onnx_genai", role="peer",
-            build=OliveCli(arguments=("optimize", "--precision", "int4")), session=TWO_THREADS),
+    Subject(name="olive-optimize", title="stock Olive: olive optimize --precision int4", runtime="onnx_genai",
+            role="peer", build=OliveCli(arguments=("optimize", "--precision", "int4"))),
+    Subject(name="olive-int4", title="stock Olive: olive auto-opt, ModelBuilder int4", runtime="onnx_genai",
+            role="peer", build=AUTO_OPT),
+    Subject(name="olive-int4-2t", title="the same, told 2 threads", runtime="onnx_genai", role="peer",
+            build=AUTO_OPT, session=TWO_THREADS),
     _ours("cpu-int4", "olivepress cpu-int4, as it comes", Catalog(target="cpu-int4"), session={}),
     _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", Catalog(target="cpu-int4")),
     _ours("gptq-256", "olivepress tuned: GPTQ, groups of 256, 8-bit head, 2 threads", _int4(256)),
