@@ -45,7 +45,7 @@ SHAPE = {
     "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "pretraining_tp": 1,
     "bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "rope_scaling": None,
 }  # fmt: skip
-PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 8, 256
+PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 6, 256
 PROFILED = "gptq-256"  # whose kernels are told, or the last of ours
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
 
@@ -77,7 +77,7 @@ def made_of(
 def divergences(subjects: tuple[Subject, ...], made: Mapping[str, Made | str], model: Path, texts: list[list[int]],
                 project: Path) -> dict[str, dict[str, Any]]:  # fmt: skip
     """KL and top-1 of each subject, made of the trained model, against that model in PyTorch."""
-    reference = parent(model, texts, project / "reference")
+    reference = parent(model, texts, project)
     found = {}
     for subject in subjects:
         one = made[subject.name]
@@ -157,7 +157,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             "random_weights": True, "shape": SHAPE, "parameters": weight_bytes(SHAPE, dtype="float32") // 4,
         },
         "trained_model": {
-            "name": trained.name, "texts": len(texts), "tokens": sum(map(len, texts)),
+            "name": trained.name if given.trained else "the embedded tiny-phi",
+            "texts": len(texts), "tokens": sum(map(len, texts)),
             "source": given.texts.name if given.texts else "the synthetic corpus, drawn with another seed",
         },
         "ceiling": ceiling, "subjects": records, "goals": goals(records), "kernels": kernels,

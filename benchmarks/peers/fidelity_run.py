@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,9 +52,12 @@ class RecordedText:
         return np.asarray(self._rows[self._start : self._end])
 
 
-def parent(model: Path, texts: Sequence[Sequence[int]], folder: Path) -> Path:
-    """The parent's logits on the texts: transformers, float32."""
-    return write_reference(model, texts, folder)
+def parent(model: Path, texts: Sequence[Sequence[int]], project: Path) -> Path:
+    """The parent's logits on the texts: transformers, float32. Kept in ``project`` for the next run."""
+    weights = [file.read_bytes() for file in sorted(model.glob("*.safetensors"))]
+    digest = hashlib.sha256(b"".join([*weights, json.dumps(texts).encode()])).hexdigest()[:12]
+    folder = project / f"reference-{digest}"
+    return folder if (folder / "reference.npz").is_file() else write_reference(model, texts, folder)
 
 
 def against_parent(reference: Path, record: Callable[[Path], object]) -> dict[str, Any]:

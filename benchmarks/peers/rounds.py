@@ -20,7 +20,7 @@ __all__ = ["Job", "Rounds", "foreign_share", "measure", "rotated", "run_job", "t
 QUIET = 0.05  # of the machine's cores that other processes may take while a subject is measured
 TRIES = 5
 PAUSE_S = 5.0
-PATIENCE_S = 600.0  # of all disturbed measurements and pauses of one run; then the next one is kept whatever it is
+PATIENCE_S = 300.0  # of all disturbed measurements and pauses of one run; then the next one is kept whatever it is
 
 
 @dataclass(frozen=True, kw_only=True)
