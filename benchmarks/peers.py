@@ -45,7 +45,7 @@ SHAPE = {
     "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "pretraining_tp": 1,
     "bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "rope_scaling": None,
 }  # fmt: skip
-PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 6, 256
+PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 5, 256
 PROFILED = "gptq-256"  # whose kernels are told, or the last of ours
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
 

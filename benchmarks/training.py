@@ -30,9 +30,10 @@ from sections import write_section
 from olivepress.measure.dataset import read_split
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.prompts import render_prompt
+from olivepress.process import BEFORE_EXEC
 
 OUT = Path(__file__).parent / "training.json"
-NAME, BATCH, STEPS, LENGTH, ROUNDS = "training", 16, 40, 256, 4
+NAME, BATCH, STEPS, LENGTH, ROUNDS = "training", 16, 40, 256, 3
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 MODULES = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
 ARGUMENTS = {
@@ -124,7 +125,7 @@ def train(arguments: list[str], project: Path) -> dict[str, float]:
         [sys.executable, "-m", "finetuning.counted", *arguments], cwd=project, capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": path, "CI": "1", "OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1",
                           "HF_DATASETS_CACHE": str(project / "cached"), "TOKENIZERS_PARALLELISM": "false"},
-        check=False,
+        check=False, preexec_fn=BEFORE_EXEC,
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{arguments[:2]}: {(done.stderr or done.stdout).strip()[-600:]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from olivepress.measure.child import run_child
+from olivepress.process import BEFORE_EXEC
 
-__all__ = ["Job", "Rounds", "foreign_share", "measure", "rotated", "run_job", "tried"]
+__all__ = ["Job", "Rounds", "measure", "rotated", "run_job", "tried"]
 
 QUIET = 0.05  # of the machine's cores that other processes may take while a subject is measured
-TRIES = 5
+TRIES = 3
 PAUSE_S = 5.0
-PATIENCE_S = 300.0  # of all disturbed measurements and pauses of one run; then the next one is kept whatever it is
+PATIENCE_S = 120.0  # of all disturbed measurements and pauses of one run; then the next one is kept whatever it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +48,11 @@ def rotated(names: Sequence[str], number: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def foreign_share(busy_s: float, own_s: float, wall_s: float, cores: int) -> float:
-    """Share of the machine's core seconds that went to other processes than the one measured."""
-    return max(0.0, busy_s - own_s) / (wall_s * cores)
-
-
 def run_job(job: Job, **changes: Any) -> dict[str, Any]:
     """The child's last line. CalledProcessError with its errors when it failed."""
     done = subprocess.run(
         [str(job.python), "-m", job.module], input=json.dumps({**job.spec, **changes}), text=True,
-        capture_output=True, env=dict(job.environment), check=False,
+        capture_output=True, env=dict(job.environment), check=False, preexec_fn=BEFORE_EXEC,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{job.module} on {Path(job.spec['model']).name}: {done.stderr.strip()[-400:]}")
@@ -92,28 +85,16 @@ def tried(jobs: Mapping[str, Job]) -> dict[str, str]:
 
 def _quiet(job: Job, result: Rounds) -> dict[str, float]:
     """The first quiet measurement, or the least disturbed of ``TRIES``."""
-    tries: list[tuple[float, dict[str, float]]] = []
+    tries: list[dict[str, float]] = []
     while True:
-        busy, own, began = _busy_s(), _children_s(), time.monotonic()
+        began = time.monotonic()
         found = run_job(job)
-        wall = time.monotonic() - began
-        foreign = foreign_share(_busy_s() - busy, _children_s() - own, wall, psutil.cpu_count() or 1)
-        if foreign <= QUIET:
+        if found["foreign_share"] <= QUIET:
             return found
-        tries.append((foreign, found))
+        tries.append(found)
         if len(tries) == TRIES or result.waited_s > PATIENCE_S:
             result.noisy += 1
-            return min(tries, key=lambda one: one[0])[1]
+            return min(tries, key=lambda one: one["foreign_share"])
         result.disturbed += 1
-        result.waited_s += wall + PAUSE_S
+        result.waited_s += time.monotonic() - began + PAUSE_S
         time.sleep(PAUSE_S)
-
-
-def _busy_s() -> float:
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
-
-
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from peers.make import changed_passes
 from peers.profile import kernel_shares, prefill_runs
-from peers.rounds import foreign_share, rotated
+from peers.rounds import rotated
 from peers.subjects import SUBJECTS, chosen
 from peers.summary import Goal, goal_row, median, no_worse, paired_ratio, share_of_bandwidth, verdict
 from peers.table import figure
@@ -22,11 +22,6 @@ def test_every_subject_stands_in_each_place_equally_often():
     names = ["a", "b", "c"]
     orders = [rotated(names, number) for number in range(3)]
     assert [set(place) for place in zip(*orders, strict=True)] == [set(names)] * 3
-
-
-def test_foreign_share_leaves_the_measured_process_out():
-    assert foreign_share(busy_s=19.0, own_s=18.0, wall_s=10.0, cores=2) == pytest.approx(0.05)
-    assert foreign_share(busy_s=1.0, own_s=1.5, wall_s=10.0, cores=2) == 0.0
 
 
 def test_ratios_are_paired_by_round():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +31,13 @@ def peak_bytes() -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
+def busy_seconds() -> float:
+    """Core seconds that were not idle, of all processes (/proc/stat: user, nice, system, idle, iowait, irq, …)."""
+    file = Path("/proc/stat")
+    ticks = [int(one) for one in file.read_text().split("\n", 1)[0].split()[1:9]] if file.is_file() else [0] * 8
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def main(load: Callable[[dict[str, Any]], Runtime]) -> None:
     """``task`` speed: medians of ``repeats`` after one run to warm up; ``task`` logits: one file for each text."""
     job: dict[str, Any] = json.loads(sys.stdin.read())
@@ -42,8 +51,11 @@ def speed(runtime: Runtime, job: dict[str, Any]) -> dict[str, float]:
     runtime.generate(prompt, min(8, tokens))
     # Each run another prompt: OpenVINO GenAI keeps the cache of prompts that it has seen.
     prompts = [[token + number for token in prompt] for number in range(1, job["repeats"] + 1)]
+    busy, own, began = busy_seconds(), time.process_time(), time.monotonic()
     runs = [runtime.generate(one, tokens) for one in prompts]
+    others = busy_seconds() - busy - (time.process_time() - own)
     return {
+        "foreign_share": max(0.0, others) / (time.monotonic() - began) / (os.cpu_count() or 1),
         "prefill_tps": len(prompt) / statistics.median(first for first, _ in runs),
         "decode_tps": tokens / statistics.median(rest for _, rest in runs),
     }
