@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
+import hashlib
 import importlib.metadata
 import json
 import subprocess
@@ -85,9 +87,14 @@ def divergences(subjects: tuple[Subject, ...], made: Mapping[str, Made | str], m
             found[subject.name] = {name: {"value": None, "reason": one} for name in METRICS}
             continue
         task = job(subject, one, project)
-        found[subject.name] = against_parent(
-            reference, lambda out, task=task: run_job(task, task="logits", texts=texts, out=str(out))
-        )
+        key = json.dumps([str(one.model), versions()], sort_keys=True)
+        kept = reference / f"{subject.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+        if not kept.is_file():
+            lost = against_parent(
+                reference, lambda out, task=task: run_job(task, task="logits", texts=texts, out=str(out))
+            )
+            kept.write_text(json.dumps(lost), encoding="utf-8")
+        found[subject.name] = json.loads(kept.read_text(encoding="utf-8"))
         print(f"{subject.name}: KL {found[subject.name]['kl_divergence'].get('value')}")
     return found
 
@@ -119,6 +126,7 @@ def goals(subjects: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     names = ("onnxruntime", "onnxruntime-genai", "olive-ai", "torch", "transformers")
     found = {name: importlib.metadata.version(name) for name in names}
