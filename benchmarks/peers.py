@@ -148,15 +148,19 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     lost = divergences(subjects, made_trained, trained, texts, project)
     by_name = {subject.name: subject for subject in subjects}
     jobs = {name: job(by_name[name], one, project) for name, one in made.items() if isinstance(one, Made)}
-    made |= tried(jobs)
+    if given.rounds:
+        made |= tried(jobs)
     jobs = {name: one for name, one in jobs.items() if isinstance(made[name], Made)}
     rounds = measure(jobs, given.rounds, THREADS, print)
-    ceiling = max(rounds.ceilings, key=lambda one: one["read_bytes_per_s"])
-    records = {one.name: subject_record(one, made[one.name], rounds, ceiling["read_bytes_per_s"], lost[one.name])
+    ceiling = max(rounds.ceilings, key=lambda one: one["read_bytes_per_s"], default=None)
+    bandwidth = ceiling["read_bytes_per_s"] if ceiling else 0.0
+    records = {one.name: subject_record(one, made[one.name], rounds, bandwidth, lost[one.name])
                for one in subjects}  # fmt: skip
     ours = [one for one in subjects if one.role == "ours" and one.name in jobs]
     profiled = next((one for one in ours if one.name == PROFILED), ours[-1] if ours else None)
-    kernels = {"subject": profiled.title} | profile(jobs[profiled.name], GENERATED, REPEATS) if profiled else None
+    kernels = None
+    if profiled and given.rounds:
+        kernels = {"subject": profiled.title} | profile(jobs[profiled.name], GENERATED, REPEATS)
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
         "versions": versions(), "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
@@ -176,7 +180,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, default=PROJECT, help="where environments and models are kept")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="0: fidelity and sizes only")
     parser.add_argument("--subjects", nargs="+", help="only these")
     parser.add_argument("--trained", type=Path, help="a trained Hugging Face folder, instead of the embedded model")
     parser.add_argument("--texts", type=Path, help="with --trained: a file of texts, an empty line between them")
@@ -186,7 +190,8 @@ def main() -> None:
     if len({given.trained is None, given.texts is None, given.calibration is None}) > 1:
         parser.error("--trained, --texts and --calibration belong together: the corpus is the embedded model's")
     record = run(given)
-    whole = given.subjects is None and given.rounds >= ROUNDS and given.trained is None
+    enough = given.rounds >= ROUNDS or (given.rounds == 0 and not OUT.is_file())
+    whole = given.subjects is None and given.trained is None and enough
     out = given.out or (OUT if whole else None)
     if out:
         out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -72,10 +72,15 @@ def _head(record: Mapping[str, Any]) -> list[str]:
         f"Fidelity: against the PyTorch float32 parent, on {trained['name']} (trained weights), {texts} whole texts of "
         f"{trained['source']}, {trained['tokens']} tokens; intervals resample texts. Made in the same way.",
         "",
-        f"Read bandwidth of {ceiling['threads']} threads, measured between the rounds: "
-        f"{ceiling['read_bytes_per_s'] / 1e9:.1f} GB/s (best pass). Bytes read for a token are those of the weights, "
-        "without the KV cache.",
+        f"{_bandwidth(ceiling)} Bytes read for a token are those of the weights, without the KV cache.",
     ]
+
+
+def _bandwidth(ceiling: Mapping[str, Any] | None) -> str:
+    if ceiling is None:
+        return "Speed was not measured in this run: fidelity and sizes only."
+    rate = ceiling["read_bytes_per_s"] / 1e9
+    return f"Read bandwidth of {ceiling['threads']} threads, measured between the rounds: {rate:.1f} GB/s (best pass)."
 
 
 def _row(one: Mapping[str, Any], reasons: list[str]) -> str:
