@@ -87,8 +87,8 @@ def divergences(subjects: tuple[Subject, ...], made: Mapping[str, Made | str], m
             found[subject.name] = {name: {"value": None, "reason": one} for name in METRICS}
             continue
         task = job(subject, one, project)
-        key = json.dumps([str(one.model), versions()], sort_keys=True)
-        kept = reference / f"{subject.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+        key = json.dumps([one.build, versions()], sort_keys=True)
+        kept = reference / f"{subject.runtime}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
         if not kept.is_file():
             lost = against_parent(
                 reference, lambda out, task=task: run_job(task, task="logits", texts=texts, out=str(out))

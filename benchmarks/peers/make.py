@@ -35,9 +35,11 @@ class NotMade(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """``model`` is what the runtime opens; ``read_bytes`` of weights for one token, or in words why not known."""
+    """``model`` is what the runtime opens, ``build`` names what it was made by (session options are no part of it);
+    ``read_bytes`` of weights for one token, or in words why not known."""
 
     model: Path
+    build: str
     size_on_disk_bytes: int
     read_bytes: int | str
 
@@ -70,7 +72,7 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     build = subject.build
     if isinstance(build, AsIs):
         read = _read_by_torch(model, build)
-        return Made(model=model, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
+        return Made(model=model, build=build.dtype, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
     text = json.dumps([type(build).__name__, dataclasses.asdict(build)], sort_keys=True)
     folder = out / hashlib.sha256(text.encode()).hexdigest()[:12]  # shared by subjects that differ in the session only
     if not (folder / MADE).is_file():
@@ -85,7 +87,7 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     read = notes["read_bytes"] if "read_bytes" in notes else decode_read_bytes(inside)
     if subject.session:
         inside = _with_session(inside, folder / f"session-{subject.name}", subject.session)
-    return Made(model=inside, size_on_disk_bytes=size, read_bytes=read)
+    return Made(model=inside, build=folder.name, size_on_disk_bytes=size, read_bytes=read)
 
 
 def _build(

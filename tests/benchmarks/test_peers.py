@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
+from peers.fidelity_run import compared
 from peers.make import changed_passes
 from peers.profile import kernel_shares, prefill_runs
 from peers.rounds import rotated
@@ -111,6 +115,19 @@ def test_figures_in_the_table():
     assert figure({"value": None, "reason": "no such shape"}, reasons=reasons) == "– [1]"
     assert figure({"value": None, "reason": "no such shape"}, reasons=reasons) == "– [1]"
     assert reasons == ["no such shape"]
+
+
+def test_divergence_of_known_logits():
+    parents = [np.log(np.array([[0.5, 0.25, 0.25]])), np.log(np.array([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]))]
+    same = compared(parents, [np.pad(one, ((0, 0), (0, 1))) for one in parents])  # a padded vocabulary
+    assert (same["kl_divergence"]["value"], same["top1_agreement"]["value"]) == (0.0, 1.0)
+    ours = [np.log(np.array([[0.25, 0.5, 0.25]])), parents[1]]
+    found = compared(parents, ours)
+    assert found["kl_divergence"]["value"] == pytest.approx(0.25 * math.log(2) / 3)
+    assert found["top1_agreement"]["value"] == pytest.approx(2 / 3)
+    assert found["kl_divergence"]["n"] == 3
+    with pytest.raises(ValueError, match="shape"):
+        compared(parents[:1], [ours[0][:, :2]])
 
 
 def test_a_section_is_replaced_and_the_rest_kept():
