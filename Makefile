@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark pipeline-cost recipe matrix rehearse run bench report clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## create .venv and install the pinned set
 
@@ -52,6 +52,15 @@ adapters: $(STAMP) ## packages of adapters against merged models: size, load, me
 
 adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three tasks, three seeds, who answers rightly
 	$(BIN)/python benchmarks/adapter_accuracy.py
+
+peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
+	$(BIN)/python benchmarks/peers.py
+
+pipeline-cost: $(STAMP) ## seconds of plan, render, lint and report
+	$(BIN)/python benchmarks/pipeline_cost.py
+
+training-benchmark: $(STAMP) ## the fine-tune workflow beside stock Olive's and a plain Trainer
+	$(BIN)/python benchmarks/training.py
 
 recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
 	@$(BIN)/olivepress render "$(MODEL)" $(DATA_OPTION)

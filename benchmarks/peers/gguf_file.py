@@ -1,0 +1,190 @@
+"""GGUF files from a Hugging Face folder, mixed as ``llama-quantize`` mixes them.
+
+Runs where ``gguf`` and ``xllamacpp`` are: ``python -m peers.gguf_file MODEL OUT q4_0|q4_k_m``. The wheel exports
+``ggml_quantize_chunk``, llama.cpp's own quantizer of rows, but not ``llama_model_quantize``, which chooses the types;
+``tensor_type`` chooses as that does (llama.cpp, src/llama-quant.cpp). The file has no tokenizer: token ids go in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+GGML_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14}  # ggml.h, enum ggml_type
+FILE_TYPES = {"q4_0": 2, "q4_k_m": 15}  # llama.h, enum llama_ftype
+SUPERBLOCK, BLOCK = 256, 32
+
+
+class NotRepresentable(Exception):
+    """The model has a shape that the format does not take."""
+
+
+def use_more_bits(layer: int, layers: int) -> bool:
+    """The layers of which Q4_K_M keeps attn_v and ffn_down in 6 bits: the first and last eighth, and every third."""
+    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+
+
+def tensor_type(name: str, columns: int, *, mix: str, layers: int, tied: bool) -> str:
+    """The ggml type of a GGUF tensor in a Q4_0 or Q4_K_M file. Raises NotRepresentable: a row no multiple of 256."""
+    if name.endswith("_norm.weight"):
+        return "F32"
+    layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
+    if name == "output.weight" or (tied and name == "token_embd.weight"):
+        kind = "Q6_K"
+    elif mix == "q4_0":
+        kind = "Q4_0"
+    elif "attn_qkv" in name:
+        kind = "Q5_K"
+    elif ("attn_v" in name or "ffn_down" in name) and use_more_bits(layer, layers):
+        kind = "Q6_K"
+    else:
+        kind = "Q4_K"
+    width = SUPERBLOCK if kind.endswith("_K") else BLOCK
+    if columns % width:
+        raise NotRepresentable(f"{name}: rows of {columns} are no multiple of {width}, which {kind} packs together")
+    return kind
+
+
+def quantize_q4_0(rows: np.ndarray) -> np.ndarray:
+    """float32 [n, columns] → bytes [n, columns / 32 * 18]: a block is d (fp16) and 16 bytes, low nibbles first.
+
+    d = m / -8 where m is the value of largest magnitude with its sign; q = min(15, trunc(x / d + 8.5))
+    (llama.cpp, ggml-quants.c, quantize_row_q4_0_ref).
+    """
+    blocks = np.ascontiguousarray(rows, dtype=np.float32).reshape(-1, BLOCK)
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)
+    scale = largest / np.float32(-8)
+    inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale != 0)
+    quants = np.minimum(15, (blocks * inverse + np.float32(8.5)).astype(np.int32)).astype(np.uint8)
+    packed = quants[:, :16] | (quants[:, 16:] << 4)
+    return np.concatenate([scale.astype(np.float16).view(np.uint8), packed], axis=1).reshape(len(rows), -1)
+
+
+def dequantize_q4_0(data: np.ndarray) -> np.ndarray:
+    """Bytes [n, k * 18] → float32 [n, k * 32]: x = d (q - 8)."""
+    blocks = np.ascontiguousarray(data).reshape(-1, 18)
+    scale = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+    nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
+    return (scale * (nibbles.astype(np.float32) - 8)).reshape(len(data), -1)
+
+
+def rotary_order(weight: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of Llama's q or k from Hugging Face's halves to llama.cpp's pairs: both rotate the same numbers."""
+    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+    return halves.swapaxes(1, 2).reshape(weight.shape)
+
+
+def names(config: Mapping[str, Any]) -> dict[str, str]:
+    """Hugging Face's name of each weight → GGUF's."""
+    import gguf
+
+    arch = {value: key for key, value in gguf.MODEL_ARCH_NAMES.items()}[str(config["model_type"])]
+    table = gguf.get_tensor_name_map(arch, int(config["num_hidden_layers"]))
+
+    class Lookup(dict[str, str]):
+        def __missing__(self, name: str) -> str:
+            found = table.get_name(name, try_suffixes=(".weight",))
+            if found is None:
+                raise NotRepresentable(f"{name}: no such tensor in GGUF's {config['model_type']}")
+            return str(found)
+
+    return Lookup()
+
+
+def tensors(model: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """(GGUF name, float32 values) of every weight, as llama.cpp's converter arranges them."""
+    from safetensors import safe_open
+
+    table, llama = names(config), config["model_type"] == "llama"
+    heads = {"q_proj": "num_attention_heads", "k_proj": "num_key_value_heads"}
+    for file in sorted(model.glob("*.safetensors")):
+        with safe_open(str(file), framework="numpy") as held:
+            for name in held.keys():  # noqa: SIM118 (not a mapping)
+                values = held.get_tensor(name).astype(np.float32)
+                rotated = next((key for part, key in heads.items() if part in name), None) if llama else None
+                yield table[name], rotary_order(values, int(config[rotated])) if rotated else values
+
+
+def write(model: Path, out: Path, mix: str) -> dict[str, int]:
+    """Write the file and return bytes by ggml type, and ``row_only``: those of an embedding that is only looked up."""
+    import gguf
+
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    if config.get("rope_scaling"):
+        raise NotRepresentable(f"rope scaling {config['rope_scaling']}: this writer does not translate it")
+    tied, layers = bool(config["tie_word_embeddings"]), int(config["num_hidden_layers"])
+    writer = gguf.GGUFWriter(str(out), str(config["model_type"]))
+    _describe(writer, config, FILE_TYPES[mix])
+    library, bytes_by_type = _ggml(), {"row_only": 0}
+    for name, values in tensors(model, config):
+        kind = tensor_type(name, values.shape[-1], mix=mix, layers=layers, tied=tied)
+        data = values if kind == "F32" else _quantize(library, values, kind)
+        if kind == "Q4_0" and not np.array_equal(data, quantize_q4_0(values)):
+            raise AssertionError(f"{name}: llama.cpp quantizes Q4_0 otherwise than its formula says")
+        writer.add_tensor(name, data, raw_dtype=gguf.GGMLQuantizationType(GGML_TYPES[kind]))
+        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + data.nbytes
+        if name == "token_embd.weight" and not tied:
+            bytes_by_type["row_only"] = data.nbytes - data.nbytes // len(data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return bytes_by_type
+
+
+def _describe(writer: Any, config: Mapping[str, Any], file_type: int) -> None:
+    head = int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+    writer.add_context_length(int(config["max_position_embeddings"]))
+    writer.add_embedding_length(int(config["hidden_size"]))
+    writer.add_block_count(int(config["num_hidden_layers"]))
+    writer.add_feed_forward_length(int(config["intermediate_size"]))
+    writer.add_head_count(int(config["num_attention_heads"]))
+    writer.add_head_count_kv(int(config["num_key_value_heads"]))
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_rope_dimension_count(head)
+    writer.add_rope_freq_base(float(config["rope_theta"]))
+    writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
+    writer.add_vocab_size(int(config["vocab_size"]))
+    writer.add_file_type(file_type)
+    writer.add_tokenizer_model("none")
+    if config["model_type"] == "phi3":
+        writer.add_sliding_window(int(config.get("sliding_window") or 0))
+        writer.add_rope_scaling_orig_ctx_len(int(config["original_max_position_embeddings"]))
+
+
+def _ggml() -> ctypes.CDLL:
+    import xllamacpp
+
+    (binary,) = Path(xllamacpp.__file__).parent.glob("xllamacpp*.so")
+    library = ctypes.CDLL(str(binary))
+    library.ggml_quantize_chunk.restype = ctypes.c_size_t
+    return library
+
+
+def _quantize(library: ctypes.CDLL, values: np.ndarray, kind: str) -> np.ndarray:
+    """``ggml_quantize_chunk(type, src, dst, start, nrows, n_per_row, imatrix)``."""
+    rows, columns = values.shape
+    source = np.ascontiguousarray(values, dtype=np.float32)
+    row_size = ctypes.c_size_t(library.ggml_row_size(GGML_TYPES[kind], ctypes.c_int64(columns))).value
+    out = np.zeros((rows, row_size), dtype=np.uint8)
+    written = library.ggml_quantize_chunk(
+        GGML_TYPES[kind], source.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p),
+        ctypes.c_int64(0), ctypes.c_int64(rows), ctypes.c_int64(columns), None,
+    )  # fmt: skip
+    if written != out.nbytes:
+        raise AssertionError(f"{kind}: {written} bytes written, expected {out.nbytes}")
+    return out
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(write(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])))
+    except NotRepresentable as error:
+        print(json.dumps({"not_representable": str(error)}))

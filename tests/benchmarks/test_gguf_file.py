@@ -1,0 +1,87 @@
+"""GGUF: Q4_0 by its formula, the types of a file as llama-quantize chooses them, the order of rotated rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from peers.gguf_file import (
+    NotRepresentable,
+    dequantize_q4_0,
+    quantize_q4_0,
+    rotary_order,
+    tensor_type,
+    use_more_bits,
+)
+
+
+def test_q4_0_of_a_known_block():
+    # The value of largest magnitude is -8: d = 1, so that whole numbers from -8 to 7 are kept as they are.
+    row = np.arange(32, dtype=np.float32) % 16 - 8
+    (data,) = quantize_q4_0(row[None])
+    assert data[:2].view(np.float16)[0] == 1.0
+    assert list(data[2:6]) == [0x00, 0x11, 0x22, 0x33]  # element i low, element i + 16 high, 8 added
+    assert np.array_equal(dequantize_q4_0(data[None])[0], row)
+
+
+def test_q4_0_rounds_half_up_and_cuts_at_15():
+    row = np.zeros(32, dtype=np.float32)
+    row[:4] = [-8.0, 0.5, 0.49, 7.9]
+    restored = dequantize_q4_0(quantize_q4_0(row[None]))[0]
+    assert list(restored[:4]) == [-8.0, 1.0, 0.0, 7.0]
+
+
+def test_q4_0_of_zeros_is_zeros():
+    assert not dequantize_q4_0(quantize_q4_0(np.zeros((2, 64), dtype=np.float32))).any()
+
+
+def test_q4_0_is_within_half_a_step():
+    values = np.random.default_rng(0).normal(size=(4, 96)).astype(np.float32)
+    step = np.abs(values.reshape(4, 3, 32)).max(axis=2) / 8
+    error = np.abs(dequantize_q4_0(quantize_q4_0(values)) - values).reshape(4, 3, 32).max(axis=2)
+    assert (error <= 1.01 * step).all()  # the end that is cut off is a whole step away
+
+
+@pytest.mark.parametrize(
+    ("name", "tied", "mix", "expected"),
+    [
+        ("blk.0.attn_norm.weight", False, "q4_0", "F32"),
+        ("blk.0.ffn_down.weight", False, "q4_0", "Q4_0"),
+        ("output.weight", False, "q4_0", "Q6_K"),
+        ("token_embd.weight", False, "q4_0", "Q4_0"),
+        ("token_embd.weight", True, "q4_0", "Q6_K"),
+        ("blk.0.ffn_down.weight", False, "q4_k_m", "Q6_K"),
+        ("blk.4.ffn_down.weight", False, "q4_k_m", "Q4_K"),
+        ("blk.0.attn_v.weight", False, "q4_k_m", "Q6_K"),
+        ("blk.0.attn_q.weight", False, "q4_k_m", "Q4_K"),
+        ("blk.0.attn_qkv.weight", False, "q4_k_m", "Q5_K"),
+    ],
+)
+def test_types_are_those_of_llama_quantize(name, tied, mix, expected):
+    assert tensor_type(name, 1024, mix=mix, layers=32, tied=tied) == expected
+
+
+def test_a_row_narrower_than_a_superblock_is_refused_with_its_name():
+    with pytest.raises(NotRepresentable, match=r"blk\.1\.ffn_up\.weight: rows of 128 are no multiple of 256"):
+        tensor_type("blk.1.ffn_up.weight", 128, mix="q4_k_m", layers=2, tied=False)
+
+
+def test_more_bits_for_the_ends_and_every_third_layer():
+    assert [layer for layer in range(24) if use_more_bits(layer, 24)] == [0, 1, 2, 5, 8, 11, 14, 17, 20, 21, 22, 23]
+
+
+def test_rotary_order_pairs_the_halves_of_each_head():
+    rows = np.arange(8)[:, None]  # two heads of four rows
+    assert rotary_order(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_the_file_is_read_back_with_the_same_blocks(tmp_path):
+    gguf = pytest.importorskip("gguf", reason="the writer runs in the environment of its own that make peers creates")
+    values = np.random.default_rng(1).normal(size=(3, 64)).astype(np.float32)
+    writer = gguf.GGUFWriter(str(tmp_path / "one.gguf"), "llama")
+    writer.add_tensor("w", quantize_q4_0(values), raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (tensor,) = gguf.GGUFReader(tmp_path / "one.gguf").tensors
+    assert np.array_equal(gguf.dequantize(tensor.data, tensor.tensor_type), dequantize_q4_0(quantize_q4_0(values)))
