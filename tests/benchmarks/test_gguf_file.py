@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gguf
 import numpy as np
 import pytest
 from peers.gguf_file import (
@@ -75,7 +76,6 @@ def test_rotary_order_pairs_the_halves_of_each_head():
 
 
 def test_the_file_is_read_back_with_the_same_blocks(tmp_path):
-    gguf = pytest.importorskip("gguf", reason="the writer runs in the environment of its own that make peers creates")
     values = np.random.default_rng(1).normal(size=(3, 64)).astype(np.float32)
     writer = gguf.GGUFWriter(str(tmp_path / "one.gguf"), "llama")
     writer.add_tensor("w", quantize_q4_0(values), raw_dtype=gguf.GGMLQuantizationType.Q4_0)
