@@ -16,8 +16,14 @@ import pytest
 import yaml
 from scipy.stats import wilcoxon
 
+from olivepress import session_tuning
+from olivepress.device_reports import report_paths
+from olivepress.errors import ReportError
 from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DeviceReport, read_report
+from olivepress.measure.report import DeviceReport, read_report, write_report
+from olivepress.measure.session_space import Options
+from olivepress.measure.tune import Found
+from olivepress.pipeline import load_plan
 from tests.conftest import ROOT
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -172,6 +178,31 @@ def test_killed_in_the_middle_it_goes_on(small: Path, olivepress: Cli) -> None:
     assert len(report.processes) == 16 and len(written) >= 3
     assert any("resumed after an interruption" in warning for warning in report.warnings)
     assert not list(small.glob("benchmarks/results/*/small/.*"))
+
+
+def test_a_tuned_artifact_keeps_the_reports_of_other_machines(
+    small: Path, olivepress: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's report is of other settings and goes; another machine's is of the same tokens and stays."""
+    bench = ("bench", "small", "--job", "export-cpu-int4", "--rounds", "1", "--workload", "16x8", "--limit", "2")
+    assert olivepress(*bench, "--quiet").returncode == 0
+    plan, (path,) = load_plan("small"), small.glob("benchmarks/results/*/small/export-cpu-int4.json")
+    assert [found.name for found in report_paths(plan)] == [path.name]
+    winner = Options(session={"intra_op_num_threads": 1})
+    found = Found(winner=winner, why="planted", alternatives=(), confirmed=None, not_searched={}, answers=9,
+                  answer_tokens=90)  # fmt: skip
+    monkeypatch.setattr(session_tuning, "search", lambda plan: found)
+    tuning = session_tuning.tune(Path("runs", "small", "export-cpu-int4"), budget_s=60.0)
+    with pytest.raises(ReportError, match="no device report of its artifacts"):
+        report_paths(plan)
+    machine = read_report(path).machine.model_copy(update={"id": "other"})
+    elsewhere = path.parents[2] / "other" / "small" / path.name
+    write_report(read_report(path).model_copy(update={"machine": machine}), elsewhere)
+    assert [found.resolve() for found in report_paths(plan)] == [elsewhere.resolve()]
+    assert olivepress(*bench, "--quiet").returncode == 0
+    assert len(report_paths(plan)) == 2
+    assert read_report(path).settings["untuned_sha256"] == tuning.untuned_sha256
+    assert read_report(path).settings["intra_op_num_threads"] == 1
 
 
 def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
