@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llama_shape import LLAMA
 from peers.fidelity_run import METRICS, against_parent, parent
 from peers.make import LLAMA_PACKAGES, Made, NotMade, child_environment, make, runtime_python
 from peers.profile import profile
@@ -38,15 +39,7 @@ from olivepress.rehearse import make_random_model, weight_bytes
 
 OUT = Path(__file__).parent / "peers.json"
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
-# A Llama of 0.4 B parameters; every width a multiple of 256, as K-quants need.
-SHAPE = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "float32", "attention_bias": False,
-    "attention_dropout": 0.0, "mlp_bias": False, "hidden_act": "silu", "initializer_range": 0.02, "use_cache": True,
-    "hidden_size": 1024, "intermediate_size": 3584, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 32000, "tie_word_embeddings": False,
-    "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "pretraining_tp": 1,
-    "bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "rope_scaling": None,
-}  # fmt: skip
+SHAPE = LLAMA | {"intermediate_size": 3584, "num_key_value_heads": 8}  # every width a multiple of 256, as K-quants need
 PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 5, 256
 PROFILED = "gptq-256"  # whose kernels are told, or the last of ours
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for

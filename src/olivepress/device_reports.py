@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from olivepress.artifact import Manifest, read_manifest
-from olivepress.catalog import targets
+from olivepress.catalog import Target, targets
 from olivepress.compare.sources import RESULTS
 from olivepress.data.dataset import DATASETS
 from olivepress.errors import ReportError, UsageError
@@ -38,6 +38,7 @@ __all__ = [
     "bench_artifact",
     "bench_plan",
     "not_measured_here",
+    "on_target",
     "outcomes_at_home",
     "place_for",
     "prepared_dataset",
@@ -134,18 +135,23 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         return replace(tuned, adapter_dir=directory / "adapter", four_bit=four_bit, precision=precision)
     if job.target is None:
         return replace(tuned, model_dir=directory / "model")
-    place = place_of(job.target)
+    return on_target(tuned, plan, job.target, directory)
+
+
+def on_target(subject: Subject, plan: Plan, target: Target, model_dir: Path) -> Subject:
+    """``subject`` exported for ``target`` into ``model_dir``, held against the reference of the plan's merge."""
+    place = place_of(target)
     return replace(
-        tuned,
-        model_dir=directory,
-        runtime=job.target.runtime,
-        execution_provider=job.target.execution_provider,
-        device=job.target.device,
-        precision=job.target.precision,
+        subject,
+        model_dir=model_dir,
+        runtime=target.runtime,
+        execution_provider=target.execution_provider,
+        device=target.device,
+        precision=target.precision,
         reference_dir=plan.output_dir(plan.job("merge")) / "reference",
         interpreter=place.interpreter,
-        min_placed=job.target.min_placed,
-        max_cpu_nodes=job.target.max_cpu_nodes,
+        min_placed=target.min_placed,
+        max_cpu_nodes=target.max_cpu_nodes,
         emulated=place.how == "emulated",
     )
 

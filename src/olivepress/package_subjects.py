@@ -14,18 +14,17 @@ from olivepress.device_reports import (
     base_subject,
     bench_plan,
     not_measured_here,
+    on_target,
     report_paths,
     spent_of,
     unfinished,
 )
 from olivepress.errors import ReportError
 from olivepress.measure.bench import Tell
-from olivepress.measure.fallback import linked_copy
+from olivepress.measure.fallback import linked_with_adapter
 from olivepress.measure.grid import Subject
-from olivepress.measure.weights import ACTIVE_ADAPTER
 from olivepress.plan import Job, Plan
 from olivepress.run.package import parts_of
-from olivepress.run.where import place_of
 
 __all__ = ["bench_packages", "package_report_paths"]
 
@@ -65,37 +64,19 @@ def _subject(plan: Plan, job: Job, adapter: str) -> Subject:
     check_adapter(directory, package, adapter)
     entry = package.adapters[adapter]
     assert job.target is not None
-    place = place_of(job.target)
-    return replace(
+    subject = replace(
         base_subject(member),
         job=job.id,
-        model_dir=_with_adapter(directory, directory / entry.file, _view(plan, job, adapter)),
-        runtime=job.target.runtime,
         artifact_sha256=_sha256(manifest, entry.sha256),
-        execution_provider=job.target.execution_provider,
-        device=job.target.device,
-        precision=job.target.precision,
-        reference_dir=member.output_dir(member.job("merge")) / "reference",
-        interpreter=place.interpreter,
-        min_placed=job.target.min_placed,
-        max_cpu_nodes=job.target.max_cpu_nodes,
-        emulated=place.how == "emulated",
         git_commit=manifest.git_commit,
         spent=spent_of(manifest, _ancestors(plan, job, adapter)),
     )
+    model_dir = linked_with_adapter(directory, directory / entry.file, _view(plan, job, adapter))
+    return on_target(subject, member, job.target, model_dir)
 
 
 def _view(plan: Plan, job: Job, adapter: str) -> Path:
     return Path("runs", plan.recipe.name, ".views", f"{job.id}-{adapter}")
-
-
-def _with_adapter(package_dir: Path, file: Path, folder: Path) -> Path:
-    """Links to the base's files and to the one adapter: what a device needs to run the two."""
-    linked_copy(package_dir, folder, {})
-    for name in ("adapters", "package.json", "manifest.json", ".lock"):
-        (folder / name).unlink(missing_ok=True)
-    (folder / ACTIVE_ADAPTER).symlink_to(file.resolve())
-    return folder
 
 
 def _ancestors(plan: Plan, job: Job, adapter: str) -> dict[str, Manifest]:

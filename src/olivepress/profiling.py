@@ -16,7 +16,7 @@ from olivepress.device_reports import place_for, read_export
 from olivepress.errors import AdapterError, UsageError
 from olivepress.measure.child import run_child
 from olivepress.measure.elsewhere import machine_of
-from olivepress.measure.fallback import linked_copy
+from olivepress.measure.fallback import linked_with_adapter
 from olivepress.measure.kernel_profile import KernelProfile, ProfileSpec, Run, phase_of, profiled_copy
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.latency import Workload
@@ -24,7 +24,6 @@ from olivepress.measure.report import Measurement
 from olivepress.measure.session import session_threads
 from olivepress.measure.trials import workload_for
 from olivepress.measure.tuning import median_of
-from olivepress.measure.weights import ACTIVE_ADAPTER
 
 __all__ = ["ROUNDS", "profile"]
 
@@ -117,6 +116,5 @@ def _opened(directory: Path, adapter: str | None, scratch: Path) -> Path:
     """The folder itself, or one of links in which the adapter is the active one."""
     if adapter is None:
         return directory
-    folder = linked_copy(directory, scratch / "with-adapter", {})
-    (folder / ACTIVE_ADAPTER).symlink_to((directory / read_package(directory).adapters[adapter].file).resolve())
-    return folder
+    file = directory / read_package(directory).adapters[adapter].file
+    return linked_with_adapter(directory, file, scratch / "with-adapter")

@@ -7,7 +7,6 @@ adapters come and go without another base.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +19,7 @@ from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
 from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
 from olivepress.errors import AdapterError
+from olivepress.measure.report import write_text
 from olivepress.process import exclusive
 from olivepress.yaml_document import Record
 
@@ -118,13 +118,9 @@ def read_package(directory: Path) -> Package:
 
 
 def write_package(package: Package, directory: Path) -> None:
-    """Write ``package.json`` in one step."""
-    partial = directory / f".{PACKAGE}.{os.getpid()}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(package.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / PACKAGE)
+    """Write ``package.json`` in one step; SetupError, and no leftovers, when that fails."""
+    text = json.dumps(package.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+    write_text(directory / PACKAGE, text)
 
 
 def add_adapter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.grid import Subject
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
+from olivepress.measure.weights import ACTIVE_ADAPTER
 
-__all__ = ["cpu_copy", "emulated", "linked_copy", "npu_on_cpu", "on_cpu", "provider_is_missing"]
+__all__ = ["cpu_copy", "emulated", "linked_copy", "linked_with_adapter", "npu_on_cpu", "on_cpu", "provider_is_missing"]
 
 
 def provider_is_missing(subject: Subject) -> bool:
@@ -59,15 +60,22 @@ def npu_on_cpu(model_dir: Path, folder: Path) -> Path:
     return linked_copy(model_dir, folder, {DEVICE_FILE: device_text(device, properties | NPU_ON_CPU)})
 
 
-def linked_copy(model_dir: Path, folder: Path, changed: Mapping[str, str]) -> Path:
-    """Links to everything in ``model_dir``, and ``changed`` (name → text) in place of some."""
+def linked_copy(model_dir: Path, folder: Path, changed: Mapping[str, str], *, without: Collection[str] = ()) -> Path:
+    """Links to everything in ``model_dir`` but ``without``, and ``changed`` (name → text) in place of some."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in model_dir.iterdir():
-        if path.name not in changed:
+        if path.name not in changed and path.name not in without:
             _link(path.resolve(), folder / path.name)
     for name, text in changed.items():
         (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def linked_with_adapter(package_dir: Path, file: Path, folder: Path) -> Path:
+    """Links to a package's base and to one of its adapters, which is then the active one: what a device needs."""
+    linked_copy(package_dir, folder, {}, without=("adapters", "package.json", "manifest.json", ".lock"))
+    _link(file.resolve(), folder / ACTIVE_ADAPTER)
     return folder
 
 
