@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -116,7 +117,7 @@ def write(model: Path, out: Path, mix: str) -> dict[str, int]:
     import gguf
 
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    if config.get("rope_scaling"):
+    if config.get("rope_scaling") and config["rope_scaling"]["type"] != "longrope":
         raise NotRepresentable(f"rope scaling {config['rope_scaling']}: this writer does not translate it")
     tied, layers = bool(config["tie_word_embeddings"]), int(config["num_hidden_layers"])
     writer = gguf.GGUFWriter(str(out), str(config["model_type"]))
@@ -148,7 +149,7 @@ def _describe(writer: Any, config: Mapping[str, Any], file_type: int) -> None:
     writer.add_head_count_kv(int(config["num_key_value_heads"]))
     writer.add_key_length(head)
     writer.add_value_length(head)
-    writer.add_rope_dimension_count(head)
+    writer.add_rope_dimension_count(int(head * float(config.get("partial_rotary_factor") or 1)))
     writer.add_rope_freq_base(float(config["rope_theta"]))
     writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
     writer.add_vocab_size(int(config["vocab_size"]))
@@ -157,6 +158,19 @@ def _describe(writer: Any, config: Mapping[str, Any], file_type: int) -> None:
     if config["model_type"] == "phi3":
         writer.add_sliding_window(int(config.get("sliding_window") or 0))
         writer.add_rope_scaling_orig_ctx_len(int(config["original_max_position_embeddings"]))
+    if config.get("rope_scaling"):
+        _describe_longrope(writer, config)
+
+
+def _describe_longrope(writer: Any, config: Mapping[str, Any]) -> None:
+    """The factors as tensors, and what attention is scaled by: sqrt(1 + ln(longer by) / ln(trained length)), the
+    attention factor of LongRoPE (Ding et al. 2024, as transformers' ROPE_INIT_FUNCTIONS computes it)."""
+    trained = int(config["original_max_position_embeddings"])
+    longer = int(config["max_position_embeddings"]) / trained
+    writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(longer) / math.log(trained)) if longer > 1 else 1.0)
+    for which in ("long", "short"):
+        values = np.asarray(config["rope_scaling"][f"{which}_factor"], dtype=np.float32)
+        writer.add_tensor(f"rope_factors_{which}.weight", values)
 
 
 def _ggml() -> ctypes.CDLL:

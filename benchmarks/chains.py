@@ -1,0 +1,178 @@
+"""What a recipe with several targets costs beside as many stand-alone Olive chains, and how a recipe's cost grows.
+
+    make chain-cost
+
+A stand-alone chain is one ``olive run`` for one target: our passes of fine-tune, merge and export in one workflow and
+one process, with a folder and a cache of its own, and none of our checks. The recipe's time is of ``olivepress run``
+with all targets, verification included. How the cost grows is read from the journals of the same run and of three
+small ones on random weights. Writes benchmarks/chains.json, chains.png and a section of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chaining.chart import chart
+from chaining.table import markdown
+from llama_shape import LLAMA
+from sections import write_section
+
+from olivepress.artifact import read_manifest
+from olivepress.compare.chart_svg import render_png
+from olivepress.measure.machine import fingerprint
+from olivepress.rehearse import make_random_model, weight_bytes
+
+OUT = Path(__file__).parent / "chains.json"
+TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-gptq", "cuda-int4", "directml-int4", "webgpu-int4")
+DEMO = Path(__file__).parent.parent / "recipes" / "tiny-phi.yaml"
+# (hidden size, layers) of the Llamas that show how cost grows with the size of the model.
+SIZES = ((256, 8), (512, 12), (1024, 24))
+
+
+def recipe(project: Path, name: str, changes: Mapping[str, Any]) -> None:
+    """The demo's recipe, with ``changes``, as recipes/<name>.yaml of the project."""
+    content = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    content = {key: value for key, value in content.items() if key not in ("description", "budget")}
+    (project / "recipes").mkdir(exist_ok=True)
+    text = json.dumps(content | {"name": name} | dict(changes))
+    (project / "recipes" / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def timed(command: list[str], project: Path) -> float:
+    """Seconds of one process. SystemExit with the end of its log when it fails."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *command], cwd=project, capture_output=True, text=True, check=False,
+        env=os.environ | {"CI": "1", "OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1",
+                          "TOKENIZERS_PARALLELISM": "false"},
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{command}: {(done.stdout + done.stderr)[-800:]}")
+    return time.monotonic() - began
+
+
+def olivepress(arguments: list[str], project: Path) -> float:
+    return timed(["-c", "from olivepress.cli import main; main()", *arguments], project)
+
+
+def job_seconds(project: Path, name: str) -> dict[str, float]:
+    """Seconds of each job with its checks, from the journal (whole seconds)."""
+    found: dict[str, float] = {}
+    for line in (project / "runs" / name / "journal.jsonl").read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        at = datetime.datetime.fromisoformat(event["at"]).timestamp()
+        found[event["job"]] = at - found[event["job"]] if event["event"] == "finished" else at
+    return found
+
+
+def chain(project: Path, name: str, target: str, out: Path) -> dict[str, Any]:
+    """One workflow of all passes that lead to ``target``, as somebody would write it who ships to one device."""
+    folder = project / "olive_configs" / name
+    parts = [yaml.safe_load((folder / f"{job}.yaml").read_text(encoding="utf-8"))
+             for job in ("finetune", "merge", f"export-{target}")]  # fmt: skip
+    first, *_, last = parts
+    passes = {key: one for part in parts for key, one in part["passes"].items()}
+    passes["lora"]["training_args"]["output_dir"] = str(out / "training")
+    data = {one["name"]: one for part in parts for one in part.get("data_configs", [])}
+    return {
+        "input_model": first["input_model"], "systems": last["systems"], "data_configs": list(data.values()),
+        "passes": passes, "host": "here", "target": "here", "evaluate_input_model": False,
+        "output_dir": str(out / "model"), "cache_dir": str(out / "cache"),
+    }  # fmt: skip
+
+
+def chain_seconds(project: Path, name: str, target: str) -> float:
+    """One stand-alone chain. SystemExit when no model came out: Olive exits 0 all the same."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch).resolve()
+        config = out / "chain.json"
+        config.write_text(json.dumps(chain(project, name, target, out)), encoding="utf-8")
+        seconds = timed(["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], project)
+        if not list((out / "model").rglob("*.onnx")):
+            raise SystemExit(f"the chain to {target} made no model")
+    return seconds
+
+
+def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+    """The recipe with all targets, then the chains, each alone on the machine."""
+    name = "chains"
+    recipe(project, name, {"targets": list(TARGETS)})
+    olivepress(["prepare", name], project)
+    ours = olivepress(["run", name], project)
+    tell(f"olivepress run, {len(TARGETS)} targets: {ours:.0f} s")
+    chains = {}
+    for target in TARGETS:
+        chains[target] = chain_seconds(project, name, target)
+        tell(f"chain {target}: {chains[target]:.0f} s")
+    lines = (project / "runs" / name / "finetune" / "training.jsonl").read_text(encoding="utf-8").splitlines()
+    batch = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["finetune"]["batch_size"]
+    steps = [json.loads(line) for line in lines]
+    return {
+        "recipe_seconds": ours, "jobs": job_seconds(project, name), "chains": chains,
+        "examples": [{"examples": one["step"] * batch, "seconds": one["seconds"]} for one in steps],
+    }  # fmt: skip
+
+
+def of_size(project: Path, hidden: int, layers: int) -> dict[str, Any]:
+    """Fine-tune (four steps of one example), merge and one export of a Llama with random weights."""
+    name = f"size-{hidden}x{layers}"
+    shape = LLAMA | {
+        "hidden_size": hidden, "num_hidden_layers": layers, "intermediate_size": hidden * 11 // 4,
+        "num_attention_heads": hidden // 64, "num_key_value_heads": max(1, hidden // 256),
+    }  # fmt: skip
+    make_random_model(shape, project / "models" / name, seed=0, dtype="float32")
+    recipe(project, name, {
+        "model": {"path": f"models/{name}"}, "targets": ["cpu-int4"],
+        "data": {"demo": "device-command", "max_length": 256, "max_train_rows": 8, "max_test_rows": 4},
+        "finetune": {"r": 16, "alpha": 32, "learning_rate": 1e-4, "batch_size": 1, "max_steps": 4, "save_steps": 4,
+                     "torch_dtype": "float32"},
+        "limits": {"max_kl_divergence": 5.0}, "benchmark": {"max_examples": 2},
+    })  # fmt: skip
+    olivepress(["prepare", name], project)
+    total = olivepress(["run", name], project)
+    jobs = job_seconds(project, name)
+    peak = {job: read_manifest(project / "runs" / name / job).resources.peak_memory_bytes for job in jobs}
+    shutil.rmtree(project / "runs" / name)
+    shutil.rmtree(project / "models" / name)
+    parameters = weight_bytes(shape, dtype="float32") // 4
+    return {"parameters": parameters, "seconds": total, "jobs": jobs, "peak_memory_bytes": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        project = Path(scratch).resolve()
+        sizes = []
+        for hidden, layers in SIZES:
+            sizes.append(of_size(project, hidden, layers))
+            tell(f"{sizes[-1]['parameters'] / 1e6:.0f} M parameters: {sizes[-1]['jobs']}")
+        measured = side_by_side(project, tell)
+    record = {
+        "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(), "n": 1,
+        "targets": TARGETS, **measured, "sizes": sizes,
+    }  # fmt: skip
+    OUT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    OUT.with_suffix(".png").write_bytes(render_png(chart(record)))
+    write_section("chains", markdown(record))
+    print(markdown(record))
+
+
+if __name__ == "__main__":
+    main()
