@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark pipeline-cost recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three 
 peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
 	$(BIN)/python benchmarks/peers.py
 
+chain-cost: $(STAMP) ## a recipe of six targets beside six stand-alone Olive chains, and how its cost grows
+	$(BIN)/python benchmarks/chains.py
+
 pipeline-cost: $(STAMP) ## seconds of plan, render, lint and report
 	$(BIN)/python benchmarks/pipeline_cost.py
 
@@ -68,8 +71,9 @@ recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
 matrix: $(STAMP) ## every target for MODEL: what builds, how it was verified, what was lost
 	@$(BIN)/olivepress matrix "$(MODEL)"
 
-rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights
-	@$(BIN)/olivepress rehearse "$(MODEL)"
+rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights, and llama.cpp on the same shape
+	@$(BIN)/olivepress rehearse "$(MODEL)" --keep
+	@$(BIN)/python benchmarks/rehearsed.py "$(MODEL)"
 
 run: $(STAMP) ## run every job of MODEL that is not finished
 	@$(BIN)/olivepress run "$(MODEL)" $(DATA_OPTION) $(OPTIONS)

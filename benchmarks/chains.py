@@ -121,7 +121,7 @@ def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
     steps = [json.loads(line) for line in lines]
     return {
         "recipe_seconds": ours, "jobs": job_seconds(project, name), "chains": chains,
-        "examples": [{"examples": one["step"] * batch, "seconds": one["seconds"]} for one in steps],
+        "examples": [{"examples": one["done"] * batch, "seconds": one["seconds"]} for one in steps],
     }  # fmt: skip
 
 

@@ -40,8 +40,9 @@ from olivepress.rehearse import make_random_model, weight_bytes
 OUT = Path(__file__).parent / "peers.json"
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
 SHAPE = LLAMA | {"intermediate_size": 3584, "num_key_value_heads": 8}  # every width a multiple of 256, as K-quants need
-PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 5, 256
-PROFILED = "gptq-256"  # whose kernels are told, or the last of ours
+PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 7, 256
+PROFILED = "cpu-int4-gptq"  # whose kernels are told, or the last of ours
+UNTUNED = "cpu-int4"  # shown, and no goal's: half of the threads
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
 
 
@@ -105,17 +106,17 @@ def subject_record(subject: Subject, made: Made | str, rounds: Rounds, ceiling: 
 
 
 def goals(subjects: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each goal for each of our subjects, with whether it lost no more than the peer of 4 bits that lost least."""
-    peers = [one["kl_divergence"] for name, one in subjects.items() if one["role"] == "peer" and "torch" not in name]
-    known = [one for one in peers if one.get("value") is not None]
-    best = min(known, key=lambda one: one["value"]) if known else {"value": None}
+    """Each goal for each of our subjects, with whether it lost no more than the goal's peer."""
     rows = []
     for goal in GOALS:
-        for ours in (one for one in subjects.values() if one["role"] == "ours"):
+        for name, ours in subjects.items():
+            if ours["role"] != "ours" or name == UNTUNED:
+                continue
             measured = ours if ours["rounds"]["decode_tps"] else None
             peer = subjects.get(goal.peer or "")
             row = goal_row(goal, measured, peer if peer and peer["rounds"]["decode_tps"] else None)
-            rows.append(row | {"subject": ours["title"], "kl_no_worse": no_worse(ours["kl_divergence"], best)})
+            lost = no_worse(ours["kl_divergence"], peer["kl_divergence"]) if peer else None
+            rows.append(row | {"subject": ours["title"], "kl_no_worse": lost})
     return rows
 
 

@@ -33,7 +33,7 @@ from olivepress.measure.prompts import render_prompt
 from olivepress.process import BEFORE_EXEC
 
 OUT = Path(__file__).parent / "training.json"
-NAME, BATCH, STEPS, LENGTH, ROUNDS = "training", 16, 40, 256, 3
+NAME, BATCH, STEPS, LENGTH, ROUNDS = "training", 16, 40, 256, 5
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
 MODULES = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]
 ARGUMENTS = {
@@ -118,8 +118,9 @@ def by_row_workflow(model: Path, rows: Path, out: Path) -> dict[str, Any]:
 
 
 def train(arguments: list[str], project: Path) -> dict[str, float]:
-    """One training. What an earlier one of the same workflow left is removed: Olive would go on from there."""
-    shutil.rmtree(project / "runs", ignore_errors=True)
+    """One training. What an earlier one left is removed: Olive would go on from there, or train nothing at all."""
+    for left in ("runs", ".olive-cache"):
+        shutil.rmtree(project / left, ignore_errors=True)
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-m", "finetuning.counted", *arguments], cwd=project, capture_output=True, text=True,

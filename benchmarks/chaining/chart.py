@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaining.table import cumulated
-
 from olivepress.compare.chart_spec import SCHEMA, quantity
 from olivepress.compare.chart_svg import PALETTE, theme
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -31,40 +31,38 @@ def cumulated(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def markdown(record: Mapping[str, Any]) -> str:
-    chains, jobs = record["chains"], record["jobs"]
-    found = ratio(record)
+    chains, targets, found = record["chains"], record["targets"], ratio(record)
+    own = [record["jobs"][f"export-{target}"] for target in targets]
+    shared = {job: one for job, one in record["jobs"].items() if not job.startswith("export-")}
     lines = [
         "## One recipe beside stand-alone Olive chains",
         "",
         f"`make chain-cost`, {record['date']}, on {record['machine']['id']}. The demo's recipe (tiny-phi, trained "
-        f"weights, synthetic data, {record['examples'][-1]['examples']:,} examples of fine-tuning) with "
-        f"{len(record['targets'])} targets: `olivepress run` took **{record['recipe_seconds']:.0f} s**, each artifact "
-        "verified against PyTorch. As many stand-alone chains, each one `olive run` of the same passes with a cache of "
-        f"its own and no verification, took **{sum(chains.values()):.0f} s**. Ratio {found:.2f}; goal at most "
-        f"{GOAL:g}: {'met' if found <= GOAL else 'missed'}. Each was run once (n=1, no interval).",
+        f"weights, synthetic data, {record['examples'][-1]['examples']:,} examples of fine-tuning) with {len(targets)} "
+        f"targets: `olivepress run` took **{record['recipe_seconds']:.0f} s**, each artifact verified against PyTorch. "
+        "As many stand-alone chains, each one `olive run` of the same passes with a cache of its own and no "
+        f"verification, took **{sum(chains.values()):.0f} s**. Ratio {found:.2f}; goal at most {GOAL:g}: "
+        f"{'met' if found <= GOAL else 'missed'}. Each was run once (n=1, no interval).",
         "",
-        f"| | shared: {', '.join(job for job in jobs if not job.startswith('export-'))} "
-        f"| {' | '.join(record['targets'])} | all |",
-        f"|---|---:|{'---:|' * len(record['targets'])}---:|",
-        f"| one recipe, s | {sum(one for job, one in jobs.items() if not job.startswith('export-')):.0f} "
-        f"| {' | '.join(f'{jobs[f"export-{target}"]:.0f}' for target in record['targets'])} "
-        f"| {record['recipe_seconds']:.0f} |",
-        f"| stand-alone chain, s | – | {' | '.join(f'{chains[target]:.0f}' for target in record['targets'])} "
-        f"| {sum(chains.values()):.0f} |",
+        f"| seconds | shared: {', '.join(shared)} | {' | '.join(targets)} | all |",
+        f"|---|---:|{'---:|' * len(targets)}---:|",
+        _seconds("one recipe", [sum(shared.values()), *own, record["recipe_seconds"]]),
+        _seconds("stand-alone chain", [None, *(chains[target] for target in targets), sum(chains.values())]),
         "",
-        "How the cost of a recipe grows, with targets, with examples of fine-tuning, and with the size of the model "
-        "(Llamas with **random weights**: fine-tune of four examples, merge, export to cpu-int4, each with its checks):",
+        "How the cost of a recipe grows: with targets, with examples of fine-tuning, and with the size of the model "
+        "(Llamas with **random weights**; fine-tune of four examples, merge, export to cpu-int4, with their checks):",
         "",
         "![Seconds against number of targets, examples and parameters](chains.png)",
         "",
         "| parameters | fine-tune, 4 examples | merge | export cpu-int4 | peak memory |",
         "|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
+    ]
     for size in record["sizes"]:
-        one = size["jobs"]
         peak = max(value for value in size["peak_memory_bytes"].values() if value is not None)
-        lines.append(
-            f"| {size['parameters'] / 1e6:.0f} M | {one['finetune']:.0f} s | {one['merge']:.0f} s "
-            f"| {one['export-cpu-int4']:.0f} s | {peak / 1e9:.1f} GB |"
-        )
+        cells = " | ".join(f"{size['jobs'][job]:.0f} s" for job in ("finetune", "merge", "export-cpu-int4"))
+        lines.append(f"| {size['parameters'] / 1e6:.0f} M | {cells} | {peak / 1e9:.1f} GB |")
     return "\n".join(lines) + "\n"
+
+
+def _seconds(title: str, values: Sequence[float | None]) -> str:
+    return f"| {title} | {' | '.join('–' if value is None else f'{value:.0f}' for value in values)} |"

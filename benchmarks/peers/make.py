@@ -9,16 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olivepress.catalog import targets
+from olivepress.catalog.groups import with_group_sizes
 from olivepress.environment_setup import create
 from olivepress.environments import interpreter
 from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
+from olivepress.run.last_position import write_last_position
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
 
@@ -73,7 +75,8 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     if isinstance(build, AsIs):
         read = _read_by_torch(model, build)
         return Made(model=model, build=build.dtype, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
-    text = json.dumps([type(build).__name__, dataclasses.asdict(build)], sort_keys=True)
+    base = targets()[build.target].model_dump(mode="json") if isinstance(build, Catalog) else None
+    text = json.dumps([type(build).__name__, dataclasses.asdict(build), base], sort_keys=True)
     folder = out / hashlib.sha256(text.encode()).hexdigest()[:12]  # shared by subjects that differ in the session only
     if not (folder / MADE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +89,8 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     size = size_on_disk_bytes(inside) if inside.is_dir() else inside.stat().st_size
     read = notes["read_bytes"] if "read_bytes" in notes else decode_read_bytes(inside)
     if subject.session:
-        inside = _with_session(inside, folder / f"session-{subject.name}", subject.session)
+        session = subject.session
+        inside = with_session(inside, folder / f"session-{subject.name}", lambda options: options | session)
     return Made(model=inside, build=folder.name, size_on_disk_bytes=size, read_bytes=read)
 
 
@@ -125,6 +129,7 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibrati
     passes = changed_passes(target.passes, build.changes)
     if calibration:
         passes = changed_passes(passes, build.calibrated)
+    passes = with_group_sizes(passes, json.loads((model / "config.json").read_text(encoding="utf-8")))
     workflow = {
         "input_model": {
             "type": "HfModel", "model_path": str(model), "task": "text-generation",
@@ -143,6 +148,8 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibrati
     made = _olive(python, ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], folder)
     if build.fused:
         fuse_gate_and_up(made)
+    if target.last_logits and not build.every_position:
+        write_last_position(made)
     read = {"read_bytes": _read_by_openvino(python, made)} if openvino else {}
     return read | {"inside": made.relative_to(folder).as_posix()}
 
@@ -207,7 +214,7 @@ def child_environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def _with_session(model: Path, folder: Path, session: Mapping[str, Any]) -> Path:
+def with_session(model: Path, folder: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
     """The same files by links, with other session options in genai_config.json."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -215,7 +222,8 @@ def _with_session(model: Path, folder: Path, session: Mapping[str, Any]) -> Path
         if file.name != "genai_config.json":
             (folder / file.name).symlink_to(file.resolve())
     config = json.loads((model / "genai_config.json").read_text(encoding="utf-8"))
-    config["model"]["decoder"]["session_options"] |= session
+    decoder = config["model"]["decoder"]
+    decoder["session_options"] = changed(decoder["session_options"])
     (folder / "genai_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     return folder
 

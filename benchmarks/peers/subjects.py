@@ -39,13 +39,14 @@ class Catalog:
 
     ``changes`` are laid over the passes' keys (None takes a key, or a pass, out); ``calibrated`` over these where the
     weights are trained: calibrating on random weights takes minutes and gives the same graph. ``fused`` joins gate and
-    up.
+    up; ``every_position`` runs Olive's own graph although the target has one for the last position.
     """
 
     target: str
     changes: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     calibrated: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     fused: bool = False
+    every_position: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,21 +61,16 @@ class Subject:
     session: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _int4(group: int, symmetric: bool = False, mixed: str | None = None, head_bits: int = 8,
-          fused: bool = False) -> Catalog:  # fmt: skip
-    """The target cpu-int4-gptq with other groups and another head; on random weights Rtn stands in for GPTQ."""
-    shape = {"group_size": group, "sym": symmetric}
-    changes: dict[str, Mapping[str, Any] | None] = {
-        "quantize": {"type": "Rtn", "data_config": None, "lm_head": head_bits == 4, **shape},
-        "embedding": {"lm_head": head_bits == 8, **shape},
-        "build": {"int4_block_size": group, "int4_is_symmetric": symmetric},
-    }
-    if mixed:
-        changes = {
-            "select": {"type": "SelectiveMixedPrecision", "algorithm": mixed, "bits": 4, "high_bits": 8}
-        } | changes
+def _gptq(target: str = "cpu-int4-gptq", *, embedding: Mapping[str, Any] | None = None,
+          build: Mapping[str, Any] | None = None, fused: bool = False, every_position: bool = False,
+          **quantize: Any) -> Catalog:  # fmt: skip
+    """A target that calibrates, with keys of its passes changed; on random weights Rtn stands in for GPTQ."""
+    changes = {
+        "quantize": {"type": "Rtn", "data_config": None, **quantize},
+        "embedding": embedding or {}, "build": build or {},
+    }  # fmt: skip
     calibrated = {"quantize": {"type": "Gptq", "data_config": "calibration"}}
-    return Catalog(target="cpu-int4-gptq", changes=changes, calibrated=calibrated, fused=fused)
+    return Catalog(target=target, changes=changes, calibrated=calibrated, fused=fused, every_position=every_position)
 
 
 def _ours(name: str, title: str, build: Catalog, role: Literal["ours", "attempt"] = "ours",
@@ -99,17 +95,23 @@ SUBJECTS: tuple[Subject, ...] = (
             role="peer", build=AUTO_OPT),
     Subject(name="olive-int4-2t", title="the same, told 2 threads", runtime="onnx_genai", role="peer",
             build=AUTO_OPT, session=TWO_THREADS),
-    _ours("cpu-int4", "olivepress cpu-int4, as it comes", Catalog(target="cpu-int4"), session={}),
+    _ours("cpu-int4", "olivepress cpu-int4, not tuned", Catalog(target="cpu-int4"), session={}),
     _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", Catalog(target="cpu-int4")),
-    _ours("gptq-256", "olivepress tuned: GPTQ, groups of 256, 8-bit head, 2 threads", _int4(256)),
-    _ours("gptq-256-mixed", "olivepress tuned, the same with k_quant_mixed", _int4(256, mixed="k_quant_mixed")),
-    _ours("fused", "tuned, gate and up as one product", _int4(256, fused=True), "attempt"),
-    _ours("symmetric", "tuned, symmetric", _int4(256, symmetric=True), "attempt"),
-    _ours("head-4", "tuned, 4-bit head", _int4(256, head_bits=4), "attempt"),
-    _ours("groups-128", "tuned, groups of 128", _int4(128), "attempt"),
-    _ours("no-spinning", "tuned, threads do not spin", _int4(256), "attempt",
+    _ours("cpu-int4-gptq", "olivepress cpu-int4-gptq, 2 threads", _gptq()),
+    _ours("cpu-int4-mixed", "olivepress cpu-int4-mixed, 2 threads", _gptq("cpu-int4-mixed")),
+    _ours("every-position", "gptq, logits of every position", _gptq(every_position=True), "attempt"),
+    _ours("fused", "gptq, gate and up as one product", _gptq(fused=True), "attempt"),
+    _ours("groups-128", "gptq, groups of 128",
+          _gptq(group_size=128, embedding={"group_size": 128}, build={"int4_block_size": 128}), "attempt"),
+    _ours("asymmetric-head-8", "gptq, with zero points, 8-bit head",
+          _gptq(sym=False, lm_head=False, embedding={"sym": False, "lm_head": True},
+                build={"int4_is_symmetric": False}), "attempt"),
+    _ours("symmetric-mixed", "mixed, without zero points",
+          _gptq("cpu-int4-mixed", sym=True, embedding={"sym": True}, build={"int4_is_symmetric": True}), "attempt"),
+    _ours("int8", "olivepress cpu-int8, 2 threads", Catalog(target="cpu-int8"), "attempt"),
+    _ours("no-spinning", "gptq, threads do not spin", _gptq(), "attempt",
           TWO_THREADS | {"session.intra_op.allow_spinning": "0"}),
-    _ours("dynamic-blocks", "tuned, session.dynamic_block_base 4", _int4(256), "attempt",
+    _ours("dynamic-blocks", "gptq, session.dynamic_block_base 4", _gptq(), "attempt",
           TWO_THREADS | {"session.dynamic_block_base": "4"}),
 )  # fmt: skip
 

@@ -47,6 +47,7 @@ class Goal:
 
 GOALS = (
     Goal(title="decode against llama.cpp Q4_0", metric="decode_tps", peer="llama-q4_0", times=1.3),
+    Goal(title="decode against llama.cpp Q4_K_M", metric="decode_tps", peer="llama-q4_k_m", times=1.0),
     Goal(title="prefill against OpenVINO GenAI int4", metric="prefill_tps", peer="openvino-int4", times=1.0),
     Goal(title="decode against stock Olive", metric="decode_tps", peer="olive-int4", times=2.0),
     Goal(title="prefill against stock Olive", metric="prefill_tps", peer="olive-int4", times=2.0),

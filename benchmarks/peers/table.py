@@ -106,12 +106,12 @@ def _plain(found: Figure) -> Figure:
 
 
 def _goals(goals: list[Mapping[str, Any]], reasons: list[str]) -> list[str]:
-    lines = ["| goal | subject | KL no worse than best peer's | at least | measured | |", "|---|---|---|---:|---:|---|"]
+    lines = ["| goal | subject | KL no worse than the peer's | at least | measured | |", "|---|---|---|---:|---:|---|"]
     for row in goals:
         ratio = figure(row["ratio"], 3, reasons=reasons)
         least = f"{row['at_least']:g}"
         lines.append(
-            f"| {row['goal']} | {row['subject']} | {row['kl_no_worse']} | {least} | {ratio} | {row['verdict']} |"
+            f"| {row['goal']} | {row['subject']} | {row['kl_no_worse'] or '–'} | {least} | {ratio} | {row['verdict']} |"
         )
     return lines
 

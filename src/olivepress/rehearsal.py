@@ -33,6 +33,8 @@ __all__ = ["REHEARSALS", "rehearsal_recipe", "rehearse"]
 REHEARSALS = Path("benchmarks", "rehearsals")
 _SEED = 0
 _ROWS = {"max_train_rows": 8, "max_test_rows": 4}
+_EXPORT = "export-cpu-int4"
+_TUNING_S = 480.0
 _STEPS = 3  # killed after the first, the time between the other two is still a clean step
 
 
@@ -62,9 +64,8 @@ def rehearse(model: str, *, reporter: ConsoleReporter, keep: bool, as_json: bool
     made = _random_model(facts, recipe, reporter)
     plan = make_plan(recipe, build_dataset(data_of(recipe, "rehearse")))
     pipeline.run(plan, reporter=reporter)
-    report = _bench(plan, reporter)
     steps = [made, *_steps(plan)]
-    record = _record(real, plan, facts, steps, report)
+    record = _record(real, plan, facts, steps, _measured(plan, reporter))
     REHEARSALS.mkdir(parents=True, exist_ok=True)
     text = _markdown(record)
     path = REHEARSALS / f"{real.name}.json"
@@ -89,7 +90,7 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
         "gradient_accumulation_steps": 1,
         "save_steps": 1,
     }
-    fields["targets"] = ["cpu-int4"]
+    fields["targets"] = [_EXPORT.removeprefix("export-")]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.
     fields["limits"] = {"max_kl_divergence": 5.0}
     fields["benchmark"] = {"max_examples": 2, "workloads": [[128, 32]], "rounds": 1, "repetitions": 3, "few_shot": 0}
@@ -166,22 +167,48 @@ def _steps(plan: Plan) -> list[Step]:
     return found
 
 
+def _measured(plan: Plan, reporter: ConsoleReporter) -> dict[str, Any]:
+    """The export as it ships, its session tuned on this machine, and measured again; a finished tuning is kept."""
+    from olivepress.measure.tuning import read_tuning
+    from olivepress.session_tuning import tune
+
+    directory, kept = plan.output_dir(plan.job(_EXPORT)), Path("runs", plan.recipe.name, "as-exported.json")
+    if not kept.is_file():
+        kept.write_text(json.dumps(_numbers(_bench(plan, reporter))), encoding="utf-8")
+    if (tuning := read_tuning(directory)) is None:
+        reporter.begin(f"tune {_EXPORT}")
+        tuning = tune(
+            directory, budget_s=_TUNING_S, tell=lambda _, stage, done, total: reporter.update(stage, done, total)
+        )
+        reporter.end(f"tuned {_EXPORT}")
+    untuned = json.loads(kept.read_text(encoding="utf-8"))
+    return {
+        "bench": untuned,
+        "tuned": _numbers(_bench(plan, reporter)) if tuning.winner else None,
+        "tuning": {"settings": tuning.winner.text if tuning.winner else None, "why": tuning.why},
+    }
+
+
+def _numbers(report: DeviceReport) -> dict[str, Any]:
+    return {name: value.model_dump(mode="json") for name, value in report.metrics.items()}
+
+
 def _bench(plan: Plan, reporter: ConsoleReporter) -> DeviceReport:
     from olivepress.device_reports import bench_plan
     from olivepress.measure.report import read_report
 
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", "bench", "bench")
-    reporter.begin("measure export-cpu-int4")
-    paths = bench_plan(
-        plan, only="export-cpu-int4", tell=lambda _, stage, done, total: reporter.update(stage, done, total)
-    )
-    reporter.end("measured export-cpu-int4")
+    reporter.begin(f"measure {_EXPORT}")
+    paths = bench_plan(plan, only=_EXPORT, tell=lambda _, stage, done, total: reporter.update(stage, done, total))
+    reporter.end(f"measured {_EXPORT}")
     append(journal, "finished", "bench", "bench")
     return read_report(paths[0])
 
 
-def _record(real: Recipe, plan: Plan, facts: ModelFacts, steps: Sequence[Step], report: DeviceReport) -> dict[str, Any]:
+def _record(
+    real: Recipe, plan: Plan, facts: ModelFacts, steps: Sequence[Step], measured: dict[str, Any]
+) -> dict[str, Any]:
     """The rehearsal as data; ``null`` is what could not be measured."""
     from olivepress.measure.machine import fingerprint
 
@@ -196,7 +223,7 @@ def _record(real: Recipe, plan: Plan, facts: ModelFacts, steps: Sequence[Step], 
         "machine": fingerprint().model_dump(mode="json"),
         "steps": [vars(step) for step in steps],
         "checks": {job.id: _checks(read_manifest(plan.output_dir(job))) for job in plan.jobs},
-        "bench": {name: value.model_dump(mode="json") for name, value in report.metrics.items()},
+        **measured,
         "bench_unfinished_tries": _unfinished(Path("runs", plan.recipe.name, "journal.jsonl"), "bench"),
         "seconds_per_example": _seconds_per_example(plan),
         "finetune_hours_for_the_recipe": _real_hours(real, _seconds_per_example(plan)),
@@ -260,24 +287,27 @@ def _markdown(record: dict[str, Any]) -> str:
 
 
 def _bench_lines(record: dict[str, Any]) -> list[str]:
+    kl = [check for check in record["checks"][_EXPORT] if check["name"] == "kl_divergence"]
+    held = f"; KL to the PyTorch parent {kl[0]['value']:.2e} nats a token (on random weights this says little)"
+    how = f"prompt 128, 32 generated tokens; killed or failed before: {record['bench_unfinished_tries']}"
+    lines = [f"CPU int4, measured ({how}): {_shown(record['bench'])}{held if kl else ''}."]
+    if record["tuned"]:
+        lines += ["", f"Tuned on this machine ({record['tuning']['settings']}): {_shown(record['tuned'])}."]
+    else:
+        lines += ["", f"`olivepress tune` found nothing better on this machine: {record['tuning']['why']}."]
+    return lines
+
+
+def _shown(found: dict[str, Any]) -> str:
     from olivepress.compare.table import format_value
     from olivepress.measure.registry import METRICS
 
-    found = record["bench"]
     names = ("load_ms", "ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes", "size_on_disk_bytes")
-    shown = [
+    return ", ".join(
         f"{METRICS[name].title.lower()} {format_value(METRICS[name].unit, found[name]['value'])} (n={found[name]['n']})"
         for name in names
         if found.get(name, {}).get("value") is not None
-    ]
-    kl = [check for check in record["checks"]["export-cpu-int4"] if check["name"] == "kl_divergence"]
-    held = (
-        f"; KL to the PyTorch parent {kl[0]['value']:.2e} nats a token (on random weights this says little)"
-        if kl
-        else ""
     )
-    how = f"prompt 128, 32 generated tokens; killed or failed before: {record['bench_unfinished_tries']}"
-    return [f"CPU int4, measured ({how}): {', '.join(shown)}{held}."]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from olivepress.catalog import Target
+from olivepress.catalog.groups import with_group_sizes
 from olivepress.methods import METHODS, four_bit_base
 from olivepress.plan import Job, Plan
 
@@ -120,7 +121,8 @@ def _package_config(plan: Plan, job: Job) -> Path | None:
 
 
 def _passes(plan: Plan, target: Target) -> dict[str, Any]:
-    """The target's passes, with the recipe's chip, and the target's files where they are written to."""
+    """The target's passes, with the recipe's chip, groups that divide the model's rows, and the target's files where
+    they are written to."""
     soc_model = plan.recipe.soc_model if target.soc_models else None
 
     def resolved(value: Any, key: str = "") -> Any:
@@ -132,7 +134,8 @@ def _passes(plan: Plan, target: Target) -> dict[str, Any]:
             return soc_model
         return (CONFIGS / plan.recipe.name / value).as_posix() if value in target.files else value
 
-    return {name: resolved(settings) for name, settings in target.passes.items()}
+    passes = with_group_sizes(target.passes, plan.model.facts.config)
+    return {name: resolved(settings) for name, settings in passes.items()}
 
 
 def shim_text(plan: Plan) -> str:

@@ -43,7 +43,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"hidden_size": 256, "head_dim": 64, "query_pre_attn_scalar": 48, "num_hidden_layers": 6, "sliding_window": 32},
     ),
     "mistral-untied": ("mistralai/Mistral-7B-Instruct-v0.3", {}),
-    "smollm2-tied": ("HuggingFaceTB/SmolLM2-135M-Instruct", {}),
+    # As odd as the real one: 64 divides its width and 128 does not.
+    "smollm2-tied": (
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        {"hidden_size": 192, "num_attention_heads": 3, "num_key_value_heads": 1},
+    ),
 }
 
 

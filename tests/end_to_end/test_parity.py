@@ -43,6 +43,16 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
             assert max(lengths) > config[limit]
 
 
+@pytest.mark.slow
+def test_groups_of_weights_that_fit_an_odd_width(project: Path, olivepress: Cli) -> None:
+    make_small_model("smollm2-tied", project / "models" / "odd")
+    targets = ["cpu-int8", "cpu-int4", "cpu-int4-gptq", "cpu-int4-mixed", "cuda-int4"]
+    write_recipe(project / "recipes" / "odd.yaml", "models/odd", targets=targets)
+    done = olivepress("run", "odd", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [one["job"] for one in json.loads(done.stdout)[2:]] == [f"export-{target}" for target in targets]
+
+
 def _no_path_of_this_machine(runs: Path, project: str) -> None:
     texts = [path for path in runs.rglob("*.json*") if "logs" not in path.parts]
     assert len(texts) > 5

@@ -76,7 +76,10 @@ def test_room_is_left_for_the_padding(tmp_path: Path, monkeypatch: pytest.Monkey
         def Generator(self, model: Any, params: Any) -> PaddingGenerator:
             return PaddingGenerator()
 
-        def Model(self, path: str) -> Any:
+        def Config(self, path: str) -> Any:
+            return path
+
+        def Model(self, config: Any) -> Any:
             return type("Opened", (), {"device_type": "CPU"})
 
         def Tokenizer(self, model: Any) -> None:

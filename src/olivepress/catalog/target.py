@@ -29,6 +29,9 @@ class _Device(Record):
     build_execution_provider: str | None = Field(None, description="what Olive is told instead, where it must be")
     provider_options: dict[str, dict[str, Any]] = Field({}, description="for the session, by the runtime's own name")
     cpu_copy: bool = Field(False, description="the ONNX Runtime CPU provider computes the same graph")
+    last_logits: bool = Field(
+        False, description="beside Olive's graph one whose head computes a prompt's last position only; it is what runs"
+    )
     min_placed: float = Field(1.0, ge=0, le=1, description="share of the graph's nodes that the provider must take")
     max_cpu_nodes: int | None = Field(None, ge=0, description="nodes that may stay on the CPU")
     soc_models: dict[str, str] = Field({}, description="chips that it can be compiled for")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from olivepress.errors import JobError
 from olivepress.measure.dataset import Row
-from olivepress.measure.language_model import LanguageModel, open_model
+from olivepress.measure.language_model import LanguageModel, load_runtime
 from olivepress.measure.prompts import check_context, context_length, pad_token_id, render_prompt
 from olivepress.measure.task_metrics import Example
 
@@ -114,7 +114,7 @@ def measure_exported(
 
     A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
     """
-    model = open_model(model_dir)
+    model = load_runtime(model_dir)(model_dir)
     kept = finished or Finished()
     budget = answer_budget([len(model.encode(render_prompt(model_dir, r.messages, r.tools).completion)) for r in rows])
     missing = kept.missing(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
@@ -13,7 +14,7 @@ from olivepress.errors import JobError, SetupError
 from olivepress.measure.language_model import config_number
 from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
 from olivepress.measure.session import asked_providers
-from olivepress.measure.weights import ACTIVE_ADAPTER, decoder_config
+from olivepress.measure.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION, decoder_config
 
 __all__ = ["GenaiModel", "import_genai"]
 
@@ -22,14 +23,18 @@ class GenaiModel:
     """See ``language_model.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
 
     A folder with an ``adapter.onnx_adapter`` is run with it; ``with_adapter`` gives the same opened model another one.
+    Without ``every_position`` it is opened as it ships, and may have the logits of an append's last token only.
     """
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, *, every_position: bool = False) -> None:
         self._og = import_genai()
         try:
             for name in asked_providers(model_dir):
                 register(self._og, name)
-            self._model = self._og.Model(str(model_dir))
+            config = self._og.Config(str(model_dir))
+            if every_position and (model_dir / LAST_POSITION).is_file():
+                config.overlay(json.dumps({"model": {"decoder": {"filename": EVERY_POSITION}}}))
+            self._model = self._og.Model(config)
         except Exception as error:  # the runtime's errors have no common base
             first = str(error).strip().split("\n")[0][:300]
             raise JobError(f"{model_dir}: cannot be opened ({first})", next_step="export the model again") from error

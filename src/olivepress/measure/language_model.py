@@ -61,7 +61,7 @@ def runtime_of(model_dir: Path) -> Literal["onnxruntime-genai", "openvino"]:
 
 
 def load_runtime(model_dir: Path) -> Callable[[Path], LanguageModel]:
-    """Import the runtime that the folder is for and return what opens it: so that a load is timed without imports.
+    """Import the runtime that the folder is for and return what opens it as it ships: a load is timed without imports.
 
     SetupError when the runtime is not installed.
     """
@@ -77,8 +77,13 @@ def load_runtime(model_dir: Path) -> Callable[[Path], LanguageModel]:
 
 
 def open_model(model_dir: Path) -> LanguageModel:
-    """Open the folder with the runtime that it is for. SetupError without that runtime, JobError when it fails."""
-    return load_runtime(model_dir)(model_dir)
+    """Open the folder for the logits of every position. SetupError without its runtime, JobError when it fails."""
+    opened = load_runtime(model_dir)
+    if runtime_of(model_dir) == "openvino":
+        return opened(model_dir)
+    from olivepress.measure.genai_model import GenaiModel
+
+    return GenaiModel(model_dir, every_position=True)
 
 
 def config_number(path: Path, *keys: str) -> int:

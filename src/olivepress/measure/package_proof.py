@@ -83,10 +83,11 @@ class PackageProof(BaseModel):
 def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -> PackageProof:
     """Everything that ``run.verify_package`` judges. JobError when the package or a twin cannot be opened or run."""
     placed = node_placement(spec.model_dir, spec.execution_provider)
-    package, total = GenaiModel(spec.model_dir), len(spec.adapters) + 1
+    package, total = GenaiModel(spec.model_dir, every_position=True), len(spec.adapters) + 1
     prompts = [ids for one in spec.adapters for ids in _prompts(one.reference_dir)[:_BASE_PROMPTS]]
     questions = [ids for one in spec.adapters for ids, _ in _answers(one.reference_dir)]
-    base = _difference(GenaiModel(spec.base_dir), spec.base_dir, package, spec.model_dir, prompts, questions)
+    alone = GenaiModel(spec.base_dir, every_position=True)
+    base = _difference(alone, spec.base_dir, package, spec.model_dir, prompts, questions)
     if progress:
         progress(1, total)
     found = {}
@@ -102,7 +103,7 @@ def _prove_adapter(spec: PackageProofSpec, one: AdapterProofSpec, package: Genai
     prompts, questions = _prompts(one.reference_dir), [ids for ids, _ in greedy]
     longest = max((len(answer) for _, answer in greedy), default=0)
     ours = greedy_answers(model, spec.model_dir, questions, longest)
-    twin = GenaiModel(one.twin_dir)
+    twin = GenaiModel(one.twin_dir, every_position=True)
     first = prompts[:_BASE_PROMPTS]
     others = {
         other.name: _largest(model, package.with_adapter(other.file), first)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.measure.accuracy import Progress, greedy_answers
 from olivepress.measure.fidelity import fidelity, read_reference
-from olivepress.measure.language_model import LanguageModel, open_model
+from olivepress.measure.language_model import LanguageModel, load_runtime, open_model
 from olivepress.measure.placement import node_placement
 from olivepress.measure.report import Measurement, Placement
+from olivepress.measure.weights import LAST_POSITION
 
 __all__ = ["Proof", "ProofSpec", "prove"]
 
@@ -31,7 +33,8 @@ class ProofSpec(BaseModel):
 class Proof(BaseModel):
     """``same_answers`` of ``answers`` greedy continuations are the parent's token by token; ``generated`` is the length
     of the longest, ``expected`` that of the parent's. ``metrics`` are those of ``fidelity``. ``differs`` names the
-    first text with other token ids."""
+    first text with other token ids. ``last_position`` is the largest difference between the logits of a prompt's last
+    token as the model ships, and those of its graph with every position; None where it has one graph."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,19 +46,21 @@ class Proof(BaseModel):
     answers: int
     same_answers: int
     metrics: dict[str, Measurement]
+    last_position: float | None
 
 
 def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
     """Place, tokenize, answer, and compare logits with the parent's. JobError when one of them cannot be done."""
     placed = node_placement(spec.model_dir, spec.execution_provider)
     reference = read_reference(spec.reference_dir)
-    model = open_model(spec.model_dir)
-    answers = greedy_answers(
-        model,
-        spec.model_dir,
-        [prompt.tolist() for prompt, _ in reference.greedy],
-        max((len(answer) for _, answer in reference.greedy), default=0),
-    )
+    prompts = [prompt.tolist() for prompt, _ in reference.greedy]
+    longest = max((len(answer) for _, answer in reference.greedy), default=0)
+    model = load_runtime(spec.model_dir)(spec.model_dir)
+    answers, shipped = greedy_answers(model, spec.model_dir, prompts, longest), None
+    if (spec.model_dir / LAST_POSITION).is_file():
+        shipped = _last_logits(model, prompts)
+        del model  # never two models in memory
+        model = open_model(spec.model_dir)
     expected = [answer.tolist() for _, answer in reference.greedy]
     return Proof(
         placement=placed,
@@ -66,7 +71,22 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
         answers=len(answers),
         same_answers=sum(ours == theirs for ours, theirs in zip(answers, expected, strict=True)),
         metrics=fidelity(spec.model_dir, spec.reference_dir, model=model, progress=progress),
+        last_position=None if shipped is None else _largest_difference(shipped, _last_logits(model, prompts)),
     )
+
+
+def _last_logits(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """float32 [vocabulary] for each prompt: those that its first answered token is picked from."""
+    found = []
+    for ids in prompts:
+        generation = model.generation(len(ids) + 1)
+        generation.append(ids)
+        found.append(generation.logits()[-1].astype(np.float32))
+    return found
+
+
+def _largest_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
+    return max((float(np.abs(one - other).max()) for one, other in zip(some, others, strict=True)), default=0.0)
 
 
 def _differing(model: LanguageModel, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> str | None:

@@ -9,10 +9,12 @@ from typing import Any
 
 from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph
 
-__all__ = ["ACTIVE_ADAPTER", "decode_read_bytes", "decoder_config", "graph_file", "kv_bytes_per_token", "load_decoder"]
-__all__ += ["node_bytes", "read_bytes"]
+__all__ = ["ACTIVE_ADAPTER", "EVERY_POSITION", "LAST_POSITION", "decode_read_bytes", "decoder_config", "graph_file"]
+__all__ += ["kv_bytes_per_token", "load_decoder", "node_bytes", "read_bytes"]
 
 ACTIVE_ADAPTER = "adapter.onnx_adapter"  # a folder that has such a file is run with it
+EVERY_POSITION = "model.onnx"  # as ModelBuilder makes it
+LAST_POSITION = "last_position.onnx"  # over the same weights, logits of the last position only; not every folder has it
 # Op type → inputs of which one token reads a single row: embeddings, and the tables of the rotary embedding.
 ROW_INPUTS = {
     "Gather": {0},

@@ -115,7 +115,7 @@ def job_key(
     if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}")
     if target is not None:
-        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
+        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options", "last_logits"})
         parts.append(json.dumps(said, sort_keys=True))
         one = environment(target.build_environment)
         parts.append("" if satisfied_here(one) or not one.platforms else key_of(one))

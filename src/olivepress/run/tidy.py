@@ -10,6 +10,7 @@ from pathlib import Path
 from olivepress.catalog import Target
 from olivepress.measure.openvino_model import DEVICE_FILE, device_text
 from olivepress.plan import Job, Plan
+from olivepress.run.last_position import write_last_position
 from olivepress.workflow import Workflow
 
 __all__ = ["base_name", "clean", "clear", "remove", "tidy", "training_record"]
@@ -33,6 +34,8 @@ def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
         _flatten_openvino(output, job.target)
     elif job.target:
         _correct_genai_config(output / "genai_config.json", job.target)
+        if job.target.last_logits:
+            write_last_position(output)
     if job.kind == "export" and job.parent:
         # What the parent said on fixed prompts travels with the artifact; the full logits stay at the desk.
         (output / "reference").mkdir()

@@ -25,6 +25,7 @@ STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")
 _CPU = "CPUExecutionProvider"
 _TOKENIZER_ROWS = 100
 _FP32_LOGIT_LIMIT = 1.0e-3
+_LAST_POSITION_LIMIT = 1.0e-3  # the same arithmetic, its sums in another order
 # Half way between an export that has the adapter's whole shift and one that has lost it.
 _MIN_ADAPTER_KEPT = 0.5
 # Noise twice as large as the shift moves the value by about 2/√128 = 0.18 in the smallest models: still clear of 0.5.
@@ -73,6 +74,14 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     # A parent that ends every answer at once leaves nothing to be generated.
     talks = found.generated > 0 or found.expected == 0
     yield Check(name="generates", passed=talks, value=float(found.generated), detail="tokens of the longest answer")
+    if found.last_position is not None:
+        yield Check(
+            name="last_position",
+            passed=found.last_position <= _LAST_POSITION_LIMIT,
+            value=found.last_position,
+            limit=_LAST_POSITION_LIMIT,
+            detail="largest logit difference between the graph that runs and the one that is measured",
+        )
     yield from against_parent(spec, found)
 
 
