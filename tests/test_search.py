@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from olivepress import pipeline
 from olivepress.catalog import grid, targets
-from olivepress.search import grid_plan
+from olivepress.measure.machine import fingerprint
+from olivepress.search import grid_plan, on_front
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,6 +24,8 @@ def test_a_recipe_gets_what_it_does_not_make_already(project: Path) -> None:
         "export-cpu-fp32", "export-cpu-int4", "export-cuda-int4"
     ]  # fmt: skip
     assert grid()["cpu-grid-int4"].passes == targets()["cpu-int4"].passes  # the centre of the grid
+    assert grid()["cpu-grid-int4-gptq-group256"].passes == targets()["cpu-int4-gptq"].passes
+    assert grid()["cpu-grid-int4-mixed"].passes == targets()["cpu-int4-mixed"].passes
     made = grid_plan(plan)
     assert made.jobs[: len(plan.jobs)] == plan.jobs
     added = [job.id.removeprefix("export-") for job in made.jobs[len(plan.jobs) :]]
@@ -35,6 +40,23 @@ def test_every_point_differs_from_every_other_and_olive_takes_it(project: Path) 
     pipeline.prepare(made)
     pipeline.write_workflows(made)
     pipeline.lint_plan(made)  # raises with what the installed Olive would take and make nothing of
+
+
+def test_only_what_may_be_shipped_here_is_tuned(project: Path) -> None:
+    here = fingerprint().id
+    plan = pipeline.load_plan("tiny-phi")
+
+    def candidate(name: str, machine: str, on_front: bool) -> Any:
+        return SimpleNamespace(name=f"{name} @ {machine}", on_front=on_front)
+
+    document: Any = SimpleNamespace(decisions=[
+        SimpleNamespace(machine=here, candidates=[
+            candidate("export-cpu-int4", here, True), candidate("export-cpu-fp32", here, False),
+            candidate("merge", here, True),  # nothing that is exported
+        ]),
+        SimpleNamespace(machine="elsewhere", candidates=[candidate("export-cuda-int4", "elsewhere", True)]),
+    ])  # fmt: skip
+    assert on_front(document, plan) == {"export-cpu-int4"}
 
 
 @pytest.mark.parametrize(

@@ -539,17 +539,23 @@ def artifact(
     model: ModelArgument,
     data: DataOption = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
+    budget: Annotated[
+        float, typer.Option("--budget", metavar="SECONDS", min=0.0, help="To tune each that may be shipped; 0: none.")
+    ] = 120.0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build and measure a fixed grid of ways to quantize one merged model; compare speed, size and fidelity."""
+    """Build and measure a fixed grid of ways to quantize one merged model; tune and compare what may be shipped."""
     from olivepress.console import ConsoleReporter
     from olivepress.device_reports import Overrides
     from olivepress.search import search
 
     made, overrides = _plan(model, data), Overrides(rounds=rounds)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        document, files, failed = search(made, overrides=overrides, reporter=reporter, tell=teller(reporter))
+        document, files, failed = search(
+            made, overrides=overrides, budget_s=budget, reporter=reporter,
+            tell=teller(reporter), tell_tuning=teller(reporter, "tune"),
+        )  # fmt: skip
     _print_document(document, "json" if as_json else "table")
     for text in failed:
         print(f"not built: {text}", file=sys.stderr)
@@ -655,15 +661,16 @@ def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[P
     """Measure a recipe; one of several adapters adapter by adapter, the packages beside its merged exports."""
     from olivepress import device_reports
 
+    only = None if job is None else {job}
     if made.members:
         from olivepress.package_subjects import bench_packages
 
         tell = teller(reporter)
-        return bench_packages(made, only=job, overrides=overrides or device_reports.Overrides(), tell=tell)
+        return bench_packages(made, only=only, overrides=overrides or device_reports.Overrides(), tell=tell)
     for name, reason in device_reports.not_measured_here(made).items():
         reporter.console.print(f"{name}: not measured: {reason}", soft_wrap=True)
     return device_reports.bench_plan(
-        made, only=job, overrides=overrides or device_reports.Overrides(), tell=teller(reporter)
+        made, only=only, overrides=overrides or device_reports.Overrides(), tell=teller(reporter)
     )
 
 

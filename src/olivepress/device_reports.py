@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -202,20 +202,20 @@ def _is_of(plan: Plan, workflow: Workflow, manifest: Manifest) -> bool:
 def bench_plan(
     plan: Plan,
     *,
-    only: str | None = None,
+    only: Collection[str] | None = None,
     overrides: Overrides = Overrides(),
     others: Mapping[str, Subject] = MappingProxyType({}),
     tell: Tell = lambda *_: None,
 ) -> list[Path]:
     """Measure on this machine, and ``others`` (report name → subject) in the same sitting; one DeviceReport each.
 
-    Returns their paths, base first.
+    Returns their paths, base first. ``only`` those reports; UsageError for one that there is not.
     """
     subjects = subjects_of(plan) | dict(others)
-    if only is not None and only not in subjects:
-        raise UsageError(f"nothing called {only!r} to measure; there is: {', '.join(subjects)}")
+    if unknown := set(only or ()) - subjects.keys():
+        raise UsageError(f"nothing called {min(unknown)!r} to measure; there is: {', '.join(subjects)}")
     directory = RESULTS / fingerprint().id / plan.recipe.name
-    chosen = {directory / f"{name}.json": s for name, s in subjects.items() if only in (None, name)}
+    chosen = {directory / f"{name}.json": s for name, s in subjects.items() if only is None or name in only}
     bench(
         chosen,
         dataset_dir=plan.dataset.directory,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from olivepress.run.package import parts_of
 __all__ = ["bench_packages", "package_report_paths"]
 
 
-def bench_packages(plan: Plan, *, only: str | None, overrides: Overrides, tell: Tell) -> list[Path]:
+def bench_packages(plan: Plan, *, only: Collection[str] | None, overrides: Overrides, tell: Tell) -> list[Path]:
     """Measure adapter by adapter what ``bench_plan`` measures, and the packages with that adapter beside it.
 
     ``only`` one report of each adapter. Returns the paths of all reports.

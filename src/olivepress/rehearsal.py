@@ -200,7 +200,7 @@ def _bench(plan: Plan, reporter: ConsoleReporter) -> DeviceReport:
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", "bench", "bench")
     reporter.begin(f"measure {_EXPORT}")
-    paths = bench_plan(plan, only=_EXPORT, tell=lambda _, stage, done, total: reporter.update(stage, done, total))
+    paths = bench_plan(plan, only={_EXPORT}, tell=lambda _, stage, done, total: reporter.update(stage, done, total))
     reporter.end(f"measured {_EXPORT}")
     append(journal, "finished", "bench", "bench")
     return read_report(paths[0])

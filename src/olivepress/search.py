@@ -6,7 +6,7 @@ the merge are shared with the recipe, what is finished is kept, and the page is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,16 @@ from olivepress import pipeline
 from olivepress.catalog import Target, grid
 from olivepress.device_reports import Overrides, bench_plan, report_paths
 from olivepress.errors import JobError, UsageError
+from olivepress.measure.machine import fingerprint
 from olivepress.plan import Job, Plan
 from olivepress.run.where import place_of
+from olivepress.session_tuning import tune
 
 if TYPE_CHECKING:
     from olivepress.compare.document import Document
     from olivepress.run import Reporter
 
-__all__ = ["grid_plan", "search"]
+__all__ = ["grid_plan", "on_front", "search"]
 
 Tell = Callable[..., None]
 
@@ -61,9 +63,10 @@ def _same(a: Target, b: Target) -> bool:
 
 
 def search(
-    plan: Plan, *, overrides: Overrides, reporter: Reporter, tell: Tell
+    plan: Plan, *, overrides: Overrides, budget_s: float, reporter: Reporter, tell: Tell, tell_tuning: Tell
 ) -> tuple[Document, dict[str, Path], Sequence[str]]:
-    """Build and measure every point, and compare them under the recipe's budget.
+    """Build and measure every point, and compare them under the recipe's budget; then the sessions of those on the
+    Pareto front are searched for ``budget_s`` each (0: not at all), and what became faster is measured again.
 
     Returns the comparison, its page's files in ``runs/<recipe>/search/``, and what could not be built with the reason.
     Raises JobError when no point could be, else what ``pipeline.run`` and ``bench_plan`` raise.
@@ -77,4 +80,26 @@ def search(
         raise JobError(f"nothing could be built, first {name}: {why}")
     bench_plan(built, overrides=overrides, tell=tell)
     document, files = pipeline.report(built, report_paths(built), folder="search")
+    if budget_s and _tuned(built, front := on_front(document, built), budget_s, tell_tuning):
+        bench_plan(built, only=front, overrides=overrides, tell=tell)
+        document, files = pipeline.report(built, report_paths(built), folder="search")
     return document, files, [f"{name}: {why}" for name, why in failed.items()]
+
+
+def on_front(document: Document, plan: Plan) -> set[str]:
+    """The exports of ``plan`` on this machine's Pareto front that have a session to tune."""
+    here = fingerprint().id
+    names = {
+        candidate.name.removesuffix(f" @ {here}")
+        for decision in document.decisions
+        for candidate in decision.candidates
+        if decision.machine == here and candidate.on_front
+    }
+    exports = {job.id: job.target for job in plan.jobs if job.kind == "export" and job.id in names}
+    return {name for name, target in exports.items() if target and target.runtime == "onnxruntime-genai"}
+
+
+def _tuned(plan: Plan, jobs: Collection[str], budget_s: float, tell: Tell) -> bool:
+    """Search the session of each; whether any was given other settings than it was shipped with."""
+    found = [tune(plan.output_dir(plan.job(job)), budget_s=budget_s, tell=tell) for job in sorted(jobs)]
+    return any(tuning.winner is not None for tuning in found)

@@ -73,6 +73,7 @@ def test_where_the_budget_says_how_much_accuracy_is_enough_speed_decides() -> No
     (check,) = decision.candidates[-1].limits
     assert (check.holds, check.value) == (False, 0.9)
     assert decision.candidates[-1].why == ("Exact match: at least 95.0 %, measured 90.0 %",)
+    assert decision.candidates[-1].besides == ()  # a limit says it already
 
 
 def test_a_limit_of_one_target_goes_before_that_of_all() -> None:

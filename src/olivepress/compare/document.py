@@ -96,6 +96,11 @@ class Candidate:
     on_front: bool
     why: tuple[str, ...]
 
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """What ``why`` says that no limit says already."""
+        return tuple(text for text in self.why if text not in {check.text for check in self.limits})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:

@@ -144,7 +144,7 @@ def _decision(decision: Decision) -> list[str]:
     lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
     lines += [f"- {_escape(reason)}" for reason in decision.reasons]
     for candidate in decision.candidates:
-        said = [check.text for check in candidate.limits] + list(candidate.why)
+        said = [check.text for check in candidate.limits] + list(candidate.besides)
         detail = f": {_escape('; '.join(said))}" if said else ""
         lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
     return lines

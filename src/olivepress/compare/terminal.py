@@ -78,7 +78,7 @@ def _decision(decision: Decision) -> list[RenderableType]:
 def _candidate(candidate: Candidate, machine: str) -> tuple[Text, Text, Text]:
     from rich.text import Text
 
-    said = "; ".join(printable(text) for text in (*(check.text for check in candidate.limits), *candidate.why))
+    said = "; ".join(printable(text) for text in (*(check.text for check in candidate.limits), *candidate.besides))
     name = printable(candidate.name.removesuffix(f" @ {machine}"))
     return Text(name), Text(candidate.outcome, style=OUTCOME_STYLES.get(candidate.outcome, "yellow")), Text(said)
 
