@@ -100,6 +100,7 @@ def names(config: Mapping[str, Any]) -> dict[str, str]:
 
 def tensors(model: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     """(GGUF name, float32 values) of every weight, as llama.cpp's converter arranges them."""
+    import ml_dtypes  # noqa: F401 (teaches numpy bfloat16)
     from safetensors import safe_open
 
     table, llama = names(config), config["model_type"] == "llama"
@@ -159,10 +160,10 @@ def _describe(writer: Any, config: Mapping[str, Any], file_type: int) -> None:
         writer.add_sliding_window(int(config.get("sliding_window") or 0))
         writer.add_rope_scaling_orig_ctx_len(int(config["original_max_position_embeddings"]))
     if config.get("rope_scaling"):
-        _describe_longrope(writer, config)
+        describe_longrope(writer, config)
 
 
-def _describe_longrope(writer: Any, config: Mapping[str, Any]) -> None:
+def describe_longrope(writer: Any, config: Mapping[str, Any]) -> None:
     """The factors as tensors, and what attention is scaled by: sqrt(1 + ln(longer by) / ln(trained length)), the
     attention factor of LongRoPE (Ding et al. 2024, as transformers' ROPE_INIT_FUNCTIONS computes it)."""
     trained = int(config["original_max_position_embeddings"])

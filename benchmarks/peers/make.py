@@ -26,7 +26,8 @@ from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 # gguf 0.19 and xllamacpp of October 2026; the build of llama.cpp in it is AVX2's.
-LLAMA_PACKAGES = ("xllamacpp==2026.10.11549", "gguf==0.19.0", "safetensors==0.8.0", "numpy==2.4.6")
+LLAMA_PACKAGES = ("xllamacpp==2026.10.11549", "gguf==0.19.0", "safetensors==0.8.0", "numpy==2.4.6",
+                  "ml_dtypes==0.6.0")  # fmt: skip
 CALIBRATION_ROWS = 256
 MADE = "made.json"  # written last
 

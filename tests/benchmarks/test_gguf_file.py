@@ -8,6 +8,7 @@ import pytest
 from peers.gguf_file import (
     NotRepresentable,
     dequantize_q4_0,
+    describe_longrope,
     quantize_q4_0,
     rotary_order,
     tensor_type,
@@ -85,3 +86,20 @@ def test_the_file_is_read_back_with_the_same_blocks(tmp_path):
     writer.close()
     (tensor,) = gguf.GGUFReader(tmp_path / "one.gguf").tensors
     assert np.array_equal(gguf.dequantize(tensor.data, tensor.tensor_type), dequantize_q4_0(quantize_q4_0(values)))
+
+
+def test_longrope_has_its_factors_and_what_attention_is_scaled_by(tmp_path):
+    writer = gguf.GGUFWriter(str(tmp_path / "one.gguf"), "phi3")
+    factors = {"long_factor": [2.0, 3.0], "short_factor": [1.0, 1.5]}
+    lengths = {"original_max_position_embeddings": 4096, "max_position_embeddings": 131072}
+    describe_longrope(writer, lengths | {"rope_scaling": factors})
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    read = gguf.GGUFReader(str(tmp_path / "one.gguf"))
+    assert {tensor.name: list(tensor.data) for tensor in read.tensors} == {
+        "rope_factors_long.weight": [2.0, 3.0], "rope_factors_short.weight": [1.0, 1.5]
+    }  # fmt: skip
+    # 1.1902 is Phi-4-mini's own: sqrt(1 + ln 32 / ln 4096).
+    assert read.fields["phi3.rope.scaling.attn_factor"].contents() == pytest.approx(1.1902, abs=1e-4)
