@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from peers.make import Made, child_environment, make, runtime_python, with_session
+from peers.make import Made, NotMade, child_environment, make, runtime_python, with_session
 from peers.rounds import Job, measure, tried
 from peers.subjects import THREADS, Gguf, Subject
 from peers.summary import median, paired_ratio
@@ -51,6 +51,8 @@ def jobs_of(artifact: Path, made: Made, scratch: Path) -> dict[str, Job]:
 
 
 def markdown(record: dict[str, Any]) -> str:
+    if "subjects" not in record:
+        return f"## Beside llama.cpp\n\nNot measured: {record['reason']}."
     lines = [
         "## Beside llama.cpp",
         "",
@@ -67,22 +69,16 @@ def markdown(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="as it was rehearsed")
-    parser.add_argument("--keep", action="store_true", help="leave the random model and its artifacts")
-    given = parser.parse_args()
-    name = find_recipe(given.model)[0].name
-    model, runs = Path("models", f"rehearsal-{name}"), Path("runs", f"rehearsal-{name}")
-    artifact = (runs / "export-cpu-int4").resolve()
-    if not artifact.is_dir():
-        raise SystemExit(f"{artifact} is not there; next: olivepress rehearse {given.model} --keep")
-    with tempfile.TemporaryDirectory(dir=runs) as scratch:
-        made = make(LLAMA, model.resolve(), Path(scratch).resolve(), PROJECT)
-        jobs = jobs_of(artifact, made, Path(scratch).resolve())
-        if failed := tried(jobs):
-            raise SystemExit(f"{next(iter(failed.items()))}")
-        found = measure(jobs, ROUNDS, THREADS, print).found
+def measured(model: Path, artifact: Path, scratch: Path) -> dict[str, Any]:
+    """The record of all rounds, or why llama.cpp cannot be set beside it."""
+    try:
+        made = make(LLAMA, model.resolve(), scratch, PROJECT)
+    except NotMade as error:
+        return {"value": None, "reason": str(error)}
+    jobs = jobs_of(artifact, made, scratch)
+    if failed := tried(jobs):
+        raise SystemExit(f"{next(iter(failed.items()))}")
+    found = measure(jobs, ROUNDS, THREADS, print).found
     theirs = found[LLAMA.name]
     subjects = {
         subject: {
@@ -92,7 +88,21 @@ def main() -> None:
         }
         for subject, ours in found.items()
     }  # fmt: skip
-    record = {"rounds": ROUNDS, "threads": THREADS, "subjects": subjects}
+    return {"rounds": ROUNDS, "threads": THREADS, "subjects": subjects}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="as it was rehearsed")
+    parser.add_argument("--keep", action="store_true", help="leave the random model and its artifacts")
+    given = parser.parse_args()
+    name = find_recipe(given.model)[0].name
+    model, runs = Path("models", f"rehearsal-{name}"), Path("runs", f"rehearsal-{name}")
+    artifact = (runs / "export-cpu-int4").resolve()
+    if not artifact.is_dir():
+        raise SystemExit(f"{runs / 'export-cpu-int4'} is not there; next: olivepress rehearse {given.model} --keep")
+    with tempfile.TemporaryDirectory(dir=runs) as scratch:
+        record = measured(model, artifact, Path(scratch).resolve())
     path = REHEARSALS / f"{name}.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"peers": record}, indent=2) + "\n")
     text = path.with_suffix(".md").read_text(encoding="utf-8")

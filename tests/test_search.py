@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from olivepress import pipeline
-from olivepress.catalog import grid, targets
+from olivepress import pipeline, search
+from olivepress.catalog import families, grid, targets
+from olivepress.catalog.groups import with_group_sizes
+from olivepress.data import build_dataset
+from olivepress.errors import JobError
 from olivepress.measure.machine import fingerprint
-from olivepress.search import grid_plan, on_front
+from olivepress.plan import make_plan
+from olivepress.recipe import Recipe, load_recipe
+from olivepress.search import grid_plan
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -42,21 +47,35 @@ def test_every_point_differs_from_every_other_and_olive_takes_it(project: Path) 
     pipeline.lint_plan(made)  # raises with what the installed Olive would take and make nothing of
 
 
-def test_only_what_may_be_shipped_here_is_tuned(project: Path) -> None:
-    here = fingerprint().id
+@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-0.5B-Instruct", "microsoft/Phi-4-mini-instruct"])
+def test_no_artifact_is_made_twice_under_two_names(project: Path, model: str) -> None:
+    config = next(family.models[model] for family in families().values() if model in family.models).config
+    recipe = load_recipe(project / "recipes" / "smollm.yaml").model_dump(mode="json") | {"model": {"path": model}}
+    read = Recipe.model_validate_json(json.dumps(recipe | {"name": "any"}))
+    made = grid_plan(make_plan(read, build_dataset(read.data)))
+    passes = [with_group_sizes(job.target.passes, config) for job in made.jobs if job.target]
+    alike = [a == b for number, a in enumerate(passes) for b in passes[:number]]
+    assert len(passes) > 10 and not any(alike)
+    # Rows of 896 have no groups of 256.
+    assert ("export-cpu-grid-int4-gptq" in {job.id for job in made.jobs}) is (config["hidden_size"] % 256 == 0)
+
+
+def test_what_was_tuned_here_stays_and_what_cannot_be_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = pipeline.load_plan("tiny-phi")
+    tuned = list[str]()
 
-    def candidate(name: str, machine: str, on_front: bool) -> Any:
-        return SimpleNamespace(name=f"{name} @ {machine}", on_front=on_front)
+    def tune(directory: Path, **_: object) -> None:
+        tuned.append(directory.name)
+        if directory.name == "export-cpu-int4":
+            raise JobError("does not fit", next_step="--budget 90")
 
-    document: Any = SimpleNamespace(decisions=[
-        SimpleNamespace(machine=here, candidates=[
-            candidate("export-cpu-int4", here, True), candidate("export-cpu-fp32", here, False),
-            candidate("merge", here, True),  # nothing that is exported
-        ]),
-        SimpleNamespace(machine="elsewhere", candidates=[candidate("export-cuda-int4", "elsewhere", True)]),
-    ])  # fmt: skip
-    assert on_front(document, plan) == {"export-cpu-int4"}
+    record = SimpleNamespace(machine=SimpleNamespace(id=fingerprint().id))
+    monkeypatch.setattr(search, "tune", tune)
+    monkeypatch.setattr(search, "not_measured_here", lambda plan: {"export-cuda-int4": "no GPU"})
+    monkeypatch.setattr(search, "read_tuning", lambda path: record if path.name == "export-cpu-fp32" else None)
+    said = search._tune_all(plan, 5.0, lambda *_: None)
+    assert tuned == ["export-cpu-int4"]
+    assert said == ["not tuned: export-cpu-int4: does not fit; next: --budget 90"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def ratio(record: Mapping[str, Any]) -> float:
 def cumulated(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Seconds of 1, 2, … targets: of the recipe, whose first jobs are shared, and of the chains one after another.
 
-    The recipe's are scaled to ``recipe_seconds``, which holds what lies between the jobs too.
+    What lies between the recipe's jobs counts with the shared ones.
     """
     jobs, targets = record["jobs"], record["targets"]
     shared = sum(seconds for job, seconds in jobs.items() if not job.startswith("export-"))
@@ -39,6 +39,11 @@ def half_from(record: Mapping[str, Any]) -> float:
     return float((rest - GOAL * n * chain_rest) / (GOAL * n - 1))
 
 
+def _from(record: Mapping[str, Any]) -> str:
+    seconds = half_from(record)
+    return f"where the fine-tune takes {seconds:.0f} s or more" if seconds > 0 else "however short the fine-tune is"
+
+
 def markdown(record: Mapping[str, Any]) -> str:
     chains, targets, found = record["chains"], record["targets"], ratio(record)
     own = [record["jobs"][f"export-{target}"] for target in targets]
@@ -52,8 +57,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         "As many stand-alone chains, each one `olive run` of the same passes with a cache of its own and no "
         f"verification, took **{sum(chains.values()):.0f} s**. Ratio {found:.2f}; goal at most {GOAL:g}: "
         f"{'met' if found <= GOAL else 'missed'}. Each was run once (n=1, no interval). The fine-tune took "
-        f"{record['examples'][-1]['seconds']:.0f} s of it; reckoned from these figures, the goal is met from "
-        f"{half_from(record):.0f} s on: below, six verifications cost more than five fine-tunes.",
+        f"{record['examples'][-1]['seconds']:.0f} s of it; reckoned from these figures, the goal is met "
+        f"{_from(record)}.",
         "",
         f"| seconds | shared: {', '.join(shared)} | {' | '.join(targets)} | all |",
         f"|---|---:|{'---:|' * len(targets)}---:|",

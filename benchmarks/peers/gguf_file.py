@@ -85,7 +85,10 @@ def names(config: Mapping[str, Any]) -> dict[str, str]:
     """Hugging Face's name of each weight → GGUF's."""
     import gguf
 
-    arch = {value: key for key, value in gguf.MODEL_ARCH_NAMES.items()}[str(config["model_type"])]
+    known = {value: key for key, value in gguf.MODEL_ARCH_NAMES.items()}
+    if config["model_type"] not in known:
+        raise NotRepresentable(f"{config['model_type']}: GGUF knows it by another name")
+    arch = known[str(config["model_type"])]
     table = gguf.get_tensor_name_map(arch, int(config["num_hidden_layers"]))
 
     class Lookup(dict[str, str]):
@@ -118,7 +121,8 @@ def write(model: Path, out: Path, mix: str) -> dict[str, int]:
     import gguf
 
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    if config.get("rope_scaling") and config["rope_scaling"]["type"] != "longrope":
+    scaling = config.get("rope_scaling") or {"type": "longrope"}
+    if scaling.get("type", scaling.get("rope_type")) != "longrope":
         raise NotRepresentable(f"rope scaling {config['rope_scaling']}: this writer does not translate it")
     tied, layers = bool(config["tie_word_embeddings"]), int(config["num_hidden_layers"])
     writer = gguf.GGUFWriter(str(out), str(config["model_type"]))

@@ -540,12 +540,12 @@ def artifact(
     data: DataOption = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
     budget: Annotated[
-        float, typer.Option("--budget", metavar="SECONDS", min=0.0, help="To tune each that may be shipped; 0: none.")
-    ] = 120.0,
+        float, typer.Option("--budget", metavar="SECONDS", min=0.0, help="To tune each; 0: none.")
+    ] = 60.0,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build and measure a fixed grid of ways to quantize one merged model; tune and compare what may be shipped."""
+    """Build, tune and measure a fixed grid of ways to quantize one merged model, and compare them."""
     from olivepress.console import ConsoleReporter
     from olivepress.device_reports import Overrides
     from olivepress.search import search
@@ -558,7 +558,7 @@ def artifact(
         )  # fmt: skip
     _print_document(document, "json" if as_json else "table")
     for text in failed:
-        print(f"not built: {text}", file=sys.stderr)
+        print(text, file=sys.stderr)
     if not as_json:
         print(f"page: {files['html']}")
 

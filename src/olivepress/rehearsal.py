@@ -169,13 +169,20 @@ def _steps(plan: Plan) -> list[Step]:
 
 def _measured(plan: Plan, reporter: ConsoleReporter) -> dict[str, Any]:
     """The export as it ships, its session tuned on this machine, and measured again; a finished tuning is kept."""
+    from olivepress.measure.report import write_text
     from olivepress.measure.tuning import read_tuning
-    from olivepress.session_tuning import tune
+    from olivepress.session_tuning import reset, tune
 
-    directory, kept = plan.output_dir(plan.job(_EXPORT)), Path("runs", plan.recipe.name, "as-exported.json")
+    directory = plan.output_dir(plan.job(_EXPORT))
+    tuning = read_tuning(directory)
+    sha256 = tuning.untuned_sha256 if tuning else read_manifest(directory).sha256
+    kept = Path("runs", plan.recipe.name, f"as-exported-{sha256[:12]}.json")
     if not kept.is_file():
-        kept.write_text(json.dumps(_numbers(_bench(plan, reporter))), encoding="utf-8")
-    if (tuning := read_tuning(directory)) is None:
+        if tuning is not None and tuning.winner is not None:
+            reset(directory)
+            tuning = None
+        write_text(kept, json.dumps(_numbers(_bench(plan, reporter))))
+    if tuning is None:
         reporter.begin(f"tune {_EXPORT}")
         tuning = tune(
             directory, budget_s=_TUNING_S, tell=lambda _, stage, done, total: reporter.update(stage, done, total)

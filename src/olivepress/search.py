@@ -6,16 +6,18 @@ the merge are shared with the recipe, what is finished is kept, and the page is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress import pipeline
 from olivepress.catalog import Target, grid
-from olivepress.device_reports import Overrides, bench_plan, report_paths
-from olivepress.errors import JobError, UsageError
+from olivepress.catalog.groups import with_group_sizes
+from olivepress.device_reports import Overrides, bench_plan, not_measured_here, report_paths
+from olivepress.errors import JobError, OlivepressError, UsageError
 from olivepress.measure.machine import fingerprint
+from olivepress.measure.tuning import read_tuning
 from olivepress.plan import Job, Plan
 from olivepress.run.where import place_of
 from olivepress.session_tuning import tune
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from olivepress.compare.document import Document
     from olivepress.run import Reporter
 
-__all__ = ["grid_plan", "on_front", "search"]
+__all__ = ["grid_plan", "search"]
 
 Tell = Callable[..., None]
 
@@ -43,10 +45,12 @@ def grid_plan(plan: Plan) -> Plan:
         )
     own = [job.target for job in plan.jobs if job.target is not None]
     devices = {target.execution_provider for target in own}
-    points = [point for point in grid().values() if point.execution_provider in devices]
-    points = [point for point in points if place_of(point).how == "native" and not any(_same(point, t) for t in own)]
     family, config = plan.model.family, plan.model.facts.config
-    points = [point for point in points if family.why_not(config, f"{point.device}-{point.precision}") is None]
+    points = list[Target]()
+    for point in (point for point in grid().values() if point.execution_provider in devices):
+        possible = family.why_not(config, f"{point.device}-{point.precision}") is None
+        if possible and place_of(point).how == "native" and not any(_same(point, t, config) for t in (*own, *points)):
+            points.append(point)
     if not points:
         known = ", ".join(dict.fromkeys(point.execution_provider for point in grid().values()))
         raise UsageError(
@@ -57,19 +61,20 @@ def grid_plan(plan: Plan) -> Plan:
     return replace(plan, jobs=(*plan.jobs, *jobs))
 
 
-def _same(a: Target, b: Target) -> bool:
-    """Whether two targets make the same artifact."""
-    return (a.execution_provider, a.passes) == (b.execution_provider, b.passes)
+def _same(a: Target, b: Target, config: Mapping[str, Any]) -> bool:
+    """Whether two targets make the same artifact of a model with this config.json."""
+    passes = (with_group_sizes(target.passes, config) for target in (a, b))
+    return a.execution_provider == b.execution_provider and next(passes) == next(passes)
 
 
 def search(
     plan: Plan, *, overrides: Overrides, budget_s: float, reporter: Reporter, tell: Tell, tell_tuning: Tell
 ) -> tuple[Document, dict[str, Path], Sequence[str]]:
-    """Build and measure every point, and compare them under the recipe's budget; then the sessions of those on the
-    Pareto front are searched for ``budget_s`` each (0: not at all), and what became faster is measured again.
+    """Build every point, search its session for ``budget_s`` (0: not at all), measure all in one sitting and compare
+    them under the recipe's budget. What is built, or tuned on this machine, stays so: a killed search goes on.
 
-    Returns the comparison, its page's files in ``runs/<recipe>/search/``, and what could not be built with the reason.
-    Raises JobError when no point could be, else what ``pipeline.run`` and ``bench_plan`` raise.
+    Returns the comparison, its page's files in ``runs/<recipe>/search/``, and what could not be built or tuned with the
+    reason. Raises JobError when no point could be built, else what ``pipeline.run`` and ``bench_plan`` raise.
     """
     made = grid_plan(plan)
     outcomes: list[Any] = pipeline.run(made, reporter=reporter, keep_going=True)
@@ -78,28 +83,25 @@ def search(
     if not any(job.kind == "export" for job in built.jobs):
         name, why = next(iter(failed.items()))
         raise JobError(f"nothing could be built, first {name}: {why}")
+    said = [f"not built: {name}: {why}" for name, why in failed.items()]
+    if budget_s:
+        said += _tune_all(built, budget_s, tell_tuning)
     bench_plan(built, overrides=overrides, tell=tell)
     document, files = pipeline.report(built, report_paths(built), folder="search")
-    if budget_s and _tuned(built, front := on_front(document, built), budget_s, tell_tuning):
-        bench_plan(built, only=front, overrides=overrides, tell=tell)
-        document, files = pipeline.report(built, report_paths(built), folder="search")
-    return document, files, [f"{name}: {why}" for name, why in failed.items()]
+    return document, files, said
 
 
-def on_front(document: Document, plan: Plan) -> set[str]:
-    """The exports of ``plan`` on this machine's Pareto front that have a session to tune."""
-    here = fingerprint().id
-    names = {
-        candidate.name.removesuffix(f" @ {here}")
-        for decision in document.decisions
-        for candidate in decision.candidates
-        if decision.machine == here and candidate.on_front
-    }
-    exports = {job.id: job.target for job in plan.jobs if job.kind == "export" and job.id in names}
-    return {name for name, target in exports.items() if target and target.runtime == "onnxruntime-genai"}
-
-
-def _tuned(plan: Plan, jobs: Collection[str], budget_s: float, tell: Tell) -> bool:
-    """Search the session of each; whether any was given other settings than it was shipped with."""
-    found = [tune(plan.output_dir(plan.job(job)), budget_s=budget_s, tell=tell) for job in sorted(jobs)]
-    return any(tuning.winner is not None for tuning in found)
+def _tune_all(plan: Plan, budget_s: float, tell: Tell) -> list[str]:
+    """Tune every export that has a session and no record of this machine; what could not be tuned, with the reason."""
+    said, here, elsewhere = [], fingerprint().id, not_measured_here(plan)
+    for job in plan.jobs:
+        if job.target is None or job.target.runtime != "onnxruntime-genai" or job.id in elsewhere:
+            continue
+        held = read_tuning(plan.output_dir(job))
+        if held is not None and held.machine.id == here:
+            continue
+        try:
+            tune(plan.output_dir(job), budget_s=budget_s, tell=tell)
+        except OlivepressError as error:
+            said.append(f"not tuned: {job.id}: {error}")
+    return said

@@ -51,6 +51,43 @@ def test_what_runs_has_the_last_logits_of_what_is_measured(both: Path) -> None:
         list(teacher_forced(shipped, PROMPTS[2]))
 
 
+@pytest.mark.parametrize("lengths", [(7, 3), (2, 9, 5)])
+def test_each_row_of_a_batch_has_its_own_last_token(both: Path, lengths: tuple[int, ...]) -> None:
+    import onnxruntime_genai as og
+
+    plain = og.Config(str(both))
+    plain.overlay(json.dumps({"model": {"decoder": {"filename": "model.onnx"}}}))
+    texts = ["the blue town " * length for length in lengths]
+
+    def answers(model: og.Model) -> list[list[int]]:
+        tokenizer, params = og.Tokenizer(model), og.GeneratorParams(model)
+        params.set_search_options(do_sample=False, max_length=60, min_length=60, batch_size=len(texts))
+        generator = og.Generator(model, params)
+        generator.append_tokens(tokenizer.encode_batch(texts))
+        while not generator.is_done():
+            generator.generate_next_token()
+        return [list(generator.get_sequence(row)) for row in range(len(texts))]
+
+    assert answers(og.Model(og.Config(str(both)))) == answers(og.Model(plain))
+
+
+@pytest.mark.parametrize(("mask", "expected"), [
+    ([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 1, 1, 1]], [4, 1, 4]),  # a whole prompt, padded on the right, the left
+    ([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 1]], [4, 2, 4]),  # two tokens are cached
+])  # fmt: skip
+def test_the_last_token_is_the_masks(mask: list[list[int]], expected: list[int], tmp_path: Path) -> None:
+    import onnxruntime
+
+    write_graph(tmp_path / "model", [])
+    write_last_position(tmp_path / "model")
+    hidden = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(tmp_path / "model" / "last_position.onnx"))
+    (found,) = session.run(["logits"], {"hidden": hidden, "attention_mask": np.array(mask, dtype=np.int64)})
+    weights = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert found.shape == (3, 1, 3)
+    assert np.allclose(found[:, 0], hidden[range(3), expected] @ weights, atol=1e-5)
+
+
 def test_a_token_reads_the_same_weights(both: Path, tmp_path: Path) -> None:
     config = json.loads((both / "genai_config.json").read_text())
     assert config["model"]["decoder"]["filename"] == "last_position.onnx"
@@ -59,7 +96,7 @@ def test_a_token_reads_the_same_weights(both: Path, tmp_path: Path) -> None:
     config["model"]["decoder"]["filename"] = "model.onnx"
     (plain / "genai_config.json").write_text(json.dumps(config))
     some, others = decode_read_bytes(both), decode_read_bytes(plain)
-    assert isinstance(some, int) and isinstance(others, int) and 0 <= some - others <= 8  # the index itself
+    assert isinstance(some, int) and isinstance(others, int) and 0 <= some - others <= 16  # two numbers of the index
 
 
 CHAINS = {
@@ -71,7 +108,7 @@ CHAINS = {
 
 
 def write_graph(folder: Path, chain: list[tuple[str, list[str]]], head: str = "MatMul") -> None:
-    """hidden [1, tokens, 4] → head → the operators of ``chain`` → logits [1, tokens, 3]."""
+    """hidden [batch, tokens, 4] → head → the operators of ``chain`` → logits [batch, tokens, 3]."""
     steps = [(head, ["hidden", "weights"], "head_out"), *((kind, inputs, kind) for kind, inputs in chain)]
     steps[-1] = (*steps[-1][:2], "logits")
     nodes = [
@@ -81,8 +118,11 @@ def write_graph(folder: Path, chain: list[tuple[str, list[str]]], head: str = "M
     float32 = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes, "g",
-        [helper.make_tensor_value_info("hidden", float32, [1, "tokens", 4])],
-        [helper.make_tensor_value_info("logits", float32, [1, "tokens", 3])],
+        [
+            helper.make_tensor_value_info("hidden", float32, ["batch", "tokens", 4]),
+            helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "all"]),
+        ],
+        [helper.make_tensor_value_info("logits", float32, ["batch", "tokens", 3])],
         [
             helper.make_tensor("weights", float32, [4, 3], np.arange(12, dtype=np.float32)),
             helper.make_tensor("two", float32, [1], [2.0]),
@@ -102,8 +142,9 @@ def test_the_head_is_found_behind_what_may_follow_it(chain: str, tmp_path: Path)
     write_graph(tmp_path / "model", CHAINS[chain])
     write_last_position(tmp_path / "model")
     hidden = np.random.default_rng(0).normal(size=(1, 5, 4)).astype(np.float32)
+    feeds = {"hidden": hidden, "attention_mask": np.ones((1, 5), dtype=np.int64)}
     found = [
-        onnxruntime.InferenceSession(str(tmp_path / "model" / name)).run(["logits"], {"hidden": hidden})[0]
+        onnxruntime.InferenceSession(str(tmp_path / "model" / name)).run(["logits"], feeds)[0]
         for name in ("last_position.onnx", "model.onnx")
     ]
     assert found[0].shape == (1, 1, 3) and np.allclose(found[0][:, 0], found[1][:, -1])

@@ -14,9 +14,10 @@ from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.grid import Subject
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
-from olivepress.measure.weights import ACTIVE_ADAPTER
+from olivepress.measure.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION
 
 __all__ = ["cpu_copy", "emulated", "linked_copy", "linked_with_adapter", "npu_on_cpu", "on_cpu", "provider_is_missing"]
+__all__ += ["with_every_position"]
 
 
 def provider_is_missing(subject: Subject) -> bool:
@@ -77,6 +78,16 @@ def linked_with_adapter(package_dir: Path, file: Path, folder: Path) -> Path:
     linked_copy(package_dir, folder, {}, without=("adapters", "package.json", "manifest.json", ".lock"))
     _link(file.resolve(), folder / ACTIVE_ADAPTER)
     return folder
+
+
+def with_every_position(model_dir: Path, folder: Path) -> Path:
+    """The folder itself; or, where it ships a graph for the last position only, links to it with the other one named:
+    for programs that open a folder by themselves."""
+    if not (model_dir / LAST_POSITION).is_file():
+        return model_dir
+    config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
+    config["model"]["decoder"]["filename"] = EVERY_POSITION
+    return linked_copy(model_dir, folder, {"genai_config.json": json.dumps(config)})
 
 
 def _link(path: Path, place: Path) -> None:

@@ -12,6 +12,7 @@ import importlib
 import json
 import math
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import yaml
 
 from olivepress.errors import DataError, JobError, SetupError
 from olivepress.measure.dataset import Message, Row, dataset_labels, read_split
+from olivepress.measure.fallback import with_every_position
 from olivepress.measure.intervals import Z95
 from olivepress.measure.prompts import render_prompt
 from olivepress.measure.report import Measurement, write_text
@@ -125,6 +127,12 @@ def _load_model(harness: Any, model_dir: Path, execution_provider: str) -> Any:
     if not (model_dir / "genai_config.json").is_file():
         raise SetupError(f"{model_dir}: no genai_config.json", next_step="name the folder of an exported model")
     provider = PROVIDERS.get(execution_provider, execution_provider)
+    # Opened is opened: the links may go. Windows keeps what is mapped.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        return _opened(harness, with_every_position(model_dir, Path(scratch, "model")), provider, execution_provider)
+
+
+def _opened(harness: Any, model_dir: Path, provider: str, execution_provider: str) -> Any:
     try:
         model = harness.models.onnxruntime_genai.ONNXRuntimeGenAILM(
             pretrained=str(model_dir), execution_provider=provider

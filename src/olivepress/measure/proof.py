@@ -86,7 +86,8 @@ def _last_logits(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list
 
 
 def _largest_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-    return max((float(np.abs(one - other).max()) for one, other in zip(some, others, strict=True)), default=0.0)
+    found = [np.abs(one - other).max() for one, other in zip(some, others, strict=True)]
+    return float(np.max(found, initial=0.0))  # a NaN stays one, and passes no limit
 
 
 def _differing(model: LanguageModel, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> str | None:

@@ -17,9 +17,11 @@ from olivepress.measure.weights import EVERY_POSITION, LAST_POSITION
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["write_last_position"]
+__all__ = ["FORMAT", "write_last_position"]
 
-_LOGITS = "logits"
+FORMAT = 1  # of the graph: one more when it is made otherwise, so that finished exports are made again
+
+_LOGITS, _PREFIX = "logits", "/lm_head/last_position"
 # What ModelBuilder may put between the head and the logits: a bias, a scale, a softcap, a mask, a cast.
 _AFTER_HEAD = {"Add": 0, "Mul": 0, "Div": 0, "Tanh": 0, "Where": 2, "Cast": 0}  # operator → its input from the head
 
@@ -38,9 +40,7 @@ def write_last_position(output: Path) -> None:
 
 
 def _keep_last(graph: onnx.GraphProto) -> None:
-    """Between the last norm and the head: Gather of the last position, [batch, tokens, width] → [batch, 1, width]."""
-    from onnx import helper
-
+    """Between the last norm and the head: of each row its last token, [batch, tokens, width] → [batch, 1, width]."""
     made = {name: node for node in graph.node for name in node.output}
     node, changed = made.get(_LOGITS), {_LOGITS}
     while node is not None and not node.op_type.startswith("MatMul"):
@@ -52,11 +52,36 @@ def _keep_last(graph: onnx.GraphProto) -> None:
             f"{EVERY_POSITION}: no MatMul found that its {_LOGITS} come from",
             next_step="take last_logits out of the target",
         )
-    index, last = "/lm_head/last_position/index", "/lm_head/last_position/output_0"
-    graph.initializer.append(helper.make_tensor(index, 7, [1], [-1]))  # 7: int64
-    gather = helper.make_node("Gather", [node.input[0], index], [last], name="/lm_head/last_position/Gather", axis=1)
-    graph.node.insert(list(graph.node).index(node), gather)
-    node.input[0] = last
+    place = list(graph.node).index(node)
+    for number, step in enumerate(_last_of_each_row(graph, node.input[0])):
+        graph.node.insert(place + number, step)
+    node.input[0] = f"{_PREFIX}/GatherND"
     for value in (*graph.value_info, *graph.output):
         if value.name in changed:  # [batch, tokens, vocabulary]
             value.type.tensor_type.shape.dim[1].dim_value = 1
+
+
+def _last_of_each_row(graph: onnx.GraphProto, hidden: str) -> list[onnx.NodeProto]:
+    """The nodes that take [batch, 1, width] out of ``hidden``: genai pads a batch on the right, so the last token of a
+    row is the last that its mask [batch, cached + tokens] holds, counted from the first token of this run."""
+    from onnx import helper
+
+    def tensor(name: str, values: list[int]) -> str:
+        graph.initializer.append(helper.make_tensor(f"{_PREFIX}/{name}", 7, [len(values)], values))  # 7: int64
+        return f"{_PREFIX}/{name}"
+
+    def node(kind: str, inputs: list[str], name: str = "", **attributes: int) -> onnx.NodeProto:
+        out = f"{_PREFIX}/{name or kind}"
+        return helper.make_node(kind, inputs, [out], name=out, **attributes)
+
+    named = {name: f"{_PREFIX}/{name}" for name in ("ArgMax", "Length", "Tokens", "Cached", "Sub", "Max")}
+    return [
+        node("ArgMax", ["attention_mask"], axis=1, keepdims=1, select_last_index=1),  # [batch, 1]
+        node("Shape", ["attention_mask"], "Length", start=1, end=2),
+        node("Shape", [hidden], "Tokens", start=1, end=2),
+        node("Sub", [named["Length"], named["Tokens"]], "Cached"),
+        node("Sub", [named["ArgMax"], named["Cached"]]),
+        node("Max", [named["Sub"], tensor("zero", [0])]),
+        node("Unsqueeze", [named["Max"], tensor("axis", [2])]),  # [batch, 1, 1]
+        node("GatherND", [hidden, f"{_PREFIX}/Unsqueeze"], batch_dims=1),
+    ]

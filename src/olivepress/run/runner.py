@@ -20,6 +20,7 @@ from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.journal import Event, append
+from olivepress.run.last_position import FORMAT
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
 from olivepress.run.package import parts_of
 from olivepress.run.tidy import clean, remove
@@ -115,7 +116,8 @@ def job_key(
     if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}")
     if target is not None:
-        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options", "last_logits"})
+        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
+        said |= {"last_logits": FORMAT} if target.last_logits else {}
         parts.append(json.dumps(said, sort_keys=True))
         one = environment(target.build_environment)
         parts.append("" if satisfied_here(one) or not one.platforms else key_of(one))

@@ -34,7 +34,7 @@ def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
         _flatten_openvino(output, job.target)
     elif job.target:
         _correct_genai_config(output / "genai_config.json", job.target)
-        if job.target.last_logits:
+        if job.target.last_logits and job.kind == "export":
             write_last_position(output)
     if job.kind == "export" and job.parent:
         # What the parent said on fixed prompts travels with the artifact; the full logits stay at the desk.
