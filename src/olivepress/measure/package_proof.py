@@ -83,7 +83,7 @@ class PackageProof(BaseModel):
 def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -> PackageProof:
     """Everything that ``run.verify_package`` judges. JobError when the package or a twin cannot be opened or run."""
     placed = node_placement(spec.model_dir, spec.execution_provider)
-    package, total = GenaiModel(spec.model_dir, every_position=True), len(spec.adapters) + 1
+    package, total = GenaiModel(spec.model_dir), len(spec.adapters) + 1
     prompts = [ids for one in spec.adapters for ids in _prompts(one.reference_dir)[:_BASE_PROMPTS]]
     questions = [ids for one in spec.adapters for ids, _ in _answers(one.reference_dir)]
     alone = GenaiModel(spec.base_dir, every_position=True)
