@@ -40,7 +40,7 @@ from olivepress.rehearse import make_random_model, weight_bytes
 OUT = Path(__file__).parent / "peers.json"
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
 SHAPE = LLAMA | {"intermediate_size": 3584, "num_key_value_heads": 8}  # every width a multiple of 256, as K-quants need
-PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 7, 256
+PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 5, 256
 PROFILED = "cpu-int4-gptq"  # whose kernels are told, or the last of ours
 UNTUNED = "cpu-int4"  # shown, and no goal's: half of the threads
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
@@ -130,6 +130,15 @@ def versions() -> dict[str, str]:
     return found | {"openvino-genai": subprocess.run(command, capture_output=True, text=True).stdout.strip()}
 
 
+def llama_cpp_features() -> list[str]:
+    """The instructions that the wheel's build of llama.cpp uses."""
+    command = [str(runtime_python("llama_cpp", PROJECT)), "-c",
+               "import json; from peers.children.llama_cpp import features; print(json.dumps(features()))"]  # fmt: skip
+    done = subprocess.run(command, env=child_environment(), check=True, capture_output=True, text=True)
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def run(given: argparse.Namespace) -> dict[str, Any]:
     project, subjects = given.project.resolve(), chosen(given.subjects)
     speed, trained = project / "models" / "speed", (given.trained or TINY_PHI).resolve()
@@ -157,7 +166,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         kernels = {"subject": profiled.title} | profile(jobs[profiled.name], GENERATED, REPEATS)
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
-        "versions": versions(), "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
+        "versions": versions(),
+        "llama_cpp_features": llama_cpp_features(), "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
         "rounds": given.rounds, "repeats": REPEATS, "disturbed": rounds.disturbed, "noisy": rounds.noisy,
         "speed_model": {
             "random_weights": True, "shape": SHAPE, "parameters": weight_bytes(SHAPE, dtype="float32") // 4,

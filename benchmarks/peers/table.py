@@ -70,7 +70,11 @@ def _head(record: Mapping[str, Any]) -> list[str]:
         f"took more than 5 % of the machine were made again, {record['noisy']} kept all the same.",
         "",
         f"Fidelity: against the PyTorch float32 parent, on {trained['name']} (trained weights), {texts} whole texts of "
-        f"{trained['source']}, {trained['tokens']} tokens; intervals resample texts. Made in the same way.",
+        f"{trained['source']}, {trained['tokens']} tokens; intervals resample texts. Made in the same way. What "
+        "calibrates (GPTQ) saw other rows of the same source, which favours it over those that do not calibrate.",
+        "",
+        f"llama.cpp is the build in its PyPI wheel, which uses {', '.join(record['llama_cpp_features'])}: built for "
+        "this very processor it can be faster. OpenVINO, ONNX Runtime and PyTorch choose their kernels when they run.",
         "",
         f"{_bandwidth(ceiling)} Bytes read for a token are those of the weights, without the KV cache.",
     ]

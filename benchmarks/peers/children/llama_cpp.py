@@ -101,5 +101,13 @@ def library() -> ctypes.CDLL:
     return c
 
 
+def features() -> list[str]:
+    """The processor's instructions that this build uses, by its own word."""
+    c = library()
+    c.llama_print_system_info.restype = ctypes.c_char_p
+    said = c.llama_print_system_info().decode().removeprefix("CPU :").split("|")
+    return [part.split("=")[0].strip() for part in said if part.strip().endswith("= 1")]
+
+
 if __name__ == "__main__":
     main(LlamaCpp)
