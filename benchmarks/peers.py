@@ -166,8 +166,8 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         kernels = {"subject": profiled.title} | profile(jobs[profiled.name], GENERATED, REPEATS)
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "llama_cpp_features": llama_cpp_features(), "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
+        "versions": versions(), "llama_cpp_features": llama_cpp_features(),
+        "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
         "rounds": given.rounds, "repeats": REPEATS, "disturbed": rounds.disturbed, "noisy": rounds.noisy,
         "speed_model": {
             "random_weights": True, "shape": SHAPE, "parameters": weight_bytes(SHAPE, dtype="float32") // 4,
