@@ -20,7 +20,7 @@ from olivepress.environment_setup import create
 from olivepress.environments import interpreter
 from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
-from olivepress.run.last_position import write_last_position
+from olivepress.run.last_position import FORMAT, write_last_position
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
 
@@ -76,7 +76,7 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     if isinstance(build, AsIs):
         read = _read_by_torch(model, build)
         return Made(model=model, build=build.dtype, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
-    base = targets()[build.target].model_dump(mode="json") if isinstance(build, Catalog) else None
+    base = [FORMAT, targets()[build.target].model_dump(mode="json")] if isinstance(build, Catalog) else None
     text = json.dumps([type(build).__name__, dataclasses.asdict(build), base], sort_keys=True)
     folder = out / hashlib.sha256(text.encode()).hexdigest()[:12]  # shared by subjects that differ in the session only
     if not (folder / MADE).is_file():
