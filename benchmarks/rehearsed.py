@@ -40,14 +40,15 @@ def job(model: Path, runtime: str) -> Job:
 
 
 def jobs_of(artifact: Path, made: Made, scratch: Path) -> dict[str, Job]:
-    """llama.cpp; the artifact as it was exported; and as it was tuned, if something was better."""
+    """llama.cpp; the artifact as it was exported; as it was tuned, or told as many threads if nothing was found."""
     jobs = {LLAMA.name: job(made.model, LLAMA.runtime)}
     untuned = artifact / UNTUNED
     if untuned.is_file():
         shipped = json.loads(untuned.read_text(encoding="utf-8"))["model"]["decoder"]["session_options"]
         exported = with_session(artifact, scratch / "exported", lambda options: shipped)
         return jobs | {"as exported": job(exported, "onnx_genai"), "tuned": job(artifact, "onnx_genai")}
-    return jobs | {"as exported, nothing better found": job(artifact, "onnx_genai")}
+    told = with_session(artifact, scratch / "told", lambda options: options | {"intra_op_num_threads": THREADS})
+    return jobs | {"as exported": job(artifact, "onnx_genai"), f"told {THREADS} threads": job(told, "onnx_genai")}
 
 
 def markdown(record: dict[str, Any]) -> str:

@@ -40,11 +40,14 @@ def tune(
     directory: Path,
     *,
     budget_s: float,
+    repetitions: int = 3,
+    answers: int = 8,
     tell: Tell = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tuning:
     """Search from the shipped settings, whatever an earlier tuning wrote, and write what won; the record is returned.
 
+    Each trial gives ``answers`` greedy answers and times the workload ``repetitions`` times.
     Killed and repeated, it goes on: finished trials are kept beside the artifact. Raises UsageError for what has no
     settings of ONNX Runtime GenAI to tune, SetupError where its provider does not run, JobError as ``search``,
     ReportError when a file is not the one that the manifest names.
@@ -60,7 +63,7 @@ def tune(
     with open_sitting({place.with_name(f"{place.name}.tuning"): identity.hexdigest()}) as sittings:
         (sitting,) = sittings.values()
         sitting.interpreter = subject.interpreter
-        spec = _spec(subject)
+        spec = _spec(subject).model_copy(update={"repetitions": repetitions, "answers": answers})
         run, spent = trials_of(sitting, directory, config, spec)
         threads = _threads(sitting.folder, config)
         plan = Search(
