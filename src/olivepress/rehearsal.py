@@ -182,7 +182,7 @@ def _measured(plan: Plan, reporter: ConsoleReporter) -> dict[str, Any]:
             reset(directory)
             tuning = None
         write_text(kept, json.dumps(_numbers(_bench(plan, reporter))))
-    if tuning is None:
+    if tuning is None or not tuning.alternatives:  # the last one's time was over before it tried anything
         reporter.begin(f"tune {_EXPORT}")
         tuning = tune(
             directory,
