@@ -33,6 +33,7 @@ from olivepress.artifact import read_manifest
 from olivepress.compare.chart_svg import render_png
 from olivepress.measure.machine import fingerprint
 from olivepress.rehearse import make_random_model, weight_bytes
+from olivepress.run.journal import events
 
 OUT = Path(__file__).parent / "chains.json"
 TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-gptq", "cuda-int4", "directml-int4", "webgpu-int4")
@@ -71,8 +72,7 @@ def olivepress(arguments: list[str], project: Path) -> float:
 def job_seconds(project: Path, name: str) -> dict[str, float]:
     """Seconds of each job with its checks, from the journal (whole seconds)."""
     found: dict[str, float] = {}
-    for line in (project / "runs" / name / "journal.jsonl").read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
+    for event in events(project / "runs" / name / "journal.jsonl"):
         at = datetime.datetime.fromisoformat(event["at"]).timestamp()
         found[event["job"]] = at - found[event["job"]] if event["event"] == "finished" else at
     return found

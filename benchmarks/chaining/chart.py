@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaining.table import cumulated
-from olivepress.compare.chart_spec import SCHEMA, quantity
+from olivepress.compare.chart_spec import SCHEMA, discrete, quantity
 from olivepress.compare.chart_svg import PALETTE, theme
 
 __all__ = ["chart"]
@@ -19,8 +19,7 @@ def _panel(title: str, rows: Sequence[Mapping[str, Any]], x: Mapping[str, Any], 
     if color:
         legend = {"orient": "bottom", "direction": "vertical", "title": None}
         names = list(dict.fromkeys(row[color] for row in rows))
-        scale = {"domain": names, "range": list(PALETTE[: len(names)])}
-        drawn["color"] = {"field": color, "type": "nominal", "scale": scale, "legend": legend}
+        drawn["color"] = discrete(color, names, PALETTE, legend=legend)
     mark: dict[str, Any] = {"type": "line", "point": len(rows) < 40}
     mark |= {} if color else {"color": PALETTE[0]}
     return {

@@ -18,6 +18,7 @@ from olivepress.catalog import targets
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.environment_setup import create
 from olivepress.environments import interpreter
+from olivepress.measure.fallback import linked_copy
 from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
 from olivepress.run.last_position import FORMAT, write_last_position
@@ -217,16 +218,10 @@ def child_environment() -> dict[str, str]:
 
 def with_session(model: Path, folder: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
     """The same files by links, with other session options in genai_config.json."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for file in model.iterdir():
-        if file.name != "genai_config.json":
-            (folder / file.name).symlink_to(file.resolve())
     config = json.loads((model / "genai_config.json").read_text(encoding="utf-8"))
     decoder = config["model"]["decoder"]
     decoder["session_options"] = changed(decoder["session_options"])
-    (folder / "genai_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    return folder
+    return linked_copy(model, folder, {"genai_config.json": json.dumps(config, indent=2)})
 
 
 def _read_by_torch(model: Path, build: AsIs) -> int:

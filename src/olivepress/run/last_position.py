@@ -66,22 +66,22 @@ def _last_of_each_row(graph: onnx.GraphProto, hidden: str) -> list[onnx.NodeProt
     row is the last that its mask [batch, cached + tokens] holds, counted from the first token of this run."""
     from onnx import helper
 
-    def tensor(name: str, values: list[int]) -> str:
-        graph.initializer.append(helper.make_tensor(f"{_PREFIX}/{name}", 7, [len(values)], values))  # 7: int64
+    def at(name: str) -> str:
         return f"{_PREFIX}/{name}"
 
     def node(kind: str, inputs: list[str], name: str = "", **attributes: int) -> onnx.NodeProto:
-        out = f"{_PREFIX}/{name or kind}"
+        out = at(name or kind)
         return helper.make_node(kind, inputs, [out], name=out, **attributes)
 
-    named = {name: f"{_PREFIX}/{name}" for name in ("ArgMax", "Length", "Tokens", "Cached", "Sub", "Max")}
+    for name, value in (("zero", 0), ("axis", 2)):
+        graph.initializer.append(helper.make_tensor(at(name), 7, [1], [value]))  # 7: int64
     return [
         node("ArgMax", ["attention_mask"], axis=1, keepdims=1, select_last_index=1),  # [batch, 1]
         node("Shape", ["attention_mask"], "Length", start=1, end=2),
         node("Shape", [hidden], "Tokens", start=1, end=2),
-        node("Sub", [named["Length"], named["Tokens"]], "Cached"),
-        node("Sub", [named["ArgMax"], named["Cached"]]),
-        node("Max", [named["Sub"], tensor("zero", [0])]),
-        node("Unsqueeze", [named["Max"], tensor("axis", [2])]),  # [batch, 1, 1]
-        node("GatherND", [hidden, f"{_PREFIX}/Unsqueeze"], batch_dims=1),
+        node("Sub", [at("Length"), at("Tokens")], "Cached"),
+        node("Sub", [at("ArgMax"), at("Cached")]),
+        node("Max", [at("Sub"), at("zero")]),
+        node("Unsqueeze", [at("Max"), at("axis")]),  # [batch, 1, 1]
+        node("GatherND", [hidden, at("Unsqueeze")], batch_dims=1),
     ]
