@@ -31,7 +31,10 @@ def add(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Put an adapter that PEFT trained, anywhere, into a package; the base is not exported again."""
+    """Add an adapter that PEFT trained to a package.
+
+    Wherever it was trained; the base is not exported again.
+    """
     from olivepress.adapters import Origin, add_adapter
     from olivepress.hub import local_directory
 
@@ -77,7 +80,7 @@ def check(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One adapter; all when left out.")] = None,
     as_json: _Json = False,
 ) -> None:
-    """Hold the base's files and every adapter against what the package says, tensor by tensor."""
+    """Check the base and every adapter, tensor by tensor."""
     from olivepress.adapters import check_package
 
     found = check_package(package, name)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from olivepress.errors import ReportError
+from olivepress.messages import next_command
 from olivepress.yaml_document import Record
 
 __all__ = [
@@ -136,7 +137,9 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ReportError(f"{directory}: no {MANIFEST}, so no finished artifact", next_step="make run") from None
+        raise ReportError(
+            f"{directory}: no {MANIFEST}, so no finished artifact", next_step=next_command("run")
+        ) from None
     try:
         fields = json.loads(text)
         version = fields.get("schema_version")

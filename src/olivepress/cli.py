@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olivepress import __version__
 from olivepress.adapter_commands import adapters
 from olivepress.data_commands import data as data_group
 from olivepress.data_making_commands import augment as _augment  # noqa: F401  (registers its commands)
 from olivepress.environment_commands import env
-from olivepress.errors import OlivepressError, UsageError
+from olivepress.errors import UsageError
+from olivepress.messages import exit_code_of, explain, next_command, one_line, write_any_text
 from olivepress.speed_commands import BUDGET_S, directories_of, teller, tune_all, workload_of
 from olivepress.speed_commands import register as register_speed
 
@@ -31,7 +33,6 @@ _INTERRUPTED = 130
 app = typer.Typer(
     help="One recipe becomes measured, verified edge artifacts, on Microsoft Olive.",
     rich_markup_mode=None,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -51,33 +52,38 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error (anywhere).")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
 ) -> None:
-    if version:
-        from olivepress import __version__
-
-        print(__version__)
-        raise typer.Exit
+    """Options of every command."""
 
 
 @app.command()
 def recipes(as_json: JsonOption = False) -> None:
     """List the recipes, families and targets that are known here."""
     from olivepress.catalog import families, targets
-    from olivepress.plan import RECIPES
+    from olivepress.recipe import recipe_files
 
     known: dict[str, Any] = {
-        "recipes": sorted(path.stem for path in RECIPES.glob("*.yaml")),
+        "recipes": sorted(recipe_files()),
         "families": {family.family: list(family.models) for family in families().values()},
         "targets": {target.target: target.description for target in targets().values()},
     }
     if as_json:
         print(json.dumps(known, indent=2))
         return
-    print("recipes: " + (", ".join(known["recipes"]) or "none in ./recipes"))
+    print("recipes: " + ", ".join(known["recipes"]))
     for family, models in known["families"].items():
         print(f"family {family}: {', '.join(models)}")
     for target, description in known["targets"].items():
@@ -86,7 +92,7 @@ def recipes(as_json: JsonOption = False) -> None:
 
 @app.command()
 def plan(model: ModelArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Print the jobs of a recipe, what each needs and what it waits for."""
+    """Print the jobs of a recipe and what each needs."""
     _print_plans(_plan(model, data), as_json)
 
 
@@ -110,7 +116,10 @@ def render(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a file would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Render and lint every workflow of a recipe into olive_configs/, offline."""
+    """Render and lint the Olive workflows of a recipe, offline.
+
+    They are written into olive_configs/.
+    """
     from olivepress import pipeline
     from olivepress.errors import LintError
     from olivepress.lint import olive_installed
@@ -135,12 +144,12 @@ def render(
     jobs = sum(len(one.jobs) for one in made.all)
     places = ", ".join(dict.fromkeys(str(path.parent) for path in files))
     print(f"{jobs} workflows in {places}, {done}; {len(findings)} inputs pending")
-    print(f"next: make run MODEL={model}" + (f" DATA={data}" if data else ""))
+    print(f"next: {next_command('run', model, data)}")
 
 
 @app.command()
 def lint(workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW", help="An Olive workflow in YAML.")]) -> None:
-    """Check one workflow file, edited by hand or not, against the installed Olive."""
+    """Check a workflow file against the installed Olive."""
     from olivepress import pipeline
     from olivepress.lint import olive_installed
 
@@ -162,7 +171,7 @@ def run(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run every job of a recipe that is not finished: fine-tune, merge, export, verify."""
+    """Run what is not finished: fine-tune, merge, export, verify."""
     from olivepress import pipeline
     from olivepress.console import ConsoleReporter
 
@@ -183,7 +192,10 @@ def run(
 
 @app.command()
 def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
-    """Build and verify a model for every target; print what was built, how it was verified, and what was lost."""
+    """Build and verify a model for every target.
+
+    Prints what was built, how it was verified, and what was lost.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -261,7 +273,10 @@ def bench(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a bundle, an artifact, or those of a recipe, on this machine: latency, memory, accuracy, divergence."""
+    """Measure a bundle, an artifact or a recipe on this machine.
+
+    Latency, memory, accuracy and divergence.
+    """
     from olivepress import device_reports
     from olivepress.console import ConsoleReporter
 
@@ -359,7 +374,10 @@ def bundle(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pack artifacts for devices that are elsewhere: one zip file each, with data, settings and how to install."""
+    """Pack artifacts for devices that are elsewhere.
+
+    One zip file each, with data, settings and how to install.
+    """
     from olivepress.bundle import bundle_artifact, bundle_plan
     from olivepress.console import ConsoleReporter
     from olivepress.device_reports import prepared_dataset
@@ -404,7 +422,10 @@ def import_(
         str | None, typer.Option("--job", help="Job name of another tool's reports; default the file's name.")
     ] = None,
 ) -> None:
-    """Take in a report from a device, verified, or another tool's results; what they lack is null with the reason."""
+    """Take in a report from a device, or another tool's results.
+
+    A device's report is verified; what results of other tools lack is null with the reason.
+    """
     from datetime import UTC, datetime
 
     from olivepress.bundle import import_report, is_device_report
@@ -437,7 +458,10 @@ def report(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the device reports of a recipe: a table here, and a page, Markdown and JSON in runs/<recipe>/report/."""
+    """Compare the device reports of a recipe; write the page.
+
+    A table here, and a page, Markdown and JSON in runs/<recipe>/report/.
+    """
     made = _plan(model, data)
     if not made.members:
         from olivepress.device_reports import report_paths
@@ -474,7 +498,7 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare device reports and decide what to ship to each machine."""
+    """Compare device reports; decide what to ship to each machine."""
     from olivepress import pipeline
     from olivepress.compare import compare as compare_reports
     from olivepress.compare import find_reports, load, write_report_page
@@ -498,7 +522,10 @@ def history(
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Metrics of all reports in benchmarks/results over git's commits, with the points where they changed."""
+    """Show how the metrics of all reports changed over git's commits.
+
+    Those in benchmarks/results, with the points where their level changed.
+    """
     from dataclasses import asdict
 
     from olivepress.compare.history import read_history
@@ -545,7 +572,10 @@ def artifact(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build, tune and measure a fixed grid of ways to quantize one merged model, and compare them."""
+    """Compare many ways to quantize one merged model.
+
+    Builds, tunes and measures a fixed grid of them.
+    """
     from olivepress.console import ConsoleReporter
     from olivepress.device_reports import Overrides
     from olivepress.search import search
@@ -565,7 +595,10 @@ def artifact(
 
 @app.command()
 def demo(quiet: QuietOption = False) -> None:
-    """The whole way for the embedded model: prepare, fine-tune, merge, quantize, measure, compare."""
+    """Go the whole way with the embedded model, in minutes.
+
+    Prepare, fine-tune, merge, quantize, measure, compare.
+    """
     from olivepress import pipeline
     from olivepress.console import ConsoleReporter
 
@@ -588,7 +621,10 @@ def chat(
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Of each answer, at most.")] = 256,
     as_json: JsonOption = False,
 ) -> None:
-    """Talk to a package with one of its adapters, or to the base: greedy answers, each line a question of its own."""
+    """Talk to an exported artifact, or to a package.
+
+    Greedy answers; each line is a question of its own.
+    """
     from olivepress.chat import Chat
 
     talk = Chat(model_dir, adapter=adapter, max_tokens=max_tokens)
@@ -608,7 +644,10 @@ def rehearse(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The whole chain at real size on random weights: what memory, disk and time the real run will take."""
+    """Run the whole chain at real size on random weights.
+
+    It tells what memory, disk and time the real run will take.
+    """
     from olivepress.console import ConsoleReporter
     from olivepress.rehearsal import rehearse as rehearse_model
 
@@ -619,7 +658,10 @@ def rehearse(
 
 @app.command()
 def doctor(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
-    """Try out packages, providers, devices and targets here; say what is broken, and the fix (then exit 7)."""
+    """Check packages, providers, devices and targets here.
+
+    Says what is broken, and the fix (then exit 7).
+    """
     from rich.console import Console
 
     from olivepress.console import ConsoleReporter
@@ -760,29 +802,27 @@ def main() -> None:
     """Entry point: every error is one line and its exit code; ``--debug``, anywhere, shows the traceback."""
     # typer carries its own click and exports only one leaf of its errors.
     usage_error: Any = typer.BadParameter.__mro__[2]
+    write_any_text(sys.stdout, sys.stderr)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `olivepress recipes | head -1`: nobody reads on, which is no error
+        sys.stdout = None  # or Python tries to flush it once more
+        sys.exit(0)
     except usage_error as error:
-        print(f"olivepress: {error.format_message()}; next: olivepress --help", file=sys.stderr)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+            sys.exit(0)
+        print(f"olivepress: {one_line(error.format_message())}; next: olivepress --help", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         if debug:
             raise
-        print(f"olivepress: {_one_line(error)}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, OlivepressError) else 7 if isinstance(error, OSError) else 1)
+        print(f"olivepress: {one_line(explain(error))}", file=sys.stderr)
+        sys.exit(exit_code_of(error))
     if code == _INTERRUPTED:  # typer turns Ctrl-C into a return value
         kept = "nothing was kept" if sys.argv[1:2] == ["data"] else "the same command goes on where it stopped"
         print(f"olivepress: interrupted; {kept}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OlivepressError):
-        return str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}; next: check disk and rights"
-    first = str(error).strip().split("\n")[0]
-    return f"unexpected {type(error).__name__}: {first}; next: the same command with --debug, and report it"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data", "teller", "write_and_print"]
 
-data = typer.Typer(help="Datasets: from any common file to versioned, audited, leak-free splits.", no_args_is_help=True)
+data = typer.Typer(help="Prepare datasets: versioned, audited, without leaks.", no_args_is_help=True)
 
 _Files = Annotated[
     list[str],
@@ -41,7 +41,10 @@ def check(
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
-    """Say what preparing would do with every row, and whether the data is worth fine-tuning on; keep nothing."""
+    """Show what prepare would do with every row; keep nothing.
+
+    And whether the data is worth fine-tuning on.
+    """
     dataset = _prepare(files, policy, None, {}, quiet=quiet or as_json, audit=audit)
     _print(dataset, as_json)
     if not as_json:
@@ -61,7 +64,10 @@ def prepare(
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
-    """Write a dataset into datasets/: splits without leaks, an audit of every row, lineage, a page."""
+    """Write a dataset: splits without leaks, an audit, a page.
+
+    Into datasets/, with the lineage of every row.
+    """
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
     write_and_print(dataset, as_json, asked=name)
@@ -69,7 +75,7 @@ def prepare(
 
 @data.command()
 def show(name: _Name, as_json: _Json = False) -> None:
-    """Tell a dataset's format, version, source, licence and lineage."""
+    """Show a dataset's format, version, source and lineage."""
     from olivepress.data.find import find_dataset
 
     _print(find_dataset(name), as_json)
@@ -82,7 +88,10 @@ def export(
     to: Annotated[str, typer.Option("--to", help="messages or prompt-completion.")] = "messages",
     as_json: _Json = False,
 ) -> None:
-    """Write a dataset as the JSON lines that hosted fine-tuning services take."""
+    """Write a dataset in the form that other tools read.
+
+    The JSON lines that hosted fine-tuning services take.
+    """
     from olivepress.data.export import FORMS, export_dataset
     from olivepress.data.find import find_dataset
 

@@ -47,7 +47,10 @@ def augment(
     seed: _Seed = 0,
     as_json: _Json = False,
 ) -> None:
-    """Add variations of training rows, and balance their classes; held-out rows stay as they are."""
+    """Add variations of training rows; balance their classes.
+
+    Held-out rows stay as they are.
+    """
     from olivepress.data.augment import augment as make
     from olivepress.data.augment import noisy, read_table, read_templates, table_maker, template_maker
     from olivepress.data.find import find_dataset
@@ -102,7 +105,10 @@ def mix(
     seed: _Seed = 0,
     as_json: _Json = False,
 ) -> None:
-    """Mix the training rows of several datasets by weight; held-out rows of all of them are kept."""
+    """Mix the training rows of several datasets by weight.
+
+    The held-out rows of all of them are kept.
+    """
     from olivepress.data.find import find_dataset
     from olivepress.data.mixing import mix as make
 
@@ -142,7 +148,10 @@ def replay(
     seed: _Seed = 0,
     as_json: _Json = False,
 ) -> None:
-    """Add training rows of earlier versions to a new one, so that what was learned is not forgotten."""
+    """Add training rows of earlier versions to a new one.
+
+    So that what was learned is not forgotten.
+    """
     from olivepress.data.find import find_dataset
     from olivepress.data.mixing import replay as make
 

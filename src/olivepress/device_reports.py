@@ -24,6 +24,7 @@ from olivepress.measure.machine import fingerprint
 from olivepress.measure.plugins import is_emulated
 from olivepress.measure.report import DeviceReport, read_report
 from olivepress.measure.tuning import read_tuning
+from olivepress.messages import next_command
 from olivepress.methods import four_bit_base
 from olivepress.plan import Job, Plan
 from olivepress.recipe import Benchmark
@@ -92,7 +93,9 @@ def subjects_of(plan: Plan) -> dict[str, Subject]:
     skipped = not_measured_here(plan)
     made = {job.id: read_manifest(plan.output_dir(job), verify=True) for job in plan.jobs if job.id not in skipped}
     if not made:
-        raise ReportError(f"recipe {plan.recipe.name}: no artifact to measure", next_step="make run MODEL=...")
+        raise ReportError(
+            f"recipe {plan.recipe.name}: no artifact to measure", next_step=next_command("run", plan.recipe.name)
+        )
     base = base_subject(plan)
     found = {"base": base}
     if plan.recipe.benchmark.few_shot:
@@ -362,7 +365,10 @@ def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -
         if same_data and ours and (ours == report.artifact_sha256 or _is_tuned_apart(plan, report)):
             found.append(path)
     if not found:
-        raise ReportError(f"recipe {plan.recipe.name}: no device report of its artifacts", next_step="make bench")
+        raise ReportError(
+            f"recipe {plan.recipe.name}: no device report of its artifacts",
+            next_step=next_command("bench", plan.recipe.name),
+        )
     return found
 
 

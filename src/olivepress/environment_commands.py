@@ -9,7 +9,7 @@ import typer
 
 __all__ = ["env"]
 
-env = typer.Typer(help="Environments: the packages that each execution provider runs with.", no_args_is_help=True)
+env = typer.Typer(help="Manage the packages that each provider runs with.", no_args_is_help=True)
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="An environment, or a target for the environment it needs.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
@@ -17,7 +17,7 @@ _Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 @env.command(name="list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False) -> None:
-    """List the environments, and which of them this machine has or could make."""
+    """List the environments and their state on this machine."""
     from olivepress.environments import environments, is_created, platform_here, python_of, satisfied_here
 
     rows = []
@@ -41,7 +41,10 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for m
 
 @env.command()
 def create(name: _Name, quiet: _Quiet = False) -> None:
-    """Make an environment in .environments/ from its lock files; one that is whole is kept."""
+    """Create an environment from its lock files.
+
+    In .environments/; one that is whole is kept.
+    """
     from olivepress.console import ConsoleReporter
     from olivepress.environment_setup import create as create_environment
     from olivepress.environments import check_platform, environment, interpreter, satisfied_here

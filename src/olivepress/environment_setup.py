@@ -144,7 +144,9 @@ def _this_olivepress() -> list[str]:
     try:
         distribution = importlib.metadata.distribution("olivepress")
     except importlib.metadata.PackageNotFoundError:
-        raise SetupError("this olivepress is not installed, only on the path", next_step="make install") from None
+        raise SetupError(
+            "this olivepress is not installed, only on the path", next_step="pip install olivepress"
+        ) from None
     source = json.loads(distribution.read_text("direct_url.json") or "{}")
     url = str(source.get("url", ""))
     if not url:

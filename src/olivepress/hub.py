@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from olivepress.errors import JobError
+from olivepress.messages import next_command
 
 __all__ = ["local_directory"]
 
@@ -25,5 +26,5 @@ def local_directory(model_path: str, revision: str | None = None) -> Path:
         at = f" at {revision}" if revision else ""
         raise JobError(
             f"{model_path}{at}: no such directory and not in the Hub cache of this machine",
-            next_step="make run, which downloads it, or hf download",
+            next_step=f"{next_command('run')}, which downloads it, or hf download",
         ) from None

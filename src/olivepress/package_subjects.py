@@ -23,6 +23,7 @@ from olivepress.errors import ReportError
 from olivepress.measure.bench import Tell
 from olivepress.measure.fallback import linked_with_adapter
 from olivepress.measure.grid import Subject
+from olivepress.messages import next_command
 from olivepress.plan import Job, Plan
 from olivepress.run.package import parts_of
 
@@ -99,6 +100,8 @@ def _package_artifacts(plan: Plan, adapter: str) -> Mapping[str, str]:
             directory = plan.output_dir(job)
             entry = read_package(directory).adapters.get(adapter)
             if entry is None:
-                raise ReportError(f"{directory}: has no adapter {adapter!r}", next_step="make run")
+                raise ReportError(
+                    f"{directory}: has no adapter {adapter!r}", next_step=next_command("run", plan.recipe.name)
+                )
             found[job.id] = _sha256(read_manifest(directory), entry.sha256)
     return found

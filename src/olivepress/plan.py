@@ -23,7 +23,8 @@ from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
-from olivepress.recipe import Data, Recipe, load_recipe, slug
+from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
+from olivepress.recipe_check import check_recipe
 from olivepress.rehearse.model import MARKER
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
 
 _EMBEDDED = "embedded:"
 EMBEDDED = f"{_EMBEDDED}tiny-phi"
-RECIPES = Path("recipes")
 _GIB = 1024**3
 # The reference that exports are held against: rows, tokens of each, and what the logits of one model may take.
 REFERENCE_PROMPTS, LEAST_PROMPTS, REFERENCE_TOKENS = 64, 8, 128
@@ -115,6 +115,7 @@ class Plan:
 def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
     """One finetune, one merge, an export per target. Raises RecipeError for a target unknown or not for this family."""
     model = resolve_model(recipe)
+    check_recipe(recipe, model.facts, train_rows=len(dataset.splits["train"]))
     chosen = _chosen_targets(recipe, model, own_targets)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
@@ -244,10 +245,10 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
         recipe, own = load_recipe(path), path.parent / "targets"
     else:
         family = _family_of(model)
-        path = RECIPES / f"{family.family}.yaml"
+        path = recipe_files()[family.family]
         recipe, own = load_recipe(path), path.parent / "targets"
         name = slug(Path(model).resolve().name if Path(model).is_dir() else model.rsplit("/", 1)[-1])
-        if (RECIPES / f"{name}.yaml").is_file():
+        if name in recipe_files():
             name += "-local"  # its runs and workflows must not land among those of the recipe of that name
         changed = {"name": name, "model": {**recipe.model.model_dump(), "path": model}}
         recipe = Recipe.model_validate_json(json.dumps({**recipe.model_dump(), **changed}))
@@ -278,16 +279,15 @@ def data_of(recipe: Recipe, verb: str) -> Data:
 def _recipe_path(model: str) -> Path | None:
     if model.endswith((".yaml", ".yml")):
         return Path(model)
-    named = RECIPES / f"{model}.yaml"
-    return named if "/" not in model and named.is_file() else None
+    return recipe_files().get(model)
 
 
 def _member(model: str) -> Recipe | None:
     """The recipe of one adapter, of a recipe of several that is named before the dot."""
-    for path in sorted(RECIPES.glob("*.yaml")):
-        if model.startswith(f"{path.stem}."):
+    for stem, path in recipe_files().items():
+        if model.startswith(f"{stem}."):
             members = load_recipe(path).members()
-            name = model.removeprefix(f"{path.stem}.")
+            name = model.removeprefix(f"{stem}.")
             if name in members:
                 return members[name]
     return None
@@ -299,12 +299,12 @@ def _family_of(model: str) -> Family:
     for family in families().values():
         if model in family.models:
             return family
-    recipes = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    recipes = sorted(recipe_files())
     hub = [name for family in families().values() for name in family.models]
     near = difflib.get_close_matches(model, [*recipes, *hub], n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UsageError(
-        f"unknown model {model!r}: {guess}known recipes: {', '.join(recipes) or 'none in ./recipes'}; "
+        f"unknown model {model!r}: {guess}known recipes: {', '.join(recipes)}; "
         f"Hub ids: {', '.join(hub)}; or give a recipe's path or a model directory"
     )
 

@@ -13,6 +13,8 @@ from olivepress.methods import METHODS
 from olivepress.yaml_document import Record, read_record
 
 __all__ = [
+    "PREPARATION",
+    "RECIPES",
     "Adapter",
     "Benchmark",
     "Budget",
@@ -23,23 +25,38 @@ __all__ = [
     "Recipe",
     "json_schema",
     "load_recipe",
+    "recipe_files",
     "slug",
 ]
 
+RECIPES = Path("recipes")
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
+Tokens = Annotated[int, Field(ge=0, le=2**20)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Model(Record):
     path: str = Field(min_length=1, description="Hub id, local directory, or embedded:tiny-phi")
-    revision: str | None = Field(None, description="Hub revision (commit) to pin")
-    family: str | None = Field(None, description="catalog family; found from the model when left out")
+    revision: str | None = Field(None, min_length=1, description="Hub revision (commit) to pin")
+    family: str | None = Field(None, min_length=1, description="catalog family; found from the model when left out")
+
+
+# Keys of data: that only the preparation of files reads.
+PREPARATION = (
+    "format", "slices", "benchmarks", "strict", "near_duplicates", "near_threshold", "echoes", "personal_data",
+    "overlap_words", "validation_fraction", "test_fraction",
+)  # fmt: skip
 
 
 class Data(Record):
-    demo: str | None = Field(None, description="a shipped synthetic task: phrase-tone, device-command or short-qa")
+    demo: str | None = Field(
+        None, min_length=1, description="a shipped synthetic task: phrase-tone, device-command or short-qa"
+    )
     source: str | None = Field(
-        None, description="a file, a directory with train*/valid*/test* files, a prepared dataset, or hub:owner/name"
+        None,
+        min_length=1,
+        description="a file, a directory with train*/valid*/test* files, a prepared dataset, or hub:owner/name",
     )
     format: str | None = Field(None, description="of the rows; found from their columns when left out")
     instruction: str | None = Field(None, description="text put before every prompt")
@@ -48,8 +65,8 @@ class Data(Record):
     test_fraction: Fraction = 0.1
     max_train_rows: int | None = Field(None, ge=1)
     max_test_rows: int | None = Field(None, ge=1)
-    max_length: int = Field(512, ge=16, description="tokens of prompt and answer together")
-    seed: int = 0
+    max_length: int = Field(512, ge=16, le=2**20, description="tokens of prompt and answer together")
+    seed: Seed = 0
     slices: tuple[str, ...] = Field((), description="rows of a split as the Hub writes them: train[:4096]")
     benchmarks: tuple[str, ...] = Field((), description="files that no training row may overlap with")
     strict: bool = Field(False, description="a row that cannot be read is an error, not left out")
@@ -59,7 +76,9 @@ class Data(Record):
     near_threshold: Fraction = Field(0.8, description="Jaccard similarity of shingles from which rows are near")
     echoes: Literal["drop", "keep"] = Field("drop", description="answers that begin with the whole prompt")
     personal_data: Literal["note", "mask", "drop", "ignore"] = "note"
-    overlap_words: int = Field(13, ge=0, description="words in a row that train may not share with test; 0: any")
+    overlap_words: int = Field(
+        13, ge=0, le=1000, description="words in a row that train may not share with test; 0: any"
+    )
 
     @property
     def preparation(self) -> dict[str, Any]:
@@ -72,34 +91,43 @@ class Data(Record):
     def _one_source(self) -> Data:
         if (self.demo is None) == (self.source is None):
             raise ValueError("exactly one of the keys 'demo' and 'source'")
+        unused = [] if self.demo is None else [key for key in PREPARATION if self.is_changed(key)]
+        if unused:
+            raise ValueError(f"no key '{unused[0]}' with a demo task, whose rows are prepared already")
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction that leave rows to train on (a sum below 1)")
         return self
+
+    def is_changed(self, key: str) -> bool:
+        """Whether ``key`` says something else than its default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].default)
 
 
 class Finetune(Record):
     method: Literal["lora", "qlora", "dora", "loha", "lokr"] = Field(
         "lora", description="qlora trains on a 4-bit base; all are merged into the unquantized one"
     )
-    r: int = Field(16, ge=1)
-    alpha: float = Field(32, gt=0)
+    r: int = Field(16, ge=1, le=65536)
+    alpha: float = Field(32, gt=0, le=1.0e6)
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="not with loha and lokr")
     target_modules: tuple[str, ...] | None = Field(
         None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
     )
-    learning_rate: float = Field(2.0e-4, gt=0)
+    learning_rate: float = Field(2.0e-4, gt=0, le=10)
     lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
-    epochs: float = Field(3.0, gt=0)
-    max_steps: int | None = Field(None, ge=1, description="overrides epochs")
-    batch_size: int = Field(8, ge=1)
-    gradient_accumulation_steps: int = Field(1, ge=1)
+    weight_decay: float = Field(0.0, ge=0, le=10)
+    max_grad_norm: float = Field(1.0, gt=0, le=1.0e6)
+    epochs: float = Field(3.0, gt=0, le=10_000)
+    max_steps: int | None = Field(None, ge=1, le=10**8, description="overrides epochs")
+    batch_size: int = Field(8, ge=1, le=65536)
+    gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
     gradient_checkpointing: bool = False
     packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
     torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    save_steps: int = Field(50, ge=1, description="a killed run goes on from the last checkpoint")
-    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = ()
-    seed: int = 0
+    save_steps: int = Field(50, ge=1, le=10**8, description="a killed run goes on from the last checkpoint")
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _method_takes_its_keys(self) -> Finetune:
@@ -181,16 +209,22 @@ class Budget(Record):
 
 class Benchmark(Record):
     max_examples: int | None = Field(None, ge=1, description="test examples to answer; all when left out")
-    workloads: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=2)]], ...] = Field(
+    workloads: tuple[tuple[Tokens, Annotated[Tokens, Field(ge=2)]], ...] = Field(
         ((32, 32), (128, 128), (512, 128), (2048, 128), (0, 32)),
+        min_length=1,
+        max_length=64,
         description="(prompt, generated) tokens; prompt 0 is the dataset's own prompt of median length",
     )
-    rounds: int = Field(10, ge=1, description="processes per workload, interleaved over all artifacts")
-    repetitions: int = Field(3, ge=1, description="timed repetitions in each process")
-    few_shot: int = Field(5, ge=0, description="examples before the question, for the few-shot baseline; 0: none")
+    rounds: int = Field(10, ge=1, le=1000, description="processes per workload, interleaved over all artifacts")
+    repetitions: int = Field(3, ge=1, le=1000, description="timed repetitions in each process")
+    few_shot: int = Field(
+        5, ge=0, le=100, description="examples before the question, for the few-shot baseline; 0: none"
+    )
     text: str | None = Field(None, description="a text file for perplexity")
-    text_window: int | None = Field(None, ge=2, description="tokens of its sliding window; default min(context, 1024)")
-    price_per_hour: float | None = Field(None, gt=0, description="of the machine, for the cost")
+    text_window: int | None = Field(
+        None, ge=2, le=2**20, description="tokens of its sliding window; default min(context, 1024)"
+    )
+    price_per_hour: float | None = Field(None, gt=0, le=1.0e6, description="of the machine, for the cost")
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="of the price, ISO 4217")
 
     @model_validator(mode="after")
@@ -236,6 +270,13 @@ class Recipe(Record):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _each_target_once(self) -> Recipe:
+        repeated = sorted({name for name in self.targets if self.targets.count(name) > 1})
+        if repeated:
+            raise ValueError(f"each target once, {repeated[0]!r} is there twice")
+        return self
+
     def members(self) -> dict[str, Recipe]:
         """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""
         shared = self.model_dump(mode="json", exclude={"adapters", "adapter_mode"})
@@ -261,6 +302,14 @@ class Recipe(Record):
 def load_recipe(path: Path) -> Recipe:
     """Read and check one recipe file. Raises RecipeError with file and line."""
     return read_record(path, Recipe)
+
+
+def recipe_files() -> dict[str, Path]:
+    """Name → file of every recipe that can be named: those in ./recipes, before those that ship with olivepress."""
+    package = Path(__file__).parent
+    installed, checkout = package / "recipes", package.parents[1] / "recipes"
+    shipped = installed if installed.is_dir() else checkout
+    return {path.stem: path for folder in (shipped, RECIPES) for path in sorted(folder.glob("*.yaml"))}
 
 
 def slug(text: str) -> str:

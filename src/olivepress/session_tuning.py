@@ -28,6 +28,7 @@ from olivepress.measure.trial import TrialSpec
 from olivepress.measure.trials import trials_of, workload_for
 from olivepress.measure.tune import Found, Search, search
 from olivepress.measure.tuning import TUNING, UNTUNED, Tuning, read_tuning
+from olivepress.messages import next_command
 from olivepress.plan import Plan
 
 __all__ = ["reset", "summary", "tunable", "tune"]
@@ -123,7 +124,9 @@ def tunable(plan: Plan, only: str | None) -> list[Path]:
     if only is not None and only not in found:
         raise UsageError(f"nothing called {only!r} to tune; there is: {', '.join(found) or 'nothing'}")
     if not found:
-        raise ReportError(f"recipe {plan.recipe.name}: no export that runs here", next_step="make run MODEL=...")
+        raise ReportError(
+            f"recipe {plan.recipe.name}: no export that runs here", next_step=next_command("run", plan.recipe.name)
+        )
     return [path for job_id, path in found.items() if only in (None, job_id)]
 
 

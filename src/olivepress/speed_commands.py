@@ -45,7 +45,10 @@ def tune(
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
-    """Find the session settings that are fastest on this machine and change no token; write them into the artifact."""
+    """Find the fastest session settings for this machine.
+
+    Those that change no token; they are written into the artifact.
+    """
     from olivepress.console import ConsoleReporter
     from olivepress.session_tuning import reset as put_back
     from olivepress.session_tuning import summary
@@ -98,7 +101,10 @@ def profile(
     quiet: _Quiet = False,
     as_json: _Json = False,
 ) -> None:
-    """Name the kernels that a token's time goes into, by ONNX Runtime's profiler, prefill and decode apart."""
+    """Show the kernels that a token's time goes into.
+
+    By ONNX Runtime's profiler, prefill and decode apart.
+    """
     from olivepress.console import ConsoleReporter
     from olivepress.profiling import profile as profile_artifact
 

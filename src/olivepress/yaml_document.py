@@ -25,9 +25,9 @@ _NUMBER_AS_TEXT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 class Record(BaseModel):
-    """Base of every record that is read from a file: frozen, strict, no unknown keys."""
+    """Base of every record that is read from a file: frozen, strict, no unknown keys, numbers that are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,11 @@ def read_record(path: Path, kind: type[RecordType]) -> RecordType:
         raise RecipeError(f"{path}:1: expected a mapping of keys, found {type(document.data).__name__}")
     try:
         # Through JSON: strict about types, yet lists become tuples.
-        return kind.model_validate_json(json.dumps(document.data, default=str))
+        text = json.dumps(document.data, default=str)
+    except TypeError as error:
+        raise RecipeError(f"{path}: a key that is no text ({error})", next_step="write keys as words") from None
+    try:
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise _explain(error.errors()[0], len(error.errors()), document, kind) from None
 

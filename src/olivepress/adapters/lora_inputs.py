@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from olivepress.adapters.projections import projection_of_input, projection_of_node
 from olivepress.errors import AdapterError
 from olivepress.measure.weights import load_decoder
+from olivepress.messages import next_command
 
 if TYPE_CHECKING:
     import onnx
@@ -101,7 +102,8 @@ def read_lora_inputs(model_dir: Path) -> dict[str, LoraInput]:
     found = dict(_inputs(graph))
     if not found:
         raise AdapterError(
-            f"{model_dir}: its graph has no LoRA inputs", next_step="adapter_mode: multi in the recipe, then make run"
+            f"{model_dir}: its graph has no LoRA inputs",
+            next_step=f"adapter_mode: multi in the recipe, then {next_command('run')}",
         )
     return found
 

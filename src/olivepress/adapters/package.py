@@ -20,6 +20,7 @@ from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
 from olivepress.errors import AdapterError
 from olivepress.measure.report import write_text
+from olivepress.messages import next_command
 from olivepress.process import exclusive
 from olivepress.yaml_document import Record
 
@@ -109,7 +110,7 @@ def read_package(directory: Path) -> Package:
     except FileNotFoundError:
         raise AdapterError(
             f"{directory}: no {PACKAGE} in it, so no package",
-            next_step="adapter_mode: multi in the recipe, then make run",
+            next_step=f"adapter_mode: multi in the recipe, then {next_command('run')}",
         ) from None
     except (OSError, ValueError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"

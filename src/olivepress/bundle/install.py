@@ -67,7 +67,8 @@ def wheel() -> tuple[str, bytes]:
     version = found.version
     if version != olivepress.__version__:
         raise SetupError(
-            f"olivepress {olivepress.__version__} runs, {version} is installed", next_step="make install, then again"
+            f"olivepress {olivepress.__version__} runs, {version} is installed",
+            next_step="install olivepress again, then the same command",
         )
     package, info = Path(olivepress.__file__).parent, f"{name}-{version}.dist-info"
     files = {

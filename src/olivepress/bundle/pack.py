@@ -19,6 +19,7 @@ from olivepress.errors import DataError, ReportError, UsageError
 from olivepress.measure.bench import Outcomes
 from olivepress.measure.dataset import LABELS, dataset_labels, read_split
 from olivepress.measure.fidelity import read_reference
+from olivepress.messages import next_command
 from olivepress.plan import Plan
 from olivepress.recipe import Benchmark
 
@@ -51,10 +52,12 @@ def bundle_plan(
     missing = unfinished(plan)
     for name in only:
         if name in missing:
-            raise ReportError(f"{name}: {missing[name]}", next_step=f"make run MODEL={plan.recipe.name}")
+            raise ReportError(f"{name}: {missing[name]}", next_step=next_command("run", plan.recipe.name))
     chosen = [job for job in exports if job.id not in missing and (not only or job.id in only)]
     if not chosen:
-        raise ReportError(f"recipe {plan.recipe.name}: no artifact to bundle", next_step="make run MODEL=...")
+        raise ReportError(
+            f"recipe {plan.recipe.name}: no artifact to bundle", next_step=next_command("run", plan.recipe.name)
+        )
     outcomes = {} if ids_only else outcomes_at_home(plan)
     return [
         bundle_artifact(

@@ -16,7 +16,7 @@ from olivepress.data.policy import Policy
 from olivepress.data.rows import SplitFile
 from olivepress.data.writing import copy_audit, expect_file
 from olivepress.errors import DataError
-from olivepress.recipe import Data, slug
+from olivepress.recipe import PREPARATION, Data, slug
 
 if TYPE_CHECKING:
     from olivepress.data.prepare import Prepared
@@ -32,8 +32,19 @@ def build_dataset(data: Data, *, tell: Tell = lambda *_: None) -> Dataset:
         return _with_schema(_demo(data), data)
     assert data.source is not None
     if is_prepared(Path(data.source)):
+        _expect_no_preparation(data)
         return _with_schema(load_dataset(Path(data.source)), data)
     return _with_schema(prepare_files([data.source], policy_of(data), tell=tell), data)
+
+
+def _expect_no_preparation(data: Data) -> None:
+    """A prepared dataset is taken as it is: a key that would change its rows must not be ignored."""
+    for key in PREPARATION:
+        if data.is_changed(key):
+            raise DataError(
+                f"{data.source}: a prepared dataset is taken as it is, data.{key} would change its rows",
+                next_step=f"remove data.{key}, or prepare the files with it",
+            )
 
 
 def policy_of(data: Data) -> Policy:
@@ -115,7 +126,19 @@ def _with_schema(dataset: Dataset, data: Data) -> Dataset:
         raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
     if not isinstance(schema, dict):
         raise DataError(f"{data.json_schema}: expected a JSON Schema, an object", next_step="give a JSON Schema")
+    _check_schema(data.json_schema, schema)
     return replace(dataset, json_schema=schema)
+
+
+def _check_schema(name: str, schema: dict[str, Any]) -> None:
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+
+    try:
+        validator_for(schema).check_schema(schema)
+    except SchemaError as error:
+        where = "/".join(map(str, error.absolute_path)) or "its root"
+        raise DataError(f"{name}: no JSON Schema, {where}: {error.message}", next_step="correct it") from None
 
 
 def _demo(data: Data) -> Dataset:

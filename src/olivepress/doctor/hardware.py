@@ -42,10 +42,17 @@ def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]
     """Too little disk is a problem, too little for the largest models a note, as are threads that lie idle."""
     memory, disk = machine.memory_bytes, hardware.disk_free_bytes
     if disk < FULL_DISK:
-        yield Finding(level="problem", what="disk full", detail=f"{disk / 1e9:.1f} GB free here", fix="make clean")
+        yield Finding(
+            level="problem",
+            what="disk full",
+            detail=f"{disk / 1e9:.1f} GB free here",
+            fix="remove what runs left (runs/, datasets/, models/)",
+        )
     elif disk < BUILD_DISK:
         detail = f"{disk / 1e9:.1f} GB free; fine-tuning and merging Phi-4-mini takes {BUILD_DISK / 1e9:.1f} GB"
-        yield Finding(level="note", what="little disk", detail=detail, fix="make clean")
+        yield Finding(
+            level="note", what="little disk", detail=detail, fix="remove what runs left (runs/, datasets/, models/)"
+        )
     if memory is not None and memory < BUILD_MEMORY:
         detail = f"{memory / 1e9:.1f} GB in all; exporting Phi-4-mini to int4 takes {BUILD_MEMORY / 1e9:.1f} GB"
         fix = "olivepress plan MODEL  (what your model needs)"
