@@ -7,13 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.wrong_inputs import recipes
+from tests.wrong_inputs import command_lines, data_files, model_folders, recipes
 from tests.wrong_inputs.case import Case, call
 
-CASES = tuple(itertools.chain(recipes.cases()))
+GROUPS = (recipes, command_lines, data_files, model_folders)
+CASES = tuple(itertools.chain.from_iterable(group.cases() for group in GROUPS))
+RIGHT = (data_files.right(), model_folders.right())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_is_refused_in_one_line(case: Case, tmp_path: Path) -> None:
     result = call(case, tmp_path)
     assert result.problem is None, f"{case.name}: {result.problem}"
+
+
+def test_there_are_many() -> None:
+    assert len(CASES) >= 550 and len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.name)
+def test_what_the_wrong_ones_are_made_from_is_taken(case: Case, tmp_path: Path) -> None:
+    result = call(case, tmp_path)
+    assert result.exit_code == 0, result.error
