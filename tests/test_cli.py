@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from olivepress import __version__
+from olivepress.messages import next_command
+from olivepress.recipe import recipe_files
 from tests.conftest import ROOT
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,7 +42,7 @@ def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
 def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: str) -> None:
     done = olivepress("render", model)
     assert done.returncode == 0, done.stderr
-    assert "linted against the installed Olive" in done.stdout and f"next: make run MODEL={model}" in done.stdout
+    assert "linted against the installed Olive" in done.stdout and f"next: olivepress run {model}" in done.stdout
     written = sorted(path.name for path in (project / "olive_configs" / model).iterdir())
     golden = {path.name for path in (ROOT / "olive_configs" / model).glob("*.*")}
     assert set(written) == golden and len(golden) > 30
@@ -54,8 +58,8 @@ def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: 
         (("plan", "nonsense"), 2, "unknown model 'nonsense'"),
         (("plan", "recipes/none.yaml"), 3, "no such file"),
         (("plan", "phi", "--data", "none.csv"), 4, "no such file or directory"),
-        (("bench", "tiny-phi"), 8, "no artifact to measure; next: make run"),
-        (("report", "tiny-phi"), 8, "no device report of its artifacts; next: make bench"),
+        (("bench", "tiny-phi"), 8, "no artifact to measure; next: olivepress run tiny-phi"),
+        (("report", "tiny-phi"), 8, "no device report of its artifacts; next: olivepress bench tiny-phi"),
         (("run", "tiny-phi", "--job", "nothing"), 2, "no job 'nothing' in recipe tiny-phi; jobs: finetune"),
         (("fly",), 2, "fly"),
         (("plan",), 2, "MODEL"),
@@ -89,6 +93,63 @@ def test_lint_of_a_hand_edited_file(project: Path, olivepress: Cli) -> None:
     assert done.returncode == 5 and "did you mean 'lora_dropout'" in done.stderr
     path.write_text("a: 1\n")
     assert "key 'input_model' is missing" in olivepress("lint", str(path)).stderr
+
+
+def test_version_and_a_call_without_arguments(olivepress: Cli) -> None:
+    done = olivepress("--version")
+    assert done.returncode == 0 and done.stdout == f"{__version__}\n"
+    for arguments in ((), ("data",), ("env",), ("adapters",), ("search",)):
+        done = olivepress(*arguments)
+        assert done.returncode == 0 and done.stdout.startswith("Usage:") and done.stderr == ""
+
+
+@pytest.mark.parametrize("group", ["", "data", "env", "adapters", "search"])
+def test_help_of_commands_is_not_cut(olivepress: Cli, group: str) -> None:
+    done = olivepress(*group.split(), "--help")
+    listed = done.stdout.partition("Commands:")[2].splitlines()
+    assert len(listed) > 1 and not [line for line in listed if line.endswith("...")]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_output_of_another_encoding(tmp_path: Path, olivepress: Cli, encoding: str) -> None:
+    (tmp_path / "r.yaml").write_text("name: x\ndescription: a → b\n")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = olivepress("plan", str(tmp_path / "sürich → 漢.yaml"), env=environment, encoding=encoding)
+    assert done.returncode == 3 and "Traceback" not in done.stderr and "-> ?.yaml" in done.stderr
+
+
+def test_everything_that_ships_is_known_in_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, olivepress: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(
+        "text,category\n" + "".join(f"question number {n} about the card,card{n % 3}\n" for n in range(60))
+    )
+    for model in ("qwen", "Qwen/Qwen2.5-0.5B-Instruct", "phi"):
+        assert olivepress("plan", model, "--data", "t.csv").returncode == 0
+    assert olivepress("plan", "tiny-phi").returncode == 0
+    (tmp_path / "recipes").mkdir()
+    own = (ROOT / "recipes" / "tiny-phi.yaml").read_text().replace("max_steps: 250", "max_steps: 3")
+    (tmp_path / "recipes" / "tiny-phi.yaml").write_text(own)
+    assert recipe_files()["tiny-phi"] == Path("recipes", "tiny-phi.yaml") and "phi" in recipe_files()
+
+
+def test_next_commands_are_those_that_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert next_command("run", "my model", "a.csv") == "olivepress run 'my model' --data a.csv"
+    assert next_command("render") == "olivepress render MODEL"
+    (tmp_path / "Makefile").write_text("all:\n")
+    assert next_command("bench", "phi") == "olivepress bench phi"
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    assert next_command("run", "my model", "a.csv") == "make run MODEL='my model' DATA=a.csv"
+    assert next_command("render", "phi") == "make recipe MODEL=phi" and next_command("tune", "x") == "olivepress tune x"
+
+
+def test_recipes_are_in_the_wheel(tmp_path: Path) -> None:
+    command = [sys.executable, "setup.py", "-q", "build", "--build-base", str(tmp_path / "build")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = (tmp_path / "build").rglob("olivepress/recipes")
+    assert {path.name for path in built.iterdir()} == {path.name for path in (ROOT / "recipes").glob("*.yaml")}
 
 
 def test_debug_shows_the_traceback(project: Path, olivepress: Cli) -> None:

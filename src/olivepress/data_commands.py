@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olivepress.data_options import one_of, takes_policy
+from olivepress.errors import UsageError
 
 if TYPE_CHECKING:
     from olivepress.console import ConsoleReporter
@@ -68,6 +69,8 @@ def prepare(
 
     Into datasets/, with the lineage of every row.
     """
+    if name is not None and not name.strip():
+        raise UsageError("-o is empty, expected a name for the dataset", next_step="olivepress data prepare --help")
     said = {key: value for key, value in (("origin", origin), ("licence", licence)) if value}
     dataset = _prepare(files, policy, name, said, quiet=quiet or as_json)
     write_and_print(dataset, as_json, asked=name)

@@ -14,7 +14,7 @@ from olivepress.catalog import targets
 from olivepress.data import build_dataset, write_dataset
 from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
-from olivepress.errors import LintError, RecipeError, SetupError
+from olivepress.errors import LintError, SetupError
 from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
 from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
 
@@ -118,12 +118,9 @@ def lint_plan(plan: Plan) -> list[Finding]:
 def lint_file(path: Path) -> list[Finding]:
     """As ``lint_plan``, for one workflow file as it lies there. Raises RecipeError when it is no workflow."""
     from olivepress.lint import lint
-    from olivepress.yaml_document import load_yaml
+    from olivepress.workflow_shape import check_shape
 
-    config = load_yaml(path).data
-    for key in ("input_model", "systems", "passes", "output_dir"):
-        if not isinstance(config, dict) or key not in config:
-            raise RecipeError(f"{path}: key '{key}' is missing, expected an Olive workflow as olivepress renders it")
+    check_shape(path)
     return _raise_errors(lint((Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity=""),)))
 
 

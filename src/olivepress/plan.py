@@ -238,6 +238,8 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     id or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises UsageError listing
     what is known.
     """
+    if data == "":
+        raise UsageError("--data is empty, expected a file or directory", next_step="olivepress plan --help")
     path = _recipe_path(model)
     if path is None and (member := _member(model)) is not None:
         recipe, own = member, RECIPES / "targets"
