@@ -65,6 +65,7 @@ class Overrides:
     text: Path | None = None
     lm_eval: tuple[str, ...] | None = None
     lm_eval_tasks: Path | None = None
+    trust_tasks: bool = False
     allow_fallback: bool = False
 
 

@@ -7,7 +7,6 @@ instead of the whole bench. Progress goes out as JSON lines; the last line of st
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import olivepress.errors as tree
 from olivepress.errors import JobError, OlivepressError
 from olivepress.measure.ceiling import ceiling_environment
 from olivepress.measure.machine import peak_rss_bytes
+from olivepress.privacy import private_environment
 from olivepress.process import BEFORE_EXEC
 
 __all__ = ["TASKS", "main", "run_child"]
@@ -361,7 +361,7 @@ def _kill_after(process: subprocess.Popen[str], timeout_s: float | None) -> thre
 def _environment() -> dict[str, str]:
     # Measuring never goes to the network: a missing file must be an error, not a download.
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**os.environ, **offline, "PYTHONIOENCODING": "utf-8"}
+    return private_environment(**offline, PYTHONIOENCODING="utf-8")
 
 
 def _message(line: str) -> dict[str, Any]:
