@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.artifact import MANIFEST
-from olivepress.errors import ReportError
+from olivepress.errors import JobError, ReportError
 from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
 from olivepress.measure.native_code import code_in
 from olivepress.measure.onnx_references import read_references
@@ -32,6 +32,10 @@ _HOOKS = strict_hooks("is not a number")
 _UNTUNED = "genai_config.untuned.json"
 
 
+class _UnreadableModelError(ReportError):
+    """A file that is called a model and is none: in the process that would open it, the job fails."""
+
+
 def check_artifact(directory: Path, *, provider: str | None = None, where: Path | None = None) -> None:
     """Refuse a folder that holds code, leads out of itself, or has settings that olivepress does not write.
 
@@ -47,10 +51,13 @@ def check_artifact(directory: Path, *, provider: str | None = None, where: Path 
 def check_before_opening(directory: Path, *, profile: str | None = None) -> None:
     """The same in the process that opens the folder, which may be one of links to an artifact: settings and models.
 
-    ``profile`` as in ``check_settings``. Raises ReportError.
+    ``profile`` as in ``check_settings``. Raises ReportError, JobError for a model that cannot be read at all.
     """
     check_settings(directory, profile=profile)
-    _check_models(directory, directory)
+    try:
+        _check_models(directory, directory)
+    except _UnreadableModelError as error:
+        raise JobError(error.message, next_step="export the model again") from None
 
 
 def check_settings(directory: Path, *, profile: str | None = None) -> None:
@@ -139,7 +146,7 @@ def _check_models(directory: Path, shown: Path) -> None:
             references = read_references(path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise _refuse(shown, f"{name} cannot be read ({reason})") from None
+            raise _UnreadableModelError(f"{shown}: {name} cannot be read ({reason})", next_step=STOP) from None
         for operator in sorted(references.operators):
             raise _refuse(shown, f"{name} has an operator that runs code, {ascii(operator)[1:-1][:80]}")
         for reference in _outside(references.files, path.parent):
