@@ -21,6 +21,7 @@ from olivepress.environments import interpreter
 from olivepress.measure.fallback import linked_copy
 from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
+from olivepress.privacy import OLIVE_RUNS, private_environment
 from olivepress.run.last_position import FORMAT, write_last_position
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
@@ -210,8 +211,8 @@ def _olive(python: Path, command: list[str], folder: Path) -> Path:
 def child_environment() -> dict[str, str]:
     """For Olive and the children: no telemetry, no network, ``peers`` importable."""
     path = os.pathsep.join(filter(None, [str(BENCHMARKS), os.environ.get("PYTHONPATH")]))
-    return os.environ | {
-        "PYTHONPATH": path, "CI": "1", "OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1",
+    return private_environment(**OLIVE_RUNS) | {
+        "PYTHONPATH": path, "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0",
     }  # fmt: skip
 

@@ -56,8 +56,10 @@ def list_(package: _Package, as_json: _Json = False) -> None:
     from rich.table import Table
 
     from olivepress.adapters import read_package
+    from olivepress.measure.artifact_safety import check_artifact
 
     held = read_package(package)
+    check_artifact(package)
     if as_json:
         print(json.dumps(held.model_dump(mode="json"), indent=2))
         return

@@ -8,6 +8,7 @@ from typing import TextIO
 from olivepress.adapters import check_adapter, read_package
 from olivepress.adapters.package import PACKAGE
 from olivepress.errors import AdapterError, OlivepressError, UsageError
+from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_question
@@ -26,6 +27,7 @@ class Chat:
     def __init__(self, model_dir: Path, *, adapter: str | None, max_tokens: int) -> None:
         if runtime_of(model_dir) != "onnxruntime-genai":
             raise UsageError(f"{model_dir}: not a model of ONNX Runtime GenAI")
+        check_artifact(model_dir)
         self._dir, self._max_tokens = model_dir, max_tokens
         self._package = read_package(model_dir) if (model_dir / PACKAGE).is_file() else None
         self.adapter: str | None = None

@@ -49,6 +49,9 @@ DataOption = Annotated[
     str | None, typer.Option("--data", help="Data file or directory instead of the recipe's own.", metavar="PATH")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+TrustTargets = Annotated[
+    bool, typer.Option("--trust-targets", help="Let targets beside the recipe run code of their own.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
 
@@ -91,17 +94,19 @@ def recipes(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def plan(model: ModelArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+def plan(
+    model: ModelArgument, data: DataOption = None, trust_targets: TrustTargets = False, as_json: JsonOption = False
+) -> None:
     """Print the jobs of a recipe and what each needs."""
-    _print_plans(_plan(model, data), as_json)
+    _print_plans(_plan(model, data, trust_targets), as_json)
 
 
 @app.command()
-def prepare(model: ModelArgument, data: DataOption = None) -> None:
+def prepare(model: ModelArgument, data: DataOption = None, trust_targets: TrustTargets = False) -> None:
     """Write the dataset that the recipe's workflows read."""
     from olivepress import pipeline
 
-    for made in _plan(model, data).all:
+    for made in _plan(model, data, trust_targets).all:
         directory = pipeline.prepare(made)
         rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
         print(f"{directory}: {rows}")
@@ -113,6 +118,7 @@ def prepare(model: ModelArgument, data: DataOption = None) -> None:
 def render(
     model: ModelArgument,
     data: DataOption = None,
+    trust_targets: TrustTargets = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a file would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -124,7 +130,7 @@ def render(
     from olivepress.errors import LintError
     from olivepress.lint import olive_installed
 
-    made = _plan(model, data)
+    made = _plan(model, data, trust_targets)
     files = {path: text for one in made.all for path, text in pipeline.render_files(one).items()}
     if check:
         stale = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
@@ -168,6 +174,7 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Go on with the next export when one fails.")
     ] = False,
+    trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -175,7 +182,7 @@ def run(
     from olivepress import pipeline
     from olivepress.console import ConsoleReporter
 
-    made = _plan(model, data)
+    made = _plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
@@ -191,7 +198,9 @@ def run(
 
 
 @app.command()
-def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption = False) -> None:
+def matrix(
+    model: ModelArgument, trust_targets: TrustTargets = False, quiet: QuietOption = False, as_json: JsonOption = False
+) -> None:
     """Build and verify a model for every target.
 
     Prints what was built, how it was verified, and what was lost.
@@ -206,7 +215,7 @@ def matrix(model: ModelArgument, quiet: QuietOption = False, as_json: JsonOption
     from olivepress.matrix import matrix as every_target
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        record = every_target(model, reporter=reporter)
+        record = every_target(model, reporter=reporter, trust_targets=trust_targets)
     if as_json:
         print(json.dumps(record, indent=2))
     else:
@@ -270,6 +279,10 @@ def bench(
         bool, typer.Option("--allow-fallback", help="Measure although nodes fell back to the CPU; the report says so.")
     ] = False,
     tune: Annotated[bool, typer.Option("--tune", help="Tune what is measured first, as olivepress tune does.")] = False,
+    trust_targets: TrustTargets = False,
+    trust_tasks: Annotated[
+        bool, typer.Option("--trust-tasks", help="Let the files of --lm-eval-tasks run code of their own.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -288,14 +301,17 @@ def bench(
         text=text,
         lm_eval=tuple(lm_eval) if lm_eval else None,
         lm_eval_tasks=lm_eval_tasks,
+        trust_tasks=trust_tasks,
         allow_fallback=allow_fallback,
     )
     is_bundle = target.lower().endswith(".zip")
     is_artifact = not is_bundle and _is_artifact(Path(target))
     _refuse_options(target, job, reference, out, is_bundle=is_bundle, is_artifact=is_artifact)
+    if trust_targets and (is_bundle or is_artifact):
+        raise UsageError(f"--trust-targets is for a recipe, {target} is none", next_step="olivepress bench --help")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if tune:
-            _tune_first(target, data, job, reporter)
+            _tune_first(target, data, job, reporter, trust_targets)
         if is_bundle:
             from olivepress.bundle import bench_bundle
 
@@ -312,15 +328,15 @@ def bench(
             )
             paths = [path]
         else:
-            paths = _bench(_plan(target, data), reporter, job, overrides)
+            paths = _bench(_plan(target, data, trust_targets), reporter, job, overrides)
     _warn_of_settings(paths)
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
 
 
-def _tune_first(target: str, data: str | None, job: str | None, reporter: Any) -> None:
+def _tune_first(target: str, data: str | None, job: str | None, reporter: Any, trust_targets: bool) -> None:
     """What is measured is then what is shipped."""
     of_artifact = _is_artifact(Path(target))
-    directories = directories_of(target, None if of_artifact else data, None if of_artifact else job)
+    directories = directories_of(target, None if of_artifact else data, None if of_artifact else job, trust_targets)
     for directory, tuning in tune_all(directories, BUDGET_S, teller(reporter, "tune")).items():
         settled = "kept as shipped" if tuning.winner is None else tuning.winner.text
         reporter.console.print(f"{directory}: {settled}: {tuning.why}", soft_wrap=True, markup=False)
@@ -371,6 +387,7 @@ def bundle(
         typer.Option("--ids-only", help="The test split's ids instead of its rows: no accuracy is measured there."),
     ] = False,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the zip files go.")] = Path("bundles"),
+    trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -386,13 +403,15 @@ def bundle(
     is_artifact = _is_artifact(Path(target))
     if is_artifact and job:
         raise UsageError(f"--job is for a recipe, {target} is none", next_step="olivepress bundle --help")
+    if is_artifact and trust_targets:
+        raise UsageError(f"--trust-targets is for a recipe, {target} is none", next_step="olivepress bundle --help")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         tell = teller(reporter, "bundle")
         if is_artifact:
             directory = Path(data) if data else prepared_dataset(Path(target))
             made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, tell=tell)]
         else:
-            planned = _plan(target, data)
+            planned = _plan(target, data, trust_targets)
             data_of(planned.recipe, "bundle")
             made = bundle_plan(planned, only=job or (), ids_only=ids_only, out=out, tell=tell)
     if as_json:
@@ -456,13 +475,14 @@ def import_(
 def report(
     model: ModelArgument,
     data: DataOption = None,
+    trust_targets: TrustTargets = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the device reports of a recipe; write the page.
 
     A table here, and a page, Markdown and JSON in runs/<recipe>/report/.
     """
-    made = _plan(model, data)
+    made = _plan(model, data, trust_targets)
     if not made.members:
         from olivepress.device_reports import report_paths
 
@@ -569,6 +589,7 @@ def artifact(
     budget: Annotated[
         float, typer.Option("--budget", metavar="SECONDS", min=0.0, help="To tune each; 0: none.")
     ] = 60.0,
+    trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -580,7 +601,7 @@ def artifact(
     from olivepress.device_reports import Overrides
     from olivepress.search import search
 
-    made, overrides = _plan(model, data), Overrides(rounds=rounds)
+    made, overrides = _plan(model, data, trust_targets), Overrides(rounds=rounds)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         document, files, failed = search(
             made, overrides=overrides, budget_s=budget, reporter=reporter,
@@ -693,10 +714,15 @@ def _is_artifact(directory: Path) -> bool:
     return (directory / "manifest.json").is_file() or (directory / "genai_config.json").is_file()
 
 
-def _plan(model: str, data: str | None) -> Plan:
+def _plan(model: str, data: str | None, trust_targets: bool = False) -> Plan:
+    """The plan; on stderr, what its targets run where they are trusted to run something."""
     from olivepress.pipeline import load_plan
+    from olivepress.plan import code_in_targets
 
-    return load_plan(model, data=data)
+    made = load_plan(model, data=data, trust_targets=trust_targets)
+    for target, what in code_in_targets([job.target for job in made.jobs if job.target]) if trust_targets else ():
+        print(f"target {target.target} runs code of its own, as --trust-targets allows: {what}", file=sys.stderr)
+    return made
 
 
 def _bench(made: Plan, reporter: Any, job: str | None, overrides: Any) -> list[Path]:

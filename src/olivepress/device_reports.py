@@ -15,6 +15,7 @@ from olivepress.compare.sources import RESULTS
 from olivepress.data.dataset import DATASETS
 from olivepress.errors import ReportError, UsageError
 from olivepress.hub import local_directory
+from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, Tell, bench, outcomes_of
 from olivepress.measure.dataset import read_split
 from olivepress.measure.grid import Spent, Subject
@@ -65,6 +66,7 @@ class Overrides:
     text: Path | None = None
     lm_eval: tuple[str, ...] | None = None
     lm_eval_tasks: Path | None = None
+    trust_tasks: bool = False
     allow_fallback: bool = False
 
 
@@ -282,12 +284,16 @@ def place_for(manifest: Manifest) -> Place | None:
 
 
 def read_export(directory: Path) -> Manifest:
-    """The manifest of an exported artifact, every file hashed. ReportError as ``read_manifest``, UsageError else."""
+    """The manifest of an exported artifact, every file hashed and looked at before anything opens it.
+
+    ReportError as ``read_manifest`` and ``check_artifact``, UsageError else.
+    """
     manifest = read_manifest(directory, verify=True)
     if manifest.kind != "export" or manifest.execution_provider is None:
         raise UsageError(
             f"{directory}: a {manifest.kind}, not an export", next_step=f"olivepress bench RECIPE --job {manifest.job}"
         )
+    check_artifact(directory, provider=manifest.execution_provider)
     return manifest
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from olivepress.environments import (
     read_lock,
 )
 from olivepress.errors import SetupError
+from olivepress.privacy import private_environment
 from olivepress.process import BEFORE_EXEC, exclusive
 
 __all__ = ["Tell", "create", "remove"]
@@ -177,7 +177,7 @@ def _verify(one: Environment, expected: dict[str, str], log: Path) -> None:
 def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[str], None] | None = None) -> str:
     """Run one step to its end, its output in the log. Raises SetupError with the reason in one line."""
     lines: list[str] = []
-    environ = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environ = private_environment(PYTHONIOENCODING="utf-8")
     with (
         log.open("a", encoding="utf-8") as file,
         subprocess.Popen(

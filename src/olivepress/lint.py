@@ -6,6 +6,8 @@ import contextlib
 import difflib
 import io
 import logging
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from olivepress.catalog import targets
+from olivepress.catalog.foreign_code import foreign_code, without_foreign_code
 from olivepress.errors import DataError
 from olivepress.measure.dataset import read_split
+from olivepress.privacy import OLIVE_RUNS
 from olivepress.traps import find_traps
-from olivepress.workflow import Workflow
+from olivepress.workflow import SHIM, Workflow, shim_of
 
 __all__ = ["Finding", "lint", "olive_installed"]
 
@@ -31,6 +35,7 @@ _BUILDER_PROVIDERS = (
 )
 _AFTER_BUILDER = ("StaticLLM", "EPContextBinaryGenerator")  # these make a model for the NPU out of one for the CPU
 _SAMPLE_ROWS = 64
+_LONGEST_SHIM = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +55,20 @@ def olive_installed() -> bool:
     return find_spec("olive") is not None
 
 
-def lint(workflows: tuple[Workflow, ...], *, root: Path = Path()) -> list[Finding]:
-    """Every finding in ``workflows``; the checks that need Olive are left out when it is not installed."""
+def lint(workflows: tuple[Workflow, ...], *, root: Path = Path(), rendered: bool = True) -> list[Finding]:
+    """Every finding in ``workflows``; the checks that need Olive are left out when it is not installed.
+
+    A workflow that was not ``rendered`` from a plan is somebody's file: what in it would run code is a finding.
+    Of either, no code is imported: Olive's parser is given a copy without it.
+    """
     made = {str(workflow.config["output_dir"]) for workflow in workflows}
     findings: list[Finding] = []
     for workflow in workflows:
         findings += _files(workflow, made, root)
         findings += _evaluator_data(workflow, root)
         findings += _traps(workflow)
+        if not rendered:
+            findings += _code(workflow, root)
         if olive_installed():
             with _quiet():
                 findings += _against_olive(workflow, root)
@@ -110,12 +121,35 @@ def _traps(workflow: Workflow) -> Iterator[Finding]:
         yield _finding(workflow, key, message)
 
 
+def _code(workflow: Workflow, root: Path) -> Iterator[Finding]:
+    """What ``olive run`` would import or load, but for the shim that olivepress renders."""
+    for key, value in foreign_code(workflow.config):
+        if key.rsplit(".", 1)[-1] == "user_script" and _is_shim(root / value):
+            continue
+        yield _finding(workflow, key, f"runs code, {ascii(value)[:100]}; it was not imported to be checked")
+
+
+def _is_shim(path: Path) -> bool:
+    """Whether it is the script that olivepress renders, word for word, or is not there and would be."""
+    if path.name != SHIM:
+        return False
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_SHIM)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return re.sub(r"seed=\d+", "seed=0", text) == shim_of(0)
+
+
 def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending"] = "error") -> Finding:
     return Finding(level=level, path=workflow.path, key=key, message=message)
 
 
 def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
     """What Olive itself accepts in silence: unknown parameters, passes it would prune, providers it maps to cpu."""
+    os.environ.update(OLIVE_RUNS)
     import olive.evaluator.olive_evaluator  # noqa: F401  (registers what RunConfig looks up)
     from olive.hardware.accelerator import AcceleratorSpec, Device
     from olive.package_config import OlivePackageConfig
@@ -144,16 +178,11 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
 
 
 def _parse(workflow: Workflow) -> Iterator[Finding]:
-    """Olive's own parser on the whole workflow (without the user_script: its components are registered already)."""
+    """Olive's own parser on the whole workflow, without what it would import: our components are registered already."""
     from olive.workflows.run.config import RunConfig
 
-    config = workflow.config
-    for data in config.get("data_configs", []):
-        data.pop("user_script", None)
-    for evaluator in config.get("evaluators", {}).values():
-        evaluator.pop("user_script", None)
     try:
-        RunConfig.model_validate(config)
+        RunConfig.model_validate(without_foreign_code(workflow.config))
     except Exception as error:
         problems = error.errors() if hasattr(error, "errors") else []
         for problem in problems or [{"loc": ("workflow",), "msg": str(error).splitlines()[0]}]:
@@ -188,6 +217,7 @@ def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: An
             yield _finding(workflow, f"{key}.{name}", message)
     yield from _training_arguments(workflow, key, given.get("training_args", {}))
     given = {name: value for name, value in given.items() if name in known and not name.endswith("data_config")}
+    given = without_foreign_code(given)
     required = {}
     if "train_data_config" in known:
         required = {"train_data_config": {"name": "lint", "type": "DataContainer"}}

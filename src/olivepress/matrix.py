@@ -34,14 +34,15 @@ def matrix_recipe(recipe: Recipe, own_targets: Path | None = None) -> Recipe:
     return Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), **changed}))
 
 
-def matrix(model: str, *, reporter: Reporter) -> dict[str, Any]:
+def matrix(model: str, *, reporter: Reporter, trust_targets: bool = False) -> dict[str, Any]:
     """Build and verify every target; one that fails does not stop the others. Writes ``benchmarks/matrix/MODEL.json``.
 
     Raises what ``pipeline.run`` raises before the first export.
     """
     real, own_targets = find_recipe(model)
     recipe = matrix_recipe(real, own_targets)
-    plan = make_plan(recipe, build_dataset(data_of(recipe, "matrix")), own_targets=own_targets)
+    dataset = build_dataset(data_of(recipe, "matrix"))
+    plan = make_plan(recipe, dataset, own_targets=own_targets, trust_targets=trust_targets)
     outcomes = {outcome.job: outcome for _, outcome in run(plan, reporter=reporter, keep_going=True)}
     record = {
         "model": real.name,

@@ -16,7 +16,7 @@ from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import LintError, SetupError
 from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
-from olivepress.workflow import CONFIGS, Workflow, render_all, shim_text
+from olivepress.workflow import CONFIGS, SHIM, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
@@ -37,13 +37,17 @@ __all__ = [
 ]
 
 
-def load_plan(model: str, *, data: str | None = None) -> Plan:
-    """``MODEL=`` and ``DATA=`` → Plan; nothing is written."""
+def load_plan(model: str, *, data: str | None = None, trust_targets: bool = False) -> Plan:
+    """``MODEL=`` and ``DATA=`` → Plan; nothing is written.
+
+    ``trust_targets`` takes targets beside the recipe that make Olive run code of their own; RecipeError without it.
+    """
     recipe, own_targets = find_recipe(model, data=data)
     if recipe.data is not None:
-        return make_plan(recipe, build_dataset(recipe.data), own_targets=own_targets)
+        dataset = build_dataset(recipe.data)
+        return make_plan(recipe, dataset, own_targets=own_targets, trust_targets=trust_targets)
     datasets = {name: build_dataset(adapter.data) for name, adapter in recipe.adapters.items()}
-    return make_package_plan(recipe, datasets, own_targets=own_targets)
+    return make_package_plan(recipe, datasets, own_targets=own_targets, trust_targets=trust_targets)
 
 
 def prepare(plan: Plan) -> Path:
@@ -88,7 +92,7 @@ def render_files(plan: Plan) -> dict[Path, str]:
     files: dict[Path, str] = {}
     for workflow in render_all(plan):
         files |= {workflow.path: workflow.text, **workflow.files}
-    files[CONFIGS / plan.recipe.name / "olivepress_shim.py"] = shim_text(plan)
+    files[CONFIGS / plan.recipe.name / SHIM] = shim_text(plan)
     return files
 
 
@@ -121,7 +125,8 @@ def lint_file(path: Path) -> list[Finding]:
     from olivepress.workflow_shape import check_shape
 
     check_shape(path)
-    return _raise_errors(lint((Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity=""),)))
+    workflow = Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity="")
+    return _raise_errors(lint((workflow,), rendered=False))
 
 
 def _raise_errors(findings: list[Finding]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from olivepress.catalog import (
     family_of_model_type,
     targets,
 )
+from olivepress.catalog.foreign_code import foreign_code, foreign_modules
 from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
@@ -33,6 +34,7 @@ __all__ = [
     "Need",
     "Plan",
     "ResolvedModel",
+    "code_in_targets",
     "data_of",
     "find_recipe",
     "make_package_plan",
@@ -112,11 +114,16 @@ class Plan:
         return Path("runs", self.recipe.name, job.id)
 
 
-def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None) -> Plan:
-    """One finetune, one merge, an export per target. Raises RecipeError for a target unknown or not for this family."""
+def make_plan(
+    recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None, trust_targets: bool = False
+) -> Plan:
+    """One finetune, one merge, an export per target.
+
+    Raises RecipeError for a target unknown or not for this family, or one that runs code and is not trusted.
+    """
     model = resolve_model(recipe)
     check_recipe(recipe, model.facts, train_rows=len(dataset.splits["train"]))
-    chosen = _chosen_targets(recipe, model, own_targets)
+    chosen = _chosen_targets(recipe, model, own_targets, trust_targets)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
         Job(id="merge", kind="merge", parent="finetune"),
@@ -125,16 +132,19 @@ def make_plan(recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = No
     return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
 
 
-def make_package_plan(recipe: Recipe, datasets: Mapping[str, Dataset], *, own_targets: Path | None = None) -> Plan:
+def make_package_plan(
+    recipe: Recipe, datasets: Mapping[str, Dataset], *, own_targets: Path | None = None, trust_targets: bool = False
+) -> Plan:
     """For each target the base alone and the package of all adapters; a plan for each adapter beneath.
 
     ``datasets`` are those of the adapters, by name. Raises RecipeError as ``make_plan``, and for a target whose runtime
     takes no adapters.
     """
     model = resolve_model(recipe)
-    chosen = _chosen_targets(recipe, model, own_targets)
+    chosen = _chosen_targets(recipe, model, own_targets, trust_targets)
     members = {
-        name: make_plan(member, datasets[name], own_targets=own_targets) for name, member in recipe.members().items()
+        name: make_plan(member, datasets[name], own_targets=own_targets, trust_targets=trust_targets)
+        for name, member in recipe.members().items()
     }
     jobs = list[Job]()
     for target in chosen:
@@ -149,8 +159,8 @@ def make_package_plan(recipe: Recipe, datasets: Mapping[str, Dataset], *, own_ta
     return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members)
 
 
-def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | None) -> list[Target]:
-    """The recipe's targets. Raises RecipeError for one that is unknown or not for this family."""
+def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | None, trusted: bool) -> list[Target]:
+    """The recipe's targets. Raises RecipeError for one that is unknown or not for this family, or runs code."""
     known = targets(own_targets)
     for name in recipe.targets:
         if name not in known:
@@ -165,8 +175,26 @@ def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | No
         for used in (known[name].environment, known[name].build_environment):
             environment(used)  # UsageError now, not after the fine-tune
     chosen = [known[name] for name in recipe.targets]
+    if not trusted:
+        _refuse_code(chosen, own_targets)
     _check_soc_model(recipe, chosen)
     return chosen
+
+
+def code_in_targets(chosen: Sequence[Target]) -> Iterator[tuple[Target, str]]:
+    """(target, what of it) for everything that makes Olive run code other than its own."""
+    for target in chosen:
+        found = [*foreign_modules(target.package_config), *foreign_code(target.model_dump())]
+        yield from ((target, f"{key} names {ascii(value)[1:-1][:100]}") for key, value in found)
+
+
+def _refuse_code(chosen: Sequence[Target], own_targets: Path | None) -> None:
+    """A folder with a recipe is data, until the person who runs it says otherwise. Raises RecipeError."""
+    for target, what in code_in_targets(chosen):
+        raise RecipeError(
+            f"{(own_targets or Path('targets')) / target.file}.yaml: runs code of its own: {what}",
+            next_step="read that code; --trust-targets runs it",
+        )
 
 
 def _check_soc_model(recipe: Recipe, chosen: Sequence[Target]) -> None:

@@ -14,6 +14,7 @@ from olivepress.adapters.package import PACKAGE
 from olivepress.artifact import Manifest, read_manifest
 from olivepress.device_reports import place_for, read_export
 from olivepress.errors import AdapterError, UsageError
+from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.child import run_child
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.fallback import linked_with_adapter
@@ -109,6 +110,7 @@ def _manifest(directory: Path, adapter: str | None) -> Manifest:
         return read_export(directory)
     if adapter is not None:
         check_adapter(directory, read_package(directory), adapter)
+    check_artifact(directory)
     return read_manifest(directory, verify=True)
 
 

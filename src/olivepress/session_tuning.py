@@ -16,6 +16,7 @@ from typing import Any
 from olivepress.artifact import MANIFEST, FileHash, Manifest, artifact_hash, hash_file, read_manifest, write_manifest
 from olivepress.device_reports import artifact_subject, not_measured_here
 from olivepress.errors import ReportError, SetupError, UsageError
+from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.fallback import provider_is_missing
 from olivepress.measure.grid import Subject
@@ -53,6 +54,7 @@ def tune(
     settings of ONNX Runtime GenAI to tune, SetupError where its provider does not run, JobError as ``search``,
     ReportError when a file is not the one that the manifest names.
     """
+    check_artifact(directory)
     _mend(directory)
     subject = artifact_subject(directory)
     _check(subject)

@@ -41,6 +41,9 @@ def tune(
     budget: Annotated[
         float, typer.Option("--budget", metavar="SECONDS", min=1.0, help="Time for each artifact.")
     ] = BUDGET_S,
+    trust_targets: Annotated[
+        bool, typer.Option("--trust-targets", help="Let targets beside the recipe run code of their own.")
+    ] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Put the settings back that it was shipped with.")] = False,
     quiet: _Quiet = False,
     as_json: _Json = False,
@@ -53,7 +56,7 @@ def tune(
     from olivepress.session_tuning import reset as put_back
     from olivepress.session_tuning import summary
 
-    directories = directories_of(target, data, job)
+    directories = directories_of(target, data, job, trust_targets)
     if reset:
         shas = {str(directory): put_back(directory).sha256 for directory in directories}
         lines = [f"{path}: as shipped, sha256 {sha256[:12]}" for path, sha256 in shas.items()]
@@ -75,19 +78,24 @@ def tune_all(directories: Iterable[Path], budget_s: float, tell: Any) -> dict[Pa
     return {directory: tune_artifact(directory, budget_s=budget_s, tell=tell) for directory in directories}
 
 
-def directories_of(target: str, data: str | None, job: str | None) -> list[Path]:
+def directories_of(target: str, data: str | None, job: str | None, trust_targets: bool = False) -> list[Path]:
     """The artifact, or the recipe's exports that run here. Raises UsageError for a bundle."""
     if target.lower().endswith(".zip"):
         raise UsageError(f"{target}: a bundle is sealed", next_step="unzip it, olivepress tune artifact")
     path = Path(target)
     if (path / "manifest.json").is_file() or (path / "genai_config.json").is_file():
-        if job is not None or data is not None:
-            raise UsageError(f"--job and --data are for a recipe, {target} is none", next_step="olivepress tune --help")
+        if job is not None or data is not None or trust_targets:
+            raise UsageError(
+                f"--job, --data and --trust-targets are for a recipe, {target} is none",
+                next_step="olivepress tune --help",
+            )
         return [path]
     from olivepress.pipeline import load_plan
     from olivepress.session_tuning import tunable
 
-    return [found for plan in load_plan(target, data=data).all for found in tunable(plan, job)]
+    return [
+        found for plan in load_plan(target, data=data, trust_targets=trust_targets).all for found in tunable(plan, job)
+    ]
 
 
 def profile(

@@ -16,9 +16,10 @@ from olivepress.catalog.groups import with_group_sizes
 from olivepress.methods import METHODS, four_bit_base
 from olivepress.plan import Job, Plan
 
-__all__ = ["CONFIGS", "Workflow", "render", "render_all", "shim_text"]
+__all__ = ["CONFIGS", "SHIM", "Workflow", "render", "render_all", "shim_of", "shim_text"]
 
 CONFIGS = Path("olive_configs")
+SHIM = "olivepress_shim.py"
 _PLACEHOLDER = "@identity@"
 EVALUATOR = "olivepress"
 LORA_SURGEON = "OlivepressLoraInputs"
@@ -144,10 +145,15 @@ def shim_text(plan: Plan) -> str:
     Olive imports it twice and not through ``sys.modules``, so it may define nothing: it seeds (Olive creates the
     adapter before any seed is set) and imports the extension, which registers our data components and evaluator.
     """
+    return shim_of(plan.recipe.finetune.seed)
+
+
+def shim_of(seed: int) -> str:
+    """Its text; nothing but the seed changes in it."""
     return (
         '"""Rendered by olivepress: seeds, then registers its Olive components. Do not edit."""\n\n'
         "from olivepress.extension import activate\n\n"
-        f"activate(seed={plan.recipe.finetune.seed})\n"
+        f"activate(seed={seed})\n"
     )
 
 
@@ -218,7 +224,7 @@ def _accelerator(target: Target) -> tuple[str, str]:
 
 
 def _shim_path(plan: Plan) -> str:
-    return (CONFIGS / plan.recipe.name / "olivepress_shim.py").as_posix()
+    return (CONFIGS / plan.recipe.name / SHIM).as_posix()
 
 
 def _data_config(plan: Plan, name: str, split: str, component: str, **settings: Any) -> dict[str, Any]:

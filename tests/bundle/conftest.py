@@ -34,7 +34,9 @@ def write_export(directory: Path, files: dict[str, bytes], dataset: str = "phras
     return manifest
 
 
-GENAI = {"model": {"decoder": {"filename": "model.onnx", "session_options": {"provider_options": []}, "layers": 2}}}
+DECODER = {"filename": "model.onnx", "session_options": {"provider_options": []}, "num_hidden_layers": 2}
+GENAI = {"model": {"decoder": DECODER}}
+GRAPH = b"\x3a\x00"  # an ONNX model with an empty graph
 
 
 @pytest.fixture
@@ -45,6 +47,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
     dataset = build_dataset(Data(demo="phrase-tone", max_train_rows=16, max_test_rows=6))
     write_dataset(dataset)
-    files = {"model.onnx": b"graph", "model.onnx.data": bytes(3000), "genai_config.json": json.dumps(GENAI).encode()}
+    files = {"model.onnx": GRAPH, "model.onnx.data": bytes(3000), "genai_config.json": json.dumps(GENAI).encode()}
     write_export(EXPORT, files, dataset.name, dataset.version)
     return project

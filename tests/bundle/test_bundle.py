@@ -27,7 +27,7 @@ from olivepress.measure.examples import read_examples, write_examples
 from olivepress.measure.report import DeviceReport, read_report, write_report
 from olivepress.measure.task_metrics import Example
 from olivepress.recipe import Benchmark
-from tests.bundle.conftest import EXPORT, GENAI, write_export
+from tests.bundle.conftest import DECODER, EXPORT, GRAPH, write_export
 from tests.measure.factory import make_report
 
 
@@ -110,7 +110,7 @@ def test_it_opens_once_and_again(home: Path) -> None:
     assert opened.directory == Path(".bundles", made.sha256[:16]) and opened.sha256 == made.sha256
     assert read_manifest(opened.directory / "artifact", verify=True) == read_manifest(EXPORT)
     (opened.directory / "artifact" / "model.onnx").write_bytes(b"edited")
-    assert (open_bundle(made.path).directory / "artifact" / "model.onnx").read_bytes() == b"graph"
+    assert (open_bundle(made.path).directory / "artifact" / "model.onnx").read_bytes() == GRAPH
 
 
 @pytest.mark.parametrize(
@@ -126,31 +126,43 @@ def test_an_artifact_that_is_not_its_manifests(home: Path, files: dict[str, byte
         open_bundle(repacked(packed().path, **files))
 
 
+def with_session(**options: Any) -> bytes:
+    return json.dumps({"model": {"decoder": DECODER | {"session_options": options}}}).encode()
+
+
 @pytest.mark.parametrize(
     ("config", "more", "says"),
     [
-        ({"custom_ops_library": "ops.bin"}, {}, "custom_ops_library"),
-        ({"provider_options": [{"qnn": {"backend_path": "/tmp/lib.so"}}]}, {}, "backend_path"),
-        ({"provider_options": [{"qnn": {"backend_path": "C:\\evil\\a.dll"}}]}, {}, "backend_path"),
-        ({"provider_options": [{"qnn": {"backend_path": "\\\\host\\share\\a.dll"}}]}, {}, "backend_path"),
-        ({"filename": "../../model.onnx"}, {}, "filename"),
-        ({}, {"ops.dll": b""}, "ops.dll is code"),
-        ({}, {"sub/modeling.py": b""}, "modeling.py is code"),
+        (with_session(custom_ops_library="ops.bin"), {}, "custom_ops_library"),
+        (with_session(provider_options=[{"qnn": {"backend_path": "/tmp/lib.so"}}]), {}, "the manifest says CPU"),
+        (json.dumps({"model": {"decoder": DECODER | {"filename": "../../model.onnx"}}}).encode(), {}, "filename"),
+        (with_session(), {"ops.dll": b""}, "ops.dll is code"),
+        (with_session(), {"sub/modeling.py": b""}, "modeling.py is code"),
+        (with_session(), {"notes": b"\x7fELF" + bytes(60)}, "notes is code: an ELF"),
     ],
 )
-def test_what_would_run_code(home: Path, config: dict[str, Any], more: dict[str, bytes], says: str) -> None:
-    genai = json.dumps(GENAI | config).encode()
+def test_what_would_run_code(home: Path, config: bytes, more: dict[str, bytes], says: str) -> None:
     manifest = read_manifest(EXPORT)
-    write_export(EXPORT, {"genai_config.json": genai, **more}, manifest.dataset, manifest.dataset_version)
+    path = packed().path
+    write_export(EXPORT, {"genai_config.json": config, **more}, manifest.dataset, manifest.dataset_version)
     with pytest.raises(ReportError, match=says):
-        open_bundle(packed().path)
+        packed()  # what is refused on arrival does not leave either
+    with pytest.raises(ReportError, match=says):
+        open_bundle(foreign(path, {"genai_config.json": config, **more}))
 
 
-def test_relative_names_for_the_runtime_are_fine(home: Path) -> None:
-    manifest = read_manifest(EXPORT)
-    genai = json.dumps(GENAI | {"provider_options": [{"qnn": {"backend_path": "QnnHtp.dll"}}]}).encode()
-    write_export(EXPORT, {"genai_config.json": genai}, manifest.dataset, manifest.dataset_version)
-    assert open_bundle(packed().path).directory.is_dir()
+def foreign(path: Path, files: dict[str, bytes]) -> Path:
+    """The bundle with other files in its artifact, index and manifest true to them: as somebody else packs one."""
+    with zipfile.ZipFile(path) as archive:
+        contents = Bundle.model_validate_json(archive.read("bundle.json"))
+        sources: dict[str, Source] = {name: archive.read(name) for name in contents.files}
+    held = read_manifest(EXPORT)
+    sources |= {f"artifact/{name}": data for name, data in files.items()}
+    sources["artifact/manifest.json"] = (EXPORT / "manifest.json").read_bytes()
+    hashes = {name: hash_of(data) for name, data in sources.items()}
+    contents = contents.model_copy(update={"files": hashes, "artifact_sha256": held.sha256})
+    write_archive(other := path.with_name("foreign.zip"), contents, sources, lambda *_: None)
+    return other
 
 
 def test_the_wheel_installs_and_is_this_code(home: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
 from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
 from olivepress.errors import AdapterError
+from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.report import write_text
 from olivepress.messages import next_command
 from olivepress.process import exclusive
@@ -141,6 +142,7 @@ def add_adapter(
     whole, of another base, or one that changes nothing.
     """
     read_package(directory)  # before anything is made in a folder that is none
+    check_artifact(directory)
     adapter = read_peft_adapter(peft_dir)
     with exclusive(directory / ADAPTERS):
         package = read_package(directory)
@@ -232,6 +234,7 @@ def check_package(directory: Path, name: str | None = None) -> dict[str, int]:
     ReportError when a file of the base is not the one of its manifest.
     """
     package = read_package(directory)
+    check_artifact(directory)
     manifest = read_manifest(directory, verify=True)
     if manifest.sha256 != package.base_sha256:
         raise AdapterError(f"{directory}: {PACKAGE} is of another base than {MANIFEST}", next_step="run the job again")
@@ -248,6 +251,7 @@ def check_package(directory: Path, name: str | None = None) -> dict[str, int]:
 def remove_adapter(directory: Path, name: str) -> None:
     """Take an adapter out: first out of ``package.json``, then its file. AdapterError when there is none."""
     read_package(directory)
+    check_artifact(directory)
     with exclusive(directory / ADAPTERS):
         package = read_package(directory)
         entry = package.adapters.get(name)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from pathlib import Path
 
 from olivepress.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.bundle.archive import Progress, Source, extract, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
 from olivepress.device_reports import Overrides, bench_artifact, settings_of
 from olivepress.errors import DataError, ReportError, UsageError
+from olivepress.measure.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
 from olivepress.measure.bench import Tell
 from olivepress.measure.dataset import read_split
-from olivepress.measure.openvino_model import DEVICE_FILE
 from olivepress.measure.report import DeviceReport
 
 __all__ = ["Opened", "bench_bundle", "open_bundle", "pack_report"]
 
 OPENED = Path(".bundles")
 STAYED = "the test split stayed at home: the bundle was made with --ids-only"
-CODE = frozenset({
-    ".bat", ".cmd", ".com", ".dll", ".dylib", ".exe", ".js", ".msi", ".pickle", ".pkl", ".ps1", ".pt", ".pth", ".py",
-    ".pyc", ".pyd", ".scr", ".sh", ".so", ".vbs",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,41 +50,15 @@ def open_bundle(path: Path, *, root: Path = OPENED, tell: Progress = lambda *_: 
         raise ReportError(f"{path}: holds another artifact than its {Bundle.INDEX} says", next_step=Bundle.AGAIN)
     if {**manifest.files, MANIFEST: held.get(MANIFEST)} != held:
         raise ReportError(f"{path}: files of its artifact are not those of its {MANIFEST}", next_step=Bundle.AGAIN)
-    _check_no_code(artifact, held, path)
+    _check_no_code(artifact, held, path, manifest.execution_provider)
     return Opened(directory=directory, sha256=sha256, contents=contents)
 
 
-def _check_no_code(artifact: Path, names: Collection[str], path: Path) -> None:
-    """No program or library in the artifact, and no file from elsewhere in what the runtime is told to open."""
-    programs = [name for name in sorted(names) if CODE & {suffix.lower() for suffix in PurePosixPath(name).suffixes}]
-    if programs:
-        raise ReportError(f"{path}: {programs[0]} is code, an artifact has none", next_step="do not open this bundle")
-    name = "genai_config.json" if "genai_config.json" in names else DEVICE_FILE
-    try:
-        config = json.loads((artifact / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ReportError(f"{path}: no readable {name} in it", next_step=Bundle.AGAIN) from error
-    for key, value in _texts(config):
-        outside = (
-            PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or ".." in PurePosixPath(value).parts
-        )
-        if outside or "\\" in value or key == "custom_ops_library":
-            raise ReportError(
-                f"{path}: {name}, {ascii(key)[1:-1][:40]}: names something outside of the artifact",
-                next_step="do not open this bundle",
-            )
-
-
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in it with the key that it stands under."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            yield from _texts(each, str(name))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each, key)
+def _check_no_code(artifact: Path, names: Collection[str], path: Path, execution_provider: str | None = None) -> None:
+    """No program or library in the artifact, and nothing from elsewhere in what the runtime is asked to open."""
+    if not {GENAI_CONFIG, OPENVINO_DEVICE} & set(names):
+        raise ReportError(f"{path}: neither {GENAI_CONFIG} nor {OPENVINO_DEVICE} in it", next_step=Bundle.AGAIN)
+    check_artifact(artifact, provider=execution_provider, where=path)
 
 
 def bench_bundle(

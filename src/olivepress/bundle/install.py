@@ -14,6 +14,7 @@ from olivepress.artifact import Manifest
 from olivepress.bundle.archive import stored_zip
 from olivepress.environments import environment, locks
 from olivepress.errors import SetupError, UsageError
+from olivepress.privacy import TELEMETRY_OFF
 
 __all__ = ["INSTALL", "Environment", "environment_of", "install_page", "wheel"]
 
@@ -105,6 +106,9 @@ def install_page(manifest: Manifest, environment: Environment, *, bundle: str, w
         "3. Install:\n",
         *(f"   - {need} (pip does not install it)\n" for need in environment.needs),
         *_commands(environment, wheel),
+        "   olivepress sends nothing, and turns off what ONNX Runtime sends by default. For other programs in this\n"
+        "   environment (Windows: `set` for `export`):\n",
+        _lines(*(f"export {name}={value}" for name, value in TELEMETRY_OFF.items())),
         "4. Measure; killed and repeated, it goes on:\n",
         _lines(f"olivepress bench {bundle}"),
         "5. Carry the `.report.zip` that it names last back, and at home, in the project:\n",

@@ -7,7 +7,6 @@ instead of the whole bench. Progress goes out as JSON lines; the last line of st
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ import olivepress.errors as tree
 from olivepress.errors import JobError, OlivepressError
 from olivepress.measure.ceiling import ceiling_environment
 from olivepress.measure.machine import peak_rss_bytes
+from olivepress.privacy import private_environment
 from olivepress.process import BEFORE_EXEC
 
 __all__ = ["TASKS", "main", "run_child"]
@@ -242,6 +242,20 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
 }
 
 
+def _check_model(task: str, spec: Spec) -> None:
+    """The one door to every runtime: what a task would open is looked at before it is opened. ReportError."""
+    if "model_dir" not in spec or spec.get("runtime") == "pytorch":
+        return
+    from olivepress.measure.artifact_safety import check_before_opening
+
+    profile = None
+    if task == "profile" and spec.get("folder"):
+        from olivepress.measure.kernel_profile import profile_prefix
+
+        profile = profile_prefix(Path(spec["folder"]))
+    check_before_opening(Path(spec["model_dir"]), profile=profile)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry of the child. Returns 0 with ``{"result": …}`` as the last line, else 1 with ``{"error": …}``."""
     (task,) = sys.argv[1:] if arguments is None else arguments
@@ -251,6 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(message), flush=True)
 
     try:
+        _check_model(task, spec)
         result = TASKS[task](spec, lambda done, total: say({"progress": [done, total]}))
     except Exception as error:
         # The full traceback goes to stderr for the log; the parent shows one line.
@@ -346,7 +361,7 @@ def _kill_after(process: subprocess.Popen[str], timeout_s: float | None) -> thre
 def _environment() -> dict[str, str]:
     # Measuring never goes to the network: a missing file must be an error, not a download.
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return {**os.environ, **offline, "PYTHONIOENCODING": "utf-8"}
+    return private_environment(**offline, PYTHONIOENCODING="utf-8")
 
 
 def _message(line: str) -> dict[str, Any]:

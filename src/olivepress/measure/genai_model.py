@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from olivepress.errors import JobError, SetupError
+from olivepress.measure.artifact_safety import check_settings
 from olivepress.measure.language_model import config_number
 from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
 from olivepress.measure.session import asked_providers
@@ -24,9 +25,11 @@ class GenaiModel:
 
     A folder with an ``adapter.onnx_adapter`` is run with it; ``with_adapter`` gives the same opened model another one.
     Without ``every_position`` it is opened as it ships, and may have the logits of an append's last token only.
+    Nothing is loaded for settings that ``check_settings`` refuses; ``profile`` is the one file they may have written.
     """
 
-    def __init__(self, model_dir: Path, *, every_position: bool = False) -> None:
+    def __init__(self, model_dir: Path, *, every_position: bool = False, profile: str | None = None) -> None:
+        check_settings(model_dir, profile=profile)
         self._og = import_genai()
         try:
             for name in asked_providers(model_dir):

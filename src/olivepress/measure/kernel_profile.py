@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.errors import JobError
 from olivepress.measure.fallback import linked_copy
+from olivepress.measure.genai_model import GenaiModel, import_genai
 from olivepress.measure.intervals import cluster_mean
-from olivepress.measure.language_model import load_runtime
 from olivepress.measure.latency import LatencySpec, Workload, prompt_of, time_repetitions
 from olivepress.measure.machine import Machine
 from olivepress.measure.report import Measurement
@@ -110,6 +110,11 @@ class KernelProfile(_Record):
     phases: tuple[Phase, ...]
 
 
+def profile_prefix(folder: Path) -> str:
+    """What the names of the profiler's files begin with: the one place that a session may write to."""
+    return str(folder.resolve() / PREFIX)
+
+
 def profiled_copy(model_dir: Path, folder: Path) -> Path:
     """Links to the model's files and a genai_config.json with the profiler on; it writes into ``folder``.
 
@@ -124,7 +129,7 @@ def profiled_copy(model_dir: Path, folder: Path) -> Path:
         raise JobError(f"{file}: no decoder in it", next_step="export the model again") from error
     if "pipeline" in decoder:
         raise JobError(f"{model_dir}: the decoder is a pipeline of several graphs: not profiled")
-    session["enable_profiling"] = str(folder.resolve() / PREFIX)
+    session["enable_profiling"] = profile_prefix(folder)
     return linked_copy(model_dir, folder / "model", {file.name: json.dumps(config)})
 
 
@@ -134,7 +139,8 @@ def profile_process(spec: ProfileSpec) -> dict[str, Any]:
     Returns ``ttft_ms`` and ``step_ms`` (medians), ``runs`` and ``nodes`` (kernel → names of its nodes that have weights
     or are in the graph), both empty without the profiler. JobError when it did not write one whole file.
     """
-    model = load_runtime(spec.model_dir)(spec.model_dir)
+    import_genai()
+    model = GenaiModel(spec.model_dir, profile=profile_prefix(spec.folder) if spec.folder else None)
     timed = LatencySpec(model_dir=spec.model_dir, workload=spec.workload, execution_provider=spec.execution_provider)
     messages, tokens = prompt_of(timed, model)
     time_repetitions(model, timed, messages, tokens, 1)

@@ -60,6 +60,8 @@ def run_lm_eval(
     has not; JobError when the model fails.
     """
     harness = _harness()
+    from jinja2 import TemplateError
+
     if limit is not None and limit < 1:
         raise SetupError(f"a limit of {limit} leaves no examples", next_step="give 1 or more, or none for all examples")
     if not tasks:
@@ -77,7 +79,7 @@ def run_lm_eval(
             bootstrap_iters=BOOTSTRAP,
             log_samples=False,
         )
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, TemplateError) as error:
         raise JobError(
             f"{model_dir}: lm-eval failed in {', '.join(tasks)} ({_first_line(error)})",
             next_step="check that the longest prompt fits the model's context_length",
@@ -97,11 +99,25 @@ def _harness() -> Any:
         harness = importlib.import_module("lm_eval")
         for part in ("tasks", "models.onnxruntime_genai"):
             importlib.import_module(f"lm_eval.{part}")
+        _sandbox_templates(importlib.import_module("lm_eval.utils"))
     except ImportError as error:
         raise SetupError(
             f"lm-eval cannot be imported ({_first_line(error)})", next_step="pip install 'olivepress[eval]'"
         ) from error
     return harness
+
+
+def _sandbox_templates(utils: Any) -> None:
+    """Let the harness render templates of task files as those of chats are: with no way to Python's objects."""
+    from jinja2.sandbox import SandboxedEnvironment
+
+    if isinstance(utils.env, SandboxedEnvironment):
+        return
+    sandbox = SandboxedEnvironment(
+        loader=utils.env.loader, undefined=utils.env.undefined, keep_trailing_newline=utils.env.keep_trailing_newline
+    )
+    sandbox.filters.update(utils.env.filters)
+    utils.env = sandbox
 
 
 def _load_task(manager: Any, task: str) -> list[Any]:

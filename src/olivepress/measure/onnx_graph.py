@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ELEMENT_BITS", "Graph", "Node", "Tensor", "load_graph", "parse_graph"]
+__all__ = ["ELEMENT_BITS", "Graph", "Node", "Reader", "Tensor", "load_graph", "parse_graph"]
 
 MAX_BYTES = 2**31  # protobuf's own limit
 MAX_FIELDS = 2_000_000  # a graph of 32 layers has some 20,000
@@ -81,7 +81,7 @@ def parse_graph(data: memoryview) -> Graph:
     """The graph of a serialized ModelProto; ValueError when it is damaged, too large, or holds none."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes, protobuf ends at {MAX_BYTES}")
-    reader = _Reader()
+    reader = Reader()
     found = [body for number, body in reader.fields(data) if number == 7 and isinstance(body, memoryview)]
     if not found:
         raise ValueError("it holds no graph")
@@ -99,7 +99,7 @@ def parse_graph(data: memoryview) -> Graph:
     return Graph(tuple(nodes), {tensor.name: tensor for tensor in tensors}, inputs)
 
 
-def _node(reader: _Reader, data: memoryview) -> Node:
+def _node(reader: Reader, data: memoryview) -> Node:
     texts: dict[int, list[str]] = {1: [], 2: [], 3: [], 4: []}
     for number, body in reader.fields(data):
         if number in texts and isinstance(body, memoryview):
@@ -108,7 +108,7 @@ def _node(reader: _Reader, data: memoryview) -> Node:
     return Node(name, op_type, tuple(texts[1]), tuple(texts[2]))
 
 
-def _tensor(reader: _Reader, data: memoryview) -> Tensor:
+def _tensor(reader: Reader, data: memoryview) -> Tensor:
     name, dims, data_type = "", list[int](), 0
     for number, body in reader.fields(data):
         if number == 1:  # dims, one by one or packed
@@ -124,7 +124,7 @@ def _tensor(reader: _Reader, data: memoryview) -> Tensor:
     return Tensor(name, tuple(dims), data_type)
 
 
-def _input(reader: _Reader, data: memoryview) -> tuple[str, int]:
+def _input(reader: Reader, data: memoryview) -> tuple[str, int]:
     """ValueInfoProto: name (1) and type (2) → tensor_type (1) → elem_type (1); type 0 when it is no tensor."""
     name, kind = "", 0
     for number, body in reader.fields(data):
@@ -141,7 +141,7 @@ def _text(data: memoryview) -> str:
     return bytes(data).decode("utf-8", errors="replace")
 
 
-class _Reader:
+class Reader:
     """Protobuf's wire format (protobuf.dev/programming-guides/encoding). Counts what it reads over the whole file."""
 
     def __init__(self) -> None:

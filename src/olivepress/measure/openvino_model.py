@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from olivepress.errors import JobError, SetupError
+from olivepress.measure.config_rules import device_problems
 from olivepress.measure.language_model import config_number
 from olivepress.measure.prompts import eos_token_ids
 from olivepress.measure.report import Placement
@@ -34,12 +35,6 @@ __all__ = [
 DEVICE_FILE = "openvino_device.json"
 # The NPU plugin's own static graphs on the CPU, as openvino.genai's tests run them: shapes and numerics, never speed.
 NPU_ON_CPU = {"NPUW_DEVICES": "CPU", "NPUW_ONLINE_PIPELINE": "NONE"}
-DEVICES = ("CPU", "GPU", "NPU")
-# No other is written, and no other taken: some name files that the runtime would read or write.
-PROPERTIES = frozenset({
-    "NPU_USE_NPUW", "NPUW_LLM", "NPUW_LLM_BATCH_DIM", "NPUW_LLM_SEQ_LEN_DIM", "NPUW_LLM_MAX_PROMPT_LEN",
-    "NPUW_LLM_MIN_RESPONSE_LEN", "NPUW_DEVICES", "NPUW_ONLINE_PIPELINE", "INFERENCE_PRECISION_HINT",
-})  # fmt: skip
 _MODEL = "openvino_model.xml"
 _PROVIDER = "OpenVINOExecutionProvider"
 _TOKEN_AXIS = 2  # of a KV state, as the CPU plugin shows it: batch, heads, tokens, head size
@@ -75,10 +70,9 @@ def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
     path = model_dir / DEVICE_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        device, properties = str(found["device"]), dict(found["properties"])
-        if device not in DEVICES or not set(properties) <= PROPERTIES:
-            raise ValueError("a device or a property that olivepress does not write")
-        return device, properties
+        if problems := device_problems(found):
+            raise ValueError(problems[0])
+        return str(found["device"]), dict(found["properties"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{path}: names no device ({error})", next_step="export the model again") from error
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from olivepress.errors import SetupError
 from olivepress.measure.plugins import QNN, is_emulated, register
 from olivepress.measure.probe_model import TOLERANCE, ProbeModel, fp32_model, quantized_model
+from olivepress.privacy import OLIVE_RUNS
 
 __all__ = ["ProviderProbe", "plain_reason", "probe_import", "probe_provider"]
 
@@ -58,8 +59,7 @@ def probe_import(module: str) -> dict[str, Any]:
 
     SetupError when what is imported is only a folder that an uninstall left behind.
     """
-    # Olive queues a heartbeat when it is imported, unless CI is set, and waits for it at exit.
-    os.environ |= {"CI": "1", "OLIVE_DISABLE_TELEMETRY": "1"}
+    os.environ.update(OLIVE_RUNS)
     found = importlib.import_module(module)
     if not hasattr(found, PROOF[module]):
         raise SetupError(f"{module} can be imported and has no {PROOF[module]}: what an uninstall left behind")

@@ -15,6 +15,7 @@ from olivepress.measure.grid import Subject
 from olivepress.measure.latency import DEFAULT_WORKLOADS, Workload
 from olivepress.measure.lm_eval_tasks import OWN_TASK
 from olivepress.measure.perplexity import read_text, window_and_stride
+from olivepress.measure.task_files import code_in_tasks
 
 __all__ = ["Settings", "check_inputs", "files_sha256"]
 
@@ -24,7 +25,8 @@ class Settings:
     """How to measure: ``limit`` rows spread over the split, ``rounds`` processes per workload, ``repetitions`` in each.
 
     ``text`` is for perplexity, in windows of ``text_window`` tokens; ``lm_eval`` names tasks of
-    lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``. ``timeout_s`` bounds each latency process: one
+    lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``, which run
+    code of their own only with ``trust_tasks``. ``timeout_s`` bounds each latency process: one
     that hangs costs its cell, not the bench. ``price_per_hour`` is for the cost. ``no_data`` is the reason where there
     is no dataset, ``bundle_sha256`` the bundle that the artifact came in.
     """
@@ -39,6 +41,7 @@ class Settings:
     text_window: int | None = None
     lm_eval: tuple[str, ...] = ()
     lm_eval_tasks: Path | None = None
+    trust_tasks: bool = False
     allow_fallback: bool = False
     timeout_s: float | None = 7200.0
     price_per_hour: float | None = None
@@ -78,10 +81,22 @@ def _check_lm_eval(subjects: Mapping[Path, Subject], settings: Settings, data: S
         raise UsageError("--lm-eval-tasks without --lm-eval", next_step="name the task of that folder: --lm-eval TASK")
     if settings.lm_eval_tasks is not None and not settings.lm_eval_tasks.is_dir():
         raise UsageError(f"{settings.lm_eval_tasks}: no such folder", next_step="name the folder of your task files")
+    _check_task_files(settings)
     if OWN_TASK in settings.lm_eval and data is None:
         raise UsageError(f"--lm-eval {OWN_TASK}: no dataset was given", next_step="--data datasets/...")
     if settings.lm_eval and not any(subject.runtime == "onnxruntime-genai" for subject in subjects.values()):
         raise UsageError("--lm-eval: no exported artifact is measured", next_step="name an export with --job")
+
+
+def _check_task_files(settings: Settings) -> None:
+    """Task files are data until the person who runs them says otherwise. UsageError names the first that is not."""
+    if settings.lm_eval_tasks is None:
+        if settings.trust_tasks:
+            raise UsageError("--trust-tasks without --lm-eval-tasks", next_step="leave it out")
+        return
+    found = None if settings.trust_tasks else next(code_in_tasks(settings.lm_eval_tasks), None)
+    if found is not None:
+        raise UsageError(f"{found}: runs code of its own", next_step="read that code; --trust-tasks runs it")
 
 
 def files_sha256(files: Iterable[Path]) -> str:

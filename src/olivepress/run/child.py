@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from olivepress.errors import JobError
+from olivepress.privacy import OLIVE_RUNS, private_environment
 from olivepress.process import BEFORE_EXEC, PROGRESS_VARIABLE
 
 __all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
@@ -42,12 +43,9 @@ class ChildResult:
 
 
 def child_environment(*, scratch: Path, progress: Path, offline: bool) -> dict[str, str]:
-    """Telemetry off, caches beside the job, no network unless the model is a Hub id."""
-    environment = dict(os.environ)
-    environment |= {
-        "OLIVE_DISABLE_TELEMETRY": "1",
-        # Unless CI is set, Olive sends a heartbeat before it reads the variable above, and waits 10 s at exit.
-        "CI": "1",
+    """Telemetry off, nothing imported from the working directory, caches beside the job, no network unless the model
+    is a Hub id."""
+    environment = private_environment(**OLIVE_RUNS) | {
         "HF_DATASETS_CACHE": str(scratch / "datasets"),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONHASHSEED": "0",

@@ -184,7 +184,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, scratch: Path, reporter
     progress.parent.mkdir(parents=True, exist_ok=True)
     result = run_child(
         interpreter(job.target.build_environment) if job.target else None,
-        ["-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
+        ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
         environment=child_environment(scratch=scratch, progress=progress, offline=plan.model.is_local),
         progress=progress,

@@ -124,7 +124,7 @@ def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(model))
+    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
     most, ids, starts = LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
     for row in rows:
         rendered = render_prompt(model, row.messages, row.tools)

@@ -115,7 +115,8 @@ def _opened(spec: ExportSpec, output: Path) -> Path:
 def _token_ids(parent: Path, texts: Sequence[str]) -> list[list[int]]:
     from transformers import AutoTokenizer
 
-    ids: list[list[int]] = AutoTokenizer.from_pretrained(str(parent))(texts, add_special_tokens=False)["input_ids"]
+    tokenizer = AutoTokenizer.from_pretrained(str(parent), trust_remote_code=False)
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids
 
 
