@@ -9,8 +9,8 @@ from typing import Any
 
 from olivepress.errors import DataError
 from olivepress.measure.dataset import Message
-from olivepress.measure.prompts import RenderedPrompt, end_texts, plain_conversation, render_text, text_places
-from olivepress.measure.template_slots import Marked, has_thoughts, mark, to_text_position
+from olivepress.measure.prompts import RenderedPrompt, end_texts, plain_conversation, question_places, render_text
+from olivepress.measure.template_slots import MARKER, Marked, answer_start, has_thoughts, mark, to_text_position
 
 __all__ = ["answer_spans"]
 
@@ -27,52 +27,42 @@ def answer_spans(
     an earlier answer, or changes texts so that they cannot be told from its own.
     """
     last = (len(rendered.prefix), len(rendered.full))
-    earlier = [n for n, message in enumerate(messages[:-1]) if message["role"] == "assistant"]
+    earlier = [number for number, message in enumerate(messages[:-1]) if message["role"] == "assistant"]
     if not earlier:
         return (last,)
     plain = plain_conversation(model_dir, messages)
-    found = text_places(model_dir, plain, tools, rendered.full)
-    marked, thinking = mark(plain, tools), has_thoughts(plain[-1])
-    text = render_text(model_dir, marked.messages, marked.tools, asks=False, thinking=thinking)
+    thinking = has_thoughts(plain[-1])
+    found = question_places(model_dir, plain[:-1], tools, rendered.prefix, thinking=thinking)
+    marked = mark(plain[:-1], tools)
+    text = render_text(model_dir, marked.messages, marked.tools, asks=True, thinking=thinking)
     spans = []
     for number in earlier:
         own = [place.marked for place in found if place.slot.message == number]
         if own:
-            start = _start(model_dir, marked, text, number, min(own), thinking)
+            start = min(_start(model_dir, marked, text, number, thinking), min(own))
             end = _end(model_dir, text, max(own))
             spans.append((to_text_position(start, found), to_text_position(end, found)))
     return (*spans, last)
 
 
-def _start(model_dir: Path, marked: Marked, text: str, number: int, first: int, thinking: bool) -> int:
-    """Where the answer of message ``number`` starts in the marked rendering; its first text is at ``first``."""
+def _start(model_dir: Path, marked: Marked, text: str, number: int, thinking: bool) -> int:
+    """Where the answer of message ``number`` starts in the marked rendering ``text``."""
     before = marked.messages[:number]
-    question = render_text(model_dir, before, marked.tools, asks=True)
-    if text.startswith(question) and len(question) <= first:
-        return len(question)
-    # The start may differ (the system text stands in the last question): what follows the last text before it.
-    markers = [slot.marker for slot in marked.slots if slot.message == number - 1 and slot.marker in question]
-    if markers:
-        last = max(markers, key=question.rindex)
-        tail = question[question.rindex(last) :]
-        at = text.find(last)
-        if at >= 0 and text.startswith(tail, at) and at + len(tail) <= first:
-            return at + len(tail)
+    until = Marked(messages=marked.messages[: number + 1], tools=marked.tools, slots=marked.slots)
+    start = answer_start(render_text(model_dir, before, marked.tools, asks=True), text, until)
+    if start is not None:
+        return start
     # The generation prompt holds more than an earlier turn does (an empty thought): what any answer there begins with.
     other = [*before, _OTHER, *marked.messages[number + 1 :]]
-    with_other = render_text(model_dir, other, marked.tools, asks=False, thinking=thinking)
-    return min(_common(text, with_other), first)
-
-
-def _common(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    with_other = render_text(model_dir, other, marked.tools, asks=True, thinking=thinking)
+    pairs = enumerate(zip(text, with_other, strict=False))
+    return next((at for at, (one, another) in pairs if one != another), len(text))
 
 
 def _end(model_dir: Path, text: str, last: int) -> int:
     """Behind the end token that follows the marker at ``last``, before the next marker."""
-    following = re.search(r"Zq\d{5}Kj", text[last + 1 :])
-    until = last + 1 + following.start() if following else len(text)
+    following = MARKER.search(text, last + 1)
+    until = following.start() if following else len(text)
     ends = "|".join(map(re.escape, sorted(end_texts(model_dir), key=len, reverse=True)))
     match = re.compile(ends).search(text, last, until) if ends else None
     if match is None:

@@ -19,7 +19,7 @@ from olivepress.measure.chat_template_files import chat_template
 from olivepress.measure.control_tokens import control_cuts, holds_control_tokens, without_control_tokens
 from olivepress.measure.dataset import Message
 from olivepress.measure.message_form import Form, form_of, in_form, plain_messages, without_ends
-from olivepress.measure.template_slots import Place, has_thoughts, mark, places
+from olivepress.measure.template_slots import Marked, Place, answer_start, has_thoughts, mark, places, to_text_position
 from olivepress.measure.tokenizer_files import (
     beginning_token,
     control_pattern,
@@ -39,14 +39,15 @@ __all__ = [
     "pad_token_id",
     "plain_conversation",
     "question_parts",
+    "question_places",
     "render_prompt",
     "render_question",
     "render_text",
-    "text_places",
 ]
 
 # Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
 FIXED_DATE = "26 Jul 2024"
+Tools = Sequence[Mapping[str, Any]] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,7 @@ def encode_parts(encode: Callable[[str], Sequence[int]], parts: Sequence[str]) -
     return [int(token) for part in parts for token in encode(part)]
 
 
-def render_prompt(
-    model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
-) -> RenderedPrompt:
+def render_prompt(model_dir: Path, messages: Sequence[Message], tools: Tools = None) -> RenderedPrompt:
     """Render a conversation whose last message is the assistant's answer.
 
     With a chat template: prefix = the messages before the answer with the generation prompt, full = all of them,
@@ -99,8 +98,8 @@ def render_prompt(
     dates are fixed; ``tools`` are the functions that the conversation may call. An end token that a row has at the end
     of an answer is cut off.
 
-    DataError when the template refuses the messages or full does not begin with prefix (nothing could be supervised),
-    or when control tokens in the row's texts cannot be told from the template's own.
+    DataError when the template refuses the messages, when it cannot be said where the answer begins, or when control
+    tokens in the row's texts cannot be told from the template's own.
     """
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise DataError("a conversation needs a question and the assistant's answer last", next_step="check the rows")
@@ -108,15 +107,10 @@ def render_prompt(
     thinking = has_thoughts(plain[-1])
     prefix = render_text(model_dir, plain[:-1], tools, asks=True, thinking=thinking)
     full = render_text(model_dir, plain, tools, asks=False, thinking=thinking)
-    if not full.startswith(prefix):
-        raise DataError(
-            f"{model_dir}: the chat template renders the answer's conversation differently from its question",
-            next_step="give the model another chat template, or remove it to use plain text",
-        )
-    full = prefix + _cut_after_end(full[len(prefix) :], plain[-1]["content"])
-    cuts: tuple[int, ...] = ()
+    completion = _cut_after_end(_completion(model_dir, plain, tools, prefix, full), plain[-1]["content"])
+    full, cuts = prefix + completion, tuple[int, ...]()
     if holds_control_tokens(control_pattern(model_dir), plain, tools):
-        cuts = control_cuts(control_pattern(model_dir), full, text_places(model_dir, plain, tools, full))
+        cuts = control_cuts(control_pattern(model_dir), full, text_places(model_dir, plain, tools, prefix, completion))
     answer = without_control_tokens(control_pattern(model_dir), full, len(prefix), cuts)
     content = str(plain[-1]["content"])
     return RenderedPrompt(
@@ -124,22 +118,17 @@ def render_prompt(
     )
 
 
-def render_question(
-    model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
-) -> str:
+def render_question(model_dir: Path, messages: Sequence[Message], tools: Tools = None) -> str:
     """The ``prefix`` of ``render_prompt``, of messages before the answer: what a request renders. Raises as that."""
     return render_text(model_dir, plain_conversation(model_dir, messages), tools, asks=True)
 
 
-def question_parts(
-    model_dir: Path, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None
-) -> tuple[str, ...]:
+def question_parts(model_dir: Path, messages: Sequence[Message], tools: Tools = None) -> tuple[str, ...]:
     """``render_question``, cut where control tokens stand in the messages' texts. Raises as ``render_prompt``."""
     plain = plain_conversation(model_dir, messages)
-    cuts: tuple[int, ...] = ()
-    text = render_text(model_dir, plain, tools, asks=True)
+    text, cuts = render_text(model_dir, plain, tools, asks=True), tuple[int, ...]()
     if holds_control_tokens(control_pattern(model_dir), plain, tools):
-        cuts = control_cuts(control_pattern(model_dir), text, text_places(model_dir, plain, tools, text, asks=True))
+        cuts = control_cuts(control_pattern(model_dir), text, question_places(model_dir, plain, tools, text))
     return RenderedPrompt(prefix=text, full=text, answer="", cuts=cuts).prefix_parts
 
 
@@ -151,7 +140,7 @@ def plain_conversation(model_dir: Path, messages: Sequence[Message]) -> list[Mes
 def render_text(
     model_dir: Path,
     messages: Sequence[Message],
-    tools: Sequence[Mapping[str, Any]] | None,
+    tools: Tools,
     *,
     asks: bool,
     thinking: bool = False,
@@ -185,25 +174,60 @@ def end_texts(model_dir: Path) -> frozenset[str]:
 
 
 def text_places(
-    model_dir: Path,
-    messages: Sequence[Message],
-    tools: Sequence[Mapping[str, Any]] | None,
-    text: str,
-    *,
-    asks: bool = False,
+    model_dir: Path, messages: Sequence[Message], tools: Tools, prefix: str, completion: str
 ) -> tuple[Place, ...]:
-    """Where each text of a plain conversation is in its rendering ``text``; DataError when that cannot be said."""
+    """Where each text of a plain conversation is in ``prefix`` and the ``completion`` behind it.
+
+    DataError when that cannot be said, because the template changes texts.
+    """
+    question, full, start, marked = _marked_texts(model_dir, messages, tools)
+    asked = places(question, marked.slots, prefix)
+    for candidate in (full, full.rstrip()):  # what follows the end token is cut off
+        answered = None if start is None else places(candidate[start:], marked.slots, completion)
+        if asked is not None and answered is not None:
+            return (*asked, *(place.moved(len(question), len(prefix)) for place in answered))
+    raise _texts_are_changed(model_dir)
+
+
+def question_places(
+    model_dir: Path, messages: Sequence[Message], tools: Tools, text: str, *, thinking: bool = False
+) -> tuple[Place, ...]:
+    """As ``text_places``, of messages that ask."""
     marked = mark(messages, tools)
-    thinking = not asks and has_thoughts(messages[-1])
-    rendered = render_text(model_dir, marked.messages, marked.tools, asks=asks, thinking=thinking)
-    for candidate in (rendered, rendered.rstrip()):  # what follows the end token is cut off
-        found = places(candidate, marked.slots, text)
-        if found is not None:
-            return found
-    raise DataError(
+    question = render_text(model_dir, marked.messages, marked.tools, asks=True, thinking=thinking)
+    found = places(question, marked.slots, text)
+    if found is None:
+        raise _texts_are_changed(model_dir)
+    return found
+
+
+def _texts_are_changed(model_dir: Path) -> DataError:
+    return DataError(
         f"{model_dir}: its chat template changes texts, so that what it prints cannot be told from them",
         next_step="remove control tokens from the rows, or give the model another chat template",
     )
+
+
+def _marked_texts(model_dir: Path, messages: Sequence[Message], tools: Tools) -> tuple[str, str, int | None, Marked]:
+    """Question and whole of the marked conversation, where the answer begins in the whole, and the markers."""
+    marked, thinking = mark(messages, tools), has_thoughts(messages[-1])
+    question = render_text(model_dir, marked.messages[:-1], marked.tools, asks=True, thinking=thinking)
+    full = render_text(model_dir, marked.messages, marked.tools, asks=False, thinking=thinking)
+    return question, full, answer_start(question, full, marked), marked
+
+
+def _completion(model_dir: Path, messages: Sequence[Message], tools: Tools, prefix: str, full: str) -> str:
+    """What follows the question in ``full``; where it does not begin with it, from where the answer begins."""
+    if full.startswith(prefix):
+        return full[len(prefix) :]
+    _, marked_full, start, marked = _marked_texts(model_dir, messages, tools)
+    found = places(marked_full, marked.slots, full)
+    if start is None or found is None:
+        raise DataError(
+            f"{model_dir}: the chat template renders the answer's conversation differently from its question",
+            next_step="give the model another chat template, or remove it to use plain text",
+        )
+    return full[to_text_position(start, found) :]
 
 
 def _cut_after_end(completion: str, answer: str) -> str:
@@ -305,7 +329,7 @@ def _render(
     template: str,
     messages: Sequence[Mapping[str, Any]],
     special: dict[str, str],
-    tools: Sequence[Mapping[str, Any]] | None,
+    tools: Tools,
     *,
     add_generation_prompt: bool,
     thinking: bool = False,

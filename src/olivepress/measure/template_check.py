@@ -18,7 +18,16 @@ from olivepress.measure.chat_template_files import chat_template
 from olivepress.measure.dataset import Row
 from olivepress.measure.message_form import argument_fault
 from olivepress.measure.prompts import end_texts, plain_conversation, render_prompt, render_text
-from olivepress.measure.template_slots import THOUGHT_FIELDS, Kind, Marked, Slot, has_thoughts, mark
+from olivepress.measure.template_slots import (
+    MARKER,
+    THOUGHT_FIELDS,
+    Kind,
+    Marked,
+    Slot,
+    answer_start,
+    has_thoughts,
+    mark,
+)
 from olivepress.measure.tokenizer_files import control_pattern, special_tokens_map
 
 __all__ = ["TemplateReport", "check_rows"]
@@ -131,16 +140,25 @@ def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
     except DataError as error:
         yield _refusal(error.message.removeprefix(f"{model_dir}: "))
         return
-    if not full.startswith(prefix):
-        lost = [fault for fault in _lost(marked, full, full) if not fault.note]
-        yield from lost or [_Fault(verb="prints a question otherwise when its answer follows")]
+    start = answer_start(prefix, full, marked)
+    if start is None:
+        lost = [fault for fault in _lost(marked, full) if not fault.note]
+        yield from lost or [_Fault(verb=f"asks with {_own_ending(prefix, full)}, which no answer follows")]
         return
-    yield from _lost(marked, prefix, full)
-    yield from _misplaced(marked, prefix, full)
-    if fault := argument_fault(full, marked):
+    completion = full[start:]
+    yield from _lost(marked, prefix + completion)
+    yield from _misplaced(marked, prefix, completion)
+    if fault := argument_fault(prefix + completion, marked):
         yield _Fault(verb=fault)
     if prefix.startswith(_twice(model_dir)):
         yield _Fault(verb="begins with the BOS token twice")
+
+
+def _own_ending(prefix: str, full: str) -> str:
+    """How the question ends where it differs from the conversation, markers left out."""
+    pairs = enumerate(zip(prefix, full, strict=False))
+    at = next((at for at, (one, other) in pairs if one != other), min(len(prefix), len(full)))
+    return repr(MARKER.sub("…", prefix[at:])[:60])
 
 
 def _refusal(message: str) -> _Fault:
@@ -152,11 +170,11 @@ def _twice(model_dir: Path) -> str:
     return 2 * special_tokens_map(model_dir).get("bos_token", "") or "\0"
 
 
-def _lost(marked: Marked, prefix: str, full: str) -> Iterator[_Fault]:
+def _lost(marked: Marked, text: str) -> Iterator[_Fault]:
     last = len(marked.messages) - 1
     lost: dict[tuple[str, bool], None] = {}
     for slot in marked.slots:
-        if slot.kind in _MAY_BE_LEFT_OUT or slot.marker in full or slot.marker in prefix:
+        if slot.kind in _MAY_BE_LEFT_OUT or slot.marker in text:
             continue
         lost[_part(marked, slot, last), slot.kind == "thoughts" and slot.message != last] = None
     names = {what for what, _ in lost}
@@ -175,22 +193,21 @@ def _part(marked: Marked, slot: Slot, last: int) -> str:
     return _PLURAL.get(slot.kind, slot.kind)
 
 
-def _misplaced(marked: Marked, prefix: str, full: str) -> Iterator[_Fault]:
+def _misplaced(marked: Marked, prefix: str, completion: str) -> Iterator[_Fault]:
     """Texts that come out twice, or on the wrong side of the question's end, or not in their order."""
-    last, faults = len(marked.messages) - 1, dict[_Fault, None]()
-    at = -1
+    last, faults, at, text = len(marked.messages) - 1, dict[_Fault, None](), -1, prefix + completion
     for slot in marked.slots:
-        count, what = full.count(slot.marker), _part(marked, slot, last)
+        count, what = text.count(slot.marker), _part(marked, slot, last)
         if count == 0 or slot.kind in _MAY_BE_LEFT_OUT:
             continue
         if count > 1 and slot.kind not in _MAY_BE_REPEATED:
             faults[_Fault(verb=f"prints {what} {count} times", what=what)] = None
-        elif slot.message == last and slot.marker not in full[len(prefix) :]:
+        elif slot.message == last and slot.marker not in completion:
             faults[_Fault(verb=f"prints {what} before the answer begins, where they are not trained on")] = None
         elif slot.message != last and slot.marker not in prefix:
             faults[_Fault(verb=f"prints {what} within the answer, where they are trained on", what=what)] = None
         if slot.kind in ("question", "answer", "tool result"):
-            place = full.index(slot.marker)
+            place = text.index(slot.marker)
             if place < at:
                 faults[_Fault(verb=f"prints {what} out of their order", what=what)] = None
             at = place

@@ -12,7 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["THOUGHT_FIELDS", "Kind", "Marked", "Place", "Slot", "has_thoughts", "mark", "places", "to_text_position"]
+__all__ = [
+    "MARKER",
+    "THOUGHT_FIELDS",
+    "Kind",
+    "Marked",
+    "Place",
+    "Slot",
+    "answer_start",
+    "has_thoughts",
+    "mark",
+    "places",
+    "to_text_position",
+]
 
 Kind = Literal[
     "system text", "question", "answer", "thoughts", "tool call", "argument name", "argument", "call id", "name",
@@ -22,6 +34,7 @@ THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # of an assista
 _BY_ROLE: Mapping[str, Kind] = {"system": "system text", "user": "question", "tool": "tool result"}
 _FIXED = ("type", "required", "$ref", "$schema")  # of a tool: templates and JSON Schema look at their values
 _DEEPEST = 32
+MARKER = re.compile(r"Zq\d{5}Kj")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +62,10 @@ class Place:
     marked: int
     start: int
     end: int
+
+    def moved(self, marked: int, text: int) -> Place:
+        """The same place behind so many characters of the two renderings."""
+        return Place(slot=self.slot, marked=self.marked + marked, start=self.start + text, end=self.end + text)
 
 
 @dataclass(kw_only=True)
@@ -198,7 +215,7 @@ def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, .
     by_marker = {slot.marker: slot for slot in slots}
     found: list[Place] = []
     at = before = 0
-    for match in re.finditer(r"Zq\d{5}Kj", marked_text):
+    for match in MARKER.finditer(marked_text):
         slot = by_marker.get(match.group())
         if slot is None:
             continue
@@ -226,6 +243,23 @@ def _ways(text: str) -> tuple[str, ...]:
     ascii_only = json.dumps(text)[1:-1]
     twice = (json.dumps(quoted, ensure_ascii=False)[1:-1], json.dumps(ascii_only)[1:-1])
     return tuple(dict.fromkeys((text, quoted, ascii_only, *twice)))
+
+
+def answer_start(question: str, full: str, marked: Marked) -> int | None:
+    """Where the answer begins in the marked rendering ``full``, whose question alone is rendered as ``question``.
+
+    Where ``full`` does not begin with ``question`` (the template looks at the last message), the answer begins behind
+    what follows the question's last text in both. None when there is no such place.
+    """
+    if full.startswith(question):
+        return len(question)
+    before = {slot.marker for slot in marked.slots if slot.message == len(marked.messages) - 2}
+    last = max((match for match in MARKER.finditer(question)), key=lambda match: match.start(), default=None)
+    if last is None or last.group() not in before:
+        return None
+    tail = question[last.start() :]
+    at = full.find(last.group())
+    return at + len(tail) if at >= 0 and full.startswith(tail, at) else None
 
 
 def to_text_position(position: int, found: Sequence[Place]) -> int:
