@@ -10,7 +10,7 @@ from typing import Any
 from olivepress.errors import DataError
 from olivepress.measure.dataset import Message
 from olivepress.measure.prompts import RenderedPrompt, end_texts, plain_conversation, question_places, render_text
-from olivepress.measure.template_slots import MARKER, Marked, answer_start, has_thoughts, mark, to_text_position
+from olivepress.measure.template_slots import Marked, answer_start, has_thoughts, mark, to_text_position
 
 __all__ = ["answer_spans"]
 
@@ -37,10 +37,11 @@ def answer_spans(
     text = render_text(model_dir, marked.messages, marked.tools, asks=True, thinking=thinking)
     spans = []
     for number in earlier:
-        own = [place.marked for place in found if place.slot.message == number]
+        own = [place.marked for place in found if place.slot.message == number and place.slot.kind != "call id"]
         if own:
+            others = (p.marked for p in found if p.slot.message != number and p.slot.kind != "call id")
             start = min(_start(model_dir, marked, text, number, thinking), min(own))
-            end = _end(model_dir, text, max(own))
+            end = _end(model_dir, text, max(own), min((at for at in others if at > max(own)), default=len(text)))
             spans.append((to_text_position(start, found), to_text_position(end, found)))
     return (*spans, last)
 
@@ -59,12 +60,10 @@ def _start(model_dir: Path, marked: Marked, text: str, number: int, thinking: bo
     return next((at for at, (one, another) in pairs if one != another), len(text))
 
 
-def _end(model_dir: Path, text: str, last: int) -> int:
-    """Behind the end token that follows the marker at ``last``, before the next marker."""
-    following = MARKER.search(text, last + 1)
-    until = following.start() if following else len(text)
+def _end(model_dir: Path, text: str, last: int, following: int) -> int:
+    """Behind the end token between an answer's last text and the text that follows it in the conversation."""
     ends = "|".join(map(re.escape, sorted(end_texts(model_dir), key=len, reverse=True)))
-    match = re.compile(ends).search(text, last, until) if ends else None
+    match = re.compile(ends).search(text, last, following) if ends else None
     if match is None:
         raise DataError(
             f"{model_dir}: its chat template ends an earlier answer with none of the tokens that end generation",

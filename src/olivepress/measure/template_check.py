@@ -70,7 +70,7 @@ def check_rows(model_dir: Path, rows: Sequence[Row]) -> TemplateReport:
     """Hold the rows against the chat template (or its absence) in ``model_dir``."""
     shapes: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        shapes.setdefault(_shape(row), []).append(row)
+        shapes.setdefault(_shape(plain_conversation(model_dir, row.messages), row.tools), []).append(row)
     by_fault: dict[_Fault, list[str]] = {}
     for same in shapes.values():
         for fault in _faults(model_dir, same[0]):
@@ -96,10 +96,10 @@ def _first(ids: Sequence[str]) -> str:
     return ", ".join(ids[:_NAMED_IDS]) + (", …" if len(ids) > _NAMED_IDS else "")
 
 
-def _shape(row: Row) -> tuple[Any, ...]:
-    """What a template can tell two rows apart by, short of reading their texts."""
-    tools = tuple(sorted({_tool_shape(tool) for tool in row.tools or ()}))
-    return (tools, *(_message_shape(message) for message in row.messages))
+def _shape(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> tuple[Any, ...]:
+    """What a template can tell two conversations apart by, short of reading their texts."""
+    kinds = tuple(sorted({_tool_shape(tool) for tool in tools or ()}))
+    return (kinds, *(_message_shape(message) for message in messages))
 
 
 def _message_shape(message: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -243,7 +243,8 @@ def _control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
     if not holding:
         return
     counts = Counter(token for _, tokens, _ in holding for token in tokens)
-    which = ", ".join(f"{token} in {count}" for token, count in counts.most_common(5))
+    commonest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:5]
+    which = ", ".join(f"{token} in {count}" for token, count in commonest)
     cut = sum(at_the_end for _, _, at_the_end in holding)
     yield (
         f"{len(holding)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {which} "
