@@ -14,7 +14,7 @@ from olivepress.measure.dataset import Row
 from olivepress.rehearse.special_tokens import _at_the_end, special_tokens
 from olivepress.rehearse.tokenizer import make_tokenizer
 from olivepress.supervision import IGNORE_INDEX, Supervised, pack, supervise
-from tests.chat_templates import TEMPLATES
+from tests.chat_templates import TEMPLATES, TOOL_TEMPLATES, Published, make_published
 
 transformers = pytest.importorskip("transformers")
 VOCABULARY = 640
@@ -102,6 +102,98 @@ def test_roles_that_a_template_refuses(tmp_path: Path) -> None:
     turns = [("user", "a"), ("user", "b"), ("assistant", "c")]
     with pytest.raises(DataError, match="roles must alternate"):
         supervise([row(turns)], str(tmp_path), max_length=200)
+
+
+TURNS = [
+    ("system", "Be brief."),
+    ("user", "Is the lamp on?"),
+    ("assistant", "No."),
+    ("user", "Switch it on."),
+    ("assistant", "It is on."),
+    ("user", "Thanks."),
+    ("assistant", ANSWER),
+]
+
+
+def runs(found: Supervised) -> list[list[int]]:
+    """The labelled tokens, each stretch of them apart."""
+    stretches: list[list[int]] = [[]]
+    for token, label in zip(found.input_ids, found.labels, strict=True):
+        assert label in (IGNORE_INDEX, token)
+        if label == IGNORE_INDEX and stretches[-1]:
+            stretches.append([])
+        elif label != IGNORE_INDEX:
+            stretches[-1].append(token)
+    return [stretch for stretch in stretches if stretch]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_turn_is_supervised_when_asked_for(tmp_path: Path, name: str) -> None:
+    tokenizer = make_model(tmp_path, name)
+    [last] = supervise([row(TURNS)], str(tmp_path), max_length=4096)
+    [every] = supervise([row(TURNS)], str(tmp_path), max_length=4096, train_on="all_turns")
+    texts = [tokenizer.decode(stretch) for stretch in runs(every)]
+    answers = [text for role, text in TURNS if role == "assistant"]
+    end = TEMPLATES[name][3]
+    earlier_end = end.split("<|endoftext|>")[0].strip()  # Phi's second end stands behind the last answer only
+    lead = " " if name.startswith("mistral") else ""
+    assert texts == [*(lead + answer + earlier_end for answer in answers[:-1]), lead + answers[-1] + end]
+    assert tokenizer.decode(every.input_ids) == tokenizer.decode(last.input_ids)
+    assert runs(last) == runs(every)[-1:]
+
+
+def test_every_turn_is_what_transformers_masks(tmp_path: Path) -> None:
+    """On a template that marks the assistant's text, against transformers' own mask of it."""
+    tokenizer = make_published(tmp_path, TOOL_TEMPLATES["generation"])
+    call = {"type": "function", "function": {"name": "light", "arguments": {"on": True}}}
+    messages = [{"role": role, "content": text} for role, text in TURNS]
+    messages[2] |= {"content": "", "tool_calls": [call]}
+    theirs = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
+    masked = [t for t, own in zip(theirs["input_ids"], theirs["assistant_masks"], strict=True) if own]
+    given = Row(id="r", messages=tuple(messages), label=None)
+    [every] = supervise([given], str(tmp_path), max_length=4096, train_on="all_turns")
+    assert tokenizer.decode([t for stretch in runs(every) for t in stretch]) == tokenizer.decode(masked)
+    assert len(runs(every)) == 3 and tokenizer.decode(runs(every)[0]).startswith("<tool_call>")
+    assert tokenizer.decode(theirs["input_ids"]).startswith(tokenizer.decode(every.input_ids))
+
+
+@pytest.mark.parametrize("name", ["llama-3.1", "qwen-2.5", "qwen-3", "mistral-v0.3", "granite-3", "command-r"])
+def test_calls_of_earlier_turns_are_supervised(tmp_path: Path, name: str) -> None:
+    tokenizer = make_published(tmp_path, TOOL_TEMPLATES[name])
+    function = {"name": "light", "arguments": '{"on": true}'}
+    calls = [{"id": "callid000", "type": "function", "function": function}]
+    messages = (
+        {"role": "user", "content": "Light on"},
+        {"role": "assistant", "content": "", "tool_calls": calls},
+        {"role": "tool", "content": "done", "tool_call_id": "callid000"},
+        {"role": "assistant", "content": "It is on."},
+    )  # fmt: skip
+    given = [Row(id="r", messages=messages, label=None)]
+    [every] = supervise(given, str(tmp_path), max_length=4096, train_on="all_turns")
+    first, last = (tokenizer.decode(stretch) for stretch in runs(every))
+    end = TOOL_TEMPLATES[name].end
+    assert 'name": "light"' in first and first.endswith(end) and first.count(end) == 1
+    assert last.strip() == f"It is on.{end}"
+    alone = Row(id="r", messages=messages[:2], label=None)
+    [asked] = supervise([alone], str(tmp_path), max_length=4096)
+    assert runs(asked)[0] == runs(every)[0]  # as it is when it is the answer
+
+
+def test_an_earlier_turn_without_an_end_token(tmp_path: Path) -> None:
+    turns = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    template = turns + "{% if add_generation_prompt %}assistant: {% else %}{{ eos_token }}{% endif %}"
+    published = Published(template=template, tokens=("<|im_start|>", "<|im_end|>"), end="<|im_end|>")
+    make_published(tmp_path, published)
+    with pytest.raises(DataError, match="ends an earlier answer with none of the tokens"):
+        supervise([row(TURNS)], str(tmp_path), max_length=4096, train_on="all_turns")
+
+
+def test_what_the_template_loses_is_an_error_before_training(tmp_path: Path) -> None:
+    make_model(tmp_path, "phi-4-mini")
+    call = {"type": "function", "function": {"name": "light", "arguments": {"on": True}}}
+    messages = ({"role": "user", "content": "Light on"}, {"role": "assistant", "content": "", "tool_calls": [call]})
+    with pytest.raises(DataError, match="prints no tool calls: 1 of 1 rows have them"):
+        supervise([Row(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
 
 
 def test_packing_cuts_nothing_and_predicts_nothing_across_examples() -> None:

@@ -11,7 +11,7 @@ from olivepress.errors import AdapterError, OlivepressError, UsageError
 from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.language_model import runtime_of
-from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_question
+from olivepress.measure.prompts import check_context, context_length, encode_parts, eos_token_ids, question_parts
 
 __all__ = ["Chat"]
 
@@ -53,8 +53,8 @@ class Chat:
 
     def answer(self, question: str) -> str:
         """The greedy answer to one question in the model's own chat template. DataError when it is too long."""
-        text = render_question(self._dir, [{"role": "user", "content": question}])
-        ids = self._model.encode(text)
+        parts = question_parts(self._dir, [{"role": "user", "content": question}])
+        ids = encode_parts(self._model.encode, parts)
         check_context(self._dir, [ids])
         limit, longest = context_length(self._dir), len(ids) + self._max_tokens
         generation = self._model.generation(longest if limit is None else min(longest, limit))

@@ -23,6 +23,7 @@ from olivepress.speed_commands import register as register_speed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from olivepress.lint import Finding
     from olivepress.plan import Plan
     from olivepress.run import JobOutcome
 
@@ -146,11 +147,18 @@ def render(
     _print_plans(made, as_json)
     if as_json:
         return
+    _print_notes(findings)
+    pending = sum(finding.level == "pending" for finding in findings)
     done = "linted against the installed Olive" if olive_installed() else "Olive is not installed: only files checked"
     jobs = sum(len(one.jobs) for one in made.all)
     places = ", ".join(dict.fromkeys(str(path.parent) for path in files))
-    print(f"{jobs} workflows in {places}, {done}; {len(findings)} inputs pending")
+    print(f"{jobs} workflows in {places}, {done}; {pending} inputs pending")
     print(f"next: {next_command('run', model, data)}")
+
+
+def _print_notes(findings: Sequence[Finding]) -> None:
+    for text in dict.fromkeys(finding.message for finding in findings if finding.level == "note"):
+        print(f"note: {text}")
 
 
 @app.command()
@@ -159,8 +167,8 @@ def lint(workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW", help="An O
     from olivepress import pipeline
     from olivepress.lint import olive_installed
 
-    pending = pipeline.lint_file(workflow)
-    print("\n".join(f"pending: {finding}" for finding in pending) or f"{workflow}: nothing to complain about")
+    findings = pipeline.lint_file(workflow)
+    print("\n".join(f"{finding.level}: {finding}" for finding in findings) or f"{workflow}: nothing to complain about")
     if not olive_installed():
         print("Olive is not installed: only files were checked")
 
@@ -184,7 +192,9 @@ def run(
 
     made = _plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
+        outcomes = pipeline.run(
+            made, reporter=reporter, only=job, force=force, keep_going=keep_going, note=reporter.note
+        )
     if as_json:
         print(json.dumps([_outcome(outcome) for _, outcome in outcomes], indent=2))
     else:

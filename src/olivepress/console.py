@@ -60,6 +60,10 @@ class ConsoleReporter:
         self.console.print(f"{text} ({time.monotonic() - self.started:.0f} s)", soft_wrap=True)
         sys.stderr.flush()
 
+    def note(self, text: str) -> None:
+        """What a person should know before the work goes on."""
+        self.console.print(f"note: {text}", soft_wrap=True, markup=False)
+
     def end_task(self) -> None:
         if self.task is not None:
             self.progress.remove_task(self.task)

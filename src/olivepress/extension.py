@@ -27,7 +27,7 @@ from olivepress.measure.dataset import Row, dataset_labels, read_split
 from olivepress.measure.registry import METRICS
 from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.process import report_progress
-from olivepress.supervision import pack, supervise
+from olivepress.supervision import TrainOn, pack, supervise
 
 __all__ = ["activate", "separate_documents"]
 
@@ -61,15 +61,20 @@ def load_split(directory: str, split: str) -> _Rows:
 
 @DataRegistry.register_pre_process("olivepress_supervised")
 def supervise_rows(
-    dataset: _Rows, model_path: str, max_length: int, revision: str | None = None, packing: bool = False
+    dataset: _Rows,
+    model_path: str,
+    max_length: int,
+    revision: str | None = None,
+    packing: bool = False,
+    train_on: TrainOn = "answer",
 ) -> _Rows:
-    """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and completion-only ``labels``, 1-D int64.
+    """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and ``labels`` (answers only), 1-D int64.
 
     Unpadded, so that Olive's collator pads each batch to its own longest row. With ``packing`` the mask numbers the
     examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
     """
     rows: list[Row] = dataset.items
-    examples = supervise(rows, model_path, max_length=max_length, revision=revision)
+    examples = supervise(rows, model_path, max_length=max_length, revision=revision, train_on=train_on)
     if len(examples) < len(rows):
         print(
             f"olivepress: {len(rows) - len(examples)} of {len(rows)} rows are longer than {max_length} tokens: left out"

@@ -16,8 +16,10 @@ from typing import Any, Literal
 
 from olivepress.catalog import targets
 from olivepress.catalog.foreign_code import foreign_code, without_foreign_code
-from olivepress.errors import DataError
+from olivepress.data import SPLITS
+from olivepress.errors import DataError, OlivepressError
 from olivepress.measure.dataset import read_split
+from olivepress.measure.template_check import check_rows
 from olivepress.privacy import OLIVE_RUNS
 from olivepress.traps import find_traps
 from olivepress.workflow import SHIM, Workflow, shim_of
@@ -40,9 +42,10 @@ _LONGEST_SHIM = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet."""
+    """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet; ``note`` is what a
+    person should know of the data before it is trained on."""
 
-    level: Literal["error", "pending"]
+    level: Literal["error", "pending", "note"]
     path: Path
     key: str
     message: str
@@ -66,6 +69,7 @@ def lint(workflows: tuple[Workflow, ...], *, root: Path = Path(), rendered: bool
     for workflow in workflows:
         findings += _files(workflow, made, root)
         findings += _evaluator_data(workflow, root)
+        findings += _templates(workflow, root)
         findings += _traps(workflow)
         if not rendered:
             findings += _code(workflow, root)
@@ -115,6 +119,26 @@ def _evaluator_data(workflow: Workflow, root: Path) -> Iterator[Finding]:
             yield _finding(workflow, f"evaluators.{name}.type_args.dataset", message)
 
 
+def _templates(workflow: Workflow, root: Path) -> Iterator[Finding]:
+    """Every row of the data that is trained on, held against the chat template, where both are on this machine."""
+    for data in workflow.config.get("data_configs", []):
+        loader, pre = data["load_dataset_config"], data.get("pre_process_data_config", {})
+        directory, model = root / loader["directory"], root / str(pre.get("model_path"))
+        if pre.get("type") != "olivepress_supervised" or not (model / "tokenizer_config.json").is_file():
+            continue
+        key = f"data_configs.{data['name']}"
+        try:
+            splits = [name for name in SPLITS if (directory / f"{name}.jsonl").is_file()]
+            rows = [row for name in splits for row in read_split(directory, name).rows]
+            report = check_rows(model, rows)
+        except OlivepressError as error:
+            yield _finding(workflow, key, str(error))
+            continue
+        for message in report.errors:
+            yield _finding(workflow, key, f"{message}; give the model another chat template, or change the rows")
+        yield from (_finding(workflow, key, message, level="note") for message in report.notes)
+
+
 def _traps(workflow: Workflow) -> Iterator[Finding]:
     soc_models = {number: chip for target in targets().values() for number, chip in target.soc_models.items()}
     for key, message in find_traps(workflow.config, workflow.text, soc_models):
@@ -143,7 +167,9 @@ def _is_shim(path: Path) -> bool:
     return re.sub(r"seed=\d+", "seed=0", text) == shim_of(0)
 
 
-def _finding(workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending"] = "error") -> Finding:
+def _finding(
+    workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending", "note"] = "error"
+) -> Finding:
     return Finding(level=level, path=workflow.path, key=key, message=message)
 
 
@@ -200,7 +226,9 @@ def _supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
             continue
         try:
             rows = read_split(directory, loader["split"], limit=_SAMPLE_ROWS).rows
-            supervise(rows, str(model), max_length=pre["max_length"])
+            supervise(
+                rows, str(model), max_length=pre["max_length"], train_on=pre.get("train_on", "answer"), checked=True
+            )
         except DataError as error:
             yield _finding(workflow, f"data_configs.{data['name']}", str(error))
         except Exception as error:  # tokenizers raises bare Exception for a garbled file

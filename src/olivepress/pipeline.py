@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +113,7 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
 
 
 def lint_plan(plan: Plan) -> list[Finding]:
-    """Pending findings. Raises LintError with every error, one a line."""
+    """Notes and pending findings. Raises LintError with every error, one a line."""
     from olivepress.lint import lint
 
     return _raise_errors(lint(render_all(plan)))
@@ -137,11 +137,18 @@ def _raise_errors(findings: list[Finding]) -> list[Finding]:
 
 
 def run(
-    plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False, keep_going: bool = False
+    plan: Plan,
+    *,
+    reporter: Reporter,
+    only: str | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    note: Callable[[str], None] | None = None,
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 
-    ``only`` one job of the plan itself. Everything is linted before anything runs.
+    ``only`` one job of the plan itself. Everything is linted before anything runs; what lint notes of the
+    data is handed to ``note``.
     """
     from olivepress.lint import olive_installed
     from olivepress.run import run_plan
@@ -155,7 +162,10 @@ def run(
     for one in plans:
         prepare(one)
         workflows.append(write_workflows(one))
-        lint_plan(one)
+        findings = lint_plan(one)
+        for text in dict.fromkeys(finding.message for finding in findings if finding.level == "note"):
+            if note is not None:
+                note(text)
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for one, rendered in zip(plans, workflows, strict=True):
         found = run_plan(one, rendered, reporter=reporter, only=only, force=force, keep_going=keep_going)

@@ -123,6 +123,9 @@ class Finetune(Record):
     batch_size: int = Field(8, ge=1, le=65536)
     gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
     gradient_checkpointing: bool = False
+    train_on: Literal["answer", "all_turns"] = Field(
+        "answer", description="the last answer of each conversation, or every turn of the assistant"
+    )
     packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
     torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
     save_steps: int = Field(50, ge=1, le=10**8, description="a killed run goes on from the last checkpoint")

@@ -6,15 +6,18 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from olivepress.errors import DataError
+from olivepress.measure.answer_spans import answer_spans
 from olivepress.measure.dataset import Row
-from olivepress.measure.prompts import eos_token_ids, render_prompt
+from olivepress.measure.prompts import RenderedPrompt, encode_parts, eos_token_ids, render_prompt
+from olivepress.measure.template_check import check_rows
 
-__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "load_tokenizer", "pack", "supervise"]
+__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise"]
 
 _OPEN = 500  # sequences that packing still fills
+TrainOn = Literal["answer", "all_turns"]
 IGNORE_INDEX = -100  # what torch's cross entropy leaves out
 
 
@@ -77,18 +80,29 @@ def load_tokenizer(model_path: str, directory: Path, revision: str | None = None
 
 
 def supervise(
-    rows: Sequence[Row], model_path: str, *, max_length: int, revision: str | None = None
+    rows: Sequence[Row],
+    model_path: str,
+    *,
+    max_length: int,
+    revision: str | None = None,
+    train_on: TrainOn = "answer",
+    checked: bool = False,
 ) -> list[Supervised]:
     """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
 
-    The mask is the difference of rendered prefixes: prefix and answer are tokenized apart, exactly as at inference,
-    where the model continues the prefix's tokens. Raises DataError: no row fits, or the last supervised token is none
-    of the tokens that end generation (a model trained so would never stop).
+    The mask is the difference of rendered prefixes: question and answer are tokenized apart, exactly as at inference,
+    where the model continues the prefix's tokens. ``train_on`` says whether the last answer alone is trained on, or
+    every turn of the assistant. Raises DataError: the chat template loses something that the rows hold (``check_rows``,
+    unless the caller has ``checked`` it), no row fits, or the last supervised token is none of the tokens that end
+    generation (a model trained so would never stop).
     """
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
         tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
         ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
-        found = list(_tokenize(rows, tokenizer, directory))
+        errors = () if checked else check_rows(directory, rows).errors
+        if errors:
+            raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
+        found = list(_tokenize(rows, tokenizer, directory, train_on))
     kept = [example for example in found if len(example.input_ids) <= max_length]
     if not kept:
         shortest = min((len(example.input_ids) for example in found), default=0)
@@ -106,11 +120,26 @@ def supervise(
     return kept
 
 
-def _tokenize(rows: Sequence[Row], tokenizer: Any, directory: Path) -> Iterable[Supervised]:
+def _tokenize(rows: Sequence[Row], tokenizer: Any, directory: Path, train_on: TrainOn) -> Iterable[Supervised]:
     for row in rows:
         rendered = render_prompt(directory, row.messages, row.tools)
-        prefix = tokenizer(rendered.prefix, add_special_tokens=False)["input_ids"]
-        answer = tokenizer(rendered.completion, add_special_tokens=False)["input_ids"]
+        spans: Sequence[tuple[int, int]] = [(len(rendered.prefix), len(rendered.full))]
+        if train_on == "all_turns":
+            spans = answer_spans(directory, row.messages, row.tools, rendered)
+        yield _masked(row, rendered, spans, tokenizer)
+
+
+def _masked(row: Row, rendered: RenderedPrompt, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Supervised:
+    """The tokens of the row; what is in ``spans`` is labelled, and tokenized apart from what stands before it."""
+    ids, labels, at = list[int](), list[int](), 0
+    for start, end in spans:
+        before, answer = (
+            encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], rendered.parts(*part))
+            for part in ((at, start), (start, end))
+        )
         if not answer:
             raise DataError(f"row {row.id}: its answer has no tokens", next_step="check the row")
-        yield Supervised(input_ids=(*prefix, *answer), labels=(*(IGNORE_INDEX for _ in prefix), *answer))
+        ids += [*before, *answer]
+        labels += [*(IGNORE_INDEX for _ in before), *answer]
+        at = end
+    return Supervised(input_ids=tuple(ids), labels=tuple(labels))

@@ -248,12 +248,14 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
 
 
 def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
-    packing = {"packing": True} if plan.recipe.finetune.packing else {}
+    settings = plan.recipe.finetune
+    packing = {"packing": True} if settings.packing else {}
+    turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
     return {
         "input_model": _hf_model(plan, plan.model.path),
         "systems": _system("cpu", "CPUExecutionProvider"),
-        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised", **packing)],
-        "passes": {plan.recipe.finetune.method: _adapter(plan, job)},
+        "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised", **packing, **turns)],
+        "passes": {settings.method: _adapter(plan, job)},
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from olivepress.errors import JobError
 from olivepress.measure.dataset import Row
 from olivepress.measure.language_model import LanguageModel, load_runtime
-from olivepress.measure.prompts import check_context, context_length, pad_token_id, render_prompt
+from olivepress.measure.prompts import check_context, context_length, encode_parts, pad_token_id, render_prompt
 from olivepress.measure.task_metrics import Example
 
 __all__ = [
@@ -97,9 +97,12 @@ class Finished:
         """The rows that have no answer yet."""
         return [row for row in rows if row.id not in self.outputs]
 
-    def examples(self, rows: Sequence[Row]) -> list[Example]:
-        """All answers, in the order of ``rows``. KeyError when one is missing."""
-        return [Example(id=row.id, output=self.outputs[row.id], expected=row.expected, label=row.label) for row in rows]
+    def examples(self, rows: Sequence[Row], expected: Sequence[str]) -> list[Example]:
+        """All answers, in the order of ``rows``, each beside its expected one. KeyError when one is missing."""
+        return [
+            Example(id=row.id, output=self.outputs[row.id], expected=text, label=row.label)
+            for row, text in zip(rows, expected, strict=True)
+        ]
 
 
 def measure_exported(
@@ -116,11 +119,12 @@ def measure_exported(
     """
     model = load_runtime(model_dir)(model_dir)
     kept = finished or Finished()
-    budget = answer_budget([len(model.encode(render_prompt(model_dir, r.messages, r.tools).completion)) for r in rows])
+    rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
+    budget = answer_budget([len(encode_parts(model.encode, prompt.completion_parts)) for prompt in rendered.values()])
     missing = kept.missing(rows)
-    prompts = [model.encode(render_prompt(model_dir, row.messages, row.tools).prefix) for row in missing]
+    prompts = [encode_parts(model.encode, rendered[row.id].prefix_parts) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
     for row, ids in zip(missing, _answers(model, model_dir, prompts, budget, progress), strict=True):
         kept.add(row.id, model.decode(ids))
-    return kept.examples(rows), budget
+    return kept.examples(rows, [rendered[row.id].answer for row in rows]), budget

@@ -19,7 +19,7 @@ from olivepress.measure.accuracy import Progress
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import log_softmax
 from olivepress.measure.language_model import LanguageModel, append_in_chunks, open_model
-from olivepress.measure.prompts import context_length, render_prompt
+from olivepress.measure.prompts import context_length, encode_parts, render_prompt
 
 __all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
 
@@ -95,16 +95,17 @@ def label_tasks(
     if not labels:
         raise DataError("there are no labels to score", next_step="give the dataset class labels")
     limit = context_length(model_dir)
-    known: dict[str, Tokens] = {}  # most templates render a label the same after every prompt
+    known: dict[tuple[str, ...], Tokens] = {}  # most templates render a label the same after every prompt
     for row in rows:
         rendered = [
             render_prompt(model_dir, (*row.messages[:-1], {**row.messages[-1], "content": label}), row.tools)
             for label in labels
         ]
-        for completion in {r.completion for r in rendered} - known.keys():
-            known[completion] = tuple(encode_text(completion))
+        for parts in {r.completion_parts for r in rendered} - known.keys():
+            known[parts] = tuple(encode_parts(encode_text, parts))
         task = LabelTask(
-            prompt=tuple(encode_text(rendered[0].prefix)), completions=tuple(known[r.completion] for r in rendered)
+            prompt=tuple(encode_parts(encode_text, rendered[0].prefix_parts)),
+            completions=tuple(known[r.completion_parts] for r in rendered),
         )
         needed = len(task.prompt) + max(len(completion) for completion in task.completions)
         if limit is not None and needed > limit:

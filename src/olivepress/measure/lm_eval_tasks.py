@@ -254,11 +254,11 @@ def _choices(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _document(model_dir: Path, row: Row, choices: Sequence[str]) -> dict[str, Any]:
-    prompt = render_prompt(model_dir, row.messages, row.tools).prefix
+    asked = render_prompt(model_dir, row.messages, row.tools)
     if not choices:
-        return {"id": row.id, "prompt": prompt, "answer": row.expected.strip()}
+        return {"id": row.id, "prompt": asked.prefix, "answer": asked.answer.strip()}
     rendered = [render_prompt(model_dir, _answered(row, choice)).completion for choice in choices]
-    return {"id": row.id, "prompt": prompt, "choices": rendered, "answer": choices.index(row.expected)}
+    return {"id": row.id, "prompt": asked.prefix, "choices": rendered, "answer": choices.index(row.expected)}
 
 
 def _answered(row: Row, answer: str) -> tuple[Message, ...]:

@@ -14,7 +14,7 @@ from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import REFERENCE_FORMAT, questions
-from olivepress.measure.prompts import check_context, context_length, eos_token_ids, render_prompt
+from olivepress.measure.prompts import check_context, context_length, encode_parts, eos_token_ids, render_prompt
 from olivepress.measure.reference_model import load_parent
 from olivepress.measure.task_metrics import Example
 from olivepress.methods import FourBit
@@ -57,21 +57,20 @@ def measure_pytorch(
     """
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     kept = finished or Finished()
-    completions = [render_prompt(model_dir, row.messages, row.tools).completion for row in rows]
-    budget = answer_budget([len(ids) for ids in _encode(tokenizer, completions)])
+    rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
+    budget = answer_budget([len(_encode(tokenizer, prompt.completion_parts)) for prompt in rendered.values()])
     missing = kept.missing(rows)
-    prompts = _encode(tokenizer, [render_prompt(model_dir, row.messages, row.tools).prefix for row in missing])
+    prompts = [_encode(tokenizer, rendered[row.id].prefix_parts) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
     for index, ids in _answers(model, model_dir, prompts, budget, batch_size, progress):
         text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         kept.add(missing[index].id, text)
-    return kept.examples(rows), budget
+    return kept.examples(rows, [rendered[row.id].answer for row in rows]), budget
 
 
-def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return encoded
+def _encode(tokenizer: Any, parts: Sequence[str]) -> list[int]:
+    return encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], parts)
 
 
 def _answers(

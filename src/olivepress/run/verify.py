@@ -18,7 +18,7 @@ from olivepress.artifact import Check
 from olivepress.errors import OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
-from olivepress.measure.prompts import render_prompt
+from olivepress.measure.prompts import encode_parts, render_prompt
 from olivepress.methods import FourBit
 from olivepress.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_PROMPTS, REFERENCE_TOKENS
 from olivepress.run.tensors import read_tensors
@@ -129,7 +129,8 @@ def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[
     for row in rows:
         rendered = render_prompt(model, row.messages, row.tools)
         prefix, full = (
-            tokenizer(text, add_special_tokens=False)["input_ids"] for text in (rendered.prefix, rendered.full)
+            encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], rendered.parts(0, end))
+            for end in (len(rendered.prefix), len(rendered.full))
         )
         if len(ids) >= LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
             break

@@ -1,0 +1,140 @@
+"""Messages in the form that a chat template prints right: templates differ in how they want a tool call.
+
+OpenAI's API has a call's arguments as a string of JSON. Most templates want an object, which they write as JSON; given
+a string they would quote it once more. Some (DeepSeek's) join a string to others, and print calls only of a message
+whose content is none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from olivepress.errors import DataError
+from olivepress.measure.template_slots import Marked, mark
+
+__all__ = ["FORMS", "Form", "Render", "argument_fault", "form_of", "in_form", "plain_messages", "without_ends"]
+
+Messages = Sequence[Mapping[str, Any]]
+Render = Callable[[Messages, Sequence[Any] | None], str]
+_PROBE_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "tool",
+        "description": "a tool",
+        "parameters": {"type": "object", "properties": {"key": {"type": "string", "description": "a key"}}},
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a message with tool calls is given: its arguments, and what stands for a content that is empty."""
+
+    arguments: Literal["object", "string"] = "object"
+    empty: Literal["text", "none"] = "text"
+
+
+FORMS = (Form(), Form(empty="none"), Form(arguments="string"), Form(arguments="string", empty="none"))
+
+
+def plain_messages(messages: Messages) -> list[dict[str, Any]]:
+    """The messages with the arguments of every call as an object, where they are the JSON text of one."""
+    return [_with_calls(message, _as_object) for message in messages]
+
+
+def in_form(messages: Messages, form: Form) -> list[dict[str, Any]]:
+    """Plain messages as ``form`` has them."""
+    given = [_with_calls(message, _as_string if form.arguments == "string" else dict) for message in messages]
+    for message in given:
+        if message.get("tool_calls") and form.empty == "none" and not message.get("content"):
+            message["content"] = None
+    return given
+
+
+def _with_calls(message: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    changed, calls = dict(message), message.get("tool_calls")
+    if not isinstance(calls, list | tuple):
+        return changed
+    changed["tool_calls"] = [_call(call, change) for call in calls]
+    return changed
+
+
+def _call(call: Any, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
+    if not isinstance(call, dict):
+        return call
+    if isinstance(call.get("function"), dict):
+        return {**call, "function": change(call["function"])}
+    return change(call)
+
+
+def _as_object(function: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = function.get("arguments")
+    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
+        return {**function, "arguments": {}}
+    if not isinstance(arguments, str):
+        return dict(function)
+    try:
+        parsed = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return dict(function)
+    return {**function, "arguments": parsed if isinstance(parsed, dict) else arguments}
+
+
+def _as_string(function: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        return dict(function)
+    return {**function, "arguments": json.dumps(arguments, ensure_ascii=False)}
+
+
+def without_ends(messages: Messages, ends: Iterable[str]) -> list[dict[str, Any]]:
+    """The messages without the end tokens that a scraped answer still carries: the template writes its own."""
+    texts = "|".join(re.escape(text) for text in sorted(ends, key=len, reverse=True) if text)
+    if not texts:
+        return [dict(message) for message in messages]
+    trailing = re.compile(rf"(?:\s*(?:{texts}))+\s*\Z")
+    return [
+        {**message, "content": trailing.sub("", message["content"])}
+        if message.get("role") == "assistant" and isinstance(message.get("content"), str)
+        else dict(message)
+        for message in messages
+    ]
+
+
+def form_of(render: Render) -> Form:
+    """The first form in which ``render`` prints a call with its name and its arguments right; the usual one if none."""
+    call = {"id": "Callid123", "type": "function", "function": {"name": "tool", "arguments": {"key": "value"}}}
+    probe: list[dict[str, Any]] = [
+        {"role": "user", "content": "question"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+    ]
+    marked = mark(probe, [_PROBE_TOOL])
+    return next((form for form in FORMS if _prints(render, marked, form)), FORMS[0])
+
+
+def _prints(render: Render, marked: Marked, form: Form) -> bool:
+    try:
+        text = render(in_form(marked.messages, form), marked.tools)
+    except DataError:
+        return False
+    needed = ("tool call", "argument name", "argument")
+    lost = [slot for slot in marked.slots if slot.kind in needed and slot.marker not in text]
+    return not lost and argument_fault(text, marked) is None
+
+
+def argument_fault(text: str, marked: Marked) -> str | None:
+    """How the arguments of calls are printed wrong in ``text``: quoted twice, or as Python; None when they are not."""
+    for slot in marked.slots:
+        if slot.kind not in ("argument name", "argument"):
+            continue
+        for match in re.finditer(re.escape(slot.marker), text):
+            before = text[max(match.start() - 2, 0) : match.start()]
+            if before.endswith('\\"'):
+                return "quotes the arguments of tool calls, as if they were a text"
+            if before in ("{'", " '") and text[match.end() : match.end() + 2] in ("':", "',", "'}"):
+                return "prints the arguments of tool calls as Python writes them, not as JSON"
+    return None
