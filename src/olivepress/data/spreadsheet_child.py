@@ -1,6 +1,6 @@
 """A process of its own that reads one workbook: what a hostile one makes of memory and time ends here.
 
-Run by its path, without the package around it. Its output are JSON lines: ``{"sheets": [...], "first": ROW}`` or
+Run by its path, without the package around it. Its output are JSON lines: ``{"sheets": [...], "reads": NAME}`` or
 ``{"error": ...}``, then each row as a list of cells; a date is ``{"text": ...}``.
 """
 
@@ -52,7 +52,7 @@ def main(path: str, name: str) -> int:
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"[:200]}))
         return 0
-    print(json.dumps({"sheets": sheets, "first": (sheet.start or (0, 0))[0] + 1}))
+    print(json.dumps({"sheets": sheets, "reads": name or sheets[0]}))
     for row in rows:
         print(json.dumps([cell(value) for value in row]))
     return 0

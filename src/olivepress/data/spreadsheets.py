@@ -34,8 +34,8 @@ def sheet_rows(path: Path, sheet: str | None) -> Iterator[RawRow]:
             f"{path}: {size:,} bytes, at most {MAX_WORKBOOK_BYTES:,} are read", next_step="export it as CSV"
         )
     with _child(path, sheet) as output:
-        first = _first_row(path, sheet, output)
-        yield from _rows(path, first, output)
+        _check_begin(path, sheet, output)
+        yield from _rows(path, output)
 
 
 @contextmanager
@@ -70,24 +70,24 @@ def _line(path: Path, output: IO[bytes]) -> Any:
     return json.loads(raw)
 
 
-def _first_row(path: Path, sheet: str | None, output: IO[bytes]) -> int:
-    begin = _line(path, output) or {"first": 1}
+def _check_begin(path: Path, sheet: str | None, output: IO[bytes]) -> None:
+    """Raise for what the child says instead of rows; when it died it says nothing, and its exit code is the error."""
+    begin = _line(path, output) or {"reads": sheet}
     if "missing" in begin:
         message = f"{path}: reading a workbook needs the package {begin['missing']}"
         raise SetupError(message, next_step="pip install 'olivepress[data]'")
     if "error" in begin:
         raise DataError(f"{path}: not readable as a workbook ({begin['error']})", next_step="export the sheet as CSV")
-    if "first" not in begin:
+    if "reads" not in begin:
         sheets = begin["sheets"]
         asked = f"no sheet {sheet!r}" if sheet else "several sheets" if sheets else "no sheet in it"
         step = f"{path}::{sheets[0]}" if sheets else "give a workbook that holds rows"
         raise DataError(f"{path}: {asked}; sheets: {', '.join(sheets[:20]) or 'none'}", next_step=step)
-    return int(begin["first"])
 
 
-def _rows(path: Path, first: int, output: IO[bytes]) -> Iterator[RawRow]:
+def _rows(path: Path, output: IO[bytes]) -> Iterator[RawRow]:
     names: list[str] | None = None
-    number = first - 1
+    number = 0
     while (cells := _line(path, output)) is not None:
         number += 1
         values = [cell["text"] if isinstance(cell, dict) else cell for cell in cells]
