@@ -162,6 +162,7 @@ class Derivation:
                 "parents": [{"name": parent.name, "version": parent.version} for parent in self.parents],
                 "operations": self.operations,
                 "left_out": self.left_out,
+                "policy": first.facts.get("policy", {}) if len(self.parents) == 1 else {},
                 "statistics": asdict(statistics),
                 "advice": [asdict(one) for one in advice],
             },

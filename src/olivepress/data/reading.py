@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from olivepress.data.audit import Audit, Place
-from olivepress.data.cleaning import clean
+from olivepress.data.cleaning import clean, clean_row
 from olivepress.data.containers import RawRow
 from olivepress.data.conversations import Converted
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
@@ -92,8 +92,8 @@ class Reader:
         told = clean(converted, self.policy, self.finder)
         if row.changed:
             self.audit.event("changed", place, row.changed)
-        for change in told.changes:
-            self.audit.event("changed", place, change)
+        for change, detail in told.changes.items():
+            self.audit.event("changed", place, change, detail)
         for note, detail in told.notes.items():
             self.audit.event("noted", place, note, detail)
         if told.problem:
@@ -176,6 +176,7 @@ def read_benchmarks(spool: Spool, sources: Iterable[Source], policy: Policy, fil
             converter = converter or make_converter(source.name, choose_format(source.name, row.value), row.value)
             made = converter.convert(row.value)
             if not isinstance(made, Problem):
+                clean_row(made)
                 append_row(spool, made, None, file=number, at=row.line, row_number=place, split=BENCHMARK, ordinal=0)
     if len(spool) == before:
         raise DataError("benchmark: no usable row in it", next_step="give a file of one of the formats with --against")

@@ -3,8 +3,8 @@
 A group (near duplicates, equal prompts) is named by the smallest digest of its rows' prompts. The hash of seed and name
 is a number from 0 to 1: below ``test_fraction`` it is test, below the sum of both fractions validation, else train. So
 neither the order of rows nor other rows decide, but for one exception: a class (or all rows, where there are none) gets
-no less than half of its share of a split and no more than one and a half, and its exact share while that is under four
-rows. There rows next to the border move, by their hash.
+no less than half of its share of a split and no more than one and a half, and its exact share while that is four rows
+or fewer. There rows next to the border move, by their hash.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _deal(stratum: list[_Group], missing: list[tuple[int, float]], splits: NDArr
 def _limits(rows: int, fraction: float) -> tuple[int, int]:
     """The fewest and the most rows of a stratum that a split gets."""
     share = rows * fraction
-    slack = int(share / 2) if share >= _FEW else 0
+    slack = int(share / 2) if share > _FEW else 0
     return round(share) - slack, round(share) + slack
 
 
