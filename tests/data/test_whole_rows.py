@@ -141,11 +141,17 @@ def test_calls_are_compared_by_what_they_do(tmp_path: Path) -> None:
     assert prepare(tmp_path, other).dropped == {}
     tools = [conversation("Send it.", call({}), tools=[{"type": "function", "function": {"name": n}}]) for n in "ab"]
     assert prepare(tmp_path, tools).dropped == {}
-    results = [{"messages": [
-        {"role": "user", "content": "What is the weather like in Paris today?"},
-        {"role": "assistant", "content": "", "tool_calls": [call({"city": "Paris"})]},
-        {"role": "tool", "content": f"It is {degrees} degrees there with {sky}", "tool_call_id": "1"},
-        {"role": "assistant", "content": "Fine."}]} for degrees, sky in ((5, "heavy snow"), (31, "no cloud at all"))]
+    results = [
+        {
+            "messages": [
+                {"role": "user", "content": "What is the weather like in Paris today?"},
+                {"role": "assistant", "content": "", "tool_calls": [call({"city": "Paris"})]},
+                {"role": "tool", "content": f"It is {degrees} degrees there with {sky}", "tool_call_id": "1"},
+                {"role": "assistant", "content": "Fine."},
+            ]
+        }
+        for degrees, sky in ((5, "heavy snow"), (31, "no cloud at all"))
+    ]
     dataset = prepare(tmp_path, results, near_duplicates="drop")
     assert dataset.dropped == {}
 

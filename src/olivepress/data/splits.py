@@ -3,8 +3,8 @@
 A group (near duplicates, equal prompts) is named by the smallest digest of its rows' prompts. The hash of seed and name
 is a number from 0 to 1: below ``test_fraction`` it is test, below the sum of both fractions validation, else train. So
 neither the order of rows nor other rows decide, but for one exception: a class (or all rows, where there are none) gets
-no less than half of its share of a split and no more than one and a half, and its exact share while that is four rows
-or fewer. There rows next to the border move, by their hash.
+its exact share of a split while that is four rows or fewer, and of a larger one no less than half and no more than one
+and a half (5 rows: 1 to 9, 10 rows: 4 to 16). There rows next to the border move, by their hash.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ def _deal(stratum: list[_Group], missing: list[tuple[int, float]], splits: NDArr
 def _limits(rows: int, fraction: float) -> tuple[int, int]:
     """The fewest and the most rows of a stratum that a split gets."""
     share = rows * fraction
-    slack = int(share / 2) if share > _FEW else 0
-    return round(share) - slack, round(share) + slack
+    # Shares by hash have a standard deviation of sqrt(share), nearly: two of them, or half, are let be.
+    slack = int(max(share / 2, 2 * share**0.5)) if share > _FEW else 0
+    return max(round(share) - slack, min(1, round(share))), round(share) + slack
 
 
 def _strata(spool: Spool, pool: NDArray[np.int64], groups: Groups, seed: int, fraction: float) -> list[list[_Group]]:
