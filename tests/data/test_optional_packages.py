@@ -28,7 +28,7 @@ def test_presidio_finds_kinds_that_we_do_not(tmp_path: Path) -> None:
     dataset = prepare_files([str(source)], Policy(languages=False, presidio=True))
     assert dataset.files is not None
     found = {entry["line"]: entry["detail"] for entry in read_jsonl(dataset.files / "audit.jsonl")}
-    assert found == {5: "crypto", 6: "e-mail address"}
+    assert found == {5: "crypto in messages[1].content", 6: "e-mail address in messages[1].content"}
     own = prepare_files([str(source)], Policy(languages=False))
     assert own.facts["noted"] == {"personal data": 1}
 

@@ -116,7 +116,7 @@ def test_labels_are_stratified(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("\n".join(lines) + "\n")
     test = build_dataset(Data(source=str(tmp_path / "all.csv"))).splits["test"]
     assert [example.label for example in test].count("rare") == 2
-    assert len(test) == 20
+    assert 11 <= len(test) <= 29  # 2 of the rare class, and 9 to 27 of the common one
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,3 +126,76 @@ def test_rows_of_a_list_on_one_line_are_told_apart(rows: list[Any]) -> None:
         lineage = [entry["row"] for entry in read_jsonl(dataset.files / "lineage.jsonl")]
         assert sorted([*dropped, *lineage]) == list(range(1, len(every) + 1))
         assert {entry["line"] for entry in audit} <= {1}
+
+
+def _where(dataset: Any) -> dict[str, str]:
+    """Prompt → split."""
+    return {e.messages[0]["content"]: split for split in SPLITS for e in dataset.splits[split]}
+
+
+def _prepared(rows: list[dict[str, Any]], **policy: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.jsonl")
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return prepare_files([str(path)], Policy(languages=False, **policy))
+
+
+def _difficult(count: int) -> list[dict[str, Any]]:
+    """Rows with duplicates in other letters, contradictions, near duplicates of two classes, and four classes."""
+    rows = [{"text": row["prompt"], "label": f"class {n % 4}"} for n, row in enumerate(clean_rows(count))]
+    for n in range(0, count, 5):
+        text = rows[n]["text"]
+        rows.append(
+            {"text": [text.upper(), text[:-1], f"{text} now", f"so {text}", text][n // 5 % 5], "label": "class 1"}
+        )
+    return rows
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(0, 5), st.sampled_from(("group", "drop", "ignore")))
+def test_the_order_of_rows_decides_nothing(random: Any, seed: int, near: Any) -> None:
+    rows = _difficult(120)
+    limits = (("train", 60), ("test", 9))
+    straight = _prepared(rows, seed=seed, near_duplicates=near, max_rows=limits)
+    random.shuffle(rows)
+    other = _prepared(rows, seed=seed, near_duplicates=near, max_rows=limits)
+    assert other.hashes.content == straight.hashes.content
+    assert other.dropped == straight.dropped and other.facts["noted"] == straight.facts["noted"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 299), st.sampled_from(("change", "add", "remove")), st.integers(0, 3))
+def test_a_changed_row_moves_no_other(at: int, how: str, seed: int) -> None:
+    rows = [{"text": row["prompt"], "label": f"class {n % 3}"} for n, row in enumerate(clean_rows(300))]
+    before = _where(_prepared(rows, seed=seed))
+    extra = {**rows[at], "text": f"{clean_rows(1, seed=at + 7)[0]['prompt']} indeed"}
+    changed = {
+        "change": [*rows[:at], extra, *rows[at + 1 :]], "add": [*rows, extra], "remove": [*rows[:at], *rows[at + 1 :]]
+    }[how]  # fmt: skip
+    after = _where(_prepared(changed, seed=seed))
+    assert {text for text in before.keys() & after.keys() if before[text] != after[text]} == set()
+    assert len(after) == len(changed)
+
+
+def test_more_of_a_split_takes_from_the_next_and_leaves_the_rest(tmp_path: Path) -> None:
+    """With a larger share of test, no row leaves test, and no training row that stays one goes anywhere."""
+    rows = clean_rows(400)
+    small, large = (_where(_prepared(rows, test_fraction=share)) for share in (0.1, 0.2))
+    assert all(large[text] == "test" for text, split in small.items() if split == "test")
+    assert all(small[text] == "train" for text, split in large.items() if split == "train")
+
+
+def test_a_class_has_a_row_in_each_split_from_ten_rows(tmp_path: Path) -> None:
+    rows = [{"text": row["prompt"], "label": f"class {n % 12}"} for n, row in enumerate(clean_rows(120))]
+    for seed in range(3):
+        dataset = _prepared(rows, seed=seed)
+        for split, count in zip(SPLITS, (8, 1, 1), strict=True):
+            labels = [example.label for example in dataset.splits[split]]
+            assert all(labels.count(f"class {n}") == count for n in range(12))
+
+
+def test_rows_beyond_a_limit_are_chosen_by_their_content() -> None:
+    rows = clean_rows(300)
+    before = _where(_prepared(rows, max_rows=(("train", 100),)))
+    after = _where(_prepared([*clean_rows(1, seed=9), *reversed(rows)], max_rows=(("train", 100),)))
+    assert len(before.keys() - after.keys()) <= 1

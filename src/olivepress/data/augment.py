@@ -6,6 +6,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,8 @@ from olivepress.data.derive import (
     with_question,
     without_leaks,
 )
+from olivepress.data.examples import Example, to_line
+from olivepress.data.personal import find_personal, mask, presidio_finder
 from olivepress.errors import DataError
 
 __all__ = ["Maker", "augment", "balance", "noisy", "read_table", "read_templates", "table_maker", "template_maker"]
@@ -48,19 +51,25 @@ def augment(
     """
     derivation = Derivation([dataset], name, [how for how, _ in makers] + ([f"balance {target}"] if target else []))
     originals, new = train_rows(dataset), list[NewRow]()
+    without_personal = _personal_data_as_in(dataset)
     for how, maker in makers:
         for row in originals:
             chance = random.Random(f"{seed}:{how}:{row.example.id}")
             asked = question_of(row.example)
-            new += [made(row, with_question(row.example, text), how) for text in maker(row, chance) if text != asked]
+            for text in maker(row, chance):
+                question = without_personal(text)
+                if question is None:
+                    derivation.drop(made(row, row.example, how), "personal data")
+                elif question != asked:
+                    new.append(made(row, with_question(row.example, question), how))
     held_out = held_out_rows(dataset)
-    known = {(question_of(row.example), row.example.answer) for row in originals}
+    known = {_content(row.example) for row in originals}
     fresh = []
     for row in new:
-        if (question_of(row.example), row.example.answer) in known:
+        if _content(row.example) in known:
             derivation.drop(row, "duplicate: same prompt and answer")
         else:
-            known.add((question_of(row.example), row.example.answer))
+            known.add(_content(row.example))
             fresh.append(row)
     splits = [[row.example for row in rows] for rows in held_out.values()]
     kept, leaks = without_leaks(fresh, splits, among=False) if fresh else ([], [])
@@ -72,6 +81,26 @@ def augment(
         for row in left:
             derivation.drop(row, f"beyond the size of a class ({target})")
     return derivation.finish(rows, held_out)
+
+
+def _content(example: Example) -> str:
+    """What an example says, whatever its id."""
+    return to_line(replace(example, id=""))
+
+
+def _personal_data_as_in(dataset: Dataset) -> Callable[[str], str | None]:
+    """New text as the dataset's own was treated: masked, None where its row is to be dropped, or as it is."""
+    policy = dataset.facts.get("policy") or {}
+    action = policy.get("personal_data")
+    if action not in ("mask", "drop"):
+        return lambda text: text
+    finder = presidio_finder() if policy.get("presidio") else find_personal
+
+    def treated(text: str) -> str | None:
+        findings = finder(text)
+        return None if findings and action == "drop" else mask(text, findings)
+
+    return treated
 
 
 def read_table(path: Path) -> dict[str, tuple[str, ...]]:

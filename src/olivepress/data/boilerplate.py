@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olivepress.data.words import count_words, word_windows
+
 __all__ = ["SHORT_WORDS", "Boilerplate"]
 
 # Rows of fewer words are compared by letters, without the words of a template.
@@ -41,7 +43,7 @@ class Boilerplate:
         if not self.phrases:
             return text
         words = text.split(" ")
-        common = _common(words, self.phrases if len(words) < SHORT_WORDS else self.everywhere)
+        common = _common(words, self.phrases if count_words(text) < SHORT_WORDS else self.everywhere)
         return " ".join(word for word, shared in zip(words, common, strict=True) if not shared) or text
 
     def own_windows(self, texts: Sequence[str], size: int) -> NDArray[np.bool_]:
@@ -49,20 +51,21 @@ class Boilerplate:
         found = [np.empty(0, bool)]
         for text in texts:
             words = text.split(" ")
-            if len(words) >= size:
+            if windows := word_windows(words, size):
+                first, end = np.array(windows).T
                 before = np.concatenate([[0], np.cumsum(_common(words, self.phrases))])
-                found.append((before[size:] - before[:-size]) * 2 <= size)
+                found.append((before[end] - before[first]) * 2 <= end - first)
         return np.concatenate(found)
 
 
 def _phrases(words: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(words[i : i + _SIZE]) for i in range(len(words) - _SIZE + 1)]
+    return [tuple(words[first:end]) for first, end in word_windows(words, _SIZE)]
 
 
 def _common(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> list[bool]:
     """Word by word: whether it stands in one of ``phrases``."""
     common = [False] * len(words)
-    for place, phrase in enumerate(_phrases(words)):
-        if phrase in phrases:
-            common[place : place + _SIZE] = [True] * _SIZE
+    for first, end in word_windows(words, _SIZE):
+        if tuple(words[first:end]) in phrases:
+            common[first:end] = [True] * (end - first)
     return common

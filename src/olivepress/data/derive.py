@@ -16,10 +16,10 @@ from olivepress.data.audit import Audit, Place
 from olivepress.data.dataset import Dataset
 from olivepress.data.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps, leaks
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
+from olivepress.data.keys import Keys, keys_of
 from olivepress.data.policy import Policy
-from olivepress.data.reading import comparable, normal
 from olivepress.data.rows import SplitFile
-from olivepress.data.spool import Spool, digest64
+from olivepress.data.spool import Spool
 from olivepress.data.statistics import Collector, Statistics
 from olivepress.errors import DataError
 from olivepress.recipe import slug
@@ -108,12 +108,17 @@ def without_leaks(
     return kept, [(row, why) for row, why, falling in zip(rows, reasons, falls, strict=True) if falling]
 
 
+def row_keys(example: Example) -> Keys:
+    """By what a row is the same as another one."""
+    asked = question_of(example)
+    return keys_of(example.messages, example.tools, question=asked or example.answer, plain=not asked)
+
+
 def _append(spool: Spool, example: Example, split: int) -> None:
-    question = question_of(example) or example.answer
-    asked = normal(example.prompt if question_of(example) else example.answer)
+    keys = row_keys(example)
     spool.append(
-        "", comparable(question), file=0, at=len(spool), row_number=len(spool), split=split, ordinal=0,
-        label=example.label, prompt=digest64(asked), pair=digest64(f"{asked}\0{normal(example.answer)}"), id_number=0,
+        to_line(example), keys.near, file=0, at=len(spool), row_number=len(spool), split=split, ordinal=0,
+        label=example.label, prompt=keys.prompt, asked=keys.asked, pair=keys.pair, id_number=0,
     )  # fmt: skip
 
 
@@ -157,6 +162,7 @@ class Derivation:
                 "parents": [{"name": parent.name, "version": parent.version} for parent in self.parents],
                 "operations": self.operations,
                 "left_out": self.left_out,
+                "policy": first.facts.get("policy", {}) if len(self.parents) == 1 else {},
                 "statistics": asdict(statistics),
                 "advice": [asdict(one) for one in advice],
             },

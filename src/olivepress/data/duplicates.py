@@ -1,6 +1,7 @@
 """Which rows say what another one says: exact and near duplicates, contradictions, leaks, overlap with benchmarks.
 
-A row of the test split stays before one of validation, that before one of train, and in a split the first one stays.
+A row of the test split stays before one of validation, that before one of train; in a split the one with the smallest
+digest stays, whatever the order in which rows were read (of equal ones the first).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from olivepress.data.boilerplate import Boilerplate
 from olivepress.data.examples import SPLITS
-from olivepress.data.neighbours import Groups, near_groups
+from olivepress.data.neighbours import Groups, Neighbours, find_neighbours
 from olivepress.data.policy import Policy
-from olivepress.data.shingles import Shingled, word_shingles
-from olivepress.data.spool import BENCHMARK, Spool
+from olivepress.data.shingles import Shingled, mixed, word_shingles
+from olivepress.data.spool import BENCHMARK, Spool, digest64
 
 __all__ = [
     "DUPLICATE",
@@ -28,6 +29,8 @@ __all__ = [
     "decide_duplicates",
     "drop_overlaps",
     "leaks",
+    "lowest",
+    "similarity_text",
 ]
 
 DUPLICATE = "duplicate: same prompt and answer"
@@ -55,6 +58,7 @@ class Decisions:
         self.reason = np.full(len(spool), -1, np.int16)
         self.other = np.full(len(spool), -1, np.int64)
         self.reasons: list[str] = []
+        self.similarities: dict[int, float] = {}
 
     def drop(self, rows: NDArray[np.int64], reason: str, others: NDArray[np.int64] | None = None) -> None:
         """Drop ``rows``; one that is dropped already keeps its first reason."""
@@ -64,6 +68,11 @@ class Decisions:
         self.reason[rows[fresh]] = self.reasons.index(reason)
         if others is not None:
             self.other[rows[fresh]] = others[fresh]
+
+    def drop_as_near(self, row: int, reason: str, other: int, similarity: float) -> None:
+        """Drop ``row`` because of ``other``, to which it has this Jaccard similarity."""
+        self.drop(np.array([row]), reason, np.array([other]))
+        self.similarities[row] = similarity
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -75,34 +84,51 @@ def boilerplate_of(spool: Spool, seed: int) -> Boilerplate:
     """What a seeded sample of the rows' keys shares."""
     numbers = np.flatnonzero(spool.splits != BENCHMARK)
     if len(numbers) > _SAMPLE:
-        numbers = np.sort(np.random.default_rng(seed).choice(numbers, _SAMPLE, replace=False))
+        numbers = np.sort(lowest(spool.contents, numbers, _SAMPLE, f"{seed}:boilerplate"))
     return Boilerplate(spool.some_keys(numbers.tolist()))
+
+
+def lowest(digests: NDArray[np.uint64], rows: NDArray[np.int64], count: int, salt: str) -> NDArray[np.int64]:
+    """A choice of ``rows`` that follows from their ``digests``: a row more or less moves one other at most."""
+    ranks = mixed(digests[rows] ^ np.uint64(digest64(salt)))
+    return rows[np.argsort(ranks, kind="stable")[:count]]
 
 
 def decide_duplicates(
     spool: Spool, decisions: Decisions, policy: Policy, boilerplate: Boilerplate, tell: Tell
-) -> tuple[Groups, dict[int, int]]:
-    """Drop what repeats. Returns the groups that no split may tear apart, and each kept near duplicate's first row."""
+) -> tuple[Groups, dict[int, tuple[int, str]]]:
+    """Drop what repeats. Returns the groups that no split may tear apart, and each kept near duplicate's note.
+
+    A note is the row that it is near to, and how near.
+    """
     _exact(spool, decisions)
     _same_prompt(spool, decisions)
     kept = decisions.kept
     benchmark = np.flatnonzero(spool.splits == BENCHMARK)
-    if policy.near_duplicates == "ignore" and not len(benchmark):
-        groups = Groups(len(spool))
-    else:
-        groups = near_groups(spool, np.sort(np.concatenate([kept, benchmark])), policy, boilerplate, tell)
-    _near_benchmark(spool, decisions, groups, benchmark)
+    near = Neighbours(len(spool))
+    if policy.near_duplicates != "ignore" or len(benchmark):
+        near = find_neighbours(spool, np.sort(np.concatenate([kept, benchmark])), policy, boilerplate, tell)
+    members = list(near.members().values())
+    _benchmark(spool, decisions, near, members, benchmark)
+    notes: dict[int, tuple[int, str]] = {}
+    groups = near.groups
     if policy.near_duplicates == "ignore":
         groups = Groups(len(spool))
-    near = _near(spool, decisions, groups, policy)
+    else:
+        for rows in members:
+            _near_leaks(spool, decisions, near, rows)
+            if policy.near_duplicates == "drop":
+                _drop_near(spool, decisions, near, rows)
+            else:
+                notes |= _notes(spool, decisions, near, rows)
     for row, first in zip(*_repeated(spool.prompts, _ranked(spool, decisions.kept)), strict=True):
         groups.join(int(row), int(first))
-    return groups, near
+    return groups, notes
 
 
 def _ranked(spool: Spool, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows in the order of who stays: test, validation, train."""
-    return rows[np.argsort(-spool.splits[rows], kind="stable")]
+    """Rows in the order of who stays: test, validation, train; then by their content."""
+    return rows[np.lexsort((rows, spool.contents[rows], -spool.splits[rows].astype(np.int16)))]
 
 
 def _repeated(digests: NDArray[np.uint64], ranked: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -121,42 +147,89 @@ def _exact(spool: Spool, decisions: Decisions) -> None:
 
 
 def _same_prompt(spool: Spool, decisions: Decisions) -> None:
-    """Another answer to the same prompt: a leak across splits, a contradiction between labels, else another answer."""
+    """Another answer to the same prompt: a leak across splits, a contradiction between labels, else another answer.
+
+    A contradiction has the same punctuation too: "Really?" and "Really." may be of two classes.
+    """
     rows, keepers = _repeated(spool.prompts, _ranked(spool, decisions.kept))
     leaks = spool.splits[rows] != spool.splits[keepers]
     decisions.drop(rows[leaks], LEAK, keepers[leaks])
+    rows, keepers = _repeated(spool.asked, _ranked(spool, decisions.kept))
     labels = spool.label_numbers
-    labelled = (labels[rows] >= 0) & (labels[rows] != labels[keepers]) & ~leaks
+    labelled = (labels[rows] >= 0) & (labels[rows] != labels[keepers])
     decisions.drop(rows[labelled], CONTRADICTION, keepers[labelled])
 
 
-def _near_benchmark(spool: Spool, decisions: Decisions, groups: Groups, benchmark: NDArray[np.int64]) -> None:
+def _benchmark(
+    spool: Spool, decisions: Decisions, near: Neighbours, members: list[NDArray[np.int64]], benchmark: NDArray[np.int64]
+) -> None:
+    """Drop training rows that ask what a benchmark asks, or nearly. What the authors hold out is theirs to keep."""
     if not len(benchmark):
         return
-    roots = groups.roots()
-    bad, first = np.unique(roots[benchmark], return_index=True)
     kept = decisions.kept
-    # What the authors hold out is theirs to keep: contamination is what is trained on.
     train = kept[spool.splits[kept] == SPLITS.index("train")]
-    place = np.minimum(np.searchsorted(bad, roots[train]), len(bad) - 1)
-    hit = bad[place] == roots[train]
-    decisions.drop(train[hit], BENCHMARK_NEAR, benchmark[first[place[hit]]])
+    rows, keepers = _repeated(spool.prompts, np.concatenate([benchmark, train]))
+    decisions.drop(rows[spool.splits[rows] != BENCHMARK], BENCHMARK_NEAR, keepers[spool.splits[rows] != BENCHMARK])
+    for group in members:
+        held = group[spool.splits[group] == BENCHMARK]
+        if len(held):
+            _drop_what_is_near(decisions, near, _kept(decisions, spool, group, "train"), held, BENCHMARK_NEAR)
 
 
-def _near(spool: Spool, decisions: Decisions, groups: Groups, policy: Policy) -> dict[int, int]:
-    roots = groups.roots()
-    ranked = _ranked(spool, decisions.kept)
-    _, first, inverse = np.unique(roots[ranked], return_index=True, return_inverse=True)
-    keeper = ranked[first[inverse]]
-    again = keeper != ranked
-    rows, keepers = ranked[again], keeper[again]
-    leaks = spool.splits[rows] != spool.splits[keepers]
-    decisions.drop(rows[leaks], NEAR_LEAK, keepers[leaks])
-    rows, keepers = rows[~leaks], keepers[~leaks]
-    if policy.near_duplicates == "drop":
-        decisions.drop(rows, NEAR, keepers)
-        return {}
-    return dict(zip(rows.tolist(), keepers.tolist(), strict=True))
+def _kept(decisions: Decisions, spool: Spool, rows: NDArray[np.int64], split: str) -> NDArray[np.int64]:
+    return rows[(decisions.reason[rows] < 0) & (spool.splits[rows] == SPLITS.index(split))]
+
+
+def _drop_what_is_near(
+    decisions: Decisions, near: Neighbours, rows: NDArray[np.int64], held: NDArray[np.int64], reason: str
+) -> None:
+    """Drop those of ``rows`` that are near to a row of ``held``, that pair itself and not by way of others."""
+    for row in rows.tolist():
+        if (best := near.nearest(row, held)) is not None:
+            decisions.drop_as_near(row, reason, *best)
+
+
+def _near_leaks(spool: Spool, decisions: Decisions, near: Neighbours, rows: NDArray[np.int64]) -> None:
+    splits = spool.splits[rows]
+    if (splits == SPLITS.index("train")).all():
+        return
+    test = _kept(decisions, spool, rows, "test")
+    if len(test):
+        _drop_what_is_near(decisions, near, _kept(decisions, spool, rows, "validation"), test, NEAR_LEAK)
+    held = np.concatenate([test, _kept(decisions, spool, rows, "validation")])
+    if len(held):
+        _drop_what_is_near(decisions, near, _kept(decisions, spool, rows, "train"), held, NEAR_LEAK)
+
+
+def _drop_near(spool: Spool, decisions: Decisions, near: Neighbours, rows: NDArray[np.int64]) -> None:
+    """Of rows that are near to each other, keep one: each row is dropped for one that stays."""
+    for split in SPLITS:
+        stay: list[int] = []
+        for row in _ranked(spool, _kept(decisions, spool, rows, split)).tolist():
+            best = near.nearest(row, np.array(stay, np.int64)) if stay else None
+            if best is None:
+                stay.append(row)
+            else:
+                decisions.drop_as_near(row, NEAR, *best)
+
+
+def _notes(spool: Spool, decisions: Decisions, near: Neighbours, rows: NDArray[np.int64]) -> dict[int, tuple[int, str]]:
+    """Kept rows of a group but the first of each split: a row that each is really near to, and how near."""
+    notes: dict[int, tuple[int, str]] = {}
+    for split in SPLITS:
+        first, *rest = _ranked(spool, _kept(decisions, spool, rows, split)).tolist() or [-1]
+        for row in rest:
+            best, by_others = near.nearest(row, np.array([first])), ""
+            if best is None:
+                best, by_others = near.links.get(row), ", and to the rest of its group by way of others"
+            if best is not None and decisions.reason[best[0]] < 0:
+                notes[row] = (best[0], f"{similarity_text(best[1])}{by_others}")
+    return notes
+
+
+def similarity_text(similarity: float) -> str:
+    """The similarity of a pair, as the audit has it: rounded down, so that it reaches no threshold by rounding."""
+    return f"similarity {int(similarity * 1000) / 1000:.3f}"
 
 
 def drop_overlaps(

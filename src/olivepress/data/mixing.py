@@ -13,13 +13,13 @@ from olivepress.data.derive import (
     held_out_rows,
     made,
     question_of,
+    row_keys,
     shuffled,
     train_rows,
     with_question,
     without_leaks,
 )
 from olivepress.data.duplicates import DUPLICATE
-from olivepress.data.reading import normal
 from olivepress.errors import DataError
 
 __all__ = ["REPLAY_SHARE", "REPLAY_VERSIONS", "mix", "replay", "shares_of"]
@@ -58,7 +58,7 @@ def mix(
     operations = [f"mix {one.name} {weight:g}" for one, weight in zip(datasets, weights, strict=True)]
     derivation = Derivation(datasets, name, operations)
     held_out = _held_out(derivation, datasets, prefixes)
-    known: set[tuple[str, str]] = set()
+    known: set[int] = set()
     pools = [
         _fresh(derivation, _tagged(_pool(derivation, one, datasets), one, prefixes.get(one.name, "")), known)
         for one in datasets
@@ -96,7 +96,7 @@ def _held_out(
 ) -> dict[str, list[NewRow]]:
     """Validation and test of all datasets, without what another one tests and without rows that stand there twice."""
     found: dict[str, list[NewRow]] = {"validation": [], "test": []}
-    known: dict[str, set[tuple[str, str]]] = {"validation": set(), "test": set()}
+    known: dict[str, set[int]] = {"validation": set(), "test": set()}
     for one in datasets:
         held = held_out_rows(one)
         tests = [other.splits["test"] for other in datasets if other is not one]
@@ -108,9 +108,9 @@ def _held_out(
     return found
 
 
-def _fresh(derivation: Derivation, rows: Sequence[NewRow], known: set[tuple[str, str]]) -> list[NewRow]:
+def _fresh(derivation: Derivation, rows: Sequence[NewRow], known: set[int]) -> list[NewRow]:
     """Rows that none of the earlier datasets has (``known``, which they join); what a dataset repeats itself stays."""
-    keys = [(normal(row.example.prompt), normal(row.example.answer)) for row in rows]
+    keys = [row_keys(row.example).pair for row in rows]
     for row, key in zip(rows, keys, strict=True):
         if key in known:
             derivation.drop(row, DUPLICATE)

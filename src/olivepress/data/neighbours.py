@@ -18,8 +18,9 @@ from olivepress.data.boilerplate import Boilerplate
 from olivepress.data.policy import Policy
 from olivepress.data.shingles import Shingled, letter_shingles, word_shingles
 from olivepress.data.spool import Spool
+from olivepress.data.words import word_windows
 
-__all__ = ["Groups", "jaccard", "near_groups", "signatures"]
+__all__ = ["Groups", "Neighbours", "find_neighbours", "jaccard", "signatures"]
 
 # Rows with about SHORT_WORDS are compared by letters and by words, so that a pair is not torn apart by the border.
 _BORDER = (24, 40)
@@ -60,20 +61,51 @@ class Groups:
             roots = above
 
 
-def near_groups(
+class Neighbours:
+    """What is near to what. ``groups`` are transitive: two rows of a group may be near only by way of others.
+
+    ``links``: row → a row that it is near to, itself, and their similarity; every row of a group but one has a link.
+    """
+
+    def __init__(self, size: int, searches: Sequence[_Search] = ()) -> None:
+        self.groups, self.searches = Groups(size), searches
+        self.links: dict[int, tuple[int, float]] = {}
+
+    def nearest(self, row: int, others: NDArray[np.int64]) -> tuple[int, float] | None:
+        """The row of ``others`` that ``row`` is near to, the likeliest first, and their exact similarity."""
+        for search in self.searches:
+            if (best := search.nearest(row, others)) is not None:
+                return best
+        return None
+
+    def members(self) -> dict[int, NDArray[np.int64]]:
+        """Root → rows, of groups of two and more."""
+        roots = self.groups.roots()
+        order = np.argsort(roots, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
+        return {int(roots[rows[0]]): rows for rows in parts if len(rows) > 1}
+
+
+def find_neighbours(
     spool: Spool, rows: NDArray[np.int64], policy: Policy, boilerplate: Boilerplate, tell: Tell = lambda *_: None
-) -> Groups:
-    """Groups of ``rows`` whose keys have a Jaccard similarity of ``policy.threshold`` or more, over the whole spool."""
-    groups = Groups(len(spool))
+) -> Neighbours:
+    """Which of ``rows`` have keys with a Jaccard similarity of ``policy.threshold`` or more.
+
+    Rows are compared in the order of their content, those of held-out splits first: what is near does not depend on the
+    order in which they were read.
+    """
+    rows = rows[np.lexsort((spool.contents[rows], -spool.splits[rows].astype(np.int16)))]
     words = spool.words[rows]
-    kinds: tuple[tuple[NDArray[np.int64], bool], ...] = (
-        (rows[(words < _BORDER[1]) & (words > 0)], True),
-        (rows[words >= _BORDER[0]], False),
-    )
-    for chosen, by_letters in kinds:
-        if len(chosen) > 1:
-            _Search(spool, chosen, policy, boilerplate, by_letters=by_letters).run(groups, tell)
-    return groups
+    kinds = ((rows[(words < _BORDER[1]) & (words > 0)], True), (rows[words >= _BORDER[0]], False))
+    searches = [
+        _Search(spool, chosen, policy, boilerplate, by_letters=by_letters)
+        for chosen, by_letters in kinds
+        if len(chosen) > 1
+    ]
+    near = Neighbours(len(spool), searches)
+    for search in searches:
+        search.run(near, tell)
+    return near
 
 
 class _Search:
@@ -86,15 +118,37 @@ class _Search:
         self.boilerplate, self.by_letters = boilerplate, by_letters
         self.refused: set[int] = set()
         self.content = lru_cache(maxsize=4096)(self._content)
+        self.places = np.full(len(spool), -1, np.int32)
+        self.places[rows] = np.arange(len(rows), dtype=np.int32)
+        self.kept = np.empty((0, policy.permutations), np.uint8)
 
-    def run(self, groups: Groups, tell: Tell) -> None:
-        kept = self._signatures(tell)
+    def run(self, near: Neighbours, tell: Tell) -> None:
+        self.kept = self._signatures(tell)
         bands, size = _bands(self.policy.threshold, self.policy.permutations)
         for band in range(bands):
             tell("near duplicates", band, bands)
-            columns = kept[:, band * size : (band + 1) * size]
+            columns = self.kept[:, band * size : (band + 1) * size]
             for ones, others in _candidates(columns):
-                self._judge(ones, others, kept, groups)
+                self._judge(ones, others, near)
+
+    def nearest(self, row: int, others: NDArray[np.int64]) -> tuple[int, float] | None:
+        """The likeliest of ``others`` that is near to ``row``, and their similarity."""
+        place, places = int(self.places[row]), self.places[others]
+        places = places[(places >= 0) & (places != place)]
+        if place < 0 or not len(places):
+            return None
+        same = np.mean(self.kept[places] == self.kept[place], axis=1)
+        for at in np.argsort(-same, kind="stable").tolist():
+            if same[at] < self._least():
+                break
+            other = int(self.rows[places[at]])
+            if (similarity := self._similarity(row, other)) >= self.policy.threshold:
+                return other, similarity
+        return None
+
+    def _least(self) -> float:
+        """Share of equal values from which two rows are read and compared; one in 256 is equal by chance."""
+        return (self.policy.threshold - _SLACK) * (1 - 1 / 256) + 1 / 256
 
     def _signatures(self, tell: Tell) -> NDArray[np.uint8]:
         """8 bits of every MinHash value, (rows, permutations)."""
@@ -111,41 +165,42 @@ class _Search:
             return letter_shingles(texts, _LETTERS)
         return word_shingles(texts, self.policy.shingle_words)
 
-    def _judge(
-        self, ones: NDArray[np.int64], others: NDArray[np.int64], kept: NDArray[np.uint8], groups: Groups
-    ) -> None:
-        least = (self.policy.threshold - _SLACK) * (1 - 1 / 256) + 1 / 256  # equal by chance: one in 256
+    def _judge(self, ones: NDArray[np.int64], others: NDArray[np.int64], near: Neighbours) -> None:
         same = np.concatenate(
             [
-                np.mean(kept[ones[i : i + 65_536]] == kept[others[i : i + 65_536]], axis=1)
+                np.mean(self.kept[ones[i : i + 65_536]] == self.kept[others[i : i + 65_536]], axis=1)
                 for i in range(0, len(ones), 65_536)
             ]
         )
-        chosen = np.flatnonzero(same >= least)
+        chosen = np.flatnonzero(same >= self._least())
+        groups = near.groups
         for one, other in zip(ones[chosen].tolist(), others[chosen].tolist(), strict=True):
             a, b = int(self.rows[one]), int(self.rows[other])
             pair = (one << 32) | other
             if pair in self.refused or groups.find(a) == groups.find(b):
                 continue
-            if self._near(a, b):
+            if (similarity := self._similarity(a, b)) >= self.policy.threshold:
                 groups.join(a, b)
+                near.links.setdefault(a, (b, similarity))
+                near.links.setdefault(b, (a, similarity))
             else:
                 self.refused.add(pair)
 
-    def _near(self, one: int, other: int) -> bool:
+    def _similarity(self, one: int, other: int) -> float:
         (shingles, numbers), (others, other_numbers) = self.content(one), self.content(other)
         # In a few words a number is the difference: "5 minutes" and "6 minutes" are two orders.
         if self.by_letters and numbers != other_numbers:
-            return False
-        return jaccard(shingles, others) >= self.policy.threshold
+            return 0.0
+        return jaccard(shingles, others)
 
     def _content(self, row: int) -> tuple[frozenset[str], tuple[str, ...]]:
         text = self.boilerplate.without(self.spool.key(row))
         numbers = tuple(sorted(_DIGITS.findall(text)))
         if self.by_letters:
             return frozenset(text[i : i + _LETTERS] for i in range(max(1, len(text) - _LETTERS + 1))), numbers
-        words, size = text.split(" "), self.policy.shingle_words
-        return frozenset(" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))), numbers
+        words = text.split(" ")
+        windows = word_windows(words, self.policy.shingle_words) or [(0, len(words))]
+        return frozenset(" ".join(words[first:end]) for first, end in windows), numbers
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:

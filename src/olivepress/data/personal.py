@@ -105,10 +105,25 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
 )
 
 
+_JSON_NUMBER = re.compile(r"-?\d[\d.]*")
+_BEFORE_VALUE, _AFTER_VALUE = re.compile(r"(?:\"\s*:|[\[,])\s*$"), re.compile(r"\s*[,}\]]")
+_NEAR = 16  # characters before a value in which its colon stands
+
+
 def mask(text: str, findings: list[Finding]) -> str:
-    """``text`` with every finding replaced by its kind in angle brackets, as ``<E-MAIL ADDRESS>``."""
+    """``text`` with every finding replaced by its kind in angle brackets, as ``<E-MAIL ADDRESS>``.
+
+    A bare number that stands as a value of JSON gets quotes: what was JSON in the text stays JSON.
+    """
     for one in reversed(findings):
-        text = f"{text[: one.start]}<{one.kind.upper()}>{text[one.end :]}"
+        masked = f"<{one.kind.upper()}>"
+        if (
+            _JSON_NUMBER.fullmatch(text, one.start, one.end)
+            and _BEFORE_VALUE.search(text[max(0, one.start - _NEAR) : one.start])
+            and _AFTER_VALUE.match(text, one.end)
+        ):
+            masked = f'"{masked}"'
+        text = f"{text[: one.start]}{masked}{text[one.end :]}"
     return text
 
 

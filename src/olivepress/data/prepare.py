@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,8 @@ from olivepress.data.duplicates import (
     decide_duplicates,
     drop_overlaps,
     leaks,
+    lowest,
+    similarity_text,
 )
 from olivepress.data.examples import SPLITS
 from olivepress.data.personal import find_personal, presidio_finder
@@ -83,7 +85,7 @@ def prepare_rows(
 
 
 def _check_packages() -> None:
-    for package in ("ftfy", "datasketch", "stdnum"):
+    for package in ("ftfy", "datasketch", "stdnum", "regex"):
         try:
             __import__(package)
         except ImportError as error:
@@ -123,9 +125,9 @@ class _Preparation:
         self._overlaps(decisions, splits, boilerplate)
         self._limit(decisions, splits)
         self._done("overlaps")
-        for row, first in near.items():
+        for row, (other, how) in near.items():
             if decisions.reason[row] < 0:
-                self._event("noted", row, NEAR, first)
+                self._event("noted", row, NEAR, other, how)
         self._tell_dropped(decisions)
         self._check_rows(splits[decisions.kept], len(near))
         return self._write(decisions, splits, near, boilerplate.share)
@@ -153,15 +155,13 @@ class _Preparation:
             )  # fmt: skip
 
     def _limit(self, decisions: Decisions, splits: NDArray[np.int8]) -> None:
-        """A seeded choice of the rows that the policy allows."""
-        import random
-
+        """A seeded choice of the rows that the policy allows: a row more or less changes it by one row."""
         kept = decisions.kept
         for split, limit in self.policy.max_rows:
             rows = kept[splits[kept] == SPLITS.index(split)]
             if limit < len(rows):
-                chosen = random.Random(self.policy.seed).sample(range(len(rows)), limit)
-                decisions.drop(np.delete(rows, chosen), f"beyond {limit} rows of {split}")
+                chosen = lowest(self.spool.contents, rows, limit, f"{self.policy.seed}:rows")
+                decisions.drop(np.setdiff1d(rows, chosen), f"beyond {limit} rows of {split}")
 
     def _check_rows(self, kept: NDArray[np.int8], near: int) -> None:
         """Raise DataError, with the sums, when a split has too few of the ``kept`` rows (their splits)."""
@@ -182,17 +182,19 @@ class _Preparation:
 
     def _tell_dropped(self, decisions: Decisions) -> None:
         for row in np.flatnonzero((decisions.reason >= 0) & (self.spool.splits != BENCHMARK)).tolist():
-            self._event("dropped", row, decisions.reasons[decisions.reason[row]], int(decisions.other[row]))
+            how = similarity_text(decisions.similarities[row]) if row in decisions.similarities else ""
+            self._event("dropped", row, decisions.reasons[decisions.reason[row]], int(decisions.other[row]), how)
 
-    def _event(self, action: Any, row: int, reason: str, other: int) -> None:
-        self.audit.event(action, self._place(row), reason, "" if other < 0 else f"of {self._place(other)}")
+    def _event(self, action: Any, row: int, reason: str, other: int, how: str = "") -> None:
+        where = "" if other < 0 else f"of {self._place(other)}"
+        self.audit.event(action, self._place(row), reason, f"{where}, {how}" if how else where)
 
     def _place(self, row: int) -> Place:
         spool = self.spool
         return Place(self.reader.files[spool.files[row]], int(spool.line_numbers[row]), int(spool.row_numbers[row]))
 
     def _write(
-        self, decisions: Decisions, splits: NDArray[np.int8], near: dict[int, int], template_share: float
+        self, decisions: Decisions, splits: NDArray[np.int8], near: Mapping[int, Any], template_share: float
     ) -> Prepared:
         kept, hasher = decisions.kept, VersionHasher()
         collector = Collector(

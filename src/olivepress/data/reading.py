@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from olivepress.data.audit import Audit, Place
-from olivepress.data.cleaning import clean
+from olivepress.data.cleaning import clean, clean_row
 from olivepress.data.columns import looks_like_content
 from olivepress.data.conversations import Converted
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
 from olivepress.data.formats import Converter, choose_format, make_converter
+from olivepress.data.keys import keys_of
 from olivepress.data.personal import Finder
 from olivepress.data.policy import Policy
 from olivepress.data.raw_rows import RawRow, with_columns
 from olivepress.data.sources import Source
-from olivepress.data.spool import BENCHMARK, Spool, digest64
+from olivepress.data.spool import BENCHMARK, Spool
 from olivepress.data.values import Problem
+from olivepress.data.words import comparable, normal
 from olivepress.errors import DataError
 
 __all__ = ["Reader", "comparable", "normal"]
 
-_WORDS = re.compile(r"\w+")
 Tell = Callable[[str, int, int], None]
 _TELL_EVERY = 5000
-
-
-def normal(text: str) -> str:
-    """The text without its case and white space: what is equal then is a duplicate."""
-    return " ".join(text.split()).casefold()
-
-
-def comparable(text: str) -> str:
-    """The text's words in lower case with one space between: what near duplicates are found by."""
-    return " ".join(_WORDS.findall(text.casefold()))
 
 
 class Reader:
@@ -102,8 +92,8 @@ class Reader:
         told = clean(converted, self.policy, self.finder)
         if row.changed:
             self.audit.event("changed", place, row.changed)
-        for change in told.changes:
-            self.audit.event("changed", place, change)
+        for change, detail in told.changes.items():
+            self.audit.event("changed", place, change, detail)
         for note, detail in told.notes.items():
             self.audit.event("noted", place, note, detail)
         if told.problem:
@@ -143,23 +133,22 @@ def append_row(
 ) -> None:
     """Spool a cleaned row as the example it becomes."""
     *before, last = row.messages
-    asked = row.key if row.plain else "\0".join(f"{m['role']}:{m['content']}" for m in before)
-    asked = normal(row.messages[-1]["content"] if row.plain else asked)
-    answer = normal(last["content"]) + (_canonical(last["tool_calls"]) if "tool_calls" in last else "")
+    keys = keys_of(row.messages, row.tools, question=row.key, plain=row.plain)
     if instruction:
         _instruct(before, instruction.strip())
     example = _example(row, before, last)
     spool.append(
         to_line(example),
-        comparable(row.key),
+        keys.near,
         file=file,
         at=at,
         row_number=row_number,
         split=split,
         ordinal=ordinal,
         label=example.label,
-        prompt=digest64(asked),
-        pair=digest64(f"{asked}\0{answer}"),
+        prompt=keys.prompt,
+        asked=keys.asked,
+        pair=keys.pair,
         id_number=int(example.id, 16),
     )
 
@@ -201,6 +190,7 @@ def read_benchmarks(spool: Spool, sources: Iterable[Source], policy: Policy, fil
                 continue
             made = converter.convert(row.value)
             if not isinstance(made, Problem):
+                clean_row(made)
                 append_row(spool, made, None, file=number, at=row.line, row_number=place, split=BENCHMARK, ordinal=0)
     if len(spool) == before:
         raise DataError("benchmark: no usable row in it", next_step="give a file of one of the formats with --against")

@@ -1,6 +1,7 @@
 """Shingles of many texts at once, as numbers: polynomial hashes over letters and over words, without a loop over rows.
 
-A text here is a key: words in lower case with one space between them.
+A text here is a key: words in lower case with one space between them, or the units of a script without spaces, which
+count as parts of a word.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Shingled", "letter_shingles", "word_shingles"]
+from olivepress.data.words import WORD_PARTS, parts_of_letters
+
+__all__ = ["Shingled", "letter_shingles", "mixed", "word_shingles"]
 
 Hashes = NDArray[np.uint64]
 # Odd multipliers: of MMIX's linear congruential generator (Knuth), and the fractional part of the golden ratio.
@@ -57,7 +60,11 @@ def word_shingles(texts: Sequence[str], size: int) -> Shingled:
     terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(position, _LONGEST_WORD - 1)]
     sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
     ends = np.concatenate([breaks, [len(letters)]])
-    return _windows(_mixed(sums[ends] - sums[begins]), words, size, _WORD)
+    hashes = mixed(sums[ends] - sums[begins])
+    parts = parts_of_letters(letters[np.minimum(begins, len(letters) - 1)])
+    if (parts == WORD_PARTS).all():
+        return _windows(hashes, words, size, _WORD)
+    return _windows_by_parts(hashes, words, parts, size * WORD_PARTS)
 
 
 def _windows(units: Hashes, lengths: NDArray[np.int64], size: int, multiplier: np.uint64) -> Shingled:
@@ -75,10 +82,25 @@ def _windows(units: Hashes, lengths: NDArray[np.int64], size: int, multiplier: n
     for offset in range(1, size):
         at = ends - offset
         inside[at[(lengths >= offset) & (at >= 0)]] = 0
-    return Shingled(_mixed(hashes[inside[: len(hashes)].astype(bool)]), counts)
+    return Shingled(mixed(hashes[inside[: len(hashes)].astype(bool)]), counts)
 
 
-def _mixed(hashes: Hashes) -> Hashes:
+def _windows_by_parts(units: Hashes, lengths: NDArray[np.int64], parts: NDArray[np.int64], size: int) -> Shingled:
+    """A hash of every window of one text whose ``parts`` reach ``size``; that of ``_windows`` where all are words."""
+    sums = np.concatenate([[0], np.cumsum(parts)])
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    starts = np.flatnonzero(sums[:-1] + size <= sums[np.cumsum(lengths)][owners])
+    ends = np.searchsorted(sums, sums[starts] + size)
+    powers = np.ones(len(units) + 1, np.uint64)
+    powers[1:] = np.cumprod(np.full(len(units), _WORD, np.uint64))
+    inverse = np.ones(len(units), np.uint64)
+    inverse[1:] = np.cumprod(np.full(len(units) - 1, pow(int(_WORD), -1, 1 << 64), np.uint64))
+    terms = np.concatenate([[np.uint64(0)], np.cumsum(units * inverse, dtype=np.uint64)])
+    hashes = (terms[ends] - terms[starts]) * powers[ends - 1]
+    return Shingled(mixed(hashes), np.bincount(owners[starts], minlength=len(lengths)))
+
+
+def mixed(hashes: Hashes) -> Hashes:
     """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit depends on every other."""
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

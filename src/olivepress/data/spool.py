@@ -1,6 +1,6 @@
 """Rows on disk while a dataset is made: their lines and keys in files, a few numbers of each in memory.
 
-A million rows take about 80 MB here, whatever their length.
+A million rows take about 100 MB here, whatever their length.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from olivepress.data.words import count_words
 
 __all__ = ["BENCHMARK", "Spool", "digest64"]
 
@@ -60,7 +62,8 @@ class Spool:
         self.lines, self.keys = _Lines(directory / "lines"), _Lines(directory / "keys")
         self._file, self._line, self._row = array("I"), array("I"), array("I")
         self._split, self._label = array("b"), array("i")
-        self._prompt, self._pair, self._words = array("Q"), array("Q"), array("I")
+        self._prompt, self._asked, self._pair, self._content = array("Q"), array("Q"), array("Q"), array("Q")
+        self._words = array("I")
         self._id, self._ordinal = array("Q"), array("I")
         self.labels: list[str] = []
         self._label_numbers: dict[str | None, int] = {None: -1}
@@ -80,13 +83,14 @@ class Spool:
         ordinal: int,
         label: str | None,
         prompt: int,
+        asked: int,
         pair: int,
         id_number: int,
     ) -> None:
         """Add a row: its canonical line, its key as words with one space between, and where it came from.
 
-        ``ordinal`` counts the rows read of its split; ``prompt`` and ``pair`` are digests of the question alone and
-        with its answer; ``id_number`` is its id as a number.
+        ``ordinal`` counts the rows read of its split; ``prompt``, ``asked`` and ``pair`` are digests (``Keys``);
+        ``id_number`` is its id as a number.
         """
         self.lines.append(line)
         self.keys.append(key)
@@ -99,8 +103,10 @@ class Spool:
         self._split.append(split)
         self._label.append(self._label_numbers[label])
         self._prompt.append(prompt)
+        self._asked.append(asked)
         self._pair.append(pair)
-        self._words.append(key.count(" ") + 1 if key else 0)
+        self._content.append(digest64(line))
+        self._words.append(count_words(key))
         self._id.append(id_number)
         self._ordinal.append(ordinal)
 
@@ -129,6 +135,15 @@ class Spool:
     @property
     def prompts(self) -> NDArray[np.uint64]:
         return np.frombuffer(self._prompt, np.uint64)
+
+    @property
+    def asked(self) -> NDArray[np.uint64]:
+        return np.frombuffer(self._asked, np.uint64)
+
+    @property
+    def contents(self) -> NDArray[np.uint64]:
+        """Digests of the lines: an order of rows that does not depend on the files they came from."""
+        return np.frombuffer(self._content, np.uint64)
 
     @property
     def pairs(self) -> NDArray[np.uint64]:

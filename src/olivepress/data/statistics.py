@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.data.words import comparable
 from olivepress.errors import DataError, SetupError
 
 __all__ = ["Collector", "Statistics", "distinct", "language_shares", "load_token_counter"]
@@ -21,9 +22,10 @@ _TOKEN_BATCH = 512
 _BINS = 30
 # The most written languages: all 75 of lingua would take 1 GB of memory.
 _LANGUAGES = (
-    "ARABIC", "CHINESE", "CZECH", "DANISH", "DUTCH", "ENGLISH", "FINNISH", "FRENCH", "GERMAN", "GREEK", "HINDI",
-    "HUNGARIAN", "INDONESIAN", "ITALIAN", "JAPANESE", "KOREAN", "POLISH", "PORTUGUESE", "ROMANIAN", "RUSSIAN",
-    "SPANISH", "SWEDISH", "TURKISH", "UKRAINIAN", "VIETNAMESE",
+    "ARABIC", "BENGALI", "CHINESE", "CZECH", "DANISH", "DUTCH", "ENGLISH", "FINNISH", "FRENCH", "GERMAN", "GREEK",
+    "GUJARATI", "HEBREW", "HINDI", "HUNGARIAN", "INDONESIAN", "ITALIAN", "JAPANESE", "KOREAN", "MARATHI", "PERSIAN",
+    "POLISH", "PORTUGUESE", "PUNJABI", "ROMANIAN", "RUSSIAN", "SPANISH", "SWEDISH", "TAMIL", "TELUGU", "THAI",
+    "TURKISH", "UKRAINIAN", "URDU", "VIETNAMESE",
 )  # fmt: skip
 _SAME_MEANING = 0.9  # cosine, as SemHash's own default
 _MINIMUM_LETTERS = 12  # of a text whose language can be told
@@ -166,7 +168,7 @@ def distinct(texts: Sequence[str], n: int) -> float | None:
     seen: set[tuple[str, ...]] = set()
     total = 0
     for text in texts:
-        words = text.casefold().split()
+        words = comparable(text).split()
         grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         seen.update(grams)
         total += len(grams)
