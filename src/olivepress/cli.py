@@ -101,6 +101,8 @@ def prepare(model: ModelArgument, data: DataOption = None) -> None:
         print(f"{directory}: {rows}")
         for reason, count in made.dataset.dropped.items():
             print(f"  left out: {count} x {reason}")
+        for note in pipeline.row_notes(made):
+            print(f"  note: {note}")
 
 
 @app.command()
@@ -134,7 +136,11 @@ def render(
     done = "linted against the installed Olive" if olive_installed() else "Olive is not installed: only files checked"
     jobs = sum(len(one.jobs) for one in made.all)
     places = ", ".join(dict.fromkeys(str(path.parent) for path in files))
-    print(f"{jobs} workflows in {places}, {done}; {len(findings)} inputs pending")
+    for finding in findings:
+        if finding.level == "note":
+            print(f"note: {finding}")
+    pending = sum(finding.level == "pending" for finding in findings)
+    print(f"{jobs} workflows in {places}, {done}; {pending} inputs pending")
     print(f"next: make run MODEL={model}" + (f" DATA={data}" if data else ""))
 
 
@@ -144,8 +150,8 @@ def lint(workflow: Annotated[Path, typer.Argument(metavar="WORKFLOW", help="An O
     from olivepress import pipeline
     from olivepress.lint import olive_installed
 
-    pending = pipeline.lint_file(workflow)
-    print("\n".join(f"pending: {finding}" for finding in pending) or f"{workflow}: nothing to complain about")
+    findings = pipeline.lint_file(workflow)
+    print("\n".join(f"{finding.level}: {finding}" for finding in findings) or f"{workflow}: nothing to complain about")
     if not olive_installed():
         print("Olive is not installed: only files were checked")
 
@@ -157,7 +163,7 @@ def run(
     job: Annotated[str | None, typer.Option("--job", help="Only this job.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start although memory or disk look too small.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Go on with the next export when one fails.")
+        bool, typer.Option("--keep-going", help="Start although an export's environment is not here.")
     ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -176,9 +182,7 @@ def run(
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
             where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
-    failed = [outcome.error for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
-    if failed:
-        raise failed[0]
+    pipeline.raise_failed(outcomes)
 
 
 @app.command()
@@ -571,9 +575,10 @@ def demo(quiet: QuietOption = False) -> None:
 
     made = _plan("tiny-phi", None)
     with ConsoleReporter(quiet=quiet) as reporter:
-        pipeline.run(made, reporter=reporter)
+        outcomes = pipeline.run(made, reporter=reporter)
         paths = _bench(made, reporter, None, None)
     _print_reports([(made, paths)], False)
+    pipeline.raise_failed(outcomes)
 
 
 @app.command()

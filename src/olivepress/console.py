@@ -71,6 +71,10 @@ class ConsoleReporter:
     def stage(self, job: Job, what: str) -> None:
         self.update(what, 0, 0)
 
+    def note(self, job: Job, text: str) -> None:
+        """Something of the job that a person should know, whether or not it succeeds."""
+        self.console.print(f"{job.id}: note: {text}", soft_wrap=True, markup=False)
+
     def progress_of(self, done: int, total: int, loss: float | None) -> None:
         self.update(f"step {done}/{total}" + ("" if loss is None else f" loss {loss:.3f}"), done, total)
 

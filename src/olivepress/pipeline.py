@@ -30,8 +30,10 @@ __all__ = [
     "lint_plan",
     "load_plan",
     "prepare",
+    "raise_failed",
     "render_files",
     "report",
+    "row_notes",
     "run",
     "write_workflows",
 ]
@@ -109,10 +111,17 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
 
 
 def lint_plan(plan: Plan) -> list[Finding]:
-    """Pending findings. Raises LintError with every error, one a line."""
+    """Pending findings and notes. Raises LintError with every error, one a line."""
     from olivepress.lint import lint
 
     return _raise_errors(lint(render_all(plan)))
+
+
+def row_notes(plan: Plan) -> list[str]:
+    """What is to be known of the rows of a prepared dataset, by the plan's own tokenizer, as far as that is here."""
+    from olivepress.lint import row_findings
+
+    return [finding.message for finding in row_findings(render_all(plan))]
 
 
 def lint_file(path: Path) -> list[Finding]:
@@ -149,16 +158,34 @@ def run(
     if not olive_installed():
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
     plans = plan.all if only is None else (plan,)
-    workflows = []
+    workflows, linted = [], []
     for one in plans:
         prepare(one)
         workflows.append(write_workflows(one))
-        lint_plan(one)
+        linted.append(lint_plan(one))
+    for one, findings in zip(plans, linted, strict=True):
+        for finding in findings:
+            if finding.level == "note":
+                reporter.note(one.jobs[0], finding.message)
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for one, rendered in zip(plans, workflows, strict=True):
         found = run_plan(one, rendered, reporter=reporter, only=only, force=force, keep_going=keep_going)
         outcomes += [(one, outcome) for outcome in found]
     return outcomes
+
+
+def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
+    """Raise the error of what failed: the only one's, or one that names all."""
+    failed = [outcome for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
+    if not failed:
+        return
+    first = failed[0].error
+    assert first is not None
+    if len(failed) == 1:
+        raise first
+    names = ", ".join(outcome.job for outcome in failed)
+    message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
+    raise type(first)(message, next_step=first.next_step)
 
 
 def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> tuple[Document, dict[str, Path]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from olivepress.errors import DataError
 from olivepress.measure.dataset import Row
 from olivepress.measure.prompts import eos_token_ids, render_prompt
+from olivepress.row_counts import RowCounts, count_rows
 
 __all__ = ["IGNORE_INDEX", "Packed", "Supervised", "load_tokenizer", "pack", "supervise"]
 
@@ -77,19 +78,28 @@ def load_tokenizer(model_path: str, directory: Path, revision: str | None = None
 
 
 def supervise(
-    rows: Sequence[Row], model_path: str, *, max_length: int, revision: str | None = None
+    rows: Sequence[Row],
+    model_path: str,
+    *,
+    max_length: int,
+    revision: str | None = None,
+    on_counts: Callable[[RowCounts], None] | None = None,
 ) -> list[Supervised]:
     """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
 
     The mask is the difference of rendered prefixes: prefix and answer are tokenized apart, exactly as at inference,
-    where the model continues the prefix's tokens. Raises DataError: no row fits, or the last supervised token is none
-    of the tokens that end generation (a model trained so would never stop).
+    where the model continues the prefix's tokens. ``on_counts`` is told how many were left out. Raises DataError: no
+    row fits, or the last supervised token is none of the tokens that end generation (a model trained so would never
+    stop).
     """
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
         tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
         ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
         found = list(_tokenize(rows, tokenizer, directory))
     kept = [example for example in found if len(example.input_ids) <= max_length]
+    if on_counts is not None:
+        supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in found]
+        on_counts(count_rows([len(example.input_ids) for example in found], supervised, max_length))
     if not kept:
         shortest = min((len(example.input_ids) for example in found), default=0)
         raise DataError(
