@@ -36,8 +36,11 @@ def add(
     Wherever it was trained; the base is not exported again.
     """
     from olivepress.adapters import Origin, add_adapter
+    from olivepress.artifact import MANIFEST, read_manifest
     from olivepress.hub import local_directory
 
+    if (package / MANIFEST).is_file():  # the base of a package that plain Olive wrote has none
+        read_manifest(package, verify=True)
     folder = Path(peft_dir) if Path(peft_dir).exists() else local_directory(peft_dir)
     entry = add_adapter(package, folder, name, origin=Origin(task=task), replace=replace, any_base=any_base)
     if as_json:

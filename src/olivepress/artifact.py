@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from olivepress.errors import ReportError
+from olivepress.hash_cache import cached_sha256
 from olivepress.messages import next_command
 from olivepress.yaml_document import Record
 
@@ -22,6 +24,7 @@ __all__ = [
     "Resources",
     "Verified",
     "artifact_hash",
+    "changed_files",
     "hash_file",
     "hash_files",
     "read_manifest",
@@ -32,6 +35,7 @@ Verified = Literal["native", "emulated", "cpu-copy", "structure"]
 """How far an export was verified, strongest first; docs/targets.md says what each means."""
 
 MANIFEST = "manifest.json"
+_CACHES = ".hashes"  # beside the artifacts of a recipe, in none of them
 SCHEMA_VERSION = 1
 
 
@@ -97,18 +101,35 @@ class Manifest(Record):
 
 
 def hash_files(directory: Path) -> dict[str, FileHash]:
-    """sha256 and size of every file below ``directory`` but the manifest, by POSIX relative path."""
-    found = {}
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.name != MANIFEST:
-            found[path.relative_to(directory).as_posix()] = hash_file(path)
-    return found
+    """sha256 and size of every file below ``directory`` but the manifest, by POSIX relative path.
+
+    Of an artifact in ``runs/`` what was hashed before is remembered (``hash_cache``), in ``runs/<recipe>/.hashes``.
+    """
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name != MANIFEST)
+    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in paths})
+
+
+def _hashed(directory: Path, files: Mapping[str, Path]) -> dict[str, FileHash]:
+    place = directory.absolute()
+    cache = place.parent / _CACHES / f"{place.name}.json" if place.parent.parent.name == "runs" else None
+    return {name: FileHash(sha256=one, bytes=size) for name, (one, size) in cached_sha256(files, cache).items()}
 
 
 def hash_file(path: Path) -> FileHash:
     """sha256 and size of one file."""
-    with path.open("rb") as file:
-        return FileHash(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
+    ((sha256, size),) = cached_sha256({path.name: path}, None).values()
+    return FileHash(sha256=sha256, bytes=size)
+
+
+def changed_files(directory: Path, files: Mapping[str, FileHash]) -> list[str]:
+    """The names of ``files`` that are not there, or are no longer what a manifest says of them."""
+    there = {name: directory / name for name, one in files.items() if _has_size(directory / name, one.bytes)}
+    hashes = _hashed(directory, there)
+    return [name for name, one in files.items() if hashes.get(name) != one]
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def artifact_hash(files: dict[str, FileHash]) -> str:
@@ -152,8 +173,10 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     if manifest.sha256 != artifact_hash(manifest.files):
         raise ReportError(f"{path}: its sha256 is not that of the files it lists", next_step="run the job again")
     if verify:
-        found = hash_files(directory)
-        changed = [name for name, held in manifest.files.items() if found.get(name) != held]
+        changed = changed_files(directory, manifest.files)
         if changed:
-            raise ReportError(f"{directory}: {changed[0]} is not the file its manifest names", next_step="run again")
+            raise ReportError(
+                f"{directory}: {changed[0]} is not the file its manifest names",
+                next_step="olivepress run makes it again",
+            )
     return manifest

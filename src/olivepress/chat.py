@@ -7,6 +7,7 @@ from typing import TextIO
 
 from olivepress.adapters import check_adapter, read_package
 from olivepress.adapters.package import PACKAGE
+from olivepress.artifact import MANIFEST, read_manifest
 from olivepress.errors import AdapterError, OlivepressError, UsageError
 from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.genai_model import GenaiModel
@@ -21,13 +22,16 @@ HELP = "a line is a question; /adapter NAME, /base (no adapter), /adapters (whic
 class Chat:
     """An opened model folder; switching adapters does not load it again. Greedy, and each question stands alone.
 
-    AdapterError for an adapter that is not there or does not fit, UsageError for a folder of another runtime.
+    AdapterError for an adapter that is not there or does not fit, UsageError for a folder of another runtime,
+    ReportError for an artifact whose files are not those of its manifest.
     """
 
     def __init__(self, model_dir: Path, *, adapter: str | None, max_tokens: int) -> None:
         if runtime_of(model_dir) != "onnxruntime-genai":
             raise UsageError(f"{model_dir}: not a model of ONNX Runtime GenAI")
         check_artifact(model_dir)
+        if (model_dir / MANIFEST).is_file():
+            read_manifest(model_dir, verify=True)
         self._dir, self._max_tokens = model_dir, max_tokens
         self._package = read_package(model_dir) if (model_dir / PACKAGE).is_file() else None
         self.adapter: str | None = None

@@ -113,6 +113,8 @@ def prepare(model: ModelArgument, data: DataOption = None, trust_targets: TrustT
         print(f"{directory}: {rows}")
         for reason, count in made.dataset.dropped.items():
             print(f"  left out: {count} x {reason}")
+        for note in pipeline.row_notes(made):
+            print(f"  note: {note}")
 
 
 @app.command()
@@ -180,7 +182,7 @@ def run(
     job: Annotated[str | None, typer.Option("--job", help="Only this job.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Start although memory or disk look too small.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Go on with the next export when one fails.")
+        bool, typer.Option("--keep-going", help="Start although an export's environment is not here.")
     ] = False,
     trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
@@ -192,9 +194,7 @@ def run(
 
     made = _plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        outcomes = pipeline.run(
-            made, reporter=reporter, only=job, force=force, keep_going=keep_going, note=reporter.note
-        )
+        outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
         print(json.dumps([_outcome(outcome) for _, outcome in outcomes], indent=2))
     else:
@@ -202,9 +202,7 @@ def run(
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
             where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
-    failed = [outcome.error for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
-    if failed:
-        raise failed[0]
+    pipeline.raise_failed(outcomes)
 
 
 @app.command()
@@ -635,9 +633,10 @@ def demo(quiet: QuietOption = False) -> None:
 
     made = _plan("tiny-phi", None)
     with ConsoleReporter(quiet=quiet) as reporter:
-        pipeline.run(made, reporter=reporter)
+        outcomes = pipeline.run(made, reporter=reporter)
         paths = _bench(made, reporter, None, None)
     _print_reports([(made, paths)], False)
+    pipeline.raise_failed(outcomes)
 
 
 @app.command()

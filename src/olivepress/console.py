@@ -60,10 +60,6 @@ class ConsoleReporter:
         self.console.print(f"{text} ({time.monotonic() - self.started:.0f} s)", soft_wrap=True)
         sys.stderr.flush()
 
-    def note(self, text: str) -> None:
-        """What a person should know before the work goes on."""
-        self.console.print(f"note: {text}", soft_wrap=True, markup=False)
-
     def end_task(self) -> None:
         if self.task is not None:
             self.progress.remove_task(self.task)
@@ -74,6 +70,10 @@ class ConsoleReporter:
 
     def stage(self, job: Job, what: str) -> None:
         self.update(what, 0, 0)
+
+    def note(self, job: Job, text: str) -> None:
+        """Something of the job that a person should know, whether or not it succeeds."""
+        self.console.print(f"{job.id}: note: {text}", soft_wrap=True, markup=False)
 
     def progress_of(self, done: int, total: int, loss: float | None) -> None:
         self.update(f"step {done}/{total}" + ("" if loss is None else f" loss {loss:.3f}"), done, total)

@@ -25,7 +25,10 @@ __all__ = [
     "ReportError",
     "SetupError",
     "UsageError",
+    "whole_message",
 ]
+
+_MOST_LINES, _MOST_CHARACTERS = 6, 600
 
 
 class OlivepressError(Exception):
@@ -75,3 +78,14 @@ class ReportError(OlivepressError):
 
 class AdapterError(OlivepressError):
     exit_code = 9
+
+
+def whole_message(error: BaseException | str) -> str:
+    """What an error says, in one line: many begin with a heading, and what is wrong stands below. At most six lines and
+    600 characters; the class of an error that says nothing."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines()]
+    informative = [line for line in lines if any(character.isalnum() for character in line)]
+    text = " | ".join(informative[:_MOST_LINES])
+    if not text:
+        return error if isinstance(error, str) else type(error).__name__
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

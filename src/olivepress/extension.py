@@ -21,12 +21,13 @@ from olive.passes.onnx.graph_surgeries import ProtoSurgeon
 from transformers.integrations import integration_utils
 
 from olivepress.adapters import add_lora_inputs
-from olivepress.errors import JobError
+from olivepress.errors import DataError, JobError
 from olivepress.measure.accuracy import measure_exported
 from olivepress.measure.dataset import Row, dataset_labels, read_split
 from olivepress.measure.registry import METRICS
 from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.process import report_progress
+from olivepress.row_counts import RowCounts, row_problem, row_summary
 from olivepress.supervision import TrainOn, pack, supervise
 
 __all__ = ["activate", "separate_documents"]
@@ -74,11 +75,9 @@ def supervise_rows(
     examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
     """
     rows: list[Row] = dataset.items
-    examples = supervise(rows, model_path, max_length=max_length, revision=revision, train_on=train_on)
-    if len(examples) < len(rows):
-        print(
-            f"olivepress: {len(rows) - len(examples)} of {len(rows)} rows are longer than {max_length} tokens: left out"
-        )
+    examples = supervise(
+        rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
+    )
     if packing:
         packed = pack(examples, max_length)
         print(f"olivepress: {len(examples)} rows packed into {len(packed)} sequences, attention kept apart")
@@ -94,6 +93,14 @@ def supervise_rows(
             for example in examples
         ]
     )
+
+
+def _report_rows(counts: RowCounts) -> None:
+    """To the log, and to the runner; DataError when most of the data would not be trained on."""
+    print(f"olivepress: {row_summary(counts) or f'all {counts.rows} rows are trained on'}")
+    report_progress(0, 0, rows=counts.model_dump())
+    if problem := row_problem(counts):
+        raise DataError(problem, next_step=f"set data.max_length: {counts.enough} in the recipe, or shorten the rows")
 
 
 @DataRegistry.register_pre_process("olivepress_calibration")

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,10 +21,11 @@ from olivepress.errors import DataError, OlivepressError
 from olivepress.measure.dataset import read_split
 from olivepress.measure.template_check import check_rows
 from olivepress.privacy import OLIVE_RUNS
+from olivepress.row_counts import RowCounts, row_problem, row_summary
 from olivepress.traps import find_traps
 from olivepress.workflow import SHIM, Workflow, shim_of
 
-__all__ = ["Finding", "lint", "olive_installed"]
+__all__ = ["Finding", "lint", "olive_installed", "row_findings"]
 
 # onnxruntime-genai's builder knows these; Olive hands any other provider to it as "cpu" without a word.
 _BUILDER_PROVIDERS = (
@@ -36,8 +37,9 @@ _BUILDER_PROVIDERS = (
     "NvTensorRTRTXExecutionProvider",
 )
 _AFTER_BUILDER = ("StaticLLM", "EPContextBinaryGenerator")  # these make a model for the NPU out of one for the CPU
-_SAMPLE_ROWS = 64
+_SAMPLE_ROWS = 512
 _LONGEST_SHIM = 4096
+Level = Literal["error", "pending", "note"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Finding:
     """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet; ``note`` is what a
     person should know of the data before it is trained on."""
 
-    level: Literal["error", "pending", "note"]
+    level: Level
     path: Path
     key: str
     message: str
@@ -77,6 +79,14 @@ def lint(workflows: tuple[Workflow, ...], *, root: Path = Path(), rendered: bool
             with _quiet():
                 findings += _against_olive(workflow, root)
     return findings
+
+
+def row_findings(workflows: Sequence[Workflow], *, root: Path = Path()) -> list[Finding]:
+    """Findings about the rows that are trained on alone: they need a tokenizer, not Olive; [] without transformers."""
+    if find_spec("transformers") is None:
+        return []
+    with _quiet():
+        return [finding for workflow in workflows for finding in _supervision(workflow, root)]
 
 
 @contextlib.contextmanager
@@ -167,9 +177,7 @@ def _is_shim(path: Path) -> bool:
     return re.sub(r"seed=\d+", "seed=0", text) == shim_of(0)
 
 
-def _finding(
-    workflow: Workflow, key: str, message: str, *, level: Literal["error", "pending", "note"] = "error"
-) -> Finding:
+def _finding(workflow: Workflow, key: str, message: str, *, level: Level = "error") -> Finding:
     return Finding(level=level, path=workflow.path, key=key, message=message)
 
 
@@ -225,14 +233,29 @@ def _supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
         if not (directory / f"{loader['split']}.jsonl").is_file() or not (model / "tokenizer_config.json").is_file():
             continue
         try:
-            rows = read_split(directory, loader["split"], limit=_SAMPLE_ROWS).rows
+            split, counted = read_split(directory, loader["split"], limit=_SAMPLE_ROWS), list[RowCounts]()
             supervise(
-                rows, str(model), max_length=pre["max_length"], train_on=pre.get("train_on", "answer"), checked=True
+                split.rows,
+                str(model),
+                max_length=pre["max_length"],
+                train_on=pre.get("train_on", "answer"),
+                checked=True,
+                on_counts=counted.append,
             )
+            yield from _left_out(workflow, data["name"], pre["type"], counted[0], split.of)
         except DataError as error:
             yield _finding(workflow, f"data_configs.{data['name']}", str(error))
         except Exception as error:  # tokenizers raises bare Exception for a garbled file
             yield _finding(workflow, f"data_configs.{data['name']}", f"{model}: tokenizer cannot be loaded ({error})")
+
+
+def _left_out(workflow: Workflow, name: str, kind: str, counts: RowCounts, of: int) -> Iterator[Finding]:
+    """Rows that are too long to be trained on: an error where they are most of them."""
+    counts = counts.model_copy(update={"sample_of": of if counts.rows < of else None})
+    summary = row_summary(counts)
+    if summary and kind == "olivepress_supervised":  # what calibrates needs no more than a few rows
+        level: Level = "error" if row_problem(counts) else "note"
+        yield _finding(workflow, f"data_configs.{name}", summary, level=level)
 
 
 def _parameters(workflow: Workflow, key: str, settings: dict[str, Any], kind: Any, spec: Any) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,10 @@ __all__ = [
     "lint_plan",
     "load_plan",
     "prepare",
+    "raise_failed",
     "render_files",
     "report",
+    "row_notes",
     "run",
     "write_workflows",
 ]
@@ -119,6 +121,13 @@ def lint_plan(plan: Plan) -> list[Finding]:
     return _raise_errors(lint(render_all(plan)))
 
 
+def row_notes(plan: Plan) -> list[str]:
+    """What is to be known of the rows of a prepared dataset, by the plan's own tokenizer, as far as that is here."""
+    from olivepress.lint import row_findings
+
+    return [finding.message for finding in row_findings(render_all(plan))]
+
+
 def lint_file(path: Path) -> list[Finding]:
     """As ``lint_plan``, for one workflow file as it lies there. Raises RecipeError when it is no workflow."""
     from olivepress.lint import lint
@@ -143,12 +152,10 @@ def run(
     only: str | None = None,
     force: bool = False,
     keep_going: bool = False,
-    note: Callable[[str], None] | None = None,
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 
-    ``only`` one job of the plan itself. Everything is linted before anything runs; what lint notes of the
-    data is handed to ``note``.
+    ``only`` one job of the plan itself. Everything is linted before anything runs.
     """
     from olivepress.lint import olive_installed
     from olivepress.run import run_plan
@@ -158,19 +165,33 @@ def run(
     if not olive_installed():
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
     plans = plan.all if only is None else (plan,)
-    workflows = []
+    workflows, linted = [], []
     for one in plans:
         prepare(one)
         workflows.append(write_workflows(one))
-        findings = lint_plan(one)
+        linted.append(lint_plan(one))
+    for one, findings in zip(plans, linted, strict=True):
         for text in dict.fromkeys(finding.message for finding in findings if finding.level == "note"):
-            if note is not None:
-                note(text)
+            reporter.note(one.jobs[0], text)
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for one, rendered in zip(plans, workflows, strict=True):
         found = run_plan(one, rendered, reporter=reporter, only=only, force=force, keep_going=keep_going)
         outcomes += [(one, outcome) for outcome in found]
     return outcomes
+
+
+def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
+    """Raise the error of what failed: the only one's, or one that names all."""
+    failed = [outcome for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
+    if not failed:
+        return
+    first = failed[0].error
+    assert first is not None
+    if len(failed) == 1:
+        raise first
+    names = ", ".join(outcome.job for outcome in failed)
+    message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
+    raise type(first)(message, next_step=first.next_step)
 
 
 def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> tuple[Document, dict[str, Path]]:

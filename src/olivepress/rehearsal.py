@@ -63,7 +63,7 @@ def rehearse(model: str, *, reporter: ConsoleReporter, keep: bool, as_json: bool
     recipe = rehearsal_recipe(real)
     made = _random_model(facts, recipe, reporter)
     plan = make_plan(recipe, build_dataset(data_of(recipe, "rehearse")))
-    pipeline.run(plan, reporter=reporter)
+    pipeline.raise_failed(pipeline.run(plan, reporter=reporter))
     steps = [made, *_steps(plan)]
     record = _record(real, plan, facts, steps, _measured(plan, reporter))
     REHEARSALS.mkdir(parents=True, exist_ok=True)

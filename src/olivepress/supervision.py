@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from olivepress.measure.answer_spans import answer_spans
 from olivepress.measure.dataset import Row
 from olivepress.measure.prompts import RenderedPrompt, encode_parts, eos_token_ids, render_prompt
 from olivepress.measure.template_check import check_rows
+from olivepress.row_counts import RowCounts, count_rows
 
 __all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise"]
 
@@ -87,14 +88,15 @@ def supervise(
     revision: str | None = None,
     train_on: TrainOn = "answer",
     checked: bool = False,
+    on_counts: Callable[[RowCounts], None] | None = None,
 ) -> list[Supervised]:
     """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
 
     The mask is the difference of rendered prefixes: question and answer are tokenized apart, exactly as at inference,
     where the model continues the prefix's tokens. ``train_on`` says whether the last answer alone is trained on, or
-    every turn of the assistant. Raises DataError: the chat template loses something that the rows hold (``check_rows``,
-    unless the caller has ``checked`` it), no row fits, or the last supervised token is none of the tokens that end
-    generation (a model trained so would never stop).
+    every turn of the assistant; ``on_counts`` is given how many rows were left out. Raises DataError: the chat template
+    loses something that the rows hold (``check_rows``, unless the caller has ``checked`` it), no row fits, or the last
+    supervised token is none of the tokens that end generation (a model trained so would never stop).
     """
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
         tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
@@ -104,6 +106,9 @@ def supervise(
             raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
         found = list(_tokenize(rows, tokenizer, directory, train_on))
     kept = [example for example in found if len(example.input_ids) <= max_length]
+    if on_counts is not None:
+        supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in found]
+        on_counts(count_rows([len(example.input_ids) for example in found], supervised, max_length))
     if not kept:
         shortest = min((len(example.input_ids) for example in found), default=0)
         raise DataError(

@@ -187,4 +187,5 @@ def test_a_merge_that_never_had_its_adapter(base: Path, tmp_path: Path) -> None:
     assert not checks["weight_delta"].passed and checks["weight_delta"].value == 0
     assert "kl_to_trained" not in checks and not list((tmp_path / "merge").glob(".*"))
     reference = sorted(path.name for path in (tmp_path / "merge" / "reference").iterdir())
-    assert reference == ["base-0000.npy", "logits-0000.npy", "reference.npz"]
+    assert reference == ["base-0000.npy", "logits-0000.npy", "long_row.npz", "reference.npz"]
+    assert checks["long_prompt"].passed and checks["long_prompt"].value == 0.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import olivepress.errors as tree
-from olivepress.errors import JobError, OlivepressError
+from olivepress.errors import JobError, OlivepressError, whole_message
 from olivepress.measure.ceiling import ceiling_environment
 from olivepress.measure.machine import peak_rss_bytes
 from olivepress.privacy import private_environment
@@ -270,10 +270,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         # The full traceback goes to stderr for the log; the parent shows one line.
         traceback.print_exc()
-        first = str(error.message if isinstance(error, OlivepressError) else error).strip().split("\n")[0]
         ours = isinstance(error, OlivepressError)
+        message = whole_message(error.message if isinstance(error, OlivepressError) else error)
         say({
-            "error": first if ours else f"{type(error).__name__}: {first}",
+            "error": message if ours else f"{type(error).__name__}: {message}",
             "kind": type(error).__name__ if ours else "JobError",
             "next_step": error.next_step if isinstance(error, OlivepressError) else None,
         })  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.errors import JobError, SetupError
+from olivepress.errors import JobError, SetupError, whole_message
 from olivepress.measure.artifact_safety import check_settings
 from olivepress.measure.language_model import config_number
 from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
@@ -39,12 +39,14 @@ class GenaiModel:
                 config.overlay(json.dumps({"model": {"decoder": {"filename": EVERY_POSITION}}}))
             self._model = self._og.Model(config)
         except Exception as error:  # the runtime's errors have no common base
-            first = str(error).strip().split("\n")[0][:300]
-            raise JobError(f"{model_dir}: cannot be opened ({first})", next_step="export the model again") from error
+            raise JobError(
+                f"{model_dir}: cannot be opened ({whole_message(error)})", next_step="export the model again"
+            ) from error
         self._tokenizer = self._og.Tokenizer(self._model)
         self.device = str(self._model.device_type)
         self.vocabulary = config_number(model_dir / "genai_config.json", "model", "vocab_size")
         self._window = _window(model_dir)
+        self.windowed = self._window is not None
         self._by_token = any(provider_name(name) == WEBGPU for name in asked_providers(model_dir)) and is_emulated(
             WEBGPU
         )
@@ -65,8 +67,9 @@ class GenaiModel:
             adapters = self._og.Adapters(self._model)
             adapters.load(str(file), file.stem)
         except Exception as error:  # the runtime's errors have no common base
-            first = str(error).strip().split("\n")[0][:300]
-            raise JobError(f"{file}: cannot be loaded ({first})", next_step="olivepress adapters check") from error
+            raise JobError(
+                f"{file}: cannot be loaded ({whole_message(error)})", next_step="olivepress adapters check"
+            ) from error
         return adapters, file.stem
 
     def encode(self, text: str) -> list[int]:
@@ -74,6 +77,17 @@ class GenaiModel:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(token_ids))) if len(token_ids) else ""
+
+    def answer_by_default(self, text: str) -> None:
+        """The next token of a prompt with the settings of genai_config.json alone; JobError in the runtime's words."""
+        try:
+            generator = self._og.Generator(self._model, self._og.GeneratorParams(self._model))
+            if self._adapter is not None:
+                generator.set_active_adapter(*self._adapter)
+            generator.append_tokens(self._tokenizer.encode(text))
+            generator.generate_next_token()
+        except Exception as error:  # the runtime's errors have no common base
+            raise JobError(whole_message(error)) from error
 
     def generation(self, longest: int, *, shortest: int = 0) -> GenaiGeneration:
         """``longest`` is always set, as genai's default may be 131072 tokens of KV cache."""
@@ -129,6 +143,11 @@ class TokenGeneration(GenaiGeneration):
     def __init__(self, generator: Any) -> None:
         super().__init__(generator)
         self._rows: list[np.ndarray] = []
+        self.step = self._step
+
+    def _step(self) -> None:
+        self._rows = []
+        self._generator.generate_next_token()
 
     def append(self, token_ids: Sequence[int]) -> None:
         self._rows = []
@@ -137,7 +156,7 @@ class TokenGeneration(GenaiGeneration):
             self._rows.append(super().logits())
 
     def logits(self) -> np.ndarray:
-        return np.concatenate(self._rows)
+        return np.concatenate(self._rows) if self._rows else super().logits()
 
 
 class WindowedGeneration(GenaiGeneration):

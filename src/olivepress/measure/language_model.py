@@ -39,14 +39,17 @@ class Generation(Protocol):
 
 
 class LanguageModel(Protocol):
-    """An opened model folder. ``device`` is what the runtime says it runs on; ``vocabulary`` in tokens."""
+    """An opened model folder. ``device`` is what the runtime says it runs on; ``vocabulary`` in tokens; ``windowed``:
+    compiled for prompts in windows of a fixed length, so that tokens cannot be given singly after a prompt."""
 
     device: str
     vocabulary: int
+    windowed: bool
 
     def encode(self, text: str) -> list[int]: ...
     def decode(self, token_ids: Sequence[int]) -> str: ...
     def generation(self, longest: int, *, shortest: int = 0) -> Generation: ...
+    def answer_by_default(self, text: str) -> None: ...  # a token, as an application that sets nothing; JobError
 
 
 def runtime_of(model_dir: Path) -> Literal["onnxruntime-genai", "openvino"]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.errors import JobError, SetupError
+from olivepress.errors import JobError, SetupError, whole_message
 from olivepress.measure.config_rules import device_problems
 from olivepress.measure.language_model import config_number
 from olivepress.measure.prompts import eos_token_ids
@@ -82,6 +82,7 @@ class OpenvinoModel:
 
     def __init__(self, model_dir: Path) -> None:
         self.openvino, genai = import_openvino()
+        self._dir, self._genai, self.windowed = model_dir, genai, False
         device, properties = read_device(model_dir)
         try:
             self._compiled = self.openvino.Core().compile_model(str(model_dir / _MODEL), device, properties)
@@ -103,6 +104,17 @@ class OpenvinoModel:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
+
+    def answer_by_default(self, text: str) -> None:
+        """As openvino-genai's own pipeline answers, with generation_config.json alone; JobError in its words."""
+        device, properties = read_device(self._dir)
+        try:
+            pipeline = self._genai.LLMPipeline(str(self._dir), device, **properties)
+            settings = pipeline.get_generation_config()
+            settings.max_new_tokens = 1
+            pipeline.generate(text, settings)
+        except Exception as error:  # the runtime's errors have no common base
+            raise JobError(whole_message(error)) from error
 
     def generation(self, longest: int, *, shortest: int = 0) -> OpenvinoGeneration:
         return OpenvinoGeneration(self, self._compiled.create_infer_request(), longest, shortest)
@@ -192,8 +204,9 @@ def openvino_placement(model_dir: Path) -> Placement:
 
 
 def _unopened(model_dir: Path, device: str, error: Exception) -> JobError:
-    first = next((line for line in str(error).split("\n") if line.strip()), type(error).__name__)
-    return JobError(f"{model_dir}: cannot be opened on {device} ({first[:300]})", next_step="olivepress doctor")
+    return JobError(
+        f"{model_dir}: cannot be opened on {device} ({whole_message(error)})", next_step="olivepress doctor"
+    )
 
 
 def _text(value: Any) -> str:

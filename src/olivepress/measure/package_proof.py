@@ -13,7 +13,9 @@ from olivepress.measure.accuracy import Progress, greedy_answers
 from olivepress.measure.fidelity import divergence, fidelity, log_softmax, read_reference
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.language_model import LanguageModel, teacher_forced
+from olivepress.measure.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
 from olivepress.measure.placement import node_placement
+from olivepress.measure.proof import default_answer
 from olivepress.measure.report import Measurement, Placement
 
 __all__ = ["AdapterProof", "AdapterProofSpec", "Difference", "PackageProof", "PackageProofSpec", "prove_package"]
@@ -70,6 +72,8 @@ class AdapterProof(BaseModel):
     to_twin: Difference
     to_base: float
     to_others: dict[str, float]
+    long_row: LongRowProof | None = None
+    not_long: str = ""
 
 
 class PackageProof(BaseModel):
@@ -78,6 +82,7 @@ class PackageProof(BaseModel):
     placement: Placement
     base: Difference
     adapters: dict[str, AdapterProof]
+    by_default: str | None = None
 
 
 def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -> PackageProof:
@@ -85,6 +90,7 @@ def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -
     placed = node_placement(spec.model_dir, spec.execution_provider)
     package, total = GenaiModel(spec.model_dir), len(spec.adapters) + 1
     prompts = [ids for one in spec.adapters for ids in _prompts(one.reference_dir)[:_BASE_PROMPTS]]
+    by_default = default_answer(package, package.decode(prompts[0])) if prompts else None
     questions = [ids for one in spec.adapters for ids, _ in _answers(one.reference_dir)]
     alone = GenaiModel(spec.base_dir, every_position=True)
     base = _difference(alone, spec.base_dir, package, spec.model_dir, prompts, questions)
@@ -95,7 +101,7 @@ def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -
         found[one.name] = _prove_adapter(spec, one, package)
         if progress:
             progress(done, total)
-    return PackageProof(placement=placed, base=base, adapters=found)
+    return PackageProof(placement=placed, base=base, adapters=found, by_default=by_default)
 
 
 def _prove_adapter(spec: PackageProofSpec, one: AdapterProofSpec, package: GenaiModel) -> AdapterProof:
@@ -110,6 +116,7 @@ def _prove_adapter(spec: PackageProofSpec, one: AdapterProofSpec, package: Genai
         for other in spec.adapters
         if other.name != one.name
     }
+    row, not_long = row_to_compare(one.reference_dir, spec.model_dir)
     return AdapterProof(
         metrics=fidelity(spec.model_dir, one.reference_dir, model=model),
         answers=len(greedy),
@@ -117,6 +124,8 @@ def _prove_adapter(spec: PackageProofSpec, one: AdapterProofSpec, package: Genai
         to_twin=_difference(twin, one.twin_dir, model, spec.model_dir, prompts, questions),
         to_base=_largest(model, package.with_adapter(None), first),
         to_others=others,
+        long_row=prove_long_row(row, compare_shipped(row, model), model) if row else None,
+        not_long=not_long,
     )
 
 

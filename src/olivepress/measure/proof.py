@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress, greedy_answers
 from olivepress.measure.fidelity import fidelity, read_reference
 from olivepress.measure.language_model import LanguageModel, load_runtime, open_model
+from olivepress.measure.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
 from olivepress.measure.placement import node_placement
 from olivepress.measure.report import Measurement, Placement
 from olivepress.measure.weights import LAST_POSITION
 
-__all__ = ["Proof", "ProofSpec", "prove"]
+__all__ = ["Proof", "ProofSpec", "default_answer", "prove"]
 
 
 class ProofSpec(BaseModel):
@@ -34,7 +36,9 @@ class Proof(BaseModel):
     """``same_answers`` of ``answers`` greedy continuations are the parent's token by token; ``generated`` is the length
     of the longest, ``expected`` that of the parent's. ``metrics`` are those of ``fidelity``. ``differs`` names the
     first text with other token ids. ``last_position`` is the largest difference between the logits of a prompt's last
-    token as the model ships, and those of its graph with every position; None where it has one graph."""
+    token as the model ships, and those of its graph with every position; None where it has one graph. ``long_row`` is
+    None where there is no row to compare, for the reason ``not_long``. ``by_default`` is what the runtime says when it
+    answers with its own settings; None when it answers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +51,9 @@ class Proof(BaseModel):
     same_answers: int
     metrics: dict[str, Measurement]
     last_position: float | None
+    long_row: LongRowProof | None = None
+    not_long: str = ""
+    by_default: str | None = None
 
 
 def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
@@ -57,6 +64,9 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
     longest = max((len(answer) for _, answer in reference.greedy), default=0)
     model = load_runtime(spec.model_dir)(spec.model_dir)
     answers, shipped = greedy_answers(model, spec.model_dir, prompts, longest), None
+    by_default = default_answer(model, spec.texts[0][:200]) if spec.texts else None
+    row, not_long = row_to_compare(spec.reference_dir, spec.model_dir)
+    as_shipped = compare_shipped(row, model) if row else None
     if (spec.model_dir / LAST_POSITION).is_file():
         shipped = _last_logits(model, prompts)
         del model  # never two models in memory
@@ -72,7 +82,19 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
         same_answers=sum(ours == theirs for ours, theirs in zip(answers, expected, strict=True)),
         metrics=fidelity(spec.model_dir, spec.reference_dir, model=model, progress=progress),
         last_position=None if shipped is None else _largest_difference(shipped, _last_logits(model, prompts)),
+        long_row=prove_long_row(row, as_shipped, model) if row and as_shipped else None,
+        not_long=not_long,
+        by_default=by_default,
     )
+
+
+def default_answer(model: LanguageModel, text: str) -> str | None:
+    """What the runtime says instead of answering with its own settings; None when it answers."""
+    try:
+        model.answer_by_default(text)
+    except JobError as error:
+        return error.message
+    return None
 
 
 def _last_logits(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[np.ndarray]:

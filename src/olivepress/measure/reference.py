@@ -14,6 +14,7 @@ from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
 from olivepress.measure.fidelity import REFERENCE_FORMAT, questions
+from olivepress.measure.long_row import LongRow, write_long_row
 from olivepress.measure.prompts import check_context, context_length, encode_parts, eos_token_ids, render_prompt
 from olivepress.measure.reference_model import load_parent
 from olivepress.measure.task_metrics import Example
@@ -132,6 +133,7 @@ def write_reference(
     *,
     answer_starts: Sequence[int] | None = None,
     adapter_dir: Path | None = None,
+    long_row: LongRow | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the parent over fixed prompts and keep what exports are held against.
@@ -140,8 +142,9 @@ def write_reference(
     ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``starts`` (per prompt the position that predicts
     the answer's first token: ``answer_starts``, or 0), ``top_ids`` (tokens × 256, int32), ``top_logprobs`` (float32),
     ``tail_mass`` (float32, 1 minus their sum), ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
-    first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``. One prompt is in
-    memory at a time. Written beside and renamed. JobError on NaN or infinite logits: such a parent proves nothing.
+    first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``; with ``long_row``
+    that row's logits as well (desk only). One prompt is in memory at a time. Written beside and renamed. JobError on
+    NaN or infinite logits: such a parent proves nothing.
     """
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
         raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty ones")
@@ -150,6 +153,8 @@ def write_reference(
     beside.mkdir(parents=True)
     try:
         _write_all(model, token_ids, answer_starts or [0] * len(token_ids), beside, model_dir, progress)
+        if long_row is not None:
+            write_long_row(model, long_row, beside)
         shutil.rmtree(out_dir, ignore_errors=True)
         beside.replace(out_dir)
     except OSError as error:
@@ -206,16 +211,20 @@ def write_logits(
     name: str = "logits",
     adapter_dir: Path | None = None,
     four_bit: FourBit | None = None,
+    long_row: LongRow | None = None,
 ) -> Path:
     """Only the logits of fixed prompts, as ``NAME-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
 
-    The base's, called ``base``, lie beside a reference and stay at the desk as well. Errors as ``write_reference``.
+    The base's, called ``base``, lie beside a reference and stay at the desk as well. ``long_row`` and errors as in
+    ``write_reference``.
     """
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for index, logits in enumerate(_logits(model, token_ids, model_dir)):
             np.save(folder / f"{name}-{index:04d}.npy", logits)
+        if long_row is not None:
+            write_long_row(model, long_row, folder)
     except OSError as error:
         raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
     return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.catalog import count_parameters
-from olivepress.errors import JobError, SetupError
+from olivepress.errors import JobError, SetupError, whole_message
 from olivepress.methods import FourBit
 
 __all__ = ["LARGE", "load_parent"]
@@ -50,8 +50,10 @@ def load_parent(
 
             model = PeftModel.from_pretrained(model, str(adapter_dir))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        why = str(error).strip().split("\n")[0]
-        raise JobError(f"{adapter_dir or model_dir}: cannot be loaded ({why})", next_step="check the folder") from error
+        reason = whole_message(error)
+        raise JobError(
+            f"{adapter_dir or model_dir}: cannot be loaded ({reason})", next_step="check the folder"
+        ) from error
     return model.eval(), tokenizer
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import psutil
 
-from olivepress.errors import JobError
+from olivepress.errors import JobError, whole_message
 from olivepress.privacy import OLIVE_RUNS, private_environment
 from olivepress.process import BEFORE_EXEC, PROGRESS_VARIABLE
 
-__all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "run_child"]
+__all__ = ["ChildResult", "OnProgress", "child_environment", "failure_in", "last_error", "run_child", "warnings_in"]
 
 OnProgress = Callable[[int, int, float | None], None]  # done, total, loss
 _POLL_SECONDS = 0.2
@@ -30,6 +30,14 @@ _FULL_BYTES = 256 * 1024
 _LAST_ERROR = re.compile(
     r"^(?:(?:\w+\.)+(?=[A-Z])(?=\w+: )|(?=\w*(?:Error|Exception|Interrupt)\b))(\w+):?\s*(.*)$", re.MULTILINE
 )
+# What follows a message: an empty line, the next line of a log, another traceback or the next exception.
+_AFTER_MESSAGE = re.compile(
+    r"\n\s*\n|\n(?=\[\d{4}-|\[\w+\]|\d{4}-\d\d|Traceback|The above exception|During handling"
+    r"|\S*(?:Warning|WARNING|INFO))"
+)
+# Between the two errors of a chain: Python says how they belong together, and prints the frames of the second.
+_CAUSE = re.compile(r"(?:(?!Traceback).)*(?:The above exception was|During handling of).*", re.DOTALL)
+_WARNING = re.compile(r"^\[[^\]]+\] \[WARNING\] \[[^\]]+\] (.*(?i:\bignor|\bprun|\bdropp).*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +145,33 @@ def failure_in(log: Path, result: ChildResult) -> JobError:
             f"the job was killed from outside, most likely for memory, at {peak:.1f} GB ({log})",
             next_step="free memory, or run on a larger machine; a fine-tune goes on from its last checkpoint",
         )
-    errors = _LAST_ERROR.findall(text)
-    if errors:
-        kind, message = errors[-1]
-        what, _, step = message.strip().partition("; next: ")  # an error of ours brings its own next step
-        return JobError(f"{kind}: {what or 'no message'} ({log})", next_step=step or f"read {log}")
+    if message := last_error(text):
+        what, _, step = message.partition("; next: ")  # an error of ours brings its own next step
+        return JobError(f"{what} ({log})", next_step=step or f"read {log}")
     return JobError(f"Olive ended with code {result.exit_code} and made no model ({log})", next_step=f"read {log}")
+
+
+def last_error(text: str) -> str:
+    """``Class: message`` of the last exception in a log, its further lines too, and the first of those it came from."""
+    errors = list(_LAST_ERROR.finditer(text))
+    if not errors:
+        return ""
+    said = [_said_by(text, match) for match in errors]
+    message, first = said[-1], len(errors) - 1
+    while first and _CAUSE.fullmatch(text[errors[first - 1].end() : errors[first].start()]):
+        first -= 1
+    root = said[first]
+    return message if root.partition(": ")[2] in message else f"{message}, from {root}"
+
+
+def _said_by(text: str, match: re.Match[str]) -> str:
+    """An error's class and message, up to where the log goes on with something else."""
+    following = _AFTER_MESSAGE.split(text[match.end() :], maxsplit=1)[0]
+    return f"{match[1]}: {whole_message(match[2] + following) or 'no message'}"
+
+
+def warnings_in(log: Path, *, most: int = 3) -> list[str]:
+    """What a child's log says it dropped, ignored or left undone, in a few lines."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    found = dict.fromkeys(whole_message(match[1]) for match in _WARNING.finditer(text))
+    return [f"the log says: {message}" for message in found][:most]

@@ -30,11 +30,14 @@ from olivepress.measure.elsewhere import machine_of
 from olivepress.measure.machine import package_versions
 from olivepress.methods import four_bit_base
 from olivepress.plan import Job, Plan
-from olivepress.run.child import ChildResult, child_environment, failure_in, run_child
+from olivepress.row_counts import row_problem, row_summary
+from olivepress.run.child import ChildResult, child_environment, failure_in, run_child, warnings_in
+from olivepress.run.failed import check_error, failed_dir
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters, package_spec
-from olivepress.run.tidy import base_name, clear, remove, tidy, training_record
+from olivepress.run.tidy import base_name, clear, remove, tidy, trained_rows, training_record
 from olivepress.run.verify import VerifySpec
 from olivepress.run.verify_export import STRENGTH, ExportSpec
+from olivepress.run.verify_long import NOT_COMPARED
 from olivepress.run.where import Place, place_of
 from olivepress.workflow import Workflow
 
@@ -65,6 +68,7 @@ class Reporter(Protocol):
 
     def job_started(self, job: Job, number: int, total: int) -> None: ...
     def stage(self, job: Job, what: str) -> None: ...
+    def note(self, job: Job, text: str) -> None: ...
     def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None: ...
     def job_ended(self, outcome: JobOutcome) -> None: ...
 
@@ -120,6 +124,7 @@ def verify_again(plan: Plan, job: Job, held: Manifest, reporter: Reporter) -> Ma
     scratch.mkdir(parents=True, exist_ok=True)
     checks, _ = _verify(plan, job, scratch, place)
     _raise_failed(plan, job, checks)
+    _note_not_compared(job, checks, reporter)
     manifest = held.model_copy(update={"verified": place.how, "checks": tuple(checks)})
     write_manifest(manifest, plan.output_dir(job))
     remove(scratch)
@@ -127,14 +132,9 @@ def verify_again(plan: Plan, job: Job, held: Manifest, reporter: Reporter) -> Ma
 
 
 def _raise_failed(plan: Plan, job: Job, checks: Sequence[Check]) -> None:
-    failed = [check for check in checks if not check.passed]
-    if failed:
-        check = failed[0]
-        found = "" if check.value is None else f" is {check.value:.3g}, limit {check.limit:.3g}" if check.limit else ""
-        raise JobError(
-            f"{job.id}: check {check.name} failed{found} ({check.detail})",
-            next_step=f"read {_log(plan, job)}, or change the recipe",
-        )
+    error = check_error(plan, job, checks, _log(plan, job))
+    if error is not None:
+        raise error
 
 
 def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key: str, reporter: Reporter) -> Manifest:
@@ -148,13 +148,18 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     place = place_of(job.target) if job.target else None
     reporter.stage(job, "Olive")
     olive = _run_olive(plan, job, workflow, scratch, reporter)
+    rows = _rows(job, workflow, reporter)
+    for warning in warnings_in(_log(plan, job)):
+        reporter.note(job, warning)
     tidy(plan, job, workflow)
     if job.kind == "package":
         reporter.stage(job, "adapters")
         assemble_package(plan, job)
     reporter.stage(job, "verify")
     checks, verifying = _verify(plan, job, scratch, place)
+    checks = [*rows, *checks]
     _raise_failed(plan, job, checks)
+    _note_not_compared(job, checks, reporter)
     reporter.stage(job, "hash")
     files = base_files(output) if job.kind == "package" else hash_files(output)
     resources = Resources(
@@ -165,8 +170,25 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     verified = place.how if place else "native"
     manifest = _manifest(plan, job, workflow, parent, key, verified, checks, files, resources)
     write_manifest(manifest, output)
-    remove(scratch)
+    remove(scratch, failed_dir(output))
     return manifest
+
+
+def _rows(job: Job, workflow: Workflow, reporter: Reporter) -> list[Check]:
+    """How much of the data was trained on: of every row, as the training process counted."""
+    counts = trained_rows(training_record(workflow)) if job.kind == "finetune" and workflow.training_dir else None
+    if counts is None:
+        return []
+    if summary := row_summary(counts):
+        reporter.note(job, summary)
+    detail = f"of {counts.rows} rows, {counts.left_out} left out as longer than {counts.max_length} tokens; "
+    detail += f"{counts.supervised} tokens supervised"
+    return [Check(name="rows_trained", passed=not row_problem(counts), value=float(counts.trained), detail=detail)]
+
+
+def _note_not_compared(job: Job, checks: Sequence[Check], reporter: Reporter) -> None:
+    for reason in dict.fromkeys(check.detail for check in checks if check.name == NOT_COMPARED):
+        reporter.note(job, reason)
 
 
 def _log(plan: Plan, job: Job) -> Path:

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import psutil
 
-from olivepress.artifact import Manifest, read_manifest
+from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
 from olivepress.errors import AdapterError, JobError, ReportError, SetupError
 from olivepress.measure.fidelity import REFERENCE_FORMAT
+from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
+from olivepress.run.failed import keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
@@ -42,10 +44,11 @@ def run_plan(
 ) -> list[JobOutcome]:
     """Run every job that is not finished (or ``only`` one of them), in order, from the project root.
 
-    An export that no machine of this platform can build is left out, unless it is the only one asked for. ``force``
-    starts a job although the estimate says that memory or disk will not do; ``keep_going`` goes on with the next export
-    when one fails or its environment is not here. Otherwise raises SetupError before the first job when an export
-    cannot be made here, JobError on the first job that fails; what was finished before stays.
+    An export that no machine of this platform can build is left out, unless it is the only one asked for. When one
+    fails, the others are made all the same, and its outcome says why. ``force`` starts a job although the estimate says
+    that memory or disk will not do; ``keep_going`` although an export's environment is not here. Otherwise raises
+    SetupError before the first job when an export cannot be made here; JobError when a fine-tune or a merge fails, or
+    the only job asked for. What was finished before stays.
     """
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
@@ -60,7 +63,7 @@ def run_plan(
             try:
                 outcome = outcome or _run_job(plan, job, by_id, base_sha256, reporter, force)
             except (JobError, SetupError, AdapterError) as error:
-                if not keep_going or job.target is None:
+                if job.target is None or only is not None:
                     raise
                 outcome = JobOutcome(job=job.id, state="failed", error=error)
             reporter.job_ended(outcome)
@@ -114,7 +117,7 @@ def job_key(
     what is done after Olive and the environment that it is built in, and the artifacts ``others`` of a package."""
     parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256, *others]
     if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
-        parts.append(f"reference format {REFERENCE_FORMAT}")
+        parts.append(f"reference format {REFERENCE_FORMAT}, long row {LONG_ROW_FORMAT}")
     if target is not None:
         said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
         said |= {"last_logits": FORMAT} if target.last_logits else {}
@@ -174,7 +177,8 @@ def _run_job(
     key, held = _current(plan, job, workflows, base_sha256)
     if key is None:
         raise JobError(
-            f"{job.id}: {_made_from(job)} is not finished, or is of an older recipe, dataset or package set",
+            f"{job.id}: {_made_from(job)} is not finished, or is of an older recipe, dataset or package set, or its "
+            "files were changed",
             next_step="run without --job",
         )
     again = held is not None and not is_verified(plan, job, held)
@@ -184,6 +188,8 @@ def _run_job(
         interpreter(job.target.build_environment)
     if held is None and not force:
         _check_resources(plan, job)
+    if held is None and (changed := _changed_since(plan.output_dir(job), key)):
+        reporter.note(job, f"files changed since it was finished: {', '.join(changed[:3])}; it is made again")
     parent = read_manifest(plan.output_dir(plan.job(job.parent))) if job.parent else None
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
     append(journal, "started", job.id, key)
@@ -194,6 +200,8 @@ def _run_job(
             manifest = make(plan, job, workflow, parent, key, reporter)
     except BaseException as error:
         # Checkpoints stay: a fine-tune goes on from them.
+        if isinstance(error, JobError | AdapterError) and (kept := keep_failed(plan.output_dir(job))):
+            reporter.note(job, kept)
         remove(plan.output_dir(job), workflow.cache_dir, scratch_dir(plan, job))
         event: Event = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(OSError):  # on a full disk the first error is the one to show
@@ -209,18 +217,22 @@ def _made_from(job: Job) -> str:
 
 
 def _finished(output: Path, key: str) -> Manifest | None:
-    """The manifest of a finished job with the same key whose files still have the sizes it names."""
+    """The manifest of a finished job with the same key whose files are still those that it names: hashed, unless the
+    file system says that they are the ones that were hashed before."""
     try:
         manifest = read_manifest(output)
     except ReportError:
         return None
-    if manifest.key != key:
-        return None
-    for name, held in manifest.files.items():
-        path = output / name
-        if not path.is_file() or path.stat().st_size != held.bytes:
-            return None
-    return manifest
+    return manifest if manifest.key == key and not changed_files(output, manifest.files) else None
+
+
+def _changed_since(output: Path, key: str) -> list[str]:
+    """Files of a job that would be kept, were they not others than when it was finished."""
+    try:
+        manifest = read_manifest(output)
+    except ReportError:
+        return []
+    return changed_files(output, manifest.files) if manifest.key == key else []
 
 
 def _check_resources(plan: Plan, job: Job) -> None:

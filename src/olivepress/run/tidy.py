@@ -6,14 +6,16 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from olivepress.catalog import Target
 from olivepress.measure.openvino_model import DEVICE_FILE, device_text
 from olivepress.plan import Job, Plan
+from olivepress.row_counts import RowCounts
 from olivepress.run.last_position import write_last_position
 from olivepress.workflow import Workflow
 
-__all__ = ["base_name", "clean", "clear", "remove", "tidy", "training_record"]
+__all__ = ["base_name", "clean", "clear", "remove", "tidy", "trained_rows", "training_record"]
 
 # Olive's own notes; they hold absolute paths and nothing that the manifest and the log do not say.
 _OLIVE_NOTES = ("footprint.json", "output_footprint.json", "run_history.txt", "model_config.json")
@@ -79,6 +81,7 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
         decoder["session_options"]["provider_options"] = [dict([entry]) for entry in target.provider_options.items()]
     if target.context_length:
         config["model"]["context_length"] = config["search"]["max_length"] = target.context_length
+    _hold_to_context(config)
     for part in (part for stage in decoder.get("pipeline", ()) for part in stage.values()):
         for entry in part.get("session_options", {}).get("provider_options", ()):
             for options in entry.values():
@@ -87,6 +90,16 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
                     options["backend_type"] = "htp"
     if config != json.loads(text):
         config_path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+
+
+def _hold_to_context(config: dict[str, Any]) -> None:
+    """The runtime refuses to generate when the length that it may reach by itself is more than the model's context."""
+    context, search = config["model"].get("context_length"), config.setdefault("search", {})
+    if isinstance(context, int):
+        asked = search.get("max_length")
+        search["max_length"] = min(asked, context) if isinstance(asked, int) else context
+        if isinstance(search.get("min_length"), int):
+            search["min_length"] = min(search["min_length"], search["max_length"])
 
 
 def training_record(workflow: Workflow) -> Path:
@@ -100,8 +113,19 @@ def _last_of_each_step(record: Path) -> str:
     steps: dict[int, str] = {}
     for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(ValueError, KeyError):
-            steps[int(json.loads(line)["done"])] = line
+            step = json.loads(line)
+            if "loss" in step:  # the first line counts rows
+                steps[int(step["done"])] = line
     return "".join(f"{steps[step]}\n" for step in sorted(steps))
+
+
+def trained_rows(record: Path) -> RowCounts | None:
+    """What the training process said of its rows; None when it said nothing."""
+    lines = record.read_text(encoding="utf-8", errors="replace").splitlines() if record.is_file() else []
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return RowCounts.model_validate(json.loads(line)["rows"])
+    return None
 
 
 def base_name(plan: Plan) -> str:

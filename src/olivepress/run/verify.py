@@ -6,6 +6,7 @@ The last line it prints is a JSON list of checks.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import shutil
@@ -15,15 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.artifact import Check
+from olivepress.catalog import count_parameters
 from olivepress.errors import OlivepressError
 from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
+from olivepress.measure.horizon import Horizon, horizon
+from olivepress.measure.long_row import LongRow, long_row
 from olivepress.measure.prompts import encode_parts, render_prompt
 from olivepress.methods import FourBit
 from olivepress.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_PROMPTS, REFERENCE_TOKENS
 from olivepress.run.tensors import read_tensors
 from olivepress.run.verify_adapter import adapter_checks, weight_delta
 from olivepress.run.verify_export import ExportSpec, verify_export
+from olivepress.run.verify_long import check_merged_row, not_compared
 from olivepress.run.verify_package import PackageSpec, verify_package
 from olivepress.yaml_document import Record
 
@@ -58,7 +63,8 @@ def verify(spec: VerifySpec) -> list[Check]:
     if spec.export is not None:
         if spec.parent_dir is None:
             _reference_of_base(spec, Path(spec.export.reference_dir))
-        return list(verify_export(spec.export))
+        reach = not_compared(_reach(spec).beyond)
+        return [*verify_export(spec.export), *reach]
     if spec.kind == "finetune":
         return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method))
     return list(_merge(spec))
@@ -70,7 +76,7 @@ def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
 
     base = local_directory(spec.base_model, spec.base_revision)
     token_ids, starts = _token_ids(base, _rows(spec, "validation", REFERENCE_PROMPTS))
-    write_reference(base, token_ids, reference, answer_starts=starts)
+    write_reference(base, token_ids, reference, answer_starts=starts, long_row=_long_row(spec, base))
     travels = Path(spec.output_dir, REFERENCE)
     travels.mkdir(exist_ok=True)
     shutil.copyfile(reference / "reference.npz", travels / "reference.npz")
@@ -88,11 +94,15 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
     yield weight_delta(base, model, adapter)
     token_ids, starts = _token_ids(model, _rows(spec, "validation", REFERENCE_PROMPTS))
-    reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts)
+    row = _long_row(spec, model)
+    reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts, long_row=row)
     rows = f"nats a token, {len(token_ids)} validation rows"
     with _scratch(output / ".with-adapter") as folder:
-        value = _mean_kl(write_logits(base, token_ids, folder, adapter_dir=adapter), reference)
+        value = _mean_kl(write_logits(base, token_ids, folder, adapter_dir=adapter, long_row=row), reference)
+        long = list(check_merged_row(folder, reference, spec.limit))
     yield Check(name="kl_to_base_with_adapter", passed=value <= spec.limit, value=value, limit=spec.limit, detail=rows)
+    yield from long
+    yield from not_compared(_reach(spec).beyond)
     if spec.four_bit is not None:
         with _scratch(output / ".as-trained") as folder:
             trained = write_logits(base, token_ids, folder, adapter_dir=adapter, four_bit=spec.four_bit)
@@ -102,6 +112,24 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         yield Check(name="kl_to_trained", passed=True, value=value, detail=detail)
     # What the adapter changed is what an export must still have: see adapter_kept.
     write_logits(base, token_ids, reference, name="base")
+
+
+def _reach(spec: VerifySpec) -> Horizon:
+    """How far the long row goes, by the base's config: a merge may have lost what that says."""
+    base = local_directory(spec.base_model, spec.base_revision)
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    return horizon(config, count_parameters(base))
+
+
+def _long_row(spec: VerifySpec, model: Path) -> LongRow | None:
+    """The validation rows, one behind the other and again from the first, up to the model's horizon."""
+    from transformers import AutoTokenizer
+
+    tokenizer, reach = AutoTokenizer.from_pretrained(str(model)), _reach(spec)
+    rows = _rows(spec, "validation", REFERENCE_PROMPTS)
+    texts = (render_prompt(model, row.messages, row.tools).full for row in rows)
+    ids = (token for text in texts for token in tokenizer(text, add_special_tokens=False)["input_ids"])
+    return long_row(itertools.cycle(ids), reach)
 
 
 @contextlib.contextmanager

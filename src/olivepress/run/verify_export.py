@@ -16,10 +16,11 @@ from olivepress.measure.proof import Proof, ProofSpec
 from olivepress.measure.report import Measurement
 from olivepress.run.dml import DML, dml_operators
 from olivepress.run.structure import structure
+from olivepress.run.verify_long import check_long_row, not_compared
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
-__all__ = ["STRENGTH", "ExportSpec", "against_parent", "verify_export"]
+__all__ = ["STRENGTH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 
 STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
 _CPU = "CPUExecutionProvider"
@@ -82,7 +83,17 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
             limit=_LAST_POSITION_LIMIT,
             detail="largest logit difference between the graph that runs and the one that is measured",
         )
+    yield by_default(found.by_default)
     yield from against_parent(spec, found)
+    if found.long_row is not None:
+        yield from check_long_row(found.long_row, limit=spec.limit, exact=spec.precision == "fp32")
+    yield from not_compared(found.not_long)
+
+
+def by_default(refusal: str | None) -> Check:
+    """Opened once as an application opens it that sets nothing."""
+    detail = refusal or "a token with the settings that ship alone"
+    return Check(name="answers_by_default", passed=refusal is None, detail=detail)
 
 
 def _prove(spec: ExportSpec, output: Path) -> Proof:

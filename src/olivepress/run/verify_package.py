@@ -15,7 +15,8 @@ from olivepress.measure.child import run_child
 from olivepress.measure.fallback import cpu_copy
 from olivepress.measure.package_proof import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
 from olivepress.run.structure import structure
-from olivepress.run.verify_export import adapter_kept
+from olivepress.run.verify_export import adapter_kept, by_default
+from olivepress.run.verify_long import check_long_row, not_compared
 from olivepress.yaml_document import Record
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
@@ -73,6 +74,7 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
             limit=spec.min_placed,
             detail=f"{taken} of {total} nodes on {spec.execution_provider}",
         )
+    yield by_default(found.by_default)
     yield from _base(found)
     for name, proof in found.adapters.items():
         yield from _adapter(name, proof, spec)
@@ -184,6 +186,9 @@ def _adapter(name: str, proof: AdapterProof, spec: PackageSpec) -> Iterator[Chec
             detail=f"to {whose}",
         )
     yield from _does_something(name, {"without adapter": proof.to_base} | proof.to_others)
+    if proof.long_row is not None:
+        yield from check_long_row(proof.long_row, limit=spec.limit, exact=exact, before=f"{name}: ")
+    yield from not_compared(proof.not_long)
 
 
 def _does_something(name: str, differences: dict[str, float]) -> Sequence[Check]:

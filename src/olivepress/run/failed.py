@@ -1,0 +1,103 @@
+"""What is left of a job that failed, for a person: a message that says what to change, and the files to look at."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from olivepress.artifact import MANIFEST, Check
+from olivepress.catalog import Target, targets
+from olivepress.errors import JobError
+from olivepress.plan import Job, Plan
+
+__all__ = ["check_error", "failed_dir", "keep_failed", "other_targets"]
+
+# Check → what rules its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
+_RULED_BY = {
+    "kl_divergence": "limits.max_kl_divergence",
+    "long_prompt": "limits.max_kl_divergence",
+    "long_answer": "limits.max_kl_divergence",
+    "kl_to_merged": "limits.max_kl_divergence",
+    "top1_agreement": "limits.min_top1_agreement",
+    "placed": "min_placed",
+    "rows_trained": "data.max_length",
+}
+_LEAST = ("top1_agreement", "placed", "adapter_kept", "adapter_trained", "weight_delta", "magnitudes", "rows_trained")
+
+
+def failed_dir(output: Path) -> Path:
+    """Where the files of a job that failed are kept: beside, under a name that is no job's."""
+    return output.with_name(f"{output.name}.failed")
+
+
+def keep_failed(output: Path) -> str | None:
+    """Put what a failed job made where it can be looked at, in place of an earlier failure; no manifest: it is no
+    artifact. Returns a sentence about it, None when there is nothing."""
+    if not output.is_dir() or not any(output.iterdir()):
+        return None
+    place = failed_dir(output)
+    shutil.rmtree(place, ignore_errors=True)
+    (output / MANIFEST).unlink(missing_ok=True)
+    output.rename(place)
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    return f"what it made is kept in {place} ({size / 1e9:.2g} GB) until it succeeds or fails again; no artifact"
+
+
+def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> JobError | None:
+    """The error of the first check that failed: value, limit, the key that rules it, and targets that may hold."""
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return None
+    check, others = failed[0], ", ".join(check.name for check in failed[1:])
+    also = f"; failed too: {others}" if others else ""
+    steps = [step for step in (_change(plan, job, check), _alternatives(plan, job), f"read {log}") if step]
+    return JobError(
+        f"{job.id}: check {check.name} failed{_measured(check)} ({check.detail}){also}", next_step=", or ".join(steps)
+    )
+
+
+def _measured(check: Check) -> str:
+    if check.value is None or check.limit is None:
+        return ""
+    wanted = "at least" if check.name.rpartition(": ")[2] in _LEAST else "at most"
+    return f" is {check.value:.3g}, limit {check.limit:.3g} ({wanted})"
+
+
+def _change(plan: Plan, job: Job, check: Check) -> str:
+    """The setting that rules a check, and where it stands."""
+    key = _RULED_BY.get(check.name.rpartition(": ")[2])
+    if key is None:
+        return ""
+    if job.target is None or key.startswith("data."):
+        return f"change {key} in the recipe" if key.startswith("data.") else ""
+    own = plan.recipe.limits.model_dump().get(key.removeprefix("limits."))
+    if key.startswith("limits.") and (own is not None or job.target.precision != "fp32"):
+        return f"change {key} in the recipe"
+    return f"{key.removeprefix('limits.')} of target {job.target.target} is what it must hold"
+
+
+def _alternatives(plan: Plan, job: Job) -> str:
+    if job.target is None:
+        return ""
+    names = other_targets(plan, job.target)
+    return f"take {' or '.join(names)} instead of {job.target.target}" if names else ""
+
+
+def other_targets(plan: Plan, target: Target) -> list[str]:
+    """Targets of the same device that keep more of a weight and that the model's family takes, the nearest first."""
+    better = [
+        other
+        for other in targets().values()
+        if other.file == target.file
+        and (_bits(other), other.bytes_per_parameter) > (_bits(target), target.bytes_per_parameter)
+        and not plan.model.family.why_not(plan.model.facts.config, other.target)
+    ]
+    return [other.target for other in sorted(better, key=lambda other: (_bits(other), other.bytes_per_parameter))]
+
+
+def _bits(target: Target) -> int:
+    """Of a weight: 4 of int4 and w4a16."""
+    number = re.search(r"\d+", target.precision)
+    return int(number[0]) if number else 0

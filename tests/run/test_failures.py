@@ -1,0 +1,184 @@
+"""What a person is told of a job that failed, and what is left of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from olivepress.artifact import Check
+from olivepress.errors import JobError, RecipeError, whole_message
+from olivepress.pipeline import load_plan, raise_failed
+from olivepress.run import runner
+from olivepress.run.child import ChildResult, failure_in, last_error, warnings_in
+from olivepress.run.failed import check_error, keep_failed, other_targets
+from olivepress.run.make import JobOutcome
+from olivepress.run.tidy import _hold_to_context
+from olivepress.workflow import render_all
+
+GENERATION = """[2026-01-02 03:04:05,678] [ERROR] [engine.py:5:run] Pass run failed
+Traceback (most recent call last):
+  File "merge.py", line 3, in run
+    model.save_pretrained(path)
+ValueError: GenerationConfig is invalid:
+- `temperature`: `do_sample` is not set to `True`. However, `temperature` is set to 0.9
+- `top_p`: likewise
+Some of these attributes may be set through the model's `generation_config.json` file.
+
+[2026-01-02 03:04:06,000] [INFO] [engine.py:6:run] done
+"""
+CHAINED = """Traceback (most recent call last):
+  File "a.py", line 1, in load
+KeyError: 'rope_type'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "b.py", line 2, in build
+    load()
+RuntimeError: cannot export the model
+"""
+
+
+def test_the_whole_message_of_an_exception_is_told() -> None:
+    message = last_error(GENERATION)
+    assert message.startswith("ValueError: GenerationConfig is invalid:")
+    assert "`temperature` is set to 0.9" in message and "generation_config.json" in message
+    assert "\n" not in message and "engine.py" not in message
+
+
+def test_an_error_names_what_it_came_from() -> None:
+    assert last_error(CHAINED) == "RuntimeError: cannot export the model, from KeyError: 'rope_type'"
+    assert last_error(GENERATION + CHAINED).endswith("from KeyError: 'rope_type'")
+    assert last_error(CHAINED + "\n" + GENERATION).startswith("ValueError: GenerationConfig")
+    assert last_error("no exception at all\n") == ""
+
+
+def test_a_message_is_bounded() -> None:
+    long = whole_message("heading:\n" + "\n".join(f"line {number} " + "x" * 200 for number in range(50)))
+    assert long.startswith("heading: | line 0") and len(long) <= 601
+    assert whole_message(ValueError("")) == "ValueError" and whole_message("\n---\n a  b\n") == "a b"
+
+
+def test_our_own_error_brings_its_next_step(tmp_path: Path) -> None:
+    log = tmp_path / "finetune.log"
+    log.write_text(
+        "Traceback (most recent call last):\nolivepress.errors.JobError: step 1: loss is nan; next: lower it\n"
+    )
+    result = ChildResult(exit_code=1, seconds=1.0, peak_memory_bytes=0, peak_disk_bytes=0)
+    error = failure_in(log, result)
+    assert error.message.startswith("JobError: step 1: loss is nan (") and error.next_step == "lower it"
+
+
+def test_what_a_log_says_was_ignored(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    line = "[2026-01-02 03:04:05,678] [WARNING] [pass_config.py:5:check] "
+    log.write_text(f"{line}Ignoring unknown key speed\n{line}all is well\n{line}Ignoring unknown key speed\n")
+    assert warnings_in(log) == ["the log says: Ignoring unknown key speed"]
+    assert warnings_in(tmp_path / "none") == []
+
+
+def test_a_failed_check_names_key_values_and_other_targets(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    job = plan.job("export-cpu-int4")
+    checks = [
+        Check(name="placed", passed=True, value=1.0, limit=1.0),
+        Check(name="kl_divergence", passed=False, value=0.5, limit=0.1, detail="nats a token"),
+        Check(name="top1_agreement", passed=False, value=0.5, limit=0.8),
+    ]
+    error = check_error(plan, job, checks, Path("x.log"))
+    assert error is not None
+    assert (
+        "kl_divergence failed is 0.5, limit 0.1 (at most) (nats a token); failed too: top1_agreement" in error.message
+    )
+    step = str(error.next_step)
+    assert "limits.max_kl_divergence in the recipe" in step and "cpu-int8 or cpu-fp32 instead of cpu-int4" in step
+    assert check_error(plan, job, checks[:1], Path("x.log")) is None
+
+
+def test_a_check_that_the_target_rules_and_one_that_nothing_rules(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    job = plan.job("export-cpu-int4")
+    placed = check_error(plan, job, [Check(name="placed", passed=False, value=0.5, limit=1.0)], Path("x.log"))
+    assert placed is not None and "min_placed of target cpu-int4" in str(placed.next_step)
+    assert "(at least)" in placed.message
+    merged = Check(name="finite a.safetensors", passed=False, detail="w")
+    merge = check_error(plan, plan.job("merge"), [merged], Path("x.log"))
+    assert merge is not None and merge.next_step == "read x.log"
+
+
+def test_other_targets_keep_more_and_fit_the_family(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    target = plan.job("export-cpu-int4").target
+    assert target is not None
+    names = other_targets(plan, target)
+    assert names[-1] == "cpu-fp32" and "cpu-int8" in names and "cpu-int4" not in names
+    assert all(name.startswith("cpu-") for name in names)
+
+
+def test_what_failed_is_kept_and_is_no_artifact(tmp_path: Path) -> None:
+    output = tmp_path / "export-cpu-int4"
+    assert keep_failed(output) is None
+    for text in ("first", "second"):
+        output.mkdir()
+        (output / "model.onnx").write_text(text)
+        (output / "manifest.json").write_text("{}")
+        sentence = keep_failed(output)
+        assert sentence is not None and "export-cpu-int4.failed" in sentence and not output.exists()
+    kept = tmp_path / "export-cpu-int4.failed"
+    assert [path.name for path in kept.iterdir()] == ["model.onnx"] and (kept / "model.onnx").read_text() == "second"
+
+
+class Quiet:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def job_started(self, job: object, number: int, total: int) -> None: ...
+    def stage(self, job: object, what: str) -> None: ...
+    def job_progress(self, job: object, done: int, total: int, loss: float | None) -> None: ...
+    def job_ended(self, outcome: object) -> None: ...
+    def note(self, job: object, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_one_export_that_fails_stops_no_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = load_plan("tiny-phi")
+
+    def run_job(plan: object, job: object, *_: object) -> JobOutcome:
+        name = getattr(job, "id", "")
+        if name == "export-cpu-fp32":
+            raise JobError(f"{name}: no")
+        return JobOutcome(job=name, state="done")
+
+    monkeypatch.setattr(runner, "_run_job", run_job)
+    monkeypatch.setattr(runner, "_check_beforehand", lambda *_: None)
+    monkeypatch.setattr(runner, "model_identity", lambda plan: "base")
+    outcomes = runner.run_plan(plan, render_all(plan), reporter=Quiet())
+    states = {outcome.job: outcome.state for outcome in outcomes}
+    assert states["export-cpu-fp32"] == "failed" and states["export-cpu-int4"] == "done"
+    with pytest.raises(JobError, match="export-cpu-fp32: no"):
+        raise_failed([(plan, outcome) for outcome in outcomes])
+    with pytest.raises(JobError, match="export-cpu-fp32: no"):
+        runner.run_plan(plan, render_all(plan), reporter=Quiet(), only="export-cpu-fp32")
+
+
+def test_several_failures_are_named_and_keep_the_exit_code(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    failed = [JobOutcome(job=name, state="failed", error=RecipeError(f"{name} no", next_step="x")) for name in "ab"]
+    with pytest.raises(RecipeError, match=r"2 of 3 jobs failed \(a, b\), first a no"):
+        raise_failed([(plan, outcome) for outcome in (*failed, JobOutcome(job="c", state="kept"))])
+    raise_failed([(plan, JobOutcome(job="c", state="kept"))])
+
+
+@pytest.mark.parametrize(
+    ("search", "context", "max_length"),
+    [({"max_length": 4096}, 2048, 2048), ({"max_length": 512}, 2048, 512), ({}, 1024, 1024), (None, 1024, 1024)],
+)
+def test_the_length_that_ships_is_within_the_context(
+    search: dict[str, int] | None, context: int, max_length: int
+) -> None:
+    config: dict[str, object] = {"model": {"context_length": context}} | ({} if search is None else {"search": search})
+    _hold_to_context(config)
+    assert config["search"] == {"max_length": max_length}
