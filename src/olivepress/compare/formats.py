@@ -21,6 +21,7 @@ from olivepress.compare.phrases import (
     sentence,
     short_name,
     value_text,
+    wrong_answer_texts,
 )
 from olivepress.compare.table import printable
 from olivepress.compare.terminal import render_terminal
@@ -141,13 +142,15 @@ def _listed(title: str, texts: Iterable[str]) -> list[str]:
 
 def _decision(decision: Decision) -> list[str]:
     where = _escape(" on ".join(part for part in (decision.recipe, decision.machine) if part))
-    lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
+    stop = "⛔ " if decision.outcome == "do_not_ship" else ""
+    lines = [f"## What to ship: {where}", "", f"{stop}**{_escape(decision.headline)}**", ""]
     lines += [f"- {_escape(reason)}" for reason in decision.reasons]
     for candidate in decision.candidates:
         said = [check.text for check in candidate.limits] + list(candidate.besides)
         detail = f": {_escape('; '.join(said))}" if said else ""
         lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
-    return lines
+    lines += [f"- {_escape(text)}" for text in wrong_answer_texts(decision)]
+    return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
 
 
 def _table(document: Document, machine: str) -> list[str]:
