@@ -11,6 +11,7 @@ from olivepress.compare.load import Loaded
 from olivepress.measure.examples import CONSTANT_ANSWER, Scores
 from olivepress.measure.intervals import wilson
 from olivepress.measure.report import DatasetUsed, Measurement, measured
+from olivepress.measure.trust import noise_floor
 from tests.measure.factory import make_report
 
 NOISE = (0.2, -0.1, 0.3, -0.3, 0.1, 0.0, -0.2, 0.25, -0.15, 0.05)  # percent, around the planted rate
@@ -42,7 +43,7 @@ def planted(job: str, facts: Mapping[str, Any], constant: np.ndarray | None = No
         rate = float(np.median(list(by_round.values())))
         metrics |= {"decode_tps": measured("decode_tps", rate, n=30), "ttft_ms": measured("ttft_ms", 1e3 / rate, n=30)}
     if len(by_round) > 4:
-        metrics["noise_floor"] = measured("noise_floor", 0.01, n=10)
+        metrics["noise_floor"] = noise_floor(list(by_round.values()))
     for key, name in (("kl", "kl_divergence"), ("gain", "gain_retained")):
         if key in facts:
             value, low, high = facts[key]

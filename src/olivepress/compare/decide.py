@@ -4,7 +4,8 @@ The rule, in the words that the page repeats: what is not shown to hold the budg
 to be useful (``floor``). What another artifact is better than in something, and shown not to be worse in everything
 else (``dominance``), is dominated and out. Of the rest the best in the first criterion stays, with all that cannot be
 told apart from it; then the next criterion decides among those. Accuracy comes first, unless the budget itself says how
-much accuracy is enough: then speed does. A criterion that was not tested between those that are left ends the choice.
+much accuracy is enough: then speed does. Where those that are left are not shown to be equal in a criterion (too few
+examples or rounds exclude no loss that matters), the next one does not decide for them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from olivepress.compare.document import (
     Usefulness,
     Verdict,
 )
-from olivepress.compare.dominance import COMPARED, better_in, dominates
+from olivepress.compare.dominance import COMPARED, better_in, dominates, not_worse
 from olivepress.compare.floor import Constant, answer_metric, baselines, usefulness
 from olivepress.compare.limits import Budgets, check_limits, is_quality, limits_of, target_of
 from olivepress.compare.phrases import difference_text
@@ -240,23 +241,29 @@ def _choose(front: Sequence[Row], lookup: Lookup, limited: bool) -> tuple[list[R
             continue
         title, sign = METRICS[metric].title, 1 if METRICS[metric].direction == "higher" else -1
         best = max(measured, key=lambda row: sign * (_value(row, metric) or 0.0))
-        others = {row.name: lookup(row.name, best.name, metric) for row in left if row is not best}
-        behind = {name: v for name, v in others.items() if v is not None and v.call == "better"}
-        reasons += [f"{title}: {best.name} is better than {name}, {difference_text(v)}" for name, v in behind.items()]
+        others = {row.name: lookup(best.name, row.name, metric) for row in left if row is not best}
+        behind = {name: v for name, v in others.items() if v is not None and v.call == "worse"}
+        reasons += [f"{title}: {name} is worse than {best.name}, {difference_text(v)}" for name, v in behind.items()]
         left = [row for row in left if row.name not in behind]
-        untested = [row for row in left if row is not best and not _tested(others[row.name])]
-        if untested:
-            verdict = others[untested[0].name]
-            said = "; ".join(verdict.notes[:1]) if verdict else "no test"
-            reasons.append(f"{title}: {_list([best, *untested])} were not shown to be equal ({said}): nothing decides")
+        unclear = [row for row in left if row is not best and not _equal(others[row.name], best, row)]
+        if unclear:
+            said = _unclear(others[unclear[0].name])
+            reasons.append(f"{title}: {_list([best, *unclear])} are not shown to be equal ({said}), so nothing decides")
             break
         if not behind and len(left) > 1:
             reasons.append(f"{title}: {_list(left)} cannot be told apart")
     return left, reasons
 
 
-def _tested(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.call != "not comparable" and verdict.difference is not None
+def _equal(verdict: Verdict | None, best: Row, row: Row) -> bool:
+    """Whether ``row`` is shown to be as good as ``best``: too few examples or rounds show nothing."""
+    return verdict is not None and not_worse(verdict, best, row)
+
+
+def _unclear(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.difference is None:
+        return "; ".join(verdict.notes[:1]) if verdict else "not compared"
+    return f"{difference_text(verdict)}, n={verdict.n}"
 
 
 def _rule(front: Sequence[Row], group: Sequence[Row], outcome: Mapping[str, Outcome], limited: bool) -> tuple[str, ...]:
