@@ -103,6 +103,6 @@ def test_json_schema_is_strict() -> None:
 
 def test_adapters_that_are_one_folder_on_windows(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
-    path.write_text(MULTI.rstrip("\n") + "\n  TONE: {data: {demo: short-qa}}\n")
+    path.write_text(MULTI.replace("  qa:", "  TONE:"))
     with pytest.raises(RecipeError, match=r"another name than 'tone' and 'TONE': they are one file on Windows"):
         load_recipe(path)
