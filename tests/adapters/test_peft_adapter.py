@@ -28,6 +28,8 @@ ALL = {"phi": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], "llama": ["q_
         {"r": 32, "lora_alpha": 16, "use_rslora": True},
         {"rank_pattern": {"o_proj|down_proj": 2, r"layers\.1\.mlp\..*": 8}, "alpha_pattern": {"down_proj": 3}},
         {"layers_to_transform": [1]},
+        # A pattern that matches nothing says nothing, as in PEFT; and one as other trainers write them.
+        {"alpha_pattern": {"^q_proj": 100, r".*layers\.(0|1)\..*(qkv_proj|v_proj|o_proj)$": 3}},
     ],
 )
 def test_the_update_is_what_peft_adds(family: str, settings: dict[str, Any], make_adapter: MakeAdapter) -> None:

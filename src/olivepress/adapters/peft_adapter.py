@@ -15,6 +15,7 @@ from olivepress.adapters.peft_config import (
     MERGE,
     MODULE_LENGTH,
     by_pattern,
+    named_everywhere,
     read_config,
     refuse_what_lora_cannot_hold,
 )
@@ -48,13 +49,18 @@ class LoraPair:
 
 @dataclass(frozen=True, kw_only=True)
 class PeftAdapter:
-    """``r``, ``alpha`` as the config says them; ``pairs`` what they became with its patterns."""
+    """``r``, ``alpha`` as the config says them; ``pairs`` what they became with its patterns.
+
+    ``everywhere`` are the names of ``target_modules`` that PEFT puts into every layer that has them; empty where the
+    config limits them to some layers.
+    """
 
     directory: Path
     base_model: str
     r: int
     alpha: float
     pairs: Mapping[Projection, LoraPair]
+    everywhere: tuple[str, ...] = ()
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -98,6 +104,7 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
         r=int(config["r"]),
         alpha=float(config["lora_alpha"]),
         pairs=pairs,
+        everywhere=named_everywhere(config),
     )
 
 

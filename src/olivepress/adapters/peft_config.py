@@ -19,7 +19,15 @@ from typing import Any, NoReturn
 from olivepress.adapters.peft_types import NEXT_STEP, REASONS
 from olivepress.errors import AdapterError
 
-__all__ = ["CONFIG", "MERGE", "MODULE_LENGTH", "by_pattern", "read_config", "refuse_what_lora_cannot_hold"]
+__all__ = [
+    "CONFIG",
+    "MERGE",
+    "MODULE_LENGTH",
+    "by_pattern",
+    "named_everywhere",
+    "read_config",
+    "refuse_what_lora_cannot_hold",
+]
 
 CONFIG = "adapter_config.json"
 MAX_BYTES = 1_000_000
@@ -191,6 +199,15 @@ def _choices(parsed: Any) -> int:
         else:
             raise ValueError(f"{str(kind).lower()} is not matched against module names")
     return count
+
+
+def named_everywhere(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of modules that stand in ``target_modules`` for every layer; none where only some layers are meant."""
+    names = config.get("target_modules")
+    limited = any(config.get(key) not in (None, [], "") for key in ("layers_to_transform", "exclude_modules"))
+    if not isinstance(names, list) or limited:
+        return ()
+    return tuple(sorted(name for name in names if "." not in name))
 
 
 def by_pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> list[Any]:

@@ -170,18 +170,19 @@ def _against_constant(measurement: Measurement, constant: PairedShares | None) -
     if constant is None:
         n = measurement.n
         hits = min(round((measurement.value or 0.0) * n), n)
-        text = f"{hits} of {n} right answers"
         better = n > 1 and _tail(hits, n, 1 / n) < ALPHA / 2
+        said = "more than chance" if better else "not shown to be more than chance"
+        text = f"{said}: {hits} of {n} answers are right"
+    elif constant.share_a == 1.0:
+        text = "every example expects the same answer: such data cannot show that it is useful"
+        return "cannot tell", Reason(code="one_expected_answer", text=text)
     else:
-        if constant.share_a == 1.0:
-            text = "every example expects the same answer: such data cannot show that it is useful"
-            return "cannot tell", Reason(code="one_expected_answer", text=text)
-        text = (
-            f"always the same answer is right in {100 * constant.share_a:.1f} %, it in {100 * constant.share_b:.1f} %"
-        )
         better = constant.p_value < ALPHA and constant.share_b > constant.share_a
+        said = CODES["better_than_constant" if better else "not_better_than_constant"]
+        shares = f"{100 * constant.share_a:.1f} %, it in {100 * constant.share_b:.1f} %"
+        text = f"{said}: always the same answer is right in {shares}"
     code = "better_than_constant" if better else "not_better_than_constant"
-    return "useful" if better else "not useful", Reason(code=code, text=f"{CODES[code]}: {text}")
+    return "useful" if better else "not useful", Reason(code=code, text=text)
 
 
 def _tail(hits: int, n: int, share: float) -> float:

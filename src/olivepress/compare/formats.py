@@ -142,8 +142,7 @@ def _listed(title: str, texts: Iterable[str]) -> list[str]:
 
 def _decision(decision: Decision) -> list[str]:
     where = _escape(" on ".join(part for part in (decision.recipe, decision.machine) if part))
-    stop = "⛔ " if decision.outcome == "do_not_ship" else ""
-    lines = [f"## What to ship: {where}", "", f"{stop}**{_escape(decision.headline)}**", ""]
+    lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
     lines += [f"- {_escape(reason)}" for reason in decision.reasons]
     for candidate in decision.candidates:
         said = [check.text for check in candidate.limits] + list(candidate.besides)

@@ -55,7 +55,7 @@ def _check(row: Row, key: str, limit: float) -> LimitCheck:
     holds = _holds(kind, limit, low, high)
     text = f"{metric.title}: {bound}, measured {format_value(metric.unit, value)}"
     if holds is None:
-        text += f" ({interval_text(metric.unit, value, low, high)}, n={measurement.n}): cannot tell"
+        text += f" ({interval_text(metric.unit, value, low, high)}, n={measurement.n}: the limit lies inside)"
     return LimitCheck(key=key, limit=limit, value=value, holds=holds, text=text)
 
 
