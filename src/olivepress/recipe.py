@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from olivepress.methods import METHODS
+from olivepress.names import NAME_PATTERN, check_name, check_names, slug
 from olivepress.yaml_document import Record, read_record
 
 __all__ = [
@@ -33,7 +33,7 @@ RECIPES = Path("recipes")
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
 Tokens = Annotated[int, Field(ge=0, le=2**20)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 
 
 class Model(Record):
@@ -197,12 +197,19 @@ class Budget(Record):
     min_label_accuracy_constrained: float | None = Field(None, ge=0, le=1)
     min_json_valid: float | None = Field(None, ge=0, le=1)
     min_json_schema_match: float | None = Field(None, ge=0, le=1)
-    min_gain_retained: float | None = Field(None, gt=0)
+    min_gain_retained: float | None = Field(None, gt=0, description="a share: 0.95 for 95 %")
     min_top1_agreement: float | None = Field(None, ge=0, le=1)
     max_kl_divergence: float | None = Field(None, gt=0)
     max_kl_top256: float | None = Field(None, gt=0)
     max_perplexity: float | None = Field(None, ge=1)
     max_cost: float | None = Field(None, gt=0)
+
+    @field_validator("min_gain_retained")
+    @classmethod
+    def _is_a_share(cls, value: float | None) -> float | None:
+        if value is not None and value > 2:
+            raise ValueError("a share of at most 2, as 0.95 for 95 %")
+        return value
 
     @property
     def limits(self) -> dict[str, float]:
@@ -253,6 +260,12 @@ class Recipe(Record):
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target, or 'all' for every target")
+
+    @field_validator("adapters")
+    @classmethod
+    def _names_are_files(cls, adapters: dict[str, Adapter]) -> dict[str, Adapter]:
+        check_names(adapters)
+        return adapters
 
     @model_validator(mode="after")
     def _adapters_with_multi_only(self) -> Recipe:
@@ -313,11 +326,6 @@ def recipe_files() -> dict[str, Path]:
     installed, checkout = package / "recipes", package.parents[1] / "recipes"
     shipped = installed if installed.is_dir() else checkout
     return {path.stem: path for folder in (shipped, RECIPES) for path in sorted(folder.glob("*.yaml"))}
-
-
-def slug(text: str) -> str:
-    """``text`` as a name that can be a directory on every machine."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:40] or "unnamed"
 
 
 def json_schema() -> str:

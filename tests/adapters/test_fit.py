@@ -75,6 +75,22 @@ def test_an_adapter_of_the_query_alone_leaves_key_and_value(make_adapter: MakeAd
     assert np.allclose(found[:, :QUERY], deltas(model)[0, "q_proj"], atol=1e-5) and not found[:, QUERY:].any()
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_adapter_that_lost_a_pair_is_refused(packed: bool, make_adapter: MakeAdapter) -> None:
+    """PEFT leaves what is missing at zero and warns; here half an adapter would look like a whole one."""
+    directory, _ = make_adapter("llama", target_modules=["q_proj", "v_proj", "not_there"])
+    adapter = read_peft_adapter(directory)
+    assert fit(adapter, inputs(packed=packed), SIZES)
+    for lost in (Projection(1, "v_proj"), Projection(0, "q_proj")):
+        rest = replace(adapter, pairs={place: pair for place, pair in adapter.pairs.items() if place != lost})
+        with pytest.raises(AdapterError, match=rf"no tensor of {lost}, which its config's target_modules names"):
+            fit(rest, inputs(packed=packed), SIZES)
+    directory, _ = make_adapter("llama", name="one layer", target_modules=["q_proj"], layers_to_transform=[1])
+    assert fit(read_peft_adapter(directory), inputs(packed=packed), SIZES)
+    directory, _ = make_adapter("phi", name="fused", target_modules=["qkv_proj", "gate_up_proj"])
+    assert fit(read_peft_adapter(directory), inputs(packed=packed), SIZES)
+
+
 def test_float16_and_what_is_too_large_for_it(make_adapter: MakeAdapter) -> None:
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
     adapter = read_peft_adapter(directory)

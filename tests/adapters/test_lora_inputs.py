@@ -63,6 +63,68 @@ def test_any_rank_is_added_and_none_is_the_base(kind: str, rank: int) -> None:
     assert np.allclose(run(package, {"x": x, A: a, B: b}), expected, atol=1e-3)
 
 
+def with_bias(model: onnx.ModelProto, kind: str) -> onnx.ModelProto:
+    """The projection's product with something added to it, before the head reads it."""
+    nodes, weights = list(model.graph.node), model.graph.initializer
+    bias = np.random.default_rng(3).standard_normal(OUTPUTS).astype(np.float32)
+    made = []
+    if kind == "cast":
+        weights.append(numpy_helper.from_array(bias.astype(np.float16), "narrow"))
+        made.append(helper.make_node("Cast", ["narrow"], ["bias"], to=TensorProto.FLOAT))
+    elif kind == "quantized":
+        weights.append(numpy_helper.from_array((bias * 40).astype(np.int8), "codes"))
+        weights.append(numpy_helper.from_array(np.float32(0.025), "step"))
+        made.append(helper.make_node("DequantizeLinear", ["codes", "step"], ["bias"]))
+    elif kind == "constant node":
+        made.append(helper.make_node("Constant", [], ["bias"], value=numpy_helper.from_array(bias)))
+    elif kind == "computed":
+        weights.append(numpy_helper.from_array(np.ones((INPUTS, OUTPUTS), np.float32), "ones"))
+        made.append(helper.make_node("MatMul", ["x", "ones"], ["bias"], name="/other/MatMul"))
+    else:
+        weights.append(numpy_helper.from_array(bias, "bias"))
+    order = ["bias", "product"] if kind == "swapped" else ["product", "bias"]
+    nodes[0].output[0] = "product"
+    made.append(helper.make_node("Add", order, ["q"], name="/model/layers.0/attn/q_proj/Add"))
+    if kind == "read twice":
+        made[-1].output[0] = "sum"
+        made.append(helper.make_node("Add", ["sum", "product"], ["q"], name="/other/Add"))
+    del model.graph.node[:]
+    model.graph.node.extend([nodes[0], *made, nodes[1]])
+    return model
+
+
+@pytest.mark.parametrize("product", ["MatMul", "MatMulNBits"])
+@pytest.mark.parametrize(
+    "bias", ["initializer", "swapped", "cast", "quantized", "constant node", "computed", "read twice"]
+)
+def test_the_adapter_stands_behind_a_constant_bias(product: str, bias: str) -> None:
+    """So that ONNX Runtime fuses product and bias as in the base alone; what is no constant is added behind it."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((1, 5, INPUTS)).astype(np.float32)
+    base, package = with_bias(graph(product), bias), add_lora_inputs(with_bias(graph(product), bias))
+    onnx.checker.check_model(package)
+    alone = run(base, {"x": x})
+    assert np.array_equal(run(package, {"x": x}), alone)
+    addition = next(node for node in package.graph.node if node.name == "/model/layers.0/attn/q_proj/Add")
+    behind = bias not in ("computed", "read twice")
+    maker = next(
+        node.op_type for node in package.graph.node if node.output[0] in addition.input and "bias" not in node.output
+    )
+    assert maker == (product if behind else "Add")
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((4, INPUTS), (OUTPUTS, 4)))
+    head = numpy_helper.to_array(next(t for t in base.graph.initializer if t.name == "head"))
+    times = 2 if bias == "read twice" else 1
+    expected = alone + times * (x @ a.T @ b.T) @ head
+    assert np.allclose(run(package, {"x": x, A: a, B: b}), expected, atol=1e-3)
+
+
+def test_a_weight_that_is_computed_is_refused() -> None:
+    model = graph("MatMul")
+    model.graph.node[0].input[1] = "computed"
+    with pytest.raises(AdapterError, match="q_proj/MatMul: its weight is no matrix in the graph"):
+        add_lora_inputs(model)
+
+
 def test_only_projections_of_layers_get_inputs() -> None:
     package = add_lora_inputs(graph("MatMul"))
     assert [value.name for value in package.graph.input] == ["x", A, B]

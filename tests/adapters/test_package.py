@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +74,74 @@ def test_an_adapter_is_added_checked_listed_and_removed(package: Path, make_adap
         remove_adapter(package, "mine")
 
 
-@pytest.mark.parametrize("name", ["../up", "", ".hidden", "a" * 65, "a/b"])
+@pytest.mark.parametrize("name", ["../up", "", ".hidden", "a" * 65, "a/b", "NUL", "com1.x", "a.", "a "])
 def test_a_name_that_is_no_file_name_is_refused(name: str, package: Path, make_adapter: MakeAdapter) -> None:
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
     with pytest.raises(AdapterError, match="is no name for an adapter"):
         add_adapter(package, directory, name, any_base=True)
     assert not list(package.rglob("*.onnx_adapter"))
+
+
+def test_names_that_are_one_file_on_windows_are_refused(filled: Path, make_adapter: MakeAdapter) -> None:
+    directory, _ = make_adapter("llama", target_modules=["q_proj"])
+    for replace in (False, True):
+        with pytest.raises(AdapterError, match=r"'MINE' is no name for an adapter: .*'mine' and 'MINE'"):
+            add_adapter(filled, directory, "MINE", replace=replace, any_base=True)
+    assert list(read_package(filled).adapters) == ["mine"]
+    path = filled / "package.json"
+    held = json.loads(path.read_text())
+    held["adapters"]["Mine"] = held["adapters"]["mine"]
+    path.write_text(json.dumps(held))
+    with pytest.raises(AdapterError, match="cannot be believed"):
+        read_package(filled)
+
+
+# The steps of a --replace in their order; a kill right before and right behind each of them.
+STEPS = ["write_adapter_file", "hash_file", "write_package", "remove_leftovers"]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from olivepress.adapters import package
+step, when, times = sys.argv[3], sys.argv[4], int(sys.argv[5])
+whole = getattr(package, step)
+def dies(*args, **kwargs):
+    global times
+    times -= 1
+    if times == 0 and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = whole(*args, **kwargs)
+    if times == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+setattr(package, step, dies)
+package.add_adapter(Path(sys.argv[1]), Path(sys.argv[2]), "mine", replace=True, any_base=True)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_replace_that_is_killed_leaves_one_whole_adapter(
+    step: str, when: str, filled: Path, make_adapter: MakeAdapter
+) -> None:
+    old = read_package(filled).adapters["mine"]
+    new, _ = make_adapter("llama", name="another", target_modules=["q_proj", "down_proj"])
+    times = 2 if step == "remove_leftovers" else 1
+    done = subprocess.run([sys.executable, "-c", KILLED, str(filled), str(new), step, when, str(times)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list(check_package(filled)) == ["mine"]  # what package.json names is whole, and nothing is a stranger
+    entry = read_package(filled).adapters["mine"]
+    named = (step, when) in {
+        ("write_package", "behind"),
+        ("remove_leftovers", "before"),
+        ("remove_leftovers", "behind"),
+    }
+    assert (entry.target_modules == ("down_proj", "q_proj")) == named and (entry == old) != named
+    for _ in range(2):
+        add_adapter(filled, new, "mine", replace=True, any_base=True)
+        assert check_package(filled) and read_package(filled).adapters["mine"].target_modules == ("down_proj", "q_proj")
+    assert [p.name for p in (filled / "adapters").iterdir() if p.name != ".lock"] == [
+        read_package(filled).adapters["mine"].file.removeprefix("adapters/")
+    ]
 
 
 def named_base(directory: Path, name: str) -> None:

@@ -12,9 +12,11 @@ from olivepress.compare.document import (
     Document,
     Example,
     LimitCheck,
+    Reason,
     Row,
     Step,
     Verdict,
+    WrongAnswer,
 )
 from olivepress.measure.report import (
     Ceiling,
@@ -150,6 +152,7 @@ def _decisions(rows: tuple[Row, ...]) -> tuple[Decision, ...]:
             recipe="tiny",
             chosen=(int4.name,),
             headline="ship export-cpu-int4",
+            outcome="ship",
             reasons=("the only one within its limits", "1.7 times as fast as fp32, exact match 2.0 points lower"),
             candidates=(
                 Candidate(name=int4.name, outcome="recommended", limits=(limit,), on_front=True, why=()),
@@ -163,6 +166,9 @@ def _decisions(rows: tuple[Row, ...]) -> tuple[Decision, ...]:
             recipe="tiny",
             chosen=(),
             headline="nothing fits the budget",
+            outcome="over_budget",
+            reason=Reason(code="budget", text="nothing fits the budget"),
+            next_steps=("another target",),
             reasons=("the only candidate decodes too slowly",),
             candidates=(
                 Candidate(name=other.name, outcome="over budget", limits=(slow,), on_front=True, why=("too slow",)),
@@ -234,8 +240,10 @@ def hostile_document(text: str) -> Document:
     check = LimitCheck(key=text, limit=1.0, value=None, holds=None, text=text)
     candidate = Candidate(name=text, outcome="fits", limits=(check,), on_front=True, why=(text,))
     decision = Decision(
-        machine=text, recipe=text, chosen=(text,), headline=text, reasons=(text,), candidates=(candidate,)
-    )
+        machine=text, recipe=text, chosen=(text,), headline=text, reasons=(text,), candidates=(candidate,),
+        outcome="do_not_ship", reason=Reason(code="budget", text=text, against=text), next_steps=(text,),
+        wrong_answers=(WrongAnswer(row=text, id=text, expected=text, output=text),),
+    )  # fmt: skip
     verdict = Verdict(a=text, b=text, metric=text, call="better", difference=1.0, method=text, notes=(text,))
     answers = (Answer(row=text, output=text, correct=False), Answer(row=rows[0].name, output="fine", correct=True))
     return make_document(

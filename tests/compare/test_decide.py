@@ -60,7 +60,7 @@ def test_without_a_budget_accuracy_comes_first() -> None:
         "export-cpu-int4": "fits",
     }
     said = [reason for reason in decision.reasons if reason.startswith("Exact match")]
-    assert said[0].startswith("Exact match: export-cpu-int8 is better than export-cpu-int4, +8.8 points")
+    assert said[0].startswith("Exact match: export-cpu-int4 is worse than export-cpu-int8, -8.8 points")
 
 
 def test_where_the_budget_says_how_much_accuracy_is_enough_speed_decides() -> None:

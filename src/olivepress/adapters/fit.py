@@ -41,11 +41,12 @@ def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[
     rank 1. ``sizes`` are the outputs of the parts of ``qkv_proj``.
 
     Raises AdapterError that names the tensor: of a projection that the base has not, of another shape than the base's,
-    or too large for float16.
+    too large for float16, or not there although its config puts it into every layer.
     """
     import numpy as np
 
     wanted = _projections(inputs)
+    _check_whole(adapter, wanted)
     tensors, used = dict[str, np.ndarray](), set[Projection]()
     for projection, names in wanted.items():
         width = _width(names, inputs)
@@ -66,6 +67,22 @@ def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[
                 "it was trained on another base"
             )
     return tensors
+
+
+def _check_whole(adapter: PeftAdapter, wanted: Mapping[Projection, dict[str, str]]) -> None:
+    """PEFT leaves a pair that is missing at zero, and so would the base here: half an adapter, and nothing to see."""
+    for projection in wanted:
+        parts = FUSED.get(projection.name, ())
+        for name in adapter.everywhere:
+            one = Projection(projection.layer, name)
+            fused = any(
+                name in names and Projection(one.layer, whole) in adapter.pairs for whole, names in FUSED.items()
+            )
+            if (name == projection.name or name in parts) and one not in adapter.pairs and not fused:
+                raise AdapterError(
+                    f"{adapter.directory}: no tensor of {one}, which its config's target_modules names",
+                    next_step="copy or save the adapter again",
+                )
 
 
 def _projections(inputs: Inputs) -> dict[Projection, dict[str, str]]:

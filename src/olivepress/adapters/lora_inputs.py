@@ -40,20 +40,27 @@ def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
 
     A ``[rank, inputs]`` and B ``[outputs, rank]`` are optional inputs in the type of the activations: their default is
     zero, of rank 1, as not every provider multiplies with a rank of 0. Every pair has a rank of its own. ONNX Runtime
-    fuses the transpositions into the products, which are faster for one token than those of the other layout. The graph
-    is changed in place. Raises AdapterError when it has no projection, or takes adapters already.
+    fuses the transpositions into the products, which are faster for one token than those of the other layout. Where a
+    constant bias is added to the product, the adapter is added behind it: ONNX Runtime still fuses product and bias,
+    and without an adapter every result is bit by bit the base's. The graph is changed in place.
+
+    Raises AdapterError when it has no projection, or takes adapters already.
     """
     graph = model.graph
     if any(projection_of_input(value.name) for value in graph.input):
         raise AdapterError("the graph takes adapters already")
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    nodes, found = list[Any](), 0
-    for node in graph.node:
-        nodes.append(node)
+    biases = _bias_additions(graph)
+    nodes, behind, found = list[Any](), dict[str, list[Any]](), 0
+    for node in list(graph.node):
         named = projection_of_node(node.name) if node.op_type in ("MatMul", "MatMulNBits") else None
         if named is not None:
-            nodes += _lora(graph, node, named[0], *_sizes(node, weights))
+            last = biases.get(node.output[0], node)
+            added = _lora(graph, last, node.input[0], named[0], *_sizes(node, weights))
+            behind[last.output[0]] = added  # the output has its new name by now
             found += 1
+        nodes.append(node)
+        nodes += behind.pop(node.output[0], ())
     if not found:
         raise AdapterError("the graph has no projection named as ModelBuilder names them")
     del graph.node[:]
@@ -61,17 +68,47 @@ def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def _bias_additions(graph: Any) -> dict[str, Any]:
+    """Output of a node → the Add of a constant that is all that reads it."""
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    constants, outputs = _constants(graph), {value.name for value in graph.output}
+    found = {}
+    for name, reading in readers.items():
+        if len(reading) == 1 and reading[0].op_type == "Add" and name not in outputs:
+            others = [other for other in reading[0].input if other != name]
+            if len(others) == 1 and others[0] in constants:
+                found[name] = reading[0]
+    return found
+
+
+def _constants(graph: Any) -> set[str]:
+    """Names of what does not depend on the graph's inputs: initializers, and what is cast or dequantized from them."""
+    known = {tensor.name for tensor in graph.initializer} - {value.name for value in graph.input}
+    for node in graph.node:
+        if node.op_type == "Constant" or (
+            node.op_type in ("Cast", "DequantizeLinear", "Identity")
+            and all(name in known for name in node.input if name)
+        ):
+            known.update(node.output)
+    return known
+
+
 def _sizes(node: Any, weights: Mapping[str, Any]) -> tuple[int, int, int]:
     """(inputs, outputs, element type of the activations) of a projection's node."""
     if node.op_type == "MatMulNBits":
         numbers = {attribute.name: attribute.i for attribute in node.attribute}
         return numbers["K"], numbers["N"], weights[node.input[2]].data_type  # the scales have the activations' type
-    weight = weights[node.input[1]]
+    weight = weights.get(node.input[1])
+    if weight is None or len(weight.dims) != 2:
+        raise AdapterError(f"{node.name}: its weight is no matrix in the graph", next_step="a target that keeps MatMul")
     return weight.dims[0], weight.dims[1], weight.data_type
 
 
-def _lora(graph: Any, node: Any, path: str, inputs: int, outputs: int, data_type: int) -> list[Any]:
-    """The nodes that add the adapter to what ``node`` computes; its inputs go into ``graph``."""
+def _lora(graph: Any, node: Any, hidden: str, path: str, inputs: int, outputs: int, data_type: int) -> list[Any]:
+    """The nodes that add the adapter of ``hidden`` to what ``node`` computes; its inputs go into ``graph``."""
     import numpy as np
     from onnx import helper, numpy_helper
 
@@ -85,7 +122,7 @@ def _lora(graph: Any, node: Any, path: str, inputs: int, outputs: int, data_type
         graph.initializer.append(numpy_helper.from_array(np.zeros(shape, dtype), names[letter]))
     result, base = node.output[0], f"/{path}/base/output_0"
     node.output[0] = base
-    nodes, value = [], node.input[0]
+    nodes, value = [], hidden
     for letter, name in names.items():
         turned, product = (f"/{path}/lora_{letter}/{kind}" for kind in ("Transpose", "MatMul"))
         nodes.append(helper.make_node("Transpose", [name], [f"{turned}/output_0"], name=turned, perm=[1, 0]))

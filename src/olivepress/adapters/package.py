@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from olivepress.adapters.adapter_file import SUFFIX, read_adapter_file, write_adapter_file
+from olivepress.adapters.adapter_file import read_adapter_file, write_adapter_file
 from olivepress.adapters.fit import check_tensors, fit, projection_sizes
 from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
+from olivepress.adapters.package_files import is_leftover, remove_leftovers, unused_file
 from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
 from olivepress.errors import AdapterError
 from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.report import write_text
 from olivepress.messages import next_command
+from olivepress.names import check_names
 from olivepress.process import exclusive
 from olivepress.yaml_document import Record
 
@@ -35,7 +37,6 @@ __all__ = [
 
 PACKAGE, ADAPTERS = "package.json", "adapters"
 SCHEMA_VERSION = 1
-AdapterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Origin(Record):
@@ -51,7 +52,7 @@ class PackagedAdapter(Record):
     """``r`` and ``alpha`` are its config's; ``ranks`` those that its patterns made of it; ``source_sha256`` is of the
     PEFT weights that it was made from."""
 
-    file: Annotated[str, Field(pattern=r"^adapters/[A-Za-z0-9][A-Za-z0-9._-]*\.onnx_adapter$")]
+    file: Annotated[str, Field(pattern=r"^adapters/[A-Za-z0-9][A-Za-z0-9._-]*(@new)?\.onnx_adapter$")]
     sha256: str
     bytes: int
     r: int
@@ -80,7 +81,18 @@ class Package(Record):
     """Of the base's manifest: the adapters belong to this very base."""
     random_weights: bool
     inputs: dict[str, Input]
-    adapters: dict[AdapterName, PackagedAdapter] = Field(default_factory=dict)
+    adapters: dict[str, PackagedAdapter] = Field(default_factory=dict)
+
+    @field_validator("adapters")
+    @classmethod
+    def _names_are_files(cls, adapters: dict[str, PackagedAdapter]) -> dict[str, PackagedAdapter]:
+        check_names(adapters)
+        return adapters
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Names of the adapters' files in ``adapters/``."""
+        return frozenset(one.file.removeprefix(f"{ADAPTERS}/") for one in self.adapters.values())
 
     @property
     def lora_inputs(self) -> dict[str, LoraInput]:
@@ -151,12 +163,20 @@ def add_adapter(
                 f"{directory}: has an adapter {name!r} already",
                 next_step="--replace, or another --name",
             )
+        try:
+            check_names([*package.adapters, name])
+        except ValueError as error:
+            raise AdapterError(
+                f"{name[:80]!r} is no name for an adapter: expected {error}", next_step="another --name"
+            ) from None
         if not any_base:
             _check_base(package, adapter)
         tensors = fitted(directory, package, adapter)
-        path = directory / ADAPTERS / f"{name}{SUFFIX}"
-        entry = _entry(package, adapter, path, name, origin or Origin(), tensors)
-        write_package(package.model_copy(update={"adapters": {**package.adapters, name: entry}}), directory)
+        remove_leftovers(directory / ADAPTERS, package.files)
+        entry = _entry(directory, package, adapter, name, origin or Origin(), tensors)
+        changed = package.model_copy(update={"adapters": {**package.adapters, name: entry}})
+        write_package(changed, directory)  # from here on the new file is the adapter's
+        remove_leftovers(directory / ADAPTERS, changed.files)
     return entry
 
 
@@ -189,17 +209,19 @@ def _check_base(package: Package, adapter: PeftAdapter) -> None:
 
 
 def _entry(
-    package: Package, adapter: PeftAdapter, path: Path, name: str, origin: Origin, tensors: dict[str, np.ndarray]
+    directory: Path,
+    package: Package,
+    adapter: PeftAdapter,
+    name: str,
+    origin: Origin,
+    tensors: dict[str, np.ndarray],
 ) -> PackagedAdapter:
-    """Write the adapter's file and say what it is."""
-    try:
-        TypeAdapter(AdapterName).validate_python(name)
-    except ValidationError:
-        raise AdapterError(f"{name!r} is no name for an adapter: letters, digits, . _ - and at most 64") from None
+    """Write the adapter's file, beside the one that it replaces, and say what it is."""
+    path = directory / ADAPTERS / unused_file(name, package.files)
     write_adapter_file(path, tensors)
     held = hash_file(path)
     return PackagedAdapter.model_validate({
-        "file": f"{ADAPTERS}/{name}{SUFFIX}", "r": adapter.r, "alpha": adapter.alpha, "ranks": adapter.ranks,
+        "file": f"{ADAPTERS}/{path.name}", "r": adapter.r, "alpha": adapter.alpha, "ranks": adapter.ranks,
         "target_modules": adapter.target_modules, "base_model": package.base_model, "origin": origin,
         "source_sha256": hash_file(adapter.directory / "adapter_model.safetensors").sha256,
         "sha256": held.sha256, "bytes": held.bytes,
@@ -259,13 +281,18 @@ def remove_adapter(directory: Path, name: str) -> None:
             known = ", ".join(package.adapters) or "none"
             raise AdapterError(f"{directory}: has no adapter {name!r}; it has: {known}")
         rest = {other: one for other, one in package.adapters.items() if other != name}
-        write_package(package.model_copy(update={"adapters": rest}), directory)
+        changed = package.model_copy(update={"adapters": rest})
+        write_package(changed, directory)
         (directory / entry.file).unlink(missing_ok=True)
+        remove_leftovers(directory / ADAPTERS, changed.files)
 
 
 def strays(directory: Path, package: Package) -> Iterator[str]:
-    """Files in ``adapters/`` that ``package.json`` does not name: a renamed one, or what a kill left."""
-    named = {one.file for one in package.adapters.values()}
+    """Files in ``adapters/`` that ``package.json`` does not name; what a killed ``--replace`` left is none of them."""
     for path in sorted((directory / ADAPTERS).glob("*")):
-        if (name := f"{ADAPTERS}/{path.name}") not in named and not path.name.startswith("."):
-            yield name
+        if (
+            path.name not in package.files
+            and not path.name.startswith(".")
+            and not is_leftover(path.name, package.files)
+        ):
+            yield f"{ADAPTERS}/{path.name}"

@@ -10,6 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olivepress.adapters.peft_config import (
+    CONFIG,
+    MERGE,
+    MODULE_LENGTH,
+    by_pattern,
+    named_everywhere,
+    read_config,
+    refuse_what_lora_cannot_hold,
+)
 from olivepress.adapters.projections import Projection, projection_of_module
 from olivepress.errors import AdapterError
 
@@ -18,24 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LoraPair", "PeftAdapter", "read_peft_adapter"]
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS = "adapter_model.safetensors"
+MAX_HEADER = 16_000_000  # bytes; the header of an adapter of a thousand layers has less than one
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$")
-_MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
-# What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
-_HELD = frozenset({
-    "peft_type", "task_type", "inference_mode", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
-    "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern", "bias", "init_lora_weights",
-    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "eva_config", "runtime_config",
-    "megatron_core", "qalora_group_size",
-})  # fmt: skip
-_WHY = {
-    "use_dora": "DoRA rescales every column of the merged weight, which no LoRA input can hold",
-    "modules_to_save": "it brings whole modules of its own",
-    "trainable_token_indices": "it brings embeddings of its own",
-    "lora_bias": "its B has a bias",
-}
-# These change the base's own weights when training starts: on the base as it is the adapter is wrong.
-_CHANGES_BASE = re.compile(r"^(pissa|olora|corda|loftq|lora_ga)", re.IGNORECASE)
+_AGAIN = "save the adapter again with PEFT's save_pretrained"
+_DTYPES = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +49,18 @@ class LoraPair:
 
 @dataclass(frozen=True, kw_only=True)
 class PeftAdapter:
-    """``r``, ``alpha`` as the config says them; ``pairs`` what they became with its patterns."""
+    """``r``, ``alpha`` as the config says them; ``pairs`` what they became with its patterns.
+
+    ``everywhere`` are the names of ``target_modules`` that PEFT puts into every layer that has them; empty where the
+    config limits them to some layers.
+    """
 
     directory: Path
     base_model: str
     r: int
     alpha: float
     pairs: Mapping[Projection, LoraPair]
+    everywhere: tuple[str, ...] = ()
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -79,16 +80,21 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
     Raises AdapterError for a folder that holds none, an adapter that LoRA inputs cannot hold (DoRA, LoHa, LoKr, bias,
     whole modules), and a tensor that is cut off, of another rank than its config says, unknown, or not finite.
     """
-    config = _config(directory / CONFIG)
-    _refuse_what_lora_cannot_hold(directory, config)
+    config = read_config(directory / CONFIG)
+    refuse_what_lora_cannot_hold(directory, config)
     tensors = dict(_tensors(directory / WEIGHTS))
     paths: dict[Projection, dict[str, tuple[str, str]]] = {}
     for key in tensors:
         found = _KEY.match(key)
         projection = projection_of_module(found[1]) if found else None
-        if found is None or projection is None:
-            raise AdapterError(f"{directory}: tensor {key} is no LoRA matrix of a layer's projection", next_step=_MERGE)
-        paths.setdefault(projection, {})[found[2]] = (key, found[1])
+        if found is None or projection is None or len(found[1]) > MODULE_LENGTH:
+            said = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
+            raise AdapterError(f"{directory}: tensor {said} is no LoRA matrix of a layer's projection", next_step=MERGE)
+        twin = paths.setdefault(projection, {}).setdefault(found[2], (key, found[1]))
+        if twin[0] != key:
+            raise AdapterError(
+                f"{directory}: tensors {twin[0]} and {key} are both of {projection}", next_step="save the adapter again"
+            )
     pairs = {projection: _pair(directory, config, tensors, halves) for projection, halves in sorted(paths.items())}
     if not pairs:
         raise AdapterError(f"{directory / WEIGHTS}: holds no tensor", next_step="train the adapter again")
@@ -98,40 +104,8 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
         r=int(config["r"]),
         alpha=float(config["lora_alpha"]),
         pairs=pairs,
+        everywhere=named_everywhere(config),
     )
-
-
-def _config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("no object")
-        if "peft_type" not in config:
-            raise ValueError("no peft_type")
-        return config
-    except FileNotFoundError:
-        raise AdapterError(f"{path.parent}: no {CONFIG} in it", next_step="give the folder of a PEFT adapter") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{path}: not the config of a PEFT adapter ({error})") from None
-
-
-def _refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> None:
-    def refuse(what: str) -> AdapterError:
-        return AdapterError(f"{directory}: {what}", next_step=_MERGE)
-
-    if config["peft_type"] != "LORA":
-        raise refuse(f"a {config['peft_type']} adapter, whose update is no product of two matrices of low rank")
-    for key, value in config.items():
-        if key not in _HELD and value not in (None, False, [], {}, ""):
-            raise refuse(f"{key} is {value!r}: {_WHY.get(key, 'LoRA inputs cannot hold that')}")
-    if config.get("bias", "none") != "none":
-        raise refuse(f"it trained biases (bias: {config['bias']})")
-    begun = config.get("init_lora_weights")
-    if isinstance(begun, str) and _CHANGES_BASE.match(begun):
-        raise refuse(f"init_lora_weights: {begun} changed the base's own weights")
-    for key in ("r", "lora_alpha"):
-        if not isinstance(config.get(key), int | float) or config[key] <= 0:
-            raise AdapterError(f"{directory / CONFIG}: {key} is {config.get(key)!r}, expected a positive number")
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -141,10 +115,15 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     if not path.is_file():
         others = [other.name for other in path.parent.glob("adapter_model.*")]
         hint = f", found {others[0]}: only safetensors is read" if others else ""
-        raise AdapterError(f"{path.parent}: no {WEIGHTS} in it{hint}", next_step="save the adapter again")
+        raise AdapterError(f"{path.parent}: no {WEIGHTS} in it{hint}", next_step=_AGAIN)
     try:
         with safe_open(str(path), framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 (safe_open is no mapping)
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in _DTYPES:
+                    raise AdapterError(
+                        f"{path}: tensor {name} is of type {dtype}, expected floating-point numbers", next_step=_AGAIN
+                    )
                 yield name, file.get_tensor(name).float().numpy()
     except (SafetensorError, OSError) as error:
         raise AdapterError(f"{path}: {_cut(path) or error}", next_step="copy the adapter again") from error
@@ -152,14 +131,16 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _cut(path: Path) -> str | None:
     """Which tensor of a safetensors file lies beyond its end; None when the header itself cannot be read."""
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        data = file.read(size) if size <= MAX_HEADER else b""
     try:
-        header = json.loads(data[8 : 8 + size])
-        ends = sorted((entry["data_offsets"][1], name) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        header = json.loads(data)
+        ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in header.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return None
-    lost = [name for end, name in ends if 8 + size + end > len(data)]
+    lost = [name for end, name in ends if 8 + size + end > length]
     return f"cut off, {len(lost)} of {len(ends)} tensors are not whole, first {lost[0]}" if lost else None
 
 
@@ -178,7 +159,7 @@ def _pair(
             raise AdapterError(f"{directory}: tensor {key} has no lora_{letter} beside it", next_step="save it again")
     (key_a, module), (key_b, _) = halves["A"], halves["B"]
     a, b = tensors[key_a], tensors[key_b]
-    ranks = _by_pattern(config.get("rank_pattern"), module, config["r"])
+    ranks = by_pattern(config.get("rank_pattern"), module, config["r"])
     r = a.shape[0] if a.ndim == 2 and a.shape[0] in ranks else ranks[0]
     for key, tensor, axis in ((key_a, a, 0), (key_b, b, 1)):
         if tensor.ndim != 2 or tensor.shape[axis] != r:
@@ -188,7 +169,7 @@ def _pair(
             )
         if not np.isfinite(tensor).all():
             raise AdapterError(f"{directory}: tensor {key} is not finite", next_step="train the adapter again")
-    alphas = _by_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
+    alphas = by_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
     if len(alphas) > 1:
         raise AdapterError(
             f"{directory}: tensor {key_b} matches several alpha_pattern keys ({', '.join(map(str, alphas))}), and PEFT "
@@ -198,10 +179,3 @@ def _pair(
     alpha = float(alphas[0])
     scaling = alpha / (math.sqrt(r) if config.get("use_rslora") else r)
     return LoraPair(a=np.ascontiguousarray(a.T), b=np.ascontiguousarray(b.T) * np.float32(scaling), tensor=key_b)
-
-
-def _by_pattern(patterns: Any, module: str, default: Any) -> list[Any]:
-    """The values of all patterns that match the module's path or its end, as PEFT matches (get_pattern_key), each once;
-    ``default`` when none does. PEFT takes the first, but saves the patterns sorted."""
-    matching = [value for pattern, value in (patterns or {}).items() if re.match(rf"(.*\.)?({pattern})$", module)]
-    return list(dict.fromkeys(matching)) or [default]

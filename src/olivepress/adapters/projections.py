@@ -13,7 +13,10 @@ __all__ = ["FUSED", "Projection", "projection_of_input", "projection_of_module",
 
 FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
-_MODULE = re.compile(r"^(?:.*\.)?layers\.(\d+)\.(?:self_attn|mlp)\.(\w+)$")
+# Where a model that also sees or hears has its text layers; those of its other towers are no projections here.
+_MODULE = re.compile(
+    r"^(?:(?:model|language_model|text_model|decoder|transformer)\.)*layers\.([0-9]{1,6})\.(?:self_attn|mlp)\.(\w+)$"
+)
 _NODE = re.compile(r"^/(model/layers\.(\d+)/(?:attn|mlp)/(\w+_proj))/MatMul\w*$")
 _INPUT = re.compile(r"^model\.layers\.(\d+)\.(?:attn|mlp)\.(\w+_proj)\.lora_([AB])\.weight$")
 

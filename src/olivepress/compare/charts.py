@@ -76,7 +76,9 @@ def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
 
 
 def _undecided(machine: str) -> Decision:
-    return Decision(machine=machine, recipe="", chosen=(), headline="", reasons=(), candidates=())
+    return Decision(
+        machine=machine, recipe="", chosen=(), headline="", reasons=(), candidates=(), outcome="cannot_tell"
+    )
 
 
 def _made(kind: Kind, there: tuple[str, ...], about: str, made: Spec | str) -> Chart | NoChart:

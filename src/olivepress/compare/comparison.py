@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from olivepress.compare.comparable import refusal
-from olivepress.compare.decide import Budgets, candidate_pairs, decide
+from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
 from olivepress.compare.document import Answer, Document, Example, Row, Step
+from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
+from olivepress.compare.refusal import with_wrong_answers
 from olivepress.compare.table import COLUMNS, OPTIONAL, labels, names, order, printable, role
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.measure.examples import read_examples
@@ -35,15 +37,16 @@ def compare(
     ordered = sorted(loaded, key=lambda item: order(item.report))
     rows = rows_of(ordered)
     by_name = {row.name: item for row, item in zip(rows, ordered, strict=True)}
-    wanted = dict.fromkeys([*ladder_pairs(rows), *candidate_pairs(rows, budgets or {})])
-    verdicts = judge([Pair(a=by_name[a], b=by_name[b], name_a=a, name_b=b) for a, b in wanted])
+    verdicts = judge([_pair(names, metrics, by_name) for names, metrics in _wanted(rows, budgets or {}).items()])
     columns = tuple(c for c in COLUMNS if c not in OPTIONAL or any(_has(row, c) for row in rows))
     examples, left_out = _examples(rows) if with_examples else ((), 0)
+    row_by_name = {row.name: row for row in rows}
+    decisions = decide(rows, verdicts, budgets or {}, constants(by_name))
     return Document(
         title=_title(rows),
         columns=columns,
         rows=rows,
-        decisions=decide(rows, verdicts, budgets or {}),
+        decisions=tuple(with_wrong_answers(decision, examples, row_by_name) for decision in decisions),
         verdicts=tuple(verdicts),
         remarks=_remarks(rows),
         footnotes=_footnotes(rows, columns),
@@ -51,6 +54,21 @@ def compare(
         examples_left_out=left_out,
         training=dict(training or {}),
     )
+
+
+def _wanted(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Pairs of names → the only metrics to compare them in; () for all."""
+    wanted: dict[tuple[str, str], tuple[str, ...]] = dict.fromkeys(
+        [*ladder_pairs(rows), *candidate_pairs(rows, budgets)], ()
+    )
+    for pair, metric in floor_pairs(rows, budgets).items():
+        wanted.setdefault(pair, (metric,))
+    return wanted
+
+
+def _pair(names: tuple[str, str], metrics: tuple[str, ...], loaded: Mapping[str, Loaded]) -> Pair:
+    a, b = names
+    return Pair(a=loaded[a], b=loaded[b], name_a=a, name_b=b, metrics=metrics)
 
 
 def rows_of(ordered: Sequence[Loaded]) -> tuple[Row, ...]:

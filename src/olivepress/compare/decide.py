@@ -1,9 +1,11 @@
-"""What to ship to a machine: hard limits, then the Pareto front, then one artifact or "not distinguishable".
+"""What to ship to a machine: hard limits, the floor of usefulness, the Pareto front, then one artifact or none.
 
-The rule, in the words that the page repeats: what does not hold the budget is out. What another artifact is not worse
-than in anything, and better than in something, is dominated and out. Of the rest the best in the first criterion
-stays, with all that cannot be told apart from it; then the next criterion decides among those. Accuracy comes first,
-unless the budget itself says how much accuracy is enough: then speed does.
+The rule, in the words that the page repeats: what is not shown to hold the budget is out, and so is what is not shown
+to be useful (``floor``). What another artifact is better than in something, and shown not to be worse in everything
+else (``dominance``), is dominated and out. Of the rest the best in the first criterion stays, with all that cannot be
+told apart from it; then the next criterion decides among those. Accuracy comes first, unless the budget itself says how
+much accuracy is enough: then speed does. Where those that are left are not shown to be equal in a criterion (too few
+examples or rounds exclude no loss that matters), the next one does not decide for them.
 """
 
 from __future__ import annotations
@@ -11,47 +13,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-from olivepress.compare.document import Candidate, Decision, LimitCheck, Outcome, Row, Verdict
+from olivepress.compare.document import (
+    Candidate,
+    Decision,
+    LimitCheck,
+    Outcome,
+    Row,
+    Usefulness,
+    Verdict,
+)
+from olivepress.compare.dominance import COMPARED, better_in, dominates, not_worse
+from olivepress.compare.floor import Constant, answer_metric, baselines, usefulness
+from olivepress.compare.limits import Budgets, check_limits, is_quality, limits_of, target_of
 from olivepress.compare.phrases import difference_text
-from olivepress.compare.table import format_value
-from olivepress.errors import RecipeError
+from olivepress.compare.refusal import refused
 from olivepress.measure.registry import METRICS
 
-__all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "decide", "target_of"]
+__all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "decide", "floor_pairs", "target_of"]
 
-Budgets = Mapping[str, Mapping[str, float]]  # target (or "all") → limit (min_… or max_… and a metric) → value
 ACCURACY, SPEED, REST = ("exact_match",), ("decode_tps", "ttft_ms"), ("size_on_disk_bytes", "peak_memory_bytes")
 OBJECTIVES = (*ACCURACY, *SPEED, *REST)
-QUALITY = ("exact_match", "gain_retained", "f1_", "label_accuracy", "json_", "kl_", "perplexity", "top1_agreement")
 MANY = 24  # artifacts on one machine above which only those that no other beats by its bare values are compared
 Lookup = Callable[[str, str, str], Verdict | None]
-
-
-def target_of(row: Row) -> str:
-    """The target that an export is for, as recipes name it."""
-    return row.report.job.removeprefix("export-").removeprefix("package-")
-
-
-def check_limits(row: Row, budgets: Budgets) -> tuple[LimitCheck, ...]:
-    """Every limit of the row's target; its own stand before those for all. RecipeError for a limit of no metric."""
-    wanted = {**budgets.get("all", {}), **budgets.get(target_of(row), {})}
-    return tuple(_check(row, key, limit) for key, limit in sorted(wanted.items()))
-
-
-def _check(row: Row, key: str, limit: float) -> LimitCheck:
-    kind, _, name = key.partition("_")
-    metric = METRICS.get(name)
-    if metric is None or kind != ("min" if metric.direction == "higher" else "max"):
-        raise RecipeError(f"budget: {key} is no limit", next_step="min_ or max_ and a metric, as max_ttft_ms")
-    measurement = row.report.metrics.get(name)
-    value = measurement.value if measurement else None
-    bound = f"{'at least' if kind == 'min' else 'at most'} {format_value(metric.unit, limit)}"
-    if value is None:
-        why = (measurement.reason if measurement else None) or "not in its report"
-        return LimitCheck(key=key, limit=limit, value=None, holds=None, text=f"{metric.title}: {bound}; {why}")
-    holds = value >= limit if kind == "min" else value <= limit
-    text = f"{metric.title}: {bound}, measured {format_value(metric.unit, value)}"
-    return LimitCheck(key=key, limit=limit, value=value, holds=holds, text=text)
 
 
 def candidate_pairs(rows: Sequence[Row], budgets: Budgets) -> list[tuple[str, str]]:
@@ -61,6 +44,16 @@ def candidate_pairs(rows: Sequence[Row], budgets: Budgets) -> list[tuple[str, st
         fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
         found += [(a.name, b.name) for a, b in combinations(_contenders(fits), 2)]
     return found
+
+
+def floor_pairs(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str], str]:
+    """(base or few-shot, artifact) → the metric in which the floor compares them."""
+    return {
+        (before.name, row.name): answer_metric(limits_of(row, budgets))
+        for group in _groups(rows).values()
+        for row in group
+        for before in baselines(row, rows).values()
+    }
 
 
 def _contenders(fits: Sequence[Row]) -> Sequence[Row]:
@@ -84,111 +77,159 @@ def _value(row: Row, metric: str) -> float | None:
     return measurement.value if measurement else None
 
 
-def _speed(row: Row) -> bool:
-    return any(_value(row, metric) is not None for metric in SPEED)
-
-
 def _beats(a: Row, b: Row) -> bool:
-    """By the bare values: nowhere behind and somewhere ahead."""
+    """By the bare values: both have the same metrics, ``a`` is nowhere behind and somewhere ahead."""
     signs = []
-    for metric in OBJECTIVES:
+    for metric in COMPARED:
         x, y = _value(a, metric), _value(b, metric)
+        if (x is None) != (y is None):
+            return False
         if x is not None and y is not None:
             signs.append((x > y) - (x < y) if METRICS[metric].direction == "higher" else (y > x) - (y < x))
     return bool(signs) and min(signs) >= 0 and max(signs) > 0
 
 
-def decide(rows: Sequence[Row], verdicts: Sequence[Verdict], budgets: Budgets) -> tuple[Decision, ...]:
-    """One decision per machine and recipe, from verdicts that hold at least ``candidate_pairs``."""
+def decide(
+    rows: Sequence[Row], verdicts: Sequence[Verdict], budgets: Budgets, constant: Constant | None = None
+) -> tuple[Decision, ...]:
+    """One decision per machine and recipe, from verdicts that hold ``candidate_pairs`` and ``floor_pairs``."""
     known = {(v.a, v.b, v.metric): v for v in verdicts}
 
     def lookup(a: str, b: str, metric: str) -> Verdict | None:
         return known.get((a, b, metric)) or _turned(known.get((b, a, metric)))
 
-    return tuple(_decide(machine, recipe, group, budgets, lookup) for (machine, recipe), group in _groups(rows).items())
+    def floor(row: Row) -> Usefulness:
+        metric = answer_metric(limits_of(row, budgets))
+        return usefulness(row, metric, baselines(row, rows), lookup, (constant or {}).get(row.name))
+
+    return tuple(
+        _decide(machine, recipe, group, budgets, lookup, {row.name: floor(row) for row in group})
+        for (machine, recipe), group in _groups(rows).items()
+    )
 
 
 def _turned(verdict: Verdict | None) -> Verdict | None:
-    """The same comparison seen from the other side: only its call is turned, for asking who is worse."""
-    if verdict is None or verdict.call not in ("better", "worse"):
-        return verdict
-    fields = vars(verdict) | {"a": verdict.b, "b": verdict.a, "call": "worse" if verdict.call == "better" else "better"}
+    """The same comparison seen from the other side."""
+    if verdict is None:
+        return None
+    turned = {"better": "worse", "worse": "better"}.get(verdict.call, verdict.call)
     swapped = {"value_a": verdict.value_b, "value_b": verdict.value_a, "lost": verdict.gained, "gained": verdict.lost}
     d, low, high = verdict.difference, verdict.ci_low, verdict.ci_high
 
     def turn(x: float | None) -> float | None:
-        return None if x is None else 1 / (1 + x) - 1 if verdict.relative else -x
+        if x is None or (verdict.relative and x <= -1):
+            return None
+        return 1 / (1 + x) - 1 if verdict.relative else -x
 
-    return Verdict(**(fields | swapped | {"difference": turn(d), "ci_low": turn(high), "ci_high": turn(low)}))
+    ends = {"difference": turn(d), "ci_low": turn(high), "ci_high": turn(low)}
+    return Verdict(**(vars(verdict) | {"a": verdict.b, "b": verdict.a, "call": turned} | swapped | ends))
 
 
-def _decide(machine: str, recipe: str, group: Sequence[Row], budgets: Budgets, lookup: Lookup) -> Decision:
+def _decide(
+    machine: str,
+    recipe: str,
+    group: Sequence[Row],
+    budgets: Budgets,
+    lookup: Lookup,
+    floors: Mapping[str, Usefulness],
+) -> Decision:
     checks = {row.name: check_limits(row, budgets) for row in group}
-    why: dict[str, list[str]] = {row.name: [c.text for c in checks[row.name] if not c.holds] for row in group}
-    outcome: dict[str, Outcome] = {row.name: _first_outcome(row, checks[row.name]) for row in group}
-    for row in group:
-        if row.report.random_weights:
-            why[row.name].append("its weights are random: nothing that was measured of its answers means anything")
-    fits = [row for row in group if outcome[row.name] == "fits"]
-    contenders = _contenders(fits)
-    for row in fits:
-        if row not in contenders:
-            outcome[row.name] = "dominated"
-            why[row.name].append("another artifact is at least as good in every number")
-            continue
-        ruler = next((other for other in fits if _dominates(other.name, row.name, lookup)), None)
-        if ruler is not None:
-            outcome[row.name] = "dominated"
-            why[row.name].append(f"{ruler.name} is not worse in anything and better in {_where(ruler, row, lookup)}")
-    front = [row for row in fits if outcome[row.name] == "fits"]
-    limited = any(_is_quality(check.key) for row in front for check in checks[row.name])
+    outcome, besides = _outcomes(group, checks, floors, lookup)
+    front = [row for row in group if outcome[row.name] == "fits"]
+    limited = any(is_quality(check.key) for row in front for check in checks[row.name])
     chosen, reasons = _choose(front, lookup, limited)
-    for row in front:
-        if row in chosen and len(chosen) == 1:
-            outcome[row.name] = "recommended"
-    rule = _rule(front, limited, alone=len(group) == 1)
+    rule = _rule(front, group, outcome, limited)
+    if len(chosen) == 1:
+        outcome[chosen[0].name] = "recommended"
+    candidates = tuple(
+        Candidate(
+            name=row.name,
+            outcome=outcome[row.name],
+            limits=checks[row.name],
+            on_front=row in front,
+            why=(*(c.text for c in checks[row.name] if not c.holds), *besides[row.name]),
+            usefulness=floors[row.name],
+        )
+        for row in group
+    )
+    if not chosen:
+        speeds = _choose([row for row in group if outcome[row.name] == "not shown useful"], lookup, True)[1]
+        return refused(machine, recipe, candidates, {row.name: row for row in group}, speeds)
+    names = [row.name for row in chosen]
     return Decision(
         machine=machine,
         recipe=recipe,
-        chosen=tuple(row.name for row in chosen),
-        headline=_headline(machine, chosen, group, outcome),
-        reasons=(*rule, *reasons),
-        candidates=tuple(
-            Candidate(
-                name=row.name,
-                outcome=outcome[row.name],
-                limits=checks[row.name],
-                on_front=row in front,
-                why=tuple(why[row.name]),
-            )
-            for row in group
-        ),
+        chosen=tuple(names),
+        headline=f"{machine}: ship {names[0]}"
+        if len(names) == 1
+        else f"{machine}: not distinguishable: {_list(chosen)}",
+        reasons=(*rule, *_shown(chosen, floors), *reasons),
+        candidates=candidates,
+        outcome="ship" if len(names) == 1 else "not_distinguishable",
     )
 
 
+def _shown(chosen: Sequence[Row], floors: Mapping[str, Usefulness]) -> list[str]:
+    """Why the chosen are worth shipping at all, and what makes one doubt it."""
+    heads = [f"{row.name}: " if len(chosen) > 1 else "" for row in chosen]
+    said = [
+        f"{head}{reason.text}" for head, row in zip(heads, chosen, strict=True) for reason in floors[row.name].reasons
+    ]
+    if any(row.report.synthetic_data for row in chosen):
+        said.append("measured on synthetic data: what real questions get is not shown")
+    return said
+
+
+def _outcomes(
+    group: Sequence[Row],
+    checks: Mapping[str, Sequence[LimitCheck]],
+    floors: Mapping[str, Usefulness],
+    lookup: Lookup,
+) -> tuple[dict[str, Outcome], dict[str, list[str]]]:
+    """Every artifact's outcome before one is chosen, and what speaks against it besides its limits."""
+    outcome: dict[str, Outcome] = {row.name: _first_outcome(row, checks[row.name]) for row in group}
+    besides: dict[str, list[str]] = {row.name: _not_measured(row) for row in group}
+    fits = [row for row in group if outcome[row.name] == "fits"]
+    contenders = _contenders(fits)
+    for row in group:
+        floor = floors[row.name]
+        if floor.call != "useful" and outcome[row.name] != "not measured":
+            besides[row.name] += [reason.text for reason in floor.reasons]
+        if row in fits and floor.call != "useful":
+            outcome[row.name] = "not useful" if floor.call == "not useful" else "not shown useful"
+    useful = [row for row in contenders if outcome[row.name] == "fits"]
+    for row in fits:
+        if outcome[row.name] != "fits":
+            continue
+        if row not in contenders:
+            outcome[row.name] = "dominated"
+            besides[row.name].append(
+                f"more than {MANY} artifacts: another has better or the same numbers in everything"
+            )
+            continue
+        ruler = next((other for other in useful if dominates(other, row, lookup)), None)
+        if ruler is not None:
+            outcome[row.name] = "dominated"
+            where = better_in(ruler, row, lookup)
+            besides[row.name].append(
+                f"{ruler.name} is better in {where}, and shown to lose nothing that matters elsewhere"
+            )
+    return outcome, besides
+
+
+def _not_measured(row: Row) -> list[str]:
+    if row.report.random_weights:
+        return ["its weights are random: nothing that was measured of its answers means anything"]
+    return ["the device is emulated: its times say nothing about the real one"] if row.report.emulated else []
+
+
 def _first_outcome(row: Row, checks: Sequence[LimitCheck]) -> Outcome:
-    if not _speed(row) or row.report.random_weights:
+    timed = any(_value(row, metric) is not None for metric in SPEED)
+    if not timed or row.report.random_weights or row.report.emulated:
         return "not measured"
     if any(check.holds is False for check in checks):
         return "over budget"
     return "not shown to fit" if any(check.holds is None for check in checks) else "fits"
-
-
-def _is_quality(key: str) -> bool:
-    return key.partition("_")[2].startswith(QUALITY)
-
-
-def _dominates(a: str, b: str, lookup: Lookup) -> bool:
-    """``a`` is better than ``b`` in one objective at least and worse in none, as far as they can be told apart."""
-    if a == b:
-        return False
-    found = [v.call for metric in OBJECTIVES if (v := lookup(b, a, metric)) is not None]
-    return "better" in found and "worse" not in found and "not comparable" not in found
-
-
-def _where(a: Row, b: Row, lookup: Lookup) -> str:
-    found = [v for metric in OBJECTIVES if (v := lookup(b.name, a.name, metric)) and v.call == "better"]
-    return ", ".join(f"{METRICS[v.metric].title} ({difference_text(v)})" for v in found)
 
 
 def _choose(front: Sequence[Row], lookup: Lookup, limited: bool) -> tuple[list[Row], list[str]]:
@@ -198,39 +239,53 @@ def _choose(front: Sequence[Row], lookup: Lookup, limited: bool) -> tuple[list[R
         measured = [row for row in left if _value(row, metric) is not None]
         if len(left) < 2 or not measured:
             continue
-        sign = 1 if METRICS[metric].direction == "higher" else -1
+        title, sign = METRICS[metric].title, 1 if METRICS[metric].direction == "higher" else -1
         best = max(measured, key=lambda row: sign * (_value(row, metric) or 0.0))
-        behind = [(row, v) for row in left if (v := lookup(row.name, best.name, metric)) and v.call == "better"]
-        for row, verdict in behind:
-            reasons.append(
-                f"{METRICS[metric].title}: {best.name} is better than {row.name}, {difference_text(verdict)}"
-            )
-        left = [row for row in left if row not in [other for other, _ in behind]]
+        others = {row.name: lookup(best.name, row.name, metric) for row in left if row is not best}
+        behind = {name: v for name, v in others.items() if v is not None and v.call == "worse"}
+        reasons += [f"{title}: {name} is worse than {best.name}, {difference_text(v)}" for name, v in behind.items()]
+        left = [row for row in left if row.name not in behind]
+        unclear = [row for row in left if row is not best and not _equal(others[row.name], best, row)]
+        if unclear:
+            said = _unclear(others[unclear[0].name])
+            reasons.append(f"{title}: {_list([best, *unclear])} are not shown to be equal ({said}), so nothing decides")
+            break
         if not behind and len(left) > 1:
-            reasons.append(f"{METRICS[metric].title}: {_list(left)} cannot be told apart")
+            reasons.append(f"{title}: {_list(left)} cannot be told apart")
     return left, reasons
 
 
-def _rule(front: Sequence[Row], limited: bool, *, alone: bool) -> tuple[str, ...]:
+def _equal(verdict: Verdict | None, best: Row, row: Row) -> bool:
+    """Whether ``row`` is shown to be as good as ``best``: too few examples or rounds show nothing."""
+    return verdict is not None and not_worse(verdict, best, row)
+
+
+def _unclear(verdict: Verdict | None) -> str:
+    if verdict is None or verdict.difference is None:
+        return "; ".join(verdict.notes[:1]) if verdict else "not compared"
+    return f"{difference_text(verdict)}, n={verdict.n}"
+
+
+def _rule(front: Sequence[Row], group: Sequence[Row], outcome: Mapping[str, Outcome], limited: bool) -> tuple[str, ...]:
     if not front:
         return ()
-    if alone:
+    if len(group) == 1:
         return ("it is the only one that was measured here",)
     if len(front) == 1:
-        return ("it is the only one that the budget and the others leave",)
+        others = {outcome[row.name] for row in group if row is not front[0]}
+        said = [text for text, which in _LEFT_OUT.items() if others & which]
+        return (f"it is the only one that is left: the others {' or '.join(said)}",)
     if limited:
         return ("the budget says how much accuracy is enough, so speed decides among what holds it",)
     return ("the budget sets no limit to what accuracy may be lost, so accuracy decides before speed",)
 
 
-def _headline(machine: str, chosen: Sequence[Row], group: Sequence[Row], outcome: Mapping[str, Outcome]) -> str:
-    if len(chosen) == 1:
-        return f"{machine}: ship {chosen[0].name}"
-    if chosen:
-        return f"{machine}: not distinguishable: {_list(chosen)}"
-    if any(outcome[row.name] in ("over budget", "not shown to fit") for row in group):
-        return f"{machine}: nothing is shown to hold the budget"
-    return f"{machine}: nothing was measured that could be shipped"
+_LEFT_OUT: dict[str, frozenset[Outcome]] = {
+    "are not shown to hold the budget": frozenset({"over budget", "not shown to fit"}),
+    "are not shown to be useful": frozenset({"not useful", "not shown useful"}),
+    "are dominated": frozenset({"dominated"}),
+    "were not measured": frozenset({"not measured"}),
+}
 
 
 def _list(rows: Sequence[Row]) -> str:

@@ -14,16 +14,32 @@ __all__ = [
     "Answer",
     "Candidate",
     "Decision",
+    "DecisionOutcome",
     "Document",
     "Example",
     "LimitCheck",
+    "Outcome",
+    "Reason",
     "Row",
     "Step",
+    "Usefulness",
     "Verdict",
+    "WrongAnswer",
 ]
 
 Call = Literal["better", "worse", "cannot tell", "not comparable"]
-Outcome = Literal["recommended", "fits", "dominated", "over budget", "not shown to fit", "not measured"]
+Outcome = Literal[
+    "recommended",
+    "fits",
+    "dominated",
+    "not useful",
+    "not shown useful",
+    "over budget",
+    "not shown to fit",
+    "not measured",
+]
+# "do_not_ship": nothing that was measured is good enough. "cannot_tell": it was not measured, or too little.
+DecisionOutcome = Literal["ship", "not_distinguishable", "do_not_ship", "cannot_tell", "over_budget"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +93,45 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitCheck:
-    """One hard limit of the budget against what was measured. ``holds`` is None where it was not measured."""
+    """One hard limit of the budget against the interval that was measured.
+
+    ``holds`` is True where the whole interval is on the right side, False where all of it is on the wrong one, and None
+    where it reaches over the limit or the metric was not measured (then ``value`` is None too). What has no interval
+    (bytes, counts) is judged by its value.
+    """
 
     key: str
     limit: float
     value: float | None
     holds: bool | None
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """``code`` for programs (the list is in ``floor.CODES``), ``text`` for people; ``against`` names a row or is ""."""
+
+    code: str
+    text: str
+    against: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usefulness:
+    """Whether an artifact's answers are shown to be better than the base's and than one constant answer."""
+
+    call: Literal["useful", "not useful", "cannot tell"]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongAnswer:
+    """One wrong answer of the artifact ``row``; both texts are shortened."""
+
+    row: str
+    id: str
+    expected: str
+    output: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +143,7 @@ class Candidate:
     limits: tuple[LimitCheck, ...]
     on_front: bool
     why: tuple[str, ...]
+    usefulness: Usefulness | None = None
 
     @property
     def besides(self) -> tuple[str, ...]:
@@ -104,7 +153,11 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to ship to one machine: one name, several that cannot be told apart, or none. ``reasons`` in words."""
+    """What to ship to one machine: one name, several that cannot be told apart, or none. ``reasons`` in words.
+
+    ``reason`` says what stands against shipping anything; None with "ship" and "not_distinguishable". ``next_steps``
+    are what to do then, ``wrong_answers`` up to five with "do_not_ship", where the answers are beside the reports.
+    """
 
     machine: str
     recipe: str
@@ -112,6 +165,10 @@ class Decision:
     headline: str
     reasons: tuple[str, ...]
     candidates: tuple[Candidate, ...]
+    outcome: DecisionOutcome
+    reason: Reason | None = None
+    next_steps: tuple[str, ...] = ()
+    wrong_answers: tuple[WrongAnswer, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from olivepress.compare.phrases import (
     sentence,
     short_name,
     value_text,
+    wrong_answer_texts,
 )
 from olivepress.compare.table import printable
 from olivepress.compare.terminal import render_terminal
@@ -147,7 +148,8 @@ def _decision(decision: Decision) -> list[str]:
         said = [check.text for check in candidate.limits] + list(candidate.besides)
         detail = f": {_escape('; '.join(said))}" if said else ""
         lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
-    return lines
+    lines += [f"- {_escape(text)}" for text in wrong_answer_texts(decision)]
+    return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
 
 
 def _table(document: Document, machine: str) -> list[str]:

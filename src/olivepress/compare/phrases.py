@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from olivepress.compare.document import Document, Row, Verdict
+from olivepress.compare.document import Decision, Document, Row, Verdict
 from olivepress.compare.table import NULL, format_value, printable
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import Ceiling, Measurement
@@ -31,6 +31,7 @@ __all__ = [
     "sentence",
     "short_name",
     "value_text",
+    "wrong_answer_texts",
 ]
 
 # A sign beside the word: the call must be seen without colour and read without the sign.
@@ -195,6 +196,14 @@ def provider_text(row: Row) -> str:
         if report.runtime == "pytorch"
         else printable(report.execution_provider.removesuffix("ExecutionProvider"))
     )
+
+
+def wrong_answer_texts(decision: Decision) -> list[str]:
+    """Each wrong answer of the decision in one line: whose, to what, what was expected, and what it gave."""
+    return [
+        f"wrong: {answer.row}, {answer.id}: expected {answer.expected!r}, got {answer.output!r}"
+        for answer in decision.wrong_answers
+    ]
 
 
 def _said(texts: Iterable[str]) -> list[str]:

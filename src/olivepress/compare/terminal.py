@@ -15,6 +15,7 @@ from olivepress.compare.phrases import (
     numbers,
     pair,
     short_name,
+    wrong_answer_texts,
 )
 from olivepress.compare.table import printable
 
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["render_terminal"]
 
 CALL_STYLES = {"better": "green", "worse": "red", "cannot tell": "dim", "not comparable": "yellow"}
-OUTCOME_STYLES = {"recommended": "bold green", "fits": "green", "dominated": "dim", "over budget": "red"}
+OUTCOME_STYLES = {
+    "recommended": "bold green",
+    "fits": "green",
+    "dominated": "dim",
+    "over budget": "red",
+    "not useful": "bold red",
+}
+HEADLINE_STYLES = {"ship": "bold green", "not_distinguishable": "bold", "do_not_ship": "bold red"}
 # The page has all metrics; here those that decide.
 SHOWN = ("exact_match", "label_accuracy_constrained", "perplexity", "ttft_ms", "decode_tps", "size_on_disk_bytes")
 GAP = 2  # spaces between columns
@@ -63,7 +71,8 @@ def _decision(decision: Decision) -> list[RenderableType]:
 
     where = " on ".join(printable(part) for part in (decision.recipe, decision.machine) if part)
     lines: list[RenderableType] = [Text(f"What to ship: {where}", style="bold")]
-    lines.append(Padding(Text(printable(decision.headline), style="bold green" if decision.chosen else "bold"), (0, 2)))
+    style = HEADLINE_STYLES.get(decision.outcome, "bold yellow")
+    lines.append(Padding(Text(printable(decision.headline), style=style), (0, 2)))
     lines += [Padding(Text(printable(reason)), (0, 2)) for reason in decision.reasons]
     grid = Table.grid(padding=(0, GAP, 0, 0))
     grid.add_column(no_wrap=True)
@@ -72,6 +81,8 @@ def _decision(decision: Decision) -> list[RenderableType]:
     for candidate in decision.candidates:
         grid.add_row(*_candidate(candidate, decision.machine))
     lines.append(Padding(grid, (0, 2)))
+    lines += [Padding(Text(printable(text), style="red"), (0, 2)) for text in wrong_answer_texts(decision)]
+    lines += [Padding(Text(printable(f"next: {text}")), (0, 2)) for text in decision.next_steps]
     return lines
 
 

@@ -33,21 +33,28 @@ __all__ = ["JUDGED", "Pair", "judge"]
 SHARES = ("exact_match", "label_accuracy_constrained")
 MEANS = tuple(EXAMPLE_SCORES)
 ROUNDS = ("ttft_ms", "decode_tps")
-INTERVALS = ("perplexity", "kl_divergence", "kl_top256")
+INTERVALS = ("perplexity", "kl_divergence", "kl_top256", "top1_agreement")
 BYTES = {"peak_memory_bytes": 0.05, "size_on_disk_bytes": 0.01}  # relative difference below which nothing is said
-DEVICE_ONLY = (*ROUNDS, *BYTES, "kl_divergence", "kl_top256")  # a PyTorch model is not shipped, nor its own parent
+DEVICE_ONLY = (
+    *ROUNDS,
+    *BYTES,
+    "kl_divergence",
+    "kl_top256",
+    "top1_agreement",
+)  # a PyTorch model is not shipped, nor its own parent
 JUDGED = (*SHARES, *MEANS, *INTERVALS, *ROUNDS, *BYTES)
 COLUMNS = 256  # comparisons that share one set of resamples: bounds the matrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """``b`` is held against ``a``; the names are those of the rows."""
+    """``b`` is held against ``a``; the names are those of the rows. ``metrics`` are the only ones, where it has any."""
 
     a: Loaded
     b: Loaded
     name_a: str
     name_b: str
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ def judge(pairs: Sequence[Pair], metrics: Sequence[str] = JUDGED) -> list[Verdic
     """
     found: list[Verdict | _Means] = []
     for pair in pairs:
-        for metric in metrics:
+        for metric in pair.metrics or metrics:
             verdict = _one(pair, metric)
             if verdict is not None:
                 found.append(verdict)

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from olivepress.measure.task_metrics import Example
 from olivepress.measure.text_metrics import rouge_l_f1, token_f1
 
 __all__ = [
+    "CONSTANT_ANSWER",
     "EXAMPLE_SCORES",
     "Scores",
     "forget_old_examples",
@@ -31,6 +33,7 @@ __all__ = [
 
 # Metrics that are the mean of one number per example: kept with it, so that two reports can be paired by id.
 EXAMPLE_SCORES: dict[str, Callable[[str, str], float]] = {"f1_token": token_f1, "rouge_l": rouge_l_f1}
+CONSTANT_ANSWER = "constant_answer"  # what always giving the most frequent expected answer would have right
 AGAIN = "measure again with olivepress bench"
 
 
@@ -117,12 +120,23 @@ def read_scores(report: DeviceReport) -> Scores | None:
         "exact_match": [float(example["correct"]) for example in examples],
         "label_accuracy_constrained": [_scored(example) for example in examples],
         **{name: [_score(example, name) for example in examples] for name in EXAMPLE_SCORES},
+        CONSTANT_ANSWER: _constant(examples),
     }
     values = {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
     return Scores(
         ids=tuple(sys.intern(str(example["id"])) for example in examples),
         values={name: column for name, column in values.items() if not np.isnan(column).all()},
     )
+
+
+def _constant(examples: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Where the most frequent expected answer would be right; NaN everywhere where the file says no answers."""
+    expected = [example.get("expected") for example in examples]
+    texts = [text.strip() for text in expected if isinstance(text, str)]
+    if not texts or len(texts) < len(expected):
+        return [math.nan] * len(expected)
+    ((answer, _),) = Counter(texts).most_common(1)
+    return [float(text == answer) for text in texts]
 
 
 def _scored(example: Mapping[str, Any]) -> float:

@@ -1,0 +1,247 @@
+"""``adapter_config.json`` of a PEFT adapter, key by key: what it says is checked before anything is computed with it.
+
+The file comes from elsewhere. Its patterns are regular expressions that PEFT matches against module names: only those
+are matched here whose time cannot explode.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import re._constants as sre
+import re._parser as sre_parser
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from olivepress.adapters.peft_types import NEXT_STEP, REASONS
+from olivepress.errors import AdapterError
+
+__all__ = [
+    "CONFIG",
+    "MERGE",
+    "MODULE_LENGTH",
+    "by_pattern",
+    "named_everywhere",
+    "read_config",
+    "refuse_what_lora_cannot_hold",
+]
+
+CONFIG = "adapter_config.json"
+MAX_BYTES = 1_000_000
+MAX_RANK = 65_536
+MAX_PATTERNS, PATTERN_LENGTH, MODULE_LENGTH, CHOICES = 4096, 512, 256, 4
+MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
+_SHOWN = 100  # letters of a value in a message
+# What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
+_HELD = frozenset({
+    "peft_type", "task_type", "inference_mode", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
+    "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern", "bias", "init_lora_weights",
+    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "eva_config", "runtime_config",
+    "megatron_core", "qalora_group_size",
+})  # fmt: skip
+_REASON = {
+    "use_dora": "DoRA rescales every column of the merged weight, which no LoRA input can hold",
+    "modules_to_save": "it brings whole modules of its own",
+    "trainable_token_indices": "it brings embeddings of its own",
+    "target_parameters": "it changes parameters that are no projections",
+    "layer_replication": "it repeats layers of the base",
+    "lora_bias": "its B has a bias",
+    "fan_in_fan_out": "its weights are stored turned",
+}
+# These change the base's own weights when training starts: on the base as it is the adapter is wrong.
+_CHANGES_BASE = re.compile(r"^(pissa|olora|corda|loftq|lora_ga)", re.IGNORECASE)
+_KEEPS_BASE = ("gaussian", "eva", "orthogonal")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The config with the types that the rest relies on. AdapterError names the file and the key."""
+    config = _object(path)
+    kind = config.get("peft_type")
+    if not isinstance(kind, str):
+        _bad(path, "peft_type", kind, "the name of a method, as LORA")
+    base = config.get("base_model_name_or_path")
+    if base is not None and not isinstance(base, str):
+        _bad(path, "base_model_name_or_path", base, "a text")
+    if kind == "LORA":
+        _check_numbers(path, config)
+        _check_choices(path, config)
+    return config
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        size = path.stat()
+        if not stat.S_ISREG(size.st_mode):
+            raise ValueError("not a file")
+        if size.st_size > MAX_BYTES:
+            raise ValueError(f"{size.st_size} bytes, at most {MAX_BYTES}")
+        config = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        if not isinstance(config, dict):
+            raise ValueError("no object")
+        if "peft_type" not in config:
+            raise ValueError("no peft_type")
+        return config
+    except FileNotFoundError:
+        raise AdapterError(f"{path.parent}: no {CONFIG} in it", next_step="give the folder of a PEFT adapter") from None
+    except (OSError, ValueError, RecursionError) as error:
+        said = str(error)[:_SHOWN]
+        raise AdapterError(f"{path}: not the config of a PEFT adapter ({said})", next_step=_AGAIN) from None
+
+
+_AGAIN = "save the adapter again with PEFT's save_pretrained"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _bad(path: Path, key: str, value: Any, expected: str) -> NoReturn:
+    shown = repr(value)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    raise AdapterError(f"{path}: {key} is {shown}, expected {expected}", next_step=_AGAIN)
+
+
+def _is_rank(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RANK
+
+
+def _is_alpha(value: Any) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return 0 < value < 1e30 and math.isfinite(value)
+
+
+_RANK, _ALPHA = f"a whole number from 1 to {MAX_RANK}", "a positive number"
+
+
+def _check_numbers(path: Path, config: Mapping[str, Any]) -> None:
+    if not _is_rank(config.get("r")):
+        _bad(path, "r", config.get("r"), _RANK)
+    if not _is_alpha(config.get("lora_alpha")):
+        _bad(path, "lora_alpha", config.get("lora_alpha"), _ALPHA)
+    for key, fits, expected in (("rank_pattern", _is_rank, _RANK), ("alpha_pattern", _is_alpha, _ALPHA)):
+        patterns = config.get(key)
+        if patterns is None:
+            continue
+        if not isinstance(patterns, dict) or len(patterns) > MAX_PATTERNS:
+            _bad(path, key, patterns, f"an object of at most {MAX_PATTERNS} patterns of module names")
+        for pattern, value in patterns.items():
+            problem = _pattern_problem(pattern)
+            if problem:
+                _bad(path, key, pattern, f"a pattern of module names ({problem})")
+            if not fits(value):
+                _bad(path, f"{key}[{pattern[:_SHOWN]!r}]", value, expected)
+
+
+def _check_choices(path: Path, config: Mapping[str, Any]) -> None:
+    for key in ("use_rslora", "use_dora", "fan_in_fan_out", "lora_bias"):
+        if config.get(key) is not None and not isinstance(config[key], bool):
+            _bad(path, key, config[key], "true or false")
+    bias = config.get("bias", "none")
+    if bias not in ("none", "all", "lora_only"):
+        _bad(path, "bias", bias, "none, all or lora_only")
+    begun = config.get("init_lora_weights", True)
+    if not (isinstance(begun, bool | str) or begun is None):
+        _bad(path, "init_lora_weights", begun, "true, false or the name of a way to begin")
+    for key in ("target_modules", "exclude_modules"):
+        value = config.get(key)
+        if not (value is None or isinstance(value, str) or _is_texts(value)):
+            _bad(path, key, value, "names of modules")
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _pattern_problem(pattern: str) -> str:
+    """What is wrong with a pattern of module names; "" when it can be matched."""
+    if not pattern or len(pattern) > PATTERN_LENGTH:
+        return f"1 to {PATTERN_LENGTH} letters"
+    try:
+        re.compile(rf"(.*\.)?({pattern})$")
+        parsed = sre_parser.parse(pattern)
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
+        return f"no regular expression: {str(error)[:_SHOWN]}"
+    try:
+        choices = _choices(parsed)
+    except ValueError as error:
+        return str(error)
+    return "" if choices <= CHOICES else f"more than {CHOICES} repeats and alternatives may take for ever to match"
+
+
+_ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.CATEGORY, sre.AT)
+
+
+def _choices(parsed: Any) -> int:
+    """Places where a match can go on in more than one way. ValueError for what can multiply them, or is no name."""
+    count = 0
+    for kind, value in parsed:
+        if kind in _ATOMS:
+            continue
+        if kind is sre.SUBPATTERN:
+            count += _choices(value[-1])
+        elif kind is sre.BRANCH:
+            count += 1 + sum(_choices(part) for part in value[1])
+        elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            count += 1
+            if _choices(value[2]) or len(value[2]) != 1:
+                raise ValueError("a repeat of a repeat or of several letters may take for ever to match")
+        else:
+            raise ValueError(f"{str(kind).lower()} is not matched against module names")
+    return count
+
+
+def named_everywhere(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of modules that stand in ``target_modules`` for every layer; none where only some layers are meant."""
+    names = config.get("target_modules")
+    limited = any(config.get(key) not in (None, [], "") for key in ("layers_to_transform", "exclude_modules"))
+    if not isinstance(names, list) or limited:
+        return ()
+    return tuple(sorted(name for name in names if "." not in name))
+
+
+def by_pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> list[Any]:
+    """The values of all patterns that match the module's path or its end, as PEFT matches (get_pattern_key), each once;
+    ``default`` when none does. PEFT takes the first, but saves the patterns sorted."""
+    matching = [value for pattern, value in (patterns or {}).items() if re.match(rf"(.*\.)?({pattern})$", module)]
+    return list(dict.fromkeys(matching)) or [default]
+
+
+def refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> None:
+    """AdapterError for every method and every key whose effect A, B and the scaling do not have."""
+
+    def refuse(key: str, what: str, next_step: str = MERGE) -> AdapterError:
+        return AdapterError(f"{directory / CONFIG}: {key}: {what}", next_step=next_step)
+
+    kind = str(config["peft_type"])[:_SHOWN]
+    if kind != "LORA":
+        reason = REASONS.get(kind, "its update is no product of two matrices of low rank")
+        raise refuse("peft_type", f"a {kind} adapter: {reason}", NEXT_STEP.get(kind, MERGE))
+    for key, value in config.items():
+        if key not in _HELD and value not in (None, False, [], {}, ""):
+            shown = repr(value)[:_SHOWN]
+            raise refuse(key[:_SHOWN], f"is {shown}: {_REASON.get(key, 'LoRA inputs cannot hold that')}")
+    if config.get("bias", "none") != "none":
+        raise refuse("bias", f"it trained biases (bias: {config['bias']})")
+    begun = config.get("init_lora_weights")
+    if isinstance(begun, str) and begun.casefold() not in _KEEPS_BASE:
+        if _CHANGES_BASE.match(begun):
+            what = f"{begun[:_SHOWN]} changed the base's own weights before training, the adapter is relative to those"
+            raise refuse("init_lora_weights", what, _CONVERT)
+        raise refuse("init_lora_weights", f"{begun[:_SHOWN]!r} is not known, it may have changed the base's weights")
+
+
+_CONVERT = (
+    "save it with PEFT's path_initial_model_for_weight_conversion, which makes a plain LoRA of it; or "
+    "adapter_mode: merge in the recipe that trains it"
+)
