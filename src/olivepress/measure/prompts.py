@@ -6,13 +6,13 @@ No transformers here: the device has none. The environment that templates run in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import TEMPLATE, TOKENIZER, read_json, read_text
 from olivepress.errors import DataError, JobError
 from olivepress.measure.dataset import Message
 
@@ -27,9 +27,6 @@ __all__ = [
     "render_prompt",
     "render_question",
 ]
-
-# Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
-FIXED_DATE = "26 Jul 2024"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +101,7 @@ def chat_template(model_dir: Path) -> str | None:
 def _chat_template(model_dir: Path) -> str | None:
     file = model_dir / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return _template_text(file)
     for name in ("chat_template.json", "tokenizer_config.json"):
         found = _json(model_dir / name).get("chat_template")
         if isinstance(found, list):  # several named templates; "default" is what apply_chat_template takes
@@ -174,43 +171,21 @@ def check_context(model_dir: Path, prompts: Sequence[Sequence[int]], *, room: in
         )
 
 
+def _template_text(file: Path) -> str:
+    try:
+        return read_text(file, TEMPLATE, DataError)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read as text", next_step="copy the model again") from error
+
+
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        parsed = read_json(path, TOKENIZER, JobError)
+    except (OSError, ValueError) as error:
         raise JobError(f"{path}: not readable as JSON", next_step="export the model again") from error
     return parsed if isinstance(parsed, dict) else {}
-
-
-@lru_cache(maxsize=32)
-def _compiled(template: str) -> Any:
-    from jinja2 import nodes
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """``{% generation %}`` marks the assistant's text for transformers; for us it prints its body."""
-
-        tags = {"generation"}  # noqa: RUF012 (jinja2's own protocol)
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.Scope(body).set_lineno(line)
-
-    def refuse(message: str) -> None:
-        raise DataError(f"the chat template says: {message}", next_step="change the rows' roles or their order")
-
-    def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
-    env.filters["tojson"] = tojson
-    env.globals["raise_exception"] = refuse
-    env.globals["strftime_now"] = lambda _format: FIXED_DATE
-    return env.from_string(template)
 
 
 def _render(
@@ -224,19 +199,22 @@ def _render(
 ) -> str:
     from jinja2 import TemplateError
 
+    from olivepress.measure.template_environment import FIXED_DATE, render_template
+
     try:
-        return str(
-            _compiled(template).render(
-                messages=[dict(m) for m in messages],
-                tools=[dict(tool) for tool in tools] if tools else None,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                enable_thinking=False,
-                date_string=FIXED_DATE,
+        return render_template(
+            template,
+            {
+                "messages": [dict(m) for m in messages],
+                "tools": [dict(tool) for tool in tools] if tools else None,
+                "documents": None,
+                "add_generation_prompt": add_generation_prompt,
+                "enable_thinking": False,
+                "date_string": FIXED_DATE,
                 **special,
-            )
+            },
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except TemplateError as error:
         raise DataError(
             f"{model_dir}: its chat template cannot render the messages ({error})",
             next_step="check the roles of the rows, or the template",
