@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from olivepress.errors import ReportError
+from olivepress.timestamps import Timestamp
 from olivepress.yaml_document import Record
 
 __all__ = [
@@ -89,7 +90,7 @@ class Manifest(Record):
     verified: Verified
     checks: tuple[Check, ...]
     resources: Resources
-    created_at: str
+    created_at: Timestamp
     sha256: str
     """Over names and hashes of all files."""
     files: dict[str, FileHash]

@@ -75,7 +75,10 @@ def open_regular(path: Path, error: type[OlivepressError] = OlivepressError) -> 
 def _refuse_special(path: Path, mode: int, error: type[OlivepressError]) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "something else")
-        raise error(f"{path}: is {kind}, expected a file", next_step="write its content to a file and name that")
+        raise error(
+            f"{path}: cannot be read, it is {kind} and not a file",
+            next_step="write its content to a file and name that",
+        )
 
 
 def read_bytes(path: Path, limit: int, error: type[OlivepressError] = OlivepressError) -> bytes:
@@ -125,10 +128,9 @@ def check_nesting(value: Any, deepest: int = DEEPEST) -> None:
 
     What takes a value apart calls itself for every level, and Python ends that with an error of its own.
     """
-    level, depth = [value], 0
-    while level:
+    inside, depth = [value], 0
+    while inside := [item for item in inside if isinstance(item, dict | list)]:
+        depth += 1
         if depth > deepest:
             raise ValueError(f"nested deeper than {deepest} levels")
-        inside = [item for item in level if isinstance(item, dict | list)]
-        level = [each for item in inside for each in (item.values() if isinstance(item, dict) else item)]
-        depth += 1
+        inside = [each for item in inside for each in (item.values() if isinstance(item, dict) else item)]
