@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from olivepress.errors import ReportError
 from olivepress.hash_cache import cached_sha256
 from olivepress.messages import next_command
+from olivepress.timestamps import Timestamp
 from olivepress.yaml_document import Record
 
 __all__ = [
@@ -94,7 +95,7 @@ class Manifest(Record):
     verified: Verified
     checks: tuple[Check, ...]
     resources: Resources
-    created_at: str
+    created_at: Timestamp
     sha256: str
     """Over names and hashes of all files."""
     files: dict[str, FileHash]

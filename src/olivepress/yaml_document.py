@@ -14,13 +14,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from olivepress.bounded import DEEPEST, RECIPE, read_text
 from olivepress.errors import RecipeError
 
-__all__ = ["Document", "Record", "load_yaml", "read_record"]
+__all__ = ["Document", "Record", "load_yaml", "parse_yaml", "read_record"]
 
 Location = tuple[str | int, ...]
 RecordType = TypeVar("RecordType", bound="Record")
 # YAML 1.1 reads 1e-5 as text because the mantissa has no dot; everybody is caught by it once.
+_MOST_NODES = 100_000  # every alias counted as what it stands for
+_LONGEST_NUMBER = 100  # characters: Python refuses to read much longer ones, and 1:1:1 is a number to the base 60
+_NUMBERS = frozenset(("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"))
 _NUMBER_AS_TEXT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -48,22 +52,31 @@ class Document:
 def load_yaml(path: Path) -> Document:
     """Read one YAML file safely.
 
-    Raises RecipeError: no such file, not UTF-8 text, not YAML, or a key given twice.
+    Raises RecipeError: no such file, larger than 1 MB, not UTF-8 text, and what ``parse_yaml`` refuses.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, RECIPE, RecipeError)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file", next_step="check the path, or `olivepress recipes`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as text ({error})") from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Document:
+    """The YAML document in ``text``; ``path`` names it in errors.
+
+    Raises RecipeError: not YAML, a key given twice or no plain one, and what is nested deeper than 100 levels, has more
+    than 100,000 values (aliases counted as what they stand for), or contains itself.
+    """
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             raise RecipeError(f"{path}: is empty, expected a mapping of keys")
-        lines: dict[Location, int] = {}
-        _index(node, (), lines, path)
+        index = _Index(path)
+        index.add(node, ())
         data = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -71,26 +84,73 @@ def load_yaml(path: Path) -> Document:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RecipeError(f"{where}: not valid YAML: {problem}") from None
     except RecursionError:
-        raise RecipeError(f"{path}: refers to itself, expected a plain mapping of keys") from None
+        raise RecipeError(f"{path}: is nested deeper than {DEEPEST} levels, expected a mapping of keys") from None
     finally:
         if loader is not None:
             loader.dispose()
-    return Document(path=path, data=data, lines=lines)
+    return Document(path=path, data=data, lines=index.lines)
 
 
-def _index(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
-    lines.setdefault(location, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            _index(item, (*location, number), lines, path)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*location, str(key.value))
-            line = key.start_mark.line + 1
-            if here in lines:
-                raise RecipeError(f"{path}:{line}: key '{key.value}' is given twice, first on line {lines[here]}")
-            lines[here] = line
-            _index(value, here, lines, path)
+class _Loader(yaml.SafeLoader):
+    """Stops at as many values as a recipe may have, and refuses a value that Python cannot make of its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > _MOST_NODES:
+            raise yaml.MarkedYAMLError(problem=f"more than {_MOST_NODES:,} values", problem_mark=self.get_mark())
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError
+            return super().construct_object(node, deep=deep)
+        except (ValueError, AttributeError, OverflowError, TypeError):  # 2026-13-45, !!int x, !!timestamp x
+            problem = f"not a value of the kind it looks like ({node.tag.rpartition(':')[2]})"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
+
+class _Index:
+    """The line of every key and item. Aliases are walked as what they stand for, so their values are counted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lines = path, dict[Location, int]()
+        self.count = 0
+        self.above: set[int] = set()
+
+    def add(self, node: yaml.Node, location: Location) -> None:
+        line = node.start_mark.line + 1
+        self.count += 1
+        if self.count > _MOST_NODES:
+            raise RecipeError(f"{self.path}:{line}: aliases make more than {_MOST_NODES:,} values of it")
+        if id(node) in self.above:
+            raise RecipeError(f"{self.path}:{line}: refers to itself, expected a plain mapping of keys")
+        if len(location) > DEEPEST:
+            raise RecipeError(f"{self.path}:{line}: is nested deeper than {DEEPEST} levels")
+        self.lines.setdefault(location, line)
+        self.above.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for number, item in enumerate(node.value):
+                self.add(item, (*location, number))
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self._add_key(key, value, location)
+        self.above.discard(id(node))
+
+    def _add_key(self, key: yaml.Node, value: yaml.Node, location: Location) -> None:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise RecipeError(f"{self.path}:{line}: a list or mapping is used as a key, expected a name")
+        here = (*location, str(key.value))
+        if here in self.lines:
+            first = self.lines[here]
+            raise RecipeError(f"{self.path}:{line}: key '{key.value}' is given twice, first on line {first}")
+        self.lines[here] = line
+        self.add(value, here)
 
 
 def read_record(path: Path, kind: type[RecordType]) -> RecordType:
@@ -100,13 +160,16 @@ def read_record(path: Path, kind: type[RecordType]) -> RecordType:
         raise RecipeError(f"{path}:1: expected a mapping of keys, found {type(document.data).__name__}")
     try:
         # Through JSON: strict about types, yet lists become tuples.
-        text = json.dumps(document.data, default=str)
-    except TypeError as error:
-        raise RecipeError(f"{path}: a key that is no text ({error})", next_step="write keys as words") from None
-    try:
-        return kind.model_validate_json(text)
+        return kind.model_validate_json(json.dumps(_with_text_keys(document.data), default=str))
     except ValidationError as error:
         raise _explain(error.errors()[0], len(error.errors()), document, kind) from None
+
+
+def _with_text_keys(value: Any) -> Any:
+    """A key that YAML reads as a date or as bytes, as text: JSON has no other."""
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _with_text_keys(each) for key, each in value.items()}
+    return [_with_text_keys(each) for each in value] if isinstance(value, list) else value
 
 
 def _explain(problem: ErrorDetails, count: int, document: Document, kind: type[Record]) -> RecipeError:

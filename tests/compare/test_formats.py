@@ -77,7 +77,7 @@ def test_csv_has_a_line_for_each_row_and_metric() -> None:
 def test_a_cell_of_a_report_is_no_formula(start: str) -> None:
     document = make_document()
     name = f'{start}HYPERLINK("http://x","y")'
-    report = document.rows[0].report.model_copy(update={"lm_eval": {"t": measured("exact_match", -0.5, n=1)}})
+    report = document.rows[0].report.model_copy(update={"lm_eval": {"t": measured("gain_retained", -0.5, n=1)}})
     row = replace(document.rows[0], name=name, machine=name, role=name, report=report)
     lines = list(csv.reader(io.StringIO(to_csv(replace(document, rows=(row,))))))[1:]
     for line in lines:

@@ -17,6 +17,7 @@ from olivepress.errors import ReportError, UsageError
 from olivepress.measure.examples import forget_old_examples, read_examples
 from olivepress.measure.report import MAX_BYTES, DeviceReport, read_report, write_bytes
 from olivepress.measure.tuning import untuned_sha256
+from olivepress.timestamps import parse_timestamp
 
 __all__ = ["Arrived", "import_report", "is_device_report"]
 
@@ -151,7 +152,7 @@ def _older(target: Path, report: DeviceReport) -> str | None:
     there = read_report(target)
     if there.report_sha256 == report.report_sha256:
         return None
-    if there.created_at >= report.created_at:
+    if parse_timestamp(there.created_at) >= parse_timestamp(report.created_at):
         raise UsageError(
             f"{target}: a newer report, of {there.created_at}, lies there", next_step="--out DIR, or remove it first"
         )

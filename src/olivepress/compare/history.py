@@ -11,6 +11,7 @@ import numpy as np
 from olivepress.compare.sources import RESULTS, git, is_report
 from olivepress.errors import ReportError, SetupError
 from olivepress.measure.report import DeviceReport, parse_report
+from olivepress.timestamps import parse_timestamp
 
 __all__ = ["HISTORY_METRICS", "Point", "Series", "change_points", "read_history"]
 
@@ -60,7 +61,7 @@ def read_history(metrics: Sequence[str] = HISTORY_METRICS) -> tuple[list[Series]
             _add(found, parse_report(path.read_bytes(), str(path)), NOT_COMMITTED, metrics)
     series = []
     for (machine, recipe, job, metric), points in sorted(found.items()):
-        ordered = tuple(sorted(points.values(), key=lambda point: point.created_at))
+        ordered = tuple(sorted(points.values(), key=lambda point: parse_timestamp(point.created_at)))
         changes = change_points([point.value for point in ordered])
         series.append(
             Series(machine=machine, recipe=recipe, job=job, metric=metric, points=ordered, changes=tuple(changes))

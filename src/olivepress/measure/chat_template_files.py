@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import TEMPLATE, read_text
+from olivepress.errors import DataError
 from olivepress.measure.tokenizer_files import read_object
 
 __all__ = ["chat_template"]
@@ -26,12 +28,19 @@ def _chat_templates(model_dir: Path) -> tuple[tuple[str, str], ...]:
     """(name, template), of the first place that has any."""
     file, folder = model_dir / "chat_template.jinja", model_dir / "additional_chat_templates"
     more = sorted(folder.glob("*.jinja")) if folder.is_dir() else []
-    named = {path.stem: path.read_text(encoding="utf-8") for path in more}
+    named = {path.stem: _text(path) for path in more}
     if file.is_file():
-        named["default"] = file.read_text(encoding="utf-8")
+        named["default"] = _text(file)
     for name in () if named else ("chat_template.json", "tokenizer_config.json"):
         named = named or _named(read_object(model_dir / name).get("chat_template"))
     return tuple(named.items())
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_text(file, TEMPLATE, DataError)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: cannot be read as text", next_step="copy the model again") from error
 
 
 def _named(value: Any) -> dict[str, str]:

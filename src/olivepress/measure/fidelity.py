@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
+from olivepress.measure.array_file import map_logits, read_arrays
 from olivepress.measure.intervals import bootstrap_median, bootstrap_of_sums, cluster_mean
 from olivepress.measure.language_model import LanguageModel, open_model, teacher_forced
 from olivepress.measure.report import Measurement, measured, not_measured
@@ -46,6 +45,19 @@ FIDELITY_METRICS = (
 Tokens = TypeVar("Tokens", bound=Any)  # a list of ids, or an array of them
 
 REFERENCE_FORMAT = 4  # of a merge's reference; a merge of an older one is made again
+# Array → kinds of its numbers, dimensions.
+_ARRAYS: Mapping[str, tuple[str, int]] = {
+    "format": ("iu", 0),
+    "vocab_size": ("iu", 0),
+    "lengths": ("iu", 1),
+    "starts": ("iu", 1),
+    "ids": ("iu", 1),
+    "top_ids": ("iu", 2),
+    "top_logprobs": ("f", 2),
+    "tail_mass": ("f", 1),
+    "greedy_lengths": ("iu", 1),
+    "greedy_ids": ("iu", 1),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +86,7 @@ class Reference:
 
     def _full(self, name: str, index: int) -> np.ndarray | None:
         file = self.folder / f"{name}-{index:04d}.npy"
-        return np.load(file, mmap_mode="r", allow_pickle=False) if file.is_file() else None
+        return map_logits(file) if file.exists() else None
 
 
 @dataclass(kw_only=True)
@@ -92,27 +104,42 @@ def read_reference(folder: Path) -> Reference:
     """Read ``reference.npz``; JobError when it is missing, of another format or inconsistent."""
     file = folder / "reference.npz"
     try:
-        with np.load(file, allow_pickle=False) as data:
-            if int(data["format"]) != REFERENCE_FORMAT:
-                raise ValueError(f"format {int(data['format'])}, expected {REFERENCE_FORMAT}")
-            lengths, ids = data["lengths"], data["ids"]
-            reference = Reference(
-                folder=folder,
-                prompts=tuple(np.split(ids, np.cumsum(lengths)[:-1])),
-                starts=data["starts"],
-                vocab_size=int(data["vocab_size"]),
-                top_ids=data["top_ids"],
-                top_logprobs=data["top_logprobs"].astype(np.float64),
-                tail_mass=data["tail_mass"].astype(np.float64),
-                greedy=_greedy(np.split(ids, np.cumsum(lengths)[:-1]), data),
-            )
-        lines = {len(ids), len(reference.top_ids), len(reference.top_logprobs), len(reference.tail_mass)}
-        if len(reference.starts) != len(lengths) or lines != {int(lengths.sum())}:
-            raise ValueError("its arrays do not belong together")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        data = read_arrays(file, _ARRAYS)
+        if data["format"].tolist() != REFERENCE_FORMAT:
+            raise ValueError(f"format {data['format'].tolist()!r}"[:40] + f", expected {REFERENCE_FORMAT}")
+        _check_arrays(data)
+        prompts = np.split(data["ids"], np.cumsum(data["lengths"], dtype=np.int64)[:-1])
+        return Reference(
+            folder=folder,
+            prompts=tuple(prompts),
+            starts=data["starts"],
+            vocab_size=int(data["vocab_size"]),
+            top_ids=data["top_ids"],
+            top_logprobs=data["top_logprobs"].astype(np.float64),
+            tail_mass=data["tail_mass"].astype(np.float64),
+            greedy=_greedy(prompts, data),
+        )
+    except (OSError, ValueError) as error:
         why = str(error).split("\n")[0]
         raise JobError(f"{file}: not a reference ({why})", next_step="olivepress run makes it again") from error
-    return reference
+
+
+def _check_arrays(data: Mapping[str, np.ndarray]) -> None:
+    """ValueError unless the arrays have the kinds and shapes of a reference and their values are in range."""
+    for name, (kind, dimensions) in _ARRAYS.items():
+        if data[name].dtype.kind not in kind or data[name].ndim != dimensions:
+            raise ValueError(f"{name} is {data[name].dtype} {list(data[name].shape)}")
+    lengths, vocabulary = data["lengths"].astype(np.int64), int(data["vocab_size"])
+    lines = {len(data[name]) for name in ("ids", "top_ids", "top_logprobs", "tail_mass")}
+    if len(data["starts"]) != len(lengths) or lines != {int(lengths.sum())} or lengths.min(initial=0) < 0:
+        raise ValueError("its arrays do not belong together")
+    if data["top_ids"].shape != data["top_logprobs"].shape or not 1 <= data["top_ids"].shape[1] <= vocabulary:
+        raise ValueError("its top tokens do not belong to their log-probabilities")
+    for name in ("ids", "top_ids", "greedy_ids"):
+        if data[name].size and not 0 <= int(data[name].min()) <= int(data[name].max()) < vocabulary:
+            raise ValueError(f"{name} has tokens outside of its vocabulary of {vocabulary}")
+    if not np.isfinite(data["top_logprobs"]).all() or not np.isfinite(data["tail_mass"]).all():
+        raise ValueError("its log-probabilities are not finite")
 
 
 def questions(prompts: Sequence[Tokens], starts: Sequence[int]) -> list[Tokens]:
@@ -122,9 +149,10 @@ def questions(prompts: Sequence[Tokens], starts: Sequence[int]) -> list[Tokens]:
 
 def _greedy(prompts: list[np.ndarray], data: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """(prompt up to its answer, the parent's answer) for the first prompts that have a start."""
-    asked, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"]
+    asked, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"].astype(np.int64)
     answers = np.split(data["greedy_ids"], np.cumsum(lengths)[:-1]) if len(lengths) else []
-    if int(lengths.sum()) != len(data["greedy_ids"]) or len(answers) > len(asked):
+    whole = int(lengths.sum()) == len(data["greedy_ids"]) and lengths.min(initial=0) >= 0
+    if not whole or len(answers) > len(asked):
         raise ValueError("its greedy answers do not belong to its prompts")
     return tuple(zip(asked, answers, strict=False))
 

@@ -25,6 +25,7 @@ from olivepress.measure.latency import LatencySpec, Workload, prompt_of, time_re
 from olivepress.measure.machine import Machine
 from olivepress.measure.report import Measurement
 from olivepress.measure.weights import load_decoder, node_bytes
+from olivepress.timestamps import Timestamp
 
 __all__ = ["Kernel", "KernelProfile", "Phase", "ProfileSpec", "Run", "phase_of", "profile_process", "profiled_copy"]
 
@@ -98,7 +99,7 @@ class KernelProfile(_Record):
     artifact_sha256: str
     execution_provider: str
     machine: Machine
-    created_at: str
+    created_at: Timestamp
     workload: str
     rounds: int
     repetitions: int

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Conditions",
@@ -59,6 +59,7 @@ PACKAGES = (
 )
 # They change a metric, not an artifact: in the fingerprint, and in no job's key.
 MEASURING = ("lm-eval", "sacrebleu", "jsonschema", "jinja2")
+MOST_CORES = 65_536  # of one machine
 FIRST_CORE = Path("/sys/devices/system/cpu/cpu0")
 NOISE = re.compile(r"\((?:r|tm|c)\)|@.*$|\b(?:cpu|processor|with radeon graphics|\d+-core)\b", re.IGNORECASE)
 
@@ -71,10 +72,10 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seconds: float
+    seconds: float = Field(ge=0, le=1e9)
     other_load: float | None
     steal: float | None
-    throttled: int | None
+    throttled: int | None = Field(ge=0, le=2**53)
 
 
 class Machine(BaseModel):
@@ -89,9 +90,9 @@ class Machine(BaseModel):
     id: str
     cpu: str
     architecture: str
-    physical_cores: int | None
-    logical_cores: int | None
-    memory_bytes: int | None
+    physical_cores: int | None = Field(ge=0, le=MOST_CORES)
+    logical_cores: int | None = Field(ge=0, le=MOST_CORES)
+    memory_bytes: int | None = Field(ge=0, le=2**53)
     os: str
     python: str
     packages: dict[str, str]

@@ -6,7 +6,6 @@ No transformers here: the device has none. The environment that templates run in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +23,7 @@ from olivepress.measure.tokenizer_files import (
     beginning_token,
     control_pattern,
     control_tokens,
+    read_object,
     special_tokens_map,
     token_texts,
 )
@@ -45,8 +45,6 @@ __all__ = [
     "render_text",
 ]
 
-# Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
-FIXED_DATE = "26 Jul 2024"
 Tools = Sequence[Mapping[str, Any]] | None
 
 
@@ -242,10 +240,10 @@ def _cut_after_end(completion: str, answer: str) -> str:
 
 def eos_token_ids(model_dir: Path) -> tuple[int, ...]:
     """The ids that end an answer: genai_config.json, else generation_config.json, else config.json; () if none."""
-    found = _json(model_dir / "genai_config.json").get("model", {}).get("eos_token_id")
+    found = read_object(model_dir / "genai_config.json").get("model", {}).get("eos_token_id")
     for name in ("generation_config.json", "config.json"):
         if found is None:
-            found = _json(model_dir / name).get("eos_token_id")
+            found = read_object(model_dir / name).get("eos_token_id")
     if found is None:
         return ()
     return tuple(int(token) for token in (found if isinstance(found, list) else [found]))
@@ -253,17 +251,17 @@ def eos_token_ids(model_dir: Path) -> tuple[int, ...]:
 
 def pad_token_id(model_dir: Path) -> int | None:
     """The pad id of genai_config.json, or None."""
-    found = _json(model_dir / "genai_config.json").get("model", {}).get("pad_token_id")
+    found = read_object(model_dir / "genai_config.json").get("model", {}).get("pad_token_id")
     return int(found) if found is not None else None
 
 
 def context_length(model_dir: Path) -> int | None:
     """Tokens the model can hold, prompt and answer together; None when no config says."""
-    found = _json(model_dir / "genai_config.json").get("model", {}).get("context_length")
+    found = read_object(model_dir / "genai_config.json").get("model", {}).get("context_length")
     if found is None:
-        found = _json(model_dir / "config.json").get("max_position_embeddings")
+        found = read_object(model_dir / "config.json").get("max_position_embeddings")
     # The graphs that OpenVINO's NPU plugin makes have fixed lengths.
-    fixed = _json(model_dir / "openvino_device.json").get("properties", {})
+    fixed = read_object(model_dir / "openvino_device.json").get("properties", {})
     if "NPUW_LLM_MAX_PROMPT_LEN" in fixed:
         found = int(fixed["NPUW_LLM_MAX_PROMPT_LEN"]) + int(fixed["NPUW_LLM_MIN_RESPONSE_LEN"])
     if found is not None and not isinstance(found, int):
@@ -285,45 +283,6 @@ def check_context(model_dir: Path, prompts: Sequence[Sequence[int]], *, room: in
         )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise JobError(f"{path}: not readable as JSON", next_step="export the model again") from error
-    return parsed if isinstance(parsed, dict) else {}
-
-
-@lru_cache(maxsize=32)
-def _compiled(template: str) -> Any:
-    from jinja2 import nodes
-    from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """``{% generation %}`` marks the assistant's text for transformers; for us it prints its body."""
-
-        tags = {"generation"}  # noqa: RUF012 (jinja2's own protocol)
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            return nodes.Scope(body).set_lineno(line)
-
-    def refuse(message: str) -> None:
-        raise DataError(f"the chat template says: {message}", next_step="change the rows' roles or their order")
-
-    def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
-    env.filters["tojson"] = tojson
-    env.globals["raise_exception"] = refuse
-    env.globals["strftime_now"] = lambda _format: FIXED_DATE
-    return env.from_string(template)
-
-
 def _render(
     model_dir: Path,
     template: str,
@@ -336,19 +295,22 @@ def _render(
 ) -> str:
     from jinja2 import TemplateError
 
+    from olivepress.measure.template_environment import FIXED_DATE, render_template
+
     try:
-        return str(
-            _compiled(template).render(
-                messages=[dict(m) for m in messages],
-                tools=[dict(tool) for tool in tools] if tools else None,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                enable_thinking=thinking,
-                date_string=FIXED_DATE,
+        return render_template(
+            template,
+            {
+                "messages": [dict(m) for m in messages],
+                "tools": [dict(tool) for tool in tools] if tools else None,
+                "documents": None,
+                "add_generation_prompt": add_generation_prompt,
+                "enable_thinking": thinking,
+                "date_string": FIXED_DATE,
                 **special,
-            )
+            },
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except TemplateError as error:
         raise DataError(
             f"{model_dir}: its chat template cannot render the messages ({error})",
             next_step="check the roles of the rows, or the template",

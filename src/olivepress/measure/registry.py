@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["METRICS", "Direction", "Metric", "Unit", "declare"]
+__all__ = ["LARGEST", "METRICS", "Direction", "Metric", "Unit", "declare", "out_of_range"]
 
 Direction = Literal["higher", "lower"]
 Unit = Literal[
@@ -29,26 +29,57 @@ Unit = Literal[
 ]
 
 
+LARGEST = 1e18  # no time, size or rate is larger, in any of the units
+ANY, NOT_NEGATIVE = (-LARGEST, LARGEST), (0.0, LARGEST)
+_RANGES: dict[Unit, tuple[float, float]] = {"ratio": (0.0, 1.0), "points": (0.0, 100.0)}
+"""Unit → the smallest and the largest value that a metric may have; 0 and above where nothing else is said."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What a number means. ``direction`` says which way is better; ``title`` heads a table column."""
+    """What a number means. ``direction`` says which way is better; ``title`` heads a table column.
+
+    ``low`` and ``high``: a value outside of them cannot be a measurement.
+    """
 
     name: str
     unit: Unit
     direction: Direction
     title: str
     description: str
+    low: float = 0.0
+    high: float = LARGEST
 
 
 METRICS: dict[str, Metric] = {}
 
 
-def declare(name: str, unit: Unit, direction: Direction, title: str, description: str) -> Metric:
-    """Add a metric to ``METRICS``; ValueError when the name is taken by another meaning (a programming error)."""
-    metric = Metric(name=name, unit=unit, direction=direction, title=title, description=description)
+def declare(
+    name: str,
+    unit: Unit,
+    direction: Direction,
+    title: str,
+    description: str,
+    values: tuple[float, float] | None = None,
+) -> Metric:
+    """Add a metric to ``METRICS``; ``values`` are its smallest and largest where they are not those of its unit.
+
+    ValueError when the name is taken by another meaning (a programming error).
+    """
+    low, high = values or _RANGES.get(unit, NOT_NEGATIVE)
+    metric = Metric(name=name, unit=unit, direction=direction, title=title, description=description, low=low, high=high)
     if METRICS.setdefault(name, metric) != metric:
         raise ValueError(f"metric {name!r} is declared twice with different meanings")
     return metric
+
+
+def out_of_range(name: str, value: float) -> str | None:
+    """Why a value cannot be one of the metric ``name``; None when it can."""
+    metric = METRICS[name]
+    if metric.low <= value <= metric.high:
+        return None
+    expected = f"{metric.low:g} to {metric.high:g}" if metric.high < LARGEST else f"{metric.low:g} or more"
+    return f"{name} is {value:g} {metric.unit}, expected {expected}"
 
 
 # Latency and resources.
@@ -99,6 +130,7 @@ declare(
     "higher",
     "Of the ceiling",
     "bytes_per_token x decode_tps over the read bandwidth measured with the session's threads.",
+    NOT_NEGATIVE,
 )
 declare(
     "noise_floor",
@@ -106,6 +138,7 @@ declare(
     "lower",
     "Noise floor",
     "A/A: 95th percentile of the relative difference of decode_tps between two halves of the artifact's own rounds.",
+    NOT_NEGATIVE,
 )
 declare(
     "drift",
@@ -113,6 +146,7 @@ declare(
     "lower",
     "Drift",
     "Relative change of decode_tps from the first to the last round (Theil-Sen slope), absolute.",
+    NOT_NEGATIVE,
 )
 declare(
     "harness_overhead",
@@ -120,6 +154,7 @@ declare(
     "lower",
     "Harness overhead",
     "Time of the measuring loop around an empty step over the median time between tokens.",
+    NOT_NEGATIVE,
 )
 
 # Fidelity to the parent, on the same tokens.
@@ -148,6 +183,7 @@ declare(
     "higher",
     "Adapter kept",
     "Share of the adapter's shift of the logits (parent - base) that the model has, by least squares: 1 all, 0 lost.",
+    ANY,
 )
 declare(
     "adapter_noise",
@@ -155,6 +191,7 @@ declare(
     "lower",
     "Adapter noise",
     "Size of what else differs from the parent's logits, over the size of the adapter's shift.",
+    NOT_NEGATIVE,
 )
 
 # What fine-tuning bought, and what it cost.
@@ -164,6 +201,7 @@ declare(
     "higher",
     "Gain retained",
     "(exact match - base) / (fine-tuned parent - base) on the same examples.",
+    ANY,
 )
 declare("train_s", "s", "lower", "Training", "Wall time of the finetune job.")
 declare("train_peak_memory_bytes", "bytes", "lower", "Training memory", "Peak memory of the finetune job's process.")

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from olivepress.bounded import REPORT, parse_json, read_bytes
 from olivepress.errors import ReportError, SetupError
 from olivepress.measure.machine import Conditions, Machine
-from olivepress.measure.registry import METRICS
+from olivepress.measure.registry import LARGEST, METRICS, out_of_range
 from olivepress.measure.strict_json import NotAllowedError, strict_hooks
+from olivepress.timestamps import Timestamp
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -37,7 +39,10 @@ __all__ = [
 
 SCHEMA_VERSION = 2
 HOOKS = strict_hooks("is not a measurement; a metric that could not be measured is null with a reason")
-MAX_BYTES = 256 * 1024 * 1024  # a report is a few hundred kB; more is not one of ours
+MAX_BYTES = REPORT
+MOST = 2**53  # a whole number that a float tells from its neighbours
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 # The last three come from importers.
 Runtime = Literal["onnxruntime-genai", "openvino", "pytorch", "onnxruntime", "llama.cpp", "other"]
 
@@ -51,7 +56,7 @@ class Measurement(_Record):
 
     value: float | None = None
     unit: str
-    n: int = Field(default=0, ge=0)
+    n: int = Field(default=0, ge=0, le=MOST)
     ci_low: float | None = None
     ci_high: float | None = None
     reason: str | None = None
@@ -70,7 +75,9 @@ class Measurement(_Record):
 
 
 def measured(name: str, value: float, *, n: int, interval: tuple[float, float] | None = None) -> Measurement:
-    """A value of the metric ``name``, in the unit the registry gives it."""
+    """A value of the metric ``name``, in the unit the registry gives it; none, with the reason, outside its range."""
+    if problem := out_of_range(name, value):
+        return not_measured(name, f"{problem}: not a measurement")
     low, high = interval if interval else (None, None)
     return Measurement(value=value, unit=METRICS[name].unit, n=n, ci_low=low, ci_high=high)
 
@@ -86,19 +93,25 @@ class DatasetUsed(_Record):
     name: str
     version: str
     split: str
-    n: int = Field(ge=0)
-    of: int = Field(ge=0)
+    n: int = Field(ge=0, le=MOST)
+    of: int = Field(ge=0, le=MOST)
+
+    @model_validator(mode="after")
+    def _no_more_than_all(self) -> DatasetUsed:
+        if self.n > self.of:
+            raise ValueError(f"{self.n} examples measured of {self.of}")
+        return self
 
 
 class LatencySample(_Record):
     """One timed repetition, raw: milliseconds; ``step_ms`` are the tokens after the first."""
 
     workload: str
-    round: int
-    repetition: int
-    ttft_ms: float = Field(gt=0)
-    request_ttft_ms: float = Field(gt=0)
-    step_ms: tuple[Annotated[float, Field(gt=0)], ...]
+    round: Count
+    repetition: Count
+    ttft_ms: float = Field(gt=0, le=LARGEST)
+    request_ttft_ms: float = Field(gt=0, le=LARGEST)
+    step_ms: tuple[Annotated[float, Field(gt=0, le=LARGEST)], ...]
 
     @property
     def decode_tps(self) -> float:
@@ -110,22 +123,22 @@ class ProcessSample(_Record):
     """One measuring process: one workload in one round. ``order`` counts all processes of the sitting, as they ran."""
 
     workload: str
-    round: int
-    order: int
-    load_ms: float
-    peak_memory_bytes: int
-    peak_accelerator_memory_bytes: int | None = None
-    energy_j: float | None = None
-    harness_step_ns: float
+    round: Count
+    order: Count
+    load_ms: Amount
+    peak_memory_bytes: Count
+    peak_accelerator_memory_bytes: Count | None = None
+    energy_j: Amount | None = None
+    harness_step_ns: Amount
     conditions: Conditions
 
 
 class Ceiling(_Record):
     """What the machine can do at most, measured before the model: ``threads`` as the session uses them."""
 
-    threads: int = Field(ge=1)
-    read_bytes_per_s: float = Field(gt=0)
-    matrix_flops: float = Field(gt=0)
+    threads: int = Field(ge=1, le=MOST)
+    read_bytes_per_s: float = Field(gt=0, le=LARGEST)
+    matrix_flops: float = Field(gt=0, le=LARGEST)
     method: str
 
 
@@ -136,10 +149,16 @@ class Placement(_Record):
     """
 
     asked: str
-    nodes: dict[str, int]
+    nodes: dict[str, Count]
     fallback: bool
     fallback_ops: tuple[str, ...] = ()
-    arithmetic: int = 0
+    arithmetic: Count = 0
+
+    @model_validator(mode="after")
+    def _arithmetic_is_among_the_nodes(self) -> Placement:
+        if self.arithmetic > sum(self.nodes.values()):
+            raise ValueError(f"{self.arithmetic} nodes of arithmetic among {sum(self.nodes.values())}")
+        return self
 
     @property
     def placed(self) -> tuple[int, int]:
@@ -157,8 +176,8 @@ class WorkloadResult(_Record):
     """One cell (prompt × generated tokens), or the reason why it has no numbers."""
 
     name: str
-    prompt_tokens: int = Field(ge=0)  # 0: another tool timed only the other half
-    generated_tokens: int = Field(ge=0)
+    prompt_tokens: Count  # 0: another tool timed only the other half
+    generated_tokens: Count
     metrics: dict[str, Measurement]
     reason: str | None = None
 
@@ -176,7 +195,7 @@ class DeviceReport(_Record):
     precision: str
     machine: Machine
     dataset: DatasetUsed | None
-    created_at: str
+    created_at: Timestamp
     settings: dict[str, int | float | str | None]
     git_commit: str | None = None
     sitting: str | None = None  # reports with the same one were measured interleaved, round by round
@@ -267,9 +286,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def read_report(path: Path) -> DeviceReport:
     """Read a report file; ReportError for a missing or unreadable one, and for what ``parse_report`` refuses."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _unbelievable(path, f"larger than {MAX_BYTES} bytes, not a device report")
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_BYTES, ReportError)
     except FileNotFoundError as error:
         raise ReportError(f"{path}: no such report", next_step="olivepress bench writes one") from error
     except OSError as error:
@@ -299,21 +316,51 @@ def parse_report(data: bytes, where: Path | str) -> DeviceReport:
     if fields.get("report_sha256") != sealed:
         raise _unbelievable(where, "its contents do not match report_sha256: it was changed after it was measured")
     try:
-        return DeviceReport.model_validate(fields)
+        # From the text: strict about types, yet lists become tuples.
+        report = DeviceReport.model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "report"
         raise _unbelievable(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
+    if problem := _impossible(report):
+        raise _unbelievable(where, problem)
+    return report
+
+
+def _impossible(report: DeviceReport) -> str | None:
+    """The first value that no measurement of its metric can have."""
+    for where in (report.metrics, *(workload.metrics for workload in report.workloads)):
+        for name, measurement in where.items():
+            if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
+                return why
+    for name, measurement in _all_measurements(report):
+        if not _fits(measurement):
+            return f"{name} is {measurement.value:g}, far from its interval or too large"
+    return None
+
+
+def _all_measurements(report: DeviceReport) -> list[tuple[str, Measurement]]:
+    found = [*report.metrics.items(), *report.lm_eval.items()]
+    return found + [pair for workload in report.workloads for pair in workload.metrics.items()]
+
+
+def _fits(measurement: Measurement) -> bool:
+    """Whether the value is in or near its interval: a bootstrap of few or skewed values may just miss it."""
+    value, low, high = measurement.value, measurement.ci_low, measurement.ci_high
+    if value is None or low is None or high is None:
+        return value is None or abs(value) <= LARGEST
+    slack = (high - low) + 1e-6 * max(abs(low), abs(high), 1.0)
+    return max(abs(value), abs(low), abs(high)) <= LARGEST and low - slack <= value <= high + slack
 
 
 def _parse(data: bytes, where: Path | str) -> dict[str, Any]:
     try:
-        parsed = json.loads(data.decode("utf-8"), **HOOKS)
+        parsed = parse_json(data.decode("utf-8"), **HOOKS)
     except json.JSONDecodeError as error:
         raise _unbelievable(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
     except NotAllowedError as error:
         raise _unbelievable(where, str(error)) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
+    except ValueError as error:  # not UTF-8, a number of thousands of digits, endless nesting
         raise _unbelievable(where, f"not a JSON text ({type(error).__name__})") from error
     if not isinstance(parsed, dict):
         raise _unbelievable(where, f"expected a JSON object, found {type(parsed).__name__}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import TOKENIZER, read_json
 from olivepress.errors import JobError
 
 __all__ = [
@@ -19,8 +19,6 @@ __all__ = [
     "special_tokens_map",
     "token_texts",
 ]
-
-_MOST_BYTES = 256 * 1024 * 1024  # Gemma's tokenizer.json has 33 MB
 
 
 def control_tokens(model_dir: Path) -> frozenset[str]:
@@ -122,14 +120,12 @@ def _first_tokens(processor: Any) -> Iterator[str]:
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object of a file of the model; empty when the file is missing or holds something else.
 
-    JobError when it is no JSON, or larger than 256 MB.
+    JobError when it is no JSON, or too large to be of a tokenizer.
     """
     if not path.is_file():
         return {}
-    if path.stat().st_size > _MOST_BYTES:
-        raise JobError(f"{path}: larger than {_MOST_BYTES} bytes, expected a file of a tokenizer or a config")
     try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        parsed = read_json(path, TOKENIZER, JobError)
+    except (OSError, ValueError) as error:
         raise JobError(f"{path}: not readable as JSON", next_step="export the model again") from error
     return parsed if isinstance(parsed, dict) else {}

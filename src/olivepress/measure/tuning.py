@@ -16,6 +16,7 @@ from olivepress.measure.intervals import bootstrap_median
 from olivepress.measure.machine import Machine
 from olivepress.measure.report import Measurement
 from olivepress.measure.session_space import Options
+from olivepress.timestamps import Timestamp
 from olivepress.yaml_document import Record
 
 __all__ = [
@@ -65,7 +66,7 @@ class Tuning(Record):
     recipe: str
     job: str
     machine: Machine
-    created_at: str
+    created_at: Timestamp
     execution_provider: str
     untuned_sha256: str
     """Of the artifact with the settings that it was shipped with."""

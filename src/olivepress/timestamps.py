@@ -1,0 +1,31 @@
+"""The times that stand in records: ISO 8601 with a time zone, so that two of them can be compared as times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+__all__ = ["Timestamp", "parse_timestamp"]
+
+
+def parse_timestamp(text: str) -> datetime:
+    """The time that ``text`` names. ValueError when it is none, or has no time zone."""
+    try:
+        time = datetime.fromisoformat(text)
+        if time.utcoffset() is None:
+            raise ValueError("no time zone")
+        time.timestamp()  # years that no clock can show
+    except (ValueError, OverflowError):
+        raise ValueError("expected a date and time with its zone, as 2026-11-20T08:00:00+00:00") from None
+    return time
+
+
+def _checked(text: str) -> str:
+    parse_timestamp(text)
+    return text
+
+
+Timestamp = Annotated[str, AfterValidator(_checked)]
+"""Kept as it was written."""
