@@ -29,7 +29,6 @@ FILES: dict[str, bytes | str] = {
     "three.csv": "a,b,c\n" + "".join(f"x{n},y{n},z{n}\n" for n in range(40)),
     "ids.csv": "id,number\n" + "".join(f"{n},{n * 3}\n" for n in range(40)),
     "ambiguous.csv": "prompt,response,answer\n" + "".join(f"q{n},r{n},s{n}\n" for n in range(40)),
-    "text_class.csv": "text,class\n" + "".join(f"words {n} here,c{n % 3}\n" for n in range(40)),
     "empty_answers.csv": "prompt,completion\n" + "".join(f"q{n},\n" for n in range(40)),
     "empty_questions.csv": "prompt,completion\n" + "".join(f",a{n}\n" for n in range(40)),
     "all_alike.csv": "text,category\n" + "the same words,a\n" * 60,
