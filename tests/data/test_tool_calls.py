@@ -211,7 +211,7 @@ def test_parts_of_text(tmp_path: Path, content: Any) -> None:
         ([{"type": "text"}], "a message with a part that has no text under its key text"),
         ([{"type": "image_url", "image_url": {}}], "a message with a part of type 'image_url', only text is read"),
         (
-            [{"type": "text", "text": "a"}, {"type": "audio"}],
+            [{"type": "text", "text": "a"}, {"type": "x"}],
             "a message with a part of type 'x', only text is read",
         ),
         ([], "a message without role or text"),
