@@ -79,7 +79,8 @@ def row_from(line: int, raw: bytes) -> RawRow:
         return RawRow(line, value, None, changed)
     if isinstance(value, ValueError):
         return RawRow(line, None, str(value))
-    return RawRow(line, None, f"expected an object, found {type(value).__name__}")
+    write = ' (write {"text": …, "label": …})' if isinstance(value, list) else ""
+    return RawRow(line, None, f"expected an object, found {type(value).__name__}{write}")
 
 
 def with_columns(rows: Iterator[RawRow]) -> tuple[Iterator[RawRow], dict[str, Any]]:
