@@ -24,7 +24,9 @@ data = typer.Typer(help="Datasets: from any common file to versioned, audited, l
 _Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...", help="CSV, TSV, JSONL, JSON, Parquet, a directory, a saved dataset, hub:owner/name."
+        metavar="FILE...",
+        help="CSV, TSV, JSONL, JSON (also .gz, .zst, .xz), Parquet, FILE.db::TABLE, FILE.xlsx::SHEET, - (stdin), "
+        "a directory, a saved dataset, hub:owner/name.",
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -79,19 +81,23 @@ def show(name: _Name, as_json: _Json = False) -> None:
 def export(
     name: _Name,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where the three files go.")],
-    to: Annotated[str, typer.Option("--to", help="messages or prompt-completion.")] = "messages",
+    to: Annotated[str, typer.Option("--to", help="messages, prompt-completion, alpaca or sharegpt.")] = "messages",
     as_json: _Json = False,
 ) -> None:
-    """Write a dataset as the JSON lines that hosted fine-tuning services take."""
+    """Write a dataset as the JSON lines that hosted services and other trainers take."""
     from olivepress.data.export import FORMS, export_dataset
     from olivepress.data.find import find_dataset
+    from olivepress.data.values import counted
 
     one_of("--to", to, FORMS)
-    paths = export_dataset(find_dataset(name), to, out)
+    exported = export_dataset(find_dataset(name), to, out)
+    paths = {split: str(path) for split, path in exported.paths.items()}
     if as_json:
-        print(json.dumps({split: str(path) for split, path in paths.items()}))
-    else:
-        print("\n".join(map(str, paths.values())))
+        print(json.dumps({**paths, "omitted": exported.omitted}))
+        return
+    print("\n".join(paths.values()))
+    for what, count in exported.omitted.items():
+        print(f"omitted, {to} has no place for it: {what} of {counted(count, 'row')}")
 
 
 def _prepare(

@@ -20,6 +20,9 @@ def _policy(
     format_: Annotated[
         str | None, typer.Option("--format", help="Of the rows, where their columns fit several.")
     ] = None,
+    stdin_type: Annotated[
+        str | None, typer.Option("--type", help="Of standard input (-): csv, tsv, jsonl, json or txt.")
+    ] = None,
     instruction: Annotated[str | None, typer.Option("--instruction", help="Text put before every prompt.")] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="A row that cannot be read is an error, not left out.")
@@ -63,10 +66,13 @@ def _policy(
     from olivepress.data import Policy
 
     one_of("--near-duplicates", near_duplicates, ("group", "drop", "ignore"))
+    if stdin_type is not None:
+        one_of("--type", stdin_type, ("csv", "tsv", "jsonl", "json", "txt"))
     one_of("--personal-data", personal_data, ("note", "mask", "drop", "ignore"))
     validation, test = _fractions(ratio)
     return Policy(
         format=format_,
+        stdin_type=stdin_type,
         instruction=instruction,
         strict=strict,
         validation_fraction=validation,

@@ -172,7 +172,10 @@ def test_tool_calls_and_tools_are_kept(tmp_path: Path) -> None:
     dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
     [found] = [e for split in SPLITS for e in dataset.splits[split] if e.tools]
     assert list(found.tools or ()) == tools
-    assert found.messages[1] == {"role": "assistant", "content": "", "tool_calls": call}
+    # Templates write arguments with tojson: as text they would be quoted twice.
+    read = [{"id": "c1", "type": "function", "function": {"name": "light", "arguments": {"on": True}}}]
+    assert found.messages[1] == {"role": "assistant", "content": "", "tool_calls": read}
+    assert dataset.changed == {"arguments of a tool call given as JSON text read as an object": 1}
     assert found.messages[2] == {"role": "tool", "content": "done", "tool_call_id": "c1"}
 
 
@@ -222,7 +225,11 @@ def test_role_errors_are_told(tmp_path: Path) -> None:
         (43, "roles out of order: assistant first"),
         (44, "roles out of order: system after the first message"),
         (45, "the last message is not the assistant's"),
-        (46, "roles out of order: tool without a tool call"),
+        (
+            46,
+            "roles out of order: tool without a tool call (write the call as tool_calls, or as a function_call turn "
+            "before it)",
+        ),
         (47, "unknown role 'narrator'"),
         (48, "fewer than two messages"),
     ]

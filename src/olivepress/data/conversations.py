@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from olivepress.data.values import Problem, as_text
+from olivepress.data.tool_calls import call_as_text, read_calls, read_tools
+from olivepress.data.values import (
+    JSON_TEXT,
+    PLACEHOLDER,
+    Problem,
+    as_text,
+    is_placeholder,
+    structured,
+)
 
-__all__ = ["Converted", "from_alpaca", "from_messages", "from_sharegpt"]
+__all__ = ["Converted", "from_alpaca", "from_messages", "from_sharegpt", "from_xlam"]
 
+_CALL = "call"  # a turn that holds nothing but calls of tools: the assistant's
 _ROLES = {
     "system": "system", "developer": "system",
     "user": "user", "human": "user", "prompter": "user",
     "assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
-    "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool",
+    "ai": "assistant", "bard": "assistant", "bing": "assistant", "claude": "assistant", "llm": "assistant",
+    "function_call": _CALL, "function_calls": _CALL, "tool_call": _CALL, "tool_calls": _CALL,
+    "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool", "function_result": "tool",
+    "tool_response": "tool", "tool_responses": "tool", "tool_result": "tool", "tool_results": "tool",
+    "ipython": "tool",
 }  # fmt: skip
-_MAX_NESTING = 32
 _KEPT = ("tool_calls", "tool_call_id", "name")  # of a message, beside its role and text
+_WRITE_CALL = "write the call as tool_calls, or as a function_call turn before it"
+_TEXT_KEYS = ("text", "value", "content")
+_TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,33 +56,37 @@ class Converted:
 def from_messages(row: Mapping[str, Any]) -> Converted | Problem:
     """OpenAI's ``messages`` (or the same under ``conversations``), tool calls kept."""
     column = "messages" if "messages" in row else "conversations"
-    return _conversation(row.get(column), column, "role", "content", row.get("tools"))
+    return _conversation(row, column, "role", "content")
 
 
 def from_sharegpt(row: Mapping[str, Any]) -> Converted | Problem:
-    """ShareGPT's ``conversations`` of ``from`` and ``value``; ``system`` beside them."""
+    """ShareGPT's ``conversations`` of ``from`` and ``value``; ``system`` and ``tools`` beside them."""
     column = "conversations" if "conversations" in row else "messages"
-    turns = row.get(column)
-    system = row.get("system")
-    if isinstance(turns, list) and isinstance(system, str) and system.strip():
-        turns = [{"from": "system", "value": system}, *turns]
-    return _conversation(turns, column, "from", "value", row.get("tools"))
+    return _conversation(row, column, "from", "value")
+
+
+def from_xlam(row: Mapping[str, Any]) -> Converted | Problem:
+    """xLAM's ``query``, ``tools`` and ``answers``: a question, and the calls that answer it."""
+    turns = [{"role": "user", "content": row.get("query")}, {"role": "assistant", "tool_calls": row.get("answers")}]
+    return _conversation({"turns": turns, "tools": row.get("tools")}, "turns", "role", "content")
 
 
 def from_alpaca(row: Mapping[str, Any], answer_key: str) -> Converted | Problem:
     """Alpaca: instruction, optional input (or context), optional earlier turns in ``history``, optional system."""
-    beside = next((name for name in ("input", "context") if row.get(name) not in (None, "")), "")
     texts, changes = list[str](), list[str]()
+    beside = _context(row, changes)
+    if isinstance(beside, Problem):
+        return beside
     for column in ("instruction", answer_key, beside):
-        found = as_text(row.get(column) if column else "", column)
-        if isinstance(found, Problem):
-            return found
-        texts.append(found[0])
-        changes += [found[1]] if found[1] else []
+        read = as_text(row.get(column) if column else "", column)
+        if isinstance(read, Problem):
+            return read
+        texts.append(read[0])
+        changes += [read[1]] if read[1] and read[1] not in changes else []
     instruction, answer, context = texts
     messages: list[dict[str, Any]] = []
-    system, history = row.get("system"), row.get("history") or []
-    if isinstance(system, str) and system.strip():
+    system, history = row.get("system"), structured(row.get("history") or [])
+    if isinstance(system, str) and system.strip() and not is_placeholder(system):
         messages.append({"role": "system", "content": system})
     if not isinstance(history, list) or not all(_is_turn(turn) for turn in history):
         return Problem("history is not a list of [question, answer]")
@@ -81,81 +99,169 @@ def from_alpaca(row: Mapping[str, Any], answer_key: str) -> Converted | Problem:
     return Converted(messages=messages, key=key, changes=changes)
 
 
+def _context(row: Mapping[str, Any], changes: list[str]) -> str | Problem:
+    """Which of Alpaca's columns for it holds the input; "" for none. A placeholder is none."""
+    filled = [name for name in ("input", "context") if row.get(name) not in (None, "")]
+    texts = [name for name in filled if not is_placeholder(row[name])]
+    if len(texts) < len(filled):
+        changes.append(PLACEHOLDER)
+    if len(texts) == 2:
+        return Problem("both input and context hold text, expected one of them")
+    return texts[0] if texts else ""
+
+
 def _is_turn(turn: Any) -> bool:
     return isinstance(turn, (list, tuple)) and len(turn) == 2 and all(isinstance(part, str) for part in turn)
 
 
-def _conversation(turns: Any, column: str, role_key: str, text_key: str, tools: Any) -> Converted | Problem:
+def _conversation(row: Mapping[str, Any], column: str, role_key: str, text_key: str) -> Converted | Problem:
+    changes: list[str] = []
+    turns = structured(row.get(column))
+    if isinstance(turns, str) and turns.lstrip().startswith("["):
+        return Problem(f"{column} is text that is not JSON, expected a list of messages")
+    if turns is not row.get(column):
+        changes.append(JSON_TEXT)
     if not isinstance(turns, list) or len(turns) < 2:
         return Problem("fewer than two messages")
+    system = row.get("system")
+    first = turns[0].get(text_key) if isinstance(turns[0], dict) else None
+    if isinstance(system, str) and system.strip() and not is_placeholder(system) and system != first:
+        turns = [{role_key: "system", text_key: system}, *turns]
+    tools = read_tools(row.get("tools"), changes)
+    if isinstance(tools, Problem):
+        return tools
+    reader = _Turns(role_key, text_key, tools, changes)
     messages: list[dict[str, Any]] = []
     for turn in turns:
-        message = _message(turn, role_key, text_key)
+        message = reader.message(turn)
         if isinstance(message, Problem):
             return message
-        messages.append(message)
+        if messages and _continues(messages[-1], message):
+            messages[-1] = {**messages[-1], **message, "content": messages[-1]["content"]}
+            reader.tell("a text and the call after it read as one message")
+        else:
+            messages.append(message)
     if problem := _order(messages):
         return problem
-    if tools is not None and (not isinstance(tools, list) or _too_deep(tools)):
-        return Problem("tools is not a list of objects")
     if turns[-1].get("weight") in (0, False):
         return Problem("the answer has weight 0: not to be trained on")
     key = " ".join(message["content"] for message in messages if message["role"] == "user")
     fields = frozenset(name for turn in turns for name in turn if turn[name] is not None)
     unused = frozenset(f"{column}[].{name}" for name in fields - {role_key, text_key, *_KEPT})
-    return Converted(messages=messages, key=key, tools=tools or None, unused=unused)
+    return Converted(messages=messages, key=key, tools=tools, unused=unused, changes=changes)
 
 
-def _message(turn: Any, role_key: str, text_key: str) -> dict[str, Any] | Problem:
-    said = turn.get(role_key) if isinstance(turn, dict) else None
-    role = _ROLES.get(said.lower()) if isinstance(said, str) else None
-    if role is None:
-        return Problem("a message without role or text" if said is None else f"unknown role {str(said)[:40]!r}")
-    if turn.get("function_call"):
-        return Problem("function_call is the old form, expected tool_calls")
-    calls = turn.get("tool_calls") or None
-    content = _text(turn.get(text_key), may_be_empty=calls is not None or role == "tool")
-    if isinstance(content, Problem):
-        return content
-    message: dict[str, Any] = {"role": role, "content": content}
-    if calls is not None:
-        if role != "assistant" or not isinstance(calls, list) or _too_deep(calls):
-            return Problem("tool calls that are none")
-        if not all(map(_has_arguments, calls)):
-            return Problem("arguments of a tool call are not JSON")
-        message["tool_calls"] = calls
-    for extra in _KEPT[1:]:
-        if isinstance(turn.get(extra), str):
-            message[extra] = turn[extra]
-    return message
+@dataclass(slots=True)
+class _Turns:
+    """Reads the turns of one conversation; ``changes`` takes what had to be done to them."""
+
+    role_key: str
+    text_key: str
+    tools: list[dict[str, Any]] | None
+    changes: list[str]
+
+    def message(self, turn: Any) -> dict[str, Any] | Problem:
+        """The turn as OpenAI writes it."""
+        given = turn.get(self.role_key) if isinstance(turn, dict) else None
+        role = _ROLES.get(given.lower().strip().replace("-", "_").replace(" ", "_")) if isinstance(given, str) else None
+        if role is None:
+            return Problem(_unknown_role(turn, given))
+        if turn.get("function_call"):
+            return Problem("function_call is the old form, expected tool_calls")
+        value, calls = turn.get(self.text_key), turn.get("tool_calls") or None
+        if role == _CALL:
+            role, value, calls = "assistant", None, calls or value
+        content = self._text(value, may_be_empty=calls is not None or role == "tool")
+        if isinstance(content, Problem):
+            return content
+        if role == "assistant" and calls is None and self.role_key == "from":
+            tagged = self._tagged(content)
+            if isinstance(tagged, Problem):
+                return tagged
+            content, calls = tagged
+        return self._message(role, content, calls, turn)
+
+    def _message(self, role: str, content: str, calls: Any, turn: dict[str, Any]) -> dict[str, Any] | Problem:
+        message: dict[str, Any] = {"role": role, "content": content}
+        if calls is not None:
+            read = (
+                read_calls(calls, self.tools, self.changes)
+                if role == "assistant"
+                else Problem("tool calls that are none")
+            )
+            if isinstance(read, Problem):
+                return read
+            message["tool_calls"] = read
+        for extra in _KEPT[1:]:
+            if isinstance(turn.get(extra), str):
+                message[extra] = turn[extra]
+        return message
+
+    def _tagged(self, content: str) -> tuple[str, list[Any] | None] | Problem:
+        """Calls that ShareGPT's texts hold between tags, where the row says which tools there are."""
+        tagged = call_as_text(content)
+        if tagged is None:
+            return content, None
+        if not self.tools:
+            return Problem(
+                "a tool call within text and no tools beside: write tools, and the call as a function_call turn"
+            )
+        self.tell("tool calls within text read as tool_calls")
+        return tagged
+
+    def _text(self, content: Any, *, may_be_empty: bool) -> str | Problem:
+        """The text of a message: a string, a list of parts when every part is text, or what a value is as text."""
+        if isinstance(content, dict) and content.get("type") in _TEXT_PARTS:
+            content = [content]
+        if isinstance(content, list) and any(_is_part(part) for part in content):
+            return self._parts(content, may_be_empty=may_be_empty)
+        if content is None or content in ([], {}):
+            return "" if may_be_empty else Problem("a message without role or text")
+        read = as_text(content, "a message")
+        if isinstance(read, Problem):
+            return read
+        if read[1]:
+            self.tell(read[1])
+        return read[0] if read[0].strip() or may_be_empty else Problem("a message without role or text")
+
+    def _parts(self, parts: list[Any], *, may_be_empty: bool) -> str | Problem:
+        texts = []
+        for part in parts:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind not in (None, *_TEXT_PARTS):
+                return Problem(f"a message with a part of type {str(kind)[:40]!r}, only text is read")
+            if (text := _part_text(part)) is None:
+                return Problem("a message with a part that has no text under its key text")
+            texts.append(text)
+        joined = "\n".join(text for text in texts if text)
+        return joined if joined.strip() or may_be_empty else Problem("a message without role or text")
+
+    def tell(self, change: str) -> None:
+        """Count the change once for the conversation."""
+        if change not in self.changes:
+            self.changes.append(change)
 
 
-def _has_arguments(call: Any) -> bool:
-    """Whether the arguments of a tool call, where they are text, are JSON; none at all are none."""
-    function = call.get("function") if isinstance(call, dict) else None
-    arguments = function.get("arguments") if isinstance(function, dict) else None
-    if not isinstance(arguments, str) or not arguments.strip():
-        return True
-    try:
-        json.loads(arguments)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _continues(before: dict[str, Any], message: dict[str, Any]) -> bool:
+    """Whether a turn holds only the calls that belong to the assistant's text before it, as ShareGPT's do."""
+    both = before["role"] == message["role"] == "assistant"
+    return both and "tool_calls" in message and not message["content"] and "tool_calls" not in before
 
 
-def _text(content: Any, *, may_be_empty: bool) -> str | Problem:
-    """The text of a message: a string, or OpenAI's list of parts when every part is text."""
-    if isinstance(content, list):
-        kinds = (part.get("type") for part in content if isinstance(part, dict) and "text" not in part)
-        if kind := next((kind for kind in kinds if isinstance(kind, str)), None):
-            return Problem(f"a message with a part of type {kind[:40]!r}, only text is read")
-        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
-        content = "\n".join(part for part in parts if part) if all(isinstance(part, str) for part in parts) else None
-    if content is None and may_be_empty:
-        return ""
-    if isinstance(content, str) and (content.strip() or may_be_empty):
-        return content
-    return Problem("a message without role or text")
+def _unknown_role(turn: Any, given: Any) -> str:
+    if given is None:
+        return "a message without role or text"
+    return f"unknown role {str(given)[:40]!r}"
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, dict) and ("type" in part or _part_text(part) is not None)
+
+
+def _part_text(part: Any) -> str | None:
+    if not isinstance(part, dict):
+        return None
+    return next((part[key] for key in _TEXT_KEYS if isinstance(part.get(key), str)), None)
 
 
 def _order(messages: list[dict[str, Any]]) -> Problem | None:
@@ -174,13 +280,6 @@ def _order(messages: list[dict[str, Any]]) -> Problem | None:
             and before != "tool"
             and not (before == "assistant" and messages[number - 1].get("tool_calls"))
         ):
-            return Problem("roles out of order: tool without a tool call")
+            return Problem(f"roles out of order: tool without a tool call ({_WRITE_CALL})")
         before = role
     return None if before == "assistant" else Problem("the last message is not the assistant's")
-
-
-def _too_deep(value: Any, depth: int = 0) -> bool:
-    if depth > _MAX_NESTING:
-        return True
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_too_deep(entry, depth + 1) for entry in held)

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from olivepress.errors import DataError
 
-__all__ = ["check_head"]
+__all__ = ["DATABASES", "PACKED", "SPREADSHEETS", "SUFFIXES", "check_head", "kind_of"]
+
+_TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
+DATABASES = (".db", ".db3", ".sqlite", ".sqlite3")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PACKED = (".gz", ".zst", ".xz")  # of a text: rows.jsonl.gz
+SUFFIXES = (*_TEXTS, ".parquet", *DATABASES, *SPREADSHEETS)
 
 _MAGIC = {
     b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
@@ -24,17 +30,28 @@ _MARKS = (
 )
 
 
-def check_head(path: Path, head: bytes) -> None:
-    """Raise DataError for a file that is empty, compressed, binary, not UTF-8, or without line ends."""
+def kind_of(path: Path) -> tuple[str, str]:
+    """The suffix that says what rows are written in, and that of what they are packed with ("" when with nothing)."""
+    packing = path.suffix.lower()
+    if packing in PACKED:
+        return Path(path.stem).suffix.lower(), packing
+    return packing, ""
+
+
+def check_head(path: Path, head: bytes, suffix: str) -> None:
+    """Raise DataError for a file that is empty, compressed, binary, not UTF-8, or without line ends.
+
+    ``suffix`` says what it claims to be.
+    """
     if not head.strip():
         raise DataError(f"{path}: is empty, expected examples", next_step="give a file that holds rows")
     for mark, name in _MARKS:
         if head.startswith(mark):
             raise DataError(f"{path}: is {name}, expected UTF-8", next_step=_recode(path, name))
     for magic, name in _MAGIC.items():
-        if head.startswith(magic) and not (name == "Parquet" and path.suffix.lower() == ".parquet"):
-            raise DataError(f"{path}: is a {name} file, expected rows as text", next_step="unpack or export it first")
-    if path.suffix.lower() == ".parquet":
+        if head.startswith(magic) and not (name == "Parquet" and suffix == ".parquet"):
+            raise DataError(f"{path}: is a {name} file, expected rows as text", next_step=_otherwise(path, name))
+    if suffix == ".parquet":
         return
     rest = head.replace(b"\0", b"")
     for name, zeros in (("UTF-16LE", head[1::2]), ("UTF-16BE", head[::2])):
@@ -44,11 +61,21 @@ def check_head(path: Path, head: bytes) -> None:
     control = len(head) - len(head.translate(None, _CONTROL))
     if head.count(0) > len(head) / 100 or control > 8 + len(head) / 20:
         raise DataError(f"{path}: is binary, expected UTF-8 text", next_step="give the rows as one of the formats")
-    if path.suffix.lower() != ".json" and b"\r" in head.rstrip() and b"\n" not in head:
+    if suffix != ".json" and b"\r" in head.rstrip() and b"\n" not in head:
         name, step = shlex.quote(path.name), shlex.quote(f"newlines-{path.name}")
         raise DataError(
             f"{path}: its lines end with CR alone, expected newlines", next_step=f"tr '\\r' '\\n' < {name} > {step}"
         )
+
+
+_SUFFIX_OF = {"gzip": ".gz", "xz": ".xz", "zstd": ".zst", "SQLite": ".db", "Parquet": ".parquet"}
+
+
+def _otherwise(path: Path, name: str) -> str:
+    if name not in _SUFFIX_OF:
+        return "unpack or export it first"
+    renamed = f"{path.name}{_SUFFIX_OF[name]}" if _SUFFIX_OF[name] in PACKED else f"{path.stem}{_SUFFIX_OF[name]}"
+    return f"name it {shlex.quote(renamed)}, or unpack it"
 
 
 def _recode(path: Path, encoding: str) -> str:

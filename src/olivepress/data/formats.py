@@ -9,49 +9,36 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from olivepress.data.conversations import Converted, from_alpaca, from_messages, from_sharegpt
-from olivepress.data.values import Problem, as_text, compact
+from olivepress.data.columns import CONTEXT, LABELLED, PAIRS, candidates, content_beside, suggestion
+from olivepress.data.conversations import Converted, from_alpaca, from_messages, from_sharegpt, from_xlam
+from olivepress.data.values import PLACEHOLDER_CHANGE, Problem, as_text, compact, is_placeholder, structured
 from olivepress.errors import DataError
 
 __all__ = ["FORMATS", "Converter", "choose_format", "make_converter"]
 
 Row = Mapping[str, Any]
 
-# (prompt column, answer column): pairs of texts.
-_PAIRS = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("instruction", "response"),
-    ("instruction", "output"),
-    ("input", "output"),
-    ("question", "answer"),
-    ("query", "response"),
-)
-# (text column, class column)
-_LABELLED = (
-    ("text", "category"),
-    ("text", "label"),
-    ("text", "intent"),
-    ("sentence", "label"),
-)
-# Keys that make more of a pair than the two texts: dropping them in silence would lose half of the prompt.
-_CONTEXT = ("input", "context", "history", "system")
 FORMATS = (
     "messages",
     "sharegpt",
     "alpaca",
     "snips",
-    *(f"{prompt}/{answer}" for prompt, answer in (*_PAIRS, *_LABELLED)),
+    "xlam",
+    *(f"{prompt}/{answer}" for prompt, answer in (*PAIRS, *LABELLED)),
     "text",
 )
 
 
 class Converter(NamedTuple):
-    """A format for rows of one file: ``convert`` gives what a row holds or the reason why it holds nothing of use."""
+    """A format for rows of one file: ``convert`` gives what a row holds or the reason why it holds nothing of use.
+
+    ``keys`` are the columns that were there when it was chosen, ``unused`` those of them that it does not read.
+    """
 
     name: str
     convert: Callable[[Row], Converted | Problem]
     unused: tuple[str, ...]
+    keys: frozenset[str] = frozenset()
 
 
 def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
@@ -61,20 +48,10 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
     the answer is a class). DataError naming ``where`` for any other.
     """
     keys = tuple(keys)
-    plain = {"messages": from_messages, "sharegpt": from_sharegpt, "snips": _from_snips, "text": _from_text}
-    used: tuple[str, ...]
-    if name in plain:
-        used = {
-            "messages": ("messages", "tools"),
-            "sharegpt": ("conversations", "system", "tools"),
-            "snips": ("data", "intent"),
-            "text": ("text",),
-        }[name]
-        return Converter(name, plain[name], _unused(keys, used))
-    if name == "alpaca":
-        answer = "output" if "output" in keys else "response"
-        used = ("instruction", answer, *_CONTEXT)
-        return Converter(name, lambda row: from_alpaca(row, answer), _unused(keys, used))
+    if name in _WHOLE or name == "alpaca":
+        used = _used_by(name, keys)
+        convert = _WHOLE.get(name) or (lambda row: from_alpaca(row, used[1]))
+        return _converter(name, convert, keys, used)
     prompt, slash, answer = name.partition("/")
     answer, colon, kind = answer.partition(":")
     if not (prompt and slash and answer) or (colon and kind != "label"):
@@ -83,7 +60,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
             f"{where}: unknown format {name!r}, expected one of {', '.join(FORMATS)}, or COLUMN/COLUMN",
             next_step=f"--format {close[0]}" if close else "--format with one of them",
         )
-    labelled = bool(colon) or (prompt, answer) in _LABELLED
+    labelled = bool(colon) or (prompt, answer) in LABELLED
     missing = [column for column in (prompt, answer) if column not in keys]
     if missing:
         close = difflib.get_close_matches(missing[0], keys, n=1) or ["COLUMN"]
@@ -91,55 +68,68 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
             f"{where}: no column {missing[0]!r} for format {name}, found {_listed(keys)}",
             next_step=f"--format {name.replace(missing[0], close[0], 1)}",
         )
-    return Converter(
-        name.partition(":")[0], lambda row: _from_pair(row, prompt, answer, labelled), _unused(keys, (prompt, answer))
-    )
+    convert = _pair_converter(prompt, answer, labelled)
+    return _converter(name.partition(":")[0], convert, keys, (prompt, answer))
+
+
+def _converter(
+    name: str, convert: Callable[[Row], Converted | Problem], keys: tuple[str, ...], used: tuple[str, ...]
+) -> Converter:
+    return Converter(name, convert, _unused(keys, used), frozenset(keys))
+
+
+def _used_by(name: str, keys: Iterable[str]) -> tuple[str, ...]:
+    """The columns that a format reads."""
+    if name == "alpaca":
+        return ("instruction", "output" if "output" in keys else "response", *CONTEXT)
+    if name in ("messages", "sharegpt"):
+        columns = ("messages", "conversations") if name == "messages" else ("conversations", "messages")
+        return (next((column for column in columns if column in keys), columns[0]), "system", "tools")
+    return _COLUMNS[name] if name in _COLUMNS else tuple(name.split("/"))
 
 
 def choose_format(where: str, row: Row) -> str:
     """The only format that ``row`` can be. DataError naming ``where``, and the candidates when there are several."""
-    found = _candidates(row)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    fitting = candidates(row)
+    if len(fitting) == 1:
+        _check_beside(where, row, fitting[0])
+        return fitting[0]
+    if fitting:
         raise DataError(
-            f"{where}: columns {_listed(row)}; ambiguous: {' or '.join(found)}",
-            next_step=f"--format {found[0]}, or format: in the recipe",
+            f"{where}: columns {_listed(row)}; ambiguous: {' or '.join(fitting)}",
+            next_step=f"--format {fitting[0]}, or format: in the recipe",
+        )
+    if "text" in row:
+        raise DataError(
+            f"{where}: columns {_listed(row)}; ambiguous: plain text, or a text with its class or answer",
+            next_step=f"{suggestion(row)}, or --format text for plain text alone",
         )
     raise DataError(
         f"{where}: columns {_listed(row)}; expected one of {', '.join(FORMATS)}",
-        next_step="rename the columns, or --format PROMPT_COLUMN/ANSWER_COLUMN",
+        next_step=f"rename the columns, or {suggestion(row)}",
     )
 
 
-def _candidates(row: Row) -> list[str]:
-    found = []
-    if isinstance(row.get("messages"), list):
-        found.append(_roles_of("messages", row["messages"]))
-    if isinstance(row.get("conversations"), list):
-        found.append(_roles_of("conversations", row["conversations"]))
-    if "data" in row and "intent" in row:
-        found.append("snips")
-    with_context = any(key in row for key in _CONTEXT)
-    is_alpaca = "instruction" in row and with_context and ("output" in row) != ("response" in row)
-    if is_alpaca:
-        found.append("alpaca")
-    for prompt, answer in _PAIRS:
-        covered = is_alpaca and (prompt == "instruction" or (prompt, answer) == ("input", "output"))
-        if prompt in row and answer in row and not covered:
-            found.append(f"{prompt}/{answer}")
-    found += [f"{text}/{label}" for text, label in _LABELLED if text in row and label in row]
-    if not found and "text" in row:
-        found.append("text")
-    return found
-
-
-def _roles_of(key: str, turns: list[Any]) -> str:
-    """By the names of its turns' keys: ``role``/``content`` or ``from``/``value``."""
-    first = turns[0] if turns and isinstance(turns[0], dict) else {}
-    if "from" in first or (key == "conversations" and "role" not in first):
-        return "sharegpt"
-    return "messages"
+def _check_beside(where: str, row: Row, name: str) -> None:
+    """Raise DataError when ``name`` would leave out a column that looks like content."""
+    beside = content_beside(row, name, _used_by(name, row))
+    if not beside:
+        return
+    first = beside[0]
+    step = f"--format {name} to leave {first} out"
+    if name.count("/") and first.lower() in (*CONTEXT, "passage", "document", "article"):
+        prompt, answer = name.split("/")
+        step = f"rename {prompt} to instruction, {answer} to output and {first} to context, or {step}"
+    elif name.count("/") and tuple(name.split("/")) in LABELLED:
+        step = f"--format {name.split('/')[0]}/{first}:label, or {step}"
+    elif name.count("/"):
+        step = f"{step}, or --format COLUMN/COLUMN"
+    if first.lower() == "split":
+        step = f"write a file for each split, or {step}"
+    raise DataError(
+        f"{where}: columns {_listed(row)}; ambiguous: {name} would leave out {', '.join(map(repr, beside[:4]))}",
+        next_step=step,
+    )
 
 
 def _unused(keys: Iterable[str], used: Iterable[str]) -> tuple[str, ...]:
@@ -150,7 +140,13 @@ def _listed(keys: Iterable[Any]) -> str:
     return ", ".join(list(map(str, keys))[:8]) or "none"
 
 
+def _pair_converter(prompt: str, answer: str, labelled: bool) -> Callable[[Row], Converted | Problem]:
+    return lambda row: _from_pair(row, prompt, answer, labelled)
+
+
 def _from_pair(row: Row, prompt_key: str, answer_key: str, labelled: bool) -> Converted | Problem:
+    if prompt_key == "input" and is_placeholder(row.get(prompt_key)):
+        return Problem(PLACEHOLDER_CHANGE)
     asked, said = as_text(row.get(prompt_key), prompt_key), as_text(row.get(answer_key), answer_key)
     if isinstance(asked, Problem):
         return asked
@@ -177,7 +173,7 @@ def _from_text(row: Row) -> Converted | Problem:
 
 def _from_snips(row: Row) -> Converted | Problem:
     """SNIPS: text chunks, some tagged with a slot → the sentence, and intent and slots as compact JSON."""
-    chunks, intent = row.get("data"), row.get("intent")
+    chunks, intent = structured(row.get("data")), row.get("intent")
     if not isinstance(chunks, list) or not isinstance(intent, str):
         return Problem("no list in data, or no text in intent")
     slots: dict[str, Any] = {}
@@ -194,3 +190,18 @@ def _from_snips(row: Row) -> Converted | Problem:
     answer = compact({"intent": intent, "slots": slots})
     messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     return Converted(messages=messages, key=prompt, label=intent)
+
+
+# Formats whose columns have fixed names; Alpaca's and pairs' depend on the file.
+_WHOLE: dict[str, Callable[[Row], Converted | Problem]] = {
+    "messages": from_messages,
+    "sharegpt": from_sharegpt,
+    "snips": _from_snips,
+    "xlam": from_xlam,
+    "text": _from_text,
+}
+_COLUMNS = {
+    "snips": ("data", "intent"),
+    "xlam": ("query", "tools", "answers"),
+    "text": ("text",),
+}

@@ -16,6 +16,8 @@ MAX_DEPTH = 64
 _CHUNK = 1 << 20
 # A whole string, a quote whose string goes on beyond the buffer, or a bracket.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[{}\[\]]', re.DOTALL)
+# What stands between commas, those within strings left alone.
+_PARTS = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"|[^,"]++|")++', re.DOTALL)
 _OPEN, _CLOSE = b"{[", b"}]"
 
 
@@ -35,12 +37,12 @@ class Element(NamedTuple):
     problem: str | None = None
 
 
-def elements(file: BinaryIO, *, line: int, limit: int) -> Iterator[Element]:
-    """Elements of the list whose ``[`` was just read from ``file`` on ``line``.
+def elements(file: BinaryIO, *, line: int, limit: int, alone: bool = True) -> Iterator[Element]:
+    """Elements of the list whose ``[`` was just read from ``file`` on ``line``; ``alone``: nothing may follow it.
 
     Raises TooLong for an element of more than ``limit`` bytes.
     """
-    return _Scanner(file, line, limit).run()
+    return _Scanner(file, line, limit).run(alone)
 
 
 class _Scanner:
@@ -51,7 +53,7 @@ class _Scanner:
         self.buffer, self.done, self.line = b"", 0, line
         self.depth, self.deepest = 0, 0
 
-    def run(self) -> Iterator[Element]:
+    def run(self, alone: bool) -> Iterator[Element]:
         at = 0
         while True:
             for token in _TOKEN.finditer(self.buffer, at):
@@ -61,7 +63,8 @@ class _Scanner:
                 at = token.end()
                 if not self.depth and token.group() == b"]":
                     yield from self._between(token.start())
-                    yield from self._after(at)
+                    if alone:
+                        yield from self._after(at)
                     return
                 yield from self._token(token)
             else:
@@ -102,7 +105,7 @@ class _Scanner:
         """What stands between two objects: a comma, or elements that are no objects."""
         gap = self._take(end)
         line = gap.line
-        for part in gap.raw.split(b","):
+        for part in _PARTS.findall(gap.raw):
             if part.strip():
                 yield Element(line + part[: len(part) - len(part.lstrip())].count(b"\n"), part.strip(), None)
             line += part.count(b"\n")

@@ -16,6 +16,7 @@ class Policy:
     ``overlap_words``: a training row that shares so many words in a row with the test split is dropped; 0: none is.
     ``tokenizer``: a directory with tokenizer.json; lengths are counted in its tokens, and rows longer than
     ``max_length`` are told of. ``embeddings``: a directory with a model2vec model, for semantic diversity.
+    ``stdin_type``: what standard input holds, when it is named.
     """
 
     format: str | None = None
@@ -39,10 +40,10 @@ class Policy:
     max_length: int | None = None
     embeddings: str | None = None
     languages: bool = True
+    stdin_type: str | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is written beside a dataset: everything but where this machine keeps its files."""
-        return {
-            name: value for name, value in asdict(self).items() if name not in ("benchmarks", "tokenizer", "embeddings")
-        }
+        left_out = ("benchmarks", "tokenizer", "embeddings", "stdin_type")
+        return {name: value for name, value in asdict(self).items() if name not in left_out}

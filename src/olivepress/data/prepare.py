@@ -109,7 +109,7 @@ class _Preparation:
         self.seconds[step], self.started = round(now - self.started, 3), now
 
     def run(self, split: str | None) -> Prepared:
-        for source in find_sources(self.names, split=split):
+        for source in find_sources(self.names, split=split, stdin_type=self.policy.stdin_type):
             self.reader.read(source)
         self._done("read and clean")
         if self.policy.benchmarks:

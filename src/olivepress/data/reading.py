@@ -8,13 +8,14 @@ from typing import Any, cast
 
 from olivepress.data.audit import Audit, Place
 from olivepress.data.cleaning import clean, clean_row
-from olivepress.data.containers import RawRow
+from olivepress.data.columns import looks_like_content
 from olivepress.data.conversations import Converted
 from olivepress.data.examples import SPLITS, Example, Message, content_id, to_line
 from olivepress.data.formats import Converter, choose_format, make_converter
 from olivepress.data.keys import keys_of
 from olivepress.data.personal import Finder
 from olivepress.data.policy import Policy
+from olivepress.data.raw_rows import RawRow, with_columns
 from olivepress.data.sources import Source
 from olivepress.data.spool import BENCHMARK, Spool
 from olivepress.data.values import Problem
@@ -42,16 +43,16 @@ class Reader:
         number = len(self.files)
         self.files.append(source.name)
         before = sum(self.audit.counts["dropped"].values())
-        converter: Converter | None = None
         rows = 0
-        for row in source.rows():
+        every, columns = with_columns(source.rows())
+        converter = self._converter(source.name, columns) if columns else None
+        for row in every:
             rows += 1
             if not rows % _TELL_EVERY:
                 self.tell(f"read {source.name}", rows, 0)
-            if row.value is not None and converter is None:
-                converter = self._converter(source.name, row.value)
-            self._take(row, converter, source, number, Place(source.name, row.line, rows))
-            self.totals[source.split] += 1
+            split = row.split or source.split
+            self._take(row, converter, split, number, Place(source.name, row.line, rows))
+            self.totals[split] += 1
         self.audit.read[source.name] = rows
         if not rows:
             what = "has a header and no rows" if source.name.endswith((".csv", ".tsv")) else "has no rows"
@@ -72,21 +73,20 @@ class Reader:
             self.unused[name] = converter.unused
         return converter
 
-    def _take(self, row: RawRow, converter: Converter | None, source: Source, number: int, place: Place) -> None:
+    def _take(self, row: RawRow, converter: Converter | None, split: str, number: int, place: Place) -> None:
         problem, converted = row.problem, None
         if problem is None and converter is not None and row.value is not None:
-            made = converter.convert(row.value)
+            made = self._convert(row.value, converter, place.file)
             problem, converted = (str(made), None) if isinstance(made, Problem) else (None, made)
         if converted is None:
             if self.policy.strict:
                 raise DataError(
-                    f"{source.name}:{row.line}: {problem} (row {place.row})",
+                    f"{place.file}:{row.line}: {problem} (row {place.row})",
                     next_step="mend the row, or leave out --strict",
                 )
             self.audit.event("dropped", place, problem or "cannot be read")
             return
-        if new := converted.unused.difference(self.unused.get(source.name, ())):
-            self.unused[source.name] = (*self.unused.get(source.name, ()), *sorted(new))
+        self._not_used(place.file, converted.unused)
         if row.note:
             self.audit.event("noted", place, row.note)
         told = clean(converted, self.policy, self.finder)
@@ -102,8 +102,22 @@ class Reader:
         append_row(
             self.spool, converted, self.policy.instruction,
             file=number, at=row.line, row_number=place.row,
-            split=SPLITS.index(source.split), ordinal=self.totals[source.split],
+            split=SPLITS.index(split), ordinal=self.totals[split],
         )  # fmt: skip
+
+    def _convert(self, row: dict[str, Any], converter: Converter, name: str) -> Converted | Problem:
+        """The row as a conversation, unless it has content under a key that the rows before it lacked."""
+        if late := row.keys() - converter.keys:
+            content = sorted(key for key in late if looks_like_content(key, row[key]))
+            if content and self.policy.format is None:
+                return Problem(f"key {content[0]!r} stands in no earlier row: --format says whether it is left out")
+            self._not_used(name, late)
+        return converter.convert(row)
+
+    def _not_used(self, name: str, columns: Iterable[str]) -> None:
+        before = self.unused.get(name, ())
+        if new := set(columns).difference(before):
+            self.unused[name] = (*before, *sorted(new))
 
 
 def append_row(
@@ -169,11 +183,11 @@ def read_benchmarks(spool: Spool, sources: Iterable[Source], policy: Policy, fil
     for source in sources:
         number = len(files)
         files.append(source.name)
-        converter: Converter | None = None
-        for place, row in enumerate(source.rows(), start=1):
-            if row.value is None:
+        every, columns = with_columns(source.rows())
+        converter = make_converter(source.name, choose_format(source.name, columns), columns) if columns else None
+        for place, row in enumerate(every, start=1):
+            if row.value is None or converter is None:
                 continue
-            converter = converter or make_converter(source.name, choose_format(source.name, row.value), row.value)
             made = converter.convert(row.value)
             if not isinstance(made, Problem):
                 clean_row(made)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from olivepress.data.containers import RawRow
+from olivepress.data.raw_rows import RawRow
 from olivepress.errors import DataError, SetupError
 
 __all__ = ["dataset_splits", "hub_splits", "is_saved_dataset", "parquet_rows"]
 
+NULLS = "nulls within objects left out: the table's schema makes them"
 _BATCH = 1000
 _INSTALL = "pip install 'olivepress[data]'"
 
@@ -30,10 +31,10 @@ def parquet_rows(path: Path) -> Iterator[RawRow]:
             names = _class_names((file.schema_arrow.metadata or {}).get(b"huggingface"))
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
+                for row in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
-                    yield RawRow(number, _named(row, names))
-    except (pa.ArrowException, OSError) as error:
+                    yield _row(number, row, names)
+    except (pa.ArrowException, OSError, KeyError) as error:
         said = str(error).splitlines()[0][:100]
         raise DataError(f"{path}: not readable as Parquet ({said})", next_step="write or fetch it again") from None
 
@@ -49,6 +50,26 @@ def _class_names(metadata: bytes | None) -> dict[str, list[str]]:
         for column, feature in features.items()
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
     }
+
+
+def _row(number: int, row: dict[str, Any], names: dict[str, list[str]]) -> RawRow:
+    """A row of a typed table: Arrow fills what an object lacks and another row's has with nulls, which go."""
+    read = _named(row, names)
+    counter = [0]
+    read = {column: _without_nulls(value, counter) for column, value in read.items()}
+    return RawRow(number, read, None, NULLS if counter[0] else None)
+
+
+def _without_nulls(value: Any, counter: list[int]) -> Any:
+    """The value without the nulls of its objects; those of messages, which are read as absent, are not counted."""
+    if isinstance(value, list):
+        return [_without_nulls(entry, counter) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_nulls(entry, counter) for key, entry in value.items() if entry is not None}
+    if "role" not in value and "from" not in value:
+        counter[0] += len(value) - len(kept)
+    return kept
 
 
 def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
@@ -126,7 +147,7 @@ def _rows(split: str, dataset: Any) -> Iterator[RawRow]:
             columns = list(batch)
             for values in zip(*batch.values(), strict=True):
                 number += 1
-                yield RawRow(number, _named(dict(zip(columns, values, strict=True)), names))
+                yield _row(number, dict(zip(columns, values, strict=True)), names)
     except Exception as error:
         message = f"{split} row {number + 1}: cannot be read ({_said(error)})"
         raise DataError(message, next_step="fetch or save the dataset again") from None

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["Problem", "Written", "as_text", "compact", "counted"]
+__all__ = [
+    "JSON_TEXT",
+    "PLACEHOLDER",
+    "PLACEHOLDER_CHANGE",
+    "Problem",
+    "Written",
+    "as_text",
+    "compact",
+    "counted",
+    "is_placeholder",
+    "parse_json",
+    "structured",
+    "unique_keys",
+]
+
+JSON_TEXT = "JSON given as text read as what it holds"
+PLACEHOLDER = "a placeholder such as <noinput> or nan left out of the input"
+PLACEHOLDER_CHANGE = "no input but a placeholder such as <noinput> or nan"
+_PLACEHOLDER = re.compile(
+    r"[<\[(]?\s*(no[ _-]?input( (provided|required|needed|given|necessary))?|n/a|none|nan|null)\s*[>\])]?\.?|<na>|#n/a",
+    re.IGNORECASE,
+)
 
 
 class Problem(str):
@@ -36,6 +61,52 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+def is_placeholder(value: Any) -> bool:
+    """Whether a field says in place of a text that there is none, as Alpaca's ``<noinput>`` and pandas' ``nan`` do."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return isinstance(value, str) and len(value) < 40 and _PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text that stands in a field. ValueError for anything else, NaN and infinities included."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=unique_keys)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. ValueError for a key that occurs twice: one of its values would be lost."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in made if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:40]!r} occurs twice")
+    return made
+
+
+def _finite(text: str) -> Written:
+    number = Written(text)
+    if not math.isfinite(number):
+        raise ValueError("a number beyond what a float holds")
+    return number
+
+
+def structured(value: Any) -> Any:
+    """A list or object that a table holds as JSON text; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return parse_json(value)
+        except ValueError:
+            return value
+    return value
+
+
 def as_text(value: Any, column: str) -> tuple[str, str | None] | Problem:
     """The text of ``value`` and what was done to it, None for a text; a Problem for what has no text."""
     if isinstance(value, str):
@@ -48,9 +119,33 @@ def as_text(value: Any, column: str) -> tuple[str, str | None] | Problem:
         return getattr(value, "written", None) or compact(value), "number written as text"
     if isinstance(value, (dict, list)) and value:
         try:
-            return compact(value), "object written as compact JSON"
+            return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain), (
+                "object written as compact JSON"
+            )
         except ValueError:
             return Problem(f"NaN or Infinity in {column}, expected JSON")
         except TypeError:
             pass
+    for kind, write, change in _SCALARS:
+        if isinstance(value, kind):
+            return write(value), change
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Problem(f"bytes in {column}, expected text")
     return Problem(f"no text in {column}")
+
+
+def _plain(value: Any) -> str:
+    """A date or decimal within an object. TypeError for anything else."""
+    for kind, write, _ in _SCALARS:
+        if isinstance(value, kind):
+            return write(value)
+    raise TypeError(type(value).__name__)
+
+
+# What only tables hold is written as Python's csv and sqlite3 write it: 2024-01-05, 2024-01-05 10:00:00, 1.50.
+_SCALARS: tuple[tuple[type, Callable[[Any], str], str], ...] = (
+    (datetime.datetime, str, "date written as text"),
+    (datetime.date, str, "date written as text"),
+    (datetime.time, str, "time written as text"),
+    (Decimal, str, "number written as text"),
+)

@@ -1,0 +1,62 @@
+"""A process of its own that reads one workbook: what a hostile one makes of memory and time ends here.
+
+Run by its path, without the package around it. Its output are JSON lines: ``{"sheets": [...], "reads": NAME}`` or
+``{"error": ...}``, then each row as a list of cells; a date is ``{"text": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+MEMORY, SECONDS = 4 * 1024**3, 300
+
+
+def limit() -> None:
+    """Bound memory and processor time, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def cell(value: Any) -> Any:
+    """A cell as JSON; a whole number is one, although workbooks keep all numbers as floats."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return {"text": str(value)}
+
+
+def main(path: str, name: str) -> int:
+    """0 when the sheet was written out, or what is wrong with it."""
+    limit()
+    try:
+        from python_calamine import CalamineWorkbook
+    except ImportError:
+        print(json.dumps({"missing": "python-calamine"}))
+        return 0
+    try:
+        workbook = CalamineWorkbook.from_path(path)
+        sheets = [one.name for one in workbook.sheets_metadata if "WorkSheet" in str(one.typ)]
+        if name not in sheets and (name or len(sheets) != 1):
+            print(json.dumps({"sheets": sheets}))
+            return 0
+        sheet = workbook.get_sheet_by_name(name or sheets[0])
+        rows = sheet.iter_rows()
+    except Exception as error:
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"[:200]}))
+        return 0
+    print(json.dumps({"sheets": sheets, "reads": name or sheets[0]}))
+    for row in rows:
+        print(json.dumps([cell(value) for value in row]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,172 @@
+"""Tools and calls of tools in one form, OpenAI's, with arguments as objects: what chat templates expect.
+
+``arguments`` as JSON text would be quoted a second time by templates that write them with ``tojson``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from olivepress.data.values import JSON_TEXT, Problem, parse_json, structured
+
+__all__ = ["call_as_text", "read_calls", "read_tools", "too_deep"]
+
+_MAX_NESTING = 32
+_ARGUMENTS_READ = "arguments of a tool call given as JSON text read as an object"
+_FORM = "tool calls or tools written in OpenAI's form"
+_NULLS = "nulls that no tool declares left out of arguments or tools"
+_TAGGED = re.compile(r"<(tool_call|functioncall)>\s*(.*?)\s*(?:</\1>|<\|endoftext\|>|(?=<\1>)|\Z)", re.DOTALL)
+# glaive writes arguments between single quotes: {"name": "f", "arguments": '{"a": 1}'}
+_QUOTED = re.compile(r"""("arguments"\s*:\s*)'(\{.*\})'(\s*\}\s*)\Z""", re.DOTALL)
+
+
+def too_deep(value: Any, depth: int = 0) -> bool:
+    """Whether ``value`` is nested deeper than a template should be given."""
+    if depth > _MAX_NESTING:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(too_deep(entry, depth + 1) for entry in inner)
+
+
+def _has_no_json(value: Any) -> bool:
+    """NaN, an infinity, or what only tables hold, somewhere within."""
+    if isinstance(value, dict):
+        return any(not isinstance(key, str) or _has_no_json(entry) for key, entry in value.items())
+    if isinstance(value, list):
+        return any(map(_has_no_json, value))
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return not isinstance(value, (str, int, type(None)))
+
+
+def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem | None:
+    """The tools of a row as ``[{"type": "function", "function": {...}}]``; None where there are none."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    parsed = structured(value)
+    if isinstance(value, str) and parsed is not value:
+        _tell(changes, JSON_TEXT)
+    tools = [parsed] if isinstance(parsed, dict) else parsed
+    tools = list(map(structured, tools)) if isinstance(tools, list) else tools
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or too_deep(tools):
+        return Problem('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
+    if _has_no_json(tools):
+        return Problem("NaN, Infinity or a value that is not JSON in tools")
+    return [_tool(tool, changes) for tool in tools] or None
+
+
+def _tool(tool: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+    if "function" not in tool and isinstance(tool.get("name"), str) and tool.get("type", "function") == "function":
+        _tell(changes, _FORM)
+        tool = {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
+    cleaned: dict[str, Any] = _without_null_schemas(tool)
+    if cleaned != tool:
+        _tell(changes, _NULLS)
+    return cleaned
+
+
+def _without_null_schemas(value: Any) -> Any:
+    """A property whose schema is null says nothing: Arrow gives every tool the properties of all."""
+    if isinstance(value, list):
+        return [_without_null_schemas(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _without_null_schemas(entry) for key, entry in value.items()}
+    properties = kept.get("properties")
+    if isinstance(properties, dict):
+        kept["properties"] = {name: schema for name, schema in properties.items() if schema is not None}
+    return kept
+
+
+def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str]) -> list[dict[str, Any]] | Problem:
+    """Calls of tools, arguments as objects. A Problem says what cannot be read."""
+    parsed = structured(value)
+    if isinstance(value, str) and parsed is not value:
+        _tell(changes, JSON_TEXT)
+    calls = [parsed] if isinstance(parsed, dict) else parsed
+    calls = list(map(structured, calls)) if isinstance(calls, list) else calls
+    if not isinstance(calls, list) or not calls or not all(isinstance(call, dict) for call in calls):
+        return Problem("tool calls that are none")
+    read: list[dict[str, Any]] = []
+    for call in calls:
+        made = _call(call, tools, changes)
+        if isinstance(made, Problem):
+            return made
+        read.append(made)
+    return read
+
+
+def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: list[str]) -> dict[str, Any] | Problem:
+    if "function" not in call and isinstance(call.get("name"), str):
+        _tell(changes, _FORM)
+        beside = {key: call[key] for key in ("id",) if call.get(key) is not None}
+        call = {**beside, "function": {key: value for key, value in call.items() if key not in ("id", "type")}}
+    function = call.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        return Problem('a tool call without a name: write {"name": …, "arguments": {…}}')
+    name = "arguments" if "arguments" in function or "parameters" not in function else "parameters"
+    if name == "parameters":
+        _tell(changes, _FORM)
+    arguments = _arguments(function.get(name), changes)
+    if isinstance(arguments, Problem):
+        return arguments
+    if too_deep(arguments):
+        return Problem("arguments of a tool call are nested too deep")
+    if _has_no_json(arguments):
+        return Problem("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
+    kept = {key: value for key, value in arguments.items() if value is not None or _declares(tools, function, key)}
+    if len(kept) < len(arguments):
+        _tell(changes, _NULLS)
+    beside = {key: value for key, value in function.items() if key != name}
+    given = {key: value for key, value in call.items() if value is not None}
+    return {"type": "function", **given, "function": {**beside, "arguments": kept}}
+
+
+def _arguments(value: Any, changes: list[str]) -> dict[str, Any] | Problem:
+    """An object; none at all are an empty one."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return {}
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except ValueError:
+            return Problem("arguments of a tool call are not JSON")
+        _tell(changes, _ARGUMENTS_READ)
+    return value if isinstance(value, dict) else Problem("arguments of a tool call are not a JSON object")
+
+
+def _declares(tools: list[dict[str, Any]] | None, function: Mapping[str, Any], argument: str) -> bool:
+    """Whether the tool that is called has this parameter, as far as the row says what its tools have."""
+    for tool in tools or ():
+        declared = tool.get("function")
+        if not isinstance(declared, dict) or declared.get("name") != function["name"]:
+            continue
+        parameters = declared.get("parameters")
+        properties = parameters.get("properties") if isinstance(parameters, dict) else None
+        return not isinstance(properties, dict) or argument in properties
+    return True
+
+
+def call_as_text(text: str) -> tuple[str, list[Any]] | None:
+    """Calls that a text holds between tags, as Hermes and glaive write them: (text before them, calls); None: none.
+
+    A call that cannot be read is its text.
+    """
+    found = list(_TAGGED.finditer(text))
+    if not found:
+        return None
+    calls = []
+    for match in found:
+        raw = match.group(2)
+        if quoted := _QUOTED.search(raw):
+            raw = f"{raw[: quoted.start()]}{quoted[1]}{quoted[2]}{quoted[3]}"
+        calls.append(structured(raw))
+    return _TAGGED.sub("", text).strip(), calls
+
+
+def _tell(changes: list[str], change: str) -> None:
+    if change not in changes:
+        changes.append(change)
