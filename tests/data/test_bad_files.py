@@ -28,6 +28,7 @@ GOOD = jsonl(lambda q, a: {"prompt": q, "completion": a}).encode()
         (b'{"prompt": "x y", "completion": NaN}\n', "NaN or Infinity in completion, expected text"),
         (b'{"prompt": "x y", "completion": {"a": -Infinity}}\n', "NaN or Infinity in completion, expected JSON"),
         (b'{"other": "x"}\n', "no text in prompt"),
+        (b'{"prompt": "a", "completion": "b", "prompt": "c"}\n', "the key 'prompt' occurs twice"),
         (b"\x00\n", "not valid JSON"),
     ],
 )

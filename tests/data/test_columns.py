@@ -62,6 +62,8 @@ def test_a_text_with_a_class(tmp_path: Path, suffix: str, label: str) -> None:
         ({"question": "p", "answer": "a", "context": "a"}, "rename question to instruction, answer to output"),
         ({"prompt": "p", "completion": "a", "label": True}, "--format prompt/completion to leave label out"),
         ({"prompt": "p", "completion": "a", "system": "Be brief."}, "rename prompt to instruction"),
+        ({"question": "p", "response": "a", "system_prompt": "Be brief."}, "to leave system_prompt out"),
+        ({"prompt": "p", "completion": "a", "final_answer": "x"}, "to leave final_answer out"),
         ({"prompt": "p", "completion": "a", "rationale": "x"}, "--format prompt/completion to leave rationale out"),
         ({"prompt": "p", "completion": "a", "anything": "a"}, "--format prompt/completion to leave anything out"),
         ({"instruction": "p", "output": "a", "response": "a"}, "--format instruction/"),

@@ -245,3 +245,11 @@ def test_a_folder_with_rows_that_are_not_read(tmp_path: Path) -> None:
         CONTAINERS[name](tmp_path / f"test_{name}", clean_rows(6, seed=seed))
     dataset = prepare(tmp_path)
     assert len(dataset.splits["test"]) == 18 and sum(dataset.facts["read"].values()) == 58
+
+
+def test_a_recipe_cannot_read_standard_input() -> None:
+    from olivepress.data import build_dataset
+    from olivepress.recipe import Data
+
+    with pytest.raises(DataError, match="standard input, which a recipe cannot read; next: olivepress data prepare -"):
+        build_dataset(Data(demo=None, source="-"))

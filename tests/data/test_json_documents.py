@@ -142,3 +142,14 @@ def test_a_split_that_the_caller_names_wins(tmp_path: Path) -> None:
     train.write_text("".join(json.dumps(row) + "\n" for row in clean_rows(40, seed=3)))
     dataset = prepare_files([str(train)], Policy(languages=False, benchmarks=(str(path),)))
     assert dataset.facts["read"] == {"more.jsonl": 40}
+
+
+def test_a_long_list_of_numbers_is_laid_out_in_little_memory() -> None:
+    import tracemalloc
+
+    raw = io.BytesIO(b'{"numbers": [' + b"1, " * 8_000_000 + b'1], "data": [{"prompt": "x"}]}')
+    tracemalloc.start()
+    layout = lay_out(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [entry.kind for entry in layout.entries] == ["list", "list"] and peak < 8 << 20

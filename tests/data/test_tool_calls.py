@@ -165,6 +165,16 @@ def test_reasons_name_the_form_to_write(tmp_path: Path, row: dict[str, Any], rea
     assert found.startswith(reason) and count == 1
 
 
+def test_a_text_and_the_call_after_it_are_one_message(tmp_path: Path) -> None:
+    turns = (("gpt", "Let me look."), ("function_call", json.dumps(CALL)), ("observation", "{}"))
+    dataset = prepare(write_jsonl(tmp_path / "a.jsonl", [sharegpt(row, *turns, tools=TOOLS) for row in ROWS]))
+    assert dataset.changed == {"a text and the call after it read as one message": 30, FORM: 30, JSON_TEXT: 30}
+    for example in every(dataset):
+        call = {"type": "function", "function": CALL}
+        assert example.messages[1] == {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
+        assert [message["role"] for message in example.messages] == ["user", "assistant", "tool", "assistant"]
+
+
 def test_roles_by_other_names(tmp_path: Path) -> None:
     names = [("USER", "ASSISTANT"), ("prompter", "bot"), ("human", "AI"), ("user", "model"), ("human", "chatgpt")]
     rows = [{"conversations": [{"from": asks, "value": row["prompt"]}, {"from": answers, "value": row["completion"]}]}
@@ -211,7 +221,7 @@ def test_parts_of_text(tmp_path: Path, content: Any) -> None:
         ([{"type": "text"}], "a message with a part that has no text under its key text"),
         ([{"type": "image_url", "image_url": {}}], "a message with a part of type 'image_url', only text is read"),
         (
-            [{"type": "text", "text": "a"}, {"type": "audio"}],
+            [{"type": "text", "text": "a"}, {"type": "x"}],
             "a message with a part of type 'x', only text is read",
         ),
         ([], "a message without role or text"),

@@ -31,6 +31,9 @@ def build_dataset(data: Data, *, tell: Tell = lambda *_: None) -> Dataset:
     if data.demo:
         return _with_schema(_demo(data), data)
     assert data.source is not None
+    if data.source == "-":  # every command on the recipe would read it again
+        step = "olivepress data prepare - -o NAME, and source: the directory that it names"
+        raise DataError("data: source: '-' is standard input, which a recipe cannot read", next_step=step)
     if is_prepared(Path(data.source)):
         _expect_no_preparation(data)
         return _with_schema(load_dataset(Path(data.source)), data)

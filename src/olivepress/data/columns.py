@@ -5,6 +5,7 @@ A column that may hold a prompt, an answer or a class is never left out by a gue
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,9 +46,11 @@ _OTHER_CONTENT = (
     "context", "history", "system", "tools", "functions", "answers", "responses", "questions", "messages",
     "conversations", "passage", "document", "article", "chosen", "rejected", "rationale", "explanation", "reasoning",
     "thought", "thoughts", "thinking", "chain_of_thought", "cot", "choices", "options", "premise", "hypothesis",
-    "summary", "translation", "solution", "hint",
+    "summary", "translation", "solution", "hint", "preamble", "paragraph", "story", "user", "assistant", "human", "bot",
 )  # fmt: skip
 _CONTENT = frozenset((*_PROMPTS, *_ANSWERS, *_TEXTS, *_LABELS, *_OTHER_CONTENT))
+# Words of longer names: system_prompt, input_text, final_answer.
+_PARTS = frozenset((*_PROMPTS, *_ANSWERS, *_TEXTS, "context", "system", "history", "rationale", "reasoning"))
 _DESCRIBES = frozenset(
     ("", "id", "_id", "idx", "index", "uid", "uuid", "guid", "key", "url", "uri", "link", "meta", "metadata", "source",
      "origin", "timestamp", "date", "created_at", "lang", "language", "license", "licence", "author", "title", "hash",
@@ -58,7 +61,12 @@ _IDENTIFIES = frozenset(
     ("", "id", "_id", "idx", "index", "uid", "uuid", "guid", "url", "uri", "meta", "metadata", "timestamp", "hash",
      "__index_level_0__", "unnamed: 0")
 )  # fmt: skip
-_MEASURES = ("_id", "_ids", "id", "_len", "_length", "_tokens", "_hash", "_lang", "_language", "_source", "_url")
+# What the last word of a name says when the column measures or names another one: prompt_id, answer_type.
+_MEASURES = frozenset(
+    ("id", "ids", "idx", "index", "len", "length", "tokens", "count", "hash", "lang", "language", "source", "url",
+     "type", "format", "score", "model", "date", "time", "difficulty", "quality")
+)  # fmt: skip
+_WORD = re.compile(r"[a-z]+")
 _MANY_WORDS = 8
 
 
@@ -113,9 +121,16 @@ def looks_like_content(name: str, value: Any) -> bool:
         return value not in (None, "", [], {})
     if lowered == "split":
         return isinstance(value, str) and split_named(value) is not None
-    if lowered in _DESCRIBES or lowered in _SUBJECTS or lowered.endswith(_MEASURES):
+    if lowered in _DESCRIBES or lowered in _SUBJECTS or _measures(lowered):
         return False
+    if value not in (None, "", [], {}) and _PARTS.intersection(_WORD.findall(lowered)):
+        return not isinstance(value, (int, float))
     return isinstance(value, str) and len(value.split()) >= _MANY_WORDS
+
+
+def _measures(lowered: str) -> bool:
+    words = _WORD.findall(lowered)
+    return bool(words) and words[-1] in _MEASURES
 
 
 def content_beside(row: Row, name: str, used: Iterable[str]) -> list[str]:
@@ -136,7 +151,7 @@ def content_beside(row: Row, name: str, used: Iterable[str]) -> list[str]:
 def _is_kin(key: str, used: str) -> bool:
     """``label_text`` beside ``label``; not ``label_id``."""
     lowered = key.lower()
-    return used.lower() in lowered.split("_") and lowered != used.lower() and not lowered.endswith(_MEASURES)
+    return used.lower() in lowered.split("_") and lowered != used.lower() and not _measures(lowered)
 
 
 def _texts(row: Row, used: set[str]) -> list[str]:
@@ -162,7 +177,7 @@ def _repeats(value: Any, texts: list[str], *, of_turns: bool) -> bool:
 def suggestion(row: Row) -> str:
     """What ``--format`` may be for columns that fit no format: a guess that a person decides on."""
     names = {name.lower(): name for name in row}
-    others = [name for name in row if name.lower() not in _DESCRIBES and not name.lower().endswith(_MEASURES)]
+    others = [name for name in row if name.lower() not in _DESCRIBES and not _measures(name.lower())]
     prompt = next((names[name] for name in (*_PROMPTS, *_TEXTS) if name in names), None)
     answer = next((names[name] for name in (*_ANSWERS, "chosen", "solution", "summary") if name in names), None)
     label = next((names[name] for name in (*_LABELS, *_SUBJECTS) if name in names), None)

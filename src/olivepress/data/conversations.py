@@ -136,7 +136,11 @@ def _conversation(row: Mapping[str, Any], column: str, role_key: str, text_key: 
         message = reader.message(turn)
         if isinstance(message, Problem):
             return message
-        messages.append(message)
+        if messages and _continues(messages[-1], message):
+            messages[-1] = {**messages[-1], **message, "content": messages[-1]["content"]}
+            reader.tell("a text and the call after it read as one message")
+        else:
+            messages.append(message)
     if problem := _order(messages):
         return problem
     if turns[-1].get("weight") in (0, False):
@@ -202,7 +206,7 @@ class _Turns:
             return Problem(
                 "a tool call within text and no tools beside: write tools, and the call as a function_call turn"
             )
-        self._tell("tool calls within text read as tool_calls")
+        self.tell("tool calls within text read as tool_calls")
         return tagged
 
     def _text(self, content: Any, *, may_be_empty: bool) -> str | Problem:
@@ -217,7 +221,7 @@ class _Turns:
         if isinstance(read, Problem):
             return read
         if read[1]:
-            self._tell(read[1])
+            self.tell(read[1])
         return read[0] if read[0].strip() or may_be_empty else Problem("a message without role or text")
 
     def _parts(self, parts: list[Any], *, may_be_empty: bool) -> str | Problem:
@@ -232,9 +236,16 @@ class _Turns:
         joined = "\n".join(text for text in texts if text)
         return joined if joined.strip() or may_be_empty else Problem("a message without role or text")
 
-    def _tell(self, change: str) -> None:
+    def tell(self, change: str) -> None:
+        """Count the change once for the conversation."""
         if change not in self.changes:
             self.changes.append(change)
+
+
+def _continues(before: dict[str, Any], message: dict[str, Any]) -> bool:
+    """Whether a turn holds only the calls that belong to the assistant's text before it, as ShareGPT's do."""
+    both = before["role"] == message["role"] == "assistant"
+    return both and "tool_calls" in message and not message["content"] and "tool_calls" not in before
 
 
 def _unknown_role(turn: Any, given: Any) -> str:

@@ -177,7 +177,8 @@ def _benchmark(
 
 
 def _kept(decisions: Decisions, spool: Spool, rows: NDArray[np.int64], split: str) -> NDArray[np.int64]:
-    return rows[(decisions.reason[rows] < 0) & (spool.splits[rows] == SPLITS.index(split))]
+    chosen: NDArray[np.bool_] = (decisions.reason[rows] < 0) & (spool.splits[rows] == SPLITS.index(split))
+    return rows[chosen]
 
 
 def _drop_what_is_near(

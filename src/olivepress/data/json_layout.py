@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
+from olivepress.data.raw_rows import MAX_ROW_BYTES, TOO_LONG
+
 __all__ = ["Entry", "Layout", "lay_out"]
 
 _CHUNK = 1 << 20
-_MAX_KEY = 1 << 20
 # A key with its colon or any whole string, a quote whose string goes on beyond the buffer, or a bracket.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"(?:\s*+:)?|"|[{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb"-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity")
@@ -61,8 +62,8 @@ class _Walk:
             if not chunk:
                 self._end()
                 break
-            if self.depth <= 1 and len(self.buffer) - self.done > _CHUNK + _MAX_KEY:
-                self.layout.problem = "not valid JSON (a key or text longer than 1 MB beside the lists)"
+            if len(self.buffer) - self.done > _CHUNK + MAX_ROW_BYTES:
+                self.layout.problem = f"not valid JSON (a text {TOO_LONG})"
         return self.layout
 
     def _tokens(self, *, last: bool) -> None:
@@ -70,6 +71,7 @@ class _Walk:
             text = token.group()
             whole = text != b'"' and (last or token.end() < len(self.buffer))
             if not whole:
+                self.done = token.start() if self.depth > 1 else self.done
                 return
             if self.depth <= 1:
                 self._gap(self.buffer[self.done : token.start()])
@@ -81,6 +83,8 @@ class _Walk:
             if self.layout.problem:
                 return
             self.done = token.end()
+        if self.depth > 1:  # numbers and commas within a list
+            self.done = len(self.buffer)
 
     def _gap(self, raw: bytes) -> None:
         """What stands between two tokens of the object itself: commas, and values that are no strings."""

@@ -10,7 +10,7 @@ from typing import Any
 from olivepress.data.spool import digest64
 from olivepress.data.words import comparable, exact_key, normal
 
-__all__ = ["Keys", "keys_of"]
+__all__ = ["Keys", "arguments_of", "keys_of"]
 
 Messages = Sequence[Mapping[str, Any]]
 _WITHOUT = ("content", "role", "tool_calls", "tool_call_id")  # what is looked at apart, or names a call by chance

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
-from olivepress.data.values import Written
+from olivepress.data.values import Written, unique_keys
 
 __all__ = ["MAX_ROW_BYTES", "RECODED", "TOO_LONG", "RawRow", "decode", "parse", "row_from", "with_columns"]
 
@@ -62,7 +62,7 @@ def parse(text: str) -> Any:
     """The JSON value, or a ValueError that says what is wrong with it."""
     try:
         # Control characters inside strings are the cleaner's to take out, with a reason.
-        return json.loads(text, strict=False, parse_float=Written)
+        return json.loads(text, strict=False, parse_float=Written, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         return ValueError(f"not valid JSON ({error.msg})")
     except ValueError as error:
@@ -79,7 +79,8 @@ def row_from(line: int, raw: bytes) -> RawRow:
         return RawRow(line, value, None, changed)
     if isinstance(value, ValueError):
         return RawRow(line, None, str(value))
-    return RawRow(line, None, f"expected an object, found {type(value).__name__}")
+    write = ' (write {"text": …, "label": …})' if isinstance(value, list) else ""
+    return RawRow(line, None, f"expected an object, found {type(value).__name__}{write}")
 
 
 def with_columns(rows: Iterator[RawRow]) -> tuple[Iterator[RawRow], dict[str, Any]]:

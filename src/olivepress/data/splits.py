@@ -4,7 +4,7 @@ A group (near duplicates, equal prompts) is named by the smallest digest of its 
 is a number from 0 to 1: below ``test_fraction`` it is test, below the sum of both fractions validation, else train. So
 neither the order of rows nor other rows decide, but for one exception: a class (or all rows, where there are none) gets
 its exact share of a split while that is four rows or fewer, and of a larger one no less than half and no more than one
-and a half (5 rows: 1 to 9, 10 rows: 4 to 16). There rows next to the border move, by their hash.
+and a half (5 rows: 1 to 10, 10 rows: 3 to 17). There rows next to the border move, by their hash.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _deal(stratum: list[_Group], missing: list[tuple[int, float]], splits: NDArr
 def _limits(rows: int, fraction: float) -> tuple[int, int]:
     """The fewest and the most rows of a stratum that a split gets."""
     share = rows * fraction
-    # Shares by hash have a standard deviation of sqrt(share), nearly: two of them, or half, are let be.
-    slack = int(max(share / 2, 2 * share**0.5)) if share > _FEW else 0
+    # By hash a share has a standard deviation of sqrt(share), nearly; only what is far beyond it is corrected.
+    slack = int(max(share / 2, 2.5 * share**0.5)) if share > _FEW else 0
     return max(round(share) - slack, min(1, round(share))), round(share) + slack
 
 

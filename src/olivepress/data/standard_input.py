@@ -9,6 +9,7 @@ from pathlib import Path
 
 from olivepress.data.compressed import MAX_UNPACKED_BYTES, copy_bounded
 from olivepress.data.containers import RawRow, rows_of
+from olivepress.data.file_kinds import check_head
 from olivepress.errors import DataError
 
 __all__ = ["STDIN", "TYPES", "stdin_rows"]
@@ -31,8 +32,10 @@ def stdin_rows(kind: str | None) -> Iterator[RawRow]:
         copy_bounded(_SHOWN, iter(lambda: stream.read(_CHUNK), b""), file, MAX_UNPACKED_BYTES)
         file.seek(0)
         if kind is None:
-            begin = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            head = file.read(4096)
             file.seek(0)
+            check_head(_SHOWN, head, ".json")
+            begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
             if begin and begin not in (b"{", b"["):
                 raise DataError("stdin: is not JSON, expected its type", next_step=f"--type {', '.join(TYPES)}")
             kind = "json"

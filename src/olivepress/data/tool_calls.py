@@ -50,6 +50,7 @@ def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem
     if isinstance(value, str) and parsed is not value:
         _tell(changes, JSON_TEXT)
     tools = [parsed] if isinstance(parsed, dict) else parsed
+    tools = list(map(structured, tools)) if isinstance(tools, list) else tools
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or too_deep(tools):
         return Problem('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
     if _has_no_json(tools):
@@ -86,6 +87,7 @@ def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str
     if isinstance(value, str) and parsed is not value:
         _tell(changes, JSON_TEXT)
     calls = [parsed] if isinstance(parsed, dict) else parsed
+    calls = list(map(structured, calls)) if isinstance(calls, list) else calls
     if not isinstance(calls, list) or not calls or not all(isinstance(call, dict) for call in calls):
         return Problem("tool calls that are none")
     read: list[dict[str, Any]] = []

@@ -22,6 +22,7 @@ __all__ = [
     "is_placeholder",
     "parse_json",
     "structured",
+    "unique_keys",
 ]
 
 JSON_TEXT = "JSON given as text read as what it holds"
@@ -74,9 +75,19 @@ def _refuse_constant(name: str) -> Any:
 def parse_json(text: str) -> Any:
     """The value of a JSON text that stands in a field. ValueError for anything else, NaN and infinities included."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=unique_keys)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. ValueError for a key that occurs twice: one of its values would be lost."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in made if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:40]!r} occurs twice")
+    return made
 
 
 def _finite(text: str) -> Written:

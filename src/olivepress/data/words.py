@@ -153,6 +153,8 @@ def _unless_it_counts(punctuation: re.Match[str]) -> str:
     """Nothing for a mark of a sentence; itself where it is part of a number, a name or a word: 1.5, 10:30, .net, 5!."""
     marks, text, (start, end) = punctuation.group(), punctuation.string, punctuation.span()
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    if before.isalpha() and after in ("", " ") and marks[0] not in _DASHES:
+        return ""
     number_before = text[max(0, start - 4) : start].rstrip()[-1:].isdigit()
     number_after = text[end : end + 4].lstrip()[:2].lstrip("-+.")[:1].isdigit()
     is_dash = marks[0] in _DASHES
