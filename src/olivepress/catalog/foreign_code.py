@@ -55,7 +55,7 @@ def foreign_code(config: Any, key: str = "", depth: int = 0) -> Iterator[tuple[s
 
 def without_foreign_code(config: Any, depth: int = 0) -> Any:
     """A copy without what ``foreign_code`` finds: safe to be given to Olive's own parser."""
-    if depth > _DEEPEST:
+    if depth >= _DEEPEST:
         return None
     if isinstance(config, Mapping):
         return {
