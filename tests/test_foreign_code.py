@@ -58,6 +58,7 @@ HOSTILE = [
     {"build": {"model_script": "evil"}},
     {"build": {"extra": "/tmp/weights.pt"}},
     {"build": {"trust_remote_code": True}},
+    {"build": {"extra_args": "--x; true"}},
     {"build": {"type": "evil_mod.Pass"}},
     {"provider_options": {"QNN": {"op_packages": "x:y"}}},
 ]

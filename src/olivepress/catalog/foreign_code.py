@@ -75,6 +75,8 @@ def _is_code(name: str, value: Any) -> bool:
     lowered = name.lower()
     if lowered in ("trust_remote_code", "unsafe_code"):
         return True
+    if lowered == "extra_args" and isinstance(value, str):
+        return True  # goes into the command line of a vendor's tool
     if lowered == "backend_path":
         return not (isinstance(value, str) and value in _BACKENDS)
     if lowered == "package_config" and isinstance(value, Mapping):
