@@ -16,7 +16,7 @@ from olivepress.catalog.groups import with_group_sizes
 from olivepress.methods import METHODS, four_bit_base
 from olivepress.plan import Job, Plan
 
-__all__ = ["CONFIGS", "SHIM", "Workflow", "render", "render_all", "shim_of", "shim_text"]
+__all__ = ["CONFIGS", "SHIM", "Workflow", "builder_without_remote_code", "render", "render_all", "shim_of", "shim_text"]
 
 CONFIGS = Path("olive_configs")
 SHIM = "olivepress_shim.py"
@@ -135,8 +135,18 @@ def _passes(plan: Plan, target: Target) -> dict[str, Any]:
             return soc_model
         return (CONFIGS / plan.recipe.name / value).as_posix() if value in target.files else value
 
-    passes = with_group_sizes(target.passes, plan.model.facts.config)
+    passes = builder_without_remote_code(with_group_sizes(target.passes, plan.model.facts.config))
     return {name: resolved(settings) for name, settings in passes.items()}
+
+
+def builder_without_remote_code(passes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The passes; ModelBuilder no longer imports the Python files that a model's config.json names, its default."""
+    return {
+        name: {**settings, "extra_options": {**settings.get("extra_options", {}), "hf_remote": False}}
+        if str(settings.get("type", "")).lower() == "modelbuilder"
+        else dict(settings)
+        for name, settings in passes.items()
+    }
 
 
 def shim_text(plan: Plan) -> str:

@@ -315,6 +315,8 @@ def test_compiled_contexts_stay_in_the_folder(tmp_path: Path) -> None:
         return model(proto(1, node("EPContext", *attributes, domain="com.microsoft")))
 
     assert "../x.bin" in refusal(folder(tmp_path, **{"model.onnx": context(b"../x.bin", 0)}))
+    unset = node("EPContext", proto(1, b"embed_mode"), proto(1, b"ep_cache_context") + proto(4, b"../x.bin"))
+    assert "../x.bin" in refusal(folder(tmp_path, **{"model.onnx": model(proto(1, unset))}))
     check_artifact(folder(tmp_path, **{"model.onnx": context(b"x_qnn.bin", 0), "x_qnn.bin": b"context"}))
     check_artifact(folder(tmp_path, **{"model.onnx": context(b"../bytes of a context", 1)}))
 

@@ -55,7 +55,7 @@ def foreign_code(config: Any, key: str = "", depth: int = 0) -> Iterator[tuple[s
 
 def without_foreign_code(config: Any, depth: int = 0) -> Any:
     """A copy without what ``foreign_code`` finds: safe to be given to Olive's own parser."""
-    if depth > _DEEPEST:
+    if depth >= _DEEPEST:
         return None
     if isinstance(config, Mapping):
         return {
@@ -75,6 +75,8 @@ def _is_code(name: str, value: Any) -> bool:
     lowered = name.lower()
     if lowered in ("trust_remote_code", "unsafe_code"):
         return True
+    if lowered == "extra_args" and isinstance(value, str):
+        return True  # goes into the command line of a vendor's tool
     if lowered == "backend_path":
         return not (isinstance(value, str) and value in _BACKENDS)
     if lowered == "package_config" and isinstance(value, Mapping):

@@ -100,10 +100,13 @@ def _locations(reader: Reader, entries: list[memoryview]) -> Iterator[str]:
 
 
 def _contexts(reader: Reader, attributes: list[memoryview]) -> Iterator[str]:
-    """Files that hold what a provider compiled. With ``embed_mode`` 0 the context is a name, by default its bytes."""
-    texts, embedded = dict[str, str](), True
+    """Files that hold what a provider compiled. With ``embed_mode`` 0 the context is a name, by default its bytes.
+
+    Of attributes that stand twice, each counts: which of them a runtime takes is not known.
+    """
+    embedded, contexts = True, list[str]()
     for attribute in attributes:
-        name, number_value, text = "", 1, ""
+        name, number_value, text = "", 0, ""
         for number, value in reader.fields(attribute):
             if number == 1 and isinstance(value, memoryview):
                 name = _text(value)
@@ -111,10 +114,11 @@ def _contexts(reader: Reader, attributes: list[memoryview]) -> Iterator[str]:
                 number_value = value
             elif number == 4 and isinstance(value, memoryview):
                 text = _text(value)
-        texts[name] = text
         if name == "embed_mode":
-            embedded = number_value != 0
-    if not embedded and texts.get("ep_cache_context"):
-        yield texts["ep_cache_context"]
-    if texts.get("onnx_model_filename"):
-        yield texts["onnx_model_filename"]
+            embedded = embedded and number_value != 0
+        elif name == "ep_cache_context":
+            contexts.append(text)
+        elif name == "onnx_model_filename" and text:
+            yield text
+    if not embedded:
+        yield from filter(None, contexts)

@@ -80,7 +80,7 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
             found.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
         elif isinstance(node, yaml.MappingNode):
             waiting += [(str(name.value), value) for name, value in node.value]
-            waiting += [("", name) for name, _ in node.value if not isinstance(name, yaml.ScalarNode)]
+            waiting += [("", name) for name, _ in node.value]  # a key may have a tag, too
         elif isinstance(node, yaml.SequenceNode):
             waiting += [(key, each) for each in node.value]
         elif key == "include":
