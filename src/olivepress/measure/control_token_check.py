@@ -57,8 +57,8 @@ def control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
     cut = sum(at_the_end for _, _, at_the_end in holding)
     whose = f"{which} ({first_ids([row.id for row, _, _ in holding])})"
     yield (
-        f"{len(holding)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {whose}; cut off at the "
-        f"end of {cut} answers, elsewhere tokenized as plain text"
+        f"{len(holding)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {whose}; cut off "
+        f"at the end of {cut} answers, elsewhere tokenized as plain text"
     )
 
 
