@@ -135,7 +135,7 @@ LLAMA3_TOOLS = (
 )
 # Qwen2.5: tools in a system turn with a text of its own, results within a user turn.
 QWEN25_TOOLS = (
-    "{%- set own = messages[0].content if messages[0].role == 'system' else 'You are Qwen.' %}\n"
+    "{%- set own = messages[0].content if messages[0].role == 'system' else 'You are a helpful Qwen.' %}\n"
     "{{- '<|im_start|>system\\n' + own }}{%- if tools %}{{- '\\n\\n<tools>' }}{%- for tool in tools %}{{- '\\n' + (tool | tojson) }}{%- endfor %}"
     "{{- '\\n</tools>' }}{%- endif %}{{- '<|im_end|>\\n' }}\n"
     "{%- for message in messages %}\n"
@@ -193,7 +193,7 @@ HERMES = (
     "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
-HERMES_TOOLS = QWEN25_TOOLS.replace("You are Qwen.", "You call functions.")
+HERMES_TOOLS = QWEN25_TOOLS.replace("You are a helpful Qwen.", "You call functions.")
 # Granite 3: roles between tokens of their own, tools in a turn called available_tools.
 GRANITE = (
     "{%- if tools %}{{- '<|start_of_role|>available_tools<|end_of_role|>' + (tools | tojson(indent=4)) + '<|end_of_text|>\\n' }}{%- endif %}\n"

@@ -25,6 +25,10 @@ def row(question: str, answer: str, row_id: str = "r", **more: Any) -> Row:
     return Row(id=row_id, messages=messages, label=None, **more)
 
 
+def notes(model_dir: Path, rows: list[Row]) -> list[str]:
+    return [note for note in check_rows(model_dir, rows).notes if "control tokens" in note]
+
+
 @pytest.fixture
 def qwen(tmp_path: Path) -> Any:
     return make_published(tmp_path, TOOL_TEMPLATES["qwen-2.5"])
@@ -44,7 +48,7 @@ def test_an_end_token_at_the_end_of_an_answer_is_cut_off(qwen: Any, tmp_path: Pa
     [clean] = supervise([row("which?", "blue")], str(tmp_path), max_length=256)
     assert found == clean
     assert render_prompt(tmp_path, row("which?", scraped).messages).answer == "blue"
-    [note] = check_rows(tmp_path, [row("which?", scraped), row("which?", "red", "other")]).notes
+    [note] = notes(tmp_path, [row("which?", scraped), row("which?", "red", "other")])
     assert note.startswith("1 of 2 rows have control tokens") and "<|im_end|> in 1 (r)" in note
     assert "cut off at the end of 1 answers" in note
 
@@ -80,7 +84,7 @@ def test_in_arguments_tools_and_results(qwen: Any, tmp_path: Path) -> None:
     [found] = supervise([held], str(tmp_path), max_length=1024)
     start, end = (found.input_ids.count(qwen.convert_tokens_to_ids(t)) for t in ("<|im_start|>", "<|im_end|>"))
     assert (start, end) == (5, 5)
-    assert "<|im_end|> in 1, <|im_start|> in 1" in check_rows(tmp_path, [held]).notes[0]
+    assert "<|im_end|> in 1, <|im_start|> in 1" in notes(tmp_path, [held])[0]
 
 
 def test_the_device_sees_the_same_tokens(qwen: Any, tmp_path: Path) -> None:

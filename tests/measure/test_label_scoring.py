@@ -103,8 +103,10 @@ def test_tasks(hf_model: Path) -> None:
     assert list(label_tasks(hf_model, rows(), ("a",), lambda text: [1] * 200)) == [None] * len(QUESTIONS)
     seen: list[str] = []
     tasks = list(label_tasks(hf_model, rows(), LABELS, lambda text: [len(seen), seen.append(text) or 1]))
-    assert len(tasks) == len(QUESTIONS) and len(seen) == len(QUESTIONS) + len(LABELS)
-    assert seen[:2] != seen[2:4] and all(text.endswith(("<|end|>", "<|assistant|>\n")) for text in seen)
+    assert len(tasks) == len(QUESTIONS) and len(seen) == len(QUESTIONS) + len(LABELS) + 1
+    # The question that is a control token is text: encoded in two parts.
+    assert [text for text in seen if not text.endswith(("<|end|>", "<|assistant|>\n"))] == ["<|user|>\n<"]
+    assert seen[:2] != seen[2:4]
     with pytest.raises(JobError, match="NaN"):
         next_logprobs_of(np.asarray([0.0, np.nan]))
 

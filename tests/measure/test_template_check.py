@@ -69,7 +69,7 @@ def test_a_call_comes_out_or_is_told(published: tuple[str, Any], tmp_path: Path,
             f"the chat template of {tmp_path} prints no tools: 3 of 3 rows have them (r0, r1, r2)",
         )
         return
-    assert report.errors == () and report.notes == ()
+    assert report.errors == () and report.notes == ()  # the text of its own that Qwen puts first is not before tools
     rendered = render_prompt(tmp_path, SHAPES[shape], TOOLS)
     end = TOOL_TEMPLATES[name].end
     assert rendered.completion.endswith(end) and rendered.completion.count(end) == 1
@@ -274,3 +274,35 @@ def test_the_template_for_tools_by_name(tmp_path: Path, place: str) -> None:
         )
         assert render_prompt(tmp_path, [*asked, say("assistant", "A")], tools).prefix == theirs
     assert check_rows(tmp_path, rows(SHAPES["call"])).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("qwen-2.5", "system You are a helpful Qwen."), ("llama-3.1", "Today Date: 26 Jul 2024"), ("granite-3", "")],
+)
+def test_a_text_of_the_templates_own_is_told(tmp_path: Path, name: str, says: str) -> None:
+    make_published(tmp_path, TOOL_TEMPLATES[name])
+    notes = check_rows(tmp_path, rows(PLAIN, None)).notes
+    assert len(notes) == bool(says) and all("a text of its own" in note and says in note for note in notes)
+    assert check_rows(tmp_path, rows([say("system", "S"), *PLAIN], None)).notes == ()
+
+
+def test_bos_that_the_tokenizer_puts_and_the_template_does_not(tmp_path: Path) -> None:
+    """transformers' apply_chat_template would not add it either: told, because other trainers do."""
+    make_published(tmp_path, TOOL_TEMPLATES["mistral-v0.3"])
+    template = TOOL_TEMPLATES["mistral-v0.3"].template
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    llama = {**config, "tokenizer_class": "LlamaTokenizer", "add_bos_token": True}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(llama))
+    assert check_rows(tmp_path, rows(PLAIN, None)).notes == ()
+    other = tmp_path / "other"
+    make_published(other, TOOL_TEMPLATES["mistral-v0.3"])
+    (other / "tokenizer_config.json").write_text(json.dumps(llama))
+    (other / "chat_template.jinja").write_text(template.replace("{{- bos_token }}", ""))
+    [note] = check_rows(other, rows(PLAIN, None)).notes
+    assert "writes no <s>, which the tokenizer puts before other texts" in note
+    twice = tmp_path / "twice"
+    make_published(twice, TOOL_TEMPLATES["mistral-v0.3"])
+    (twice / "chat_template.jinja").write_text("{{- bos_token }}" + template)
+    [error] = check_rows(twice, rows(PLAIN, None)).errors
+    assert "begins with the BOS token twice: 3 of 3 rows" in error

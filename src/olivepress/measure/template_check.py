@@ -7,7 +7,7 @@ which parts each message has, kinds of arguments) are rendered once.
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any
 
 from olivepress.errors import DataError
 from olivepress.measure.chat_template_files import chat_template
+from olivepress.measure.control_token_check import control_token_notes, first_ids, unplaced_control_tokens
+from olivepress.measure.control_tokens import without_control_tokens
 from olivepress.measure.dataset import Row
 from olivepress.measure.message_form import argument_fault
-from olivepress.measure.prompts import end_texts, plain_conversation, render_prompt, render_text
+from olivepress.measure.prompts import plain_conversation, render_text
 from olivepress.measure.template_slots import (
     MARKER,
     THOUGHT_FIELDS,
@@ -28,11 +30,10 @@ from olivepress.measure.template_slots import (
     has_thoughts,
     mark,
 )
-from olivepress.measure.tokenizer_files import control_pattern, special_tokens_map
+from olivepress.measure.tokenizer_files import beginning_token, control_pattern, special_tokens_map
 
 __all__ = ["TemplateReport", "check_rows"]
 
-_NAMED_IDS = 3  # of the rows that a message is about
 _PLURAL: Mapping[Kind, str] = {
     "system text": "system texts", "question": "questions", "answer": "answers", "thoughts": "thoughts",
     "tool call": "tool calls", "argument name": "arguments of tool calls", "argument": "arguments of tool calls",
@@ -40,6 +41,7 @@ _PLURAL: Mapping[Kind, str] = {
     "parameter": "parameters of tools",
 }  # fmt: skip
 # An id or a name beside a message is the template's business, and so is what it makes of a parameter's schema.
+_OWN_WORDS = 4  # from which on what stands before a question is more than the names of roles
 _MAY_BE_LEFT_OUT = ("call id", "name", "tool detail")
 _MAY_BE_REPEATED = (*_MAY_BE_LEFT_OUT, "tool", "tool call", "parameter", "tool description")
 _LOST_WITH: Mapping[str, str] = {
@@ -75,13 +77,32 @@ def check_rows(model_dir: Path, rows: Sequence[Row]) -> TemplateReport:
     for same in shapes.values():
         for fault in _faults(model_dir, same[0]):
             by_fault.setdefault(fault, []).extend(row.id for row in same)
-    notes = [*_control_token_notes(model_dir, rows)]
+    notes = [*_notes(model_dir, shapes.values()), *control_token_notes(model_dir, rows)]
     errors = list[str]()
     for fault, ids in sorted(by_fault.items()):
         (notes if fault.note else errors).append(_line(model_dir, rows, fault, ids))
     if not errors:
-        errors += _unplaced(model_dir, rows)
+        errors += unplaced_control_tokens(model_dir, rows)
     return TemplateReport(errors=tuple(errors), notes=tuple(notes))
+
+
+def _notes(model_dir: Path, shapes: Iterable[Sequence[Row]]) -> Iterator[str]:
+    """What a template writes of its own, seen in the first rows that have neither a system text nor tools."""
+    plain = next((rows[0] for rows in shapes if not rows[0].tools and rows[0].messages[0]["role"] == "user"), None)
+    if plain is None or chat_template(model_dir) is None:
+        return
+    marked = mark(plain_conversation(model_dir, plain.messages[:1]), None)
+    try:
+        text = render_text(model_dir, marked.messages, None, asks=True)
+    except DataError:
+        return  # an error of the rows
+    bos = beginning_token(model_dir)
+    if bos and not text.startswith(bos):
+        yield f"the chat template of {model_dir} writes no {bos}, which the tokenizer puts before other texts"
+    own = without_control_tokens(control_pattern(model_dir), MARKER.split(text)[0], 0, ())
+    if len(re.findall(r"[^\W\d_]{2,}", own)) >= _OWN_WORDS:
+        shown = " ".join(own.split())[:80]
+        yield f"the chat template of {model_dir} puts a text of its own before questions without a system text: {shown}"
 
 
 def _line(model_dir: Path, rows: Sequence[Row], fault: _Fault, ids: Sequence[str]) -> str:
@@ -89,11 +110,7 @@ def _line(model_dir: Path, rows: Sequence[Row], fault: _Fault, ids: Sequence[str
     if chat_template(model_dir, with_tools=any(row.tools for row in rows)) is None:
         whose = f"{model_dir} has no chat template; plain text"
     has = f" have {'them' if fault.what.endswith('s') else 'it'}" if fault.what else ""
-    return f"{whose} {fault.verb}: {len(ids)} of {len(rows)} rows{has} ({_first(ids)})"
-
-
-def _first(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_NAMED_IDS]) + (", …" if len(ids) > _NAMED_IDS else "")
+    return f"{whose} {fault.verb}: {len(ids)} of {len(rows)} rows{has} ({first_ids(ids)})"
 
 
 def _shape(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> tuple[Any, ...]:
@@ -212,55 +229,3 @@ def _misplaced(marked: Marked, prefix: str, completion: str) -> Iterator[_Fault]
                 faults[_Fault(verb=f"prints {what} out of their order", what=what)] = None
             at = place
     yield from faults
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for name, entry in value.items():
-            yield from _texts(name)
-            yield from _texts(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _texts(entry)
-
-
-def _holding(model_dir: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, frozenset[str], bool]]:
-    """(row, control tokens in its texts, whether its answer ends with end tokens) of the rows that hold some."""
-    pattern = control_pattern(model_dir)
-    ends = tuple(end_texts(model_dir))
-    if pattern is None:
-        return
-    for row in rows:
-        found = {match for text in _texts([*row.messages, *(row.tools or ())]) for match in pattern.findall(text)}
-        if found:
-            yield row, frozenset(found), bool(ends) and str(row.messages[-1]["content"]).rstrip().endswith(ends)
-
-
-def _control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
-    holding = list(_holding(model_dir, rows))
-    if not holding:
-        return
-    counts = Counter(token for _, tokens, _ in holding for token in tokens)
-    commonest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:5]
-    which = ", ".join(f"{token} in {count}" for token, count in commonest)
-    cut = sum(at_the_end for _, _, at_the_end in holding)
-    yield (
-        f"{len(holding)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {which} "
-        f"({_first([row.id for row, _, _ in holding])}); cut off at the end of {cut} answers, elsewhere tokenized as "
-        "plain text"
-    )
-
-
-def _unplaced(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
-    """Rows whose control tokens cannot be told from the template's."""
-    ids, reason = [], ""
-    for row, _, _ in _holding(model_dir, rows):
-        try:
-            render_prompt(model_dir, row.messages, row.tools)
-        except DataError as error:
-            ids.append(row.id)
-            reason = error.message
-    if ids:
-        yield f"{reason}: {len(ids)} of {len(rows)} rows hold some ({_first(ids)})"
