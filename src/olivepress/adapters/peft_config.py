@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-import re._constants as sre
-import re._parser as sre_parser
 import stat
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +28,8 @@ __all__ = [
     "refuse_what_lora_cannot_hold",
 ]
 
+# Python's own parser of regular expressions, which has no public name since 3.11.
+sre, sre_parser = import_module("re._constants"), import_module("re._parser")
 CONFIG = "adapter_config.json"
 MAX_BYTES = 1_000_000
 MAX_RANK = 65_536
