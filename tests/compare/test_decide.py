@@ -105,6 +105,17 @@ def test_a_gain_without_an_interval_holds_no_limit() -> None:
     assert decision.candidates[0].limits[0].text.endswith("measured 99.0 % without an interval: too few examples")
 
 
+def test_a_share_of_an_unknown_number_of_examples_tells_nothing() -> None:
+    item = artifact("cpu-int4", right=360, rate=200, size=2e8)
+    share = {"exact_match": measured("exact_match", 0.9, n=0)}  # as another tool's result may say
+    item = replace(
+        item, scores=None, report=item.report.model_copy(update={"metrics": dict(item.report.metrics) | share})
+    )
+    _, decision = decided(item)
+    assert decision.outcome == "cannot_tell" and outcomes(decision) == {"export-cpu-int4": "not shown useful"}
+    assert decision.candidates[0].why == ("its report does not say on how many examples",)
+
+
 def test_equal_artifacts_are_not_distinguishable() -> None:
     twin = artifact("cpu-int4-again", right=360, rate=200, size=2e8)
     _, decision = decided(INT4, twin)
