@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,26 @@ def test_what_was_not_measured_does_not_hold_its_limit() -> None:
     assert decision.chosen == () and outcomes(decision) == {"export-cpu-int4": "not shown to fit"}
     assert "no base beside it" in decision.candidates[0].why[0]
     assert decision.headline == f"{BOX.id}: nothing is shown to hold the budget"
+
+
+def test_a_gain_without_an_interval_holds_no_limit() -> None:
+    item = artifact("cpu-int4", right=360, rate=200, size=2e8)
+    gain = {"gain_retained": measured("gain_retained", 0.99, n=400)}
+    item = replace(item, report=item.report.model_copy(update={"metrics": dict(item.report.metrics) | gain}))
+    _, decision = decided(item, budgets={"all": {"min_gain_retained": 0.95}})
+    assert outcomes(decision) == {"export-cpu-int4": "not shown to fit"}
+    assert decision.candidates[0].limits[0].text.endswith("measured 99.0 % without an interval: too few examples")
+
+
+def test_a_share_of_an_unknown_number_of_examples_tells_nothing() -> None:
+    item = artifact("cpu-int4", right=360, rate=200, size=2e8)
+    share = {"exact_match": measured("exact_match", 0.9, n=0)}  # as another tool's result may say
+    item = replace(
+        item, scores=None, report=item.report.model_copy(update={"metrics": dict(item.report.metrics) | share})
+    )
+    _, decision = decided(item)
+    assert decision.outcome == "cannot_tell" and outcomes(decision) == {"export-cpu-int4": "not shown useful"}
+    assert decision.candidates[0].why == ("its report does not say on how many examples",)
 
 
 def test_equal_artifacts_are_not_distinguishable() -> None:

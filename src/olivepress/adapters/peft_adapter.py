@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["LoraPair", "PeftAdapter", "read_peft_adapter"]
 
 WEIGHTS = "adapter_model.safetensors"
+MATCHING_S = 9  # seconds for patterns of all modules; names that are written out take none
 MAX_HEADER = 16_000_000  # bytes; the header of an adapter of a thousand layers has less than one
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$")
 _AGAIN = "save the adapter again with PEFT's save_pretrained"
@@ -95,7 +97,14 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
             raise AdapterError(
                 f"{directory}: tensors {twin[0]} and {key} are both of {projection}", next_step="save the adapter again"
             )
-    pairs = {projection: _pair(directory, config, tensors, halves) for projection, halves in sorted(paths.items())}
+    pairs, begun = dict[Projection, LoraPair](), time.monotonic()
+    for projection, halves in sorted(paths.items()):
+        pairs[projection] = _pair(directory, config, tensors, halves)
+        if time.monotonic() - begun > MATCHING_S:
+            raise AdapterError(
+                f"{directory / CONFIG}: rank_pattern and alpha_pattern take more than {MATCHING_S} s to match",
+                next_step="write the names of the modules out",
+            )
     if not pairs:
         raise AdapterError(f"{directory / WEIGHTS}: holds no tensor", next_step="train the adapter again")
     return PeftAdapter(

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-import re._constants as sre
-import re._parser as sre_parser
 import stat
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,10 +28,13 @@ __all__ = [
     "refuse_what_lora_cannot_hold",
 ]
 
+# Python's own parser of regular expressions, which has no public name since 3.11.
+sre, sre_parser = import_module("re._constants"), import_module("re._parser")
 CONFIG = "adapter_config.json"
 MAX_BYTES = 1_000_000
 MAX_RANK = 65_536
-MAX_PATTERNS, PATTERN_LENGTH, MODULE_LENGTH, CHOICES = 4096, 512, 256, 4
+MAX_PATTERNS, PATTERN_LENGTH, MODULE_LENGTH = 4096, 512, 128
+CHOICES, LONG_REPEATS, FEW = 4, 2, 8  # of one pattern; a repeat of more than FEW is a long one
 MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
 _SHOWN = 100  # letters of a value in a message
 # What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
@@ -173,32 +175,41 @@ def _pattern_problem(pattern: str) -> str:
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
         return f"no regular expression: {str(error)[:_SHOWN]}"
     try:
-        choices = _choices(parsed)
+        choices, long_repeats = _choices(parsed)
     except ValueError as error:
         return str(error)
-    return "" if choices <= CHOICES else f"more than {CHOICES} repeats and alternatives may take for ever to match"
+    if choices > CHOICES or long_repeats > LONG_REPEATS:
+        return (
+            f"more than {CHOICES} repeats and alternatives, or {LONG_REPEATS} long repeats, may take for ever to match"
+        )
+    return ""
 
 
 _ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.CATEGORY, sre.AT)
 
 
-def _choices(parsed: Any) -> int:
-    """Places where a match can go on in more than one way. ValueError for what can multiply them, or is no name."""
-    count = 0
+def _choices(parsed: Any) -> tuple[int, int]:
+    """(places where a match can go on in more than one way, how many of them are long repeats).
+
+    ValueError for what can multiply them, or is no part of a name.
+    """
+    count = long_repeats = 0
     for kind, value in parsed:
         if kind in _ATOMS:
             continue
         if kind is sre.SUBPATTERN:
-            count += _choices(value[-1])
+            inner = [_choices(value[-1])]
         elif kind is sre.BRANCH:
-            count += 1 + sum(_choices(part) for part in value[1])
+            inner = [(1, 0), *(_choices(part) for part in value[1])]
         elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
-            count += 1
-            if _choices(value[2]) or len(value[2]) != 1:
-                raise ValueError("a repeat of a repeat or of several letters may take for ever to match")
+            if _choices(value[2]) != (0, 0):
+                raise ValueError("a repeat of what can match in several ways may take for ever to match")
+            inner = [(1, int(value[1] > FEW))]
         else:
             raise ValueError(f"{str(kind).lower()} is not matched against module names")
-    return count
+        count += sum(one for one, _ in inner)
+        long_repeats += sum(long for _, long in inner)
+    return count, long_repeats
 
 
 def named_everywhere(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -87,10 +87,12 @@ def usefulness(
 ) -> Usefulness:
     """The floor for one artifact. ``compared``: see ``baselines``; ``metric``: see ``answer_metric``."""
     measurement = row.report.metrics.get(metric)
-    if measurement is None or measurement.value is None or not measurement.n:
+    if measurement is None or measurement.value is None:
         said = (measurement.reason if measurement else None) or "not in its report"
         return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {said}"))
     n = measurement.n
+    if not n:
+        return _open(Reason(code="too_few_examples", text="its report does not say on how many examples"))
     if measurement.value == 0:
         return _no(Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right"))
     prompted = _against_few_shot(row, metric, compared, lookup)

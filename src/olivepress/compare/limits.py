@@ -18,6 +18,7 @@ Budgets = Mapping[str, Mapping[str, float]]  # target (or "all") → limit (min_
 QUALITY = (
     "exact_match", "gain_retained", "f1_", "rouge_l", "label_accuracy", "json_", "kl_", "perplexity", "top1_agreement",
 )  # fmt: skip
+NEEDS_INTERVAL = "gain_retained"  # it has none where the gain itself is hardly shown
 SHARES = ("exact_match", "label_accuracy_constrained")  # hits of n: Wilson's interval where the report has none
 
 
@@ -53,8 +54,12 @@ def _check(row: Row, key: str, limit: float) -> LimitCheck:
         return LimitCheck(key=key, limit=limit, value=None, holds=None, text=f"{metric.title}: {bound}; {reason}")
     value, (low, high) = measurement.value, _interval(name, measurement)
     holds = _holds(kind, limit, low, high)
+    if name == NEEDS_INTERVAL and measurement.ci_low is None:
+        holds = None
     text = f"{metric.title}: {bound}, measured {format_value(metric.unit, value)}"
-    if holds is None:
+    if holds is None and low == high:
+        text += " without an interval: too few examples"
+    elif holds is None:
         text += f" ({interval_text(metric.unit, value, low, high)}, n={measurement.n}: the limit lies inside)"
     return LimitCheck(key=key, limit=limit, value=value, holds=holds, text=text)
 
