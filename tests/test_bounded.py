@@ -62,7 +62,7 @@ def test_text_and_json(tmp_path: Path) -> None:
     for text in ("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "[" * 100_000, '{"a":' * 5000, "1" * 5000, "{"):
         with pytest.raises(ValueError, match=r"nested|digits|Expecting"):
             parse_json(text)
-    with pytest.raises(ValueError, match="nested deeper than 2"):
+    with pytest.raises(ValueError, match="more than 2 levels"):
         check_nesting({"a": [{"b": 1}]}, 2)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from olivepress.bounded import CONFIG, parse_json, read_text
 from olivepress.errors import ReportError
 from olivepress.timestamps import Timestamp
 from olivepress.yaml_document import Record
@@ -135,11 +136,11 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     """
     path = directory / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, CONFIG, ReportError)
     except FileNotFoundError:
         raise ReportError(f"{directory}: no {MANIFEST}, so no finished artifact", next_step="make run") from None
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         version = fields.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ReportError(f"{path}: schema version {version}, this olivepress reads {SCHEMA_VERSION}")

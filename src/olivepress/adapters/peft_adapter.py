@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.adapters.projections import Projection, projection_of_module
+from olivepress.bounded import HEADER, MB, open_regular, parse_json, read_json
 from olivepress.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ __all__ = ["LoraPair", "PeftAdapter", "read_peft_adapter"]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$")
+_PATTERN = re.compile(r"[\w.\\*+?^$|()\[\]-]{1,300}")
+_REPEATED_GROUP = re.compile(r"[)\]*+?][*+?]|\.[*+].*\.[*+].*\.[*+]")
 _MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
 # What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
 _HELD = frozenset({
@@ -103,7 +105,7 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path, MB, AdapterError)
         if not isinstance(config, dict):
             raise ValueError("no object")
         if "peft_type" not in config:
@@ -126,12 +128,26 @@ def _refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) ->
             raise refuse(f"{key} is {value!r}: {_WHY.get(key, 'LoRA inputs cannot hold that')}")
     if config.get("bias", "none") != "none":
         raise refuse(f"it trained biases (bias: {config['bias']})")
+    for key in ("rank_pattern", "alpha_pattern"):
+        _check_patterns(directory / CONFIG, key, config.get(key))
     begun = config.get("init_lora_weights")
     if isinstance(begun, str) and _CHANGES_BASE.match(begun):
         raise refuse(f"init_lora_weights: {begun} changed the base's own weights")
     for key in ("r", "lora_alpha"):
-        if not isinstance(config.get(key), int | float) or config[key] <= 0:
+        if not isinstance(config.get(key), int | float) or not 0 < config[key] <= 1_000_000:
             raise AdapterError(f"{directory / CONFIG}: {key} is {config.get(key)!r}, expected a positive number")
+
+
+def _check_patterns(path: Path, key: str, patterns: Any) -> None:
+    """Module names or simple regular expressions for them, to positive numbers; none that could match for ever."""
+    for pattern, value in patterns.items() if isinstance(patterns, dict) else [("", patterns)] if patterns else []:
+        plain = _PATTERN.fullmatch(pattern) and not _REPEATED_GROUP.search(pattern)
+        if not plain or not isinstance(value, int | float) or not 0 < value <= 1_000_000:
+            raise AdapterError(f"{path}: {key} has {ascii(pattern)[:60]}, expected names of modules and their numbers")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise AdapterError(f"{path}: {key}: {ascii(pattern)[:60]} is no regular expression ({error})") from None
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -152,14 +168,17 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _cut(path: Path) -> str | None:
     """Which tensor of a safetensors file lies beyond its end; None when the header itself cannot be read."""
-    data = path.read_bytes()
-    size = int.from_bytes(data[:8], "little")
+    with open_regular(path, AdapterError) as file:
+        size, whole = int.from_bytes(file.read(8), "little"), path.stat().st_size
+        if size > HEADER:
+            return None
+        text = file.read(size)
     try:
-        header = json.loads(data[8 : 8 + size])
-        ends = sorted((entry["data_offsets"][1], name) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        header = parse_json(text)
+        ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in header.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
         return None
-    lost = [name for end, name in ends if 8 + size + end > len(data)]
+    lost = [name for end, name in ends if 8 + size + end > whole]
     return f"cut off, {len(lost)} of {len(ends)} tensors are not whole, first {lost[0]}" if lost else None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from olivepress.artifact import MANIFEST, hash_file, read_manifest
+from olivepress.bounded import CONFIG, read_json
 from olivepress.bundle.archive import Progress, Source, extract, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
 from olivepress.device_reports import Overrides, bench_artifact, settings_of
@@ -67,7 +67,7 @@ def _check_no_code(artifact: Path, names: Collection[str], path: Path) -> None:
         raise ReportError(f"{path}: {programs[0]} is code, an artifact has none", next_step="do not open this bundle")
     name = "genai_config.json" if "genai_config.json" in names else DEVICE_FILE
     try:
-        config = json.loads((artifact / name).read_text(encoding="utf-8"))
+        config = read_json((artifact / name), CONFIG, ReportError)
     except (OSError, ValueError, RecursionError) as error:
         raise ReportError(f"{path}: no readable {name} in it", next_step=Bundle.AGAIN) from error
     for key, value in _texts(config):

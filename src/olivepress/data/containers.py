@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from olivepress.bounded import open_regular, parse_json
 from olivepress.data.file_kinds import check_head
 from olivepress.data.json_elements import TooLong, elements
 from olivepress.data.values import Written
@@ -78,7 +79,7 @@ def read_rows(path: Path) -> Iterator[RawRow]:
             next_step="export or rename it",
         )
     try:
-        with path.open("rb") as file:
+        with open_regular(path, DataError) as file:
             head = file.read(_HEAD)
             check_head(path, head)
             if suffix == ".parquet":
@@ -112,7 +113,7 @@ def parse(text: str) -> Any:
     """The JSON value, or a ValueError that says what is wrong with it."""
     try:
         # Control characters inside strings are the cleaner's to take out, with a reason.
-        return json.loads(text, strict=False, parse_float=Written)
+        return parse_json(text, strict=False, parse_float=Written)
     except json.JSONDecodeError as error:
         return ValueError(f"not valid JSON ({error.msg})")
     except ValueError as error:

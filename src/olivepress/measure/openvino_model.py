@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.language_model import config_number
 from olivepress.measure.prompts import eos_token_ids
@@ -74,7 +75,7 @@ def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
     """(device, properties) of the folder's ``openvino_device.json``; JobError when olivepress wrote none such."""
     path = model_dir / DEVICE_FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, CONFIG, JobError)
         device, properties = str(found["device"]), dict(found["properties"])
         if device not in DEVICES or not set(properties) <= PROPERTIES:
             raise ValueError("a device or a property that olivepress does not write")
