@@ -139,6 +139,8 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
         text = read_text(path, CONFIG, ReportError)
     except FileNotFoundError:
         raise ReportError(f"{directory}: no {MANIFEST}, so no finished artifact", next_step="make run") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path}: cannot be read ({error})", next_step="run the job again") from None
     try:
         fields = parse_json(text)
         version = fields.get("schema_version")

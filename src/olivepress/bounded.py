@@ -88,9 +88,9 @@ def read_bytes(path: Path, limit: int, error: type[OlivepressError] = Olivepress
         # The files of /proc say 0, and a file may grow: what is read is limited as well.
         data = b"" if size > limit else file.read(limit + 1)
     if max(size, len(data)) > limit:
+        shown = f"{max(size, len(data)):,}"
         raise error(
-            f"{path}: has {max(size, len(data)):,} bytes, at most {limit:,} are read",
-            next_step="check that it is the file you meant",
+            f"{path}: larger than {limit:,} bytes, it has {shown}", next_step="check that it is the file you meant"
         )
     return data
 
