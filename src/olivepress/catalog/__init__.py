@@ -131,6 +131,15 @@ def _parameters_of_file(path: Path) -> int:
         end = max((entry["data_offsets"][1] for entry in tensors), default=0)
         if path.stat().st_size != 8 + size + end:
             raise ValueError("the file is shorter or longer than its header says")
-        return sum(math.prod(entry["shape"]) for entry in tensors)
+        return sum(map(_elements, tensors))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
+
+
+def _elements(entry: Mapping[str, Any]) -> int:
+    """Elements of one tensor. ValueError when its shape asks for more than lies in the file."""
+    begin, end = entry["data_offsets"]
+    count = math.prod(entry["shape"])
+    if min(entry["shape"], default=0) < 0 or not 0 <= begin <= end or count > 8 * (end - begin):
+        raise ValueError("a tensor's shape does not fit its bytes")
+    return count
