@@ -164,7 +164,7 @@ def _template(data: bytes, scratch: Path) -> None:
 
     _chat_template.cache_clear()
     (scratch / "chat_template.jinja").write_bytes(data)
-    render_prompt(scratch, MESSAGES)  # type: ignore[arg-type]
+    render_prompt(scratch, MESSAGES)
 
 
 def _tokenizer_config(path: Path) -> None:
@@ -172,7 +172,7 @@ def _tokenizer_config(path: Path) -> None:
 
     _chat_template.cache_clear()
     _special_tokens_cached.cache_clear()
-    render_prompt(path.parent, MESSAGES)  # type: ignore[arg-type]
+    render_prompt(path.parent, MESSAGES)
 
 
 def _config(path: Path) -> None:

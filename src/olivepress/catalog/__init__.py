@@ -139,7 +139,7 @@ def _parameters_of_file(path: Path) -> int:
 def _elements(entry: Mapping[str, Any]) -> int:
     """Elements of one tensor. ValueError when its shape asks for more than lies in the file."""
     begin, end = entry["data_offsets"]
-    count = math.prod(entry["shape"])
+    count = int(math.prod(entry["shape"]))
     if min(entry["shape"], default=0) < 0 or not 0 <= begin <= end or count > 8 * (end - begin):
         raise ValueError("a tensor's shape does not fit its bytes")
     return count
