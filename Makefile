@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden fuzz adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ check: $(STAMP) ## ruff, mypy strict, import-linter, golden workflows, generated
 golden: $(STAMP) ## render the golden workflows and the generated docs again
 	$(BIN)/python scripts/golden.py
 	$(BIN)/python scripts/reference_docs.py
+
+fuzz: $(STAMP) ## an hour of fuzzing every reader of foreign files
+	$(BIN)/python scripts/fuzz.py --minutes 60 --jobs 2
 
 adapters: $(STAMP) ## packages of adapters against merged models: size, load, memory, switching, decode rate
 	$(BIN)/python benchmarks/adapters.py

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from olivepress.bounded import CONFIG, parse_json, read_text
 from olivepress.errors import ReportError
 from olivepress.hash_cache import cached_sha256
 from olivepress.messages import next_command
@@ -157,13 +158,14 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     """
     path = directory / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, CONFIG, ReportError)
     except FileNotFoundError:
-        raise ReportError(
-            f"{directory}: no {MANIFEST}, so no finished artifact", next_step=next_command("run")
-        ) from None
+        message = f"{directory}: no {MANIFEST}, so no finished artifact"
+        raise ReportError(message, next_step=next_command("run")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path}: cannot be read ({error})", next_step="run the job again") from None
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         version = fields.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ReportError(f"{path}: schema version {version}, this olivepress reads {SCHEMA_VERSION}")

@@ -88,9 +88,9 @@ def read_bytes(path: Path, limit: int, error: type[OlivepressError] = Olivepress
         # The files of /proc say 0, and a file may grow: what is read is limited as well.
         data = b"" if size > limit else file.read(limit + 1)
     if max(size, len(data)) > limit:
+        shown = f"{max(size, len(data)):,}"
         raise error(
-            f"{path}: has {max(size, len(data)):,} bytes, at most {limit:,} are read",
-            next_step="check that it is the file you meant",
+            f"{path}: larger than {limit:,} bytes, it has {shown}", next_step="check that it is the file you meant"
         )
     return data
 
@@ -118,7 +118,7 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
     try:
         value = json.loads(text, **hooks)
     except RecursionError:
-        raise ValueError(f"nested deeper than {DEEPEST} levels") from None
+        raise ValueError(f"nested too deep, more than {DEEPEST} levels") from None
     check_nesting(value)
     return value
 
@@ -132,5 +132,5 @@ def check_nesting(value: Any, deepest: int = DEEPEST) -> None:
     while inside := [item for item in inside if isinstance(item, dict | list)]:
         depth += 1
         if depth > deepest:
-            raise ValueError(f"nested deeper than {deepest} levels")
+            raise ValueError(f"nested too deep, more than {deepest} levels")
         inside = [each for item in inside for each in (item.values() if isinstance(item, dict) else item)]

@@ -271,9 +271,13 @@ def bench(
         list[str] | None,
         typer.Option("--workload", metavar="PxG", help="Prompt x generated tokens, as 128x128; 'dataset' for P."),
     ] = None,
-    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
-    repetitions: Annotated[int | None, typer.Option("--repetitions", min=1, help="Timed runs in each.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Test examples to answer.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, max=1000, help="Processes per workload.")] = None,
+    repetitions: Annotated[
+        int | None, typer.Option("--repetitions", min=1, max=1000, help="Timed runs in each.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=10_000_000, help="Test examples to answer.")
+    ] = None,
     lm_eval: Annotated[
         list[str] | None,
         typer.Option(
@@ -593,7 +597,7 @@ def _gate(items: list[Any], baseline: list[str], out: Path | None, *, as_markdow
 def artifact(
     model: ModelArgument,
     data: DataOption = None,
-    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Processes per workload.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, max=1000, help="Processes per workload.")] = None,
     budget: Annotated[
         float, typer.Option("--budget", metavar="SECONDS", min=0.0, help="To tune each; 0: none.")
     ] = 60.0,
@@ -648,7 +652,9 @@ def chat(
     prompt: Annotated[
         str | None, typer.Option("--prompt", metavar="TEXT", help="Answer this and end, instead of asking.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Of each answer, at most.")] = 256,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=1, max=1_000_000, help="Of each answer, at most.")
+    ] = 256,
     as_json: JsonOption = False,
 ) -> None:
     """Talk to an exported artifact, or to a package.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.metadata
-import json
 import platform
 import re
 import sys
@@ -20,6 +19,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from olivepress import __version__
+from olivepress.bounded import CONFIG, read_json
 from olivepress.catalog import targets
 from olivepress.errors import RecipeError, SetupError, UsageError
 from olivepress.yaml_document import Record, read_record
@@ -188,7 +188,7 @@ def key_of(one: Environment) -> str:
 def is_created(one: Environment) -> bool:
     """Whether it was made whole, from these lock files."""
     try:
-        marker = json.loads((ENVIRONMENTS / one.name / MARKER).read_text(encoding="utf-8"))
+        marker = read_json((ENVIRONMENTS / one.name / MARKER), CONFIG, SetupError)
         return bool(marker["key"] == key_of(one)) and python_of(one).exists()
     except (OSError, ValueError, KeyError, TypeError):
         return False

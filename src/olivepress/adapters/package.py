@@ -19,6 +19,7 @@ from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
 from olivepress.adapters.package_files import is_leftover, remove_leftovers, unused_file
 from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
+from olivepress.bounded import CONFIG, read_text
 from olivepress.errors import AdapterError
 from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.report import write_text
@@ -119,7 +120,7 @@ def read_package(directory: Path) -> Package:
     """Read ``package.json``. AdapterError when there is none, or it is damaged or of another version."""
     path = directory / PACKAGE
     try:
-        package = Package.model_validate_json(path.read_text(encoding="utf-8"))
+        package = Package.model_validate_json(read_text(path, CONFIG, AdapterError))
     except FileNotFoundError:
         raise AdapterError(
             f"{directory}: no {PACKAGE} in it, so no package",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -21,6 +20,7 @@ from olivepress.adapters.peft_config import (
     refuse_what_lora_cannot_hold,
 )
 from olivepress.adapters.projections import Projection, projection_of_module
+from olivepress.bounded import open_regular, parse_json
 from olivepress.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -140,16 +140,17 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _cut(path: Path) -> str | None:
     """Which tensor of a safetensors file lies beyond its end; None when the header itself cannot be read."""
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        data = file.read(size) if size <= MAX_HEADER else b""
+    with open_regular(path, AdapterError) as file:
+        size, whole = int.from_bytes(file.read(8), "little"), path.stat().st_size
+        if size > MAX_HEADER:
+            return None
+        text = file.read(size)
     try:
-        header = json.loads(data)
+        header = parse_json(text)
         ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
         return None
-    lost = [name for end, name in ends if 8 + size + end > length]
+    lost = [name for end, name in ends if 8 + size + end > whole]
     return f"cut off, {len(lost)} of {len(ends)} tensors are not whole, first {lost[0]}" if lost else None
 
 

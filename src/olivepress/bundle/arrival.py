@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.artifact import read_manifest
+from olivepress.bounded import ANSWERS, read_bytes
 from olivepress.bundle.archive import extract
 from olivepress.bundle.contents import CarriedReport, read_log
 from olivepress.compare.sources import RESULTS
@@ -69,8 +70,9 @@ def import_report(path: Path, *, out: Path = RESULTS) -> Arrived:
         replaced = _older(target, report)
         if answers:
             assert report.examples_file is not None
-            write_bytes(target.with_name(report.examples_file), source.with_name(report.examples_file).read_bytes())
-        write_bytes(target, source.read_bytes())
+            given = read_bytes(source.with_name(report.examples_file), ANSWERS, ReportError)
+            write_bytes(target.with_name(report.examples_file), given)
+        write_bytes(target, read_bytes(source, MAX_BYTES, ReportError))
     forget_old_examples(read_report(target))
     return Arrived(path=target, replaced=replaced, answers=answers)
 

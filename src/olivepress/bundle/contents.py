@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import field_validator
+
+from olivepress.bounded import CONFIG, read_text
 from olivepress.bundle.archive import Contents, Name, Sha256
 from olivepress.errors import ReportError
 from olivepress.recipe import Benchmark
@@ -28,6 +31,7 @@ __all__ = [
     "read_log",
 ]
 
+MOST_ROUNDS, MOST_TOKENS = 1000, 10_000_000
 ARTIFACT, DATASET, IDS, TEXT = "artifact", "dataset", "dataset/ids.json", "text.txt"
 
 
@@ -51,6 +55,17 @@ class Bundle(Contents):
     ids_only: bool
     benchmark: Benchmark
     outcomes: dict[str, dict[str, bool]]
+
+    @field_validator("benchmark")
+    @classmethod
+    def _ends_one_day(cls, value: Benchmark) -> Benchmark:
+        # A bundle may ask this machine for work without end.
+        most = max((max(cell) for cell in value.workloads), default=0)
+        if max(value.rounds, value.repetitions) > MOST_ROUNDS or most > MOST_TOKENS or len(value.workloads) > 100:
+            raise ValueError(
+                f"at most {MOST_ROUNDS} rounds and repetitions, 100 workloads and {MOST_TOKENS:,} tokens are measured"
+            )
+        return value
 
 
 class Ids(Record):
@@ -97,7 +112,7 @@ def log_path(recipe: str) -> Path:
 def read_log(path: Path) -> Iterator[Entry]:
     """The bundles noted in a log; a line that a kill cut is skipped."""
     with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path, CONFIG, ReportError).splitlines():
             with contextlib.suppress(ValueError):
                 yield Entry.model_validate_json(line)
 
@@ -105,7 +120,7 @@ def read_log(path: Path) -> Iterator[Entry]:
 def read_ids(path: Path) -> Ids:
     """The ids of a split that stayed at home. ReportError when they are none."""
     try:
-        return Ids.model_validate_json(path.read_text(encoding="utf-8"))
+        return Ids.model_validate_json(read_text(path, CONFIG, ReportError))
     except (OSError, ValueError) as error:
         raise ReportError(f"{path}: not the ids of a split", next_step=Bundle.AGAIN) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
+from olivepress.bounded import CONFIG, HEADER, open_regular, parse_json, read_json
 from olivepress.catalog.target import Target, grid, targets
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
@@ -93,7 +93,7 @@ def facts_from_config(directory: Path) -> ModelFacts:
     """
     config_path = directory / "config.json"
     try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
+        config = read_json(config_path, CONFIG, RecipeError)
     except FileNotFoundError:
         raise RecipeError(f"{directory}: no config.json in it, expected a Hugging Face model directory") from None
     except (OSError, ValueError) as error:
@@ -122,15 +122,24 @@ def count_parameters(directory: Path) -> int:
 def _parameters_of_file(path: Path) -> int:
     """Elements of all tensors, from the header alone (8-byte length, then JSON)."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, RecipeError) as file:
             size = int.from_bytes(file.read(8), "little")
-            if not 0 < size <= 100_000_000:
+            if not 0 < size <= HEADER:
                 raise ValueError("header length out of range")
-            header = json.loads(file.read(size))
+            header = parse_json(file.read(size))
         tensors = [entry for name, entry in header.items() if name != "__metadata__"]
         end = max((entry["data_offsets"][1] for entry in tensors), default=0)
         if path.stat().st_size != 8 + size + end:
             raise ValueError("the file is shorter or longer than its header says")
-        return sum(math.prod(entry["shape"]) for entry in tensors)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return sum(map(_elements, tensors))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
+
+
+def _elements(entry: Mapping[str, Any]) -> int:
+    """Elements of one tensor. ValueError when its shape asks for more than lies in the file."""
+    begin, end = entry["data_offsets"]
+    count = int(math.prod(entry["shape"]))
+    if min(entry["shape"], default=0) < 0 or not 0 <= begin <= end or count > 8 * (end - begin):
+        raise ValueError("a tensor's shape does not fit its bytes")
+    return count

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
+from olivepress.bounded import RECIPE, parse_json, read_text
 from olivepress.data.dataset import Dataset
 from olivepress.data.derive import (
     Derivation,
@@ -24,7 +22,8 @@ from olivepress.data.derive import (
 )
 from olivepress.data.examples import Example, to_line
 from olivepress.data.personal import find_personal, mask, presidio_finder
-from olivepress.errors import DataError
+from olivepress.errors import DataError, RecipeError
+from olivepress.yaml_document import parse_yaml
 
 __all__ = ["Maker", "augment", "balance", "noisy", "read_table", "read_templates", "table_maker", "template_maker"]
 
@@ -132,9 +131,11 @@ def read_templates(path: Path) -> tuple[str, ...]:
 
 def _read(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        text = read_text(path, RECIPE, DataError)
+        return parse_json(text) if path.suffix == ".json" else parse_yaml(text, path).data
+    except RecipeError as error:
+        raise DataError(error.message, next_step="give a YAML or JSON file") from None
+    except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DataError(f"{path}: cannot be read ({what})", next_step="give a YAML or JSON file") from None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.data.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.examples import SPLITS, Example, make_example
 from olivepress.data.policy import Policy
@@ -124,7 +124,7 @@ def _with_schema(dataset: Dataset, data: Data) -> Dataset:
     if data.json_schema is None:
         return dataset
     try:
-        schema = json.loads(Path(data.json_schema).read_text(encoding="utf-8"))
+        schema = read_json(Path(data.json_schema), CONFIG, DataError)
     except (OSError, ValueError) as error:
         raise DataError(f"{data.json_schema}: not readable as JSON ({error})", next_step="give a JSON Schema") from None
     if not isinstance(schema, dict):

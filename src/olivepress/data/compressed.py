@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from olivepress.bounded import open_regular
 from olivepress.errors import DataError, SetupError
 
 __all__ = ["MAX_RATIO", "MAX_UNPACKED_BYTES", "copy_bounded", "unpacked"]
@@ -35,7 +36,7 @@ def unpacked(path: Path, packing: str) -> Iterator[BinaryIO]:
     Raises DataError: not packed so, cut off, damaged, or beyond the limits; SetupError without zstandard.
     """
     name = _NAMES[packing]
-    with path.open("rb") as file, tempfile.TemporaryFile(prefix="olivepress-") as text:
+    with open_regular(path, DataError) as file, tempfile.TemporaryFile(prefix="olivepress-") as text:
         head = file.read(len(_MAGIC[packing]))
         file.seek(0)
         if head != _MAGIC[packing]:

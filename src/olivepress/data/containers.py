@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from olivepress.bounded import open_regular
 from olivepress.data.compressed import unpacked
 from olivepress.data.delimited import table_rows
 from olivepress.data.file_kinds import DATABASES, PACKED, SPREADSHEETS, SUFFIXES, check_head, kind_of
@@ -48,7 +49,7 @@ def read_rows(path: Path, part: str | None = None) -> Iterator[RawRow]:
             with unpacked(path, packing) as file:
                 yield from rows_of(path, suffix, file)
         else:
-            with path.open("rb") as file:
+            with open_regular(path, DataError) as file:
                 yield from rows_of(path, suffix, file)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}", next_step="check the path") from None

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.data.examples import SPLITS, Example, to_line
 from olivepress.data.rows import SplitFile
 from olivepress.data.version import Hashes, hash_splits
@@ -111,7 +112,7 @@ def load_dataset(directory: Path) -> Dataset:
     """A prepared dataset as it lies there. DataError when a file is missing, unreadable, or not what was written."""
     again = "prepare it again with olivepress data prepare"
     try:
-        facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
+        facts = read_json((directory / FACTS), CONFIG, DataError)
         splits = {split: SplitFile(directory / f"{split}.jsonl") for split in SPLITS}
         dataset = Dataset(
             name=facts.pop("name"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
+from olivepress.bounded import parse_json
 from olivepress.data.values import Written, unique_keys
 
 __all__ = ["MAX_ROW_BYTES", "RECODED", "TOO_LONG", "RawRow", "decode", "parse", "row_from", "with_columns"]
@@ -62,13 +63,11 @@ def parse(text: str) -> Any:
     """The JSON value, or a ValueError that says what is wrong with it."""
     try:
         # Control characters inside strings are the cleaner's to take out, with a reason.
-        return json.loads(text, strict=False, parse_float=Written, object_pairs_hook=unique_keys)
+        return parse_json(text, strict=False, parse_float=Written, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         return ValueError(f"not valid JSON ({error.msg})")
     except ValueError as error:
         return ValueError(f"not valid JSON ({str(error)[:60]})")
-    except RecursionError:
-        return ValueError("not valid JSON (nested too deep)")
 
 
 def row_from(line: int, raw: bytes) -> RawRow:

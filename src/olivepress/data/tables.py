@@ -16,6 +16,8 @@ __all__ = ["dataset_splits", "hub_splits", "is_saved_dataset", "parquet_rows"]
 
 NULLS = "nulls within objects left out: the table's schema makes them"
 _BATCH = 1000
+MAX_ROWS = 20_000_000
+MAX_BATCH_BYTES = 1024**3
 _INSTALL = "pip install 'olivepress[data]'"
 
 
@@ -27,16 +29,48 @@ def parquet_rows(path: Path) -> Iterator[RawRow]:
     except ImportError as error:
         raise SetupError(f"{path}: reading Parquet needs pyarrow", next_step=_INSTALL) from error
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=_texts(pq.read_schema(path))) as file:
+            _check_rows(path, file.metadata.num_rows)
             names = _class_names((file.schema_arrow.metadata or {}).get(b"huggingface"))
             number = 0
             for batch in file.iter_batches(batch_size=_BATCH):
+                _check_texts(path, batch)
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield _row(number, row, names)
     except (pa.ArrowException, OSError, KeyError) as error:
         said = str(error).splitlines()[0][:100]
         raise DataError(f"{path}: not readable as Parquet ({said})", next_step="write or fetch it again") from None
+
+
+def _texts(schema: Any) -> list[str]:
+    """Columns of texts. They are read as they are stored: a text that a million rows share is there once."""
+    import pyarrow as pa
+
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return [field.name for field in schema if any(is_kind(field.type) for is_kind in kinds)]
+
+
+def _check_rows(path: Path, rows: int) -> None:
+    if rows > MAX_ROWS:
+        raise DataError(f"{path}: has {rows:,} rows, at most {MAX_ROWS:,} are read", next_step="give a part of them")
+
+
+def _check_texts(path: Path, batch: Any) -> None:
+    """Refuse rows that a small file makes of texts which it holds once: before they are made."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            lengths = pc.binary_length(column.dictionary)
+            total += pc.sum(pc.take(lengths, column.indices)).as_py() or 0
+    if total > MAX_BATCH_BYTES:
+        raise DataError(
+            f"{path}: {len(batch):,} of its rows make {total:,} bytes, at most {MAX_BATCH_BYTES:,} are read",
+            next_step="check that it is the file you meant, or shorten its texts",
+        )
 
 
 def _class_names(metadata: bytes | None) -> dict[str, list[str]]:

@@ -67,7 +67,10 @@ def _header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{name}: not a NumPy array of version 1 or 2")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(member)
+    try:
+        shape, _, dtype = read(member)
+    except Exception as error:  # NumPy reads it with Python's own parser, whose errors have no common base
+        raise ValueError(f"{name}: no header of a NumPy array ({type(error).__name__})") from error
     if min(shape, default=0) < 0:
         raise ValueError(f"{name}: a dimension below 0")
     return shape, dtype

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import TEXT, parse_json, read_text
 from olivepress.errors import DataError
 
 __all__ = ["LABELS", "Message", "Row", "Split", "dataset_labels", "read_split"]
@@ -105,10 +106,10 @@ def _labels(path: Path, value: Any) -> tuple[str, ...]:
 
 def _meta(path: Path) -> dict[str, Any]:
     try:
-        meta = json.loads(_text(path))
+        meta = parse_json(_text(path))
     except json.JSONDecodeError as error:
         raise _bad(f"{path}:{error.lineno}", f"not JSON ({error.msg})") from error
-    except RecursionError as error:
+    except ValueError as error:
         raise _bad(str(path), "nested too deeply") from error
     if not isinstance(meta, dict) or not all(isinstance(meta.get(key), str) for key in ("name", "version")):
         raise _bad(str(path), 'expected an object with the texts "name" and "version"')
@@ -125,10 +126,10 @@ def _check_sha256(meta: Mapping[str, Any], path: Path, text: str) -> None:
 def _row(path: Path, number: int, line: str) -> Row:
     where = f"{path}:{number}"
     try:
-        raw = json.loads(line)
+        raw = parse_json(line)
     except json.JSONDecodeError as error:
         raise _bad(where, f"not JSON ({error.msg})") from error
-    except RecursionError as error:
+    except ValueError as error:
         raise _bad(where, "nested too deeply") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
         raise _bad(where, 'expected an object with a text "id"')
@@ -152,7 +153,7 @@ def _is_message(value: Any) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path, TEXT, DataError)
     except (OSError, UnicodeDecodeError) as error:
         raise _bad(str(path), f"cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from error
 

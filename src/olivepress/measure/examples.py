@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.bounded import ANSWERS, parse_json, read_bytes
 from olivepress.errors import ReportError
 from olivepress.measure.report import DeviceReport, write_text
 from olivepress.measure.task_metrics import Example
@@ -87,13 +88,13 @@ def read_examples(report: DeviceReport) -> list[dict[str, Any]] | None:
     if report.source is None or report.examples_file is None:
         return None
     path = report.source.with_name(report.examples_file)
-    if not path.is_file():
+    if not path.exists():
         return None
-    data = path.read_bytes()
+    data = read_bytes(path, ANSWERS, ReportError)
     if hashlib.sha256(data).hexdigest() != report.examples_sha256:
         raise ReportError(f"{path}: does not match its report: changed after it was measured", next_step=AGAIN)
     try:
-        examples = [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
+        examples = [parse_json(line) for line in data.decode("utf-8").split("\n") if line.strip()]
         ids = {str(example["id"]) for example in examples}
         if not all(isinstance(example["correct"], bool) for example in examples):
             raise ValueError("correct is neither true nor false")

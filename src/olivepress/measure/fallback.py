@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 from olivepress.measure.elsewhere import try_provider
 from olivepress.measure.grid import Subject
@@ -48,7 +49,7 @@ def cpu_copy(model_dir: Path, folder: Path) -> Path:
         return linked_copy(model_dir, folder, {DEVICE_FILE: device_text("CPU", {})})
     file = model_dir / "genai_config.json"
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = read_json(file, CONFIG, JobError)
         _without_providers(config)
     except (OSError, ValueError, RecursionError) as error:
         raise JobError(f"{file}: not readable as JSON", next_step="export the model again") from error
@@ -85,7 +86,7 @@ def with_every_position(model_dir: Path, folder: Path) -> Path:
     for programs that open a folder by themselves."""
     if not (model_dir / LAST_POSITION).is_file():
         return model_dir
-    config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
+    config = read_json((model_dir / "genai_config.json"), CONFIG, JobError)
     config["model"]["decoder"]["filename"] = EVERY_POSITION
     return linked_copy(model_dir, folder, {"genai_config.json": json.dumps(config)})
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 from olivepress.measure.fallback import linked_copy
 from olivepress.measure.genai_model import GenaiModel, import_genai
@@ -123,7 +124,7 @@ def profiled_copy(model_dir: Path, folder: Path) -> Path:
     """
     file = model_dir / "genai_config.json"
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = read_json(file, CONFIG, JobError)
         decoder = config["model"]["decoder"]
         session = decoder.setdefault("session_options", {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 
 __all__ = [
@@ -92,7 +92,7 @@ def open_model(model_dir: Path) -> LanguageModel:
 def config_number(path: Path, *keys: str) -> int:
     """The number that a JSON file holds under ``keys``; JobError when it does not."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, CONFIG, JobError)
         for key in keys:
             found = found[key]
         return int(found)

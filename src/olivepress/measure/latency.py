@@ -41,8 +41,8 @@ class Workload(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompt_tokens: int | None = Field(None, ge=1)
-    generated_tokens: int = Field(ge=2)  # one token has no steps to time
+    prompt_tokens: int | None = Field(None, ge=1, le=10_000_000)
+    generated_tokens: int = Field(ge=2, le=10_000_000)  # one token has no steps to time
 
     @property
     def name(self) -> str:

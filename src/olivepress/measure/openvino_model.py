@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError, SetupError, whole_message
 from olivepress.measure.config_rules import device_problems
 from olivepress.measure.language_model import config_number
@@ -69,7 +70,7 @@ def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
     """(device, properties) of the folder's ``openvino_device.json``; JobError when olivepress wrote none such."""
     path = model_dir / DEVICE_FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, CONFIG, JobError)
         if problems := device_problems(found):
             raise ValueError(problems[0])
         return str(found["device"]), dict(found["properties"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from olivepress.bounded import TEXT, read_bytes
 from olivepress.errors import DataError, UsageError
 from olivepress.measure.accuracy import Progress
 from olivepress.measure.fidelity import log_softmax
@@ -70,7 +71,7 @@ class TextLikelihood:
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file; DataError when it cannot be read or holds only white space."""
     try:
-        text = path.read_bytes().decode("utf-8")  # bytes: line ends are part of what is scored
+        text = read_bytes(path, TEXT, DataError).decode("utf-8")  # bytes: line ends are part of what is scored
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise DataError(f"{path}: cannot be read ({why})", next_step="give a UTF-8 text file") from error

@@ -240,33 +240,47 @@ def _cut_after_end(completion: str, answer: str) -> str:
 
 def eos_token_ids(model_dir: Path) -> tuple[int, ...]:
     """The ids that end an answer: genai_config.json, else generation_config.json, else config.json; () if none."""
-    found = read_object(model_dir / "genai_config.json").get("model", {}).get("eos_token_id")
+    found = _genai_model(model_dir).get("eos_token_id")
     for name in ("generation_config.json", "config.json"):
         if found is None:
             found = read_object(model_dir / name).get("eos_token_id")
     if found is None:
         return ()
-    return tuple(int(token) for token in (found if isinstance(found, list) else [found]))
+    listed = found if isinstance(found, list) else [found]
+    return tuple(_whole(model_dir, "eos_token_id", token) for token in listed)
 
 
 def pad_token_id(model_dir: Path) -> int | None:
     """The pad id of genai_config.json, or None."""
-    found = read_object(model_dir / "genai_config.json").get("model", {}).get("pad_token_id")
-    return int(found) if found is not None else None
+    found = _genai_model(model_dir).get("pad_token_id")
+    return None if found is None else _whole(model_dir, "pad_token_id", found)
 
 
 def context_length(model_dir: Path) -> int | None:
     """Tokens the model can hold, prompt and answer together; None when no config says."""
-    found = read_object(model_dir / "genai_config.json").get("model", {}).get("context_length")
+    found = _genai_model(model_dir).get("context_length")
     if found is None:
         found = read_object(model_dir / "config.json").get("max_position_embeddings")
     # The graphs that OpenVINO's NPU plugin makes have fixed lengths.
     fixed = read_object(model_dir / "openvino_device.json").get("properties", {})
-    if "NPUW_LLM_MAX_PROMPT_LEN" in fixed:
-        found = int(fixed["NPUW_LLM_MAX_PROMPT_LEN"]) + int(fixed["NPUW_LLM_MIN_RESPONSE_LEN"])
-    if found is not None and not isinstance(found, int):
-        raise JobError(f"{model_dir}: context_length is {found!r}, expected a number", next_step="export it again")
-    return found
+    if isinstance(fixed, dict) and "NPUW_LLM_MAX_PROMPT_LEN" in fixed:
+        lengths = [fixed.get(key) for key in ("NPUW_LLM_MAX_PROMPT_LEN", "NPUW_LLM_MIN_RESPONSE_LEN")]
+        numbers = [int(each) if isinstance(each, str) and each.isdecimal() else each for each in lengths]
+        return sum(_whole(model_dir, "a length in openvino_device.json", each) for each in numbers)
+    return None if found is None else _whole(model_dir, "context_length", found)
+
+
+def _genai_model(model_dir: Path) -> dict[str, Any]:
+    found = read_object(model_dir / "genai_config.json").get("model")
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(model_dir: Path, key: str, value: Any) -> int:
+    """A whole number as configurations have it. JobError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**53:
+        shown = ascii(value)[:40]
+        raise JobError(f"{model_dir}: {key} is {shown}, expected a number", next_step="export it again")
+    return value
 
 
 class ContextExceeded(JobError):

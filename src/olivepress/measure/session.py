@@ -7,12 +7,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
+from olivepress.errors import JobError
 from olivepress.measure.machine import usable_cores
 from olivepress.measure.weights import decoder_config
 
-__all__ = ["asked_providers", "default_threads", "session_options", "session_threads", "size_on_disk_bytes"]
+__all__ = [
+    "asked_providers",
+    "check_counts",
+    "default_threads",
+    "session_options",
+    "session_threads",
+    "size_on_disk_bytes",
+]
 
 MOST_DEFAULT_THREADS = 16
+# Key of genai_config.json, wherever it stands → the largest value that is opened. More threads or tokens than any
+# machine or model has are a mistake or an attack, and the runtime would set about making them.
+MOST = {
+    "intra_op_num_threads": 1024,
+    "inter_op_num_threads": 1024,
+    "num_beams": 256,
+    "num_return_sequences": 256,
+    "batch_size": 1024,
+    "context_length": 100_000_000,
+    "max_length": 100_000_000,
+    "min_length": 100_000_000,
+    "chunk_size": 1_000_000,
+    "num_hidden_layers": 10_000,
+    "vocab_size": 100_000_000,
+}
 
 
 def size_on_disk_bytes(model_dir: Path) -> int:
@@ -24,10 +48,35 @@ def size_on_disk_bytes(model_dir: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
+def check_counts(model_dir: Path) -> None:
+    """JobError for a genai_config.json with a count that no machine or model has, or that cannot be read."""
+    path = model_dir / "genai_config.json"
+    try:
+        config = read_json(path, CONFIG, JobError)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path}: not readable as JSON ({error})", next_step="export the model again") from error
+    for key, value in _counts(config):
+        if abs(value) > MOST[key]:
+            shown = f"{value:,}" if abs(value) < 10**15 else "over 1e15"
+            raise JobError(
+                f"{path}: {key} is {shown}, at most {MOST[key]:,} are opened",
+                next_step=f"set {key} to what the model needs, or export it again",
+            )
+
+
+def _counts(config: Any) -> Iterator[tuple[str, float]]:
+    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _counts(value)
+    if isinstance(config, dict):
+        yield from ((key, config[key]) for key in MOST if isinstance(config.get(key), int | float))
+
+
 def asked_providers(model_dir: Path) -> list[str]:
     """Names of the accelerators' providers in genai_config.json, in genai's spelling (``QNN``, ``cuda``, ``DML``)."""
     try:
-        config = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))
+        config = read_json((model_dir / "genai_config.json"), CONFIG, JobError)
     except (OSError, ValueError, RecursionError):
         return []
     return list(dict.fromkeys(_providers(config)))

@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
+from olivepress.errors import JobError
 from olivepress.measure.child import Progress, run_child
 from olivepress.measure.report import write_text
 from olivepress.process import exclusive
@@ -116,7 +118,7 @@ def _hash(*parts: str) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, CONFIG, JobError)
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and "seconds" in found else None

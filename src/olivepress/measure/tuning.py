@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from olivepress.artifact import FileHash
+from olivepress.bounded import CONFIG, read_text
 from olivepress.errors import ReportError
 from olivepress.measure.intervals import bootstrap_median
 from olivepress.measure.machine import Machine
@@ -105,7 +106,7 @@ def read_tuning(directory: Path) -> Tuning | None:
     """The record beside an artifact, None when there is none. ReportError when it is damaged."""
     path = directory / TUNING
     try:
-        return Tuning.model_validate_json(path.read_text(encoding="utf-8"))
+        return Tuning.model_validate_json(read_text(path, CONFIG, ReportError))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

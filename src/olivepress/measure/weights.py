@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
+from olivepress.errors import JobError
 from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph
 
 __all__ = ["ACTIVE_ADAPTER", "EVERY_POSITION", "LAST_POSITION", "decode_read_bytes", "decoder_config", "graph_file"]
@@ -108,7 +109,7 @@ def kv_bytes_per_token(model_dir: Path) -> int | str:
 def decoder_config(model_dir: Path) -> dict[str, Any] | str:
     """``model.decoder`` of genai_config.json, or in words why there is none."""
     try:
-        found = json.loads((model_dir / "genai_config.json").read_text(encoding="utf-8"))["model"]["decoder"]
+        found = read_json((model_dir / "genai_config.json"), CONFIG, JobError)["model"]["decoder"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "genai_config.json cannot be read"
     return found if isinstance(found, dict) else "genai_config.json has no decoder"

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 from olivepress.measure.weights import EVERY_POSITION, LAST_POSITION
 
@@ -34,7 +35,7 @@ def write_last_position(output: Path) -> None:
     _keep_last(model.graph)
     onnx.save(model, str(output / LAST_POSITION))  # its weights are where the other graph's are
     path = output / "genai_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = read_json(path, CONFIG, JobError)
     config["model"]["decoder"]["filename"] = LAST_POSITION
     path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from olivepress.artifact import Check
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 from olivepress.measure.language_model import runtime_of
 
@@ -20,7 +20,7 @@ def structure(output: Path) -> Iterator[Check]:
         return
     config = output / "genai_config.json"
     try:
-        json.loads(config.read_text(encoding="utf-8"))
+        read_json(config, CONFIG, JobError)
     except ValueError as error:
         raise JobError(f"{config}: not readable as JSON", next_step="export the model again") from error
     graphs = sorted(output.glob("*.onnx"))

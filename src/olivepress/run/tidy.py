@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import CONFIG, read_json
 from olivepress.catalog import Target
+from olivepress.errors import JobError
 from olivepress.measure.openvino_model import DEVICE_FILE, device_text
 from olivepress.plan import Job, Plan
 from olivepress.row_counts import RowCounts
@@ -49,7 +51,7 @@ def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
     remove(output / "model")
     (output / "adapter" / "README.md").unlink(missing_ok=True)
     config_path = output / "adapter" / "adapter_config.json"
-    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config = read_json(config_path, CONFIG, JobError)
     config["base_model_name_or_path"] = base_name(plan)
     config_path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     record = training_record(workflow)
@@ -143,7 +145,7 @@ def clear(output: Path, workflow: Workflow) -> None:
     for checkpoint in training.glob("checkpoint-*"):
         try:
             # transformers writes the trainer's state last: without it the checkpoint was cut by a kill.
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            read_json((checkpoint / "trainer_state.json"), CONFIG, JobError)
         except (OSError, ValueError):
             shutil.rmtree(checkpoint, ignore_errors=True)
     if not any(training.glob("checkpoint-*")):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from olivepress.artifact import Check
+from olivepress.bounded import CONFIG, read_json
 from olivepress.errors import JobError
 from olivepress.methods import METHODS
 from olivepress.run.tensors import Weights, read_tensors, tensor_names
@@ -86,7 +86,7 @@ def adapted_modules(adapter_dir: Path, base: Weights) -> list[str]:
 def _config(adapter_dir: Path) -> dict[str, Any]:
     path = adapter_dir / "adapter_config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = read_json(path, CONFIG, JobError)
     except (OSError, ValueError) as error:
         raise JobError(f"{path}: cannot be read as JSON ({error})", next_step="run the finetune again") from error
     return config

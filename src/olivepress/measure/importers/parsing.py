@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from olivepress.bounded import parse_json as parse_json_text
+from olivepress.bounded import read_text
 from olivepress.errors import ReportError
 from olivepress.measure.strict_json import NotAllowedError, strict_hooks
 
@@ -52,9 +54,11 @@ def parse_json(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise refused(path, f"larger than {MAX_BYTES} bytes, not a result of one of these tools")
-        return path.read_text(encoding="utf-8-sig")  # PowerShell redirects with a byte order mark
+        return read_text(
+            path, MAX_BYTES, ReportError, encoding="utf-8-sig"
+        )  # PowerShell redirects with a byte order mark
+    except ReportError as error:  # a directory, a pipe, too large
+        raise refused(path, error.message.removeprefix(f"{path}: ")) from error
     except OSError as error:
         raise refused(path, f"cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -73,7 +77,7 @@ def _line(path: Path, number: int, line: str) -> Any:
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, parse_float=_finite, **HOOKS)
+    return parse_json_text(text, parse_float=_finite, **HOOKS)
 
 
 def _finite(digits: str) -> float:
