@@ -24,8 +24,8 @@ _SIZES = (
     "head_dim",
     "max_position_embeddings",
 )
-# 4 M positions: the caches of cosines and sines alone take gigabytes beyond.
-_MOST_POSITIONS = 1 << 22
+# 4 M positions: the caches of cosines and sines alone take gigabytes beyond. No model of these types has 1,000 layers.
+_MOST = {"max_position_embeddings": 1 << 22, "num_hidden_layers": 1000}
 _DTYPES = ("float32", "bfloat16", "float16")
 _HARMLESS = frozenset({
     "architectures", "model_type", "torch_dtype", "_name_or_path", "_commit_hash", "transformers_version",
@@ -57,6 +57,8 @@ _BUILDER_READS = frozenset({
     "seq_length", "ffn_hidden_size", "multi_query_group_num", "rope_position_scale", "rope_embedding_base",
     "partial_rotary_factor", "num_local_experts", "num_experts_per_tok", "dummy_token_indices", "peft_type",
 })  # fmt: skip
+_TYPES = {bool: "true or false", int: "a number", float: "a number", str: "a name"}
+_LAYERS = ("full_attention", "sliding_attention")
 _NOT_TEXT = ("text_config", "vision_config", "audio_config", "vision_tower", "language_config")
 
 
@@ -64,6 +66,7 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
     """Raises RecipeError for a config.json that the pinned transformers would not read as it is meant."""
     _check_kind(path, config)
     _check_sizes(path, config)
+    _check_types(path, config)
     _check_rope_parameters(path, config)
     _check_keys(path, config)
     _check_token_ids(path, config)
@@ -116,9 +119,9 @@ def _check_sizes(path: Path, config: Mapping[str, Any]) -> None:
         value = values[key]
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise RecipeError(f"{path}: key {key!r} is {value!r}, expected a whole number from 1 on")
-    if values["max_position_embeddings"] > _MOST_POSITIONS:
-        shown = values["max_position_embeddings"]
-        raise RecipeError(f"{path}: key 'max_position_embeddings' is {shown}, expected at most {_MOST_POSITIONS}")
+    for key, most in _MOST.items():
+        if values[key] > most:
+            raise RecipeError(f"{path}: key {key!r} is {values[key]}, expected at most {most}")
     heads, groups = values["num_attention_heads"], values["num_key_value_heads"]
     if heads % groups:
         raise RecipeError(
@@ -128,6 +131,24 @@ def _check_sizes(path: Path, config: Mapping[str, Any]) -> None:
         value = values.get(key)
         if key in architecture_of(config).defaults and not _is_positive(value):
             raise RecipeError(f"{path}: key {key!r} is {value!r}, expected a number above 0")
+
+
+def _check_types(path: Path, config: Mapping[str, Any]) -> None:
+    """A value of another type than the class's default is taken as it is: the text "false" is true."""
+    for key, default in architecture_of(config).defaults.items():
+        value = config.get(key)
+        if value is None or default is None or key.endswith("_token_id"):
+            continue
+        allowed: tuple[type, ...] = (int, float) if type(default) in (int, float) else (type(default),)
+        if type(value) not in allowed:
+            raise RecipeError(f"{path}: key {key!r} is {_short(value)}, expected {_TYPES[type(default)]}")
+    window, kinds = config.get("sliding_window"), config.get("layer_types")
+    if window is not None and (type(window) is not int or window < 1):
+        raise RecipeError(f"{path}: key 'sliding_window' is {_short(window)}, expected null or tokens from 1 on")
+    if kinds is not None and not (isinstance(kinds, list) and all(kind in _LAYERS for kind in kinds)):
+        raise RecipeError(f"{path}: key 'layer_types' is {_short(kinds)}, expected a list of {' or '.join(_LAYERS)}")
+    if kinds is not None and len(kinds) != _with_defaults(path, config)["num_hidden_layers"]:
+        raise RecipeError(f"{path}: key 'layer_types' has {len(kinds)} entries, expected one for each layer")
 
 
 def _with_defaults(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:

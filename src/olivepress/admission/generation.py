@@ -75,6 +75,10 @@ def _problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_beams(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     beams, sequences = values.get("num_beams", 1), values.get("num_return_sequences", 1)
+    for key, value in (("num_beams", beams), ("num_return_sequences", sequences)):
+        if type(value) is not int:
+            yield key, "expected a whole number"
+            return
     early = values.get("early_stopping", False)
     if early not in (True, False, "never"):
         yield "early_stopping", "expected true, false or never"

@@ -59,9 +59,9 @@ def architecture_of(config: Mapping[str, Any]) -> Architecture:
     """The facts of a config.json's model_type. Raises RecipeError for one that is unknown."""
     known = _file().models
     model_type = config.get("model_type")
-    if model_type not in known:
+    if not isinstance(model_type, str) or model_type not in known:
         raise RecipeError(f"model_type {model_type!r} cannot be checked; known: {', '.join(known)}")
-    return known[str(model_type)]
+    return known[model_type]
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

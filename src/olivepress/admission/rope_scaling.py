@@ -37,7 +37,7 @@ def check_rope_scaling(path: Path, config: Mapping[str, Any]) -> None:
         rope_type = "longrope"
     elif scaling.get("type", rope_type) != rope_type:
         raise RecipeError(f"{where}: 'type' is {scaling['type']!r} and 'rope_type' {rope_type!r}, expected the same")
-    if rope_type not in _NEEDS:
+    if not isinstance(rope_type, str) or rope_type not in _NEEDS:
         raise RecipeError(f"{where}: type {rope_type!r} is unknown, expected one of {', '.join(_NEEDS)}")
     for key in _NEEDS[rope_type]:
         _check_number(f"{where}.{key}", scaling.get(key), _lengths(config) if key.endswith("_factor") else None)
@@ -50,7 +50,7 @@ def _check_phi(where: str, scaling: Mapping[str, Any]) -> None:
             f"{where} has {', '.join(sorted(scaling))}, expected {', '.join(sorted(_OF_PHI))}",
             next_step='write "type": "longrope" and the two lists of factors, nothing else',
         )
-    if scaling["type"] not in ("longrope", "su", "yarn"):
+    if str(scaling["type"]) not in ("longrope", "su", "yarn"):
         raise RecipeError(f"{where}: type {scaling['type']!r}, expected 'longrope'")
 
 
