@@ -8,7 +8,7 @@ from typing import Any
 
 from olivepress.admission.builder import target_reason
 from olivepress.admission.config_file import check_config
-from olivepress.admission.content import BaseModel, read_base_model
+from olivepress.admission.content import BaseModel, check_small_weights, read_base_model
 from olivepress.admission.generation import check_generation_config
 from olivepress.admission.modules import check_target_modules
 from olivepress.admission.rope_scaling import check_rope_scaling
@@ -27,8 +27,8 @@ def check_folder(directory: Path, *, weights: bool = True) -> None:
     """Raises RecipeError naming file and key: a Hugging Face model folder that cannot be trained, merged and exported
     as the model that it is.
 
-    Reads small files, and the headers of the weights unless they are still to come; their content is read by
-    ``read_base_model``.
+    Reads small files, and the headers of the weights unless they are still to come; the content of large ones is read
+    by ``read_base_model``.
     """
     path = directory / "config.json"
     config = read_json(path)
@@ -42,6 +42,7 @@ def check_folder(directory: Path, *, weights: bool = True) -> None:
     check_rope_scaling(path, config)
     if weights:
         check_weights(directory, config)
+        check_small_weights(directory)
     check_tokenizer(directory, config)
     check_generation_config(directory, config)
 

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress.checkpoint import GENERATION_CONFIG, StoredTensor, read_files, read_header
+from olivepress.checkpoint import GENERATION_CONFIG, StoredTensor, read_files, read_header, weight_files
 from olivepress.errors import RecipeError
 
-__all__ = ["BaseModel", "Progress", "read_base_model"]
+__all__ = ["BaseModel", "Progress", "check_small_weights", "read_base_model"]
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes to read)."""
 
 _FORMAT = 1
 _CHUNK = 1 << 24
+_AT_ONCE = 1 << 27  # 128 MB
 # Bits of the exponent: all of them set is NaN or infinity.
 _EXPONENT = {"F32": ("<u4", 0x7F800000), "BF16": ("<u2", 0x7F80), "F16": ("<u2", 0x7C00)}
 _SETTLED_NS = 2_000_000_000  # a file that was written just now may be written again within its clock's tick
@@ -57,13 +58,26 @@ def read_base_model(directory: Path, cache: Path, progress: Progress | None = No
     contents = _contents((*paths, *carried), known, progress)
     _save(cache, known)
     for path in paths:
-        if contents[path].broken:
-            raise RecipeError(
-                f"{path}: {contents[path].broken} holds NaN or infinity: every answer of this model is nonsense",
-                next_step="fetch the weights again, or save them from the training once more",
-            )
+        _check_finite(path, contents[path])
     training = _digest(directory, paths, contents)
     return BaseModel(training=training, whole=_digest(directory, (*paths, *carried), contents))
+
+
+def check_small_weights(directory: Path) -> None:
+    """Raises RecipeError for NaN or infinity in weights that are read in a moment; larger ones wait for the run."""
+    paths = weight_files(directory)
+    if sum(path.stat().st_size for path in paths) > _AT_ONCE:
+        return
+    for path in paths:
+        _check_finite(path, _read(path, lambda count: None))
+
+
+def _check_finite(path: Path, content: _Content) -> None:
+    if content.broken:
+        raise RecipeError(
+            f"{path}: {content.broken} holds NaN or infinity: every answer of this model is nonsense",
+            next_step="fetch the weights again, or save them from the training once more",
+        )
 
 
 def _digest(directory: Path, paths: tuple[Path, ...], contents: Mapping[Path, _Content]) -> str:
