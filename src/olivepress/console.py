@@ -28,6 +28,7 @@ class ConsoleReporter:
         self.progress = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
         self.task: TaskID | None = None
         self.started = time.monotonic()
+        self.reading = False
 
     def __enter__(self) -> ConsoleReporter:
         if self.live:
@@ -64,6 +65,16 @@ class ConsoleReporter:
         if self.task is not None:
             self.progress.remove_task(self.task)
             self.task = None
+
+    def reading_model(self, done: int, total: int) -> None:
+        """A large base model is hashed and looked through for NaN, once."""
+        if done < total and self.task is None and not self.reading:
+            self.reading = True
+            self.begin("base model: hash and check")
+        self.update(f"{done / 1e9:.1f} of {total / 1e9:.1f} GB", done, total)
+        if done >= total and self.reading:
+            self.reading = False
+            self.end("base model: hashed and checked")
 
     def job_started(self, job: Job, number: int, total: int) -> None:
         self.begin(f"[{number}/{total}] {job.id}".replace("[", r"\["))

@@ -110,14 +110,14 @@ def subjects_of(plan: Plan) -> dict[str, Subject]:
 
 def base_subject(plan: Plan) -> Subject:
     """The base model as it is, in PyTorch."""
-    from olivepress.run.runner import model_identity
+    from olivepress.run.admit import model_identity
 
     return Subject(
         model_dir=local_directory(plan.model.path, plan.recipe.model.revision),
         runtime="pytorch",
         recipe=plan.recipe.name,
         job="base",
-        artifact_sha256=model_identity(plan),
+        artifact_sha256=model_identity(plan).whole,
         precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
         random_weights=plan.model.random_weights,
     )
@@ -332,9 +332,9 @@ def prepared_dataset(directory: Path) -> Path | None:
 
 def _artifacts(plan: Plan) -> dict[str, str]:
     """Report name → sha256 of every artifact of this very recipe and dataset, whether or not this machine runs it."""
-    from olivepress.run.runner import model_identity
+    from olivepress.run.admit import model_identity
 
-    base = model_identity(plan)
+    base = model_identity(plan).whole
     found = {"base": base, "few-shot": base}
     for job, workflow in zip(plan.jobs, render_all(plan), strict=True):
         with contextlib.suppress(ReportError):

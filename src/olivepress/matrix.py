@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olivepress.admission import target_reason
 from olivepress.artifact import Manifest
 from olivepress.catalog import Target, targets
 from olivepress.data import build_dataset
@@ -29,7 +30,11 @@ HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1
 def matrix_recipe(recipe: Recipe, own_targets: Path | None = None) -> Recipe:
     """The recipe with every target that its model can take, under a name of its own."""
     model = resolve_model(recipe)
-    names = [name for name in targets(own_targets) if model.family.why_not(model.facts.config, name) is None]
+    names = [
+        name
+        for name, target in targets(own_targets).items()
+        if target_reason(model.family, model.facts.config, target) is None
+    ]
     changed = {"name": f"{recipe.name}-matrix", "targets": names, "budget": {}}
     return Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), **changed}))
 
@@ -60,7 +65,7 @@ def _rows(known: dict[str, Target], plan: Plan, outcomes: dict[str, JobOutcome])
         row: dict[str, Any] = {"target": name, "precision": target.precision}
         outcome = outcomes.get(f"export-{name}")
         if outcome is None:
-            yield row | {"built": False, "why": plan.model.family.why_not(plan.model.facts.config, name)}
+            yield row | {"built": False, "why": target_reason(plan.model.family, plan.model.facts.config, target)}
         elif outcome.manifest is None:
             yield row | {"built": False, "failed": outcome.state == "failed", "why": str(outcome.error)}
         else:

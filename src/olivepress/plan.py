@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from olivepress.admission import check_folder, check_model_for, check_target_modules
 from olivepress.catalog import (
     Family,
     ModelFacts,
@@ -121,8 +122,9 @@ def make_plan(
 
     Raises RecipeError for a target unknown or not for this family, or one that runs code and is not trusted.
     """
-    model = resolve_model(recipe)
+    model = _checked_model(recipe)
     check_recipe(recipe, model.facts, train_rows=len(dataset.splits["train"]))
+    check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = _chosen_targets(recipe, model, own_targets, trust_targets)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
@@ -140,7 +142,7 @@ def make_package_plan(
     ``datasets`` are those of the adapters, by name. Raises RecipeError as ``make_plan``, and for a target whose runtime
     takes no adapters.
     """
-    model = resolve_model(recipe)
+    model = _checked_model(recipe)
     chosen = _chosen_targets(recipe, model, own_targets, trust_targets)
     members = {
         name: make_plan(member, datasets[name], own_targets=own_targets, trust_targets=trust_targets)
@@ -159,6 +161,14 @@ def make_package_plan(
     return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members)
 
 
+def _checked_model(recipe: Recipe) -> ResolvedModel:
+    """``resolve_model``, and the files of a local folder. Raises RecipeError as that and as ``check_folder`` do."""
+    model = resolve_model(recipe)
+    if model.is_local and not recipe.model.path.startswith(_EMBEDDED):
+        check_folder(Path(model.path))
+    return model
+
+
 def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | None, trusted: bool) -> list[Target]:
     """The recipe's targets. Raises RecipeError for one that is unknown or not for this family, or runs code."""
     known = targets(own_targets)
@@ -167,11 +177,7 @@ def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | No
             near = difflib.get_close_matches(name, known, n=1)
             guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {guess}")
-        if why := model.family.why_not(model.facts.config, name):
-            raise RecipeError(
-                f"recipe {recipe.name}: target {name} cannot take {model.path}: {why}",
-                next_step=f"remove {name} from the recipe's targets, or choose another model",
-            )
+        check_model_for(recipe.name, model.path, model.family, model.facts.config, [known[name]])
         for used in (known[name].environment, known[name].build_environment):
             environment(used)  # UsageError now, not after the fine-tune
     chosen = [known[name] for name in recipe.targets]

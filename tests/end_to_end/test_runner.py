@@ -140,6 +140,11 @@ def test_nan_in_training_fails_at_once(small: Path, olivepress: Cli) -> None:
     tensors[name] = np.full_like(tensors[name], np.nan)
     save_file(tensors, str(weights), metadata={"format": "pt"})
     done = olivepress("run", "small")
+    assert done.returncode == 3 and f"{name} holds NaN or infinity" in done.stderr  # before the first job
+    assert not (small / "runs" / "small" / "journal.jsonl").exists()
+    tensors[name] = np.full_like(tensors[name], 3e38)  # finite, and the loss is not
+    save_file(tensors, str(weights), metadata={"format": "pt"})
+    done = olivepress("run", "small")
     assert done.returncode == 6
     assert "JobError: step 1:" in done.stderr and "is not finite" in done.stderr, done.stderr
     assert done.stderr.count("next:") == 1 and "lower learning_rate" in done.stderr

@@ -5,6 +5,7 @@ A target takes the bytes of one file and a scratch folder. ``SEEDS`` are what th
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
@@ -160,19 +161,87 @@ def _rows(path: Path) -> None:
 
 
 def _template(data: bytes, scratch: Path) -> None:
-    from olivepress.measure.prompts import _chat_template, render_prompt
+    from olivepress.measure.prompts import render_prompt
 
-    _chat_template.cache_clear()
+    _forget()
     (scratch / "chat_template.jinja").write_bytes(data)
     render_prompt(scratch, MESSAGES)
 
 
 def _tokenizer_config(path: Path) -> None:
-    from olivepress.measure.prompts import _chat_template, _special_tokens_cached, render_prompt
+    from olivepress.measure.prompts import render_prompt
 
-    _chat_template.cache_clear()
-    _special_tokens_cached.cache_clear()
+    _forget()
     render_prompt(path.parent, MESSAGES)
+
+
+def _forget() -> None:
+    """What was read of the folder before: each input comes by the same name."""
+    from olivepress.measure import chat_template_files, tokenizer_files
+
+    for module in (chat_template_files, tokenizer_files):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
+def _tools(path: Path) -> None:
+    """Rows with tool calls against a chat template that comes from elsewhere, too."""
+    from olivepress.measure.dataset import Row
+    from olivepress.measure.template_check import check_rows
+
+    _forget()
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": "b"}}}
+    messages = (
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+    )
+    tools = ({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}},)
+    check_rows(path.parent, [Row(id="r", messages=messages, label=None, tools=tools)])
+
+
+def _model_file(path: Path) -> None:
+    """A file of a whole small model; the others are right."""
+    from olivepress.admission import check_folder
+    from tests.wrong_inputs.model_folders import folder
+
+    for name, content in folder().items():
+        other = path.parent / name.removeprefix("model/")
+        if other != path:
+            other.write_bytes(content.encode() if isinstance(content, str) else content)
+    check_folder(path.parent)
+
+
+def _model_seed(name: str) -> bytes:
+    from tests.wrong_inputs.model_folders import folder
+
+    content = folder()[f"model/{name}"]
+    return content.encode() if isinstance(content, str) else content
+
+
+def _onnx(path: Path) -> None:
+    from olivepress.measure.artifact_safety import check_artifact
+
+    check_artifact(path.parent)
+
+
+def _onnx_seed() -> bytes:
+    from olivepress.measure.probe_model import fp32_model
+
+    return fp32_model().data
+
+
+def _workflow(path: Path) -> None:
+    from olivepress.pipeline import lint_file
+
+    lint_file(path)
+
+
+def _tasks(path: Path) -> None:
+    from olivepress.measure.task_files import code_in_tasks
+
+    list(code_in_tasks(path.parent))
 
 
 def _config(path: Path) -> None:
@@ -306,6 +375,30 @@ def _parquet() -> bytes:
     return buffer.getvalue()
 
 
+def _zst(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor().compress(data)
+
+
+def _database() -> bytes:
+    import sqlite3
+
+    with sqlite3.connect(":memory:") as database:
+        database.execute("create table rows (prompt text, answer text)")
+        database.executemany("insert into rows values (?, ?)", [(f"q {number}", "a") for number in range(20)])
+        database.commit()
+        return database.serialize()
+
+
+def _workflow_seed() -> bytes:
+    import yaml
+
+    from tests.wrong_inputs.workflow_files import WORKFLOW
+
+    return str(yaml.safe_dump(WORKFLOW)).encode()
+
+
 def _bundle_seed() -> bytes:
     fields = {
         "kind": "bundle", "recipe": "tiny", "job": "export-cpu-int4", "artifact_sha256": "0" * 64, "outcomes": {},
@@ -335,6 +428,17 @@ TARGETS: dict[str, Target] = {
     "reference": _file("reference.npz", _reference),
     "adapter-config": _file("adapter_config.json", _adapter_config),
     "adapter-weights": _file("adapter_model.safetensors", _adapter_model),
+    "model-config": _file("config.json", _model_file),
+    "model-tokenizer": _file("tokenizer.json", _model_file),
+    "model-generation": _file("generation_config.json", _model_file),
+    "model-weights": _file("model.safetensors", _model_file),
+    "onnx": _file("model.onnx", _onnx),
+    "workflow": _file("workflow.yaml", _workflow),
+    "tasks": _file("task.yaml", _tasks),
+    "tool-template": _file("chat_template.jinja", _tools),
+    "packed": _file("rows.csv.gz", _rows),
+    "packed-zst": _file("rows.jsonl.zst", _rows),
+    "database": _file("rows.db", _rows),
     "csv": _file("rows.csv", _rows),
     "jsonl": _file("rows.jsonl", _rows),
     "json": _file("rows.json", _rows),
@@ -369,6 +473,17 @@ def seeds(name: str) -> list[bytes]:
         "reference": lambda: [_arrays()],
         "adapter-config": lambda: [json.dumps(_ADAPTER).encode()],
         "adapter-weights": lambda: [_adapter_weights()],
+        "model-config": lambda: [_model_seed("config.json")],
+        "model-tokenizer": lambda: [b'{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "added_tokens": []}'],
+        "model-generation": lambda: [_model_seed("generation_config.json")],
+        "model-weights": lambda: [_model_seed("model.safetensors")],
+        "onnx": lambda: [_onnx_seed()],
+        "workflow": lambda: [_workflow_seed()],
+        "tasks": lambda: [b"task: mine\ndataset_path: json\ndoc_to_text: '{{question}}'\ndoc_to_target: answer\n"],
+        "tool-template": lambda: [CHATML.encode()],
+        "packed": lambda: [gzip.compress(_CSV, mtime=0)],
+        "packed-zst": lambda: [_zst(_CHAT)],
+        "database": lambda: [_database()],
         "csv": lambda: [_CSV],
         "jsonl": lambda: [_CHAT],
         "json": lambda: [_LIST],

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from olivepress.admission import BaseModel
 from olivepress.artifact import Check
-from olivepress.errors import SetupError, UsageError
+from olivepress.errors import RecipeError, SetupError, UsageError
 from olivepress.pipeline import load_plan
-from olivepress.run import make, runner
+from olivepress.run import admit, make, runner
 from olivepress.run.where import Place
 from olivepress.workflow import render_all
+from tests.admission.folders import change_json, write_folder
 
 CHECKED = (
     Check(name="kl_divergence", passed=True, value=0.02, limit=0.1),
@@ -77,6 +79,42 @@ def test_the_key_holds_what_comes_after_olive(project: Path) -> None:
     longer = job.target.model_copy(update={"provider_options": {"NPU": {"NPUW_LLM_MAX_PROMPT_LEN": 2048}}})
     keys = {runner.job_key(plan, workflow, "parent", "base", target) for target in (job.target, longer, None)}
     assert len(keys) == 3
+
+
+def test_a_changed_generation_config_leaves_the_fine_tune(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = load_plan("tiny-phi")
+    workflows = {workflow.job_id: workflow for workflow in render_all(plan)}
+    monkeypatch.setattr(runner, "_finished", lambda output, key: SimpleNamespace(sha256="artifact"))
+    before, after = (BaseModel(training="weights", whole=whole) for whole in ("one", "other"))
+    for job, same in (("finetune", True), ("merge", False)):
+        keys = [runner._current(plan, plan.job(job), workflows, base)[0] for base in (before, after)]
+        assert (keys[0] == keys[1]) is same
+
+
+def test_a_hub_model_is_checked_before_its_weights_come(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, asked = load_plan("qwen"), list[tuple[str, ...]]()
+    folder = write_folder(tmp_path / "snapshot", "qwen2")
+
+    def fetch(path: str, revision: str | None, names: tuple[str, ...]) -> Path:
+        assert path == plan.model.path
+        asked.append(names)
+        return folder
+
+    monkeypatch.setattr(admit, "fetch", fetch)
+    monkeypatch.setattr(admit, "local_directory", lambda path, revision: folder)
+    reporter: Any = None
+    first = admit.admit(plan, reporter)
+    assert "config.json" in asked[0] and asked[1] == ("model.safetensors",) and len(first.training) == 64
+    change_json(folder / "config.json", {"quantization_config": {"quant_method": "gptq"}})
+    with pytest.raises(RecipeError, match="quantized already"):
+        admit.admit(plan, reporter)
+    window = {"use_sliding_window": True, "sliding_window": 32, "max_window_layers": 1}
+    change_json(folder / "config.json", {"quantization_config": ..., **window})
+    with pytest.raises(RecipeError, match=r"cannot take Qwen/.* in 1 of 2 layers"):
+        admit.admit(plan, reporter)
+    assert len(asked) == 4  # the weights were asked for once
 
 
 def test_an_own_target_of_an_unknown_environment(project: Path) -> None:

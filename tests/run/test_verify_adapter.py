@@ -144,8 +144,13 @@ def test_a_tied_head_is_the_embedding(tmp_path: Path) -> None:
     weights = Weights(tmp_path)
     assert "lm_head.weight" in weights and weights.read("lm_head.weight").equal(embedding)
     assert list(weights) == ["model.embed_tokens.weight"] and "model.norm.weight" not in weights
-    (tmp_path / "cut.safetensors").write_bytes(b"cut")
-    with pytest.raises(JobError, match=r"cut\.safetensors: cannot be opened"):
+    (tmp_path / "stray.safetensors").write_bytes(b"cut")  # transformers does not load it, nor do we
+    assert list(Weights(tmp_path)) == ["model.embed_tokens.weight"]
+    (tmp_path / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(JobError, match=r"model\.safetensors: cannot be opened"):
+        Weights(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(JobError, match=r"only stray\.safetensors is there"):
         Weights(tmp_path)
 
 

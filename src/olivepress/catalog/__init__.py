@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -11,8 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from olivepress.bounded import CONFIG, HEADER, open_regular, parse_json, read_json
 from olivepress.catalog.target import Target, grid, targets
+from olivepress.checkpoint import read_json, stored_tensors
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
@@ -92,54 +91,36 @@ def facts_from_config(directory: Path) -> ModelFacts:
     Raises RecipeError when the directory has no readable config.json or no safetensors weights.
     """
     config_path = directory / "config.json"
-    try:
-        config = read_json(config_path, CONFIG, RecipeError)
-    except FileNotFoundError:
-        raise RecipeError(f"{directory}: no config.json in it, expected a Hugging Face model directory") from None
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{config_path}: cannot be read as JSON ({error})") from None
-    if not isinstance(config, dict) or "model_type" not in config:
+    if not config_path.exists():
+        raise RecipeError(f"{directory}: no config.json in it, {_instead(directory)}")
+    config = read_json(config_path)
+    if not isinstance(config.get("model_type"), str):
         raise RecipeError(f"{config_path}: has no 'model_type', expected a Hugging Face model config")
+    if isinstance(config.get("text_config"), dict):
+        raise RecipeError(
+            f"{config_path}: key 'text_config': a model of images or sound, expected a text model",
+            next_step="give the text model that it was made from, or save its language model on its own",
+        )
     for key in ("vocab_size", "hidden_size"):
-        if not isinstance(config.get(key), int):
-            raise RecipeError(f"{config_path}: {key!r} is {config.get(key)!r}, expected a number")
+        value = config.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise RecipeError(f"{config_path}: {key!r} is {value!r}, expected a number")
     return ModelFacts(parameters=count_parameters(directory), config=config)
 
 
+def _instead(directory: Path) -> str:
+    """What a folder without config.json seems to be, and what to give instead."""
+    if (directory / "adapter_config.json").exists():
+        return "but adapter_config.json: an adapter; give the folder of the model that it was trained on"
+    for pattern, kind in (("*.gguf", "a GGUF file"), ("*.onnx", "an ONNX model"), ("*.xml", "an OpenVINO model")):
+        if any(directory.glob(pattern)):
+            return f"but {kind}: expected the Hugging Face model (config.json, safetensors) that it was made from"
+    return "expected a Hugging Face model directory"
+
+
 def count_parameters(directory: Path) -> int:
-    """Parameters of all safetensors files of a model directory, read from their headers only.
+    """Parameters of the weights that transformers loads from a model directory, each counted once, from the headers.
 
-    Raises RecipeError when there are none (pickled weights are not loaded), or one that is not whole.
+    Raises RecipeError when there are none (pickled weights are not loaded), or a file that is not whole.
     """
-    weights = sorted(directory.glob("*.safetensors"))
-    if not weights:
-        others = [path.name for path in directory.glob("*.bin")] + [path.name for path in directory.glob("*.pt")]
-        hint = f" (found {others[0]}: only safetensors is read)" if others else ""
-        raise RecipeError(f"{directory}: no *.safetensors weights{hint}", next_step="download or save the model again")
-    return sum(_parameters_of_file(path) for path in weights)
-
-
-def _parameters_of_file(path: Path) -> int:
-    """Elements of all tensors, from the header alone (8-byte length, then JSON)."""
-    try:
-        with open_regular(path, RecipeError) as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 0 < size <= HEADER:
-                raise ValueError("header length out of range")
-            header = parse_json(file.read(size))
-        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
-        end = max((entry["data_offsets"][1] for entry in tensors), default=0)
-        if path.stat().st_size != 8 + size + end:
-            raise ValueError("the file is shorter or longer than its header says")
-        return sum(map(_elements, tensors))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
-
-
-def _elements(entry: Mapping[str, Any]) -> int:
-    """Elements of one tensor. ValueError when its shape asks for more than lies in the file."""
-    begin, end = entry["data_offsets"]
-    count = int(math.prod(entry["shape"]))
-    if min(entry["shape"], default=0) < 0 or not 0 <= begin <= end or count > 8 * (end - begin):
-        raise ValueError("a tensor's shape does not fit its bytes")
-    return count
+    return sum(tensor.numel for tensor in stored_tensors(directory).values())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from olivepress.admission import BaseModel
 from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
@@ -20,6 +21,7 @@ from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
+from olivepress.run.admit import admit
 from olivepress.run.failed import keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
@@ -28,9 +30,7 @@ from olivepress.run.package import parts_of
 from olivepress.run.tidy import clean, remove
 from olivepress.workflow import Workflow, render_all
 
-__all__ = ["job_key", "model_identity", "run_plan"]
-
-_SAMPLES, _SAMPLE_BYTES = 64, 64 * 1024
+__all__ = ["job_key", "run_plan"]
 
 
 def run_plan(
@@ -53,15 +53,15 @@ def run_plan(
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
     by_id = {workflow.job_id: workflow for workflow in workflows}
-    base_sha256 = model_identity(plan)
+    base = admit(plan, reporter)
     with exclusive(Path("runs", plan.recipe.name)):
         if not keep_going:
-            _check_beforehand(plan, jobs, lambda job: _current(plan, job, by_id, base_sha256)[1] is not None, force)
+            _check_beforehand(plan, jobs, lambda job: _current(plan, job, by_id, base)[1] is not None, force)
         for number, job in enumerate(jobs, 1):
             reporter.job_started(job, number, len(jobs))
             outcome = _left_out(job) if only is None else None
             try:
-                outcome = outcome or _run_job(plan, job, by_id, base_sha256, reporter, force)
+                outcome = outcome or _run_job(plan, job, by_id, base, reporter, force)
             except (JobError, SetupError, AdapterError) as error:
                 if job.target is None or only is not None:
                     raise
@@ -128,27 +128,8 @@ def job_key(
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def model_identity(plan: Plan) -> str:
-    """A hash over the base model's files: small ones whole, large ones by size and blocks spread over them.
-
-    Hashing 8 GB before every command would cost half a minute; retrained weights differ in every block.
-    """
-    directory = Path(plan.model.path)
-    if not directory.is_dir():
-        return f"{plan.model.path}@{plan.recipe.model.revision}"
-    digest = hashlib.sha256()
-    for path in sorted(path for path in directory.iterdir() if path.is_file()):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            for offset in range(0, size, max(size // _SAMPLES, _SAMPLE_BYTES)):
-                file.seek(offset)
-                digest.update(file.read(_SAMPLE_BYTES))
-    return digest.hexdigest()
-
-
 def _current(
-    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base_sha256: str
+    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base: BaseModel
 ) -> tuple[str | None, Manifest | None]:
     """The key that ``job`` has now, and its artifact when that is finished under this very key.
 
@@ -156,25 +137,27 @@ def _current(
     """
     parent = None
     if job.parent:
-        _, parent = _current(plan, plan.job(job.parent), workflows, base_sha256)
+        _, parent = _current(plan, plan.job(job.parent), workflows, base)
         if parent is None:
             return None, None
     others = []
     for member, part in parts_of(plan, job):
         rendered = {workflow.job_id: workflow for workflow in render_all(member)}
-        _, held = _current(member, part, rendered, base_sha256)
+        _, held = _current(member, part, rendered, base)
         if held is None:
             return None, None
         others.append(held.sha256)
+    # Training reads no generation_config.json: a changed one changes what carries it on.
+    base_sha256 = base.training if job.kind == "finetune" else base.whole
     key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
     return key, _finished(plan.output_dir(job), key)
 
 
 def _run_job(
-    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base_sha256: str, reporter: Reporter, force: bool
+    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base: BaseModel, reporter: Reporter, force: bool
 ) -> JobOutcome:
     workflow = workflows[job.id]
-    key, held = _current(plan, job, workflows, base_sha256)
+    key, held = _current(plan, job, workflows, base)
     if key is None:
         raise JobError(
             f"{job.id}: {_made_from(job)} is not finished, or is of an older recipe, dataset or package set, or its "

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from olivepress.errors import JobError
+from olivepress.checkpoint import weight_files
+from olivepress.errors import JobError, RecipeError
 
 __all__ = ["Weights", "read_tensors", "tensor_names"]
 
@@ -39,11 +40,15 @@ def _unreadable(path: Path, error: Exception) -> JobError:
 
 
 class Weights:
-    """All tensors of a model folder by name, in however many files it is. A tied head is found as the embedding."""
+    """All tensors of a model folder by name, in the files that its index names. A tied head is the embedding."""
 
     def __init__(self, directory: Path) -> None:
-        """JobError when a file cannot be opened."""
-        self._files = {name: path for path in sorted(directory.glob("*.safetensors")) for name in tensor_names(path)}
+        """JobError when a file cannot be opened, or one that the index names is missing."""
+        try:
+            files = weight_files(directory)
+        except RecipeError as error:
+            raise JobError(error.message, next_step="run the job again") from error
+        self._files = {name: path for path in files for name in tensor_names(path)}
         if "lm_head.weight" not in self._files and "model.embed_tokens.weight" in self._files:
             self._tied = {"lm_head.weight": "model.embed_tokens.weight"}
         else:

@@ -1,0 +1,94 @@
+"""The tokenizer of a model folder: there, of a form that the pinned transformers reads, within the embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from olivepress.admission.known import architecture_of, tokenizer_classes, transformers_version
+from olivepress.checkpoint import read_json
+from olivepress.errors import RecipeError
+
+__all__ = ["check_tokenizer"]
+
+_LARGEST = 200_000_000
+_V5_CLASSES = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend", "MistralCommonBackend")
+
+
+def check_tokenizer(directory: Path, config: Mapping[str, Any]) -> None:
+    """Raises RecipeError when there is none, one of another transformers, or a token without a row in the embedding."""
+    path = directory / "tokenizer.json"
+    settings = directory / "tokenizer_config.json"
+    if settings.exists():
+        _check_settings(settings, read_json(settings))
+    if not path.exists():
+        if not ((directory / "vocab.json").exists() and (directory / "merges.txt").exists()):
+            raise _missing(directory)
+        _check_ids(directory / "vocab.json", read_json(directory / "vocab.json").items(), config)
+        return
+    tokenizer = read_json(path, most_bytes=_LARGEST)
+    if not isinstance(tokenizer.get("model"), Mapping):
+        raise RecipeError(f"{path}: no key 'model', expected a tokenizer", next_step="fetch the file again")
+    _check_ids(path, _tokens(path, tokenizer), config)
+
+
+def _missing(directory: Path) -> RecipeError:
+    if (directory / "tokenizer.model").exists():
+        return RecipeError(
+            f"{directory}: tokenizer.model without tokenizer.json, which is what training and the devices read",
+            next_step="write it once where sentencepiece is installed: "
+            "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+        )
+    return RecipeError(f"{directory}: no tokenizer.json in it", next_step="copy the model's tokenizer files into it")
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    name = settings.get("tokenizer_class")
+    if name is not None and (not isinstance(name, str) or name.removesuffix("Fast") not in tokenizer_classes()):
+        origin = " (of transformers 5)" if name in _V5_CLASSES else ""
+        raise RecipeError(
+            f"{path}: key 'tokenizer_class' is {name!r}{origin}, which {transformers_version()} does not have",
+            next_step=f'write "tokenizer_class": "PreTrainedTokenizerFast" into {path.name}',
+        )
+    extra = settings.get("extra_special_tokens")
+    if extra is not None and not isinstance(extra, Mapping):
+        raise RecipeError(
+            f"{path}: key 'extra_special_tokens' is a list (of transformers 5), {transformers_version()} expects names "
+            "and tokens, and fails",
+            next_step="call the key additional_special_tokens",
+        )
+
+
+def _tokens(path: Path, tokenizer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    vocabulary = tokenizer["model"].get("vocab", {})
+    if isinstance(vocabulary, Mapping):
+        yield from vocabulary.items()
+    elif isinstance(vocabulary, list):  # Unigram: pieces with their scores, by number
+        yield from ((str(piece), number) for number, piece in enumerate(vocabulary))
+    else:
+        raise RecipeError(f"{path}: key 'model.vocab' is no vocabulary", next_step="fetch the file again")
+    added = tokenizer.get("added_tokens") or []
+    if not isinstance(added, list) or not all(isinstance(token, Mapping) for token in added):
+        raise RecipeError(f"{path}: key 'added_tokens' is no list of tokens", next_step="fetch the file again")
+    for token in added:
+        yield str(token.get("content")), token.get("id")
+
+
+def _check_ids(path: Path, tokens: Any, config: Mapping[str, Any]) -> None:
+    rows, last, largest = int(config["vocab_size"]), "", -1
+    unused = architecture_of(config).tokens_without_row
+    count = 0
+    for token, number in tokens:
+        if type(number) is not int or number < 0:
+            raise RecipeError(f"{path}: token {token!r} has the id {number!r}, expected a whole number")
+        count += 1
+        if number > largest and token not in unused:
+            last, largest = token, number
+    if not count:
+        raise RecipeError(f"{path}: a vocabulary without tokens", next_step="fetch the file again")
+    if largest >= rows:
+        raise RecipeError(
+            f"{path}: token {last!r} has the id {largest}, the embedding has {rows} rows (vocab_size of config.json)",
+            next_step="give the tokenizer that the model was trained with, or resize the embedding and train it first",
+        )

@@ -1,0 +1,1 @@
+"""Model folders that are right, and that are not."""
