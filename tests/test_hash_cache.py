@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from olivepress import hash_cache
-from olivepress.artifact import changed_files, hash_files
+from olivepress.artifact import changed_files, hash_file, hash_files
 from olivepress.hash_cache import cached_sha256
 from olivepress.run import runner
+from olivepress.run.package import changed_adapters
 
 
 @pytest.fixture
@@ -89,4 +91,29 @@ def test_a_finished_artifact_whose_bytes_changed_is_not_kept(artifact: Path, mon
     assert runner._finished(artifact, "k") is manifest and runner._finished(artifact, "other") is None
     (artifact / "model.onnx.data").write_bytes(b"b" * 4096)
     assert runner._finished(artifact, "k") is None
-    assert runner._changed_since(artifact, "k") == ["model.onnx.data"]
+    export: Any = SimpleNamespace(kind="export")
+    assert runner._changed_since(export, artifact, "k") == ["model.onnx.data"]
+    assert runner._changed_since(export, artifact, "other") == []
+
+
+def test_a_package_whose_own_adapter_changed_is_not_kept(artifact: Path) -> None:
+    assert changed_adapters(artifact) == ["package.json"]
+    (artifact / "adapters").mkdir()
+    entries = {}
+    for name, recipe in (("ours", "lamps"), ("theirs", None)):
+        path = artifact / "adapters" / f"{name}.onnx_adapter"
+        path.write_bytes(name.encode())
+        entries[name] = {
+            "file": f"adapters/{name}.onnx_adapter", "sha256": hash_file(path).sha256, "bytes": len(name), "r": 4,
+            "alpha": 8.0, "ranks": [4], "target_modules": ["o_proj"], "source_sha256": "s", "base_model": "m",
+            "origin": {"recipe": recipe},
+        }  # fmt: skip
+    package = {
+        "schema_version": 1, "recipe": "lamps", "target": "cpu-int4", "family": "phi", "base_model": "m",
+        "base_sha256": "b", "random_weights": True, "inputs": {}, "adapters": entries,
+    }  # fmt: skip
+    (artifact / "package.json").write_text(json.dumps(package))
+    assert changed_adapters(artifact) == []
+    for name in entries:  # what somebody added has no other copy: it is not made again, and so not lost
+        (artifact / "adapters" / f"{name}.onnx_adapter").write_bytes(b"0" * len(name))
+    assert changed_adapters(artifact) == ["adapters/ours.onnx_adapter"]

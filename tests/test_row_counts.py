@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from olivepress import pipeline
+from olivepress.lint import row_findings
 from olivepress.row_counts import RowCounts, count_rows, row_problem, row_summary
 from olivepress.run.tidy import _last_of_each_step, trained_rows
+from olivepress.workflow import render_all
+
+WORDS = ("lamp", "door", "shelf", "river", "cloud", "paper", "green", "quick", "seven", "monday", "copper", "garden")
 
 
 def test_counts_and_the_length_that_keeps_95_in_100() -> None:
@@ -35,3 +42,27 @@ def test_what_the_training_process_counted_reaches_the_runner(tmp_path: Path) ->
     assert trained_rows(record) == counts == RowCounts.model_validate(counts.model_dump())
     assert [json.loads(line)["done"] for line in _last_of_each_step(record).splitlines()] == [1]
     assert trained_rows(tmp_path / "none.jsonl") is None
+
+
+@pytest.mark.parametrize(("long_rows", "level"), [(0, None), (20, "note"), (180, "error")])
+def test_render_knows_which_rows_are_too_long(project: Path, long_rows: int, level: str | None) -> None:
+    pytest.importorskip("transformers", reason="the build extra is not installed")
+    lines = []
+    for number in range(200):
+        count = 200 if number < long_rows else 6
+        text = " ".join(WORDS[(number * 7 + place * (place + number)) % len(WORDS)] for place in range(count))
+        lines.append(
+            json.dumps({"prompt": f"note {number}: {text}", "completion": f"note {number} is of {WORDS[number % 12]}"})
+        )
+    (project / "notes.jsonl").write_text("\n".join(lines))
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    text = recipe.read_text()
+    start, end = text.index("data:"), text.index("finetune:")
+    recipe.write_text(f"{text[:start]}data: {{source: notes.jsonl, max_length: 256}}\n{text[end:]}")
+    plan = pipeline.load_plan("tiny-phi")
+    pipeline.prepare(plan)
+    findings = row_findings(render_all(plan))
+    assert [finding.level for finding in findings] == ([level] if level else [])
+    if level:
+        assert "are longer than 256 tokens" in findings[0].message and "data.max_length: " in findings[0].message
+        assert pipeline.row_notes(plan) == [findings[0].message]

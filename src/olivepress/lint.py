@@ -242,14 +242,14 @@ def _supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
                 checked=True,
                 on_counts=counted.append,
             )
-            yield from _left_out(workflow, data["name"], pre["type"], counted[0], split.of)
+            yield from _left_out(workflow, data["name"], pre.get("type"), counted[0], split.of)
         except DataError as error:
             yield _finding(workflow, f"data_configs.{data['name']}", str(error))
         except Exception as error:  # tokenizers raises bare Exception for a garbled file
             yield _finding(workflow, f"data_configs.{data['name']}", f"{model}: tokenizer cannot be loaded ({error})")
 
 
-def _left_out(workflow: Workflow, name: str, kind: str, counts: RowCounts, of: int) -> Iterator[Finding]:
+def _left_out(workflow: Workflow, name: str, kind: str | None, counts: RowCounts, of: int) -> Iterator[Finding]:
     """Rows that are too long to be trained on: an error where they are most of them."""
     counts = counts.model_copy(update={"sample_of": of if counts.rows < of else None})
     summary = row_summary(counts)

@@ -51,6 +51,7 @@ _GIB = 1024**3
 # The reference that exports are held against: rows, tokens of each, and what the logits of one model may take.
 REFERENCE_PROMPTS, LEAST_PROMPTS, REFERENCE_TOKENS = 64, 8, 128
 LOGIT_BYTES = 2**29
+LONG_POSITIONS = 192  # whose logits are kept of the long text, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,7 +400,7 @@ def need(plan: Plan, job: Job) -> Need:
 def reference_bytes(vocabulary: int) -> int:
     """Most bytes that the logits of one model take on the reference's prompts (float32)."""
     least, most = (prompts * REFERENCE_TOKENS * 4 * vocabulary for prompts in (LEAST_PROMPTS, REFERENCE_PROMPTS))
-    return max(least, min(most, LOGIT_BYTES))
+    return max(least, min(most, LOGIT_BYTES)) + LONG_POSITIONS * 4 * vocabulary
 
 
 def _time_class(seconds: float) -> str:

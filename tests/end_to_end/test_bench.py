@@ -222,6 +222,14 @@ def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
     assert "Traceback" not in damaged.stderr
     damaged = olivepress("bench", "small", "--job", "export-cpu-int4")
     assert damaged.returncode == 8 and "is not the file its manifest names" in damaged.stderr
+    # What every verb refuses, the next run makes again and says so: bench and run never send a person to each other.
+    for verb in (["chat"], ["tune", "--budget", "1"], ["profile"]):
+        refused = olivepress(verb[0], str(artifact), *verb[1:], *(["--prompt", "on"] if verb == ["chat"] else []))
+        assert refused.returncode == 8 and "is not the file its manifest names" in refused.stderr, verb
+    again = olivepress("run", "small", "--job", "export-cpu-int4", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)[0]["state"] == "done"
+    assert olivepress("run", "small", "--job", "export-cpu-int4").stderr.count("kept, nothing changed") == 1
     assert not list(small.glob("benchmarks/results/*/small/*.json"))
 
 

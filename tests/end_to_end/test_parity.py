@@ -35,12 +35,14 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
     checks = {check.name: check for check in export.checks}
     difference = checks["max_abs_logit_diff"].value
     assert difference is not None and difference < 1e-3
-    # The compared prompts are long enough to leave the original context, or the window, where the case means to.
-    for word, limit in (("extended", "original_max_position_embeddings"), ("window", "sliding_window")):
+    assert {"answers_by_default", "long_prompt", "long_answer", "long_logit_diff"} <= set(checks)
+    # The long text leaves the original context, or the window, where the case means to.
+    tokens = _long_row_tokens(project / "runs" / case / "merge" / "reference" / "long_row.npz")
+    assert tokens >= 512
+    for word, limit in (("longrope", "original_max_position_embeddings"), ("window", "sliding_window")):
         if word in case:
             config = json.loads((project / "models" / case / "config.json").read_text())
-            lengths = _prompt_lengths(project / "runs" / case / "merge" / "reference" / "reference.npz")
-            assert max(lengths) > config[limit]
+            assert tokens > config[limit] and str(config[limit]) in checks["long_prompt"].detail
 
 
 @pytest.mark.slow
@@ -59,8 +61,8 @@ def _no_path_of_this_machine(runs: Path, project: str) -> None:
     assert not [path for path in texts if project in path.read_text(encoding="utf-8")]
 
 
-def _prompt_lengths(path: Path) -> list[int]:
+def _long_row_tokens(path: Path) -> int:
     import numpy as np
 
     with np.load(path) as data:
-        return [int(length) for length in data["lengths"]]
+        return len(data["ids"])

@@ -79,7 +79,7 @@ class GenaiModel:
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(token_ids))) if len(token_ids) else ""
 
-    def answer_by_default(self, text: str) -> None:
+    def answer_by_default(self, text: str) -> bool:
         """The next token of a prompt with the settings of genai_config.json alone; JobError in the runtime's words."""
         try:
             generator = self._og.Generator(self._model, self._og.GeneratorParams(self._model))
@@ -89,6 +89,7 @@ class GenaiModel:
             generator.generate_next_token()
         except Exception as error:  # the runtime's errors have no common base
             raise JobError(whole_message(error)) from error
+        return True
 
     def generation(self, longest: int, *, shortest: int = 0) -> GenaiGeneration:
         """``longest`` is always set, as genai's default may be 131072 tokens of KV cache."""

@@ -34,7 +34,6 @@ __all__ = [
     "compare_shipped",
     "kept_positions",
     "long_row",
-    "most_kept",
     "prove_long_row",
     "read_long_row",
     "row_to_compare",
@@ -47,6 +46,7 @@ HEAD = 128  # tokens that the reference's short prompts reach: what lies behind 
 ANSWERED = 10  # tokens that a model answers with, from just before a switch to behind it
 _SPREAD, _BEFORE, _TAIL = 48, 16, 32  # positions over the whole row, before its first switch, and the last ones
 _MOST_SWITCHES = 6
+_EARLY = (16, 32, 48, 64)  # tokens after which an answer is compared where nothing switches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +113,6 @@ def kept_positions(length: int, at: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(position for position in found if 0 <= position < length))
 
 
-def most_kept() -> int:
-    """Positions that a row keeps at most."""
-    return _SPREAD + _BEFORE + _TAIL + _MOST_SWITCHES * (ANSWERED + 2)
-
-
 def write_long_row(model: Any, row: LongRow, folder: Path) -> None:
     """The logits of a PyTorch model at the kept positions, as ``long_row.npz``. JobError when they are not finite."""
     import torch
@@ -173,8 +168,9 @@ def compare_shipped(row: LongRow, model: LanguageModel) -> ShippedRow:
     usual, answers = list[float](), list[tuple[float, float]]()
     if not model.windowed:
         points = [at for at, _ in row.switches] or [len(row.ids) - ANSWERED]
-        usual = [answer_difference(row, model, HEAD // 2)[0]] if points[0] > HEAD // 2 + ANSWERED else []
-        answers = [answer_difference(row, model, at - 2) for at in points]
+        early = [first for first in _EARLY if first + ANSWERED < points[0]]
+        usual = [answer_difference(row, model, first)[0] for first in early]
+        answers = [answer_difference(row, model, max(at - 2, 1)) for at in points]
     prompt = compare_prompt(row, model) if _last_only(row, model) else None
     return ShippedRow(usual=tuple(usual), answers=tuple(answers), prompt=prompt)
 

@@ -106,9 +106,12 @@ class OpenvinoModel:
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
 
-    def answer_by_default(self, text: str) -> None:
-        """As openvino-genai's own pipeline answers, with generation_config.json alone; JobError in its words."""
+    def answer_by_default(self, text: str) -> bool:
+        """As openvino-genai's own pipeline answers, with generation_config.json alone; JobError in its words. Not on an
+        NPU: there the pipeline makes graphs of its own, and emulated it has no driver to ask."""
         device, properties = read_device(self._dir)
+        if device == "NPU":
+            return False
         try:
             pipeline = self._genai.LLMPipeline(str(self._dir), device, **properties)
             settings = pipeline.get_generation_config()
@@ -116,6 +119,7 @@ class OpenvinoModel:
             pipeline.generate(text, settings)
         except Exception as error:  # the runtime's errors have no common base
             raise JobError(whole_message(error)) from error
+        return True
 
     def generation(self, longest: int, *, shortest: int = 0) -> OpenvinoGeneration:
         return OpenvinoGeneration(self, self._compiled.create_infer_request(), longest, shortest)

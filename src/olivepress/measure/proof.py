@@ -37,8 +37,8 @@ class Proof(BaseModel):
     of the longest, ``expected`` that of the parent's. ``metrics`` are those of ``fidelity``. ``differs`` names the
     first text with other token ids. ``last_position`` is the largest difference between the logits of a prompt's last
     token as the model ships, and those of its graph with every position; None where it has one graph. ``long_row`` is
-    None where there is no row to compare, for the reason ``not_long``. ``by_default`` is what the runtime says when it
-    answers with its own settings; None when it answers."""
+    None where there is no row to compare, for the reason ``not_long``. ``by_default`` is what the runtime says
+    instead of answering with its own settings; "" when it answers, None when that was not tried."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,12 +89,12 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
 
 
 def default_answer(model: LanguageModel, text: str) -> str | None:
-    """What the runtime says instead of answering with its own settings; None when it answers."""
+    """What the runtime says instead of answering with its own settings; "" when it answers, None when it is not to be
+    tried."""
     try:
-        model.answer_by_default(text)
+        return "" if model.answer_by_default(text) else None
     except JobError as error:
         return error.message
-    return None
 
 
 def _last_logits(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[np.ndarray]:

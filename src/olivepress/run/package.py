@@ -8,14 +8,21 @@ from pathlib import Path
 
 from olivepress.adapters import Origin, add_adapter, check_adapter, read_package
 from olivepress.adapters.package import PACKAGE, is_of_package, new_package, write_package
-from olivepress.artifact import FileHash, artifact_hash, hash_files
+from olivepress.artifact import FileHash, artifact_hash, changed_files, hash_files
 from olivepress.errors import AdapterError
 from olivepress.plan import Job, Plan
 from olivepress.run.tidy import base_name
 from olivepress.run.verify_package import MemberSpec, PackageSpec
 from olivepress.run.where import Place
 
-__all__ = ["assemble_package", "base_files", "keep_foreign_adapters", "package_spec", "parts_of"]
+__all__ = [
+    "assemble_package",
+    "base_files",
+    "changed_adapters",
+    "keep_foreign_adapters",
+    "package_spec",
+    "parts_of",
+]
 
 
 def base_files(output: Path) -> dict[str, FileHash]:
@@ -49,6 +56,19 @@ def assemble_package(plan: Plan, job: Job) -> None:
         )
         add_adapter(output, member.output_dir(member.job("finetune")) / "adapter", name, origin=origin)
     _bring_back(plan, job)
+
+
+def changed_adapters(output: Path) -> list[str]:
+    """Files of a package's own adapters that are not those of ``package.json``; that itself when it cannot be read.
+
+    Of an adapter that somebody added there is no other copy: ``adapters check`` speaks of it.
+    """
+    try:
+        package = read_package(output)
+    except AdapterError:
+        return [PACKAGE]
+    own = (one for one in package.adapters.values() if one.origin.recipe is not None)
+    return changed_files(output, {one.file: FileHash(sha256=one.sha256, bytes=one.bytes) for one in own})
 
 
 def _kept(plan: Plan, job: Job) -> Path:

@@ -26,7 +26,7 @@ from olivepress.run.failed import keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
-from olivepress.run.package import parts_of
+from olivepress.run.package import changed_adapters, parts_of
 from olivepress.run.tidy import clean, remove
 from olivepress.workflow import Workflow, render_all
 
@@ -150,7 +150,10 @@ def _current(
     # Training reads no generation_config.json: a changed one changes what carries it on.
     base_sha256 = base.training if job.kind == "finetune" else base.whole
     key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
-    return key, _finished(plan.output_dir(job), key)
+    held = _finished(plan.output_dir(job), key)
+    if held is not None and job.kind == "package" and changed_adapters(plan.output_dir(job)):
+        return key, None
+    return key, held
 
 
 def _run_job(
@@ -171,7 +174,7 @@ def _run_job(
         interpreter(job.target.build_environment)
     if held is None and not force:
         _check_resources(plan, job)
-    if held is None and (changed := _changed_since(plan.output_dir(job), key)):
+    if held is None and (changed := _changed_since(job, plan.output_dir(job), key)):
         reporter.note(job, f"files changed since it was finished: {', '.join(changed[:3])}; it is made again")
     parent = read_manifest(plan.output_dir(plan.job(job.parent))) if job.parent else None
     journal = Path("runs", plan.recipe.name, "journal.jsonl")
@@ -209,13 +212,15 @@ def _finished(output: Path, key: str) -> Manifest | None:
     return manifest if manifest.key == key and not changed_files(output, manifest.files) else None
 
 
-def _changed_since(output: Path, key: str) -> list[str]:
+def _changed_since(job: Job, output: Path, key: str) -> list[str]:
     """Files of a job that would be kept, were they not others than when it was finished."""
     try:
         manifest = read_manifest(output)
     except ReportError:
         return []
-    return changed_files(output, manifest.files) if manifest.key == key else []
+    if manifest.key != key:
+        return []
+    return changed_files(output, manifest.files) + (changed_adapters(output) if job.kind == "package" else [])
 
 
 def _check_resources(plan: Plan, job: Job) -> None:

@@ -14,12 +14,13 @@ from olivepress.measure.long_row import HEAD, LongRowProof, read_long_row
 __all__ = ["NOT_COMPARED", "check_long_row", "check_merged_row", "not_compared"]
 
 NOT_COMPARED = "not_compared"
-_FP32_LOGIT_LIMIT = 1.0e-3
+_FP32_LOGIT_LIMIT = 2.0e-3  # sums over thousands of keys, in another order
 # Rounded weights diverge at every position alike; a window or a rope that is another does so from its switch on. On
 # random models the median behind a switch was 0.2 to 0.8 of the largest before it in int4, and 2.1 with a wrong window.
 _TIMES_BEFORE, _NOTHING, _ENOUGH = 1.5, 1.0e-6, 8
-# An answer and the same text as a prompt: 1e-14 nats in fp32, up to 4e-7 in int4, 6e-5 where a rope switched unseen.
-_TIMES_USUAL, _ROUNDING = 10.0, 1.0e-5
+# An answer and the same text as a prompt: 1e-14 nats in fp32, 6e-5 where a rope switched unseen. In int4 a rounding
+# that falls the other way is 4e-7 in a model of two layers, or nothing at all.
+_TIMES_USUAL, _ROUNDING = {True: 10.0, False: 30.0}, {True: 1.0e-5, False: 5.0e-5}
 _ANOTHER = "a window or a rope is not the parent's"
 
 
@@ -42,17 +43,17 @@ def check_long_row(found: LongRowProof, *, limit: float, exact: bool, before: st
     passed = mean <= limit and not jumps
     yield Check(name=f"{before}long_prompt", passed=passed, value=mean, limit=limit, detail=detail)
     if found.answers:
-        yield _answers(f"{before}long_answer", found, limit, across)
+        yield _answers(f"{before}long_answer", found, limit, across, exact)
     if exact:
         worst = max(found.beyond_worst, found.answers_worst)
         name, detail = f"{before}long_logit_diff", f"largest logit difference in a text of {found.tokens} tokens"
         yield Check(name=name, passed=worst <= _FP32_LOGIT_LIMIT, value=worst, limit=_FP32_LOGIT_LIMIT, detail=detail)
 
 
-def _answers(name: str, found: LongRowProof, limit: float, across: str) -> Check:
+def _answers(name: str, found: LongRowProof, limit: float, across: str, exact: bool) -> Check:
     """Answers across the switches against the same text as a prompt: as far apart as where there is no switch."""
     value, usual = max(found.answers), max(found.usual, default=0.0)
-    jumps = value > max(_TIMES_USUAL * usual, _ROUNDING) and bool(found.switches)
+    jumps = value > max(_TIMES_USUAL[exact] * usual, _ROUNDING[exact]) and bool(found.switches)
     detail = f"nats, an answer{across or f' up to token {found.tokens}'} against the same text as a prompt"
     if jumps:
         detail += f"; {usual:.2g} where there is no switch: {_ANOTHER} in answers that cross it"

@@ -74,7 +74,7 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
             limit=spec.min_placed,
             detail=f"{taken} of {total} nodes on {spec.execution_provider}",
         )
-    yield by_default(found.by_default)
+    yield from by_default(found.by_default)
     yield from _base(found)
     for name, proof in found.adapters.items():
         yield from _adapter(name, proof, spec)
