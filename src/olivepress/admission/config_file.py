@@ -247,7 +247,9 @@ def _short(value: Any) -> str:
 
 def _check_token_ids(path: Path, config: Mapping[str, Any]) -> None:
     """A special token beyond the embedding fails when it is looked up, hours later."""
-    rows = int(config["vocab_size"])
+    rows = config.get("vocab_size")
+    if type(rows) is not int or rows < 1:
+        raise RecipeError(f"{path}: 'vocab_size' is {_short(rows)}, expected a number")
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
         value = config.get(key)
         for number in value if isinstance(value, list) else [value]:

@@ -34,7 +34,7 @@ def database_rows(path: Path, table: str | None) -> Iterator[RawRow]:
                 changed = recoded[0] if recoded else None
                 recoded.clear()
                 yield RawRow(number, dict(zip(names, values, strict=True)), None, changed)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0][:80]
         raise DataError(f"{path}: not readable as SQLite ({reason})", next_step="export the table as CSV") from None
 

@@ -38,7 +38,7 @@ def parquet_rows(path: Path) -> Iterator[RawRow]:
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield _row(number, row, names)
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         said = str(error).splitlines()[0][:100]
         raise DataError(f"{path}: not readable as Parquet ({said})", next_step="write or fetch it again") from None
 

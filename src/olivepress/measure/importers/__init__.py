@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 # The metrics of the answers are declared when this is imported; "every metric" must include them.
 from olivepress.measure import task_metrics as _task_metrics  # noqa: F401
 from olivepress.measure.importers import llama_bench, mlperf_client, olive_metrics, optimum_benchmark
@@ -34,4 +36,9 @@ def import_results(path: Path, *, recipe: str, job: str, now: Callable[[], datet
     if len(fitting) != 1:
         tools = " and ".join(tool for tool, _ in fitting)
         raise refused(path, f"its keys fit both {tools}" if tools else "its keys fit no format that can be imported")
-    return [report(found, recipe=recipe, job=job, now=now()) for found in fitting[0][1](path, value)]
+    try:
+        return [report(found, recipe=recipe, job=job, now=now()) for found in fitting[0][1](path, value)]
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise refused(path, f"{where} cannot be {problem['input']!r:.60}: {problem['msg']}") from None
