@@ -274,6 +274,9 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     id or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises UsageError listing
     what is known.
     """
+    for given in (model, data or ""):
+        if not given.isascii() and any("\ud800" <= sign <= "\udfff" for sign in given):
+            raise UsageError(f"{ascii(given)[1:-1]}: the name is no UTF-8", next_step="rename it")
     if data == "":
         raise UsageError("--data is empty, expected a file or directory", next_step="olivepress plan --help")
     path = _recipe_path(model)

@@ -83,8 +83,7 @@ def _check_kind(path: Path, config: Mapping[str, Any]) -> None:
                 f"{path}: key {key!r}: a model of images or sound, expected a text model",
                 next_step="give the text model that it was made from, or export its language model on its own",
             )
-    key = next((key for key in _OF_QUANTIZERS if config.get(key)), None)
-    if key is not None:
+    for key in filter(config.get, _OF_QUANTIZERS):
         method = config[key].get("quant_method") if isinstance(config[key], Mapping) else None
         raise RecipeError(
             f"{path}: key {key!r}: the weights are quantized already ({method or 'method not named'}), "
