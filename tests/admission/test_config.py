@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def test_what_published_models_write_beside_passes() -> None:
         ("llama", {"torch_dtype": "bf16"}, "key 'torch_dtype' is 'bf16'"),
         ("llama", {"eos_token_id": [1, 40]}, "key 'eos_token_id' is 40, expected a token from 0 to 39"),
         ("qwen2", {"layer_types": ["full_attention"]}, "key 'layer_types' has 1 entries"),
+        ("qwen2", {"layer_types": ["full_attention", "sliding_attention"]}, "and use_sliding_window is false"),
+        ("llama", {"rope_scaling": {**LLAMA3, "factor": 0.5}}, "rope_scaling'.factor is 0.5, expected 1 or more"),
+        ("llama", {"rope_scaling": {**LLAMA3, "factor": math.nan}}, "factor is nan, expected a number above 0"),
+        ("llama", {"rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}}, "high_freq_factor is 4.0, expected more than"),
+        ("phi3", {"rope_scaling": {"type": "longrope", "short_factor": [math.inf] * 8, "long_factor": [1.0] * 8}},
+         "short_factor is no list of numbers above 0"),
         ("qwen2", {"layer_types": ["chunked_attention"] * 2}, "key 'layer_types' is"),
         ("mistral", {"sliding_window": 0}, "key 'sliding_window' is 0"),
         ("llama", {"rope_scaling": {"rope_type": "spiral"}}, "'spiral' is unknown"),

@@ -155,6 +155,12 @@ def _check_types(path: Path, config: Mapping[str, Any]) -> None:
         raise RecipeError(f"{path}: key 'layer_types' is {_short(kinds)}, expected a list of {' or '.join(_LAYERS)}")
     if kinds is not None and len(kinds) != _with_defaults(path, config)["num_hidden_layers"]:
         raise RecipeError(f"{path}: key 'layer_types' has {len(kinds)} entries, expected one for each layer")
+    if kinds is not None and "sliding_attention" in kinds and config.get("use_sliding_window") is False:
+        raise RecipeError(
+            f"{path}: key 'layer_types' has sliding_attention, and use_sliding_window is false: no window is set, "
+            f"and {transformers_version()} fails",
+            next_step="correct one of the two as the model was trained",
+        )
 
 
 def _with_defaults(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
