@@ -117,6 +117,23 @@ def test_a_name_that_is_no_file_and_not_on_the_hub(monkeypatch: pytest.MonkeyPat
         prepare("nobody/no-such-dataset")
 
 
+def test_a_hub_without_a_network_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The libraries try again for 23 seconds."""
+    import datasets
+    import huggingface_hub
+
+    class Session:
+        def head(self, url: str, timeout: float) -> None:
+            assert url.startswith("http") and timeout <= 5
+            raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", None)
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(DataError, match=r"^a/b: not to be had, the Hub cannot be reached \(ConnectionError\); next: "):
+        prepare("hub:a/b")
+
+
 def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     import logging
 
@@ -126,6 +143,7 @@ def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog:
         logging.getLogger("huggingface_hub").error("Retrying in 1s [Retry 1/5].")
         raise ConnectionError("no route\nto host")
 
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # no network in tests
     monkeypatch.setattr(datasets, "load_dataset", load)
     with pytest.raises(DataError, match=r"^a/b: not to be had from the Hub \(ConnectionError: no route\); next: "):
         prepare("hub:a/b")

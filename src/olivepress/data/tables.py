@@ -18,6 +18,7 @@ NULLS = "nulls within objects left out: the table's schema makes them"
 _BATCH = 1000
 MAX_ROWS = 20_000_000
 MAX_BATCH_BYTES = 1024**3
+_HUB_SECONDS = 5
 _INSTALL = "pip install 'olivepress[data]'"
 
 
@@ -133,6 +134,8 @@ def dataset_splits(path: Path) -> dict[str, Iterator[RawRow]]:
 def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[RawRow]]:
     """Split → rows of a dataset of the Hub, streamed. DataError when it cannot be had (no network, no such name)."""
     datasets = _datasets(name)
+    if not Path(name).exists():
+        _check_hub(name)
     try:
         with _silent():
             held = datasets.load_dataset(name, revision=revision, streaming=True)
@@ -142,6 +145,21 @@ def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[Raw
             next_step="check the name and the network, or give a file",
         ) from None
     return _splits(dict(held))
+
+
+def _check_hub(name: str) -> None:
+    """DataError where there is no network: the libraries try for half a minute before they say so."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_HUB_SECONDS)
+    except OSError as error:  # as all errors of a connection
+        raise DataError(
+            f"{name}: not to be had, the Hub cannot be reached ({type(error).__name__})",
+            next_step="check the network, give a file, or set HF_HUB_OFFLINE=1 for what was fetched before",
+        ) from None
 
 
 @contextmanager
