@@ -139,8 +139,10 @@ def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[Raw
             _ask_once(name, revision)
             held = datasets.load_dataset(name, revision=revision, streaming=True)
     except Exception as error:
+        is_network = type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ReadTimeout")
+        reason = "no connection to it" if is_network else _said(error)
         raise DataError(
-            f"{name}: not to be had from the Hub ({_said(error)})",
+            f"{name}: not to be had from the Hub ({reason})",
             next_step="check the name and the network, or give a file",
         ) from None
     return _splits(dict(held))
