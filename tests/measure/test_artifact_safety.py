@@ -163,6 +163,19 @@ def test_chat_looks_first(tmp_path: Path) -> None:
         Chat(tmp_path, adapter=None, max_tokens=1)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+@pytest.mark.parametrize("name", ["genai_config.json", "manifest.json"])
+def test_a_pipe_is_not_waited_for_in_the_process_that_opens_the_folder(tmp_path: Path, name: str) -> None:
+    directory = folder(tmp_path)
+    (directory / name).unlink(missing_ok=True)
+    os.mkfifo(directory / name)
+    if name == "manifest.json":
+        check_before_opening(directory)
+    else:
+        with pytest.raises(ReportError, match=r"genai_config\.json: .*named pipe"):
+            check_before_opening(directory)
+
+
 def test_the_profiler_writes_to_its_own_place_only(tmp_path: Path) -> None:
     profiled = folder(tmp_path, settings({"enable_profiling": "/tmp/scratch/kernels"}))
     check_before_opening(profiled, profile="/tmp/scratch/kernels")

@@ -5,8 +5,6 @@ Logits are kept of a few dozen positions only: 4,096 tokens of 200,000 float32 l
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.errors import JobError
+from olivepress.measure.array_file import read_arrays
 from olivepress.measure.fidelity import divergence, log_softmax
 from olivepress.measure.horizon import Horizon
 from olivepress.measure.language_model import CHUNK_BYTES, LanguageModel, append_in_chunks
@@ -140,17 +139,17 @@ def read_long_row(folder: Path) -> LongRow | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file, allow_pickle=False) as data:
-            row = LongRow(
-                ids=tuple(data["ids"].tolist()),
-                positions=tuple(data["positions"].tolist()),
-                switches=tuple((int(at), bool(changes)) for at, changes in data["switches"]),
-                logits=data["logits"],
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        data = read_arrays(file, ("ids", "positions", "switches", "logits"))
+        switches = data["switches"].reshape(-1, 2)
+    except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise JobError(f"{file}: not a long row ({reason})", next_step="olivepress run makes it again") from error
-    return row
+    return LongRow(
+        ids=tuple(data["ids"].tolist()),
+        positions=tuple(data["positions"].tolist()),
+        switches=tuple((int(at), bool(changes)) for at, changes in switches),
+        logits=data["logits"],
+    )
 
 
 def row_to_compare(reference_dir: Path, model_dir: Path) -> tuple[LongRow | None, str]:
