@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from olivepress.catalog.foreign_code import QNN_BACKENDS
+
 __all__ = ["PROVIDERS", "device_problems", "genai_problems", "is_inside", "problems_of"]
 
 Rule = Callable[[str, Any], Iterator[str]]
@@ -20,7 +22,6 @@ Rule = Callable[[str, Any], Iterator[str]]
 MOST_THREADS = 1024
 MOST_TOKENS = 2**26
 MOST_LAYERS = 4096
-QNN_BACKENDS = ("libQnnHtp.so", "libQnnGpu.so", "libQnnCpu.so", "QnnHtp.dll", "QnnGpu.dll", "QnnCpu.dll")
 PROVIDERS: Mapping[str, str] = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
