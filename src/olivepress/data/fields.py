@@ -51,11 +51,11 @@ def _call(call: Any, path: str, change: Change) -> Any:
 
 def _value(value: Any, path: str, change: Change) -> Any:
     if isinstance(value, dict):
-        found = {}
+        entries = {}
         for name, entry in value.items():
             change(str(name), path, "key")
-            found[name] = _value(entry, f"{path}.{_shown(str(name))}", change)
-        return found
+            entries[name] = _value(entry, f"{path}.{_shown(str(name))}", change)
+        return entries
     if isinstance(value, list):
         return [_value(entry, f"{path}[{at}]", change) for at, entry in enumerate(value)]
     if isinstance(value, str):

@@ -80,7 +80,9 @@ def _check_begin(path: Path, sheet: str | None, output: IO[bytes]) -> None:
         raise DataError(f"{path}: not readable as a workbook ({begin['error']})", next_step="export the sheet as CSV")
     if "reads" not in begin:
         sheets = begin["sheets"]
-        asked = f"no sheet {sheet!r}" if sheet else "several sheets" if sheets else "no sheet in it"
+        asked = "several sheets" if sheets else "no sheet in it"
+        if sheet:
+            asked = f"no sheet {sheet!r}"
         step = f"{path}::{sheets[0]}" if sheets else "give a workbook that holds rows"
         raise DataError(f"{path}: {asked}; sheets: {', '.join(sheets[:20]) or 'none'}", next_step=step)
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from olivepress.bounded import check_nesting
 from olivepress.data.values import JSON_TEXT, Problem, parse_json, structured
 
-__all__ = ["call_as_text", "read_calls", "read_tools", "too_deep"]
+__all__ = ["call_as_text", "read_calls", "read_tools"]
 
 _MAX_NESTING = 32
 _ARGUMENTS_READ = "arguments of a tool call given as JSON text read as an object"
@@ -23,12 +24,13 @@ _TAGGED = re.compile(r"<(tool_call|functioncall)>\s*(.*?)\s*(?:</\1>|<\|endoftex
 _QUOTED = re.compile(r"""("arguments"\s*:\s*)'(\{.*\})'(\s*\}\s*)\Z""", re.DOTALL)
 
 
-def too_deep(value: Any, depth: int = 0) -> bool:
+def _too_deep(value: Any) -> bool:
     """Whether ``value`` is nested deeper than a template should be given."""
-    if depth > _MAX_NESTING:
+    try:
+        check_nesting(value, _MAX_NESTING)
+    except ValueError:
         return True
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(too_deep(entry, depth + 1) for entry in inner)
+    return False
 
 
 def _has_no_json(value: Any) -> bool:
@@ -51,7 +53,7 @@ def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem
         _tell(changes, JSON_TEXT)
     tools = [parsed] if isinstance(parsed, dict) else parsed
     tools = list(map(structured, tools)) if isinstance(tools, list) else tools
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or too_deep(tools):
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or _too_deep(tools):
         return Problem('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
     if _has_no_json(tools):
         return Problem("NaN, Infinity or a value that is not JSON in tools")
@@ -92,10 +94,10 @@ def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str
         return Problem("tool calls that are none")
     read: list[dict[str, Any]] = []
     for call in calls:
-        made = _call(call, tools, changes)
-        if isinstance(made, Problem):
-            return made
-        read.append(made)
+        read_call = _call(call, tools, changes)
+        if isinstance(read_call, Problem):
+            return read_call
+        read.append(read_call)
     return read
 
 
@@ -113,7 +115,7 @@ def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: lis
     arguments = _arguments(function.get(name), changes)
     if isinstance(arguments, Problem):
         return arguments
-    if too_deep(arguments):
+    if _too_deep(arguments):
         return Problem("arguments of a tool call are nested too deep")
     if _has_no_json(arguments):
         return Problem("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
@@ -155,11 +157,11 @@ def call_as_text(text: str) -> tuple[str, list[Any]] | None:
 
     A call that cannot be read is its text.
     """
-    found = list(_TAGGED.finditer(text))
-    if not found:
+    matches = list(_TAGGED.finditer(text))
+    if not matches:
         return None
     calls = []
-    for match in found:
+    for match in matches:
         raw = match.group(2)
         if quoted := _QUOTED.search(raw):
             raw = f"{raw[: quoted.start()]}{quoted[1]}{quoted[2]}{quoted[3]}"

@@ -105,11 +105,11 @@ def long_row(ids: Iterable[int], reach: Horizon) -> LongRow | None:
 def kept_positions(length: int, at: Sequence[int]) -> tuple[int, ...]:
     """Positions over the whole row, over what stands before the first switch, behind each, and the last ones."""
     first = at[0] if at else HEAD
-    found = {index * length // _SPREAD for index in range(_SPREAD)} | set(range(length - _TAIL, length))
-    found |= {index * first // _BEFORE for index in range(_BEFORE)}
+    positions = {index * length // _SPREAD for index in range(_SPREAD)} | set(range(length - _TAIL, length))
+    positions |= {index * first // _BEFORE for index in range(_BEFORE)}
     for switch in at:
-        found |= set(range(switch - 2, switch + ANSWERED))
-    return tuple(sorted(position for position in found if 0 <= position < length))
+        positions |= set(range(switch - 2, switch + ANSWERED))
+    return tuple(sorted(position for position in positions if 0 <= position < length))
 
 
 def write_long_row(model: Any, row: LongRow, folder: Path) -> None:
@@ -221,27 +221,27 @@ def compare_prompt(row: LongRow, model: LanguageModel) -> Compared:
     same. Where all its logits would not fit and it must be whole, the last ones, token by token."""
     if _last_only(row, model):
         return _singly(row, model, len(row.ids) - _TAIL + 1, len(row.ids))
-    generation, offset, found = model.generation(len(row.ids)), 0, Compared()
+    generation, offset, compared = model.generation(len(row.ids)), 0, Compared()
     if row.by_length or model.windowed:
         generation.append(row.ids)
         parts: Iterable[np.ndarray] = [generation.logits()]
     else:
         parts = append_in_chunks(generation, row.ids, model.vocabulary)
     for logits in parts:
-        found |= dict(_compared(row, range(offset, offset + len(logits)), logits))
+        compared |= dict(_compared(row, range(offset, offset + len(logits)), logits))
         offset += len(logits)
-    return found
+    return compared
 
 
 def _singly(row: LongRow, model: LanguageModel, first: int, end: int) -> Compared:
     """The first ``first`` tokens as a prompt, the others up to ``end`` one by one."""
-    generation, found = model.generation(end), Compared()
+    generation, compared = model.generation(end), Compared()
     generation.append(row.ids[:first])
-    found |= dict(_compared(row, range(first - 1, first), generation.logits()[-1:]))
+    compared |= dict(_compared(row, range(first - 1, first), generation.logits()[-1:]))
     for position in range(first, end):
         generation.append(row.ids[position : position + 1])
-        found |= dict(_compared(row, range(position, position + 1), generation.logits()[-1:]))
-    return found
+        compared |= dict(_compared(row, range(position, position + 1), generation.logits()[-1:]))
+    return compared
 
 
 def _compared(row: LongRow, positions: range, logits: np.ndarray) -> Iterator[tuple[int, tuple[float, float]]]:

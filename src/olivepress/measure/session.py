@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,15 @@ def check_counts(model_dir: Path) -> None:
             )
 
 
+def _inner(config: Any) -> Iterable[Any]:
+    """The values of an object or a list; nothing of all else."""
+    if isinstance(config, dict):
+        return config.values()
+    return config if isinstance(config, list) else ()
+
+
 def _counts(config: Any) -> Iterator[tuple[str, float]]:
-    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+    for value in _inner(config):
         yield from _counts(value)
     if isinstance(config, dict):
         yield from ((key, config[key]) for key in MOST if isinstance(config.get(key), int | float))
@@ -76,7 +83,7 @@ def _counts(config: Any) -> Iterator[tuple[str, float]]:
 def asked_providers(model_dir: Path) -> list[str]:
     """Names of the accelerators' providers in genai_config.json, in genai's spelling (``QNN``, ``cuda``, ``DML``)."""
     try:
-        config = read_json((model_dir / "genai_config.json"), CONFIG, JobError)
+        config = read_json(model_dir / "genai_config.json", CONFIG, JobError)
     except (OSError, ValueError, RecursionError):
         return []
     return list(dict.fromkeys(_providers(config)))
@@ -84,7 +91,7 @@ def asked_providers(model_dir: Path) -> list[str]:
 
 def _providers(config: Any) -> Iterator[str]:
     """Wherever a model of several parts names them."""
-    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+    for value in _inner(config):
         yield from _providers(value)
     if isinstance(config, dict) and isinstance(config.get("provider_options"), list):
         yield from (str(name) for entry in config["provider_options"] if isinstance(entry, dict) for name in entry)

@@ -53,8 +53,8 @@ def code_in_tasks(folder: Path) -> Iterator[str]:
         if not path.is_file():
             yield f"{path}: no regular file"
             continue
-        found, included = _code_in_file(path)
-        yield from found
+        faults, included = _code_in_file(path)
+        yield from faults
         files += included
 
 
@@ -66,7 +66,7 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
         root = yaml.compose(path.read_bytes().decode("utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         return [f"{path}: cannot be read as YAML, so nobody knows whether it"], []
-    found, included, waiting = list[str](), list[Path](), [("", root)]
+    faults, included, waiting = list[str](), list[Path](), [("", root)]
     looked = set[tuple[int, str]]()
     while waiting:
         key, node = waiting.pop()
@@ -77,7 +77,7 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
             return [f"{path}: too large to be looked through"], []
         if node.tag not in _PLAIN_TAGS:
             name = node.value if isinstance(node.value, str) else ""
-            found.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
+            faults.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
         elif isinstance(node, yaml.MappingNode):
             waiting += [(str(name.value), value) for name, value in node.value]
             waiting += [("", name) for name, _ in node.value]  # a key may have a tag, too
@@ -86,8 +86,8 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
         elif key == "include":
             included.append(path.parent / node.value)
         elif _runs_code(key, node.value):
-            found.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
-    return found, included
+            faults.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
+    return faults, included
 
 
 def _runs_code(key: str, value: str) -> bool:

@@ -174,7 +174,7 @@ def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
 def _own_ending(prefix: str, full: str) -> str:
     """How the question ends where it differs from the conversation, markers left out."""
     pairs = enumerate(zip(prefix, full, strict=False))
-    at = next((at for at, (one, other) in pairs if one != other), min(len(prefix), len(full)))
+    at = next((at for at, (letter, other) in pairs if letter != other), min(len(prefix), len(full)))
     return repr(MARKER.sub("…", prefix[at:])[:60])
 
 

@@ -213,7 +213,7 @@ def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, .
     template looks into texts, and where they are cannot be said.
     """
     by_marker = {slot.marker: slot for slot in slots}
-    found: list[Place] = []
+    ordered: list[Place] = []
     at = before = 0
     for match in MARKER.finditer(marked_text):
         slot = by_marker.get(match.group())
@@ -227,9 +227,9 @@ def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, .
         written = next((way for way in _ways(slot.text) if _continues(text, at, way, following)), None)
         if written is None:
             return None
-        found.append(Place(slot=slot, marked=match.start(), start=at, end=at + len(written)))
+        ordered.append(Place(slot=slot, marked=match.start(), start=at, end=at + len(written)))
         at += len(written)
-    return tuple(found) if text[at:] == marked_text[before:] else None
+    return tuple(ordered) if text[at:] == marked_text[before:] else None
 
 
 def _continues(text: str, at: int, written: str, following: str) -> bool:
@@ -262,10 +262,10 @@ def answer_start(question: str, full: str, marked: Marked) -> int | None:
     return at + len(tail) if at >= 0 and full.startswith(tail, at) else None
 
 
-def to_text_position(position: int, found: Sequence[Place]) -> int:
+def to_text_position(position: int, ordered: Sequence[Place]) -> int:
     """A position between the markers of the marked rendering, in the real one."""
     shift = 0
-    for place in found:
+    for place in ordered:
         if place.marked >= position:
             break
         shift += (place.end - place.start) - len(place.slot.marker)
