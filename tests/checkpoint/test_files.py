@@ -61,7 +61,7 @@ def test_shards_that_the_index_names(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=f"{first.name}: has no tensor model.extra"):
         check_folder(model)
     change_json(index, {"weight_map": {"a": "../other.safetensors"}})
-    with pytest.raises(RecipeError, match="no name of a safetensors file in this folder"):
+    with pytest.raises(RecipeError, match="not the name of a safetensors file in this folder"):
         check_folder(model)
 
 

@@ -299,7 +299,7 @@ OUTSIDE = ["../secret", "/etc/passwd", "C:/x", "a\\b", "*/_ORT_MEM_ADDR_/*", "mi
 
 @pytest.mark.parametrize("location", OUTSIDE)
 def test_external_data_stays_in_the_folder(tmp_path: Path, location: str) -> None:
-    assert "names a file that is none of the artifact" in refusal(
+    assert "names a file that is not part of the artifact" in refusal(
         folder(tmp_path, **{"model.onnx": model(proto(5, tensor(location)))})
     )
 

@@ -89,8 +89,10 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
         found = _KEY.match(key)
         projection = projection_of_module(found[1]) if found else None
         if found is None or projection is None or len(found[1]) > MODULE_LENGTH:
-            said = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
-            raise AdapterError(f"{directory}: tensor {said} is no LoRA matrix of a layer's projection", next_step=MERGE)
+            shown = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
+            raise AdapterError(
+                f"{directory}: tensor {shown} is not a LoRA matrix of a layer's projection", next_step=MERGE
+            )
         twin = paths.setdefault(projection, {}).setdefault(found[2], (key, found[1]))
         if twin[0] != key:
             raise AdapterError(

@@ -50,7 +50,7 @@ _REASON = {
     "use_dora": "DoRA rescales every column of the merged weight, which no LoRA input can hold",
     "modules_to_save": "it brings whole modules of its own",
     "trainable_token_indices": "it brings embeddings of its own",
-    "target_parameters": "it changes parameters that are no projections",
+    "target_parameters": "it changes parameters that are not projections",
     "layer_replication": "it repeats layers of the base",
     "lora_bias": "its B has a bias",
     "fan_in_fan_out": "its weights are stored turned",
@@ -219,7 +219,7 @@ def refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> 
 
     kind = str(config["peft_type"])[:_SHOWN]
     if kind != "LORA":
-        reason = REASONS.get(kind, "its update is no product of two matrices of low rank")
+        reason = REASONS.get(kind, "its update is not a product of two matrices of low rank")
         raise refuse("peft_type", f"a {kind} adapter: {reason}", NEXT_STEP.get(kind, MERGE))
     for key, value in config.items():
         if key not in _HELD and value not in (None, False, [], {}, ""):

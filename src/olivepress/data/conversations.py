@@ -187,7 +187,7 @@ class _Turns:
             read = (
                 read_calls(calls, self.tools, self.changes)
                 if role == "assistant"
-                else Problem("tool calls that are none")
+                else Problem("tool calls that are not objects")
             )
             if isinstance(read, Problem):
                 return read

@@ -91,7 +91,7 @@ def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str
     calls = [parsed] if isinstance(parsed, dict) else parsed
     calls = list(map(structured, calls)) if isinstance(calls, list) else calls
     if not isinstance(calls, list) or not calls or not all(isinstance(call, dict) for call in calls):
-        return Problem("tool calls that are none")
+        return Problem("tool calls that are not objects")
     read: list[dict[str, Any]] = []
     for call in calls:
         read_call = _call(call, tools, changes)

@@ -141,7 +141,7 @@ def _check_models(directory: Path, shown: Path) -> None:
         for operator in sorted(references.operators):
             raise _refuse(shown, f"{name} has an operator that runs code, {ascii(operator)[1:-1][:80]}")
         for reference in _outside(references.files, path.parent):
-            raise _refuse(shown, f"{name} names a file that is none of the artifact, {ascii(reference)[:80]}")
+            raise _refuse(shown, f"{name} names a file that is not part of the artifact, {ascii(reference)[:80]}")
 
 
 def _outside(names: frozenset[str], folder: Path) -> Iterator[str]:

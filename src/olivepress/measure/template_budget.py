@@ -178,7 +178,7 @@ def limited(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             wide = len(width) if isinstance(width, str) else int(width)
             expect(len(str(given[0])) + (str(given[0]).count("\n") + 1) * wide)
         elif name == "sum" and not isinstance(named.get("start", given[2] if len(given) > 2 else 0), int | float):
-            raise TemplateError("it sums what are no numbers")
+            raise TemplateError("it sums values that are not numbers")
         return checked(function(*arguments[:first], *given, **named))
 
     return counted
