@@ -21,10 +21,11 @@ from olivepress.errors import JobError, ReportError
 from olivepress.measure import genai_model
 from olivepress.measure.artifact_safety import check_artifact, check_before_opening
 from olivepress.measure.child import run_child
-from olivepress.measure.config_rules import PROVIDERS, device_problems, genai_problems, is_inside
+from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.native_code import code_in
 from olivepress.measure.openvino_model import NPU_ON_CPU, device_text, read_device
+from olivepress.measure.plugins import PROVIDERS
 from olivepress.measure.session_space import AXES, Hardware, Options
 
 CPU, QNN, CUDA = "CPUExecutionProvider", "QNNExecutionProvider", "CUDAExecutionProvider"

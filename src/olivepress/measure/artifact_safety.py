@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from olivepress.artifact import MANIFEST
-from olivepress.bounded import parse_json, read_json, read_text
+from olivepress.bounded import CONFIG, parse_json, read_json, read_text
 from olivepress.errors import JobError, OlivepressError, ReportError
 from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
 from olivepress.measure.native_code import code_in
@@ -24,8 +24,6 @@ __all__ = ["GENAI_CONFIG", "OPENVINO_DEVICE", "check_artifact", "check_before_op
 
 GENAI_CONFIG, OPENVINO_DEVICE = "genai_config.json", "openvino_device.json"
 STOP = "do not open it; what you made yourself: export it again"
-LARGEST_SETTINGS = 8 * 1024 * 1024
-LARGEST_MANIFEST = 64 * 1024 * 1024
 MOST_FILES = 100_000
 _HOOKS = strict_hooks("is not a number")
 # Earlier settings of a tuned artifact: put back by ``tune --reset``, so as much to be trusted as the present ones.
@@ -102,7 +100,7 @@ def _stays_inside(path: Path, directory: Path) -> bool:
 def _provider_of(directory: Path) -> str | None:
     """The execution provider of the folder's manifest; None without a manifest that names one."""
     try:
-        manifest = read_json(directory / MANIFEST, LARGEST_MANIFEST)
+        manifest = read_json(directory / MANIFEST)
     except (OlivepressError, OSError, ValueError):
         return None
     provider = manifest.get("execution_provider") if isinstance(manifest, dict) else None
@@ -115,7 +113,7 @@ def _check_settings(directory: Path, shown: Path, provider: str | None, profile:
             continue
         try:
             # Strict: a key that stands twice says one thing to one reader and another to the next.
-            config = parse_json(read_text(directory / name, LARGEST_SETTINGS, ReportError), **_HOOKS)
+            config = parse_json(read_text(directory / name, CONFIG, ReportError), **_HOOKS)
         except ReportError as error:  # no regular file, or too large
             raise _refuse(shown, error.message.removeprefix(f"{directory}{os.sep}")) from None
         except (OSError, ValueError) as error:

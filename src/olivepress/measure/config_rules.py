@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from olivepress.catalog.foreign_code import QNN_BACKENDS
+from olivepress.measure.plugins import PROVIDERS
 from olivepress.measure.value_rules import (
     Rule,
     choice,
@@ -28,22 +29,11 @@ from olivepress.measure.value_rules import (
     whole,
 )
 
-__all__ = ["PROVIDERS", "device_problems", "genai_problems", "is_inside"]
+__all__ = ["device_problems", "genai_problems", "is_inside"]
 
 MOST_THREADS = 1024
 MOST_TOKENS = 2**26
 MOST_LAYERS = 4096
-PROVIDERS: Mapping[str, str] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "dml": "DmlExecutionProvider",
-    "webgpu": "WebGpuExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "nvtensorrtrtx": "NvTensorRTRTXExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "vitisai": "VitisAIExecutionProvider",
-}
-"""genai's name in lower case → the execution provider."""
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
 
 
