@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.admission.known import architecture_of, tokenizer_classes, transformers_version
-from olivepress.bounded import TOKENIZER
 from olivepress.checkpoint import read_json
 from olivepress.errors import RecipeError
 
 __all__ = ["check_tokenizer"]
 
+_LARGEST = 200_000_000
 _V5_CLASSES = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend", "MistralCommonBackend")
 
 
@@ -27,7 +27,7 @@ def check_tokenizer(directory: Path, config: Mapping[str, Any]) -> None:
             raise _missing(directory)
         _check_ids(directory / "vocab.json", read_json(directory / "vocab.json").items(), config)
         return
-    tokenizer = read_json(path, most_bytes=TOKENIZER)
+    tokenizer = read_json(path, most_bytes=_LARGEST)
     if not isinstance(tokenizer.get("model"), Mapping):
         raise RecipeError(f"{path}: no key 'model', expected a tokenizer", next_step="fetch the file again")
     _check_ids(path, _tokens(path, tokenizer), config)
