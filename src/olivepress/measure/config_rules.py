@@ -153,8 +153,8 @@ _DEVICE_FILTER = fields({
 })  # fmt: skip
 
 _SEARCH = fields({
-    "batch_size": whole(1, 4096),
-    "chunk_size": whole(0, MOST_TOKENS),
+    "batch_size": whole(1, 1024),
+    "chunk_size": whole(0, 1_000_000),
     "diversity_penalty": number(-1e6, 1e6),
     "do_sample": flag,
     "early_stopping": flag,
