@@ -118,6 +118,11 @@ def test_output_of_another_encoding(tmp_path: Path, olivepress: Cli, encoding: s
     assert done.returncode == 3 and "Traceback" not in done.stderr and "-> ?.yaml" in done.stderr
 
 
+def test_a_name_that_is_no_utf8(olivepress: Cli) -> None:
+    done = olivepress("plan", "tiny-phi", "--data", "caf\udce9.csv")
+    assert done.returncode == 2 and r"caf\udce9.csv: the name is no UTF-8; next: rename it" in done.stderr
+
+
 def test_everything_that_ships_is_known_in_an_empty_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, olivepress: Cli
 ) -> None:

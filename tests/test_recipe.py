@@ -45,6 +45,13 @@ def test_defaults(tmp_path: Path) -> None:
     [
         (GOOD + "finetune:\n  lerning_rate: 1.0\n", 6, "did you mean 'learning_rate'?"),
         (GOOD + "finetune:\n  learning_rate: 1e-5\n", 6, "write 1.0e-05, not 1e-5"),
+        (GOOD + "finetune:\n  seed: 010\n", 6, "010 is a number to the base 8: write it in decimals"),
+        (GOOD + "finetune:\n  max_steps: 1:30\n", 6, "1:30 is a number to the base 60"),
+        (
+            GOOD + "benchmark: {workloads: [[16, 8], [16, 8]]}\n",
+            5,
+            "expected each workload once, [16, 8] is there twice",
+        ),
         (GOOD + "finetune:\n  r: '4'\n", 6, "expected a valid integer"),
         (GOOD + "finetune:\n  r: 0\n", 6, "greater than or equal to 1"),
         (GOOD + "name: again\n", 5, "given twice, first on line 1"),

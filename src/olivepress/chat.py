@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +14,7 @@ from olivepress.measure.artifact_safety import check_artifact
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.language_model import runtime_of
 from olivepress.measure.prompts import check_context, context_length, encode_parts, eos_token_ids, question_parts
+from olivepress.messages import typed_text
 
 __all__ = ["Chat"]
 
@@ -71,6 +73,8 @@ class Chat:
     def run(self, questions: TextIO, out: TextIO) -> None:
         """Ask until the input ends. On a terminal with a prompt that says which adapter answers."""
         asks = questions.isatty()
+        if isinstance(questions, TextIOWrapper):
+            questions.reconfigure(errors="surrogateescape")  # for typed_text
         if asks:
             print(HELP, file=out)
         while True:
@@ -80,6 +84,7 @@ class Chat:
             if not line or line.strip() == "/quit":
                 return
             try:
+                line = typed_text(line, "the question")
                 said = self._command(line.strip()) if line.startswith("/") else self.answer(line.rstrip("\n"))
             except OlivepressError as error:
                 if not asks:

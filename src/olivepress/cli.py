@@ -16,7 +16,7 @@ from olivepress.data_commands import data as data_group
 from olivepress.data_making_commands import augment as _augment  # noqa: F401  (registers its commands)
 from olivepress.environment_commands import env
 from olivepress.errors import UsageError
-from olivepress.messages import exit_code_of, explain, next_command, one_line, write_any_text
+from olivepress.messages import exit_code_of, explain, next_command, one_line, open_streams, typed_text, write_any_text
 from olivepress.speed_commands import BUDGET_S, directories_of, teller, tune_all, workload_of
 from olivepress.speed_commands import register as register_speed
 
@@ -669,6 +669,7 @@ def chat(
 
     talk = Chat(model_dir, adapter=adapter, max_tokens=max_tokens)
     if prompt is not None:
+        prompt = typed_text(prompt, "--prompt")
         answer = talk.answer(prompt)
         print(json.dumps({"adapter": talk.adapter, "prompt": prompt, "answer": answer}) if as_json else answer)
         return
@@ -847,6 +848,7 @@ def main() -> None:
     """Entry point: every error is one line and its exit code; ``--debug``, anywhere, shows the traceback."""
     # typer carries its own click and exports only one leaf of its errors.
     usage_error: Any = typer.BadParameter.__mro__[2]
+    open_streams()
     write_any_text(sys.stdout, sys.stderr)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import shlex
+import sys
 from pathlib import Path
 from typing import TextIO
 
-from olivepress.errors import OlivepressError
+from olivepress.errors import OlivepressError, UsageError
 
-__all__ = ["exit_code_of", "explain", "next_command", "one_line", "write_any_text"]
+__all__ = ["exit_code_of", "explain", "next_command", "one_line", "open_streams", "typed_text", "write_any_text"]
 
 # What a terminal of another encoding (ascii, cp1252) shows for the signs that we print.
 _PLAIN = {
@@ -42,6 +44,24 @@ def _is_clone() -> bool:
             return file.readline(200).startswith("# olivepress:")
     except OSError:
         return False
+
+
+def open_streams() -> None:
+    """Python has None for a stream that its caller closed (``>&-``, a service): nothing to read, nowhere to write."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  (to the end)
+
+
+def typed_text(text: str, where: str) -> str:
+    """What was typed: Python keeps bytes that the locale has no signs for as halves of pairs, and they are UTF-8.
+
+    UsageError when they are no UTF-8 either; ``where`` names the option or the stream.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        raise UsageError(f"{where}: is no UTF-8 text", next_step="write it in UTF-8") from None
 
 
 def write_any_text(*streams: TextIO) -> None:

@@ -26,7 +26,7 @@ from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
 from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
-from olivepress.recipe_check import check_recipe
+from olivepress.recipe_check import check_recipe, check_revision
 from olivepress.rehearse.model import MARKER
 
 __all__ = [
@@ -124,7 +124,8 @@ def make_plan(
     Raises RecipeError for a target unknown or not for this family, or one that runs code and is not trusted.
     """
     model = _checked_model(recipe)
-    check_recipe(recipe, model.facts, train_rows=len(dataset.splits["train"]))
+    check_recipe(recipe, model.facts, dataset)
+    check_revision(recipe, is_local=model.is_local)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = _chosen_targets(recipe, model, own_targets, trust_targets)
     jobs = (
@@ -273,6 +274,9 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     id or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises UsageError listing
     what is known.
     """
+    for given in (model, data or ""):
+        if not given.isascii() and any("\ud800" <= sign <= "\udfff" for sign in given):
+            raise UsageError(f"{ascii(given)[1:-1]}: the name is no UTF-8", next_step="rename it")
     if data == "":
         raise UsageError("--data is empty, expected a file or directory", next_step="olivepress plan --help")
     path = _recipe_path(model)

@@ -237,6 +237,14 @@ class Benchmark(Record):
     price_per_hour: float | None = Field(None, gt=0, le=1.0e6, description="of the machine, for the cost")
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="of the price, ISO 4217")
 
+    @field_validator("workloads")
+    @classmethod
+    def _each_workload_once(cls, workloads: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        repeated = sorted({pair for pair in workloads if workloads.count(pair) > 1})
+        if repeated:
+            raise ValueError(f"each workload once, {list(repeated[0])} is there twice")
+        return workloads
+
     @model_validator(mode="after")
     def _price_has_a_currency(self) -> Benchmark:
         if (self.price_per_hour is None) != (self.currency is None):

@@ -27,6 +27,7 @@ def find_traps(config: Mapping[str, Any], text: str, soc_models: Mapping[str, st
     yield from _evaluator(config, provider)
     yield from _finetune(passes)
     yield from _conversion(passes)
+    yield from _builder(passes)
     yield from _mixed_bits(passes)
     if provider == "QNNExecutionProvider":
         yield from _qnn(passes, text, soc_models)
@@ -59,6 +60,15 @@ def _finetune(passes: Passes) -> Found:
 def _conversion(passes: Passes) -> Found:
     for key, _ in _of(passes, "OnnxConversion"):
         yield f"{key}.type", "fails on these decoders; write ModelBuilder"
+
+
+def _builder(passes: Passes) -> Found:
+    for key, settings in _of(passes, "ModelBuilder"):
+        if settings.get("precision") == "int8":
+            yield (
+                f"{key}.precision",
+                "the builder knows no int8 and ends in a KeyError; quantize with Rtn first, bits: 8",
+            )
 
 
 def _mixed_bits(passes: Passes) -> Found:

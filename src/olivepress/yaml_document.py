@@ -25,6 +25,7 @@ RecordType = TypeVar("RecordType", bound="Record")
 _MOST_NODES = 100_000  # every alias counted as what it stands for
 _LONGEST_NUMBER = 100  # characters: Python refuses to read much longer ones, and 1:1:1 is a number to the base 60
 _NUMBERS = frozenset(("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"))
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-9]+)+(\.[0-9_]*)?)")
 _NUMBER_AS_TEXT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -108,6 +109,10 @@ class _Loader(yaml.SafeLoader):
         try:
             if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
                 raise ValueError
+            if node.tag in _NUMBERS and (written := _OTHER_BASE.fullmatch(node.value)):
+                base = "60" if ":" in written[0] else "8"
+                problem = f"{node.value} is a number to the base {base}: write it in decimals, or as a text in quotes"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
             return super().construct_object(node, deep=deep)
         except (ValueError, AttributeError, OverflowError, TypeError):  # 2026-13-45, !!int x, !!timestamp x
             problem = f"not a value of the kind it looks like ({node.tag.rpartition(':')[2]})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ def test_what_published_models_write_beside_passes() -> None:
     """Keys that the real config.json files have and the config class does not take."""
     extra: dict[str, dict[str, Any]] = {
         "llama": {"is_llama_config": True, "rope_interleaved": False, "transformers.js_config": {"dtype": "q4"},
-                  "pretraining_tp": 1, "unsloth_fixed": True, "unsloth_version": "2025.9", "_name_or_path": "x"},
+                  "pretraining_tp": 1, "unsloth_fixed": True, "unsloth_version": "2025.9", "_name_or_path": "x",
+                  "_attn_implementation_autoset": True},
         "phi3": {"auto_map": {"AutoConfig": "configuration_phi3.Phi3Config",
-                              "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"},
-                 "full_attn_mod": 1, "interpolation_factor": 1, "lm_head_bias": False, "mlp_bias": False,
+                              "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM",
+                              "AutoTokenizer": "Xenova/gpt-4o"},
+                 "full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "mlp_bias": False,
                  "attention_bias": False},
         "qwen2": {"use_mrope": False, "sliding_window": 4096, "max_window_layers": 21},
         "gemma3_text": {"cache_implementation": "hybrid", "sliding_window_pattern": 6, "attn_logit_softcapping": None},
@@ -59,7 +62,10 @@ def test_what_published_models_write_beside_passes() -> None:
         ("llama", {"seq_length": None}, "key 'seq_length'"),
         ("mistral", {"layer_types": ["full_attention", "sliding_attention"]}, "key 'layer_types'"),
         ("llama", {"quantization_config": {"quant_method": "awq"}}, r"quantized already \(awq\).*quantized from"),
+        ("llama", {"quantization": {"group_size": 64, "bits": 4}}, "key 'quantization': the weights are quantized"),
         ("llama", {"auto_map": {"AutoModelForCausalLM": "modeling_mine.Mine"}}, "key 'auto_map' names code of its own"),
+        ("llama", {"auto_map": {"AutoTokenizer": "owner/name--tokenization_mine.Mine"}}, "names code of its own"),
+        ("phi3", {"interpolate_factor": 2}, "key 'interpolate_factor'"),
         ("llama", {"architectures": ["LlamaForSequenceClassification"]}, "key 'architectures'"),
         ("llama", {"tie_word_embeddings": "false"}, "key 'tie_word_embeddings' is 'false', expected true or false"),
         ("llama", {"max_position_embeddings": 0}, "key 'max_position_embeddings' is 0"),
@@ -70,6 +76,12 @@ def test_what_published_models_write_beside_passes() -> None:
         ("llama", {"torch_dtype": "bf16"}, "key 'torch_dtype' is 'bf16'"),
         ("llama", {"eos_token_id": [1, 40]}, "key 'eos_token_id' is 40, expected a token from 0 to 39"),
         ("qwen2", {"layer_types": ["full_attention"]}, "key 'layer_types' has 1 entries"),
+        ("qwen2", {"layer_types": ["full_attention", "sliding_attention"]}, "and use_sliding_window is false"),
+        ("llama", {"rope_scaling": {**LLAMA3, "factor": 0.5}}, "rope_scaling'.factor is 0.5, expected 1 or more"),
+        ("llama", {"rope_scaling": {**LLAMA3, "factor": math.nan}}, "factor is nan, expected a number above 0"),
+        ("llama", {"rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}}, "high_freq_factor is 4.0, expected more than"),
+        ("phi3", {"rope_scaling": {"type": "longrope", "short_factor": [math.inf] * 8, "long_factor": [1.0] * 8}},
+         "short_factor is no list of numbers above 0"),
         ("qwen2", {"layer_types": ["chunked_attention"] * 2}, "key 'layer_types' is"),
         ("mistral", {"sliding_window": 0}, "key 'sliding_window' is 0"),
         ("llama", {"rope_scaling": {"rope_type": "spiral"}}, "'spiral' is unknown"),
@@ -139,6 +151,30 @@ def test_files_beside_the_config(file: str, changes: dict[str, Any], says: str, 
     with pytest.raises(RecipeError, match=says) as error:
         check_folder(model)
     assert str(model / file) in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("tokenizer_config.json", {"pad_token": "[NEW]"}),
+        ("tokenizer_config.json", {"pad_token": {"content": "[NEW]", "lstrip": False}}),
+        ("tokenizer_config.json", {"additional_special_tokens": ["t3", "[NEW]"]}),
+        ("tokenizer_config.json", {"extra_special_tokens": {"image_token": "[NEW]"}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"40": {"content": "[NEW]", "special": True}}}),
+        ("special_tokens_map.json", {"pad_token": "[NEW]"}),
+        ("added_tokens.json", {"[NEW]": 40}),
+    ],
+)
+def test_a_token_that_the_settings_add(file: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    """transformers puts it behind the vocabulary: a row that the embedding does not have."""
+    model = write_folder(tmp_path / "model")
+    change_json(model / file, changes)
+    with pytest.raises(RecipeError, match=r"'\[NEW\]' is not in the vocabulary.*with the id 40.*has 40 rows") as error:
+        check_folder(model)
+    assert str(model / file) in error.value.message
+    vocabulary = {f"t{number}": number for number in range(38)}
+    change_json(model / "tokenizer.json", {"model": {"type": "BPE", "vocab": vocabulary}})
+    check_folder(model)  # the embedding has room for it
 
 
 def test_gemma_has_a_token_without_a_row(tmp_path: Path) -> None:

@@ -217,6 +217,12 @@ CODE = {
     "pickled data": pickle.dumps({"a": [1, 2]}, 4),
     "torch's zip": zipped(**{"archive/data.pkl": pickle.dumps({}), "archive/version": b"3\n"}),
     "wheel": zipped(**{"x/__init__.py": b""}),
+    "pickle 0 by INST": b"(S'true'\nios\nsystem\n.",
+    "pickle 0 in a list": b"(lp0\n(S'true'\nios\nsystem\na.",
+    "array of objects": saved(np.array([{}], dtype=object)),
+    "7z": b"7z\xbc\xaf\x27\x1c" + bytes(60),
+    "xz": b"\xfd7zXZ\0" + bytes(60),
+    "RAR": b"Rar!\x1a\x07\0" + bytes(60),
     "tar": bytes(257) + b"ustar\x0000" + bytes(300),
 }
 
@@ -229,7 +235,8 @@ def test_code_is_told_by_how_it_begins(tmp_path: Path, kind: str, name: str) -> 
 
 def test_arrays_are_no_code_but_pickled_objects_are(tmp_path: Path) -> None:
     good = zipped(**{"a.npy": saved(np.arange(3)), "b.npy": saved(np.array(["x"]))})
-    check_artifact(folder(tmp_path, **{"reference/reference.npz": good}))
+    text = b"(lines\nci\nsome text that is no pickle)\n"  # an opcode first, and what looks like an import
+    check_artifact(folder(tmp_path, **{"reference/reference.npz": good, "c.npy": saved(np.ones(2)), "README": text}))
     bad = zipped(**{"a.npy": saved(np.array([{}], dtype=object))})
     assert "pickled objects" in refusal(folder(tmp_path, **{"reference/reference.npz": bad}))
     hidden = zipped(**{"a.npy": saved(np.arange(3)), "data.pkl": b""})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.errors import DataError
-from olivepress.measure.prompts import eos_token_ids, render_prompt
+from olivepress.measure.prompts import check_context, eos_token_ids, render_prompt
 
 from . import tiny
 
@@ -81,3 +81,9 @@ def test_eos_ids(tmp_path: Path) -> None:
     assert eos_token_ids(tmp_path) == (7, 8)
     (tmp_path / "genai_config.json").write_text('{"model": {"eos_token_id": [9]}}')
     assert eos_token_ids(tmp_path) == (9,)
+
+
+def test_a_template_that_makes_nothing_of_a_question(tmp_path: Path) -> None:
+    check_context(tmp_path, [[1], [2, 3]])
+    with pytest.raises(DataError, match="its chat template makes nothing of a question; next: give it another"):
+        check_context(tmp_path, [[1], []])

@@ -34,6 +34,8 @@ def test_a_report_as_it_is_written() -> None:
         lambda f: f["metrics"]["exact_match"].update(value=7.0, ci_low=6.0, ci_high=8.0),
         lambda f: f["metrics"]["exact_match"].update(value=-0.1, ci_low=-0.2, ci_high=0.1),
         lambda f: f["metrics"]["exact_match"].update(value=0.9, ci_low=0.1, ci_high=0.2),
+        lambda f: f["metrics"]["exact_match"].update(value=0.1),
+        lambda f: f["metrics"]["exact_match"].update(n=10**6),
         lambda f: f["metrics"]["exact_match"].update(value="0.5"),
         lambda f: f["metrics"]["exact_match"].update(n=True),
         lambda f: f["metrics"]["exact_match"].update(n=10**30),
@@ -52,7 +54,7 @@ def test_a_report_as_it_is_written() -> None:
         lambda f: f.update(placement={"asked": "x", "nodes": {"x": -3}, "fallback": False}),
         lambda f: f.update(placement={"asked": "x", "nodes": {"x": 3}, "fallback": False, "arithmetic": 4}),
     ],
-    ids=range(20),
+    ids=range(22),
 )  # fmt: skip
 def test_what_no_machine_measures_is_refused(change: Change) -> None:
     with pytest.raises(ReportError, match=r"next: measure again"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,12 @@ _DTYPES = ("float32", "bfloat16", "float16")
 _HARMLESS = frozenset({
     "architectures", "model_type", "torch_dtype", "_name_or_path", "_commit_hash", "transformers_version",
     "transformers.js_config", "auto_map", "use_cache", "gradient_checkpointing", "attn_implementation",
-    "_attn_implementation", "_attn_implementation_internal", "_flash_attn_2_enabled", "use_flash_attention",
-    "use_flash_attention_2", "use_flash_attn", "cache_implementation", "output_attentions", "pretraining_tp",
-    "initializer_range", "attention_dropout", "resid_pdrop", "embd_pdrop", "hidden_dropout", "attention_dropout_prob",
-    "trust_remote_code", "is_llama_config", "max_window_layers", "model_max_length", "tokenizer_model_max_length",
-    "tokenizer_padding_side", "bos_token", "eos_token", "pad_token", "unk_token_id", "library_name", "license",
-    "language", "tags", "datasets",
+    "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_flash_attn_2_enabled",
+    "use_flash_attention", "use_flash_attention_2", "use_flash_attn", "cache_implementation", "output_attentions",
+    "pretraining_tp", "initializer_range", "attention_dropout", "resid_pdrop", "embd_pdrop", "hidden_dropout",
+    "attention_dropout_prob", "trust_remote_code", "is_llama_config", "max_window_layers", "model_max_length",
+    "tokenizer_model_max_length", "tokenizer_padding_side", "bos_token", "eos_token", "pad_token", "unk_token_id",
+    "library_name", "license", "language", "tags", "datasets",
 })  # fmt: skip
 _HARMLESS_PREFIXES = ("unsloth_", "axolotl_", "_unsloth")
 # Keys that change nothing while they have this value.
@@ -43,6 +44,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "rope_interleaved": (False,),
     "use_mrope": (False,),
     "full_attn_mod": (1,),
+    "interpolate_factor": (1,),
     "interpolation_factor": (1,),
     "partial_rotary_factor": (1,),
     "rope_position_scale": (1,),
@@ -57,8 +59,10 @@ _BUILDER_READS = frozenset({
     "seq_length", "ffn_hidden_size", "multi_query_group_num", "rope_position_scale", "rope_embedding_base",
     "partial_rotary_factor", "num_local_experts", "num_experts_per_tok", "dummy_token_indices", "peft_type",
 })  # fmt: skip
+_HUB_ID = re.compile(r"[\w-]+/[\w-]+")
 _TYPES = {bool: "true or false", int: "a number", float: "a number", str: "a name"}
 _LAYERS = ("full_attention", "sliding_attention")
+_OF_QUANTIZERS = ("quantization_config", "compression_config", "quantization")  # the last is what MLX writes
 _NOT_TEXT = ("text_config", "vision_config", "audio_config", "vision_tower", "language_config")
 
 
@@ -79,11 +83,10 @@ def _check_kind(path: Path, config: Mapping[str, Any]) -> None:
                 f"{path}: key {key!r}: a model of images or sound, expected a text model",
                 next_step="give the text model that it was made from, or export its language model on its own",
             )
-    quantized = config.get("quantization_config") or config.get("compression_config")
-    if quantized:
-        method = quantized.get("quant_method") if isinstance(quantized, Mapping) else None
+    for key in filter(config.get, _OF_QUANTIZERS):
+        method = config[key].get("quant_method") if isinstance(config[key], Mapping) else None
         raise RecipeError(
-            f"{path}: key 'quantization_config': the weights are quantized already ({method or 'method not named'}), "
+            f"{path}: key {key!r}: the weights are quantized already ({method or 'method not named'}), "
             "expected the unquantized model: merging and exporting need it",
             next_step="give the model that this was quantized from (method: qlora trains it in 4 bits)",
         )
@@ -101,11 +104,14 @@ def _check_kind(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _check_own_code(path: Path, config: Mapping[str, Any]) -> None:
-    """Phi's own configs name code that became a part of transformers; any other code is another model."""
+    """Phi's own configs name code that became a part of transformers, and a tokenizer of the Hub, which is not fetched
+    where the folder has its own; any other code is another model."""
     own = config.get("auto_map") or {}
     model_type = config["model_type"]
     native = (f"configuration_{model_type}.", f"modeling_{model_type}.")
-    for value in own.values() if isinstance(own, Mapping) else [own]:
+    for key, value in own.items() if isinstance(own, Mapping) else [("", own)]:
+        if key == "AutoTokenizer" and isinstance(value, str) and _HUB_ID.fullmatch(value):
+            continue
         if not isinstance(value, str) or not value.rpartition("--")[2].startswith(native):
             raise RecipeError(
                 f"{path}: key 'auto_map' names code of its own ({value}), which is not run",
@@ -149,6 +155,12 @@ def _check_types(path: Path, config: Mapping[str, Any]) -> None:
         raise RecipeError(f"{path}: key 'layer_types' is {_short(kinds)}, expected a list of {' or '.join(_LAYERS)}")
     if kinds is not None and len(kinds) != _with_defaults(path, config)["num_hidden_layers"]:
         raise RecipeError(f"{path}: key 'layer_types' has {len(kinds)} entries, expected one for each layer")
+    if kinds is not None and "sliding_attention" in kinds and config.get("use_sliding_window") is False:
+        raise RecipeError(
+            f"{path}: key 'layer_types' has sliding_attention, and use_sliding_window is false: no window is set, "
+            f"and {transformers_version()} fails",
+            next_step="correct one of the two as the model was trained",
+        )
 
 
 def _with_defaults(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ def check_rope_scaling(path: Path, config: Mapping[str, Any]) -> None:
         raise RecipeError(f"{where}: type {rope_type!r} is unknown, expected one of {', '.join(_NEEDS)}")
     for key in _NEEDS[rope_type]:
         _check_number(f"{where}.{key}", scaling.get(key), _lengths(config) if key.endswith("_factor") else None)
+    if "factor" in _NEEDS[rope_type] and scaling["factor"] < 1:
+        raise RecipeError(f"{where}.factor is {scaling['factor']!r}, expected 1 or more")
+    if rope_type == "llama3" and scaling["high_freq_factor"] <= scaling["low_freq_factor"]:
+        raise RecipeError(
+            f"{where}.high_freq_factor is {scaling['high_freq_factor']!r}, expected more than low_freq_factor "
+            f"({scaling['low_freq_factor']!r})"
+        )
 
 
 def _check_phi(where: str, scaling: Mapping[str, Any]) -> None:
@@ -63,11 +71,15 @@ def _lengths(config: Mapping[str, Any]) -> int:
 
 def _check_number(where: str, value: Any, length: int | None) -> None:
     if where.endswith(("short_factor", "long_factor")):
-        if not (isinstance(value, list) and all(type(number) in (int, float) for number in value)):
-            raise RecipeError(f"{where} is {type(value).__name__}, expected {length} numbers")
+        if not (isinstance(value, list) and all(_is_positive(number) for number in value)):
+            raise RecipeError(f"{where} is no list of numbers above 0, expected {length}")
         if len(value) != length:
             raise RecipeError(
                 f"{where} has {len(value)} numbers, expected {length} (head size × partial_rotary_factor / 2)"
             )
-    elif type(value) not in (int, float) or value <= 0:
+    elif not _is_positive(value):
         raise RecipeError(f"{where} is {value!r}, expected a number above 0")
+
+
+def _is_positive(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value > 0

@@ -13,24 +13,32 @@ from olivepress.errors import RecipeError
 __all__ = ["check_tokenizer"]
 
 _LARGEST = 200_000_000
+_SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_SEVERAL = ("additional_special_tokens", "extra_special_tokens", "added_tokens_decoder")
 _V5_CLASSES = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend", "MistralCommonBackend")
 
 
 def check_tokenizer(directory: Path, config: Mapping[str, Any]) -> None:
     """Raises RecipeError when there is none, one of another transformers, or a token without a row in the embedding."""
-    path = directory / "tokenizer.json"
     settings = directory / "tokenizer_config.json"
     if settings.exists():
         _check_settings(settings, read_json(settings))
+    path, tokens = _vocabulary(directory)
+    _check_ids(path, tokens.items(), config)
+    _check_added(directory, set(tokens), config)
+
+
+def _vocabulary(directory: Path) -> tuple[Path, dict[str, Any]]:
+    """The file that holds the tokens, and their ids."""
+    path = directory / "tokenizer.json"
     if not path.exists():
         if not ((directory / "vocab.json").exists() and (directory / "merges.txt").exists()):
             raise _missing(directory)
-        _check_ids(directory / "vocab.json", read_json(directory / "vocab.json").items(), config)
-        return
+        return directory / "vocab.json", read_json(directory / "vocab.json")
     tokenizer = read_json(path, most_bytes=_LARGEST)
     if not isinstance(tokenizer.get("model"), Mapping):
         raise RecipeError(f"{path}: no key 'model', expected a tokenizer", next_step="fetch the file again")
-    _check_ids(path, _tokens(path, tokenizer), config)
+    return path, dict(_tokens(path, tokenizer))
 
 
 def _missing(directory: Path) -> RecipeError:
@@ -92,3 +100,41 @@ def _check_ids(path: Path, tokens: Any, config: Mapping[str, Any]) -> None:
             f"{path}: token {last!r} has the id {largest}, the embedding has {rows} rows (vocab_size of config.json)",
             next_step="give the tokenizer that the model was trained with, or resize the embedding and train it first",
         )
+
+
+def _check_added(directory: Path, tokens: set[str], config: Mapping[str, Any]) -> None:
+    """A token that stands in the settings alone is put behind the vocabulary by transformers, without a word."""
+    rows, unused = int(config["vocab_size"]), architecture_of(config).tokens_without_row
+    for path, key, token in _named(directory):
+        if token in tokens or token in unused:
+            continue
+        tokens.add(token)
+        if len(tokens) > rows:
+            raise RecipeError(
+                f"{path}: {key}{token!r} is not in the vocabulary: transformers would add it with the id "
+                f"{len(tokens) - 1}, the embedding has {rows} rows (vocab_size of config.json)",
+                next_step="name a token that the model has, or resize the embedding and train it first",
+            )
+
+
+def _named(directory: Path) -> Iterator[tuple[Path, str, str]]:
+    """(file, its key, token) of every token that the settings beside the vocabulary name."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        path = directory / name
+        for key, value in (read_json(path) if path.exists() else {}).items():
+            if key in _SPECIAL or key in _SEVERAL:
+                yield from ((path, f"key {key!r}: ", token) for token in _texts(value))
+    path = directory / "added_tokens.json"
+    yield from ((path, "", token) for token in (read_json(path) if path.exists() else {}))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The tokens of a setting: a text, an object with its ``content``, or several of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield from (token for each in value for token in _texts(each) if isinstance(each, str | Mapping))
+    elif isinstance(value, Mapping) and isinstance(value.get("content"), str):
+        yield value["content"]
+    elif isinstance(value, Mapping):
+        yield from (token for each in value.values() for token in _texts(each) if isinstance(each, str | Mapping))

@@ -46,6 +46,11 @@ def check_weights(directory: Path, config: Mapping[str, Any]) -> None:
 
 
 def _check_dtype(tensor: StoredTensor) -> None:
+    if tensor.dtype == "F64" and not _COMPUTED.search(tensor.name):
+        raise RecipeError(
+            f"{tensor.path}: {tensor.name} is F64, expected {', '.join(_FLOATS)}",
+            next_step="save the model in float32 or bfloat16",
+        )
     if (tensor.dtype not in _FLOATS and not _COMPUTED.search(tensor.name)) or _PACKED.search(tensor.name):
         raise RecipeError(
             f"{tensor.path}: {tensor.name} is {tensor.dtype}: the weights are quantized already, expected "

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 __all__ = ["code_in"]
 
 SUFFIXES = frozenset({
-    ".bat", ".class", ".cmd", ".com", ".cpl", ".dll", ".dylib", ".egg", ".exe", ".hta", ".jar", ".js", ".ko", ".lnk",
-    ".msi", ".pickle", ".pkl", ".ps1", ".pt", ".pth", ".py", ".pyc", ".pyd", ".pyw", ".scr", ".sh",
-    ".so", ".vbs", ".wasm", ".whl",
+    ".bat", ".class", ".cmd", ".com", ".command", ".cpl", ".desktop", ".dll", ".dylib", ".egg", ".exe", ".hta", ".jar",
+    ".js", ".ko", ".lnk", ".msi", ".node", ".pickle", ".pkl", ".ps1", ".pt", ".pth", ".py", ".pyc", ".pyd", ".pyw",
+    ".reg", ".scr", ".sh", ".so", ".vbe", ".vbs", ".wasm", ".whl", ".wsf",
 })  # fmt: skip
 _BEGINNINGS: dict[bytes, str] = {
     b"\x7fELF": "an ELF program or library",
@@ -29,10 +29,16 @@ _BEGINNINGS: dict[bytes, str] = {
     b"\0asm": "WebAssembly",
     b"BC\xc0\xde": "LLVM bitcode",
     b"dex\n": "Android code",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"\xfd7zXZ\0": "an xz archive",
+    b"Rar!\x1a\x07": "a RAR archive",
 }
 _SCRIPT = re.compile(rb"(\xef\xbb\xbf)?#! ?/")
-_PROTOCOL_0 = re.compile(rb"\(?c[\w.]{1,100}\n[\w.]{1,100}\n")
+# Protocol 0 is text: its opcodes that may stand first, and the line that names what is imported.
+_PROTOCOL_0 = re.compile(rb"[(c\]})dltSVIFLN]")
+_IMPORT = re.compile(rb"[ci][\w.]{1,100}\n[\w.]{1,100}\n")
 _HEAD = 64 * 1024  # bytes that are looked at to tell a pickle from weights that begin alike
+_NUMPY = b"\x93NUMPY"
 _TAR_MAGIC_AT = 257
 _SMALL = 1024 * 1024
 _FEWEST_PYC, _MOST_PYC = 3000, 4000  # CPython's magic numbers
@@ -55,6 +61,8 @@ def _executable(head: bytes, size: int) -> str | None:
         # Weights may begin with these two bytes by chance: a large file must have the second header, too.
         if size < _SMALL or head[header_at : header_at + 4] == b"PE\0\0":
             return "a Windows program or library"
+    if head.startswith(_NUMPY) and _holds_objects(head[:512]):
+        return "an array of pickled objects"
     if _SCRIPT.match(head):
         return "a script"
     is_pyc = head[2:4] == b"\r\n" and _FEWEST_PYC <= int.from_bytes(head[:2], "little") < _MOST_PYC
@@ -65,7 +73,7 @@ def _pickled(head: bytes) -> str | None:
     """A pickle that names something to import, or one that is whole: random weights are neither."""
     if head[:1] == b"\x80" and head[1:2] in (b"\1", b"\2", b"\3", b"\4", b"\5"):
         names_only = False
-    elif _PROTOCOL_0.match(head):
+    elif _PROTOCOL_0.match(head) and _IMPORT.search(head):
         names_only = True
     else:
         return None
@@ -74,7 +82,7 @@ def _pickled(head: bytes) -> str | None:
         for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
             named |= opcode.name in ("GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "BUILD")
             if opcode.name == "STOP":
-                return "a pickle"
+                return "a pickle" if named or not names_only else None
     except (ValueError, IndexError, UnicodeError, OverflowError):  # it ends in the part that was read, or is none
         pass
     return "a pickle" if named and not names_only else None
@@ -102,7 +110,12 @@ def _not_numbers(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | Non
     """NumPy keeps arrays of Python objects as pickles, and says so in the array's header."""
     with archive.open(member) as file:
         header = file.read(512)
-    if not member.filename.endswith(".npy") or not header.startswith(b"\x93NUMPY"):
+    if not member.filename.endswith(".npy") or not header.startswith(_NUMPY):
         return f"an archive with {ascii(member.filename)[1:-1][:60]}, no array"
+    return "an archive of pickled objects" if _holds_objects(header) else None
+
+
+def _holds_objects(header: bytes) -> bool:
+    """Whether an array's header names anything but one kind of plain numbers."""
     kind = re.search(rb"'descr':\s*'([^']*)'", header)
-    return None if kind and b"O" not in kind.group(1) else "an archive of pickled objects"
+    return kind is None or b"O" in kind.group(1)

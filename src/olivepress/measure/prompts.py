@@ -288,7 +288,12 @@ class ContextExceeded(JobError):
 
 
 def check_context(model_dir: Path, prompts: Sequence[Sequence[int]], *, room: int = 1) -> None:
-    """Raise ContextExceeded when the model's context does not hold the longest prompt (token ids) and ``room`` more."""
+    """Raise ContextExceeded when the model's context does not hold the longest prompt (token ids) and ``room`` more,
+    DataError when a prompt has no tokens at all."""
+    if not all(map(len, prompts)):
+        raise DataError(
+            f"{model_dir}: its chat template makes nothing of a question", next_step="give it another chat template"
+        )
     limit, longest = context_length(model_dir), max((len(prompt) for prompt in prompts), default=0)
     if limit is not None and longest + room > limit:
         raise ContextExceeded(

@@ -51,6 +51,10 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+# Shares of right answers, an answer for each example, with Wilson's interval.
+COUNTED = frozenset({"exact_match", "json_schema_match", "json_valid", "label_accuracy_constrained"})
+
+
 class Measurement(_Record):
     """A number with its unit, its count of observations and a 95 % interval, or the reason why there is none."""
 
@@ -333,9 +337,24 @@ def _impossible(report: DeviceReport) -> str | None:
         for name, measurement in where.items():
             if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
                 return why
+    for name in COUNTED & report.metrics.keys():
+        if problem := _miscounted(name, report.metrics[name], report.dataset.n if report.dataset else None):
+            return problem
     for name, measurement in _all_measurements(report):
         if not _fits(measurement):
             return f"{name} is {measurement.value:g}, far from its interval or too large"
+    return None
+
+
+def _miscounted(name: str, measurement: Measurement, examples: int | None) -> str | None:
+    """What is wrong with a share of right answers: Wilson's interval always holds the share."""
+    value, n, low, high = measurement.value, measurement.n, measurement.ci_low, measurement.ci_high
+    if value is None:
+        return None
+    if examples is not None and n is not None and n > examples:
+        return f"{name} is of {n} answers, its dataset has {examples} examples"
+    if low is not None and high is not None and not low - 1e-9 <= value <= high + 1e-9:
+        return f"{name} is {value:g}, outside of its interval"
     return None
 
 

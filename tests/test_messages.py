@@ -1,0 +1,31 @@
+"""Streams that are closed, and text that the locale has no signs for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from olivepress.errors import UsageError
+from olivepress.messages import typed_text
+
+_CLOSED = "import os, sys; os.close({number}); sys.argv = ['olivepress', {argument!r}]; sys.{name} = None\n"
+_MAIN = "from olivepress.cli import main; main()"
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "stdin"), (1, "stdout"), (2, "stderr")])
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("nothing", 2)])
+def test_a_stream_that_the_caller_closed(number: int, name: str, argument: str, code: int) -> None:
+    program = _CLOSED.format(number=number, name=name, argument=argument) + _MAIN
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Error" not in done.stderr and "unexpected" not in done.stderr
+
+
+def test_text_of_a_locale_without_its_signs() -> None:
+    assert typed_text("grün", "--prompt") == "grün"
+    assert typed_text("gr\udcc3\udcbcn", "--prompt") == "grün"
+    for text in ("\udcff", "\ud800"):
+        with pytest.raises(UsageError, match="--prompt: is no UTF-8 text"):
+            typed_text(text, "--prompt")
