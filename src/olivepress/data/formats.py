@@ -77,8 +77,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
             next_step=f"--format {name.replace(missing[0], close[0], 1)}",
         )
     convert = _pair_converter(prompt, answer, labelled)
-    used = _used_by(name, row) if "/" in name else ()
-    return _converter(name.partition(":")[0], convert, keys, used)
+    return _converter(name.partition(":")[0], convert, keys, _used_by(name, row))
 
 
 def _converter(
