@@ -91,8 +91,8 @@ def _used_by(name: str, keys: Iterable[str]) -> tuple[str, ...]:
     if name == "alpaca":
         return ("instruction", "output" if "output" in keys else "response", *CONTEXT)
     if name in ("messages", "sharegpt"):
-        columns = ("messages", "conversations") if name == "messages" else ("conversations", "messages")
-        return (next((column for column in columns if column in keys), columns[0]), "system", "tools")
+        lists = ("messages", "conversations") if name == "messages" else ("conversations", "messages")
+        return (next((column for column in lists if column in keys), lists[0]), "system", "tools")
     if name in _COLUMNS:
         return _COLUMNS[name]
     columns: tuple[str, ...] = tuple(name.partition(":")[0].split("/"))

@@ -151,6 +151,7 @@ def append_row(
         asked=keys.asked,
         pair=keys.pair,
         id_number=int(example.id, 16),
+        openings=keys.openings,
     )
 
 
