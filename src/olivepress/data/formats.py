@@ -132,7 +132,7 @@ def _check_beside(where: str, row: Row, name: str) -> None:
     if name.count("/") and first.lower() in (*CONTEXT, "passage", "document", "article"):
         prompt, answer = name.split("/")
         step = f"rename {prompt} to instruction, {answer} to output and {first} to context, or {step}"
-    elif name.count("/") and tuple(name.split("/")) in LABELLED:
+    elif name.count("/") and tuple(name.split("/")) in LABELLED and first.lower() != "split":
         step = f"--format {name.split('/')[0]}/{first}:label, or {step}"
     elif name.count("/"):
         step = f"{step}, or --format COLUMN/COLUMN"
