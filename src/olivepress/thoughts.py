@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["THOUGHTS", "THOUGHT_FIELDS", "has_thoughts", "text_holds_thoughts", "thoughts_under"]
+__all__ = ["THOUGHTS", "THOUGHT_FIELDS", "answer_text", "has_thoughts", "text_holds_thoughts", "thoughts_under"]
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # as datasets and templates name them
 THOUGHTS = THOUGHT_FIELDS[0]
@@ -20,6 +20,11 @@ def text_holds_thoughts(content: str) -> bool:
     Elsewhere ``</think>`` is a word of an ordinary answer.
     """
     return _END in content and (content.lstrip().startswith("<think>") or _END_OF_LINE.search(content) is not None)
+
+
+def answer_text(content: str) -> str:
+    """``content`` without the thoughts that it begins with."""
+    return content.rpartition(_END)[2] if text_holds_thoughts(content) else content
 
 
 def has_thoughts(message: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from olivepress.data import SPLITS, Dataset, Example
 from olivepress.data.export import export_dataset
 from olivepress.data.personal import find_personal
-from olivepress.thoughts import has_thoughts, text_holds_thoughts, thoughts_under
+from olivepress.thoughts import answer_text, has_thoughts, text_holds_thoughts, thoughts_under
 from tests.data.planted import clean_rows, write_jsonl
 from tests.data.test_readers import prepare
 
@@ -215,6 +215,7 @@ def test_what_is_no_address(text: str) -> None:
 def test_what_is_a_thought_in_a_text(content: str, holds: bool) -> None:
     assert text_holds_thoughts(content) is holds
     assert has_thoughts({"role": "assistant", "content": content}) is holds
+    assert answer_text(content).strip() == ("B" if holds else content)
     assert has_thoughts({"role": "assistant", "content": "B", "thinking": "A"})
 
 
@@ -224,3 +225,9 @@ def test_thoughts_under_the_name_that_a_template_has() -> None:
     assert thoughts_under({**message, "reasoning": ""}, "thinking") == {"role": "assistant", "content": "B"}
     question = {"role": "user", "content": "B", "thinking": "A"}
     assert thoughts_under(question, "reasoning_content") == question
+
+
+@pytest.mark.parametrize("given", [None, "", "null", [], "[]"])
+def test_no_tools_in_any_spelling(tmp_path: Path, given: Any) -> None:
+    dataset = written(tmp_path, lambda row: {"messages": talk(row), "tools": given})
+    assert all(example.tools is None for example in every(dataset)) and dataset.dropped == {}

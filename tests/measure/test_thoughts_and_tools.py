@@ -117,3 +117,20 @@ def test_names_of_parameters_deep_in_a_schema_are_texts(tmp_path: Path) -> None:
     make_published(tmp_path, TOOL_TEMPLATES["qwen-2.5"])
     rendered = render_prompt(tmp_path, [QUESTION, say("assistant", "A")], tools)
     assert json.dumps(tools[0]) in rendered.prefix and len(rendered.cuts) == 1
+
+
+OPENED = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}"
+    "{% set parts = m.content.split('</think>') %}<think>\n{{ parts[0].replace('<think>', '').strip() }}\n</think>\n\n"
+    "{{ parts[-1].strip() }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize("content", ["<think>\nI look.\n</think>\n\n12 degrees", "<think>I look.</think>12 degrees"])
+def test_nothing_follows_the_end_where_the_question_opens_the_thoughts(tmp_path: Path, content: str) -> None:
+    """Qwen3.5: the answer's text does not stand whole in the completion, and a newline follows the end token."""
+    model = make_template(tmp_path, OPENED)
+    messages = [QUESTION, say("assistant", content)]
+    assert check_rows(model, rows(messages, None)).errors == ()
+    assert render_prompt(model, messages).completion == "I look.\n</think>\n\n12 degrees<|im_end|>"

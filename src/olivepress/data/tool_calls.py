@@ -43,7 +43,7 @@ def _has_no_json(value: Any) -> bool:
 
 def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem | None:
     """The tools of a row as ``[{"type": "function", "function": {...}}]``; None where there are none."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
     parsed = structured(value)
     if isinstance(value, str) and parsed is not value:

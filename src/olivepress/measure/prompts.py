@@ -27,7 +27,7 @@ from olivepress.measure.tokenizer_files import (
     special_tokens_map,
     token_texts,
 )
-from olivepress.thoughts import THOUGHTS, has_thoughts
+from olivepress.thoughts import THOUGHTS, answer_text, has_thoughts
 
 __all__ = [
     "ContextExceeded",
@@ -107,7 +107,8 @@ def render_prompt(model_dir: Path, messages: Sequence[Message], tools: Tools = N
     thinking = has_thoughts(plain[-1])
     prefix = render_text(model_dir, plain[:-1], tools, asks=True, thinking=thinking)
     full = render_text(model_dir, plain, tools, asks=False, thinking=thinking)
-    completion = _cut_after_end(_completion(model_dir, plain, tools, prefix, full), plain[-1]["content"])
+    answer = answer_text(str(plain[-1]["content"]))
+    completion = _cut_after_end(_completion(model_dir, plain, tools, prefix, full), answer)
     full, cuts = prefix + completion, tuple[int, ...]()
     if holds_control_tokens(control_pattern(model_dir), plain, tools):
         cuts = control_cuts(control_pattern(model_dir), full, text_places(model_dir, plain, tools, prefix, completion))
