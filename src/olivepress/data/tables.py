@@ -18,6 +18,7 @@ NULLS = "nulls within objects left out: the table's schema makes them"
 _BATCH = 1000
 MAX_ROWS = 20_000_000
 MAX_BATCH_BYTES = 1024**3
+_HUB_SECONDS = 8.0
 _INSTALL = "pip install 'olivepress[data]'"
 
 
@@ -135,13 +136,25 @@ def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[Raw
     datasets = _datasets(name)
     try:
         with _silent():
+            _ask_once(name, revision)
             held = datasets.load_dataset(name, revision=revision, streaming=True)
     except Exception as error:
+        is_network = type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ReadTimeout")
+        reason = "no connection to it" if is_network else _said(error)
         raise DataError(
-            f"{name}: not to be had from the Hub ({_said(error)})",
+            f"{name}: not to be had from the Hub ({reason})",
             next_step="check the name and the network, or give a file",
         ) from None
     return _splits(dict(held))
+
+
+def _ask_once(name: str, revision: str | None) -> None:
+    """One request to the Hub, which fails at once; ``datasets`` would try for half a minute without a network."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    if not HF_HUB_OFFLINE:
+        HfApi().dataset_info(name, revision=revision, timeout=_HUB_SECONDS)
 
 
 @contextmanager
