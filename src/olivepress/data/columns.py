@@ -47,6 +47,7 @@ _OTHER_CONTENT = (
     "conversations", "passage", "document", "article", "chosen", "rejected", "rationale", "explanation", "reasoning",
     "thought", "thoughts", "thinking", "chain_of_thought", "cot", "choices", "options", "premise", "hypothesis",
     "summary", "translation", "solution", "hint", "preamble", "paragraph", "story", "user", "assistant", "human", "bot",
+    "slots", "entities",
 )  # fmt: skip
 _CONTENT = frozenset((*_PROMPTS, *_ANSWERS, *_TEXTS, *_LABELS, *_OTHER_CONTENT))
 # Words of longer names: system_prompt, input_text, final_answer.

@@ -110,8 +110,8 @@ def _without_nulls(value: Any, counter: list[int]) -> Any:
 def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
     for column, classes in names.items():
         value = row.get(column)
-        if isinstance(value, int) and 0 <= value < len(classes):
-            row[column] = classes[value]
+        if isinstance(value, int):  # -1 says that a row has no class
+            row[column] = classes[value] if 0 <= value < len(classes) else None
     return row
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from olivepress.bounded import check_nesting
@@ -46,7 +45,7 @@ def _has_no_json(value: Any) -> bool:
 
 def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem | None:
     """The tools of a row as ``[{"type": "function", "function": {...}}]``; None where there are none."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
     parsed = structured(value)
     if isinstance(value, str) and parsed is not value:
@@ -119,8 +118,8 @@ def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: lis
         return Problem("arguments of a tool call are nested too deep")
     if _has_no_json(arguments):
         return Problem("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
-    kept = {key: value for key, value in arguments.items() if value is not None or _declares(tools, function, key)}
-    if len(kept) < len(arguments):
+    kept = _declared(arguments, _schema(tools, function["name"]))
+    if kept != arguments:
         _tell(changes, _NULLS)
     beside = {key: value for key, value in function.items() if key != name}
     given = {key: value for key, value in call.items() if value is not None}
@@ -140,16 +139,26 @@ def _arguments(value: Any, changes: list[str]) -> dict[str, Any] | Problem:
     return value if isinstance(value, dict) else Problem("arguments of a tool call are not a JSON object")
 
 
-def _declares(tools: list[dict[str, Any]] | None, function: Mapping[str, Any], argument: str) -> bool:
-    """Whether the tool that is called has this parameter, as far as the row says what its tools have."""
+def _schema(tools: list[dict[str, Any]] | None, name: str) -> Any:
+    """The schema of the arguments of the tool that is called, as far as the row says what its tools have."""
     for tool in tools or ():
         declared = tool.get("function")
-        if not isinstance(declared, dict) or declared.get("name") != function["name"]:
-            continue
-        parameters = declared.get("parameters")
-        properties = parameters.get("properties") if isinstance(parameters, dict) else None
-        return not isinstance(properties, dict) or argument in properties
-    return True
+        if isinstance(declared, dict) and declared.get("name") == name:
+            return declared.get("parameters")
+    return None
+
+
+def _declared(value: Any, schema: Any) -> Any:
+    """``value`` without the nulls, at any depth, that a schema with ``properties`` does not declare."""
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, list):
+        return [_declared(entry, schema.get("items")) for entry in value]
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    kept = {name: entry for name, entry in value.items() if entry is not None or name in properties}
+    return {name: _declared(entry, properties.get(name)) for name, entry in kept.items()}
 
 
 def call_as_text(text: str) -> tuple[str, list[Any]] | None:

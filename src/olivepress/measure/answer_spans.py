@@ -10,7 +10,8 @@ from typing import Any
 from olivepress.errors import DataError
 from olivepress.measure.dataset import Message
 from olivepress.measure.prompts import RenderedPrompt, end_texts, plain_conversation, question_places, render_text
-from olivepress.measure.template_slots import Marked, answer_start, has_thoughts, mark, to_text_position
+from olivepress.measure.template_slots import Marked, answer_start, mark, to_text_position
+from olivepress.thoughts import has_thoughts
 
 __all__ = ["answer_spans"]
 
