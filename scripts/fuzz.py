@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from olivepress.privacy import private_environment
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 LARGEST_KEPT = 20_000
@@ -78,7 +80,12 @@ def one_turn(name: str, seed: int, turn: float, tally: Tally, end: float) -> Non
         command = [sys.executable, __file__, "--child", name, "--seed", str(seed), "--turn", str(turn)]
         log = Path(scratch, "log")
         with log.open("wb") as output:
-            process = subprocess.Popen([*command, "--input", str(current)], stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                [*command, "--input", str(current)],
+                env=private_environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
             hung = _watch(process, current)
         data = current.read_bytes() if current.exists() else b""
         lines = log.read_text("utf-8", "replace").splitlines()

@@ -135,10 +135,6 @@ SCRIPTS = {
     "data of a pass": {"passes": {"build": {"type": "OnnxStaticQuantization", "data_config": DATA}}},
     "model": {"input_model": {"type": "PyTorchModel", "model_loader": "load", "model_script": "evil.py"}},
     "remote code": {"input_model": WORKFLOW["input_model"] | {"load_kwargs": {"trust_remote_code": True}}},
-    "python": {
-        "systems": {"here": WORKFLOW["systems"]["here"] | {"type": "PythonEnvironment",
-                                                           "python_environment_path": "bin"}}
-    },
 }  # fmt: skip
 
 
@@ -150,6 +146,15 @@ def test_lint_imports_nothing_and_tells(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(LintError, match=r"runs code, .*it was not imported to be checked"):
         lint_file(Path("w.yaml"))
     assert not (tmp_path / "ran").exists()
+
+
+def test_lint_takes_no_other_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = {"type": "PythonEnvironment", "python_environment_path": "bin"}
+    systems = {"here": WORKFLOW["systems"]["here"] | other}
+    (tmp_path / "w.yaml").write_text(yaml.safe_dump({**WORKFLOW, "systems": systems}))
+    with pytest.raises(RecipeError, match=r"systems\.here\.type' is 'PythonEnvironment', expected 'LocalSystem'"):
+        lint_file(Path("w.yaml"))
 
 
 def test_lint_knows_the_script_that_olivepress_renders(project: Path) -> None:

@@ -320,7 +320,9 @@ def bench(
     is_artifact = not is_bundle and _is_artifact(Path(target))
     _refuse_options(target, job, reference, out, is_bundle=is_bundle, is_artifact=is_artifact)
     if trust_targets and (is_bundle or is_artifact):
-        raise UsageError(f"--trust-targets is for a recipe, {target} is none", next_step="olivepress bench --help")
+        raise UsageError(
+            f"--trust-targets is for a recipe, and {target} is not a recipe", next_step="olivepress bench --help"
+        )
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if tune:
             _tune_first(target, data, job, reporter, trust_targets)
@@ -414,9 +416,11 @@ def bundle(
 
     is_artifact = _is_artifact(Path(target))
     if is_artifact and job:
-        raise UsageError(f"--job is for a recipe, {target} is none", next_step="olivepress bundle --help")
+        raise UsageError(f"--job is for a recipe, and {target} is not a recipe", next_step="olivepress bundle --help")
     if is_artifact and trust_targets:
-        raise UsageError(f"--trust-targets is for a recipe, {target} is none", next_step="olivepress bundle --help")
+        raise UsageError(
+            f"--trust-targets is for a recipe, and {target} is not a recipe", next_step="olivepress bundle --help"
+        )
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         tell = teller(reporter, "bundle")
         if is_artifact:

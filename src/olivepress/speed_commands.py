@@ -86,7 +86,7 @@ def directories_of(target: str, data: str | None, job: str | None, trust_targets
     if (path / "manifest.json").is_file() or (path / "genai_config.json").is_file():
         if job is not None or data is not None or trust_targets:
             raise UsageError(
-                f"--job, --data and --trust-targets are for a recipe, {target} is none",
+                f"--job, --data and --trust-targets are for a recipe, and {target} is not a recipe",
                 next_step="olivepress tune --help",
             )
         return [path]

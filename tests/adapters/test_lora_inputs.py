@@ -121,7 +121,7 @@ def test_the_adapter_stands_behind_a_constant_bias(product: str, bias: str) -> N
 def test_a_weight_that_is_computed_is_refused() -> None:
     model = graph("MatMul")
     model.graph.node[0].input[1] = "computed"
-    with pytest.raises(AdapterError, match="q_proj/MatMul: its weight is no matrix in the graph"):
+    with pytest.raises(AdapterError, match="q_proj/MatMul: its weight is not a matrix in the graph"):
         add_lora_inputs(model)
 
 

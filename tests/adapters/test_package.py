@@ -77,7 +77,7 @@ def test_an_adapter_is_added_checked_listed_and_removed(package: Path, make_adap
 @pytest.mark.parametrize("name", ["../up", "", ".hidden", "a" * 65, "a/b", "NUL", "com1.x", "a.", "a "])
 def test_a_name_that_is_no_file_name_is_refused(name: str, package: Path, make_adapter: MakeAdapter) -> None:
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
-    with pytest.raises(AdapterError, match="is no name for an adapter"):
+    with pytest.raises(AdapterError, match="is not a name for an adapter"):
         add_adapter(package, directory, name, any_base=True)
     assert not list(package.rglob("*.onnx_adapter"))
 
@@ -85,7 +85,7 @@ def test_a_name_that_is_no_file_name_is_refused(name: str, package: Path, make_a
 def test_names_that_are_one_file_on_windows_are_refused(filled: Path, make_adapter: MakeAdapter) -> None:
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
     for replace in (False, True):
-        with pytest.raises(AdapterError, match=r"'MINE' is no name for an adapter: .*'mine' and 'MINE'"):
+        with pytest.raises(AdapterError, match=r"'MINE' is not a name for an adapter: .*'mine' and 'MINE'"):
             add_adapter(filled, directory, "MINE", replace=replace, any_base=True)
     assert list(read_package(filled).adapters) == ["mine"]
     path = filled / "package.json"

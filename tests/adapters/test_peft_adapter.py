@@ -100,7 +100,7 @@ def test_other_methods_are_refused_with_their_own_reason(kind: str, make_adapter
     with pytest.raises(AdapterError) as caught:
         read_peft_adapter(directory)
     text = str(caught.value)
-    reason = REASONS.get(kind, "no product of two matrices of low rank")
+    reason = REASONS.get(kind, "not a product of two matrices of low rank")
     assert f"adapter_config.json: peft_type: a {kind} adapter: " in text and reason in text
     merges = kind not in ("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")  # these change no weight
     assert ("merge_and_unload" in text) == merges and ("cannot be merged" in text) == (not merges)
@@ -189,8 +189,10 @@ def test_weights_that_mean_two_things(make_adapter: MakeAdapter) -> None:
 
     for twin in (key.replace(".weight", ".default.weight"), key.replace("model.layers", "model.language_model.layers")):
         refused(tensors | {twin: tensors[key] * 2}, "are both of q_proj of layer 0")
-    refused(tensors | {key.replace("model.layers", "vision_tower.layers"): tensors[key].clone()}, "is no LoRA matrix")
-    refused(tensors | {key.replace("layers.0", "layers." + "9" * 5000): tensors[key].clone()}, "is no LoRA matrix")
+    refused(
+        tensors | {key.replace("model.layers", "vision_tower.layers"): tensors[key].clone()}, "is not a LoRA matrix"
+    )
+    refused(tensors | {key.replace("layers.0", "layers." + "9" * 5000): tensors[key].clone()}, "is not a LoRA matrix")
     refused(tensors | {key: tensors[key].int()}, "is of type I32, expected floating-point numbers")
     refused(tensors | {key: tensors[key][:0].clone()}, "has shape [0, 32], its config says rank 4")
     save_file({}, str(path))
@@ -242,7 +244,7 @@ def test_a_tensor_that_does_not_hold_is_named(make_adapter: MakeAdapter) -> None
 
     refused({k: t[:2].contiguous() if k == a else t for k, t in tensors.items()}, f"{a} has shape [2, 32], its config")
     refused({k: t for k, t in tensors.items() if k != b}, f"{a} has no lora_B")
-    refused({("renamed" if k == a else k): t for k, t in tensors.items()}, "tensor renamed is no LoRA matrix")
+    refused({("renamed" if k == a else k): t for k, t in tensors.items()}, "tensor renamed is not a LoRA matrix")
     refused({k: t * float("nan") if k == b else t for k, t in tensors.items()}, f"{b} is not finite")
     save_file(tensors, str(path))
     change(directory, r=8)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from olivepress import hash_cache
 from olivepress.admission import check_folder, read_base_model
 from olivepress.errors import RecipeError
 from tests.admission.folders import change_json, read_weights, write_folder, write_weights
@@ -101,7 +102,8 @@ def test_the_base_is_hashed_whole_and_only_what_is_read(tmp_path: Path) -> None:
         assert read_base_model(model, cache).training != before.training
 
 
-def test_a_single_byte_counts_and_the_cache_is_by_stat(tmp_path: Path) -> None:
+def test_a_single_byte_counts_and_the_cache_is_by_stat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hash_cache, "_SETTLED_NS", -1)  # the change times of these files are now
     model, cache = write_folder(tmp_path / "model"), tmp_path / "cache.json"
     _age(model)
     counts: list[int] = []
@@ -122,7 +124,13 @@ def test_a_single_byte_counts_and_the_cache_is_by_stat(tmp_path: Path) -> None:
     counts.clear()
     read_base_model(model, cache, lambda done, total: counts.append(total))
     assert counts
-    cache.write_text('{"format": 1, "files": [')
+    content[len(content) // 2 + 1] ^= 1
+    weights.write_bytes(content)  # in place, and its old time put back
+    os.utime(weights, ns=(10**18, 10**18))
+    counts.clear()
+    read_base_model(model, cache, lambda done, total: counts.append(total))
+    assert counts
+    cache.write_text('{"files": [')
     read_base_model(model, cache)  # a broken cache is none
 
 

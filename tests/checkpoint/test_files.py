@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.admission import check_folder
 from olivepress.catalog import count_parameters
-from olivepress.checkpoint import read_files, weight_files
+from olivepress.checkpoint import read_files, read_header, weight_files
 from olivepress.errors import RecipeError
 from tests.admission.folders import change_json, read_weights, write_folder, write_weights
 
@@ -61,5 +61,13 @@ def test_shards_that_the_index_names(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=f"{first.name}: has no tensor model.extra"):
         check_folder(model)
     change_json(index, {"weight_map": {"a": "../other.safetensors"}})
-    with pytest.raises(RecipeError, match="no name of a safetensors file in this folder"):
+    with pytest.raises(RecipeError, match="not the name of a safetensors file in this folder"):
         check_folder(model)
+
+
+def test_a_header_with_an_endless_offset_is_refused(tmp_path: Path) -> None:
+    header = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, Infinity]}}'
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(RecipeError, match="not a whole safetensors file"):
+        read_header(file)

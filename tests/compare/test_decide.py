@@ -154,7 +154,7 @@ def test_every_limit_of_a_recipe_is_a_metric_in_its_direction() -> None:
     assert all(name in METRICS for name in OBJECTIVES)
     (row,) = compare([FP32], with_examples=False).rows
     for bad in ("max_exact_match", "min_nothing", "exact_match"):
-        with pytest.raises(RecipeError, match=f"budget: {bad} is no limit"):
+        with pytest.raises(RecipeError, match=f"budget: {bad} is not a limit"):
             check_limits(row, {"all": {bad: 1.0}})
 
 

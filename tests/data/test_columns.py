@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from olivepress.data import SPLITS
+from olivepress.data.formats import choose_format
 from olivepress.errors import DataError
 from tests.data.planted import clean_rows, events, write_jsonl
 from tests.data.test_readers import pairs, prepare
@@ -164,3 +165,19 @@ def test_input_and_context_cannot_both_be_used(tmp_path: Path) -> None:
     dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
     assert dataset.dropped == {"both input and context hold text, expected one of them": 1}
     assert json.dumps(dataset.facts["unused_columns"]) == "{}"
+
+
+def test_the_other_half_of_an_intent_is_not_left_out() -> None:
+    """Slots or entities beside the intent: a row of language understanding has both, and some rows have none."""
+    for name in ("slots", "entities"):
+        row = {"text": "play it", "intent": "play", name: [{"song": "it"}]}
+        with pytest.raises(DataError, match=f"would leave out '{name}'"):
+            choose_format("a.jsonl", row)
+        assert choose_format("a.jsonl", {**row, name: []}) == "text/intent"
+
+
+def test_a_column_of_splits_is_no_class() -> None:
+    with pytest.raises(DataError) as error:
+        choose_format("a.csv", {"text": "play it", "label": "play", "split": "train"})
+    assert error.value.next_step.startswith("write a file for each split, or --format text/label to leave split out")
+    assert ":label" not in error.value.next_step

@@ -153,3 +153,11 @@ def test_a_long_list_of_numbers_is_laid_out_in_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [entry.kind for entry in layout.entries] == ["list", "list"] and peak < 8 << 20
+
+
+def test_a_second_list_behind_the_first_is_refused(tmp_path: Path) -> None:
+    """It would be one row that cannot be read, however many it holds."""
+    path = tmp_path / "two.json"
+    path.write_text(f"{json.dumps(clean_rows(30))}\n{json.dumps(clean_rows(60)[30:])}\n")
+    with pytest.raises(DataError, match="text after the end of the list"):
+        prepare_files([str(path)], Policy(languages=False))

@@ -111,9 +111,8 @@ def _manifest(path: Path) -> None:
 def _genai(path: Path) -> None:
     from olivepress.bundle.device import _check_no_code
     from olivepress.measure.prompts import context_length, eos_token_ids, pad_token_id
-    from olivepress.measure.session import asked_providers, check_counts, session_options
+    from olivepress.measure.session import asked_providers, session_options
 
-    check_counts(path.parent)
     asked_providers(path.parent)
     session_options(path.parent)
     for read in (context_length, eos_token_ids, pad_token_id):

@@ -21,10 +21,11 @@ from olivepress.errors import JobError, ReportError
 from olivepress.measure import genai_model
 from olivepress.measure.artifact_safety import check_artifact, check_before_opening
 from olivepress.measure.child import run_child
-from olivepress.measure.config_rules import PROVIDERS, device_problems, genai_problems, is_inside
+from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.native_code import code_in
 from olivepress.measure.openvino_model import NPU_ON_CPU, device_text, read_device
+from olivepress.measure.plugins import PROVIDERS
 from olivepress.measure.session_space import AXES, Hardware, Options
 
 CPU, QNN, CUDA = "CPUExecutionProvider", "QNNExecutionProvider", "CUDAExecutionProvider"
@@ -163,6 +164,19 @@ def test_chat_looks_first(tmp_path: Path) -> None:
         Chat(tmp_path, adapter=None, max_tokens=1)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+@pytest.mark.parametrize("name", ["genai_config.json", "manifest.json"])
+def test_a_pipe_is_not_waited_for_in_the_process_that_opens_the_folder(tmp_path: Path, name: str) -> None:
+    directory = folder(tmp_path)
+    (directory / name).unlink(missing_ok=True)
+    os.mkfifo(directory / name)
+    if name == "manifest.json":
+        check_before_opening(directory)
+    else:
+        with pytest.raises(ReportError, match=r"genai_config\.json: .*named pipe"):
+            check_before_opening(directory)
+
+
 def test_the_profiler_writes_to_its_own_place_only(tmp_path: Path) -> None:
     profiled = folder(tmp_path, settings({"enable_profiling": "/tmp/scratch/kernels"}))
     check_before_opening(profiled, profile="/tmp/scratch/kernels")
@@ -293,7 +307,7 @@ OUTSIDE = ["../secret", "/etc/passwd", "C:/x", "a\\b", "*/_ORT_MEM_ADDR_/*", "mi
 
 @pytest.mark.parametrize("location", OUTSIDE)
 def test_external_data_stays_in_the_folder(tmp_path: Path, location: str) -> None:
-    assert "names a file that is none of the artifact" in refusal(
+    assert "names a file that is not part of the artifact" in refusal(
         folder(tmp_path, **{"model.onnx": model(proto(5, tensor(location)))})
     )
 

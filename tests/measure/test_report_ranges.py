@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from olivepress.errors import JobError, ReportError
+from olivepress.errors import ReportError
+from olivepress.measure.config_rules import genai_problems
 from olivepress.measure.registry import METRICS, out_of_range
 from olivepress.measure.report import measured, parse_report, report_hash
-from olivepress.measure.session import check_counts
 
 from .factory import make_report
 
@@ -71,20 +70,20 @@ def test_ranges_follow_the_unit_but_for_the_metrics_that_say_otherwise() -> None
     assert measured("exact_match", 1.5, n=1).value is None
 
 
-def test_counts_that_no_machine_has_are_not_opened(tmp_path: Path) -> None:
-    check_counts(tmp_path)
-    path = tmp_path / "genai_config.json"
-    path.write_text('{"model": {"decoder": {"session_options": {"intra_op_num_threads": 8}}}}')
-    check_counts(tmp_path)
-    for text, says in (
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"model": {"decoder": {"session_options": {"intra_op_num_threads": 8}}}}, None),
         (
-            '{"model": {"decoder": {"pipeline": [{"x": {"intra_op_num_threads": 100000}}]}}}',
-            "is 100,000, at most 1,024",
+            {"model": {"decoder": {"pipeline": [{"x": {"session_options": {"intra_op_num_threads": 100000}}}]}}},
+            "from 0 to 1024, not 100000",
         ),
-        ('{"search": {"max_length": 1e12}}', "max_length is"),
-        ('{"search": {"num_beams": -99999}}', "num_beams is"),
-        ("[" * 5000, "not readable as JSON"),
-    ):
-        path.write_text(text)
-        with pytest.raises(JobError, match=says):
-            check_counts(tmp_path)
+        ({"search": {"max_length": 1e12}}, "search.max_length: expected a whole number"),
+        ({"search": {"num_beams": -99999}}, "search.num_beams: expected a whole number"),
+        ({"search": {"batch_size": 4096}}, "from 1 to 1024"),
+        ({"search": {"chunk_size": 2_000_000}}, "from 0 to 1000000"),
+    ],
+)
+def test_counts_that_no_machine_has_are_refused(config: dict[str, Any], says: str | None) -> None:
+    problems = genai_problems(config)
+    assert (says is None and not problems) or (says is not None and says in problems[0])

@@ -49,7 +49,7 @@ def test_what_runs_code_is_refused(tmp_path: Path, line: str) -> None:
     base = "".join(f"{each}\n" for each in TASK.splitlines() if not each.startswith(f"{key}:"))
     folder = tasks(tmp_path, sub__mine_yaml=base + line + "\n")
     settings = Settings(lm_eval=("mine",), lm_eval_tasks=folder)
-    with pytest.raises(UsageError, match=r"mine\.yaml.*runs code of its own; next: .*--trust-tasks"):
+    with pytest.raises(UsageError, match=r"mine\.yaml.*refused, task files that run code .*; next: .*--trust-tasks"):
         _check_task_files(settings)
     _check_task_files(Settings(lm_eval=("mine",), lm_eval_tasks=folder, trust_tasks=True))
 
@@ -86,7 +86,7 @@ def test_bombs_and_pipes_among_task_files(tmp_path: Path) -> None:
     assert "cannot be read" in next(code_in_tasks(tasks(tmp_path / "deep", deep_yaml="[" * 100_000)))
     (tmp_path / "pipes").mkdir()
     os.mkfifo(tmp_path / "pipes" / "p.yaml")
-    assert "no regular file" in next(code_in_tasks(tmp_path / "pipes"))
+    assert "not a regular file" in next(code_in_tasks(tmp_path / "pipes"))
 
 
 def test_trust_without_tasks_is_refused() -> None:

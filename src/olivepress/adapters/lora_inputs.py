@@ -103,7 +103,9 @@ def _sizes(node: Any, weights: Mapping[str, Any]) -> tuple[int, int, int]:
         return numbers["K"], numbers["N"], weights[node.input[2]].data_type  # the scales have the activations' type
     weight = weights.get(node.input[1])
     if weight is None or len(weight.dims) != 2:
-        raise AdapterError(f"{node.name}: its weight is no matrix in the graph", next_step="a target that keeps MatMul")
+        raise AdapterError(
+            f"{node.name}: its weight is not a matrix in the graph", next_step="a target that keeps MatMul"
+        )
     return weight.dims[0], weight.dims[1], weight.data_type
 
 

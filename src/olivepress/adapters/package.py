@@ -168,7 +168,7 @@ def add_adapter(
             check_names([*package.adapters, name])
         except ValueError as error:
             raise AdapterError(
-                f"{name[:80]!r} is no name for an adapter: expected {error}", next_step="another --name"
+                f"{name[:80]!r} is not a name for an adapter: expected {error}", next_step="another --name"
             ) from None
         if not any_base:
             _check_base(package, adapter)

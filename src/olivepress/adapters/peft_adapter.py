@@ -20,7 +20,7 @@ from olivepress.adapters.peft_config import (
     refuse_what_lora_cannot_hold,
 )
 from olivepress.adapters.projections import Projection, projection_of_module
-from olivepress.bounded import open_regular, parse_json
+from olivepress.checkpoint import read_entries
 from olivepress.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = ["LoraPair", "PeftAdapter", "read_peft_adapter"]
 
 WEIGHTS = "adapter_model.safetensors"
 MATCHING_S = 9  # seconds for patterns of all modules; names that are written out take none
-MAX_HEADER = 16_000_000  # bytes; the header of an adapter of a thousand layers has less than one
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$")
 _AGAIN = "save the adapter again with PEFT's save_pretrained"
 _DTYPES = frozenset({"F64", "F32", "F16", "BF16"})
@@ -90,8 +89,10 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
         found = _KEY.match(key)
         projection = projection_of_module(found[1]) if found else None
         if found is None or projection is None or len(found[1]) > MODULE_LENGTH:
-            said = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
-            raise AdapterError(f"{directory}: tensor {said} is no LoRA matrix of a layer's projection", next_step=MERGE)
+            shown = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
+            raise AdapterError(
+                f"{directory}: tensor {shown} is not a LoRA matrix of a layer's projection", next_step=MERGE
+            )
         twin = paths.setdefault(projection, {}).setdefault(found[2], (key, found[1]))
         if twin[0] != key:
             raise AdapterError(
@@ -140,17 +141,13 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _cut(path: Path) -> str | None:
     """Which tensor of a safetensors file lies beyond its end; None when the header itself cannot be read."""
-    with open_regular(path, AdapterError) as file:
-        size, whole = int.from_bytes(file.read(8), "little"), path.stat().st_size
-        if size > MAX_HEADER:
-            return None
-        text = file.read(size)
     try:
-        header = parse_json(text)
-        ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
+        entries, data = read_entries(path, AdapterError)
+        ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in entries.items())
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError):
         return None
-    lost = [name for end, name in ends if 8 + size + end > whole]
+    whole = path.stat().st_size
+    lost = [name for end, name in ends if data + end > whole]
     return f"cut off, {len(lost)} of {len(ends)} tensors are not whole, first {lost[0]}" if lost else None
 
 

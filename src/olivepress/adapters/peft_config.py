@@ -6,17 +6,17 @@ are matched here whose time cannot explode.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import stat
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from olivepress.adapters.peft_types import NEXT_STEP, REASONS
+from olivepress.bounded import parse_json, read_text
 from olivepress.errors import AdapterError
+from olivepress.measure.strict_json import strict_hooks
 
 __all__ = [
     "CONFIG",
@@ -37,6 +37,8 @@ MAX_PATTERNS, PATTERN_LENGTH, MODULE_LENGTH = 4096, 512, 128
 CHOICES, LONG_REPEATS, FEW = 4, 2, 8  # of one pattern; a repeat of more than FEW is a long one
 MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
 _SHOWN = 100  # letters of a value in a message
+_HOOKS = strict_hooks("is not a number")
+_AGAIN = "save the adapter again with PEFT's save_pretrained"
 # What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
 _HELD = frozenset({
     "peft_type", "task_type", "inference_mode", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
@@ -48,7 +50,7 @@ _REASON = {
     "use_dora": "DoRA rescales every column of the merged weight, which no LoRA input can hold",
     "modules_to_save": "it brings whole modules of its own",
     "trainable_token_indices": "it brings embeddings of its own",
-    "target_parameters": "it changes parameters that are no projections",
+    "target_parameters": "it changes parameters that are not projections",
     "layer_replication": "it repeats layers of the base",
     "lora_bias": "its B has a bias",
     "fan_in_fan_out": "its weights are stored turned",
@@ -75,12 +77,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        size = path.stat()
-        if not stat.S_ISREG(size.st_mode):
-            raise ValueError("not a file")
-        if size.st_size > MAX_BYTES:
-            raise ValueError(f"{size.st_size} bytes, at most {MAX_BYTES}")
-        config = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        config = parse_json(read_text(path, MAX_BYTES, AdapterError), **_HOOKS)
         if not isinstance(config, dict):
             raise ValueError("no object")
         if "peft_type" not in config:
@@ -88,23 +85,9 @@ def _object(path: Path) -> dict[str, Any]:
         return config
     except FileNotFoundError:
         raise AdapterError(f"{path.parent}: no {CONFIG} in it", next_step="give the folder of a PEFT adapter") from None
-    except (OSError, ValueError, RecursionError) as error:
-        said = str(error)[:_SHOWN]
-        raise AdapterError(f"{path}: not the config of a PEFT adapter ({said})", next_step=_AGAIN) from None
-
-
-_AGAIN = "save the adapter again with PEFT's save_pretrained"
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    except (OSError, ValueError, AdapterError) as error:
+        reason = str(error).removeprefix(f"{path}: ").partition("; next: ")[0][:_SHOWN]
+        raise AdapterError(f"{path}: not the config of a PEFT adapter ({reason})", next_step=_AGAIN) from None
 
 
 def _bad(path: Path, key: str, value: Any, expected: str) -> NoReturn:
@@ -162,7 +145,7 @@ def _check_choices(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _pattern_problem(pattern: str) -> str:
@@ -207,7 +190,7 @@ def _choices(parsed: Any) -> tuple[int, int]:
             inner = [(1, int(value[1] > FEW))]
         else:
             raise ValueError(f"{str(kind).lower()} is not matched against module names")
-        count += sum(one for one, _ in inner)
+        count += sum(choices for choices, _ in inner)
         long_repeats += sum(long for _, long in inner)
     return count, long_repeats
 
@@ -236,7 +219,7 @@ def refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> 
 
     kind = str(config["peft_type"])[:_SHOWN]
     if kind != "LORA":
-        reason = REASONS.get(kind, "its update is no product of two matrices of low rank")
+        reason = REASONS.get(kind, "its update is not a product of two matrices of low rank")
         raise refuse("peft_type", f"a {kind} adapter: {reason}", NEXT_STEP.get(kind, MERGE))
     for key, value in config.items():
         if key not in _HELD and value not in (None, False, [], {}, ""):

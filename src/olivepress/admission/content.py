@@ -1,14 +1,12 @@
 """The exact content of a base model: a sha256 over every byte that is read of it, and no NaN among its weights.
 
-Reading 8 GB takes half a minute, so what was read is kept by size, modification time and inode of each file.
+Reading 8 GB takes half a minute, so what was read is kept in a cache (``hash_cache``).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +14,17 @@ from typing import Any
 
 from olivepress.checkpoint import GENERATION_CONFIG, StoredTensor, read_files, read_header, weight_files
 from olivepress.errors import RecipeError
+from olivepress.hash_cache import is_settled, load_cache, save_cache, stamp
 
 __all__ = ["BaseModel", "Progress", "check_small_weights", "read_base_model"]
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes to read)."""
 
-_FORMAT = 1
 _CHUNK = 1 << 24
 _AT_ONCE = 1 << 27  # 128 MB
 # Bits of the exponent: all of them set is NaN or infinity.
 _EXPONENT = {"F32": ("<u4", 0x7F800000), "BF16": ("<u2", 0x7F80), "F16": ("<u2", 0x7C00)}
-_SETTLED_NS = 2_000_000_000  # a file that was written just now may be written again within its clock's tick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +51,9 @@ def read_base_model(directory: Path, cache: Path, progress: Progress | None = No
     """
     paths = read_files(directory)
     carried = tuple(path for path in (directory / GENERATION_CONFIG,) if path.is_file())
-    known = _load(cache)
+    known = load_cache(cache)
     contents = _contents((*paths, *carried), known, progress)
-    _save(cache, known)
+    save_cache(cache, known)
     for path in paths:
         _check_finite(path, contents[path])
     training = _digest(directory, paths, contents)
@@ -85,9 +82,7 @@ def _digest(directory: Path, paths: tuple[Path, ...], contents: Mapping[Path, _C
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _contents(
-    paths: tuple[Path, ...], known: dict[str, dict[str, Any]], progress: Progress | None
-) -> dict[Path, _Content]:
+def _contents(paths: tuple[Path, ...], known: dict[str, Any], progress: Progress | None) -> dict[Path, _Content]:
     """What is in each file; ``known`` gets what was read now."""
     stats = {path: path.stat() for path in paths}
     contents = {path: content for path in paths if (content := _cached(known.get(str(path)), stats[path]))}
@@ -96,8 +91,8 @@ def _contents(
     for path in wanted:
         content = contents[path] = _read(path, _counting(progress, done, total))
         done += stats[path].st_size
-        if time.time_ns() - stats[path].st_mtime_ns > _SETTLED_NS and _stat_key(path.stat()) == _stat_key(stats[path]):
-            known[str(path)] = {**_stat_key(stats[path]), "sha256": content.sha256, "broken": content.broken}
+        if is_settled(stats[path]) and stamp(path.stat()) == stamp(stats[path]):
+            known[str(path)] = {"stamp": stamp(stats[path]), "sha256": content.sha256, "broken": content.broken}
     return contents
 
 
@@ -111,12 +106,8 @@ def _counting(progress: Progress | None, before: int, total: int) -> Callable[[i
     return report
 
 
-def _stat_key(stat: os.stat_result) -> dict[str, int]:
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino, "device": stat.st_dev}
-
-
-def _cached(entry: Mapping[str, Any] | None, stat: os.stat_result) -> _Content | None:
-    if not isinstance(entry, dict) or any(entry.get(key) != value for key, value in _stat_key(stat).items()):
+def _cached(entry: Any, status: os.stat_result) -> _Content | None:
+    if not isinstance(entry, dict) or entry.get("stamp") != stamp(status):
         return None
     sha256, broken = entry.get("sha256"), entry.get("broken")
     return _Content(sha256=sha256, broken=broken) if isinstance(sha256, str) and isinstance(broken, str) else None
@@ -160,23 +151,3 @@ def _is_finite(data: bytes, dtype: str) -> bool:
     width, mask = _EXPONENT[dtype]
     values = np.frombuffer(data, dtype=width, count=len(data) // np.dtype(width).itemsize)
     return not bool(((values & mask) == mask).any())
-
-
-def _load(cache: Path) -> dict[str, dict[str, Any]]:
-    try:
-        value = json.loads(cache.read_text(encoding="utf-8"))
-        files = value["files"] if value["format"] == _FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return files if isinstance(files, dict) else {}
-
-
-def _save(cache: Path, known: Mapping[str, Mapping[str, Any]]) -> None:
-    """Beside, then in its place; a cache that cannot be written costs time only."""
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"format": _FORMAT, "files": known}, indent=1) + "\n", encoding="utf-8")
-        partial.replace(cache)
-    except OSError:
-        partial.unlink(missing_ok=True)

@@ -75,10 +75,10 @@ def _tokens(path: Path, tokenizer: Mapping[str, Any]) -> Iterator[tuple[str, Any
     elif isinstance(vocabulary, list):  # Unigram: pieces with their scores, by number
         yield from ((str(piece), number) for number, piece in enumerate(vocabulary))
     else:
-        raise RecipeError(f"{path}: key 'model.vocab' is no vocabulary", next_step="fetch the file again")
+        raise RecipeError(f"{path}: key 'model.vocab' is not a vocabulary", next_step="fetch the file again")
     added = tokenizer.get("added_tokens") or []
     if not isinstance(added, list) or not all(isinstance(token, Mapping) for token in added):
-        raise RecipeError(f"{path}: key 'added_tokens' is no list of tokens", next_step="fetch the file again")
+        raise RecipeError(f"{path}: key 'added_tokens' is not a list of tokens", next_step="fetch the file again")
     for token in added:
         yield str(token.get("content")), token.get("id")
 

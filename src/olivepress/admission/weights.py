@@ -97,7 +97,7 @@ def _unexpected(directory: Path, tensor: StoredTensor, expected: Mapping[str, An
         near = difflib.get_close_matches(tensor.name, expected, n=1)
         hint = f"nearest: {near[0]}" if near else "no such tensor in a model of this config.json"
     return RecipeError(
-        f"{tensor.path}: {tensor.name} would be left out without a word: {hint}",
+        f"{tensor.path}: {tensor.name} would be left out silently: {hint}",
         next_step=f"correct {directory / 'config.json'}, or give the weights that it belongs to",
     )
 

@@ -10,7 +10,7 @@ from olivepress.checkpoint.files import (
     stored_tensors,
     weight_files,
 )
-from olivepress.checkpoint.header import StoredTensor, read_header
+from olivepress.checkpoint.header import StoredTensor, read_entries, read_header
 
 __all__ = [
     "GENERATION_CONFIG",
@@ -18,6 +18,7 @@ __all__ = [
     "TOKENIZER_FILES",
     "StoredTensor",
     "named_weights",
+    "read_entries",
     "read_files",
     "read_header",
     "read_json",

@@ -91,7 +91,9 @@ def _weight_names(directory: Path) -> dict[str, str]:
         raise RecipeError(f"{path}: key 'weight_map': expected tensor names and their files", next_step=_AGAIN)
     for shard in set(names.values()):
         if Path(shard).name != shard or "\\" in shard or not shard.endswith(".safetensors"):
-            raise RecipeError(f"{path}: {shard!r} is no name of a safetensors file in this folder", next_step=_AGAIN)
+            raise RecipeError(
+                f"{path}: {shard!r} is not the name of a safetensors file in this folder", next_step=_AGAIN
+            )
     return names
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from olivepress.bounded import HEADER, open_regular, parse_json
-from olivepress.errors import RecipeError
+from olivepress.errors import OlivepressError, RecipeError
 
-__all__ = ["ITEM_BYTES", "StoredTensor", "read_header"]
+__all__ = ["ITEM_BYTES", "StoredTensor", "read_entries", "read_header"]
 
 ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
@@ -34,19 +35,29 @@ class StoredTensor:
         return math.prod(self.shape)
 
 
+def read_entries(path: Path, error: type[OlivepressError] = RecipeError) -> tuple[dict[str, Any], int]:
+    """(what the header says of each tensor, by name; the byte at which their data begin).
+
+    Raises ValueError for a file without a readable header, ``error`` and OSError as ``bounded.open_regular``.
+    """
+    with open_regular(path, error) as file:
+        size = int.from_bytes(file.read(8), "little")
+        if not 0 < size <= HEADER:
+            raise ValueError("header length out of range")
+        header = parse_json(file.read(size))
+    if not isinstance(header, dict):
+        raise ValueError("the header is not a JSON object")
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}, 8 + size
+
+
 def read_header(path: Path) -> dict[str, StoredTensor]:
     """All tensors of the file by name. Raises RecipeError when it is cut off or no safetensors file."""
     try:
-        with open_regular(path, RecipeError) as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 0 < size <= HEADER:
-                raise ValueError("header length out of range")
-            header = parse_json(file.read(size))
-        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        tensors = {name: _tensor(path, name, entry, 8 + size) for name, entry in entries.items()}
-        if path.stat().st_size != max((tensor.end for tensor in tensors.values()), default=8 + size):
+        entries, data = read_entries(path)
+        tensors = {name: _tensor(path, name, entry, data) for name, entry in entries.items()}
+        if path.stat().st_size != max((tensor.end for tensor in tensors.values()), default=data):
             raise ValueError("the file is shorter or longer than its header says")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
     return tensors
 

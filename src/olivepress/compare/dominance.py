@@ -74,5 +74,5 @@ def _has(row: Row, metric: str) -> bool:
 
 def better_in(a: Row, b: Row, lookup: Lookup) -> str:
     """Where ``a`` is better than ``b``, in words."""
-    found = [v for metric in COMPARED if (v := lookup(b.name, a.name, metric)) and v.call == "better"]
-    return ", ".join(f"{METRICS[v.metric].title} ({difference_text(v)})" for v in found)
+    better = [v for metric in COMPARED if (v := lookup(b.name, a.name, metric)) and v.call == "better"]
+    return ", ".join(f"{METRICS[v.metric].title} ({difference_text(v)})" for v in better)

@@ -56,13 +56,13 @@ def answer_metric(limits: Mapping[str, float]) -> str:
 
 def baselines(row: Row, rows: Sequence[Row]) -> dict[str, Row]:
     """``base`` and ``few-shot`` of the row's recipe, as far as they were measured: on its machine and data first."""
-    found: dict[str, Row] = {}
+    chosen: dict[str, Row] = {}
     for role in ("base", "few-shot"):
         there = [r for r in rows if r.role == role and r.report.recipe == row.report.recipe and r is not row]
         there.sort(key=lambda r: (_data(r) != _data(row), r.machine != row.machine))
         if there:
-            found[role] = there[0]
-    return found
+            chosen[role] = there[0]
+    return chosen
 
 
 def _data(row: Row) -> tuple[str, str] | None:
@@ -71,15 +71,15 @@ def _data(row: Row) -> tuple[str, str] | None:
 
 def constants(loaded: Mapping[str, Loaded]) -> Constant:
     """Every artifact's exact match against one constant answer, where the examples are beside its report."""
-    found: dict[str, PairedShares] = {}
+    shares_by_row: dict[str, PairedShares] = {}
     for name, item in loaded.items():
         scores = item.scores
         if item.report.runtime == "pytorch" or scores is None or CONSTANT_ANSWER not in scores.values:
             continue
-        found[name] = compare_shares(scores.values[CONSTANT_ANSWER] > 0.5, scores.values["exact_match"] > 0.5)
-    corrected = holm([shares.p_value for shares in found.values()])
-    fields = [vars(shares) | {"p_value": p} for shares, p in zip(found.values(), corrected, strict=True)]
-    return {name: PairedShares(**one) for name, one in zip(found, fields, strict=True)}
+        shares_by_row[name] = compare_shares(scores.values[CONSTANT_ANSWER] > 0.5, scores.values["exact_match"] > 0.5)
+    corrected = holm([shares.p_value for shares in shares_by_row.values()])
+    fields = [vars(shares) | {"p_value": p} for shares, p in zip(shares_by_row.values(), corrected, strict=True)]
+    return {name: PairedShares(**values) for name, values in zip(shares_by_row, fields, strict=True)}
 
 
 def usefulness(
@@ -88,8 +88,8 @@ def usefulness(
     """The floor for one artifact. ``compared``: see ``baselines``; ``metric``: see ``answer_metric``."""
     measurement = row.report.metrics.get(metric)
     if measurement is None or measurement.value is None:
-        said = (measurement.reason if measurement else None) or "not in its report"
-        return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {said}"))
+        reason = (measurement.reason if measurement else None) or "not in its report"
+        return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
     n = measurement.n
     if not n:
         return _open(Reason(code="too_few_examples", text="its report does not say on how many examples"))
@@ -138,8 +138,8 @@ def _against_base(row: Row, metric: str, compared: Mapping[str, Row], lookup: Lo
         )
     verdict = lookup(base.name, row.name, metric)
     if verdict is None or verdict.call == "not comparable":
-        said = "; ".join(verdict.notes) if verdict else "not compared"
-        text = f"cannot be compared with the base ({base.name}): {said}"
+        reason = "; ".join(verdict.notes) if verdict else "not compared"
+        text = f"cannot be compared with the base ({base.name}): {reason}"
         return _by_gain(row, metric) or (
             "cannot tell",
             Reason(code="base_not_comparable", text=text, against=base.name),
@@ -173,16 +173,16 @@ def _against_constant(measurement: Measurement, constant: PairedShares | None) -
         n = measurement.n
         hits = min(round((measurement.value or 0.0) * n), n)
         better = n > 1 and _tail(hits, n, 1 / n) < ALPHA / 2
-        said = "more than chance" if better else "not shown to be more than chance"
-        text = f"{said}: {hits} of {n} answers are right"
+        finding = "more than chance" if better else "not shown to be more than chance"
+        text = f"{finding}: {hits} of {n} answers are right"
     elif constant.share_a == 1.0:
         text = "every example expects the same answer: such data cannot show that it is useful"
         return "cannot tell", Reason(code="one_expected_answer", text=text)
     else:
         better = constant.p_value < ALPHA and constant.share_b > constant.share_a
-        said = CODES["better_than_constant" if better else "not_better_than_constant"]
+        finding = CODES["better_than_constant" if better else "not_better_than_constant"]
         shares = f"{100 * constant.share_a:.1f} %, it in {100 * constant.share_b:.1f} %"
-        text = f"{said}: always the same answer is right in {shares}"
+        text = f"{finding}: always the same answer is right in {shares}"
     code = "better_than_constant" if better else "not_better_than_constant"
     return "useful" if better else "not useful", Reason(code=code, text=text)
 

@@ -46,7 +46,7 @@ def _check(row: Row, key: str, limit: float) -> LimitCheck:
     kind, _, name = key.partition("_")
     metric = METRICS.get(name)
     if metric is None or kind != ("min" if metric.direction == "higher" else "max"):
-        raise RecipeError(f"budget: {key} is no limit", next_step="min_ or max_ and a metric, as max_ttft_ms")
+        raise RecipeError(f"budget: {key} is not a limit", next_step="min_ or max_ and a metric, as max_ttft_ms")
     measurement = row.report.metrics.get(name)
     bound = f"{'at least' if kind == 'min' else 'at most'} {format_value(metric.unit, limit)}"
     if measurement is None or measurement.value is None:

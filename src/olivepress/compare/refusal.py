@@ -41,12 +41,12 @@ def refused(
     """The decision where no candidate was chosen. ``speeds``: what may still be said of those without accuracy."""
     outcome, reason = _why(candidates, rows)
     words: dict[DecisionOutcome, str] = {"do_not_ship": "do not ship: ", "cannot_tell": "cannot recommend: "}
-    said = f"{words.get(outcome, '')}{reason.text}"
+    headline = f"{words.get(outcome, '')}{reason.text}"
     return Decision(
         machine=machine,
         recipe=recipe,
         chosen=(),
-        headline=f"{machine}: {said}",
+        headline=f"{machine}: {headline}",
         reasons=tuple(speeds) if outcome == "cannot_tell" else (),
         candidates=tuple(candidates),
         outcome=outcome,

@@ -13,6 +13,7 @@ from olivepress.data.dataset import Dataset
 from olivepress.data.derive import (
     Derivation,
     NewRow,
+    by_hash,
     held_out_rows,
     made,
     question_of,
@@ -189,8 +190,8 @@ def _typo(letter: str, chance: random.Random) -> str:
 def balance(rows: Sequence[NewRow], target: str | int, seed: int) -> tuple[list[NewRow], list[NewRow]]:
     """Every class at one size: that of the smallest (``down``), of the largest (``up``), or ``target`` rows.
 
-    Too large classes lose rows by seed (returned apart), too small ones repeat theirs evenly. DataError for rows
-    without labels.
+    Too large classes lose rows by the hash of their ids and the seed (returned apart), too small ones repeat theirs
+    evenly. DataError for rows without labels.
     """
     by_label: dict[str, list[NewRow]] = defaultdict(list)
     for row in rows:
@@ -202,7 +203,7 @@ def balance(rows: Sequence[NewRow], target: str | int, seed: int) -> tuple[list[
     kept: list[NewRow] = []
     left: list[NewRow] = []
     for label, held in by_label.items():
-        order = random.Random(f"{seed}:{label}").sample(held, len(held))
+        order = [held[place] for place in by_hash(held, f"{seed}:{label}")]
         chosen = {id(row) for row in order[:size]}
         kept += [row for row in held if id(row) in chosen]
         left += [row for row in held if id(row) not in chosen]

@@ -245,7 +245,7 @@ def _echoes(prompt: str, answer: str) -> bool:
 def _personal(row: Converted, policy: Policy, told: Cleaned, finder: Finder) -> None:
     places, in_keys = _look(row, finder, masks=policy.personal_data == "mask")
     if in_keys and policy.personal_data == "mask":
-        told.notes["personal data in the names of JSON values: not masked"] = _kinds(in_keys)
+        told.notes["personal data in ids or in the names of JSON values: not masked"] = _kinds(in_keys)
         in_keys = {}
     for kind, paths in in_keys.items():
         places.setdefault(kind, []).extend(paths)

@@ -47,6 +47,7 @@ _OTHER_CONTENT = (
     "conversations", "passage", "document", "article", "chosen", "rejected", "rationale", "explanation", "reasoning",
     "thought", "thoughts", "thinking", "chain_of_thought", "cot", "choices", "options", "premise", "hypothesis",
     "summary", "translation", "solution", "hint", "preamble", "paragraph", "story", "user", "assistant", "human", "bot",
+    "slots", "entities",
 )  # fmt: skip
 _CONTENT = frozenset((*_PROMPTS, *_ANSWERS, *_TEXTS, *_LABELS, *_OTHER_CONTENT))
 # Words of longer names: system_prompt, input_text, final_answer.
@@ -72,26 +73,26 @@ _MANY_WORDS = 8
 
 def candidates(row: Row) -> list[str]:
     """The formats that ``row`` can be by its keys, and for conversations by those of its turns."""
-    found = []
+    names = []
     for key in ("messages", "conversations"):
         if _is_list(row.get(key)):
-            found.append(_turns_of(key, row[key]))
+            names.append(_turns_of(key, row[key]))
     if "data" in row and "intent" in row:
-        found.append("snips")
+        names.append("snips")
     if {"query", "tools", "answers"} <= row.keys():
-        found.append("xlam")
+        names.append("xlam")
     with_context = any(key in row for key in CONTEXT)
     is_alpaca = "instruction" in row and with_context and ("output" in row) != ("response" in row)
     if is_alpaca:
-        found.append("alpaca")
+        names.append("alpaca")
     pairs = [pair for pair in PAIRS if pair[0] in row and pair[1] in row and not (is_alpaca and _covered(pair))]
-    if not pairs and not found:
+    if not pairs and not names:
         pairs = [(prompt, answer) for prompt in _PROMPTS for answer in _ANSWERS if prompt in row and answer in row]
-    found += [f"{prompt}/{answer}" for prompt, answer in pairs]
-    found += [f"{text}/{label}" for text, label in LABELLED if text in row and label in row]
-    if not found and "text" in row and all(key.lower() in _IDENTIFIES for key in row if key != "text"):
-        found.append("text")
-    return found
+    names += [f"{prompt}/{answer}" for prompt, answer in pairs]
+    names += [f"{text}/{label}" for text, label in LABELLED if text in row and label in row]
+    if not names and "text" in row and all(key.lower() in _IDENTIFIES for key in row if key != "text"):
+        names.append("text")
+    return names
 
 
 def _covered(pair: tuple[str, str]) -> bool:
@@ -171,7 +172,7 @@ def _repeats(value: Any, texts: list[str], *, of_turns: bool) -> bool:
     if not isinstance(value, str) or not texts:
         return False
     text = value.strip()
-    return (len(texts) > 1 and all(one in text for one in texts)) or (of_turns and text in texts)
+    return (len(texts) > 1 and all(other in text for other in texts)) or (of_turns and text in texts)
 
 
 def suggestion(row: Row) -> str:

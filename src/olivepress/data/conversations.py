@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from olivepress.data.message_parts import joined_text, own_thoughts, without_thoughts
+from olivepress.data.roles import CALL, role_of
 from olivepress.data.tool_calls import call_as_text, read_calls, read_tools
 from olivepress.data.values import (
     JSON_TEXT,
@@ -15,24 +17,14 @@ from olivepress.data.values import (
     is_placeholder,
     structured,
 )
+from olivepress.thoughts import THOUGHT_FIELDS, THOUGHTS, text_holds_thoughts
 
-__all__ = ["Converted", "from_alpaca", "from_messages", "from_sharegpt", "from_xlam"]
+__all__ = ["Converted", "are_turns", "from_alpaca", "from_messages", "from_sharegpt", "from_turns", "from_xlam"]
 
-_CALL = "call"  # a turn that holds nothing but calls of tools: the assistant's
-_ROLES = {
-    "system": "system", "developer": "system",
-    "user": "user", "human": "user", "prompter": "user",
-    "assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant",
-    "ai": "assistant", "bard": "assistant", "bing": "assistant", "claude": "assistant", "llm": "assistant",
-    "function_call": _CALL, "function_calls": _CALL, "tool_call": _CALL, "tool_calls": _CALL,
-    "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool", "function_result": "tool",
-    "tool_response": "tool", "tool_responses": "tool", "tool_result": "tool", "tool_results": "tool",
-    "ipython": "tool",
-}  # fmt: skip
 _KEPT = ("tool_calls", "tool_call_id", "name")  # of a message, beside its role and text
 _WRITE_CALL = "write the call as tool_calls, or as a function_call turn before it"
-_TEXT_KEYS = ("text", "value", "content")
-_TEXT_PARTS = ("text", "input_text", "output_text")
+_SYSTEM_TOOLS = "tools of the system message read as the row's"
+_THOUGHTS_TWICE = "thoughts that the text holds too left out"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +55,20 @@ def from_sharegpt(row: Mapping[str, Any]) -> Converted | Problem:
     """ShareGPT's ``conversations`` of ``from`` and ``value``; ``system`` and ``tools`` beside them."""
     column = "conversations" if "conversations" in row else "messages"
     return _conversation(row, column, "from", "value")
+
+
+def are_turns(value: Any) -> bool:
+    """Whether ``value`` is a list of messages, as a prompt or an answer of a conversation may be."""
+    roles = ("role", "from")
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(t, dict) and any(map(t.get, roles)) for t in value)
+    )
+
+
+def from_turns(row: Mapping[str, Any], turns: list[Any]) -> Converted | Problem:
+    """These turns, with the ``system`` and ``tools`` of their row."""
+    keys = ("from", "value") if "from" in turns[0] else ("role", "content")
+    return _conversation({"turns": turns, "tools": row.get("tools"), "system": row.get("system")}, "turns", *keys)
 
 
 def from_xlam(row: Mapping[str, Any]) -> Converted | Problem:
@@ -127,10 +133,10 @@ def _conversation(row: Mapping[str, Any], column: str, role_key: str, text_key: 
     first = turns[0].get(text_key) if isinstance(turns[0], dict) else None
     if isinstance(system, str) and system.strip() and not is_placeholder(system) and system != first:
         turns = [{role_key: "system", text_key: system}, *turns]
-    tools = read_tools(row.get("tools"), changes)
+    tools = _tools(row, turns, role_key, changes)
     if isinstance(tools, Problem):
         return tools
-    reader = _Turns(role_key, text_key, tools, changes)
+    reader = _Turns(role_key, text_key, tools, changes, unused=set())
     messages: list[dict[str, Any]] = []
     for turn in turns:
         message = reader.message(turn)
@@ -143,35 +149,56 @@ def _conversation(row: Mapping[str, Any], column: str, role_key: str, text_key: 
             messages.append(message)
     if problem := _order(messages):
         return problem
-    if turns[-1].get("weight") in (0, False):
+    if turns[-1].get("weight") in (0, False) or turns[-1].get("train") is False:
         return Problem("the answer has weight 0: not to be trained on")
     key = " ".join(message["content"] for message in messages if message["role"] == "user")
-    fields = frozenset(name for turn in turns for name in turn if turn[name] is not None)
-    unused = frozenset(f"{column}[].{name}" for name in fields - {role_key, text_key, *_KEPT})
+    unused = frozenset(f"{column}[].{name}" for name in reader.unused)
     return Converted(messages=messages, key=key, tools=tools, unused=unused, changes=changes)
+
+
+def _tools(
+    row: Mapping[str, Any], turns: list[Any], role_key: str, changes: list[str]
+) -> list[dict[str, Any]] | Problem | None:
+    """The tools beside the turns, or those that the system message holds, as Phi-4-mini's do."""
+    tools = read_tools(row.get("tools"), changes)
+    first = turns[0] if isinstance(turns[0], dict) and role_of(turns[0].get(role_key)) == "system" else {}
+    inside = None if isinstance(tools, Problem) else read_tools(first.get("tools"), changes)
+    if inside is None or isinstance(inside, Problem):
+        return tools if inside is None else inside
+    if tools is not None and tools != inside:
+        return Problem("the row and its system message have different tools, expected one list of them")
+    changes.append(_SYSTEM_TOOLS)
+    return inside
 
 
 @dataclass(slots=True)
 class _Turns:
-    """Reads the turns of one conversation; ``changes`` takes what had to be done to them."""
+    """Reads the turns of one conversation; ``changes`` takes what had to be done to them, ``unused`` other fields."""
 
     role_key: str
     text_key: str
     tools: list[dict[str, Any]] | None
     changes: list[str]
+    unused: set[str]
 
     def message(self, turn: Any) -> dict[str, Any] | Problem:
         """The turn as OpenAI writes it."""
         given = turn.get(self.role_key) if isinstance(turn, dict) else None
-        role = _ROLES.get(given.lower().strip().replace("-", "_").replace(" ", "_")) if isinstance(given, str) else None
+        role = role_of(given)
         if role is None:
-            return Problem(_unknown_role(turn, given))
+            return Problem(_unknown_role(given))
         if turn.get("function_call"):
             return Problem("function_call is the old form, expected tool_calls")
         value, calls = turn.get(self.text_key), turn.get("tool_calls") or None
-        if role == _CALL:
+        if role == CALL:
             role, value, calls = "assistant", None, calls or value
-        content = self._text(value, may_be_empty=calls is not None or role == "tool")
+        thoughts = own_thoughts(turn, value) if role == "assistant" else ""
+        if isinstance(thoughts, Problem):
+            return thoughts
+        self._note_unused(turn, role)
+        content = self._text(
+            without_thoughts(value) if thoughts else value, may_be_empty=calls is not None or role == "tool"
+        )
         if isinstance(content, Problem):
             return content
         if role == "assistant" and calls is None and self.role_key == "from":
@@ -179,15 +206,30 @@ class _Turns:
             if isinstance(tagged, Problem):
                 return tagged
             content, calls = tagged
-        return self._message(role, content, calls, turn)
+        if thoughts and text_holds_thoughts(content):
+            if thoughts.strip() not in content:
+                return Problem("thoughts in a field and other thoughts in the text, expected one of them")
+            self.tell(_THOUGHTS_TWICE)
+            thoughts = ""
+        if thoughts and turn.get(THOUGHTS) != thoughts:
+            self.tell(f"thoughts under another name or in parts read as {THOUGHTS}")
+        return self._message(role, content, calls, {**turn, THOUGHTS: thoughts})
+
+    def _note_unused(self, turn: dict[str, Any], role: str) -> None:
+        read = {self.role_key, self.text_key, *_KEPT}
+        read |= set(THOUGHT_FIELDS) if role == "assistant" else set()
+        read |= {"tools"} if role == "system" else set()
+        self.unused.update(name for name, value in turn.items() if name not in read and value is not None)
 
     def _message(self, role: str, content: str, calls: Any, turn: dict[str, Any]) -> dict[str, Any] | Problem:
         message: dict[str, Any] = {"role": role, "content": content}
+        if turn[THOUGHTS]:
+            message[THOUGHTS] = turn[THOUGHTS]
         if calls is not None:
             read = (
                 read_calls(calls, self.tools, self.changes)
                 if role == "assistant"
-                else Problem("tool calls that are none")
+                else Problem("tool calls that are not objects")
             )
             if isinstance(read, Problem):
                 return read
@@ -211,10 +253,11 @@ class _Turns:
 
     def _text(self, content: Any, *, may_be_empty: bool) -> str | Problem:
         """The text of a message: a string, a list of parts when every part is text, or what a value is as text."""
-        if isinstance(content, dict) and content.get("type") in _TEXT_PARTS:
-            content = [content]
-        if isinstance(content, list) and any(_is_part(part) for part in content):
-            return self._parts(content, may_be_empty=may_be_empty)
+        parts = joined_text(content)
+        if isinstance(parts, Problem):
+            return parts
+        if parts is not None:
+            return parts if parts.strip() or may_be_empty else Problem("a message without role or text")
         if content is None or content in ([], {}):
             return "" if may_be_empty else Problem("a message without role or text")
         read = as_text(content, "a message")
@@ -223,18 +266,6 @@ class _Turns:
         if read[1]:
             self.tell(read[1])
         return read[0] if read[0].strip() or may_be_empty else Problem("a message without role or text")
-
-    def _parts(self, parts: list[Any], *, may_be_empty: bool) -> str | Problem:
-        texts = []
-        for part in parts:
-            kind = part.get("type") if isinstance(part, dict) else None
-            if kind not in (None, *_TEXT_PARTS):
-                return Problem(f"a message with a part of type {str(kind)[:40]!r}, only text is read")
-            if (text := _part_text(part)) is None:
-                return Problem("a message with a part that has no text under its key text")
-            texts.append(text)
-        joined = "\n".join(text for text in texts if text)
-        return joined if joined.strip() or may_be_empty else Problem("a message without role or text")
 
     def tell(self, change: str) -> None:
         """Count the change once for the conversation."""
@@ -248,20 +279,10 @@ def _continues(before: dict[str, Any], message: dict[str, Any]) -> bool:
     return both and "tool_calls" in message and not message["content"] and "tool_calls" not in before
 
 
-def _unknown_role(turn: Any, given: Any) -> str:
+def _unknown_role(given: Any) -> str:
     if given is None:
         return "a message without role or text"
     return f"unknown role {str(given)[:40]!r}"
-
-
-def _is_part(part: Any) -> bool:
-    return isinstance(part, dict) and ("type" in part or _part_text(part) is not None)
-
-
-def _part_text(part: Any) -> str | None:
-    if not isinstance(part, dict):
-        return None
-    return next((part[key] for key in _TEXT_KEYS if isinstance(part.get(key), str)), None)
 
 
 def _order(messages: list[dict[str, Any]]) -> Problem | None:

@@ -78,7 +78,9 @@ def _table(path: Path, connection: sqlite3.Connection, table: str | None) -> str
             next_step="save it as a table, or export it as CSV",
         )
     listed = ", ".join(tables[:20]) or "none"
-    asked = f"no table {table!r} in it" if table is not None else "several tables" if tables else "no table in it"
+    asked = "several tables" if tables else "no table in it"
+    if table is not None:
+        asked = f"no table {table!r} in it"
     step = f"{path}::{tables[0]}" if tables else "give a file that holds a table"
     raise DataError(f"{path}: {asked}; tables: {listed}, expected {_PART}", next_step=step)
 

@@ -19,7 +19,7 @@ from olivepress.data.examples import SPLITS, Example, Message, content_id, to_li
 from olivepress.data.keys import Keys, keys_of
 from olivepress.data.policy import Policy
 from olivepress.data.rows import SplitFile
-from olivepress.data.spool import Spool
+from olivepress.data.spool import Spool, digest64
 from olivepress.data.statistics import Collector, Statistics
 from olivepress.errors import DataError
 from olivepress.recipe import slug
@@ -119,6 +119,7 @@ def _append(spool: Spool, example: Example, split: int) -> None:
     spool.append(
         to_line(example), keys.near, file=0, at=len(spool), row_number=len(spool), split=split, ordinal=0,
         label=example.label, prompt=keys.prompt, asked=keys.asked, pair=keys.pair, id_number=0,
+        openings=keys.openings,
     )  # fmt: skip
 
 
@@ -203,6 +204,17 @@ def held_out_rows(dataset: Dataset) -> dict[str, list[NewRow]]:
         ]
         for split in ("validation", "test")
     }
+
+
+def chosen(rows: Sequence[NewRow], count: int, salt: str) -> list[NewRow]:
+    """``count`` of the rows, in their order: those of the lowest hashes, so that a row more changes one other."""
+    ranked = by_hash(rows, salt)[:count]
+    return [rows[place] for place in sorted(ranked)]
+
+
+def by_hash(rows: Sequence[NewRow], salt: str) -> list[int]:
+    """The places of the rows in an order that follows from their ids, not from their places."""
+    return sorted(range(len(rows)), key=lambda place: digest64(f"{salt}:{rows[place].example.id}"))
 
 
 def shuffled(rows: Sequence[NewRow], seed: int) -> list[NewRow]:

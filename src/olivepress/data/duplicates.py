@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from olivepress.data.boilerplate import Boilerplate
 from olivepress.data.examples import SPLITS
 from olivepress.data.neighbours import Groups, Neighbours, find_neighbours
+from olivepress.data.openings import continued
 from olivepress.data.policy import Policy
 from olivepress.data.shingles import Shingled, mixed, word_shingles
 from olivepress.data.spool import BENCHMARK, Spool, digest64
@@ -38,6 +39,7 @@ CONTRADICTION = "same prompt with another label"
 LEAK = "prompt occurs in a held-out split"
 NEAR = "near duplicate"
 NEAR_LEAK = "near duplicate of a row in a held-out split"
+CONTINUES = "continues a conversation of a held-out split"
 OVERLAP = "words in a row"
 BENCHMARK_NEAR = "near duplicate of a benchmark's row"
 _SAMPLE = 20_000
@@ -47,7 +49,9 @@ Tell = Callable[[str, int, int], None]
 
 def leaks(dropped: Mapping[str, int]) -> int:
     """Rows among those dropped (reason → rows) that went because held-out text stands in them."""
-    return sum(count for reason, count in dropped.items() if reason in (LEAK, NEAR_LEAK) or OVERLAP in reason)
+    return sum(
+        count for reason, count in dropped.items() if reason in (LEAK, NEAR_LEAK, CONTINUES) or OVERLAP in reason
+    )
 
 
 class Decisions:
@@ -103,6 +107,7 @@ def decide_duplicates(
     """
     _exact(spool, decisions)
     _same_prompt(spool, decisions)
+    _continuations(spool, decisions)
     kept = decisions.kept
     benchmark = np.flatnonzero(spool.splits == BENCHMARK)
     near = Neighbours(len(spool))
@@ -123,6 +128,8 @@ def decide_duplicates(
                 notes |= _notes(spool, decisions, near, rows)
     for row, first in zip(*_repeated(spool.prompts, _ranked(spool, decisions.kept)), strict=True):
         groups.join(int(row), int(first))
+    for row, opening in zip(*continued(spool, decisions.kept), strict=True):
+        groups.join(int(row), int(opening))
     return groups, notes
 
 
@@ -158,6 +165,13 @@ def _same_prompt(spool: Spool, decisions: Decisions) -> None:
     labels = spool.label_numbers
     labelled = (labels[rows] >= 0) & (labels[rows] != labels[keepers])
     decisions.drop(rows[labelled], CONTRADICTION, keepers[labelled])
+
+
+def _continuations(spool: Spool, decisions: Decisions) -> None:
+    """Drop what would teach the answer of a held-out row within a longer conversation."""
+    rows, openings = continued(spool, decisions.kept)
+    leaks = spool.splits[rows] < spool.splits[openings]
+    decisions.drop(rows[leaks], CONTINUES, openings[leaks])
 
 
 def _benchmark(

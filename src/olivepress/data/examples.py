@@ -14,13 +14,14 @@ SPLITS = ("train", "validation", "test")
 
 
 class Message(TypedDict):
-    """``tool_calls`` and ``tool_call_id`` as OpenAI's chat format has them."""
+    """``tool_calls`` and ``tool_call_id`` as OpenAI's chat format has them; ``reasoning_content``: what was thought."""
 
     role: str
     content: str
     tool_calls: NotRequired[list[Any]]
     tool_call_id: NotRequired[str]
     name: NotRequired[str]
+    reasoning_content: NotRequired[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

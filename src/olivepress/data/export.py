@@ -16,6 +16,7 @@ from olivepress.data.derive import lineage_of
 from olivepress.data.examples import SPLITS, Example, Message
 from olivepress.data.writing import cannot_write
 from olivepress.errors import DataError
+from olivepress.thoughts import THOUGHTS
 
 __all__ = ["FORMS", "Exported", "export_dataset"]
 
@@ -112,7 +113,7 @@ def _omitted(example: Example, form: str) -> set[str]:
     if form == "messages":
         return names
     for message in example.messages:
-        names |= {key for key in ("name", "tool_call_id") if key in message}
+        names |= {key for key in ("name", "tool_call_id", THOUGHTS) if key in message}
         for call in message.get("tool_calls", ()):
             names |= {f"tool_calls[].{key}" for key in call if key not in ("type", "function")}
     return names

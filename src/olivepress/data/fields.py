@@ -1,7 +1,7 @@
 """Every text of a row and where it stands: contents, names, thoughts, tool calls with their arguments, tools, label.
 
-Roles and ids are left alone. The arguments of a call may be an object or its JSON; of JSON only the values that change
-are written anew, the rest stays byte for byte.
+Roles are left alone, ids are looked at like the names of values. The arguments of a call may be an object or its JSON;
+of JSON only the values that change are written anew, the rest stays byte for byte.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from olivepress.data.conversations import Converted
 __all__ = ["Change", "Kind", "is_json", "rewrite", "rewrite_json"]
 
 # ``text``: prose of a message; ``value``: a text in arguments or tools, whose white space counts; ``number``: a number
-# there, as it is written; ``key``: the name of a value, only to be looked at.
+# there, as it is written; ``key``: the name of a value or the id of a call, only to be looked at.
 Kind = Literal["text", "value", "number", "key"]
 Change = Callable[[str, str, Kind], str]  # text, path, kind → the text that is to stand there
 
-_IDS = ("role", "tool_call_id")
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,39}")
 
@@ -32,7 +31,9 @@ def rewrite(row: Converted, change: Change) -> None:
             path = f"messages[{number}].{name}"
             if name == "tool_calls":
                 message[name] = [_call(call, f"{path}[{at}]", change) for at, call in enumerate(value)]
-            elif name not in _IDS:
+            elif name == "tool_call_id":
+                change(str(value), path, "key")
+            elif name != "role":
                 message[name] = change(value, path, "text") if isinstance(value, str) else _value(value, path, change)
     if row.tools is not None:
         row.tools = _value(row.tools, "tools", change)
@@ -43,6 +44,8 @@ def rewrite(row: Converted, change: Change) -> None:
 def _call(call: Any, path: str, change: Change) -> Any:
     if not isinstance(call, dict):
         return _value(call, path, change)
+    if "id" in call:
+        change(str(call["id"]), f"{path}.id", "key")
     return {
         name: value if name in ("id", "type") else _value(value, f"{path}.{name}", change)
         for name, value in call.items()
@@ -51,11 +54,11 @@ def _call(call: Any, path: str, change: Change) -> Any:
 
 def _value(value: Any, path: str, change: Change) -> Any:
     if isinstance(value, dict):
-        found = {}
+        entries = {}
         for name, entry in value.items():
             change(str(name), path, "key")
-            found[name] = _value(entry, f"{path}.{_shown(str(name))}", change)
-        return found
+            entries[name] = _value(entry, f"{path}.{_shown(str(name))}", change)
+        return entries
     if isinstance(value, list):
         return [_value(entry, f"{path}[{at}]", change) for at, entry in enumerate(value)]
     if isinstance(value, str):

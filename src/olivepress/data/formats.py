@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from olivepress.data.columns import CONTEXT, LABELLED, PAIRS, candidates, content_beside, suggestion
-from olivepress.data.conversations import Converted, from_alpaca, from_messages, from_sharegpt, from_xlam
+from olivepress.data.conversations import (
+    Converted,
+    are_turns,
+    from_alpaca,
+    from_messages,
+    from_sharegpt,
+    from_turns,
+    from_xlam,
+)
 from olivepress.data.values import PLACEHOLDER_CHANGE, Problem, as_text, compact, is_placeholder, structured
 from olivepress.errors import DataError
 
@@ -47,7 +55,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
     ``name`` is one of FORMATS, or ``COLUMN/COLUMN`` for the columns of prompt and answer (``COLUMN/COLUMN:label`` when
     the answer is a class). DataError naming ``where`` for any other.
     """
-    keys = tuple(keys)
+    row, keys = keys, tuple(keys)
     if name in _WHOLE or name == "alpaca":
         used = _used_by(name, keys)
         convert = _WHOLE.get(name) or (lambda row: from_alpaca(row, used[1]))
@@ -69,7 +77,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
             next_step=f"--format {name.replace(missing[0], close[0], 1)}",
         )
     convert = _pair_converter(prompt, answer, labelled)
-    return _converter(name.partition(":")[0], convert, keys, (prompt, answer))
+    return _converter(name.partition(":")[0], convert, keys, _used_by(name, row))
 
 
 def _converter(
@@ -83,9 +91,13 @@ def _used_by(name: str, keys: Iterable[str]) -> tuple[str, ...]:
     if name == "alpaca":
         return ("instruction", "output" if "output" in keys else "response", *CONTEXT)
     if name in ("messages", "sharegpt"):
-        columns = ("messages", "conversations") if name == "messages" else ("conversations", "messages")
-        return (next((column for column in columns if column in keys), columns[0]), "system", "tools")
-    return _COLUMNS[name] if name in _COLUMNS else tuple(name.split("/"))
+        lists = ("messages", "conversations") if name == "messages" else ("conversations", "messages")
+        return (next((column for column in lists if column in keys), lists[0]), "system", "tools")
+    if name in _COLUMNS:
+        return _COLUMNS[name]
+    columns: tuple[str, ...] = tuple(name.partition(":")[0].split("/"))
+    talks = isinstance(keys, Mapping) and any(are_turns(keys.get(column)) for column in columns)
+    return (*columns, "system", "tools") if talks else columns
 
 
 def choose_format(where: str, row: Row) -> str:
@@ -120,7 +132,7 @@ def _check_beside(where: str, row: Row, name: str) -> None:
     if name.count("/") and first.lower() in (*CONTEXT, "passage", "document", "article"):
         prompt, answer = name.split("/")
         step = f"rename {prompt} to instruction, {answer} to output and {first} to context, or {step}"
-    elif name.count("/") and tuple(name.split("/")) in LABELLED:
+    elif name.count("/") and tuple(name.split("/")) in LABELLED and first.lower() != "split":
         step = f"--format {name.split('/')[0]}/{first}:label, or {step}"
     elif name.count("/"):
         step = f"{step}, or --format COLUMN/COLUMN"
@@ -147,6 +159,8 @@ def _pair_converter(prompt: str, answer: str, labelled: bool) -> Callable[[Row],
 def _from_pair(row: Row, prompt_key: str, answer_key: str, labelled: bool) -> Converted | Problem:
     if prompt_key == "input" and is_placeholder(row.get(prompt_key)):
         return Problem(PLACEHOLDER_CHANGE)
+    if are_turns(row.get(prompt_key)) or are_turns(row.get(answer_key)):
+        return from_turns(row, [*_turns(row.get(prompt_key), "user"), *_turns(row.get(answer_key), "assistant")])
     asked, said = as_text(row.get(prompt_key), prompt_key), as_text(row.get(answer_key), answer_key)
     if isinstance(asked, Problem):
         return asked
@@ -159,6 +173,11 @@ def _from_pair(row: Row, prompt_key: str, answer_key: str, labelled: bool) -> Co
         labelled=labelled,
         changes=[change for change in dict.fromkeys((asked_change, said_change)) if change],
     )
+
+
+def _turns(value: Any, role: str) -> list[Any]:
+    """A prompt or an answer as turns; a text is what ``role`` says."""
+    return value if are_turns(value) else [{"role": role, "content": value}]
 
 
 def _from_text(row: Row) -> Converted | Problem:

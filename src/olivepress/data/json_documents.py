@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from olivepress.data.json_elements import TooLong, elements
+from olivepress.data.json_elements import AFTER_END, TooLong, elements
 from olivepress.data.json_layout import Entry, Layout, lay_out
 from olivepress.data.raw_rows import MAX_ROW_BYTES, TOO_LONG, RawRow, decode, parse, row_from
 from olivepress.data.split_names import split_named
@@ -52,6 +52,8 @@ def document_rows(path: Path, file: BinaryIO) -> Iterator[RawRow]:
 def _list(path: Path, file: BinaryIO, line: int, *, alone: bool) -> Iterator[RawRow]:
     try:
         for element in elements(file, line=line, limit=MAX_ROW_BYTES, alone=alone):
+            if element.problem == AFTER_END:  # a second list of rows would be one row that cannot be read
+                raise DataError(f"{path}:{element.line}: {AFTER_END}", next_step=f"mend it, or {_AS_LINES}")
             if element.problem:
                 yield RawRow(element.line, None, element.problem)
             else:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["MAX_DEPTH", "Element", "TooLong", "elements"]
+__all__ = ["AFTER_END", "MAX_DEPTH", "Element", "TooLong", "elements"]
 
 MAX_DEPTH = 64
+AFTER_END = "text after the end of the list"
 _CHUNK = 1 << 20
 # A whole string, a quote whose string goes on beyond the buffer, or a bracket.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[{}\[\]]', re.DOTALL)
@@ -114,7 +115,7 @@ class _Scanner:
         self._take(end)
         rest = self.buffer[self.done :].strip() or self.file.read(_CHUNK).strip()
         if rest:
-            yield Element(self.line, b"", "text after the end of the list")
+            yield Element(self.line, b"", AFTER_END)
 
     def _cut_off(self) -> Iterator[Element]:
         if self.depth:

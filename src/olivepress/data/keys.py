@@ -19,30 +19,43 @@ _WITHOUT = ("content", "role", "tool_calls", "tool_call_id")  # what is looked a
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Keys:
     """``near``: words by which near duplicates are found. The others are digests: ``prompt`` of all before the answer
-    and ``pair`` with it, without case, spaces and punctuation; ``asked`` of the prompt with its punctuation.
+    and ``pair`` with it, without case, spaces and punctuation; ``asked`` of the prompt with its punctuation;
+    ``openings``: the ``pair`` of each shorter conversation that this one begins with.
     """
 
     near: str
     prompt: int
     asked: int
     pair: int
+    openings: tuple[int, ...] = ()
 
 
 def keys_of(messages: Messages, tools: Sequence[Any] | None, *, question: str, plain: bool = False) -> Keys:
     """The keys of a row. ``question`` is what is asked in its own words; ``plain``: there is no question, only text."""
     *before, last = messages
+    openings = _openings(messages, tools)
     if plain:
         before = [{**last, "role": "user"}]
     prompt = "\0".join(map(_turn, before)) + _tools(tools)
-    answer = exact_key(last["content"]) + _beside(last)
     asked = prompt if plain else "\0".join(f"{m['role']}:{normal(m['content'])}{_beside(m)}" for m in before)
     context = "" if plain else " ".join(_tool_texts(before))
     return Keys(
         near=comparable(f"{question} {context}" if context else question),
         prompt=digest64(prompt),
         asked=digest64(asked + _tools(tools)),
-        pair=digest64(f"{prompt}\0{answer}"),
+        pair=_pair(prompt, last),
+        openings=openings,
     )
+
+
+def _pair(prompt: str, answer: Mapping[str, Any]) -> int:
+    return digest64(f"{prompt}\0{exact_key(answer['content'])}{_beside(answer)}")
+
+
+def _openings(messages: Messages, tools: Sequence[Any] | None) -> tuple[int, ...]:
+    answers = [place for place, message in enumerate(messages[:-1]) if message["role"] == "assistant" and place]
+    turns = [_turn(message) for message in messages[:-1]] if answers else []
+    return tuple(_pair("\0".join(turns[:place]) + _tools(tools), messages[place]) for place in answers)
 
 
 def _turn(message: Mapping[str, Any]) -> str:

@@ -35,15 +35,15 @@ def physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 def paragraphs(file: BinaryIO) -> Iterator[RawRow]:
     """Plain text: a row is what stands between blank lines."""
-    held: list[bytes] = []
+    lines: list[bytes] = []
     first, size = 0, 0
     for number, raw in chain(physical_lines(file), [(0, b"\n")]):
         if raw is None or not raw.isspace():
             first = first or number
             size += MAX_ROW_BYTES + 1 if raw is None else len(raw)
-            held = [*held, raw] if raw is not None and size <= MAX_ROW_BYTES else []
+            lines = [*lines, raw] if raw is not None and size <= MAX_ROW_BYTES else []
         elif first:
-            text, changed = decode(b"".join(held))
+            text, changed = decode(b"".join(lines))
             long = size > MAX_ROW_BYTES
             yield RawRow(first, None, TOO_LONG) if long else RawRow(first, {"text": text}, None, changed)
-            held, first, size = [], 0, 0
+            lines, first, size = [], 0, 0

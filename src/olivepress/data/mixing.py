@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +9,7 @@ from olivepress.data.dataset import Dataset
 from olivepress.data.derive import (
     Derivation,
     NewRow,
+    chosen,
     held_out_rows,
     made,
     question_of,
@@ -71,8 +71,7 @@ def mix(
             raise DataError(
                 f"{one.name}: {count} rows are its share, it has {len(pool)}", next_step=f"--rows {int(most)} or fewer"
             )
-        chosen = random.Random(f"{seed}:{one.version}").sample(range(len(pool)), count)
-        train += [pool[place] for place in sorted(chosen)]
+        train += chosen(pool, count, f"{seed}:mix")
         derivation.left_out[f"{one.name}-{one.version[:12]}"] = len(pool) - count
     return derivation.finish(shuffled(train, seed), held_out)
 
@@ -164,8 +163,8 @@ def replay(
                 "neither new nor held out",
                 next_step="a smaller --share, or other earlier versions",
             )
-        chosen = random.Random(f"{seed}:{old.version}").sample(range(len(pool)), count)
-        known.update(pool[place].example.id for place in chosen)
+        taken = chosen(pool, count, f"{seed}:replay")
+        known.update(row.example.id for row in taken)
         how = f"replayed from {old.name}-{old.version[:12]}"
-        replayed += [made(pool[place], pool[place].example, how) for place in sorted(chosen)]
+        replayed += [made(row, row.example, how) for row in taken]
     return derivation.finish(shuffled([*rows, *replayed], seed), held_out_rows(new))

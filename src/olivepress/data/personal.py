@@ -24,8 +24,8 @@ class Finding(NamedTuple):
 
 
 # Without one of these in it, a text has nothing that the patterns could find.
-_CANDIDATE = re.compile(r"@|\d(?:[\d .()/:-]*\d){5}")
-_EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
+_CANDIDATE = re.compile(r"[@＠]|\d(?:[\d .()/:-]*\d){5}|\d\.\d{1,3}\.\d{1,3}\.\d")
+_EMAIL = re.compile(r"(?<![\w.+-])[^\W_][\w.+-]{0,63}[@＠](?:(?:[^\W_]|-){1,63}\.)+[^\W\d_]{2,24}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 _CARD = re.compile(
     r"(?<![\d.,-])[3-6]\d{3}(?:([ -]?)\d{4}(?:\1\d{4}){1,2}(?:\1\d{1,3})?|[ -]?\d{6}[ -]?\d{5})(?![\d-])"
@@ -38,7 +38,7 @@ _PHONE = re.compile(
 )
 _SSN = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 _PESEL = re.compile(r"(?<![\d.,-])\d{11}(?![\d-])")
-_IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IP = re.compile(r"(?<![\w.])(?<![Vv]ersion )(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 
 
 def find_personal(text: str) -> list[Finding]:

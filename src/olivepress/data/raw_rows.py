@@ -104,5 +104,6 @@ def with_columns(rows: Iterator[RawRow]) -> tuple[Iterator[RawRow], dict[str, An
 def _letters(value: Any) -> int:
     if isinstance(value, str):
         return len(value)
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + sum(map(_letters, inner))
+    if isinstance(value, dict):
+        return 1 + sum(map(_letters, value.values()))
+    return 1 + sum(map(_letters, value)) if isinstance(value, list) else 1

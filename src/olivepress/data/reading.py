@@ -21,6 +21,7 @@ from olivepress.data.spool import BENCHMARK, Spool
 from olivepress.data.values import Problem
 from olivepress.data.words import comparable, normal
 from olivepress.errors import DataError
+from olivepress.thoughts import THOUGHTS
 
 __all__ = ["Reader", "comparable", "normal"]
 
@@ -150,6 +151,7 @@ def append_row(
         asked=keys.asked,
         pair=keys.pair,
         id_number=int(example.id, 16),
+        openings=keys.openings,
     )
 
 
@@ -165,6 +167,7 @@ def _example(row: Converted, before: list[dict[str, Any]], last: dict[str, Any])
     else:
         question = _canonical([before, row.tools])
     answer = last["content"] + (_canonical(last["tool_calls"]) if "tool_calls" in last else "")
+    answer += last.get(THOUGHTS, "")
     return Example(
         id=content_id(question, answer),
         messages=cast("tuple[Message, ...]", (*before, last)),

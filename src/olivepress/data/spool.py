@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,6 +65,7 @@ class Spool:
         self._prompt, self._asked, self._pair, self._content = array("Q"), array("Q"), array("Q"), array("Q")
         self._words = array("I")
         self._id, self._ordinal = array("Q"), array("I")
+        self._opening, self._opening_row = array("Q"), array("I")
         self.labels: list[str] = []
         self._label_numbers: dict[str | None, int] = {None: -1}
 
@@ -86,11 +87,12 @@ class Spool:
         asked: int,
         pair: int,
         id_number: int,
+        openings: Sequence[int] = (),
     ) -> None:
         """Add a row: its canonical line, its key as words with one space between, and where it came from.
 
-        ``ordinal`` counts the rows read of its split; ``prompt``, ``asked`` and ``pair`` are digests (``Keys``);
-        ``id_number`` is its id as a number.
+        ``ordinal`` counts the rows read of its split; ``prompt``, ``asked``, ``pair`` and ``openings`` are
+        digests (``Keys``); ``id_number`` is its id as a number.
         """
         self.lines.append(line)
         self.keys.append(key)
@@ -109,6 +111,8 @@ class Spool:
         self._words.append(count_words(key))
         self._id.append(id_number)
         self._ordinal.append(ordinal)
+        self._opening.extend(openings)
+        self._opening_row.extend([len(self) - 1] * len(openings))
 
     @property
     def files(self) -> NDArray[np.uint32]:
@@ -161,6 +165,11 @@ class Spool:
     def words(self) -> NDArray[np.uint32]:
         """Words of each key."""
         return np.frombuffer(self._words, np.uint32)
+
+    @property
+    def openings(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Digests of the conversations that rows begin with, as their ``pairs`` would be, and these rows."""
+        return np.frombuffer(self._opening, np.uint64), np.frombuffer(self._opening_row, np.uint32).astype(np.int64)
 
     def line(self, number: int) -> str:
         return self.lines.read(number).decode("utf-8")

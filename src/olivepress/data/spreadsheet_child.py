@@ -43,7 +43,7 @@ def main(path: str, name: str) -> int:
         return 0
     try:
         workbook = CalamineWorkbook.from_path(path)
-        sheets = [one.name for one in workbook.sheets_metadata if "WorkSheet" in str(one.typ)]
+        sheets = [sheet.name for sheet in workbook.sheets_metadata if "WorkSheet" in str(sheet.typ)]
         if name not in sheets and (name or len(sheets) != 1):
             print(json.dumps({"sheets": sheets}))
             return 0

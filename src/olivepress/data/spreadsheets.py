@@ -14,6 +14,7 @@ from olivepress.data import spreadsheet_child
 from olivepress.data.delimited import column_names
 from olivepress.data.raw_rows import MAX_ROW_BYTES, RawRow
 from olivepress.errors import DataError, SetupError
+from olivepress.privacy import private_environment
 from olivepress.process import BEFORE_EXEC
 
 __all__ = ["MAX_WORKBOOK_BYTES", "sheet_rows"]
@@ -42,7 +43,12 @@ def sheet_rows(path: Path, sheet: str | None) -> Iterator[RawRow]:
 def _child(path: Path, sheet: str | None) -> Iterator[IO[bytes]]:
     command = [sys.executable, "-I", spreadsheet_child.__file__, str(path.resolve()), sheet or ""]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=BEFORE_EXEC
+        command,
+        env=private_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=BEFORE_EXEC,
     ) as child:
         assert child.stdout is not None
         whole = False
@@ -80,7 +86,9 @@ def _check_begin(path: Path, sheet: str | None, output: IO[bytes]) -> None:
         raise DataError(f"{path}: not readable as a workbook ({begin['error']})", next_step="export the sheet as CSV")
     if "reads" not in begin:
         sheets = begin["sheets"]
-        asked = f"no sheet {sheet!r}" if sheet else "several sheets" if sheets else "no sheet in it"
+        asked = "several sheets" if sheets else "no sheet in it"
+        if sheet:
+            asked = f"no sheet {sheet!r}"
         step = f"{path}::{sheets[0]}" if sheets else "give a workbook that holds rows"
         raise DataError(f"{path}: {asked}; sheets: {', '.join(sheets[:20]) or 'none'}", next_step=step)
 

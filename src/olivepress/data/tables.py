@@ -18,7 +18,7 @@ NULLS = "nulls within objects left out: the table's schema makes them"
 _BATCH = 1000
 MAX_ROWS = 20_000_000
 MAX_BATCH_BYTES = 1024**3
-_HUB_SECONDS = 5
+_HUB_SECONDS = 8.0
 _INSTALL = "pip install 'olivepress[data]'"
 
 
@@ -110,8 +110,8 @@ def _without_nulls(value: Any, counter: list[int]) -> Any:
 def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
     for column, classes in names.items():
         value = row.get(column)
-        if isinstance(value, int) and 0 <= value < len(classes):
-            row[column] = classes[value]
+        if isinstance(value, int):  # -1 says that a row has no class
+            row[column] = classes[value] if 0 <= value < len(classes) else None
     return row
 
 
@@ -134,32 +134,27 @@ def dataset_splits(path: Path) -> dict[str, Iterator[RawRow]]:
 def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[RawRow]]:
     """Split → rows of a dataset of the Hub, streamed. DataError when it cannot be had (no network, no such name)."""
     datasets = _datasets(name)
-    if not Path(name).exists():
-        _check_hub(name)
     try:
         with _silent():
+            _ask_once(name, revision)
             held = datasets.load_dataset(name, revision=revision, streaming=True)
     except Exception as error:
+        is_network = type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ReadTimeout")
+        reason = "no connection to it" if is_network else _said(error)
         raise DataError(
-            f"{name}: not to be had from the Hub ({_said(error)})",
+            f"{name}: not to be had from the Hub ({reason})",
             next_step="check the name and the network, or give a file",
         ) from None
     return _splits(dict(held))
 
 
-def _check_hub(name: str) -> None:
-    """DataError where there is no network: the libraries try for half a minute before they say so."""
-    from huggingface_hub import constants, get_session
+def _ask_once(name: str, revision: str | None) -> None:
+    """One request to the Hub, which fails at once; ``datasets`` would try for half a minute without a network."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_OFFLINE
 
-    if constants.HF_HUB_OFFLINE:
-        return
-    try:
-        get_session().head(constants.ENDPOINT, timeout=_HUB_SECONDS)
-    except OSError as error:  # as all errors of a connection
-        raise DataError(
-            f"{name}: not to be had, the Hub cannot be reached ({type(error).__name__})",
-            next_step="check the network, give a file, or set HF_HUB_OFFLINE=1 for what was fetched before",
-        ) from None
+    if not HF_HUB_OFFLINE:
+        HfApi().dataset_info(name, revision=revision, timeout=_HUB_SECONDS)
 
 
 @contextmanager

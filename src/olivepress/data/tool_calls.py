@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
+from olivepress.bounded import check_nesting
 from olivepress.data.values import JSON_TEXT, Problem, parse_json, structured
 
-__all__ = ["call_as_text", "read_calls", "read_tools", "too_deep"]
+__all__ = ["call_as_text", "read_calls", "read_tools"]
 
 _MAX_NESTING = 32
 _ARGUMENTS_READ = "arguments of a tool call given as JSON text read as an object"
@@ -23,12 +23,13 @@ _TAGGED = re.compile(r"<(tool_call|functioncall)>\s*(.*?)\s*(?:</\1>|<\|endoftex
 _QUOTED = re.compile(r"""("arguments"\s*:\s*)'(\{.*\})'(\s*\}\s*)\Z""", re.DOTALL)
 
 
-def too_deep(value: Any, depth: int = 0) -> bool:
+def _too_deep(value: Any) -> bool:
     """Whether ``value`` is nested deeper than a template should be given."""
-    if depth > _MAX_NESTING:
+    try:
+        check_nesting(value, _MAX_NESTING)
+    except ValueError:
         return True
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(too_deep(entry, depth + 1) for entry in inner)
+    return False
 
 
 def _has_no_json(value: Any) -> bool:
@@ -44,14 +45,14 @@ def _has_no_json(value: Any) -> bool:
 
 def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem | None:
     """The tools of a row as ``[{"type": "function", "function": {...}}]``; None where there are none."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
     parsed = structured(value)
     if isinstance(value, str) and parsed is not value:
         _tell(changes, JSON_TEXT)
     tools = [parsed] if isinstance(parsed, dict) else parsed
     tools = list(map(structured, tools)) if isinstance(tools, list) else tools
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or too_deep(tools):
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or _too_deep(tools):
         return Problem('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
     if _has_no_json(tools):
         return Problem("NaN, Infinity or a value that is not JSON in tools")
@@ -89,13 +90,13 @@ def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str
     calls = [parsed] if isinstance(parsed, dict) else parsed
     calls = list(map(structured, calls)) if isinstance(calls, list) else calls
     if not isinstance(calls, list) or not calls or not all(isinstance(call, dict) for call in calls):
-        return Problem("tool calls that are none")
+        return Problem("tool calls that are not objects")
     read: list[dict[str, Any]] = []
     for call in calls:
-        made = _call(call, tools, changes)
-        if isinstance(made, Problem):
-            return made
-        read.append(made)
+        read_call = _call(call, tools, changes)
+        if isinstance(read_call, Problem):
+            return read_call
+        read.append(read_call)
     return read
 
 
@@ -113,12 +114,12 @@ def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: lis
     arguments = _arguments(function.get(name), changes)
     if isinstance(arguments, Problem):
         return arguments
-    if too_deep(arguments):
+    if _too_deep(arguments):
         return Problem("arguments of a tool call are nested too deep")
     if _has_no_json(arguments):
         return Problem("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
-    kept = {key: value for key, value in arguments.items() if value is not None or _declares(tools, function, key)}
-    if len(kept) < len(arguments):
+    kept = _declared(arguments, _schema(tools, function["name"]))
+    if kept != arguments:
         _tell(changes, _NULLS)
     beside = {key: value for key, value in function.items() if key != name}
     given = {key: value for key, value in call.items() if value is not None}
@@ -138,16 +139,26 @@ def _arguments(value: Any, changes: list[str]) -> dict[str, Any] | Problem:
     return value if isinstance(value, dict) else Problem("arguments of a tool call are not a JSON object")
 
 
-def _declares(tools: list[dict[str, Any]] | None, function: Mapping[str, Any], argument: str) -> bool:
-    """Whether the tool that is called has this parameter, as far as the row says what its tools have."""
+def _schema(tools: list[dict[str, Any]] | None, name: str) -> Any:
+    """The schema of the arguments of the tool that is called, as far as the row says what its tools have."""
     for tool in tools or ():
         declared = tool.get("function")
-        if not isinstance(declared, dict) or declared.get("name") != function["name"]:
-            continue
-        parameters = declared.get("parameters")
-        properties = parameters.get("properties") if isinstance(parameters, dict) else None
-        return not isinstance(properties, dict) or argument in properties
-    return True
+        if isinstance(declared, dict) and declared.get("name") == name:
+            return declared.get("parameters")
+    return None
+
+
+def _declared(value: Any, schema: Any) -> Any:
+    """``value`` without the nulls, at any depth, that a schema with ``properties`` does not declare."""
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, list):
+        return [_declared(entry, schema.get("items")) for entry in value]
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    kept = {name: entry for name, entry in value.items() if entry is not None or name in properties}
+    return {name: _declared(entry, properties.get(name)) for name, entry in kept.items()}
 
 
 def call_as_text(text: str) -> tuple[str, list[Any]] | None:
@@ -155,11 +166,11 @@ def call_as_text(text: str) -> tuple[str, list[Any]] | None:
 
     A call that cannot be read is its text.
     """
-    found = list(_TAGGED.finditer(text))
-    if not found:
+    matches = list(_TAGGED.finditer(text))
+    if not matches:
         return None
     calls = []
-    for match in found:
+    for match in matches:
         raw = match.group(2)
         if quoted := _QUOTED.search(raw):
             raw = f"{raw[: quoted.start()]}{quoted[1]}{quoted[2]}{quoted[3]}"

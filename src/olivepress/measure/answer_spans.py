@@ -10,7 +10,8 @@ from typing import Any
 from olivepress.errors import DataError
 from olivepress.measure.dataset import Message
 from olivepress.measure.prompts import RenderedPrompt, end_texts, plain_conversation, question_places, render_text
-from olivepress.measure.template_slots import Marked, answer_start, has_thoughts, mark, to_text_position
+from olivepress.measure.template_slots import Marked, answer_start, mark, to_text_position
+from olivepress.thoughts import has_thoughts
 
 __all__ = ["answer_spans"]
 
@@ -32,17 +33,17 @@ def answer_spans(
         return (last,)
     plain = plain_conversation(model_dir, messages)
     thinking = has_thoughts(plain[-1])
-    found = question_places(model_dir, plain[:-1], tools, rendered.prefix, thinking=thinking)
+    places = question_places(model_dir, plain[:-1], tools, rendered.prefix, thinking=thinking)
     marked = mark(plain[:-1], tools)
     text = render_text(model_dir, marked.messages, marked.tools, asks=True, thinking=thinking)
     spans = []
     for number in earlier:
-        own = [place.marked for place in found if place.slot.message == number and place.slot.kind != "call id"]
+        own = [place.marked for place in places if place.slot.message == number and place.slot.kind != "call id"]
         if own:
-            others = (p.marked for p in found if p.slot.message != number and p.slot.kind != "call id")
+            others = (p.marked for p in places if p.slot.message != number and p.slot.kind != "call id")
             start = min(_start(model_dir, marked, text, number, thinking), min(own))
             end = _end(model_dir, text, max(own), min((at for at in others if at > max(own)), default=len(text)))
-            spans.append((to_text_position(start, found), to_text_position(end, found)))
+            spans.append((to_text_position(start, places), to_text_position(end, places)))
     return (*spans, last)
 
 
@@ -57,7 +58,7 @@ def _start(model_dir: Path, marked: Marked, text: str, number: int, thinking: bo
     other = [*before, _OTHER, *marked.messages[number + 1 :]]
     with_other = render_text(model_dir, other, marked.tools, asks=True, thinking=thinking)
     pairs = enumerate(zip(text, with_other, strict=False))
-    return next((at for at, (one, another) in pairs if one != another), len(text))
+    return next((at for at, (letter, other_letter) in pairs if letter != other_letter), len(text))
 
 
 def _end(model_dir: Path, text: str, last: int, following: int) -> int:

@@ -40,9 +40,9 @@ def read_arrays(file: Path, names: Collection[str]) -> dict[str, np.ndarray]:
 
 def _check_members(archive: zipfile.ZipFile, names: Collection[str]) -> None:
     infos = archive.infolist()
-    found = sorted(info.filename for info in infos)
-    if found != sorted(f"{name}.npy" for name in names):
-        missing = sorted(set(names) - {name.removesuffix(".npy") for name in found})
+    members = sorted(info.filename for info in infos)
+    if members != sorted(f"{name}.npy" for name in names):
+        missing = sorted(set(names) - {name.removesuffix(".npy") for name in members})
         raise ValueError(f"{missing[0]} is missing" if missing else "it has arrays that do not belong to it")
     total = sum(info.file_size for info in infos)
     if any(info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size for info in infos):
@@ -80,10 +80,10 @@ def map_logits(file: Path) -> np.ndarray:
     """Logits [tokens, vocabulary] of a ``.npy`` file, mapped from disk. JobError for anything else."""
     try:
         open_regular(file, JobError).close()
-        found = np.load(file, mmap_mode="r", allow_pickle=False)
-        if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype.kind != "f":
+        logits = np.load(file, mmap_mode="r", allow_pickle=False)
+        if not isinstance(logits, np.ndarray) or logits.ndim != 2 or logits.dtype.kind != "f":
             raise ValueError("expected floating-point numbers, tokens x vocabulary")
     except (OSError, ValueError, EOFError, OverflowError, zipfile.BadZipFile) as error:
-        why = str(error).split("\n")[0][:200]
-        raise JobError(f"{file}: not logits ({why})", next_step="olivepress run makes them again") from error
-    return found
+        reason = str(error).split("\n")[0][:200]
+        raise JobError(f"{file}: not logits ({reason})", next_step="olivepress run makes them again") from error
+    return logits

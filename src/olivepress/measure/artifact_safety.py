@@ -7,14 +7,14 @@ only files of the folder, no file is code or a pickle, and no link leads out.
 
 from __future__ import annotations
 
-import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from olivepress.artifact import MANIFEST
-from olivepress.errors import JobError, ReportError
+from olivepress.bounded import CONFIG, parse_json, read_json, read_text
+from olivepress.errors import JobError, OlivepressError, ReportError
 from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
 from olivepress.measure.native_code import code_in
 from olivepress.measure.onnx_references import read_references
@@ -24,8 +24,6 @@ __all__ = ["GENAI_CONFIG", "OPENVINO_DEVICE", "check_artifact", "check_before_op
 
 GENAI_CONFIG, OPENVINO_DEVICE = "genai_config.json", "openvino_device.json"
 STOP = "do not open it; what you made yourself: export it again"
-LARGEST_SETTINGS = 8 * 1024 * 1024
-LARGEST_MANIFEST = 64 * 1024 * 1024
 MOST_FILES = 100_000
 _HOOKS = strict_hooks("is not a number")
 # Earlier settings of a tuned artifact: put back by ``tune --reset``, so as much to be trusted as the present ones.
@@ -102,23 +100,11 @@ def _stays_inside(path: Path, directory: Path) -> bool:
 def _provider_of(directory: Path) -> str | None:
     """The execution provider of the folder's manifest; None without a manifest that names one."""
     try:
-        if (directory / MANIFEST).stat().st_size > LARGEST_MANIFEST:
-            return None
-        provider = json.loads((directory / MANIFEST).read_text(encoding="utf-8")).get("execution_provider")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        manifest = read_json(directory / MANIFEST)
+    except (OlivepressError, OSError, ValueError):
         return None
+    provider = manifest.get("execution_provider") if isinstance(manifest, dict) else None
     return provider if isinstance(provider, str) else None
-
-
-def _read_settings(path: Path) -> Any:
-    """A settings file as JSON. ValueError when it is too large, or says one thing to one reader and another to the
-    next: a key that stands twice. OSError as reading does."""
-    if (size := path.stat().st_size) > LARGEST_SETTINGS:
-        raise ValueError(f"{size} bytes, at most {LARGEST_SETTINGS} are read")
-    try:
-        return json.loads(path.read_bytes().decode("utf-8"), **_HOOKS)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def _check_settings(directory: Path, shown: Path, provider: str | None, profile: str | None) -> None:
@@ -126,7 +112,10 @@ def _check_settings(directory: Path, shown: Path, provider: str | None, profile:
         if not (directory / name).exists():
             continue
         try:
-            config = _read_settings(directory / name)
+            # Strict: a key that stands twice says one thing to one reader and another to the next.
+            config = parse_json(read_text(directory / name, CONFIG, ReportError), **_HOOKS)
+        except ReportError as error:  # no regular file, or too large
+            raise _refuse(shown, error.message.removeprefix(f"{directory}{os.sep}")) from None
         except (OSError, ValueError) as error:
             raise _refuse(shown, f"{name} cannot be read as settings ({error})") from None
         if name == OPENVINO_DEVICE:
@@ -150,7 +139,7 @@ def _check_models(directory: Path, shown: Path) -> None:
         for operator in sorted(references.operators):
             raise _refuse(shown, f"{name} has an operator that runs code, {ascii(operator)[1:-1][:80]}")
         for reference in _outside(references.files, path.parent):
-            raise _refuse(shown, f"{name} names a file that is none of the artifact, {ascii(reference)[:80]}")
+            raise _refuse(shown, f"{name} names a file that is not part of the artifact, {ascii(reference)[:80]}")
 
 
 def _outside(names: frozenset[str], folder: Path) -> Iterator[str]:

@@ -41,9 +41,9 @@ def _holding(model_dir: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, frozen
     if pattern is None:
         return
     for row in rows:
-        found = {match for text in _texts([*row.messages, *(row.tools or ())]) for match in pattern.findall(text)}
-        if found:
-            yield row, frozenset(found), bool(ends) and str(row.messages[-1]["content"]).rstrip().endswith(ends)
+        tokens = {match for text in _texts([*row.messages, *(row.tools or ())]) for match in pattern.findall(text)}
+        if tokens:
+            yield row, frozenset(tokens), bool(ends) and str(row.messages[-1]["content"]).rstrip().endswith(ends)
 
 
 def control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:

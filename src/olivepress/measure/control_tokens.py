@@ -22,12 +22,12 @@ def holds_control_tokens(pattern: Pattern, messages: Sequence[Mapping[str, Any]]
     return pattern is not None and any(pattern.search(slot.text) for slot in mark(messages, tools).slots)
 
 
-def control_cuts(pattern: Pattern, text: str, found: Sequence[Place]) -> tuple[int, ...]:
+def control_cuts(pattern: Pattern, text: str, places: Sequence[Place]) -> tuple[int, ...]:
     """Positions in ``text``, behind the first character of every control token within one of the places."""
     if pattern is None:
         return ()
     return tuple(
-        place.start + match.start() + 1 for place in found for match in pattern.finditer(text[place.start : place.end])
+        place.start + match.start() + 1 for place in places for match in pattern.finditer(text[place.start : place.end])
     )
 
 

@@ -14,7 +14,7 @@ from olivepress.errors import JobError, SetupError, whole_message
 from olivepress.measure.artifact_safety import check_settings
 from olivepress.measure.language_model import config_number
 from olivepress.measure.plugins import WEBGPU, is_emulated, provider_name, register
-from olivepress.measure.session import asked_providers, check_counts
+from olivepress.measure.session import asked_providers
 from olivepress.measure.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION, decoder_config
 
 __all__ = ["GenaiModel", "import_genai"]
@@ -31,7 +31,6 @@ class GenaiModel:
     def __init__(self, model_dir: Path, *, every_position: bool = False, profile: str | None = None) -> None:
         check_settings(model_dir, profile=profile)
         self._og = import_genai()
-        check_counts(model_dir)
         try:
             for name in asked_providers(model_dir):
                 register(self._og, name)

@@ -57,11 +57,11 @@ def horizon(config: Mapping[str, Any], parameters: int) -> Horizon:
 
 def switches(config: Mapping[str, Any]) -> tuple[Switch, ...]:
     """Windows, chunks and original lengths that a config names, nested ones too, the nearest first."""
-    found: dict[int, Switch] = {}
+    nearest: dict[int, Switch] = {}
     for switch in (*_windows(config), *_ropes(config)):
-        if switch.at not in found or switch.by_length:
-            found[switch.at] = switch
-    return tuple(found[at] for at in sorted(found))
+        if switch.at not in nearest or switch.by_length:
+            nearest[switch.at] = switch
+    return tuple(nearest[at] for at in sorted(nearest))
 
 
 def _windows(config: Mapping[str, Any]) -> Iterator[Switch]:

@@ -5,8 +5,6 @@ Logits are kept of a few dozen positions only: 4,096 tokens of 200,000 float32 l
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.errors import JobError
+from olivepress.measure.array_file import read_arrays
 from olivepress.measure.fidelity import divergence, log_softmax
 from olivepress.measure.horizon import Horizon
 from olivepress.measure.language_model import CHUNK_BYTES, LanguageModel, append_in_chunks
@@ -106,11 +105,11 @@ def long_row(ids: Iterable[int], reach: Horizon) -> LongRow | None:
 def kept_positions(length: int, at: Sequence[int]) -> tuple[int, ...]:
     """Positions over the whole row, over what stands before the first switch, behind each, and the last ones."""
     first = at[0] if at else HEAD
-    found = {index * length // _SPREAD for index in range(_SPREAD)} | set(range(length - _TAIL, length))
-    found |= {index * first // _BEFORE for index in range(_BEFORE)}
+    positions = {index * length // _SPREAD for index in range(_SPREAD)} | set(range(length - _TAIL, length))
+    positions |= {index * first // _BEFORE for index in range(_BEFORE)}
     for switch in at:
-        found |= set(range(switch - 2, switch + ANSWERED))
-    return tuple(sorted(position for position in found if 0 <= position < length))
+        positions |= set(range(switch - 2, switch + ANSWERED))
+    return tuple(sorted(position for position in positions if 0 <= position < length))
 
 
 def write_long_row(model: Any, row: LongRow, folder: Path) -> None:
@@ -140,17 +139,17 @@ def read_long_row(folder: Path) -> LongRow | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file, allow_pickle=False) as data:
-            row = LongRow(
-                ids=tuple(data["ids"].tolist()),
-                positions=tuple(data["positions"].tolist()),
-                switches=tuple((int(at), bool(changes)) for at, changes in data["switches"]),
-                logits=data["logits"],
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        data = read_arrays(file, ("ids", "positions", "switches", "logits"))
+        switches = data["switches"].reshape(-1, 2)
+    except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise JobError(f"{file}: not a long row ({reason})", next_step="olivepress run makes it again") from error
-    return row
+    return LongRow(
+        ids=tuple(data["ids"].tolist()),
+        positions=tuple(data["positions"].tolist()),
+        switches=tuple((int(at), bool(changes)) for at, changes in switches),
+        logits=data["logits"],
+    )
 
 
 def row_to_compare(reference_dir: Path, model_dir: Path) -> tuple[LongRow | None, str]:
@@ -222,27 +221,27 @@ def compare_prompt(row: LongRow, model: LanguageModel) -> Compared:
     same. Where all its logits would not fit and it must be whole, the last ones, token by token."""
     if _last_only(row, model):
         return _singly(row, model, len(row.ids) - _TAIL + 1, len(row.ids))
-    generation, offset, found = model.generation(len(row.ids)), 0, Compared()
+    generation, offset, compared = model.generation(len(row.ids)), 0, Compared()
     if row.by_length or model.windowed:
         generation.append(row.ids)
         parts: Iterable[np.ndarray] = [generation.logits()]
     else:
         parts = append_in_chunks(generation, row.ids, model.vocabulary)
     for logits in parts:
-        found |= dict(_compared(row, range(offset, offset + len(logits)), logits))
+        compared |= dict(_compared(row, range(offset, offset + len(logits)), logits))
         offset += len(logits)
-    return found
+    return compared
 
 
 def _singly(row: LongRow, model: LanguageModel, first: int, end: int) -> Compared:
     """The first ``first`` tokens as a prompt, the others up to ``end`` one by one."""
-    generation, found = model.generation(end), Compared()
+    generation, compared = model.generation(end), Compared()
     generation.append(row.ids[:first])
-    found |= dict(_compared(row, range(first - 1, first), generation.logits()[-1:]))
+    compared |= dict(_compared(row, range(first - 1, first), generation.logits()[-1:]))
     for position in range(first, end):
         generation.append(row.ids[position : position + 1])
-        found |= dict(_compared(row, range(position, position + 1), generation.logits()[-1:]))
-    return found
+        compared |= dict(_compared(row, range(position, position + 1), generation.logits()[-1:]))
+    return compared
 
 
 def _compared(row: LongRow, positions: range, logits: np.ndarray) -> Iterator[tuple[int, tuple[float, float]]]:

@@ -10,15 +10,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from olivepress.errors import DataError
 from olivepress.measure.template_slots import Marked, mark
+from olivepress.thoughts import THOUGHT_FIELDS, THOUGHTS, thoughts_under
 
-__all__ = ["FORMS", "Form", "Render", "argument_fault", "form_of", "in_form", "plain_messages", "without_ends"]
+__all__ = [
+    "FORMS",
+    "Form",
+    "Render",
+    "argument_fault",
+    "form_of",
+    "in_form",
+    "plain_messages",
+    "with_tools",
+    "without_ends",
+]
 
 Messages = Sequence[Mapping[str, Any]]
+Tools = Sequence[Any] | None
 Render = Callable[[Messages, Sequence[Any] | None], str]
 _PROBE_TOOL = {
     "type": "function",
@@ -32,18 +44,23 @@ _PROBE_TOOL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How a message with tool calls is given: its arguments, and what stands for a content that is empty."""
+    """How a conversation is given: arguments of calls, what stands for a content that is empty beside them, under which
+    name thoughts are, and where the tools are: beside the messages, or as JSON in the system message (Phi-4-mini).
+    """
 
     arguments: Literal["object", "string"] = "object"
     empty: Literal["text", "none"] = "text"
+    thoughts: str = THOUGHTS
+    tools: Literal["beside", "system"] = "beside"
 
 
 FORMS = (Form(), Form(empty="none"), Form(arguments="string"), Form(arguments="string", empty="none"))
 
 
 def plain_messages(messages: Messages) -> list[dict[str, Any]]:
-    """The messages with the arguments of every call as an object, where they are the JSON text of one."""
-    return [_with_calls(message, _as_object) for message in messages]
+    """The messages with the arguments of every call as an object, where they are the JSON text of one, and thoughts
+    under one name."""
+    return [_with_calls(thoughts_under(message, THOUGHTS), _as_object) for message in messages]
 
 
 def in_form(messages: Messages, form: Form) -> list[dict[str, Any]]:
@@ -52,7 +69,18 @@ def in_form(messages: Messages, form: Form) -> list[dict[str, Any]]:
     for message in given:
         if message.get("tool_calls") and form.empty == "none" and not message.get("content"):
             message["content"] = None
-    return given
+    return [thoughts_under(message, form.thoughts) for message in given]
+
+
+def with_tools(messages: list[dict[str, Any]], tools: Tools, form: Form) -> tuple[list[dict[str, Any]], Tools]:
+    """Messages and tools as ``form`` has them. A system message gets the functions alone, as its models know them."""
+    if not tools or form.tools == "beside":
+        return messages, tools
+    functions = [tool.get("function", tool) if isinstance(tool, Mapping) else tool for tool in tools]
+    has_system = bool(messages) and messages[0].get("role") == "system"
+    system = messages[0] if has_system else {"role": "system", "content": ""}
+    rest = messages[1:] if has_system else messages
+    return [{**system, "tools": json.dumps(functions, ensure_ascii=False)}, *rest], None
 
 
 def _with_calls(message: Mapping[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -113,7 +141,36 @@ def form_of(render: Render) -> Form:
         {"role": "assistant", "content": "", "tool_calls": [call]},
     ]
     marked = mark(probe, [_PROBE_TOOL])
-    return next((form for form in FORMS if _prints(render, marked, form)), FORMS[0])
+    form = next((form for form in FORMS if _prints(render, marked, form)), FORMS[0])
+    return replace(form, thoughts=_thoughts_name(render), tools=_place_of_tools(render))
+
+
+def _thoughts_name(render: Render) -> str:
+    """The field whose thoughts ``render`` prints; the usual one if none."""
+    question, answer = {"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}
+    for name in THOUGHT_FIELDS:
+        marked = mark([question, {**answer, name: "thought"}], None)
+        [thought] = (slot.marker for slot in marked.slots if slot.kind == "thoughts")
+        if thought in _text(render, marked.messages, None):
+            return name
+    return THOUGHTS
+
+
+def _place_of_tools(render: Render) -> Literal["beside", "system"]:
+    marked = mark([{"role": "system", "content": "system"}, {"role": "user", "content": "question"}], [_PROBE_TOOL])
+    name = next(slot.marker for slot in marked.slots if slot.kind == "tool")
+    if name in _text(render, marked.messages, marked.tools):
+        return "beside"
+    messages, _ = with_tools(marked.messages, marked.tools, Form(tools="system"))
+    return "system" if name in _text(render, messages, None) else "beside"
+
+
+def _text(render: Render, messages: Messages, tools: Tools) -> str:
+    """The rendered text; nothing where the template refuses the messages."""
+    try:
+        return render(messages, tools)
+    except DataError:
+        return ""
 
 
 def _prints(render: Render, marked: Marked, form: Form) -> bool:

@@ -11,9 +11,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PLUGINS", "QNN", "WEBGPU", "is_emulated", "plugin", "provider_name", "register"]
+__all__ = ["PLUGINS", "PROVIDERS", "QNN", "WEBGPU", "is_emulated", "plugin", "provider_name", "register"]
 
 QNN, WEBGPU = "QNNExecutionProvider", "WebGpuExecutionProvider"
+PROVIDERS: Mapping[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "dml": "DmlExecutionProvider",
+    "webgpu": WEBGPU,
+    "qnn": QNN,
+    "nvtensorrtrtx": "NvTensorRTRTXExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "vitisai": "VitisAIExecutionProvider",
+}
+"""genai's name in lower case → the execution provider."""
 PLUGINS: Mapping[str, str] = {
     QNN: "onnxruntime_qnn",
     WEBGPU: "onnxruntime_ep_webgpu",
@@ -28,8 +39,8 @@ _GPU_NODES = ("dri/renderD*", "nvidia[0-9]*", "dxg")  # in /dev: any GPU's, NVID
 
 def provider_name(name: str) -> str:
     """The execution provider's full name for genai's short one: ``qnn`` → ``QNNExecutionProvider``."""
-    wanted = f"{name.removesuffix('ExecutionProvider')}ExecutionProvider"
-    return next((known for known in PLUGINS if known.lower() == wanted.lower()), wanted)
+    short = name.removesuffix("ExecutionProvider")
+    return PROVIDERS.get(short.lower(), f"{short}ExecutionProvider")
 
 
 def plugin(name: str) -> ModuleType | None:

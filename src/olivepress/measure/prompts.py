@@ -17,8 +17,8 @@ from olivepress.errors import DataError, JobError
 from olivepress.measure.chat_template_files import chat_template
 from olivepress.measure.control_tokens import control_cuts, holds_control_tokens, without_control_tokens
 from olivepress.measure.dataset import Message
-from olivepress.measure.message_form import Form, form_of, in_form, plain_messages, without_ends
-from olivepress.measure.template_slots import Marked, Place, answer_start, has_thoughts, mark, places, to_text_position
+from olivepress.measure.message_form import Form, form_of, in_form, plain_messages, with_tools, without_ends
+from olivepress.measure.template_slots import Marked, Place, answer_start, mark, places, to_text_position
 from olivepress.measure.tokenizer_files import (
     beginning_token,
     control_pattern,
@@ -27,6 +27,7 @@ from olivepress.measure.tokenizer_files import (
     special_tokens_map,
     token_texts,
 )
+from olivepress.thoughts import THOUGHTS, answer_text, has_thoughts
 
 __all__ = [
     "ContextExceeded",
@@ -43,6 +44,7 @@ __all__ = [
     "render_prompt",
     "render_question",
     "render_text",
+    "text_places",
 ]
 
 Tools = Sequence[Mapping[str, Any]] | None
@@ -105,7 +107,8 @@ def render_prompt(model_dir: Path, messages: Sequence[Message], tools: Tools = N
     thinking = has_thoughts(plain[-1])
     prefix = render_text(model_dir, plain[:-1], tools, asks=True, thinking=thinking)
     full = render_text(model_dir, plain, tools, asks=False, thinking=thinking)
-    completion = _cut_after_end(_completion(model_dir, plain, tools, prefix, full), plain[-1]["content"])
+    answer = answer_text(str(plain[-1]["content"]))
+    completion = _cut_after_end(_completion(model_dir, plain, tools, prefix, full), answer)
     full, cuts = prefix + completion, tuple[int, ...]()
     if holds_control_tokens(control_pattern(model_dir), plain, tools):
         cuts = control_cuts(control_pattern(model_dir), full, text_places(model_dir, plain, tools, prefix, completion))
@@ -151,8 +154,9 @@ def render_text(
     if template is None:
         end = "\n" if asks else special.get("eos_token", "")
         return beginning_token(model_dir) + "\n".join(str(m["content"]) for m in messages) + end
-    if any(message.get("tool_calls") for message in messages):
-        messages = in_form(messages, _form(model_dir.resolve(), template))
+    if tools or any(message.get("tool_calls") or message.get(THOUGHTS) for message in messages):
+        form = _form(model_dir.resolve(), template)
+        messages, tools = with_tools(in_form(messages, form), tools, form)
     return _render(model_dir, template, messages, special, tools, add_generation_prompt=asks, thinking=thinking)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from olivepress.measure.weights import decoder_config
 
 __all__ = [
     "asked_providers",
-    "check_counts",
     "default_threads",
     "session_options",
     "session_threads",
@@ -22,21 +21,6 @@ __all__ = [
 ]
 
 MOST_DEFAULT_THREADS = 16
-# Key of genai_config.json, wherever it stands → the largest value that is opened. More threads or tokens than any
-# machine or model has are a mistake or an attack, and the runtime would set about making them.
-MOST = {
-    "intra_op_num_threads": 1024,
-    "inter_op_num_threads": 1024,
-    "num_beams": 256,
-    "num_return_sequences": 256,
-    "batch_size": 1024,
-    "context_length": 100_000_000,
-    "max_length": 100_000_000,
-    "min_length": 100_000_000,
-    "chunk_size": 1_000_000,
-    "num_hidden_layers": 10_000,
-    "vocab_size": 100_000_000,
-}
 
 
 def size_on_disk_bytes(model_dir: Path) -> int:
@@ -48,35 +32,17 @@ def size_on_disk_bytes(model_dir: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def check_counts(model_dir: Path) -> None:
-    """JobError for a genai_config.json with a count that no machine or model has, or that cannot be read."""
-    path = model_dir / "genai_config.json"
-    try:
-        config = read_json(path, CONFIG, JobError)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise JobError(f"{path}: not readable as JSON ({error})", next_step="export the model again") from error
-    for key, value in _counts(config):
-        if abs(value) > MOST[key]:
-            shown = f"{value:,}" if abs(value) < 10**15 else "over 1e15"
-            raise JobError(
-                f"{path}: {key} is {shown}, at most {MOST[key]:,} are opened",
-                next_step=f"set {key} to what the model needs, or export it again",
-            )
-
-
-def _counts(config: Any) -> Iterator[tuple[str, float]]:
-    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
-        yield from _counts(value)
+def _inner(config: Any) -> Iterable[Any]:
+    """The values of an object or a list; nothing of all else."""
     if isinstance(config, dict):
-        yield from ((key, config[key]) for key in MOST if isinstance(config.get(key), int | float))
+        return config.values()
+    return config if isinstance(config, list) else ()
 
 
 def asked_providers(model_dir: Path) -> list[str]:
     """Names of the accelerators' providers in genai_config.json, in genai's spelling (``QNN``, ``cuda``, ``DML``)."""
     try:
-        config = read_json((model_dir / "genai_config.json"), CONFIG, JobError)
+        config = read_json(model_dir / "genai_config.json", CONFIG, JobError)
     except (OSError, ValueError, RecursionError):
         return []
     return list(dict.fromkeys(_providers(config)))
@@ -84,7 +50,7 @@ def asked_providers(model_dir: Path) -> list[str]:
 
 def _providers(config: Any) -> Iterator[str]:
     """Wherever a model of several parts names them."""
-    for value in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+    for value in _inner(config):
         yield from _providers(value)
     if isinstance(config, dict) and isinstance(config.get("provider_options"), list):
         yield from (str(name) for entry in config["provider_options"] if isinstance(entry, dict) for name in entry)

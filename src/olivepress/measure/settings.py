@@ -96,7 +96,10 @@ def _check_task_files(settings: Settings) -> None:
         return
     found = None if settings.trust_tasks else next(code_in_tasks(settings.lm_eval_tasks), None)
     if found is not None:
-        raise UsageError(f"{found}: runs code of its own", next_step="read that code; --trust-tasks runs it")
+        raise UsageError(
+            f"{found}: refused, task files that run code or cannot be looked through are not trusted",
+            next_step="read that file; --trust-tasks takes it as it is",
+        )
 
 
 def files_sha256(files: Iterable[Path]) -> str:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import yaml
 
+from olivepress.bounded import read_text
+from olivepress.errors import OlivepressError
+
 __all__ = ["code_in_tasks"]
 
 LARGEST_FILE = 4 * 1024 * 1024
@@ -37,7 +40,8 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}(/[A-Za-z0-9][A-Za-z0-9_.-
 
 
 def code_in_tasks(folder: Path) -> Iterator[str]:
-    """What in the task files of ``folder``, and those that they include, would run code: file, line, and what."""
+    """What in the task files of ``folder``, and in those that they include, would run code or cannot be looked through:
+    file, line, and what."""
     files, seen = sorted(folder.rglob("*.yaml")), set[Path]()
     if len(files) > MOST_FILES:
         yield f"{folder}: more than {MOST_FILES} task files"
@@ -51,22 +55,22 @@ def code_in_tasks(folder: Path) -> Iterator[str]:
             yield f"{path}: lies outside of {folder}"
             continue
         if not path.is_file():
-            yield f"{path}: no regular file"
+            yield f"{path}: not a regular file"
             continue
-        found, included = _code_in_file(path)
-        yield from found
+        faults, included = _code_in_file(path)
+        yield from faults
         files += included
 
 
 def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
     """(what would run code, the files that it includes)."""
-    if path.stat().st_size > LARGEST_FILE:
-        return [f"{path}: larger than {LARGEST_FILE} bytes"], []
     try:
-        root = yaml.compose(path.read_bytes().decode("utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(read_text(path, LARGEST_FILE), Loader=yaml.SafeLoader)
+    except OlivepressError as error:
+        return [error.message], []
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        return [f"{path}: cannot be read as YAML, so nobody knows whether it"], []
-    found, included, waiting = list[str](), list[Path](), [("", root)]
+        return [f"{path}: cannot be read as YAML"], []
+    faults, included, waiting = list[str](), list[Path](), [("", root)]
     looked = set[tuple[int, str]]()
     while waiting:
         key, node = waiting.pop()
@@ -77,7 +81,7 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
             return [f"{path}: too large to be looked through"], []
         if node.tag not in _PLAIN_TAGS:
             name = node.value if isinstance(node.value, str) else ""
-            found.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
+            faults.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
         elif isinstance(node, yaml.MappingNode):
             waiting += [(str(name.value), value) for name, value in node.value]
             waiting += [("", name) for name, _ in node.value]  # a key may have a tag, too
@@ -86,8 +90,8 @@ def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
         elif key == "include":
             included.append(path.parent / node.value)
         elif _runs_code(key, node.value):
-            found.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
-    return found, included
+            faults.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
+    return faults, included
 
 
 def _runs_code(key: str, value: str) -> bool:

@@ -19,18 +19,17 @@ from olivepress.measure.control_token_check import control_token_notes, first_id
 from olivepress.measure.control_tokens import without_control_tokens
 from olivepress.measure.dataset import Row
 from olivepress.measure.message_form import argument_fault
-from olivepress.measure.prompts import plain_conversation, render_text
+from olivepress.measure.prompts import plain_conversation, render_prompt, render_text, text_places
 from olivepress.measure.template_slots import (
     MARKER,
-    THOUGHT_FIELDS,
     Kind,
     Marked,
     Slot,
     answer_start,
-    has_thoughts,
     mark,
 )
 from olivepress.measure.tokenizer_files import beginning_token, control_pattern, special_tokens_map
+from olivepress.thoughts import THOUGHTS, has_thoughts, text_holds_thoughts
 
 __all__ = ["TemplateReport", "check_rows"]
 
@@ -122,9 +121,15 @@ def _shape(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -
 def _message_shape(message: Mapping[str, Any]) -> tuple[Any, ...]:
     calls = message.get("tool_calls")
     listed = calls if isinstance(calls, list | tuple) else ()
-    thoughts = tuple(name for name in THOUGHT_FIELDS if message.get(name))
-    texts = (bool(str(message.get("content") or "").strip()), "</think>" in str(message.get("content")), thoughts)
-    return (message["role"], texts, "name" in message, "tool_call_id" in message, tuple(map(_call_shape, listed)))
+    content = str(message.get("content") or "")
+    tag = ("</think>" in content, text_holds_thoughts(content), bool(message.get(THOUGHTS)))
+    ids = _id_shape(message.get("tool_call_id"))
+    return (message["role"], bool(content.strip()), tag, "name" in message, ids, tuple(map(_call_shape, listed)))
+
+
+def _id_shape(given: Any) -> tuple[int, bool] | None:
+    """What a template may look at in the id of a call: its length, and whether it is letters and digits alone."""
+    return (len(given), given.isascii() and given.isalnum()) if isinstance(given, str) else None
 
 
 def _call_shape(call: Any) -> tuple[Any, ...]:
@@ -133,7 +138,7 @@ def _call_shape(call: Any) -> tuple[Any, ...]:
     if isinstance(arguments, str):
         return ("text", arguments.strip()[:2])
     values = arguments.values() if isinstance(arguments, dict) else ()
-    return ("id" in call, *sorted({type(value).__name__ for value in values}))
+    return (_id_shape(call.get("id")), *sorted({type(value).__name__ for value in values}))
 
 
 def _tool_shape(tool: Any) -> tuple[str, ...]:
@@ -169,12 +174,26 @@ def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
         yield _Fault(verb=fault)
     if prefix.startswith(_twice(model_dir)):
         yield _Fault(verb="begins with the BOS token twice")
+    yield from _own_texts(model_dir, row)
+
+
+def _own_texts(model_dir: Path, row: Row) -> Iterator[_Fault]:
+    """What a template refuses, or renders otherwise, because of the texts or ids that the markers stood for."""
+    plain = plain_conversation(model_dir, row.messages)
+    contents = [str(message["content"]) for message in plain]
+    try:
+        rendered = render_prompt(model_dir, row.messages, row.tools)
+        # A template that cuts thoughts off may take an ordinary text that holds their tag for one.
+        if any("</think>" in content and not text_holds_thoughts(content) for content in contents):
+            text_places(model_dir, plain, row.tools, rendered.prefix, rendered.completion)
+    except DataError as error:
+        yield _refusal(error.message.removeprefix(f"{model_dir}: "))
 
 
 def _own_ending(prefix: str, full: str) -> str:
     """How the question ends where it differs from the conversation, markers left out."""
     pairs = enumerate(zip(prefix, full, strict=False))
-    at = next((at for at, (one, other) in pairs if one != other), min(len(prefix), len(full)))
+    at = next((at for at, (letter, other) in pairs if letter != other), min(len(prefix), len(full)))
     return repr(MARKER.sub("…", prefix[at:])[:60])
 
 

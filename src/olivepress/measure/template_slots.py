@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from olivepress.thoughts import THOUGHT_FIELDS, text_holds_thoughts
+
 __all__ = [
     "MARKER",
-    "THOUGHT_FIELDS",
     "Kind",
     "Marked",
     "Place",
     "Slot",
     "answer_start",
-    "has_thoughts",
     "mark",
     "places",
     "to_text_position",
@@ -30,7 +30,6 @@ Kind = Literal[
     "system text", "question", "answer", "thoughts", "tool call", "argument name", "argument", "call id", "name",
     "tool result", "tool", "tool description", "parameter", "tool detail",
 ]  # fmt: skip
-THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")  # of an assistant's message, as templates name them
 _BY_ROLE: Mapping[str, Kind] = {"system": "system text", "user": "question", "tool": "tool result"}
 _FIXED = ("type", "required", "$ref", "$schema")  # of a tool: templates and JSON Schema look at their values
 _DEEPEST = 32
@@ -91,11 +90,6 @@ class _Markers:
         return self.ids[text]
 
 
-def has_thoughts(message: Mapping[str, Any]) -> bool:
-    """Whether an assistant's message holds thoughts, in a field of their own or before ``</think>``."""
-    return "</think>" in str(message.get("content") or "") or any(message.get(name) for name in THOUGHT_FIELDS)
-
-
 def mark(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> Marked:
     """Markers for every text of the conversation; white space, numbers and the names of fields stay as they are."""
     markers = _Markers()
@@ -124,7 +118,7 @@ def _message(message: Mapping[str, Any], number: int, markers: _Markers) -> dict
 def _content(content: str, role: str, number: int, markers: _Markers) -> str:
     kind = _BY_ROLE.get(role, "answer")
     before, tag, after = content.rpartition("</think>")
-    if kind != "answer" or not tag:
+    if kind != "answer" or not text_holds_thoughts(content):
         return markers.put(content, kind, number)
     lead, opening, thoughts = before.rpartition("<think>")
     thoughts = markers.put(thoughts, "thoughts", number)
@@ -159,20 +153,35 @@ def _function(function: Mapping[str, Any], number: int, markers: _Markers) -> di
 
 
 def _value(value: Any, kind: Kind, number: int | None, markers: _Markers, depth: int = 0) -> Any:
-    """Every text below ``value``, the names of objects and the values that templates look at aside."""
+    """Every text below ``value``, but for the values that templates look at."""
     if isinstance(value, str):
         return markers.put(value, kind, number)
     if depth > _DEEPEST:
         return value
     if isinstance(value, dict):
-        fixed = _FIXED if number is None else ()
-        return {
-            name: entry if name in fixed else _value(entry, kind, number, markers, depth + 1)
-            for name, entry in value.items()
-        }
+        return _object(value, kind, number, markers, depth + 1)
     if isinstance(value, list):
         return [_value(entry, kind, number, markers, depth + 1) for entry in value]
     return value
+
+
+def _object(value: Mapping[str, Any], kind: Kind, number: int | None, markers: _Markers, depth: int) -> dict[str, Any]:
+    """The names too: in arguments all of them, in a schema those of ``properties``; templates look at the others."""
+    if number is not None:
+        return {
+            markers.put(str(name), "argument name", number): _value(entry, kind, number, markers, depth)
+            for name, entry in value.items()
+        }
+    marked: dict[str, Any] = {}
+    for name, entry in value.items():
+        if name == "properties" and isinstance(entry, dict):
+            marked[name] = {
+                markers.put(str(each), "tool detail", None): _value(schema, kind, None, markers, depth + 1)
+                for each, schema in entry.items()
+            }
+        else:
+            marked[name] = entry if name in _FIXED else _value(entry, kind, None, markers, depth)
+    return marked
 
 
 def _tool(tool: Any, markers: _Markers) -> Any:
@@ -213,7 +222,7 @@ def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, .
     template looks into texts, and where they are cannot be said.
     """
     by_marker = {slot.marker: slot for slot in slots}
-    found: list[Place] = []
+    ordered: list[Place] = []
     at = before = 0
     for match in MARKER.finditer(marked_text):
         slot = by_marker.get(match.group())
@@ -227,9 +236,9 @@ def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, .
         written = next((way for way in _ways(slot.text) if _continues(text, at, way, following)), None)
         if written is None:
             return None
-        found.append(Place(slot=slot, marked=match.start(), start=at, end=at + len(written)))
+        ordered.append(Place(slot=slot, marked=match.start(), start=at, end=at + len(written)))
         at += len(written)
-    return tuple(found) if text[at:] == marked_text[before:] else None
+    return tuple(ordered) if text[at:] == marked_text[before:] else None
 
 
 def _continues(text: str, at: int, written: str, following: str) -> bool:
@@ -262,10 +271,10 @@ def answer_start(question: str, full: str, marked: Marked) -> int | None:
     return at + len(tail) if at >= 0 and full.startswith(tail, at) else None
 
 
-def to_text_position(position: int, found: Sequence[Place]) -> int:
+def to_text_position(position: int, ordered: Sequence[Place]) -> int:
     """A position between the markers of the marked rendering, in the real one."""
     shift = 0
-    for place in found:
+    for place in ordered:
         if place.marked >= position:
             break
         shift += (place.end - place.start) - len(place.slot.marker)

@@ -30,31 +30,31 @@ def not_compared(reason: str) -> Iterator[Check]:
         yield Check(name=NOT_COMPARED, passed=True, detail=reason)
 
 
-def check_long_row(found: LongRowProof, *, limit: float, exact: bool, before: str = "") -> Iterator[Check]:
+def check_long_row(proof: LongRowProof, *, limit: float, exact: bool, before: str = "") -> Iterator[Check]:
     """An export on the long row, as prompt and token by token; ``before`` the names of a package's checks."""
-    across = f" across {', '.join(map(str, found.switches))}" if found.switches else ""
-    first = found.switches[0] if found.switches else HEAD
-    mean, usual, most = _of(found.beyond), _median(found.beyond), max(found.before, default=0.0)
-    known = bool(found.switches) and len(found.before) >= _ENOUGH
+    across = f" across {', '.join(map(str, proof.switches))}" if proof.switches else ""
+    first = proof.switches[0] if proof.switches else HEAD
+    mean, usual, most = _of(proof.beyond), _median(proof.beyond), max(proof.before, default=0.0)
+    known = bool(proof.switches) and len(proof.before) >= _ENOUGH
     jumps = known and usual > max(_TIMES_BEFORE * most, _NOTHING)
-    detail = f"nats a token, tokens {first} to {found.tokens}{across}, as a prompt"
+    detail = f"nats a token, tokens {first} to {proof.tokens}{across}, as a prompt"
     if jumps:
         detail += f"; half of them above {usual:.2g}, before the switch none above {most:.2g}: {_ANOTHER}"
     passed = mean <= limit and not jumps
     yield Check(name=f"{before}long_prompt", passed=passed, value=mean, limit=limit, detail=detail)
-    if found.answers:
-        yield _answers(f"{before}long_answer", found, limit, across, exact)
+    if proof.answers:
+        yield _answers(f"{before}long_answer", proof, limit, across, exact)
     if exact:
-        worst = max(found.beyond_worst, found.answers_worst)
-        name, detail = f"{before}long_logit_diff", f"largest logit difference in a text of {found.tokens} tokens"
+        worst = max(proof.beyond_worst, proof.answers_worst)
+        name, detail = f"{before}long_logit_diff", f"largest logit difference in a text of {proof.tokens} tokens"
         yield Check(name=name, passed=worst <= _FP32_LOGIT_LIMIT, value=worst, limit=_FP32_LOGIT_LIMIT, detail=detail)
 
 
-def _answers(name: str, found: LongRowProof, limit: float, across: str, exact: bool) -> Check:
+def _answers(name: str, proof: LongRowProof, limit: float, across: str, exact: bool) -> Check:
     """Answers across the switches against the same text as a prompt: as far apart as where there is no switch."""
-    value, usual = max(found.answers), max(found.usual, default=0.0)
-    jumps = value > max(_TIMES_USUAL[exact] * usual, _ROUNDING[exact]) and bool(found.switches)
-    detail = f"nats, an answer{across or f' up to token {found.tokens}'} against the same text as a prompt"
+    value, usual = max(proof.answers), max(proof.usual, default=0.0)
+    jumps = value > max(_TIMES_USUAL[exact] * usual, _ROUNDING[exact]) and bool(proof.switches)
+    detail = f"nats, an answer{across or f' up to token {proof.tokens}'} against the same text as a prompt"
     if jumps:
         detail += f"; {usual:.2g} where there is no switch: {_ANOTHER} in answers that cross it"
     return Check(name=name, passed=value <= limit and not jumps, value=value, limit=limit, detail=detail)
