@@ -14,7 +14,7 @@ from olivepress.compare.excerpt import MOST_DECISIONS, excerpt
 from olivepress.errors import ReportError
 from olivepress.measure.importers import import_results
 from olivepress.measure.report import DatasetUsed, LatencySample, write_report
-from tests.measure.factory import MACHINE
+from tests.measure.factory import MACHINE, make_report
 
 from .conftest import WriteReport
 
@@ -91,7 +91,8 @@ def test_other_data_is_told_and_not_compared(put: WriteReport) -> None:
 
 
 def test_different_workloads_and_texts_are_told(put: WriteReport) -> None:
-    document = compare(load([put("export-a"), put("export-b", headline_workload="64x2")]))
+    other = tuple(workload.model_copy(update={"name": "64x2"}) for workload in make_report().workloads)
+    document = compare(load([put("export-a"), put("export-b", headline_workload="64x2", workloads=other)]))
     assert any("different workloads: 32x2 and 64x2" in remark for remark in document.remarks)
     many = [put(f"export-{n}", warnings=(f"warning {n}",)) for n in range(MOST_REMARKS + 5)]
     remarks = compare(load(many)).remarks

@@ -263,7 +263,7 @@ def test_wrong_inputs_are_one_line(artifact: Path, tmp_path: Path, olivepress: C
         (("bundle.zip",), 2, "a bundle is sealed"),
         ((str(merged),), 2, "a merge, not an export"),
         ((str(elsewhere),), 2, "its device is emulated here"),
-        ((str(artifact), "--job", "export-cpu-int4"), 2, "--job and --data are for a recipe"),
+        ((str(artifact), "--job", "export-cpu-int4"), 2, "--job, --data and --trust-targets are for a recipe"),
         ((str(artifact), "--budget", "0"), 2, "--budget"),
         ((str(artifact), "--reset"), 2, "nothing was tuned"),
     ):

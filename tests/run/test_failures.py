@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from olivepress.admission import BaseModel
 from olivepress.artifact import Check
 from olivepress.errors import JobError, RecipeError, whole_message
 from olivepress.pipeline import load_plan, raise_failed
@@ -154,7 +155,7 @@ def test_one_export_that_fails_stops_no_other(project: Path, monkeypatch: pytest
 
     monkeypatch.setattr(runner, "_run_job", run_job)
     monkeypatch.setattr(runner, "_check_beforehand", lambda *_: None)
-    monkeypatch.setattr(runner, "model_identity", lambda plan: "base")
+    monkeypatch.setattr(runner, "admit", lambda *_: BaseModel(training="base", whole="base"))
     outcomes = runner.run_plan(plan, render_all(plan), reporter=Quiet())
     states = {outcome.job: outcome.state for outcome in outcomes}
     assert states["export-cpu-fp32"] == "failed" and states["export-cpu-int4"] == "done"

@@ -38,11 +38,17 @@ def find_reports(sources: Sequence[str]) -> Iterator[list[Path]]:
 def _of(source: str) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        return [file for file in sorted(path.rglob("*.json")) if is_report(file)]
+        files = sorted(path.rglob("*.json"))
+        return [file for file in files if is_report(file) and not _is_hidden(file.relative_to(path))]
     if path.is_file():
         return [path]
     matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
     return [file for file in map(Path, matches) if file.is_file() and is_report(file)]
+
+
+def _is_hidden(file: Path) -> bool:
+    """Whether it lies in a folder of caches and journals, such as ``runs/<recipe>/.hashes``."""
+    return any(part.startswith(".") for part in file.parts)
 
 
 def is_report(file: Path) -> bool:

@@ -31,7 +31,13 @@ Unit = Literal[
 
 LARGEST = 1e18  # no time, size or rate is larger, in any of the units
 ANY, NOT_NEGATIVE = (-LARGEST, LARGEST), (0.0, LARGEST)
-_RANGES: dict[Unit, tuple[float, float]] = {"ratio": (0.0, 1.0), "points": (0.0, 100.0)}
+POSITIVE = (1e-9, LARGEST)  # nothing takes no time
+_RANGES: dict[Unit, tuple[float, float]] = {
+    "ratio": (0.0, 1.0),
+    "points": (0.0, 100.0),
+    "ms": POSITIVE,
+    "tokens/s": POSITIVE,
+}
 """Unit → the smallest and the largest value that a metric may have; 0 and above where nothing else is said."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -51,6 +52,8 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+# Others may declare metrics of the answers, so a name that is not ours is no error.
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 # Shares of right answers, an answer for each example, with Wilson's interval.
 COUNTED = frozenset({"exact_match", "json_schema_match", "json_valid", "label_accuracy_constrained"})
 
@@ -234,6 +237,8 @@ class DeviceReport(_Record):
     def _units_are_ours(self) -> DeviceReport:
         for where in (self.metrics, *(w.metrics for w in self.workloads)):
             for name, measurement in where.items():
+                if not _METRIC_NAME.fullmatch(name):
+                    raise ValueError(f"metric {ascii(name)[:60]}: expected a name of small letters, digits and _")
                 if name in METRICS and measurement.unit != METRICS[name].unit:
                     raise ValueError(f"metric {name} is in {measurement.unit}, expected {METRICS[name].unit}")
         return self
@@ -332,7 +337,9 @@ def parse_report(data: bytes, where: Path | str) -> DeviceReport:
 
 
 def _impossible(report: DeviceReport) -> str | None:
-    """The first value that no measurement of its metric can have."""
+    """The first value that no measurement of its metric can have, or a headline of no workload."""
+    if report.headline_workload not in (None, *(workload.name for workload in report.workloads)):
+        return f"headline_workload is {ascii(report.headline_workload)[:60]}, none of its workloads"
     for where in (report.metrics, *(workload.metrics for workload in report.workloads)):
         for name, measurement in where.items():
             if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
