@@ -14,7 +14,7 @@ __all__ = ["MOST_WRONG", "refused", "with_wrong_answers"]
 
 MOST_WRONG, EXCERPT = 5, 200
 _LOOK = "read the wrong answers: is their form (label, JSON, spaces, language) what the data expects?"
-_TRAIN = "train longer or on more rows (finetune in the recipe, olivepress search), then make run"
+_TRAIN = "train longer or on more rows (finetune in the recipe), then run it again"
 _MORE = "measure more examples: benchmark.max_examples in the recipe, or a larger test split"
 _NEXT: dict[str, tuple[str, ...]] = {
     "nothing_right": (_LOOK, _TRAIN),
