@@ -114,7 +114,7 @@ class _Loader(yaml.SafeLoader):
                 problem = f"{node.value} is a number to the base {base}: write it in decimals, or as a text in quotes"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
             return super().construct_object(node, deep=deep)
-        except (ValueError, AttributeError, OverflowError, TypeError):  # 2026-13-45, !!int x, !!timestamp x
+        except (ValueError, AttributeError, LookupError, OverflowError, TypeError):  # 2026-13-45, !!int, !!bool x
             problem = f"not a value of the kind it looks like ({node.tag.rpartition(':')[2]})"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
