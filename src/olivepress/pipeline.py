@@ -14,7 +14,7 @@ from olivepress.catalog import targets
 from olivepress.data import build_dataset, write_dataset
 from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
-from olivepress.errors import LintError, SetupError
+from olivepress.errors import LintError, RecipeError, SetupError
 from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
 from olivepress.workflow import CONFIGS, SHIM, Workflow, render_all, shim_text
 
@@ -135,7 +135,11 @@ def lint_file(path: Path) -> list[Finding]:
 
     check_shape(path)
     workflow = Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity="")
-    return _raise_errors(lint((workflow,), rendered=False))
+    try:
+        return _raise_errors(lint((workflow,), rendered=False))
+    except OSError as error:
+        name = ascii(error.filename)[1:61]
+        raise RecipeError(f"{path}: names {name}, which cannot be looked at ({error.strerror})") from None
 
 
 def _raise_errors(findings: list[Finding]) -> list[Finding]:
