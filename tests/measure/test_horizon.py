@@ -128,6 +128,15 @@ def test_how_a_long_text_is_judged(found: LongRowProof, exact: bool, fails: list
     assert all("160" in check.detail for check in checks if check.name != "long_logit_diff")
 
 
+def test_rounded_weights_may_lose_more_on_rows_behind_rows() -> None:
+    found = proof(0.02, 0.147, 1e-5).model_copy(update={"switches": [], "before": []})
+    for exact, passes in ((False, True), (True, False)):
+        (check, *_) = check_long_row(found, limit=0.1, exact=exact)
+        assert check.name == "long_prompt" and check.passed is passes
+    broken = found.model_copy(update={"beyond": [1.1] * 9})
+    assert not next(check_long_row(broken, limit=0.1, exact=False)).passed
+
+
 @pytest.fixture(scope="module")
 def hf_window(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose config names a window of 140 tokens in all layers."""
