@@ -150,12 +150,7 @@ def _raise_errors(findings: list[Finding]) -> list[Finding]:
 
 
 def run(
-    plan: Plan,
-    *,
-    reporter: Reporter,
-    only: str | None = None,
-    force: bool = False,
-    keep_going: bool = False,
+    plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False, keep_going: bool = False
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 

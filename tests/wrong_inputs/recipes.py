@@ -183,8 +183,6 @@ def _short(value: Any) -> str:
 def cases() -> Iterator[Case]:
     for key, values in VALUES.items():
         for value in values:
-            if key == "model" and value == "embedded:tiny-phi":
-                pass
             yield Case(
                 name=f"recipe, {key}: {_short(value)}",
                 arguments=("plan", "wrong.yaml"),

@@ -18,6 +18,7 @@ __all__ = ["hardware_findings", "read_hardware"]
 # The largest model rehearsed, Phi-4-mini: peak of an int4 export, and the high-water of disk in its merge.
 BUILD_MEMORY, BUILD_DISK = 17.1e9, 15.4e9
 FULL_DISK = 1e9
+_FREE_DISK = "remove what runs left (runs/, datasets/, models/)"
 VULKAN = tuple(Path(root) for root in ("/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"))
 ARCHITECTURE = re.compile(r"(_icd)?([._](x86_64|i686|aarch64))?\.json$")
 
@@ -46,13 +47,11 @@ def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]
             level="problem",
             what="disk full",
             detail=f"{disk / 1e9:.1f} GB free here",
-            fix="remove what runs left (runs/, datasets/, models/)",
+            fix=_FREE_DISK,
         )
     elif disk < BUILD_DISK:
         detail = f"{disk / 1e9:.1f} GB free; fine-tuning and merging Phi-4-mini takes {BUILD_DISK / 1e9:.1f} GB"
-        yield Finding(
-            level="note", what="little disk", detail=detail, fix="remove what runs left (runs/, datasets/, models/)"
-        )
+        yield Finding(level="note", what="little disk", detail=detail, fix=_FREE_DISK)
     if memory is not None and memory < BUILD_MEMORY:
         detail = f"{memory / 1e9:.1f} GB in all; exporting Phi-4-mini to int4 takes {BUILD_MEMORY / 1e9:.1f} GB"
         fix = "olivepress plan MODEL  (what your model needs)"
