@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from olivepress.errors import UsageError
-from olivepress.messages import typed_text
+from olivepress.errors import LintError, UsageError
+from olivepress.messages import explain, typed_text
 
 _CLOSED = "import os, sys; os.close({number}); sys.argv = ['olivepress', {argument!r}]; sys.{name} = None\n"
 _MAIN = "from olivepress.cli import main; main()"
@@ -29,3 +29,8 @@ def test_text_of_a_locale_without_its_signs() -> None:
     for text in ("\udcff", "\ud800"):
         with pytest.raises(UsageError, match="--prompt: is no UTF-8 text"):
             typed_text(text, "--prompt")
+
+
+def test_each_finding_of_a_lint_error_is_a_line_of_its_own() -> None:
+    error = LintError("a.yaml: passes.x: no\nsuch key", "b.yaml: \x1b[2Jgone", next_step="render again")
+    assert explain(error).split("\n") == ["a.yaml: passes.x: no such key", "b.yaml: \\x1b[2Jgone; next: render again"]

@@ -867,7 +867,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        print(f"olivepress: {one_line(explain(error))}", file=sys.stderr)
+        print(f"olivepress: {explain(error)}", file=sys.stderr)
         sys.exit(exit_code_of(error))
     if code == _INTERRUPTED:  # typer turns Ctrl-C into a return value
         kept = "nothing was kept" if sys.argv[1:2] == ["data"] else "the same command goes on where it stopped"

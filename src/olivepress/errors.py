@@ -61,7 +61,13 @@ class DataError(OlivepressError):
 
 
 class LintError(OlivepressError):
+    """All that is wrong with the workflows: ``findings``, each a line of its own."""
+
     exit_code = 5
+
+    def __init__(self, *findings: str, next_step: str) -> None:
+        super().__init__("\n".join(findings), next_step=next_step)
+        self.findings = findings
 
 
 class JobError(OlivepressError):

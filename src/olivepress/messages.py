@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from olivepress.errors import OlivepressError, UsageError
+from olivepress.errors import LintError, OlivepressError, UsageError
 
 __all__ = ["exit_code_of", "explain", "next_command", "one_line", "open_streams", "typed_text", "write_any_text"]
 
@@ -93,7 +93,14 @@ def exit_code_of(error: Exception) -> int:
 
 
 def explain(error: Exception) -> str:
-    """What happened, and what to type next."""
+    """What happened, and what to type next, in one line; the findings of a LintError in one line each."""
+    if isinstance(error, LintError):
+        *above, last = map(one_line, error.findings)
+        return "\n".join([*above, f"{last}; next: {error.next_step}"])
+    return one_line(_explain(error))
+
+
+def _explain(error: Exception) -> str:
     if isinstance(error, OlivepressError):
         return str(error)
     if isinstance(error, OSError):

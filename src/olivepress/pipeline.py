@@ -145,7 +145,7 @@ def lint_file(path: Path) -> list[Finding]:
 def _raise_errors(findings: list[Finding]) -> list[Finding]:
     errors = [str(finding) for finding in findings if finding.level == "error"]
     if errors:
-        raise LintError("\n".join(errors), next_step="change the recipe or the target, then render again")
+        raise LintError(*errors, next_step="change the recipe or the target, then render again")
     return findings
 
 
