@@ -32,7 +32,7 @@ def test_what_published_models_write_beside_passes() -> None:
     extra: dict[str, dict[str, Any]] = {
         "llama": {"is_llama_config": True, "rope_interleaved": False, "transformers.js_config": {"dtype": "q4"},
                   "pretraining_tp": 1, "unsloth_fixed": True, "unsloth_version": "2025.9", "_name_or_path": "x",
-                  "_attn_implementation_autoset": True},
+                  "_attn_implementation_autoset": True, "_model_name_or_path": "a GGUF's general.name"},
         "phi3": {"auto_map": {"AutoConfig": "configuration_phi3.Phi3Config",
                               "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM",
                               "AutoTokenizer": "Xenova/gpt-4o"},

@@ -29,9 +29,10 @@ _SIZES = (
 _MOST = {"max_position_embeddings": 1 << 22, "num_hidden_layers": 1000}
 _DTYPES = ("float32", "bfloat16", "float16")
 _HARMLESS = frozenset({
-    "architectures", "model_type", "torch_dtype", "_name_or_path", "_commit_hash", "transformers_version",
-    "transformers.js_config", "auto_map", "use_cache", "gradient_checkpointing", "attn_implementation",
-    "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_flash_attn_2_enabled",
+    "architectures", "model_type", "torch_dtype", "_name_or_path", "_model_name_or_path", "_commit_hash",
+    "transformers_version", "transformers.js_config", "auto_map", "use_cache", "gradient_checkpointing",
+    "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal",
+    "_flash_attn_2_enabled",
     "use_flash_attention", "use_flash_attention_2", "use_flash_attn", "cache_implementation", "output_attentions",
     "pretraining_tp", "initializer_range", "attention_dropout", "resid_pdrop", "embd_pdrop", "hidden_dropout",
     "attention_dropout_prob", "trust_remote_code", "is_llama_config", "max_window_layers", "model_max_length",
