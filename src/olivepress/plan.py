@@ -25,6 +25,7 @@ from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
+from olivepress.olive_passes import OWN_PASSES
 from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
 from olivepress.recipe_check import check_recipe, check_revision
 from olivepress.rehearse.model import MARKER
@@ -362,7 +363,7 @@ class Need:
 # Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
 # weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
 _MEMORY_PER_PARAMETER = {"finetune": 2.3, "merge": 2.3, "quantized export": 4.6, "export": 10.0}
-_IN_PYTORCH = ("Rtn", "KQuant", "Gptq")
+_IN_PYTORCH = ("Rtn", "KQuant", "Gptq", *OWN_PASSES)
 _RUNTIME_OVERHEAD = int(0.8 * _GIB)
 # Floating point operations a second that two desktop cores reach in fine-tuning.
 _DESKTOP_FLOPS = 1.0e11

@@ -58,6 +58,7 @@ class _Precision(_Limits):
     build_execution_provider: str | None = None
     provider_options: dict[str, dict[str, Any]] | None = None
     min_placed: float | None = Field(None, ge=0, le=1)
+    package_config: dict[str, str] | None = None
 
 
 class _File(_Device):
