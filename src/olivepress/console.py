@@ -98,7 +98,7 @@ class ConsoleReporter:
 
 def _said(outcome: JobOutcome) -> str:
     if outcome.manifest is None:
-        return f"{outcome.state}: {outcome.error}"
+        return f"{outcome.state}: {outcome.error}" if outcome.error else outcome.state
     if outcome.state == "kept":
         return "kept, nothing changed"
     checks = ", ".join(

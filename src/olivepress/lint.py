@@ -20,6 +20,7 @@ from olivepress.data import SPLITS
 from olivepress.errors import DataError, OlivepressError
 from olivepress.measure.dataset import read_split
 from olivepress.measure.template_check import check_rows
+from olivepress.olive_passes import OWN_PASSES
 from olivepress.privacy import OLIVE_RUNS
 from olivepress.row_counts import RowCounts, row_problem, row_summary
 from olivepress.traps import find_traps
@@ -197,6 +198,7 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
     yield from _parse(workflow)
     yield from _supervision(workflow, root)
     package = OlivePackageConfig.load_default_config()
+    package = package.model_copy(update={"passes": {**package.passes, **_own_passes()}})
     for name, settings in config["passes"].items():
         key = f"passes.{name}"
         kind = settings["type"]
@@ -209,6 +211,14 @@ def _against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
             message = f"ModelBuilder does not know {provider} and would silently build for the CPU"
             yield _finding(workflow, f"{key}.type", message)
         yield from _parameters(workflow, key, settings, package.import_pass_module(kind), spec)
+
+
+def _own_passes() -> dict[str, Any]:
+    """Ours as Olive's package config has them; its keys are in lower case."""
+    from olive.passes import PassModuleConfig
+
+    everywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
+    return {name.lower(): PassModuleConfig(module_path=path, **everywhere) for name, path in OWN_PASSES.items()}
 
 
 def _parse(workflow: Workflow) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olivepress.catalog import targets
+from olivepress.catalog import choices, targets
 from olivepress.data import build_dataset, write_dataset
 from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
@@ -203,8 +203,12 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> tupl
 
 
 def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
-    """The recipe's hard limits, by target."""
-    return {target: limits.limits for target, limits in recipe.budget.items()}
+    """The recipe's hard limits, by target: those of a device are of each target that it is tried with."""
+    named = {name: limits.limits for name, limits in recipe.budget.items()}
+    for device, names in choices().items():
+        for name in names if device in named else ():
+            named[name] = named[device] | named.get(name, {})
+    return named
 
 
 def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:

@@ -15,6 +15,7 @@ from olivepress.catalog import (
     Family,
     ModelFacts,
     Target,
+    choices,
     facts_from_config,
     families,
     family_of_model_type,
@@ -25,6 +26,7 @@ from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
+from olivepress.olive_passes import OWN_PASSES
 from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
 from olivepress.recipe_check import check_recipe, check_revision
 from olivepress.rehearse.model import MARKER
@@ -35,6 +37,7 @@ __all__ = [
     "Need",
     "Plan",
     "ResolvedModel",
+    "artifact_bytes",
     "code_in_targets",
     "data_of",
     "find_recipe",
@@ -70,12 +73,15 @@ class Job:
     """One workflow to run. ``parent`` is the job whose artifact it reads; None reads the base model.
 
     A ``package`` is an export of the base model that takes adapters; its parent is the export of the base alone.
+    ``choice`` is the device that the recipe names in place of a target: of the jobs of one choice, in their order, the
+    first whose artifact holds its checks is taken, and those behind it are not needed.
     """
 
     id: str
     kind: Literal["finetune", "merge", "export", "package"]
     parent: str | None
     target: Target | None = None
+    choice: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +137,10 @@ def make_plan(
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
         Job(id="merge", kind="merge", parent="finetune"),
-        *(Job(id=f"export-{target.target}", kind="export", parent="merge", target=target) for target in chosen),
+        *(
+            Job(id=f"export-{target.target}", kind="export", parent="merge", target=target, choice=choice)
+            for target, choice in chosen
+        ),
     )
     return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
 
@@ -151,7 +160,12 @@ def make_package_plan(
         for name, member in recipe.members().items()
     }
     jobs = list[Job]()
-    for target in chosen:
+    for target, choice in chosen:
+        if choice is not None:
+            raise RecipeError(
+                f"recipe {recipe.name}: targets names {choice} and no precision, which adapter_mode multi needs",
+                next_step=f"name a target of it, as {target.target}",
+            )
         if target.no_adapters:
             raise RecipeError(
                 f"recipe {recipe.name}: target {target.target} takes no adapters: {target.no_adapters}",
@@ -171,22 +185,60 @@ def _checked_model(recipe: Recipe) -> ResolvedModel:
     return model
 
 
-def _chosen_targets(recipe: Recipe, model: ResolvedModel, own_targets: Path | None, trusted: bool) -> list[Target]:
-    """The recipe's targets. Raises RecipeError for one that is unknown or not for this family, or runs code."""
-    known = targets(own_targets)
+def _chosen_targets(
+    recipe: Recipe, model: ResolvedModel, own_targets: Path | None, trusted: bool
+) -> list[tuple[Target, str | None]]:
+    """The recipe's targets, and those of its devices with the device's name. Raises RecipeError for one that is unknown
+    or not for this family, or runs code, and for a budget of something else."""
+    known, devices = targets(own_targets), choices(own_targets)
+    chosen = list[tuple[Target, str | None]]()
     for name in recipe.targets:
+        if name in devices and name not in known:
+            rest = [known[other] for other in devices[name] if other not in recipe.targets]
+            chosen += [(target, name) for target in _buildable(recipe, model, name, rest)]
+            continue
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {guess}")
-        check_model_for(recipe.name, model.path, model.family, model.facts.config, [known[name]])
-        for used in (known[name].environment, known[name].build_environment):
-            environment(used)  # UsageError now, not after the fine-tune
-    chosen = [known[name] for name in recipe.targets]
+            raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {_nearest(name, [*known, *devices])}")
+        _check_target(recipe, model, known[name])
+        chosen.append((known[name], None))
+    plain = [target for target, _ in chosen]
     if not trusted:
-        _refuse_code(chosen, own_targets)
-    _check_soc_model(recipe, chosen)
+        _refuse_code(plain, own_targets)
+    _check_soc_model(recipe, plain)
+    unknown = set(recipe.budget) - {"all", *recipe.targets, *(target.target for target in plain)}
+    if unknown:
+        raise RecipeError(f"recipe {recipe.name}: budget of {min(unknown)!r}, which is no target of it")
     return chosen
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def _check_target(recipe: Recipe, model: ResolvedModel, target: Target) -> None:
+    check_model_for(recipe.name, model.path, model.family, model.facts.config, [target])
+    for used in (target.environment, target.build_environment):
+        environment(used)  # UsageError now, not after the fine-tune
+
+
+def _buildable(recipe: Recipe, model: ResolvedModel, device: str, candidates: Sequence[Target]) -> list[Target]:
+    """Those that the model can be built for. Raises RecipeError when that is none."""
+    buildable, refusals = [], []
+    for target in candidates:
+        try:
+            _check_target(recipe, model, target)
+            buildable.append(target)
+        except RecipeError as error:
+            refusals.append(error)
+    if not buildable and refusals:
+        raise refusals[0]
+    if not buildable:
+        raise RecipeError(
+            f"recipe {recipe.name}: targets names {device}, and each of its targets too",
+            next_step=f"remove {device}",
+        )
+    return buildable
 
 
 def code_in_targets(chosen: Sequence[Target]) -> Iterator[tuple[Target, str]]:
@@ -362,7 +414,7 @@ class Need:
 # Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
 # weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
 _MEMORY_PER_PARAMETER = {"finetune": 2.3, "merge": 2.3, "quantized export": 4.6, "export": 10.0}
-_IN_PYTORCH = ("Rtn", "KQuant", "Gptq")
+_IN_PYTORCH = ("Rtn", "KQuant", "Gptq", *OWN_PASSES)
 _RUNTIME_OVERHEAD = int(0.8 * _GIB)
 # Floating point operations a second that two desktop cores reach in fine-tuning.
 _DESKTOP_FLOPS = 1.0e11
@@ -395,10 +447,15 @@ def need(plan: Plan, job: Job) -> Need:
         quantized = any(settings["type"] in _IN_PYTORCH for settings in job.target.passes.values())
         per_parameter = _MEMORY_PER_PARAMETER["quantized export" if quantized else "export"]
         seconds, memory = parameters / 2.0e7, per_parameter * parameters
-        embedding = job.target.bytes_per_embedding_parameter * plan.model.facts.embedding_parameters
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
-        disk = 3.0 * (parameters * job.target.bytes_per_parameter + embedding)
+        disk = 3.0 * artifact_bytes(plan.model.facts, job.target)
     return Need(memory_bytes=int(memory) + _RUNTIME_OVERHEAD, disk_bytes=int(disk), time_class=_time_class(seconds))
+
+
+def artifact_bytes(facts: ModelFacts, target: Target) -> float:
+    """About what an export takes on disk."""
+    embedding = target.bytes_per_embedding_parameter * facts.embedding_parameters
+    return facts.parameters * target.bytes_per_parameter + embedding
 
 
 def reference_bytes(vocabulary: int) -> int:

@@ -263,11 +263,13 @@ class Recipe(Record):
         "merge", description="multi: a package for each target, one base that takes every adapter"
     )
     adapters: dict[Name, Adapter] = Field({}, description="with adapter_mode multi: name → data and finetune")
-    targets: tuple[str, ...] = Field(min_length=1)
+    targets: tuple[str, ...] = Field(
+        min_length=1, description="targets, or a device such as cpu: its smallest target that holds its checks"
+    )
     soc_model: str | None = Field(None, description="Qualcomm's number of the chip, for qnn-npu targets")
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
-    budget: dict[str, Budget] = Field({}, description="hard limits by target, or 'all' for every target")
+    budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
 
     @field_validator("adapters")
     @classmethod
@@ -317,10 +319,17 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _budget_is_for_its_targets(self) -> Recipe:
-        unknown = sorted(set(self.budget) - {*self.targets, "all"})
+        known = (*self.targets, "all")
+        # Of a device that targets names, each of its targets: the plan knows them.
+        unknown = sorted(key for key in self.budget if key not in known and not key.startswith(_of_devices(self)))
         if unknown:
             raise ValueError(f"a target of this recipe or 'all' under budget, not {unknown[0]!r}")
         return self
+
+
+def _of_devices(recipe: Recipe) -> tuple[str, ...]:
+    """What the targets of the recipe's devices begin with."""
+    return tuple(f"{name}-" for name in recipe.targets)
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from olivepress.methods import METHODS
+from olivepress.olive_passes import OWN_PASSES
 
 __all__ = ["find_traps"]
 
 Passes = Mapping[str, Mapping[str, Any]]
 Found = Iterator[tuple[str, str]]  # (key in the workflow, what is wrong and what to write)
 
-_QUANTIZERS = ("Rtn", "Gptq", "KQuant")
+_QUANTIZERS = ("Rtn", "Gptq", "KQuant", *OWN_PASSES)
 _CPU = "CPUExecutionProvider"
 
 
@@ -29,6 +30,7 @@ def find_traps(config: Mapping[str, Any], text: str, soc_models: Mapping[str, st
     yield from _conversion(passes)
     yield from _builder(passes)
     yield from _mixed_bits(passes)
+    yield from _own_passes(passes, text)
     if provider == "QNNExecutionProvider":
         yield from _qnn(passes, text, soc_models)
     if provider == "OpenVINOExecutionProvider":
@@ -80,6 +82,12 @@ def _mixed_bits(passes: Passes) -> Found:
         elif chosen is not None and settings["type"] in _QUANTIZERS and settings.get("bits", 4) != chosen:
             message = f"SelectiveMixedPrecision makes it {chosen}; name the exceptions in overrides"
             yield f"passes.{name}.bits", message
+
+
+def _own_passes(passes: Passes, text: str) -> Found:
+    for key, _ in _of(passes, *OWN_PASSES):
+        if "--package-config" not in text:
+            yield f"{key}.type", "a pass of olivepress, which Olive does not know; olive run … --package-config FILE"
 
 
 def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Found:

@@ -200,7 +200,7 @@ def _origins(plan: Plan, job: Job) -> list[str]:
         target = job.target
         adds = ["lora_inputs: two inputs for every projection, of any rank", _ADAPTERS] if job.kind == "package" else []
         built = f"; built in the environment {target.build_environment}" if target.build_environment != "build" else ""
-        why = ["package_config: Olive refuses a pass of it whose provider is a plugin"] if target.package_config else []
+        why = ["package_config: a pass that Olive does not know, or refuses"] if target.package_config else []
         if target.provider_options or target.context_length or target.runtime == "openvino":
             why.append("olivepress run then says where it is to run, and takes paths of this machine out (run/tidy.py)")
         return [f"passes: target {target.target} ({target.description}){built}", *adds, *why]

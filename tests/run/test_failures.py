@@ -93,7 +93,8 @@ def test_a_failed_check_names_key_values_and_other_targets(project: Path) -> Non
         "kl_divergence failed is 0.5, limit 0.1 (at most) (nats a token); failed too: top1_agreement" in error.message
     )
     step = str(error.next_step)
-    assert "limits.max_kl_divergence in the recipe" in step and "cpu-int8 or cpu-fp32 instead of cpu-int4" in step
+    assert "limits.max_kl_divergence in the recipe" in step
+    assert "cpu-int8 (about 0.0032 GB, 1.8 times the bytes of a token) instead of cpu-int4" in step
     assert check_error(plan, job, checks[:1], Path("x.log")) is None
 
 
@@ -108,11 +109,20 @@ def test_a_check_that_the_target_rules_and_one_that_nothing_rules(project: Path)
     assert merge is not None and merge.next_step == "read x.log"
 
 
+def test_a_target_that_holds_here_is_pointed_to(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    Path("runs/tiny-phi/export-cpu-int8").mkdir(parents=True)
+    Path("runs/tiny-phi/export-cpu-int8/manifest.json").write_text("{}")
+    check = Check(name="kl_divergence", passed=False, value=0.5, limit=0.1)
+    error = check_error(plan, plan.job("export-cpu-int4"), [check], Path("x.log"))
+    assert error is not None and "times the bytes of a token, verified here)" in str(error.next_step)
+
+
 def test_other_targets_keep_more_and_fit_the_family(project: Path) -> None:
     plan = load_plan("tiny-phi")
     target = plan.job("export-cpu-int4").target
     assert target is not None
-    names = other_targets(plan, target)
+    names = [other.target for other in other_targets(plan, target)]
     assert names[-1] == "cpu-fp32" and "cpu-int8" in names and "cpu-int4" not in names
     assert all(name.startswith("cpu-") for name in names)
 

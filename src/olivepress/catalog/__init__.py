@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from olivepress.catalog.target import Target, grid, targets
+from olivepress.catalog.target import Target, choices, grid, targets
 from olivepress.checkpoint import read_json, stored_tensors
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
@@ -19,6 +19,7 @@ __all__ = [
     "Family",
     "ModelFacts",
     "Target",
+    "choices",
     "count_parameters",
     "facts_from_config",
     "families",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from olivepress.errors import RecipeError
 from olivepress.yaml_document import Record, read_record
 
-__all__ = ["Runtime", "Target", "grid", "targets"]
+__all__ = ["Runtime", "Target", "choices", "grid", "targets"]
 
 Runtime = Literal["onnxruntime-genai", "openvino"]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.json$")]
@@ -58,6 +58,7 @@ class _Precision(_Limits):
     build_execution_provider: str | None = None
     provider_options: dict[str, dict[str, Any]] | None = None
     min_placed: float | None = Field(None, ge=0, le=1)
+    package_config: dict[str, str] | None = None
 
 
 class _File(_Device):
@@ -65,6 +66,16 @@ class _File(_Device):
 
     target: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     precisions: dict[str, _Precision] = Field(min_length=1)
+    choices: tuple[str, ...] = Field(
+        (), description="precisions to try, smallest first, for a recipe that names the file and no precision"
+    )
+
+    @model_validator(mode="after")
+    def _choices_are_precisions(self) -> _File:
+        unknown = [key for key in self.choices if key not in self.precisions]
+        if unknown or len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"keys of precisions under choices, each once, not {', '.join(unknown or self.choices)}")
+        return self
 
 
 class Target(_Device, _Limits):
@@ -98,7 +109,13 @@ class Target(_Device, _Limits):
 
 def targets(own: Path | None = None) -> dict[str, Target]:
     """All targets by name; a ``targets/`` directory ``own`` beside the recipe is read too and may override."""
-    return _read(_HERE / "targets") | (_read(own) if own is not None and own.is_dir() else {})
+    return _read(_HERE / "targets") | _read(own)
+
+
+def choices(own: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """Target file → the targets to try when a recipe names the file alone: the first that holds its checks is taken."""
+    files = {file.target: file for directory in (_HERE / "targets", own) for file in _files(directory)}
+    return {name: tuple(f"{name}-{key}" for key in file.choices) for name, file in files.items() if file.choices}
 
 
 def grid() -> dict[str, Target]:
@@ -106,18 +123,24 @@ def grid() -> dict[str, Target]:
     return _read(_HERE / "grid")
 
 
-def _read(directory: Path) -> dict[str, Target]:
-    found: dict[str, Target] = {}
+def _read(directory: Path | None) -> dict[str, Target]:
+    return {target.target: target for file in _files(directory) for target in _targets(file)}
+
+
+def _files(directory: Path | None) -> list[_File]:
+    if directory is None or not directory.is_dir():
+        return []
+    files = []
     for path in sorted(directory.glob("*.yaml")):
         file = read_record(path, _File)
         if file.target != path.stem:
             raise RecipeError(f"{path}: 'target' is {file.target!r}, expected the file's own name {path.stem!r}")
-        found |= {target.target: target for target in _targets(file)}
-    return found
+        files.append(file)
+    return files
 
 
 def _targets(file: _File) -> list[Target]:
-    shared = file.model_dump(exclude={"target", "precisions"})
+    shared = file.model_dump(exclude={"target", "precisions", "choices"})
     return [
         Target.model_validate({
             **shared,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from olivepress.artifact import MANIFEST, Check
 from olivepress.catalog import Target, targets
-from olivepress.errors import JobError
-from olivepress.plan import Job, Plan
+from olivepress.errors import CheckError
+from olivepress.plan import Job, Plan, artifact_bytes
 
 __all__ = ["check_error", "failed_dir", "keep_failed", "other_targets"]
 
@@ -24,6 +24,7 @@ _RULED_BY = {
     "placed": "min_placed",
     "rows_trained": "data.max_length",
 }
+_MOST_OTHERS = 3
 _LEAST = ("top1_agreement", "placed", "adapter_kept", "adapter_trained", "weight_delta", "magnitudes", "rows_trained")
 
 
@@ -45,7 +46,7 @@ def keep_failed(output: Path) -> str | None:
     return f"what it made is kept in {place} ({size / 1e9:.2g} GB) until it succeeds or fails again; no artifact"
 
 
-def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> JobError | None:
+def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> CheckError | None:
     """The error of the first check that failed: value, limit, the key that rules it, and targets that may hold."""
     failed = [check for check in checks if not check.passed]
     if not failed:
@@ -53,7 +54,7 @@ def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> Job
     check, others = failed[0], ", ".join(check.name for check in failed[1:])
     also = f"; failed too: {others}" if others else ""
     steps = [step for step in (_change(plan, job, check), _alternatives(plan, job), f"read {log}") if step]
-    return JobError(
+    return CheckError(
         f"{job.id}: check {check.name} failed{_measured(check)} ({check.detail}){also}", next_step=", or ".join(steps)
     )
 
@@ -81,11 +82,23 @@ def _change(plan: Plan, job: Job, check: Check) -> str:
 def _alternatives(plan: Plan, job: Job) -> str:
     if job.target is None:
         return ""
-    names = other_targets(plan, job.target)
-    return f"take {' or '.join(names)} instead of {job.target.target}" if names else ""
+    listed = " or ".join(
+        _with_cost(plan, job.target, other) for other in other_targets(plan, job.target)[:_MOST_OTHERS]
+    )
+    return f"take {listed} instead of {job.target.target}" if listed else ""
 
 
-def other_targets(plan: Plan, target: Target) -> list[str]:
+def _with_cost(plan: Plan, failed: Target, other: Target) -> str:
+    """The target, its size, its cost in decode rate, which at batch 1 is bound by the bytes of weights that a token
+    reads, and whether this recipe has an artifact of it that holds its checks."""
+    size, times = artifact_bytes(plan.model.facts, other) / 1e9, other.bytes_per_parameter / failed.bytes_per_parameter
+    verified = (
+        ", verified here" if (Path("runs", plan.recipe.name, f"export-{other.target}") / MANIFEST).is_file() else ""
+    )
+    return f"{other.target} (about {size:.2g} GB, {times:.2g} times the bytes of a token{verified})"
+
+
+def other_targets(plan: Plan, target: Target) -> list[Target]:
     """Targets of the same device that keep more of a weight and that the model's family takes, the nearest first."""
     better = [
         other
@@ -94,7 +107,7 @@ def other_targets(plan: Plan, target: Target) -> list[str]:
         and (_bits(other), other.bytes_per_parameter) > (_bits(target), target.bytes_per_parameter)
         and not plan.model.family.why_not(plan.model.facts.config, other.target)
     ]
-    return [other.target for other in sorted(better, key=lambda other: (_bits(other), other.bytes_per_parameter))]
+    return sorted(better, key=lambda other: (_bits(other), other.bytes_per_parameter))
 
 
 def _bits(target: Target) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 __all__ = ["Event", "append", "events"]
 
-Event = Literal["started", "finished", "failed", "interrupted"]
+Event = Literal["started", "finished", "failed", "interrupted", "passed over"]
 
 
 def append(path: Path, event: Event, job: str, key: str, **facts: Any) -> None:

@@ -78,11 +78,13 @@ class Reporter(Protocol):
 class JobOutcome:
     """``kept`` was finished before, ``verified`` as well, but could be checked better now; ``done`` ran now.
 
-    ``left out`` cannot be built here, ``failed`` was tried: neither has a manifest, both have an ``error``.
+    ``left out`` cannot be built here, ``failed`` was tried: neither has a manifest, both have an ``error``. Of the jobs
+    of one choice, ``passed over`` did not hold its checks, so the next was tried; ``not needed`` comes after one that
+    holds them.
     """
 
     job: str
-    state: Literal["done", "kept", "verified", "left out", "failed"]
+    state: Literal["done", "kept", "verified", "left out", "failed", "passed over", "not needed"]
     manifest: Manifest | None = None
     error: OlivepressError | None = None
 

@@ -15,13 +15,14 @@ from olivepress.admission import BaseModel
 from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.errors import AdapterError, JobError, ReportError, SetupError
+from olivepress.errors import AdapterError, CheckError, JobError, ReportError, SetupError
 from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.admit import admit
+from olivepress.run.choice import first_of_each_choice, is_settled, pass_over, passed_over
 from olivepress.run.failed import keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
@@ -44,7 +45,8 @@ def run_plan(
 ) -> list[JobOutcome]:
     """Run every job that is not finished (or ``only`` one of them), in order, from the project root.
 
-    An export that no machine of this platform can build is left out, unless it is the only one asked for. When one
+    An export that no machine of this platform can build is left out, unless it is the only one asked for. Of the
+    exports of one choice those are tried in order until one holds its checks. When one
     fails, the others are made all the same, and its outcome says why. ``force`` starts a job although the estimate says
     that memory or disk will not do; ``keep_going`` although an export's environment is not here. Otherwise raises
     SetupError before the first job when an export cannot be made here; JobError when a fine-tune or a merge fails, or
@@ -56,19 +58,52 @@ def run_plan(
     base = admit(plan, reporter)
     with exclusive(Path("runs", plan.recipe.name)):
         if not keep_going:
-            _check_beforehand(plan, jobs, lambda job: _current(plan, job, by_id, base)[1] is not None, force)
+            _check_beforehand(
+                plan, first_of_each_choice(jobs), lambda job: _current(plan, job, by_id, base)[1] is not None, force
+            )
         for number, job in enumerate(jobs, 1):
             reporter.job_started(job, number, len(jobs))
-            outcome = _left_out(job) if only is None else None
+            outcome = _without_trying(plan, job, by_id, base, outcomes) if only is None else None
             try:
                 outcome = outcome or _run_job(plan, job, by_id, base, reporter, force)
             except (JobError, SetupError, AdapterError) as error:
                 if job.target is None or only is not None:
                     raise
-                outcome = JobOutcome(job=job.id, state="failed", error=error)
+                outcome = _not_finished(plan, job, jobs[number:], by_id, base, error)
             reporter.job_ended(outcome)
             outcomes.append(outcome)
     return outcomes
+
+
+def _without_trying(
+    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base: BaseModel, outcomes: Sequence[JobOutcome]
+) -> JobOutcome | None:
+    """The outcome of a job that is not needed, cannot be tried here, or was tried before; None of one to run."""
+    if is_settled(outcomes, plan, job):
+        return JobOutcome(job=job.id, state="not needed")
+    if job.choice is None:
+        return _left_out(job)
+    key, held = _current(plan, job, workflows, base)
+    return _left_out(job) or (passed_over(plan, job, key) if key is not None and held is None else None)
+
+
+def _not_finished(
+    plan: Plan,
+    job: Job,
+    rest: Sequence[Job],
+    workflows: Mapping[str, Workflow],
+    base: BaseModel,
+    error: JobError | SetupError | AdapterError,
+) -> JobOutcome:
+    """The outcome of an export that failed: passed over, where another target of its device is still to be tried."""
+    key, _ = _current(plan, job, workflows, base)
+    if job.choice is None or key is None or not isinstance(error, CheckError):
+        return JobOutcome(job=job.id, state="failed", error=error)
+    if not any(other.choice == job.choice for other in rest):
+        message = f"no target of {job.choice} holds its checks, the last: {error.message}"
+        return JobOutcome(job=job.id, state="failed", error=CheckError(message, next_step=error.next_step))
+    pass_over(plan, job, key, error)
+    return JobOutcome(job=job.id, state="passed over", error=error)
 
 
 def _left_out(job: Job) -> JobOutcome | None:

@@ -1,0 +1,59 @@
+"""Which target of a device: the first, in the catalog's order, whose artifact holds its checks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from olivepress.errors import CheckError, JobError, OlivepressError
+from olivepress.plan import Job, Plan
+from olivepress.run.journal import append, events
+from olivepress.run.make import JobOutcome
+
+__all__ = ["first_of_each_choice", "is_settled", "pass_over", "passed_over"]
+
+
+def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:
+    """``jobs`` without those that are tried only when another one of the same choice does not hold."""
+    seen = set[str]()
+    kept = []
+    for job in jobs:
+        if job.choice is None or job.choice not in seen:
+            kept.append(job)
+        if job.choice is not None:
+            seen.add(job.choice)
+    return kept
+
+
+def is_settled(outcomes: Sequence[JobOutcome], plan: Plan, job: Job) -> bool:
+    """Whether an artifact was taken for the choice of ``job`` already."""
+    taken = {plan.job(outcome.job).choice for outcome in outcomes if outcome.manifest is not None}
+    return job.choice is not None and job.choice in taken
+
+
+def pass_over(plan: Plan, job: Job, key: str, error: JobError) -> None:
+    """Keep in the journal that what ``job`` made did not hold, so that the next run does not make it again."""
+    reason = str(error).split("\n")[0]
+    append(_journal(plan), "passed over", job.id, key, limits=_limits(plan, job), reason=reason)
+
+
+def passed_over(plan: Plan, job: Job, key: str) -> JobOutcome | None:
+    """The outcome that the journal has for ``job`` under the same key and limits; None when it has to be tried."""
+    if job.choice is None:
+        return None
+    last = next((event for event in reversed(events(_journal(plan))) if event["job"] == job.id), None)
+    if last is None or last["event"] != "passed over" or last["key"] != key or last.get("limits") != _limits(plan, job):
+        return None
+    error: OlivepressError = CheckError(str(last.get("reason", "")))
+    return JobOutcome(job=job.id, state="passed over", error=error)
+
+
+def _journal(plan: Plan) -> Path:
+    return Path("runs", plan.recipe.name, "journal.jsonl")
+
+
+def _limits(plan: Plan, job: Job) -> str:
+    """What rules the checks of an export: with other limits it is tried again."""
+    target = job.target.model_dump_json() if job.target else ""
+    return hashlib.sha256(f"{plan.recipe.limits.model_dump_json()}\n{target}".encode()).hexdigest()[:12]

@@ -1,0 +1,62 @@
+"""The pass as Olive has it: what it leaves on a layer is what Olive packs, scales of either sign too."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+import torch
+
+from olivepress.olive_passes import OWN_PASSES
+from olivepress.olive_passes.calibrated_gptq import CalibratedGptq
+
+nn = pytest.importorskip("olive.common.quant.nn")
+quant = pytest.importorskip("olive.common.quant.utils")
+utilities = pytest.importorskip("olive.passes.pytorch.quant_utils")
+
+
+def layer(*, bits: int, symmetric: bool, group_size: int) -> tuple[Any, torch.Tensor]:
+    """A linear layer whose calibration rows have been seen, and those rows."""
+    torch.manual_seed(0)
+    linear: Any = torch.nn.Linear(64, 24, bias=False)
+    linear.weight.data[::2, ::16] *= -9
+    rows = torch.randn(10, 20, 64) @ torch.randn(64, 64)
+    linear.quant_info = utilities.QuantInfo(
+        quantizer=quant.WeightQuantizer(bits=bits, symmetric=symmetric, group_size=group_size)
+    )
+    for row in rows:
+        CalibratedGptq.accumulate_hessian(linear, (row[None],), None)
+    return linear, rows
+
+
+@pytest.mark.parametrize(
+    ("bits", "symmetric", "group_size"), [(4, True, 16), (4, False, 16), (8, True, 32), (4, True, -1)]
+)
+def test_what_olive_packs_is_what_was_rounded(bits: int, symmetric: bool, group_size: int) -> None:
+    linear, rows = layer(bits=bits, symmetric=symmetric, group_size=group_size)
+    before = linear.weight.data.clone()
+    CalibratedGptq.process_module(linear)
+    info = linear.quant_info
+    packed = nn.QuantLinear.from_module(
+        linear, bits=bits, symmetric=symmetric, group_size=group_size, scales=info.scales, zero_points=info.zero_points
+    )
+    assert torch.allclose(packed(rows), linear(rows), rtol=1e-4, atol=1e-4 * float(rows.abs().max()))
+    theirs = quant.WeightQuantizer(bits=bits, symmetric=symmetric, group_size=group_size).fake_quantize(before)
+    lost = [(rows @ (before - weight).T).square().mean() for weight in (linear.weight.data, theirs)]
+    assert lost[0] < 0.5 * lost[1]
+    if symmetric and bits == 4:
+        assert (info.scales < 0).any() and (info.scales > 0).any()
+
+
+def test_a_layer_that_no_row_reached_is_an_error() -> None:
+    linear, _ = layer(bits=4, symmetric=True, group_size=16)
+    linear.quant_info.data = None
+    with pytest.raises(ValueError, match="no calibration row reached Linear"):
+        CalibratedGptq.process_module(linear)
+
+
+def test_the_paths_of_our_passes_are_theirs() -> None:
+    for name, path in OWN_PASSES.items():
+        module, _, attribute = path.rpartition(".")
+        assert attribute == name and isinstance(getattr(importlib.import_module(module), attribute), type)
