@@ -1,16 +1,21 @@
-"""A runtime's tokenizer against Hugging Face's, on small tokenizers of every kind: a difference is told, and no other."""
+"""A runtime's tokenizer against Hugging Face's, on small ones of every kind: a difference is told, and no other."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError, JobError, OlivepressError, SetupError
+from olivepress.errors import DataError, OlivepressError, SetupError
 from olivepress.measure.runtime_tokenizer import TokenizerReading, TokenizerSpec, genai_folder, read_tokenizer
-from olivepress.run.tokenizer_answers import answer_notes, check_answers, hint
+from olivepress.rehearse.special_tokens import special_tokens
+from olivepress.rehearse.tokenizer import make_tokenizer
+from olivepress.run.tokenizer_answers import answer_notes, check_answers
 from olivepress.run.tokenizer_questions import Questions, ask
 from tests.chat_templates import TEMPLATES
+from tests.measure.tiny import TEMPLATE
 from tests.run.tokenizer_kinds import DIFFERENT, EQUAL, REFUSED, Kind, write_dataset, write_model
 
 ROWS = (
@@ -36,7 +41,7 @@ def asked_of(kind: Kind, tmp_path: Path, rows: tuple[str, ...] = ROWS, **options
 
 def answers_of(asked: Questions, folder: Path) -> TokenizerReading:
     asked.tokenizer.save_pretrained(folder)
-    genai_folder(folder, eos=asked.stop_ids, vocab_size=len(asked.tokenizer))
+    genai_folder(folder, asked.model_ids, vocab_size=len(asked.tokenizer))
     return read_tokenizer(
         TokenizerSpec(
             model_dir=folder,
@@ -52,7 +57,7 @@ def test_no_false_alarm(name: str, tmp_path: Path) -> None:
     asked = asked_of(EQUAL[name], tmp_path)
     reading = answers_of(asked, tmp_path / "runtime")
     check_answers(asked, reading, RUNTIME)
-    assert asked.rows == len(ROWS) + 1 and len(asked.segments) > 20
+    assert asked.rows == len(ROWS) + 1 and len(asked.segments) > 12
     assert sum(text.kind == "control token" for text in asked.texts) >= 5
     assert not [note for note in answer_notes(asked, reading, RUNTIME) if "template" in note]
 
@@ -60,13 +65,15 @@ def test_no_false_alarm(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_a_difference_is_told(name: str, tmp_path: Path) -> None:
     asked = asked_of(DIFFERENT[name], tmp_path)
-    with pytest.raises(SetupError, match=r"row t\w+ of \w+: onnxruntime-genai has other tokens than training: token \d+"):
+    with pytest.raises(
+        SetupError, match=r"row t\w+ of \w+: onnxruntime-genai has other tokens than training: token \d+"
+    ):
         check_answers(asked, answers_of(asked, tmp_path / "runtime"), RUNTIME)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_runtime_cannot_read_is_an_error_in_its_words(name: str, tmp_path: Path) -> None:
-    with pytest.raises((OlivepressError, RuntimeError), match="regular expression|must be object|cannot be opened"):
+    with pytest.raises((OlivepressError, RuntimeError), match=r"regular expression|must be object|cannot be opened"):
         answers_of(asked_of(REFUSED[name], tmp_path), tmp_path / "runtime")
 
 
@@ -123,7 +130,7 @@ def test_another_text_out_of_the_same_tokens(tmp_path: Path) -> None:
     at = next(i for i, segment in enumerate(asked.segments) if "caf\u00e9" in segment.decoded)
     texts = list(reading.texts)
     texts[at] = texts[at].replace("caf\u00e9", "caf\ufffd")
-    with pytest.raises(SetupError, match="onnxruntime-genai decodes the tokens of .*caf\u00e9.* to .*caf\ufffd"):
+    with pytest.raises(SetupError, match=r"onnxruntime-genai decodes the tokens of .*caf\u00e9.* to .*caf\ufffd"):
         check_answers(asked, reading.model_copy(update={"texts": tuple(texts)}), RUNTIME)
 
 
@@ -143,32 +150,64 @@ def test_an_eos_token_that_ends_nothing_is_noted(tmp_path: Path) -> None:
     assert "eos_token <|user|> (2) is none of the tokens that end an answer on a device, [1]" in note
 
 
-# What genai 0.14.1 prints of a template by itself, against what is rendered for training.
-OTHER_TEMPLATES = {
-    "strftime": "{{ strftime_now('%d %b %Y') }}{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-    "namespace": "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}<|{{ m.role }}|>\n"
-    "{{ ns.n }}{{ m.content | trim }}<|end|>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-    "tojson": "{% for m in messages %}<|{{ m.role }}|>\n{{ {'b': [1, 2.5], 'a': m.content} | tojson }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-    "refused": "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content.encode('utf-8').decode() }}<|end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
+ALIKE = {
+    "a date": "{{ strftime_now('%d %b %Y') }}" + TEMPLATE,
+    "a namespace": "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% endfor %}"
+    + TEMPLATE,
+    "a loop's place": TEMPLATE.replace("<|end|>", "{{ loop.index0 }}{{ loop.first }}<|end|>"),
+    "trim": TEMPLATE.replace("m['content']", "m['content'] | trim"),
+    "JSON": TEMPLATE.replace("m['content'] }}", "{'b': [1, 2.5, none], 'a': m['content']} | tojson }}"),
+    "JSON, indented": TEMPLATE.replace("m['content'] }}", "m | tojson(indent=2) }}"),
+}
+# What genai 0.14.1 makes of a template by itself.
+UNLIKE = {
+    "pairs": ("{{ messages[0].items() | list }}" + TEMPLATE, "renders the chat template differently by itself: row"),
+    "an escape": (TEMPLATE.replace("m['content']", "m['content'] | e"), "has 'apos;c&apos;.* for '#39;c&#39;"),
+    "a large number": ("{{ true ~ 1e20 }}" + TEMPLATE, "renders the chat template differently by itself: row"),
+    "a method": ("{{ messages[0]['content'].split() }}" + TEMPLATE, "cannot render the chat template by itself .split"),
+    "a filter": ("{{ 'a' | replace('a', 'b') }}" + TEMPLATE, "cannot render the chat template by itself .Value is not"),
 }
 
 
 def template_notes(template: str, tmp_path: Path) -> list[str]:
     asked = asked_of(EQUAL["gpt-2"], tmp_path, ("what is the lamp", "a \u00e9 < b & 'c'"), template=template)
     reading = answers_of(asked, tmp_path / "runtime")
+    check_answers(asked, reading, RUNTIME)  # rows are rendered by olivepress: never an error
     return list(answer_notes(asked, reading, RUNTIME))
 
 
-@pytest.mark.parametrize("name", OTHER_TEMPLATES)
-def test_x(name: str, tmp_path: Path) -> None:
-    print(name, template_notes(OTHER_TEMPLATES[name], tmp_path))
-    assert 0
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_template_that_the_runtime_renders_alike(name: str, tmp_path: Path) -> None:
+    assert template_notes(ALIKE[name], tmp_path) == []
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_a_template_that_the_runtime_renders_otherwise_is_noted(name: str, tmp_path: Path) -> None:
+    template, expected = UNLIKE[name]
+    (note,) = template_notes(template, tmp_path)
+    assert re.search(f"onnxruntime-genai .*{expected}", note) and "the text that olivepress renders" in note
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_y(name: str, tmp_path: Path) -> None:
-    print(name, template_notes(TEMPLATES[name][0] if isinstance(TEMPLATES[name], tuple) else TEMPLATES[name], tmp_path))
-    assert 0
+def test_the_templates_of_the_families(name: str, tmp_path: Path) -> None:
+    model_type, _, template, _ = TEMPLATES[name]
+    specials = special_tokens(model_type, 700)
+    make_tokenizer(700, specials, tmp_path / "model", chat_template=template)
+    ids = {"bos_token_id": specials.ids.get(specials.bos or ""), "eos_token_id": list(specials.stop_ids)}
+    (tmp_path / "model" / "generation_config.json").write_text(json.dumps(ids))
+    asked = ask(tmp_path / "model", write_dataset(tmp_path / "data", ROWS))
+    reading = answers_of(asked, tmp_path / "runtime")
+    check_answers(asked, reading, RUNTIME)
+    notes = [note for note in answer_notes(asked, reading, RUNTIME) if "template" in note]
+    assert len(asked.dialogues) > 10
+    if (
+        name == "qwen-3"
+    ):  # rows without thoughts are rendered with enable_thinking off, which the runtime cannot be told
+        assert len(notes) == 1 and "has '' for '<think>" in notes[0]
+    else:
+        assert notes == []
+
+
+def test_without_a_template_there_is_none_to_compare(tmp_path: Path) -> None:
+    model = write_model(EQUAL["gpt-2"], tmp_path / "model", template=None)
+    assert ask(model, write_dataset(tmp_path / "data", ROWS)).dialogues == ()

@@ -30,9 +30,8 @@ _TEXTS = [
     "sad happy calm 123 don't we'll I'M",
     "  two  spaces\n\nnew\r\nline\ttab",
 ]
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
+LLAMA3 += r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 _SPACE = "\u2581"  # of sentencepiece
 _WORDS = ("the", "lamp", "on", "what", "is", "capital", "town")
@@ -125,6 +124,12 @@ def of_gguf() -> Tokenizer:
     """What transformers 4.57 makes of a GGUF with byte-level BPE: its class and decoder are sentencepiece's."""
     raw = json.loads(bpe(pre=digits()).to_str())
     raw["normalizer"] = {"type": "Sequence", "normalizers": []}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    replace = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
+    raw["decoder"] = {
+        "type": "Sequence",
+        "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}, replace, byte_level],
+    }
     raw["model"] |= {"unk_token": "<|endoftext|>", "fuse_unk": True, "byte_fallback": True}
     return Tokenizer.from_str(json.dumps(raw))
 
@@ -163,8 +168,14 @@ def write_model(kind: Kind, out: Path, *, template: str | None = TEMPLATE) -> Pa
     """A folder with the tokenizer's files and the token that ends an answer."""
     raw, name = kind[0](), kind[1]
     extra = {"bos_token": "<s>", "unk_token": "<unk>"} if raw.token_to_id("<s>") == 1 else {}
+    if name == "LlamaTokenizer" and not extra:
+        extra = {"bos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False, **extra
+        tokenizer_object=raw,
+        eos_token="<|end|>",
+        pad_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
+        **extra,
     )
     tokenizer.chat_template = template
     tokenizer.save_pretrained(out)

@@ -101,7 +101,7 @@ class OpenvinoTokenizer:
             asked = {"tools": json.loads(tools)} if tools else {}
             return str(self._tokenizer.apply_chat_template(json.loads(messages), add_generation_prompt=True, **asked))
         except Exception as error:  # the runtime's errors have no common base
-            raise JobError(whole_message(error)) from error
+            raise JobError(str(error).strip().split("\n")[0][:200]) from error
 
 
 class OpenvinoModel:

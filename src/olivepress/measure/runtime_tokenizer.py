@@ -7,9 +7,9 @@ converted from the same files, as its exporter does.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -107,8 +107,9 @@ def _rendered(tokenizer: _Tokenizer, conversations: Sequence[Conversation]) -> t
         return [], error.message or "no reason"
 
 
-def genai_folder(directory: Path, *, eos: Sequence[int], vocab_size: int) -> None:
-    """Make a model folder for onnxruntime-genai of a folder with a tokenizer."""
+def genai_folder(directory: Path, model_ids: Mapping[str, int | list[int]], *, vocab_size: int) -> None:
+    """Make a model folder for onnxruntime-genai of a folder with a tokenizer; ``model_ids`` are its ``bos_token_id``,
+    ``eos_token_id`` and ``pad_token_id``."""
     decoder = {
         "filename": _MODEL,
         "head_size": 16,
@@ -120,8 +121,7 @@ def genai_folder(directory: Path, *, eos: Sequence[int], vocab_size: int) -> Non
         "outputs": {"logits": "logits"},
         "session_options": {"provider_options": []},
     }
-    ids: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": list(eos) or [0], "pad_token_id": 0}
-    model = {"type": _TYPE, "vocab_size": vocab_size, "context_length": 1, "decoder": decoder, **ids}
+    model = {"type": _TYPE, "vocab_size": vocab_size, "context_length": 1, "decoder": decoder, **model_ids}
     config = {"model": model, "search": {"max_length": 1}}
     (directory / _MODEL).write_bytes(decoder_model())
     (directory / "genai_config.json").write_text(json.dumps(config), encoding="utf-8")

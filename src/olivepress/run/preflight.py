@@ -73,7 +73,8 @@ def check_tokenizers(
             if runtime not in by_runtime:
                 by_runtime[runtime] = _check(plan, job, runtime, reporter, keep_going)
             checks[key] = by_runtime[runtime]
-        _note_not_compared(plan, checks, {runtime.name for runtime in by_runtime}, reporter)
+        compared = {runtime.name for runtime, check in by_runtime.items() if check.equal is not None}
+        _note_not_compared(plan, checks, compared, reporter)
     return checks
 
 
@@ -207,7 +208,7 @@ def _write_tokenizer(asked: Questions, runtime: _Runtime, folder: Path, name: st
     """An export's tokenizer files are those that transformers writes of the base's, not the base's own."""
     asked.tokenizer.save_pretrained(folder)
     if runtime.converter is None:
-        genai_folder(folder, eos=asked.stop_ids, vocab_size=len(asked.tokenizer))
+        genai_folder(folder, asked.model_ids, vocab_size=len(asked.tokenizer))
         return
     converter = None if runtime.converter == Path(sys.executable) else runtime.converter
     spec = {"source": str(folder), "directory": str(folder)}

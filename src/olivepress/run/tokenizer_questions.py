@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from olivepress.errors import DataError, SetupError
 from olivepress.measure.chat_template_files import chat_template
 from olivepress.measure.prompts import RenderedPrompt, eos_token_ids, plain_conversation, render_prompt, render_question
 from olivepress.measure.runtime_tokenizer import Conversation
+from olivepress.measure.tokenizer_files import read_object
 from olivepress.run.varied_rows import NamedRow, named_rows, varied_rows
 
 __all__ = ["Dialogue", "Questions", "Segment", "Text", "ask"]
@@ -70,11 +71,13 @@ class Dialogue:
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """``notes`` are what is to be known without asking a runtime."""
+    """``model_ids`` are BOS, EOS and pad as an export's genai_config.json will have them, ``stop_ids`` its EOS;
+    ``notes`` are what is to be known without asking a runtime."""
 
-    tokenizer: Any
+    tokenizer: Any = field(repr=False)
     rows: int
     stop_ids: tuple[int, ...]
+    model_ids: dict[str, int | list[int]]
     texts: tuple[Text, ...]
     segments: tuple[Segment, ...]
     dialogues: tuple[Dialogue, ...]
@@ -97,6 +100,7 @@ def ask(model_dir: Path, dataset: Path) -> Questions:
         tokenizer=tokenizer,
         rows=len(rows),
         stop_ids=stop_ids,
+        model_ids=_model_ids(model_dir, stop_ids),
         texts=tuple(texts),
         segments=tuple(_segments(tokenizer, texts)),
         dialogues=tuple(_dialogues(model_dir, rows)),
@@ -114,6 +118,21 @@ def _load(model_dir: Path) -> Any:
             f"{model_dir}: transformers cannot load its tokenizer ({error})",
             next_step="fetch its tokenizer files again",
         ) from error
+
+
+def _model_ids(model_dir: Path, stop_ids: Sequence[int]) -> dict[str, int | list[int]]:
+    """As onnxruntime-genai 0.14.1's builder writes them, which takes 1 for a BOS that the model has not."""
+    settings = read_object(model_dir / "config.json")
+    own = read_object(model_dir / "generation_config.json")
+    settings |= {key: value for key, value in own.items() if value is not None}
+    given = {key: settings.get(key) for key in ("bos_token_id", "pad_token_id")}
+    bos, pad = (number if isinstance(number, int) and number >= 0 else None for number in given.values())
+    stops = list(stop_ids) or [0]
+    return {
+        "bos_token_id": 1 if bos is None else bos,
+        "eos_token_id": stops,
+        "pad_token_id": stops[0] if pad is None else pad,
+    }
 
 
 def _encode(tokenizer: Any, texts: Sequence[str]) -> list[tuple[int, ...]]:
