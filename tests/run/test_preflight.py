@@ -172,6 +172,19 @@ def test_a_runtime_that_takes_too_long_or_is_not_there_says_nothing(
         assert lines[1] == "tokenizer: not compared" and reason in lines[2]
 
 
+def test_of_a_hub_model_the_small_files_are_enough(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def fetch(path: str, revision: str | None, names: tuple[str, ...]) -> Path:
+        asked.append(names)
+        return project
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    monkeypatch.setattr(module, "check_folder", lambda directory, *, weights: asked.append((str(weights),)))
+    assert module._model_files(load_plan("qwen")) == project
+    assert "tokenizer.json" in asked[0] and "model.safetensors" not in asked[0] and asked[1] == ("False",)
+
+
 def test_a_damaged_cache_costs_time_and_nothing_else(project: Path) -> None:
     plan, cache = prepared(), project / "runs" / ".tokenizers.json"
     compared(plan)

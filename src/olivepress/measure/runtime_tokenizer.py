@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from olivepress.errors import JobError
+from olivepress.errors import JobError, whole_message
 from olivepress.measure.accuracy import Progress
 from olivepress.measure.probe_model import decoder_model
 
@@ -139,6 +139,6 @@ def convert_for_openvino(source: Path, directory: Path) -> None:
     try:
         converted = convert_tokenizer(tokenizer, with_detokenizer=True)
     except Exception as error:  # the converter's errors have no common base
-        raise JobError(f"openvino_tokenizers cannot convert it ({error})") from error
+        raise JobError(f"openvino_tokenizers cannot convert it ({whole_message(error)})") from error
     for model, name in zip(converted, ("openvino_tokenizer.xml", "openvino_detokenizer.xml"), strict=True):
         openvino.save_model(model, directory / name)

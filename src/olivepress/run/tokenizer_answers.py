@@ -15,6 +15,7 @@ __all__ = ["TokenizerCheck", "answer_notes", "check_answers", "hint"]
 
 _NEAR = 4  # tokens around the first one that differs
 _SHOWN = 60
+_SENTENCEPIECE_SPACE = "\u2581"
 _DATE = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4}|\d{4}-\d{2}-\d{2}")
 
 
@@ -70,7 +71,8 @@ def hint(tokenizer: Any, ids: Sequence[int]) -> str:
         )
     if -1 in ids:
         return f"give the tokenizer files that the model was published with, in place of {kind}, {others}"
-    if getattr(backend, "normalizer", None) is not None:
+    normalizer = getattr(backend, "normalizer", None)
+    if normalizer is not None and _SENTENCEPIECE_SPACE not in str(normalizer):
         return (
             f"runtimes do not read every normalizer of tokenizer.json: write the rows as it would make them, {others}"
         )
