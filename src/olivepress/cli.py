@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -244,7 +245,8 @@ def matrix(
 
 def _outcome(outcome: JobOutcome) -> dict[str, Any]:
     held = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
-    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, **held}
+    tokenizer = {"tokenizer": asdict(outcome.tokenizer)} if outcome.tokenizer else {}
+    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, **held, **tokenizer}
 
 
 @app.command()
@@ -562,7 +564,6 @@ def history(
 
     Those in benchmarks/results, with the points where their level changed.
     """
-    from dataclasses import asdict
 
     from olivepress.compare.history import read_history
     from olivepress.compare.history_page import history_html

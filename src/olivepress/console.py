@@ -76,6 +76,16 @@ class ConsoleReporter:
             self.reading = False
             self.end("base model: hashed and checked")
 
+    def checking(self, what: str) -> None:
+        """Something is looked at before the first job."""
+        if self.live:
+            self.begin(what)
+        else:
+            self.started = time.monotonic()
+
+    def checked(self, result: str) -> None:
+        self.end(result)
+
     def job_started(self, job: Job, number: int, total: int) -> None:
         self.begin(f"[{number}/{total}] {job.id}".replace("[", r"\["))
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,10 +155,11 @@ def run(
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 
-    ``only`` one job of the plan itself. Everything is linted before anything runs.
+    ``only`` one job of the plan itself. Before anything runs, everything is linted and the runtimes' tokenizers are
+    compared.
     """
     from olivepress.lint import olive_installed
-    from olivepress.run import run_plan
+    from olivepress.run import check_tokenizers, run_plan
 
     if only is not None:
         plan.job(only)
@@ -172,10 +174,11 @@ def run(
     for one, findings in zip(plans, linted, strict=True):
         for text in dict.fromkeys(finding.message for finding in findings if finding.level == "note"):
             reporter.note(one.jobs[0], text)
+    checks = check_tokenizers(plans, reporter, only=only, keep_going=keep_going)
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for one, rendered in zip(plans, workflows, strict=True):
         found = run_plan(one, rendered, reporter=reporter, only=only, force=force, keep_going=keep_going)
-        outcomes += [(one, outcome) for outcome in found]
+        outcomes += [(one, replace(each, tokenizer=checks.get((one.recipe.name, each.job)))) for each in found]
     return outcomes
 
 

@@ -67,6 +67,19 @@ def _package_proof(spec: Spec, progress: Progress) -> dict[str, Any]:
     return prove_package(PackageProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
 
 
+def _tokenizer(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.runtime_tokenizer import TokenizerSpec, read_tokenizer
+
+    return read_tokenizer(TokenizerSpec.model_validate(spec), progress=progress).model_dump(mode="json")
+
+
+def _openvino_tokenizer(spec: Spec, progress: Progress) -> dict[str, Any]:
+    from olivepress.measure.runtime_tokenizer import convert_for_openvino
+
+    convert_for_openvino(Path(spec["source"]), Path(spec["directory"]))
+    return {}
+
+
 def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
     from olivepress.measure.ceiling import measure_ceiling
 
@@ -227,6 +240,8 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "openvino_devices": _openvino_devices,
     "proof": _proof,
     "package_proof": _package_proof,
+    "tokenizer": _tokenizer,
+    "openvino_tokenizer": _openvino_tokenizer,
     "latency": _latency,
     "placement": _placement,
     "ceiling": _ceiling,

@@ -78,6 +78,14 @@ class GenaiModel:
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(token_ids))) if len(token_ids) else ""
 
+    def apply_template(self, messages: str, tools: str = "") -> str:
+        """A conversation (JSON) by the runtime's own reading of the chat template, with the generation prompt. JobError
+        with the first line of what it says."""
+        try:
+            return str(self._tokenizer.apply_chat_template(messages, tools=tools or None, add_generation_prompt=True))
+        except Exception as error:  # the runtime's errors have no common base
+            raise JobError(str(error).strip().split("\n")[0][:200]) from error
+
     def answer_by_default(self, text: str) -> bool:
         """The next token of a prompt with the settings of genai_config.json alone; JobError in the runtime's words."""
         try:

@@ -26,6 +26,7 @@ __all__ = [
     "DEVICE_FILE",
     "NPU_ON_CPU",
     "OpenvinoModel",
+    "OpenvinoTokenizer",
     "device_text",
     "import_openvino",
     "openvino_devices",
@@ -78,6 +79,31 @@ def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
         raise JobError(f"{path}: names no device ({error})", next_step="export the model again") from error
 
 
+class OpenvinoTokenizer:
+    """``openvino_tokenizer.xml`` and ``openvino_detokenizer.xml`` of a folder. SetupError without the packages."""
+
+    def __init__(self, model_dir: Path) -> None:
+        _, genai = import_openvino()
+        self._tokenizer = genai.Tokenizer(str(model_dir))
+
+    def encode(self, text: str) -> list[int]:
+        if not text:
+            return []
+        ids = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0]
+        return [int(token) for token in ids]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
+
+    def apply_template(self, messages: str, tools: str = "") -> str:
+        """See ``GenaiModel.apply_template``."""
+        try:
+            asked = {"tools": json.loads(tools)} if tools else {}
+            return str(self._tokenizer.apply_chat_template(json.loads(messages), add_generation_prompt=True, **asked))
+        except Exception as error:  # the runtime's errors have no common base
+            raise JobError(str(error).strip().split("\n")[0][:200]) from error
+
+
 class OpenvinoModel:
     """See ``language_model.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
 
@@ -87,7 +113,7 @@ class OpenvinoModel:
         device, properties = read_device(model_dir)
         try:
             self._compiled = self.openvino.Core().compile_model(str(model_dir / _MODEL), device, properties)
-            self._tokenizer = genai.Tokenizer(str(model_dir))
+            self._tokenizer = OpenvinoTokenizer(model_dir)
         except Exception as error:  # the runtime's errors have no common base
             raise _unopened(model_dir, device, error) from error
         self.inputs = {name for port in self._compiled.inputs for name in port.get_names()}
@@ -98,13 +124,10 @@ class OpenvinoModel:
         self.single, self.rewinds = device == "NPU", device == "CPU"
 
     def encode(self, text: str) -> list[int]:
-        if not text:
-            return []
-        ids = self._tokenizer.encode(text, add_special_tokens=False).input_ids.data[0]
-        return [int(token) for token in ids]
+        return self._tokenizer.encode(text)
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
+        return self._tokenizer.decode(token_ids)
 
     def answer_by_default(self, text: str) -> bool:
         """As openvino-genai's own pipeline answers, with generation_config.json alone; JobError in its words. Not on an

@@ -1,7 +1,8 @@
-"""Two ONNX models of some 400 bytes that a provider has to run to be believed: one in fp32, one quantized (QDQ).
+"""ONNX models of some 400 bytes: two that a provider has to run to be believed, one in fp32, one quantized (QDQ), and
+one around a tokenizer, which onnxruntime-genai opens with a model only.
 
-Both are ``x[4, 8] @ W[8, 8]``, the first with a bias. Written field by field (onnx/onnx.proto): a device has no
-``onnx`` package.
+The first two are ``x[4, 8] @ W[8, 8]``, the first with a bias. Written field by field (onnx/onnx.proto): a device has
+no ``onnx`` package.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TOLERANCE", "ProbeModel", "fp32_model", "quantized_model"]
+__all__ = ["TOLERANCE", "ProbeModel", "decoder_model", "fp32_model", "quantized_model"]
 
 TOLERANCE = 0.02  # of values up to 4: fp16 and the quantized model stay below 0.005, another model would not
 ROWS, SIZE = 4, 8
-FLOAT, UINT8, UINT16 = 1, 2, 4  # TensorProto.DataType
+FLOAT, UINT8, UINT16, INT64 = 1, 2, 4, 7  # TensorProto.DataType
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ def quantized_model() -> ProbeModel:
     return ProbeModel(_model(nodes, tensors, opset=21, ir_version=10), x, x @ w)
 
 
+def decoder_model() -> bytes:
+    """``input_ids`` [1, 1] to ``logits``, which are the ids again: something to open, nothing to ask."""
+    names = [_bytes(1, _node("Identity", ["input_ids"], "logits")), _bytes(2, b"decoder")]
+    ends = [_bytes(field, _value(name, INT64, (1, 1))) for field, name in ((11, "input_ids"), (12, "logits"))]
+    return _int(1, 8) + _bytes(7, b"".join([*names, *ends])) + _bytes(8, _int(2, 17))
+
+
 def _arrays() -> tuple[Any, Any]:
     import numpy as np
 
@@ -84,10 +92,10 @@ def _tensor(name: str, array: Any, data_type: int) -> bytes:
     return dims + _int(2, data_type) + _bytes(8, name.encode()) + _bytes(9, little)
 
 
-def _value(name: str) -> bytes:
-    """ValueInfoProto of a float tensor [ROWS, SIZE]."""
-    shape = b"".join(_bytes(1, _int(1, dim)) for dim in (ROWS, SIZE))
-    tensor_type = _int(1, FLOAT) + _bytes(2, shape)
+def _value(name: str, data_type: int = FLOAT, dims: tuple[int, ...] = (ROWS, SIZE)) -> bytes:
+    """ValueInfoProto of a tensor."""
+    shape = b"".join(_bytes(1, _int(1, dim)) for dim in dims)
+    tensor_type = _int(1, data_type) + _bytes(2, shape)
     return _bytes(1, name.encode()) + _bytes(2, _bytes(1, tensor_type))
 
 

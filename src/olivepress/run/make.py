@@ -35,6 +35,7 @@ from olivepress.run.child import ChildResult, child_environment, failure_in, run
 from olivepress.run.failed import check_error, failed_dir
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters, package_spec
 from olivepress.run.tidy import base_name, clear, remove, tidy, trained_rows, training_record
+from olivepress.run.tokenizer_answers import TokenizerCheck
 from olivepress.run.verify import VerifySpec
 from olivepress.run.verify_export import STRENGTH, ExportSpec
 from olivepress.run.verify_long import NOT_COMPARED
@@ -67,6 +68,8 @@ class Reporter(Protocol):
     """What the runner tells whoever watches."""
 
     def reading_model(self, done: int, total: int) -> None: ...
+    def checking(self, what: str) -> None: ...  # before the first job
+    def checked(self, result: str) -> None: ...
     def job_started(self, job: Job, number: int, total: int) -> None: ...
     def stage(self, job: Job, what: str) -> None: ...
     def note(self, job: Job, text: str) -> None: ...
@@ -81,12 +84,14 @@ class JobOutcome:
     ``left out`` cannot be built here, ``failed`` was tried: neither has a manifest, both have an ``error``. Of the jobs
     of one choice, ``passed over`` did not hold its checks, so the next was tried; ``not needed`` comes after one that
     holds them.
+    ``tokenizer`` is what the runtime's tokenizer was compared on before the first job, of what runs on a device.
     """
 
     job: str
     state: Literal["done", "kept", "verified", "left out", "failed", "passed over", "not needed"]
     manifest: Manifest | None = None
     error: OlivepressError | None = None
+    tokenizer: TokenizerCheck | None = None
 
 
 def scratch_dir(plan: Plan, job: Job) -> Path:
