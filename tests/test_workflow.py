@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from olivepress.errors import RecipeError, UsageError
+from olivepress.estimates import need
 from olivepress.lint import lint
 from olivepress.pipeline import load_plan, prepare, render_files
-from olivepress.plan import Plan, find_recipe, need
+from olivepress.plan import Plan, find_recipe
 from olivepress.workflow import Workflow, render, render_all
 
 ROOT = Path(__file__).parents[1]
