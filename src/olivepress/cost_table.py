@@ -39,8 +39,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"{head}runs on"
     wanted = needs(plan)
     rows = [(job.id, wanted[job.id], job.target.description if job.target else "this machine") for job in plan.jobs]
-    for name, one, where in [*rows, ("total", total(wanted), "")]:
-        line = f"{name:<{width}}{_size(one.memory_bytes):>8}{_size(one.disk_bytes):>10}{duration(one.seconds):>10}  "
+    for name, takes, where in [*rows, ("total", total(wanted), "")]:
+        sizes = f"{_size(takes.memory_bytes):>8}{_size(takes.disk_bytes):>10}"
+        line = f"{name:<{width}}{sizes}{duration(takes.seconds):>10}  "
         yield (line + textwrap.shorten(where, max(_WIDTH - len(head), 12), placeholder=" …")).rstrip()
 
 
@@ -51,9 +52,13 @@ def measured_lines(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> Iterator[str]
     """
     several = len({plan.recipe.name for plan, _ in outcomes}) > 1
     jobs = [
-        (f"{plan.recipe.name}/{one.job}" if several else one.job, need(plan, plan.job(one.job)), one.manifest.resources)
-        for plan, one in outcomes
-        if one.manifest
+        (
+            f"{plan.recipe.name}/{done.job}" if several else done.job,
+            need(plan, plan.job(done.job)),
+            done.manifest.resources,
+        )
+        for plan, done in outcomes
+        if done.manifest
     ]
     if not jobs:
         return

@@ -137,12 +137,12 @@ def _tokens(plan: Plan, shape: Shape) -> int:
     return reference_tokens(shape, plan.model.facts.config, rows, row_lengths(plan).mean)
 
 
-def total(needs: Mapping[str, Need]) -> Need:
+def total(jobs: Mapping[str, Need]) -> Need:
     """Of jobs that run one after another: the most of memory and disk, the sum of the seconds."""
     return Need(
-        memory_bytes=max(one.memory_bytes for one in needs.values()),
-        disk_bytes=max(one.disk_bytes for one in needs.values()),
-        seconds=sum(one.seconds for one in needs.values()),
+        memory_bytes=max(job.memory_bytes for job in jobs.values()),
+        disk_bytes=max(job.disk_bytes for job in jobs.values()),
+        seconds=sum(job.seconds for job in jobs.values()),
     )
 
 

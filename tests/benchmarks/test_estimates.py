@@ -71,8 +71,8 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4"])
 @pytest.mark.parametrize("name", ["phi", "llama"])
 def test_time_of_a_rehearsed_job(project: Path, monkeypatch: pytest.MonkeyPatch, two_cores, name: str, job: str):
-    """Recorded before long rows were compared: none here, and as many rows as the merge's check says. qwen was rehearsed
-    on a machine of unknown rate."""
+    """Recorded before long rows were compared: none here, and as many rows as the merge's check says. Not qwen: the
+    rate of the machine that it was rehearsed on is not known."""
     monkeypatch.setattr(estimates, "horizon", lambda config, parameters: SimpleNamespace(length=0))
     rows = {"phi": 9, "llama": 8}[name]
     assert f"{rows} validation rows" in (REHEARSALS / f"{name}.json").read_text(encoding="utf-8")

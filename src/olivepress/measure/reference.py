@@ -173,15 +173,15 @@ def _write_all(
     model_dir: Path,
     progress: Progress | None,
 ) -> None:
-    found: dict[int, tuple[Any, Any, Any]] = {}
+    top_of: dict[int, tuple[Any, Any, Any]] = {}
     vocabulary = 0
     for index, logits in _logits(model, token_ids, model_dir):
         np.save(folder / f"logits-{index:04d}.npy", logits)
-        found[index] = top_logprobs(logits)
+        top_of[index] = top_logprobs(logits)
         vocabulary = logits.shape[1]
         if progress:
-            progress(len(found), len(token_ids))
-    tops = [found[index] for index in range(len(token_ids))]
+            progress(len(top_of), len(token_ids))
+    tops = [top_of[index] for index in range(len(token_ids))]
     greedy = _greedy(model, model_dir, token_ids, starts)
     np.savez(
         folder / "reference.npz",
@@ -250,8 +250,8 @@ def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> 
     for batch in _same_length(token_ids, most=BATCH_BYTES // (4 * int(model.config.vocab_size))):
         with torch.inference_mode():
             ids = torch.tensor([list(token_ids[index]) for index in batch])
-            found = model(input_ids=ids, use_cache=False).logits
-        for index, logits in zip(batch, found, strict=True):
+            together = model(input_ids=ids, use_cache=False).logits
+        for index, logits in zip(batch, together, strict=True):
             values = logits.float().numpy()
             if not np.isfinite(values).all():
                 raise JobError(
