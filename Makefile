@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo test test-long test-real check golden fuzz adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo test test-long test-real check golden fuzz adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock
 
 chain-cost: $(STAMP) ## a recipe of six targets beside six stand-alone Olive chains, and how its cost grows
 	$(BIN)/python benchmarks/chains.py
+
+estimates: $(STAMP) ## memory of jobs beside what plan says beforehand; SMOLLM2=folder measures that model too
+	$(BIN)/python benchmarks/estimates.py $(if $(SMOLLM2),--smollm2 "$(SMOLLM2)")
 
 pipeline-cost: $(STAMP) ## seconds of plan, render, lint and report
 	$(BIN)/python benchmarks/pipeline_cost.py

@@ -35,6 +35,8 @@ def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
     plan = json.loads(olivepress("plan", "phi", "--json").stdout)
     ids = [job["id"] for job in plan["jobs"]]
     assert ids[:2] == ["finetune", "merge"] and {"export-cpu-int4", "export-qnn-npu-w4a16"} <= set(ids[2:])
+    assert plan["total"]["memory_bytes"] == max(job["memory_bytes"] for job in plan["jobs"]) > 1e10
+    assert plan["total"]["seconds"] == pytest.approx(sum(job["seconds"] for job in plan["jobs"]), abs=len(ids))
     assert set(json.loads(olivepress("recipes", "--json").stdout)["recipes"]) >= {"phi", "llama", "qwen", "tiny-phi"}
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from olivepress.errors import RecipeError, UsageError
+from olivepress.estimates import need
 from olivepress.lint import lint
 from olivepress.pipeline import load_plan, prepare, render_files
-from olivepress.plan import Plan, find_recipe, need
-from olivepress.workflow import Workflow, render_all
+from olivepress.plan import Plan, find_recipe
+from olivepress.workflow import Workflow, render, render_all
 
 ROOT = Path(__file__).parents[1]
 # Every recipe that ships with golden workflows, and how many.
@@ -109,6 +110,15 @@ def test_identity_follows_the_dataset(plan: Plan) -> None:
         plan, dataset=dataclasses.replace(plan.dataset, splits={**plan.dataset.splits, "train": ()})
     )
     assert render_all(plan)[0].identity != render_all(other)[0].identity
+
+
+@pytest.mark.parametrize(("asked", "evaluated"), [(None, 32), (200, 32), (4, 4)])
+def test_olives_evaluator_looks_at_a_few_rows_only(plan: Plan, asked: int | None, evaluated: int) -> None:
+    """What `bench` measures is not measured once more inside Olive: 4.5 minutes an export of a real model."""
+    benchmark = plan.recipe.benchmark.model_copy(update={"max_examples": asked})
+    changed = dataclasses.replace(plan, recipe=plan.recipe.model_copy(update={"benchmark": benchmark}))
+    config = render(changed, changed.job("export-cpu-int4")).config
+    assert config["evaluators"]["olivepress"]["type_args"]["max_examples"] == evaluated
 
 
 def test_needs_grow_with_the_model(project: Path) -> None:

@@ -24,6 +24,7 @@ from olivepress.speed_commands import register as register_speed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from olivepress.estimates import Need
     from olivepress.lint import Finding
     from olivepress.plan import Plan
     from olivepress.run import JobOutcome
@@ -192,17 +193,20 @@ def run(
     """Run what is not finished: fine-tune, merge, export, verify."""
     from olivepress import pipeline
     from olivepress.console import ConsoleReporter
+    from olivepress.cost_table import measured_lines
 
     made = _plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         outcomes = pipeline.run(made, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
-        print(json.dumps([_outcome(outcome) for _, outcome in outcomes], indent=2))
+        print(json.dumps([_outcome(one, outcome) for one, outcome in outcomes], indent=2))
     else:
         for one, outcome in outcomes:
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
             where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
+        for line in measured_lines(outcomes):
+            print(line)
     pipeline.raise_failed(outcomes)
 
 
@@ -243,10 +247,23 @@ def matrix(
         raise JobError(f"{len(failed)} targets failed, first {failed[0]['target']}: {failed[0]['why']}")
 
 
-def _outcome(outcome: JobOutcome) -> dict[str, Any]:
+def _outcome(made: Plan, outcome: JobOutcome) -> dict[str, Any]:
+    from olivepress.estimates import need
+
     held = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
+    error = str(outcome.error) if outcome.error else None
     tokenizer = {"tokenizer": asdict(outcome.tokenizer)} if outcome.tokenizer else {}
-    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, **held, **tokenizer}
+    estimated = _need(need(made, made.job(outcome.job)))
+    return {"state": outcome.state, "error": error, "estimated": estimated, **held, **tokenizer}
+
+
+def _need(estimated: Need) -> dict[str, Any]:
+    """In the units of the keys, time to the second."""
+    return {
+        "memory_bytes": estimated.memory_bytes,
+        "disk_bytes": estimated.disk_bytes,
+        "seconds": round(estimated.seconds),
+    }
 
 
 @app.command()
@@ -804,9 +821,9 @@ def _print_plans(made: Plan, as_json: bool) -> None:
 
 
 def _plan_record(made: Plan) -> dict[str, Any]:
-    from olivepress.plan import need
+    from olivepress.estimates import needs, total
 
-    needs = {job.id: need(made, job) for job in made.jobs}
+    wanted = needs(made)
     jobs = [
         {
             "id": job.id,
@@ -814,35 +831,25 @@ def _plan_record(made: Plan) -> dict[str, Any]:
             "parent": job.parent,
             "target": job.target.target if job.target else None,
             "output_dir": str(made.output_dir(job)),
-            "memory_bytes": needs[job.id].memory_bytes,
-            "disk_bytes": needs[job.id].disk_bytes,
-            "time_class": needs[job.id].time_class,
+            **_need(wanted[job.id]),
         }
         for job in made.jobs
     ]
     dataset = {"name": made.dataset.name, "version": made.dataset.version}
-    return {"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs}
+    return {"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs, "total": _need(total(wanted))}
 
 
 def _print_plan(made: Plan) -> None:
-    from olivepress.plan import need
+    from olivepress.cost_table import plan_lines
 
-    needs = {job.id: need(made, job) for job in made.jobs}
     rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
     kind = "synthetic, " if made.dataset.synthetic else ""
     print(f"recipe {made.recipe.name}: {made.recipe.model.path}, {made.model.facts.parameters / 1e6:,.1f} M parameters")
     print(f"data {made.dataset.name} ({kind}{rows}), sha256 {made.dataset.version[:12]}")
     for reason, count in made.dataset.dropped.items():
         print(f"  left out: {count} x {reason}")
-    width = max(len(job.id) for job in made.jobs) + 2
-    print(f"{'job':<{width}}{'after':<12}{'memory':>9}{'disk':>9}  {'time on a desktop CPU':<24}runs on")
-    for job in made.jobs:
-        wanted = needs[job.id]
-        where = job.target.description if job.target else "this machine"
-        memory, disk = wanted.memory_bytes / 1e9, wanted.disk_bytes / 1e9
-        print(
-            f"{job.id:<{width}}{job.parent or '-':<12}{memory:>6.1f} GB{disk:>6.1f} GB  {wanted.time_class:<24}{where}"
-        )
+    for line in plan_lines(made):
+        print(line)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from olivepress.adapters import add_lora_inputs
 from olivepress.errors import DataError, JobError
 from olivepress.measure.accuracy import measure_exported
 from olivepress.measure.dataset import Row, dataset_labels, read_split
+from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.registry import METRICS
 from olivepress.measure.task_metrics import Answers, task_metrics
 from olivepress.process import report_progress
@@ -177,9 +178,11 @@ class OlivepressLoraInputs(ProtoSurgeon):
 
 @EvaluatorRegistry.register("olivepress_evaluator")
 class OlivepressEvaluator(OliveEvaluator):
-    """Answers the test split with ONNX Runtime GenAI; our metrics in Olive's own ``metrics.json``.
+    """Answers the first rows of the test split with ONNX Runtime GenAI; our metrics in Olive's own ``metrics.json``.
 
-    What was not measured is left out: Olive's values must be numbers.
+    For those who run a rendered workflow with plain ``olive run``: a first look at the export, which says of how many
+    ``rows`` it is. ``olivepress bench`` measures, with latency, memory and intervals. What was not measured is left
+    out: Olive's values must be numbers.
     """
 
     def __init__(self, dataset: str, max_examples: int | None = None, **_: Any) -> None:
@@ -202,4 +205,5 @@ class OlivepressEvaluator(OliveEvaluator):
             for name, measurement in task_metrics(answers).items()
             if measurement.value is not None
         }
-        return MetricResult.model_validate(result)
+        rows = {"value": len(examples), "priority": -1, "higher_is_better": True}
+        return MetricResult.model_validate(result | {ROWS: rows})

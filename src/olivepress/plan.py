@@ -26,7 +26,6 @@ from olivepress.data import Dataset, interleave
 from olivepress.embedded import TINY_PHI, random_models
 from olivepress.environments import environment
 from olivepress.errors import RecipeError, UsageError
-from olivepress.olive_passes import OWN_PASSES
 from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
 from olivepress.recipe_check import check_recipe, check_revision
 from olivepress.rehearse.model import MARKER
@@ -34,7 +33,6 @@ from olivepress.rehearse.model import MARKER
 __all__ = [
     "EMBEDDED",
     "Job",
-    "Need",
     "Plan",
     "ResolvedModel",
     "artifact_bytes",
@@ -43,14 +41,12 @@ __all__ = [
     "find_recipe",
     "make_package_plan",
     "make_plan",
-    "need",
     "reference_bytes",
     "resolve_model",
 ]
 
 _EMBEDDED = "embedded:"
 EMBEDDED = f"{_EMBEDDED}tiny-phi"
-_GIB = 1024**3
 # The reference that exports are held against: rows, tokens of each, and what the logits of one model may take.
 REFERENCE_PROMPTS, LEAST_PROMPTS, REFERENCE_TOKENS = 64, 8, 128
 LOGIT_BYTES = 2**29
@@ -402,56 +398,6 @@ def _family_of(model: str) -> Family:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """What a job will take, estimated before it runs: bytes, and how long on a desktop CPU."""
-
-    memory_bytes: int
-    disk_bytes: int
-    time_class: str
-
-
-# Bytes of memory per parameter at the peak, read off `make rehearse` (benchmarks/rehearsals/): Olive holds the
-# weights once while fine-tuning, about twice in Rtn and ModelBuilder, and fp32 exports hold an fp32 copy.
-_MEMORY_PER_PARAMETER = {"finetune": 2.3, "merge": 2.3, "quantized export": 4.6, "export": 10.0}
-_IN_PYTORCH = ("Rtn", "KQuant", "Gptq", *OWN_PASSES)
-_RUNTIME_OVERHEAD = int(0.8 * _GIB)
-# Floating point operations a second that two desktop cores reach in fine-tuning.
-_DESKTOP_FLOPS = 1.0e11
-
-
-def need(plan: Plan, job: Job) -> Need:
-    """Estimate memory, disk high-water mark and time class of ``job``."""
-    parameters = plan.model.facts.parameters
-    finetune = plan.recipe.finetune
-    width = 4 if finetune.torch_dtype == "float32" else 2
-    if job.kind == "finetune":
-        rows = len(plan.dataset.splits["train"])
-        steps = finetune.max_steps or rows * finetune.epochs / (
-            finetune.batch_size * finetune.gradient_accumulation_steps
-        )
-        examples = steps * finetune.batch_size * finetune.gradient_accumulation_steps
-        # 4 FLOPs a parameter and token: forward and backward through frozen weights; about 64 tokens an example.
-        seconds = 4.0 * parameters * examples * 64 / _DESKTOP_FLOPS
-        memory = _MEMORY_PER_PARAMETER["finetune"] * parameters * width / 2
-        # Olive writes the base model again beside the adapter, in its cache and in its output.
-        disk = 2.0 * parameters * width
-    elif job.kind == "merge":
-        seconds, memory = parameters / 5.0e7, _MEMORY_PER_PARAMETER["merge"] * parameters
-        # First Olive's cache beside its output; then, without the cache, the logits of two models that stay and of one
-        # more that they are compared with.
-        logits = reference_bytes(int(plan.model.facts.config["vocab_size"]))
-        disk = 2.0 * parameters + max(2.0 * parameters, 3.0 * logits)
-    else:
-        assert job.target is not None
-        quantized = any(settings["type"] in _IN_PYTORCH for settings in job.target.passes.values())
-        per_parameter = _MEMORY_PER_PARAMETER["quantized export" if quantized else "export"]
-        seconds, memory = parameters / 2.0e7, per_parameter * parameters
-        # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
-        disk = 3.0 * artifact_bytes(plan.model.facts, job.target)
-    return Need(memory_bytes=int(memory) + _RUNTIME_OVERHEAD, disk_bytes=int(disk), time_class=_time_class(seconds))
-
-
 def artifact_bytes(facts: ModelFacts, target: Target) -> float:
     """About what an export takes on disk."""
     embedding = target.bytes_per_embedding_parameter * facts.embedding_parameters
@@ -462,10 +408,3 @@ def reference_bytes(vocabulary: int) -> int:
     """Most bytes that the logits of one model take on the reference's prompts (float32)."""
     least, most = (prompts * REFERENCE_TOKENS * 4 * vocabulary for prompts in (LEAST_PROMPTS, REFERENCE_PROMPTS))
     return max(least, min(most, LOGIT_BYTES)) + LONG_POSITIONS * 4 * vocabulary
-
-
-def _time_class(seconds: float) -> str:
-    for limit, name in ((120, "a minute or two"), (1800, "minutes"), (14_400, "hours"), (86_400, "most of a day")):
-        if seconds < limit:
-            return name
-    return "days: use a GPU"

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from olivepress.methods import METHODS
-from olivepress.olive_passes import OWN_PASSES
+from olivepress.olive_passes import OWN_PASSES, QUANTIZERS
 
 __all__ = ["find_traps"]
 
 Passes = Mapping[str, Mapping[str, Any]]
 Found = Iterator[tuple[str, str]]  # (key in the workflow, what is wrong and what to write)
 
-_QUANTIZERS = ("Rtn", "Gptq", "KQuant", *OWN_PASSES)
 _CPU = "CPUExecutionProvider"
 
 
@@ -79,7 +78,7 @@ def _mixed_bits(passes: Passes) -> Found:
     for name, settings in passes.items():
         if settings["type"] == "SelectiveMixedPrecision":
             chosen = int(settings.get("bits", 4))
-        elif chosen is not None and settings["type"] in _QUANTIZERS and settings.get("bits", 4) != chosen:
+        elif chosen is not None and settings["type"] in QUANTIZERS and settings.get("bits", 4) != chosen:
             message = f"SelectiveMixedPrecision makes it {chosen}; name the exceptions in overrides"
             yield f"passes.{name}.bits", message
 
@@ -98,7 +97,7 @@ def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Found:
         yield from _context_binary(key, settings, soc_models)
     if not compiled:
         return
-    for key, settings in _of(passes, *_QUANTIZERS):
+    for key, settings in _of(passes, *QUANTIZERS):
         if settings.get("group_size") != -1:
             yield f"{key}.group_size", "in blocks every MatMul may stay on the CPU; write -1, one scale per channel"
     fixed = [name for _, settings in _of(passes, "DynamicToFixedShape") for name in settings.get("dim_param", ())]
@@ -141,12 +140,12 @@ def _openvino(passes: Passes) -> Found:
 
 
 def _directml(passes: Passes) -> Found:
-    for key, settings in _of(passes, *_QUANTIZERS):
+    for key, settings in _of(passes, *QUANTIZERS):
         if settings.get("embeds"):
             yield f"{key}.embeds", "DirectML has no GatherBlockQuantized; write false"
 
 
 def _trt_rtx(passes: Passes) -> Found:
-    for key, settings in _of(passes, *_QUANTIZERS):
+    for key, settings in _of(passes, *QUANTIZERS):
         message = "ModelBuilder would take its unsigned weights for signed ones and compute nonsense"
         yield f"{key}.type", f"{message}; remove {settings['type']}, ModelBuilder quantizes by itself"

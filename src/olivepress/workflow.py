@@ -25,6 +25,7 @@ EVALUATOR = "olivepress"
 LORA_SURGEON = "OlivepressLoraInputs"
 CALIBRATION = "calibration"  # what a target's pass names as its data_config: rows of the recipe's own training split
 _CALIBRATION_ROWS = 64
+EVALUATED_ROWS = 32  # what Olive's own metrics.json is told from; `olivepress bench` measures the recipe's test rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,7 +387,7 @@ def _export(plan: Plan, job: Job) -> dict[str, Any]:
                 "user_script": _shim_path(plan),
                 "type_args": {
                     "dataset": plan.dataset.directory.as_posix(),
-                    "max_examples": plan.recipe.benchmark.max_examples,
+                    "max_examples": min(plan.recipe.benchmark.max_examples or EVALUATED_ROWS, EVALUATED_ROWS),
                 },
             }
         }

@@ -52,6 +52,7 @@ def test_the_ladder_of_a_recipe(small: Path, olivepress: Cli) -> None:
     # Plain Olive's own metrics.json, written by our evaluator in the export job, says the same of the same artifact.
     olive = json.loads((small / "runs" / "small" / "export-cpu-int4" / "metrics.json").read_text())
     assert "olivepress-exact_match" in olive and len(olive) >= 5
+    assert olive.pop("olivepress-rows")["value"] == 6
     for name, entry in olive.items():
         metric = name.removeprefix("olivepress-")
         assert export.metrics[metric].value == entry["value"], metric

@@ -64,6 +64,9 @@ def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -
         assert count[job, "finished"] == 1
         assert count[job, "started"] >= 2
     assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
+    for job in json.loads(done.stdout):
+        assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
+        assert job["resources"]["peak_memory_bytes"] > 3e8
     again = olivepress("run", "small", "--json")
     assert [manifest["state"] for manifest in json.loads(again.stdout)] == ["kept"] * 4
     _plain_olive_makes_the_same(small)

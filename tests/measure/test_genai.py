@@ -119,6 +119,40 @@ def test_a_reference_with_an_adapter_is_that_of_the_merged_model(
         assert data["vocab_size"] == first.shape[1] and data["top_ids"].shape == (93, 256)
 
 
+def test_logits_computed_together_are_those_of_each_prompt_alone(hf_model: Path, tmp_path: Path) -> None:
+    """Prompts of a length go through the model together, and the base's come from the load that has the adapter."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from olivepress.measure.reference import write_logits
+
+    base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32).eval()
+    ids = [[5, 6, 7], [8, 9], [10, 11, 12], [13, 14, 15, 16], [17, 18, 19]]
+    with torch.inference_mode():
+        alone = [base(input_ids=torch.tensor([row])).logits[0].numpy() for row in ids]
+    config = LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    tuned = get_peft_model(base, config).eval()
+    tuned.save_pretrained(tmp_path / "adapter")
+    with torch.inference_mode():
+        adapted = [tuned(input_ids=torch.tensor([row])).logits[0].numpy() for row in ids]
+    (tmp_path / "base").mkdir()
+    write_logits(hf_model, ids, tmp_path / "a", adapter_dir=tmp_path / "adapter", base_folder=tmp_path / "base")
+    for index, (of_base, of_tuned) in enumerate(zip(alone, adapted, strict=True)):
+        assert np.abs(np.load(tmp_path / "base" / f"base-{index:04d}.npy") - of_base).max() < 1e-5
+        assert np.abs(np.load(tmp_path / "a" / f"logits-{index:04d}.npy") - of_tuned).max() < 1e-5
+        assert np.abs(of_base - of_tuned).max() > 1e-2
+    assert len(list((tmp_path / "base").iterdir())) == len(list((tmp_path / "a").iterdir())) == len(ids)
+
+
+@pytest.mark.parametrize(("most", "batches"), [(6, [[0, 2], [4], [1], [3]]), (1, [[0], [2], [4], [1], [3]])])
+def test_prompts_of_a_length_up_to_so_many_tokens(most: int, batches: list[list[int]]) -> None:
+    from olivepress.measure.reference import _same_length
+
+    ids = [[5, 6, 7], [8, 9], [10, 11, 12], [13, 14, 15, 16], [17, 18, 19]]
+    assert list(_same_length(ids, most=most)) == batches
+
+
 def test_an_export_without_its_adapter_is_told_from_a_coarse_one(
     hf_model: Path, int4_model: Path, prompts: list[list[int]], tmp_path: Path
 ) -> None:
@@ -132,10 +166,11 @@ def test_an_export_without_its_adapter_is_told_from_a_coarse_one(
     torch.manual_seed(1)
     config = LoraConfig(r=4, lora_alpha=10, target_modules=["qkv_proj", "o_proj", "down_proj"], init_lora_weights=False)
     tuned = get_peft_model(AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32), config)
+    tuned.save_pretrained(tmp_path / "adapter")
     tuned.merge_and_unload().save_pretrained(tmp_path / "merged")
     merged, reference = _with_tokenizer(tmp_path / "merged", hf_model), tmp_path / "reference"
     write_reference(merged, prompts, reference)
-    write_logits(hf_model, prompts, reference, name="base")
+    write_logits(hf_model, prompts, tmp_path / "tuned", adapter_dir=tmp_path / "adapter", base_folder=reference)
     good = tiny.export(merged, tmp_path / "int4", "int4", tmp_path / "cache")
     found = {name: fidelity(folder, reference) for name, folder in (("good", good), ("lost", int4_model))}
     spec = ExportSpec.model_construct(

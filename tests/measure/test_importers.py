@@ -156,6 +156,15 @@ def test_olive_metrics() -> None:
     assert report.machine.id == "unknown-not-stated"
 
 
+def test_our_own_metrics_of_olive_say_of_how_many_rows_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps({"olivepress-exact_match": EXACT, "olivepress-rows": EXACT | {"value": 32}}))
+    (report,) = load(path)
+    assert (report.metrics["exact_match"].value, report.metrics["exact_match"].n) == (0.5, 32)
+    assert "rows" not in report.settings and "olivepress-rows" not in report.settings
+    assert "metrics.json states no intervals" in report.warnings
+
+
 TEST = {"n_prompt": 8, "n_gen": 0, "n_depth": 0, "avg_ts": 8.0, "samples_ns": [1_000_000_000], "backends": "CPU"}
 RUN = {
     "Scenario Name": "s", "Execution Provider Name": "OrtGenAI", "Benchmark Success": True, "Iterations": 1,
@@ -216,6 +225,7 @@ def test_the_smallest_files_are_read(tmp_path: Path) -> None:
         (RUN | {"category_results": [1]}, "expected an object in 'category_results'"),
         (RUN | {"Is Image Benchmark": True}, "none of its runs is a language model's"),
         ({"olivepress-exact_match": EXACT | {"value": "0.5"}}, "expected a number in 'value'"),
+        ({"olivepress-rows": EXACT | {"value": 1.5}}, "expected a whole number of 0 or more in 'value'"),
         ({"olivepress-exact_match": EXACT | {"value": 1.5}}, "expected a share from 0 to 1"),
         ({"olivepress-exact_match": EXACT | {"higher_is_better": False}}, "not our exact_match"),
         (TEST | RUN, "its keys fit both llama-bench and MLPerf Client"),

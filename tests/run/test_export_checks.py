@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from olivepress.catalog import targets
+from olivepress.embedded import TINY_PHI
 from olivepress.errors import JobError, SetupError
 from olivepress.matrix import HEAD, matrix_recipe, table
 from olivepress.measure.probe import ProviderProbe
@@ -17,10 +21,31 @@ from olivepress.plan import find_recipe
 from olivepress.run import where
 from olivepress.run.dml import dml_operators
 from olivepress.run.structure import structure
+from olivepress.run.verify_export import WITHOUT_TORCH
 from olivepress.run.where import place_of
 from olivepress.run.wide_copy import wide_copy
 
 QNN = "QNNExecutionProvider"
+
+_TOKENIZED = """
+import json, sys
+from pathlib import Path
+from olivepress.run.verify_export import _token_ids
+print(json.dumps([_token_ids(Path(sys.argv[1]), ["turn on the lamp", "naïve 7"]), "torch" in sys.modules]))
+"""
+
+
+def test_an_export_is_verified_without_importing_torch() -> None:
+    """Its parent was computed with the merge; the parent's tokenizer says the same ids without torch."""
+    found = []
+    for more in ({}, WITHOUT_TORCH):
+        command = [sys.executable, "-c", _TOKENIZED, str(TINY_PHI)]
+        done = subprocess.run(
+            command, env={**os.environ, **more}, capture_output=True, text=True, timeout=300, check=True
+        )
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    (ids, torch), (same, none) = found
+    assert ids == same and all(ids) and torch and not none
 
 
 @pytest.mark.parametrize(

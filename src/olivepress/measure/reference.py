@@ -24,6 +24,7 @@ __all__ = ["TOP", "measure_pytorch", "pytorch_answers", "write_logits", "write_r
 
 TOP = 256  # log-probabilities per position that travel with the artifact
 GREEDY_PROMPTS, GREEDY_TOKENS = 8, 16  # greedy answers that travel with it
+BATCH_BYTES = 128 * 1024 * 1024  # of the logits that are computed at once
 
 
 def pytorch_answers(
@@ -143,7 +144,7 @@ def write_reference(
     the answer's first token: ``answer_starts``, or 0), ``top_ids`` (tokens × 256, int32), ``top_logprobs`` (float32),
     ``tail_mass`` (float32, 1 minus their sum), ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
     first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``; with ``long_row``
-    that row's logits as well (desk only). One prompt is in memory at a time. Written beside and renamed. JobError on
+    that row's logits as well (desk only). Written beside and renamed. JobError on
     NaN or infinite logits: such a parent proves nothing.
     """
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
@@ -172,14 +173,15 @@ def _write_all(
     model_dir: Path,
     progress: Progress | None,
 ) -> None:
-    tops: list[tuple[Any, Any, Any]] = []
+    top_of: dict[int, tuple[Any, Any, Any]] = {}
     vocabulary = 0
-    for index, logits in enumerate(_logits(model, token_ids, model_dir)):
+    for index, logits in _logits(model, token_ids, model_dir):
         np.save(folder / f"logits-{index:04d}.npy", logits)
-        tops.append(top_logprobs(logits))
+        top_of[index] = top_logprobs(logits)
         vocabulary = logits.shape[1]
         if progress:
-            progress(index + 1, len(token_ids))
+            progress(len(top_of), len(token_ids))
+    tops = [top_of[index] for index in range(len(token_ids))]
     greedy = _greedy(model, model_dir, token_ids, starts)
     np.savez(
         folder / "reference.npz",
@@ -208,38 +210,65 @@ def write_logits(
     token_ids: Sequence[Sequence[int]],
     folder: Path,
     *,
-    name: str = "logits",
     adapter_dir: Path | None = None,
+    base_folder: Path | None = None,
     four_bit: FourBit | None = None,
     long_row: LongRow | None = None,
 ) -> Path:
-    """Only the logits of fixed prompts, as ``NAME-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
+    """Only the logits of fixed prompts, as ``logits-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
 
-    The base's, called ``base``, lie beside a reference and stay at the desk as well. ``long_row`` and errors as in
-    ``write_reference``.
+    With ``base_folder`` those of the same base without its adapter as well, as ``base-NNNN.npy``: they lie beside a
+    reference and stay at the desk. ``long_row`` and errors as in ``write_reference``.
     """
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for index, logits in enumerate(_logits(model, token_ids, model_dir)):
-            np.save(folder / f"{name}-{index:04d}.npy", logits)
+        _save_logits(model, token_ids, model_dir, folder, "logits")
         if long_row is not None:
             write_long_row(model, long_row, folder)
+        if base_folder is not None:
+            with model.disable_adapter():
+                _save_logits(model, token_ids, model_dir, base_folder, "base")
     except OSError as error:
         raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
     return folder
 
 
-def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> Iterator[np.ndarray]:
-    """float32 [tokens, vocabulary] of each prompt; JobError when they are not finite."""
+def _save_logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path, folder: Path, name: str) -> None:
+    for index, logits in _logits(model, token_ids, model_dir):
+        np.save(folder / f"{name}-{index:04d}.npy", logits)
+
+
+def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """(index, float32 [tokens, vocabulary]) of each prompt; JobError when they are not finite.
+
+    Prompts of the same length are computed together, as many as their logits' bytes allow: nothing is padded, so that
+    the numbers are those that each has alone.
+    """
     import torch
 
-    for index, ids in enumerate(token_ids):
+    for batch in _same_length(token_ids, most=BATCH_BYTES // (4 * int(model.config.vocab_size))):
         with torch.inference_mode():
-            logits = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0].float().numpy()
-        if not np.isfinite(logits).all():
-            raise JobError(f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again")
-        yield logits
+            ids = torch.tensor([list(token_ids[index]) for index in batch])
+            together = model(input_ids=ids, use_cache=False).logits
+        for index, logits in zip(batch, together, strict=True):
+            values = logits.float().numpy()
+            if not np.isfinite(values).all():
+                raise JobError(
+                    f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again"
+                )
+            yield index, values
+
+
+def _same_length(token_ids: Sequence[Sequence[int]], *, most: int) -> Iterator[list[int]]:
+    """Indices of prompts with as many tokens each, at most ``most`` tokens together (one prompt in any case)."""
+    by_length: dict[int, list[int]] = {}
+    for index, ids in enumerate(token_ids):
+        by_length.setdefault(len(ids), []).append(index)
+    for length, indices in by_length.items():
+        size = max(most // length, 1)
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]
 
 
 def top_logprobs(logits: np.ndarray, *, top: int = TOP, rows: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -37,7 +37,7 @@ from olivepress.run.package import assemble_package, base_files, keep_foreign_ad
 from olivepress.run.tidy import base_name, clear, remove, tidy, trained_rows, training_record
 from olivepress.run.tokenizer_answers import TokenizerCheck
 from olivepress.run.verify import VerifySpec
-from olivepress.run.verify_export import STRENGTH, ExportSpec
+from olivepress.run.verify_export import STRENGTH, WITHOUT_TORCH, ExportSpec
 from olivepress.run.verify_long import NOT_COMPARED
 from olivepress.run.where import Place, place_of
 from olivepress.workflow import Workflow
@@ -251,6 +251,8 @@ def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[l
     path.write_text(spec.model_dump_json(), encoding="utf-8")
     log = scratch / "verify.log"
     environment = child_environment(scratch=scratch, progress=scratch / "verify.progress", offline=plan.model.is_local)
+    if job.kind == "export" and job.parent:
+        environment |= WITHOUT_TORCH  # its parent was computed with the merge
     code = "import sys; from olivepress.run.verify import main; sys.exit(main(sys.argv[1:]))"
     result = run_child(None, ["-c", code, str(path)], log=log, environment=environment)
     text = log.read_text(encoding="utf-8", errors="replace")

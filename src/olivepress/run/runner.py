@@ -16,10 +16,11 @@ from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
 from olivepress.errors import AdapterError, CheckError, JobError, ReportError, SetupError
+from olivepress.estimates import need
 from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
-from olivepress.plan import Job, Plan, need
+from olivepress.plan import Job, Plan
 from olivepress.process import exclusive
 from olivepress.run.admit import admit
 from olivepress.run.choice import first_of_each_choice, is_settled, pass_over, passed_over

@@ -98,7 +98,9 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
     reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts, long_row=row)
     rows = f"nats a token, {len(token_ids)} validation rows"
     with _scratch(output / ".with-adapter") as folder:
-        value = _mean_kl(write_logits(base, token_ids, folder, adapter_dir=adapter, long_row=row), reference)
+        # And the base alone, from the same load: what the adapter changed is what an export must still have.
+        write_logits(base, token_ids, folder, adapter_dir=adapter, base_folder=reference, long_row=row)
+        value = _mean_kl(folder, reference)
         long = list(check_merged_row(folder, reference, spec.limit))
     yield Check(name="kl_to_base_with_adapter", passed=value <= spec.limit, value=value, limit=spec.limit, detail=rows)
     yield from long
@@ -110,8 +112,6 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         # Reported, not judged: how much the task minds is what the finetune and merge rows of a bench say.
         detail = f"{rows}; trained on a base in {spec.four_bit.quant_type}, merged into the unquantized one"
         yield Check(name="kl_to_trained", passed=True, value=value, detail=detail)
-    # What the adapter changed is what an export must still have: see adapter_kept.
-    write_logits(base, token_ids, reference, name="base")
 
 
 def _reach(spec: VerifySpec) -> Horizon:

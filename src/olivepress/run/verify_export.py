@@ -20,9 +20,11 @@ from olivepress.run.verify_long import check_long_row, not_compared
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
-__all__ = ["STRENGTH", "ExportSpec", "against_parent", "by_default", "verify_export"]
+__all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 
 STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
+# Of the process: transformers is there for its tokenizer, and importing torch would take seconds and 0.4 GB.
+WITHOUT_TORCH = {"USE_TORCH": "0", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}  # nor say that it is missing
 _CPU = "CPUExecutionProvider"
 _TOKENIZER_ROWS = 100
 _FP32_LOGIT_LIMIT = 1.0e-3

@@ -1,8 +1,9 @@
 """Olive's ``metrics.json``: ``<metric>-<sub type>`` to ``{value, priority, higher_is_better}``.
 
 Format: https://github.com/microsoft/Olive (0.13.0, evaluator/metric_result.py). Our own evaluator writes
-``olivepress-<metric>``; of Olive's own, ``latency`` is milliseconds and ``throughput`` samples per second of one
-forward pass over a batch, which none of our metrics is. It states no machine, no device and no counts.
+``olivepress-<metric>``, and in ``olivepress-rows`` of how many test rows they are. Of Olive's own, ``latency`` is
+milliseconds and ``throughput`` samples per second of one forward pass over a batch, which none of our metrics is. It
+states no machine, no device, and no counts but those rows.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from olivepress.measure.importers.parsing import NOT_STATED, Record, one_line
 from olivepress.measure.registry import METRICS
 from olivepress.measure.report import measured
 
-__all__ = ["TOOL", "findings", "recognises"]
+__all__ = ["ROWS", "TOOL", "findings", "recognises"]
 
 TOOL = "Olive"
 PREFIX = "olivepress-"
+ROWS = f"{PREFIX}rows"
 MARKS = {"value", "priority", "higher_is_better"}
 FORWARD_PASS = (
     "Olive's latency and throughput (settings) are of one forward pass over a batch, not of generating tokens"
 )
 NO_COUNTS = "metrics.json does not state how many examples were measured: n is 0 and there are no intervals"
+NO_INTERVALS = "metrics.json states no intervals"
 
 
 def recognises(value: Any) -> bool:
@@ -44,9 +47,11 @@ def findings(path: Path, value: Any) -> list[Findings]:
     ours = {name.removeprefix(PREFIX): r for name, r in results.items() if name.startswith(PREFIX)}
     known = {name: result for name, result in ours.items() if name in METRICS}
     others = {name: _number(r) for name, r in results.items() if name.removeprefix(PREFIX) not in known}
+    rows = results[ROWS].count("value") if ROWS in results else 0
+    others.pop(ROWS, None)
     timed = any(name.startswith(("latency-", "throughput-")) for name in others)
     why = FORWARD_PASS if timed else "the file holds no such metric"
-    found = {name: measured(name, _ours(name, result), n=0) for name, result in known.items()}
+    found = {name: measured(name, _ours(name, result), n=rows) for name, result in known.items()}
     return [
         Findings(
             tool=TOOL,
@@ -59,7 +64,7 @@ def findings(path: Path, value: Any) -> list[Findings]:
             settings=dict(others),
             metrics=found,
             reasons=dict.fromkeys(("ttft_ms", "request_ttft_ms", "e2e_ms", "prefill_tps", "decode_tps"), why),
-            warnings=(NO_COUNTS, DEVICE_NOT_STATED, *((FORWARD_PASS,) if timed else ())),
+            warnings=(NO_INTERVALS if rows else NO_COUNTS, DEVICE_NOT_STATED, *((FORWARD_PASS,) if timed else ())),
         )
     ]
 

@@ -1,0 +1,22 @@
+"""The plans that the rehearsals ran, without their random models."""
+
+from __future__ import annotations
+
+from olivepress.catalog import targets
+from olivepress.data import build_dataset
+from olivepress.plan import Job, Plan, data_of, find_recipe, resolve_model
+from olivepress.rehearsal import rehearsal_recipe
+
+__all__ = ["rehearsed_plan"]
+
+
+def rehearsed_plan(name: str) -> Plan:
+    """Fine-tune, merge and int4 export of ``rehearse NAME``."""
+    real = find_recipe(name)[0]
+    recipe = rehearsal_recipe(real)
+    jobs = (
+        Job(id="finetune", kind="finetune", parent=None),
+        Job(id="merge", kind="merge", parent="finetune"),
+        Job(id="export-cpu-int4", kind="export", parent="merge", target=targets()["cpu-int4"]),
+    )
+    return Plan(recipe=recipe, model=resolve_model(real), dataset=build_dataset(data_of(recipe, "rehearse")), jobs=jobs)

@@ -1,0 +1,102 @@
+"""What a job will take, estimated before it runs: from the widths of a model and the lengths of rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from olivepress import estimates
+from olivepress.catalog import ModelFacts, families, targets
+from olivepress.estimates import Need, Shape, export_memory, finetune_memory, finetune_seconds, need, needs, total
+from olivepress.pipeline import load_plan, prepare
+from olivepress.recipe import Finetune
+from olivepress.row_lengths import RowLengths, row_lengths
+
+MODELS = {name: facts for family in families().values() for name, facts in family.models.items()}
+SMOLLM2 = Shape.of(MODELS["HuggingFaceTB/SmolLM2-135M-Instruct"])
+ROWS = RowLengths(rows=1000, longest=100, mean=50.0)
+FLOAT32 = Finetune(batch_size=8, torch_dtype="float32")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_widths_are_read_right(name: str) -> None:
+    """Weights counted from the widths of a config are the parameters that the catalog knows from the files."""
+    shape = Shape.of(MODELS[name])
+    layer = 2 * shape.hidden * shape.queries + 2 * shape.hidden * shape.keys + 3 * shape.hidden * shape.inner
+    heads = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
+    assert shape.layers * layer + heads == pytest.approx(shape.parameters, rel=0.01)
+
+
+def test_logits_of_a_large_vocabulary_count() -> None:
+    """Four times float32 for every token of the batch: 49,152 more tokens of vocabulary are 0.63 GB and what the
+    allocator keeps."""
+    wider = replace(SMOLLM2, vocabulary=2 * SMOLLM2.vocabulary)
+    more = finetune_memory(wider, FLOAT32, ROWS) - finetune_memory(SMOLLM2, FLOAT32, ROWS)
+    assert 1.0 <= more / (800 * 49_152 * 16) <= 1.5
+
+
+def test_checkpointing_keeps_one_layer_only() -> None:
+    kept, again = (
+        finetune_memory(SMOLLM2, FLOAT32.model_copy(update={"gradient_checkpointing": on}), ROWS)
+        for on in (False, True)
+    )
+    deeper = replace(SMOLLM2, layers=60)
+    assert kept - again > 1e9
+    more = finetune_memory(deeper, FLOAT32.model_copy(update={"gradient_checkpointing": True}), ROWS) - again
+    assert more < 0.2 * (finetune_memory(deeper, FLOAT32, ROWS) - kept)
+
+
+def test_memory_is_of_the_longest_rows_and_time_of_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "machine_rate", lambda: 1.0e11)
+    longer, more = replace(ROWS, longest=200), replace(ROWS, mean=100.0)
+    assert finetune_memory(SMOLLM2, FLOAT32, longer) > finetune_memory(SMOLLM2, FLOAT32, ROWS) + 1e9
+    assert finetune_memory(SMOLLM2, FLOAT32, more) == finetune_memory(SMOLLM2, FLOAT32, ROWS)
+    once, twice = (finetune_seconds(SMOLLM2, FLOAT32, rows) for rows in (ROWS, more))
+    operations = 4 * 134_515_008 * 3 * 1000 * 50  # three epochs
+    assert twice - once == pytest.approx(operations / 1.0e11 / 0.43)
+
+
+def test_gptq_takes_more_than_rounding() -> None:
+    known, wide = targets(), replace(SMOLLM2, inner=16_384)
+    assert export_memory(wide, known["cpu-int4-gptq"], 4) - export_memory(wide, known["cpu-int4"], 4) == 12 * 16_384**2
+
+
+def test_total_is_the_most_memory_and_all_the_time() -> None:
+    one = Need(memory_bytes=5, disk_bytes=1, seconds=2.0)
+    other = Need(memory_bytes=3, disk_bytes=4, seconds=3.0)
+    assert total({"a": one, "b": other}) == Need(memory_bytes=5, disk_bytes=4, seconds=5.0)
+
+
+def test_lengths_of_rows_are_those_that_are_trained_on(project: Path) -> None:
+    """By transformers' own tokenizer on every row, as training reads them."""
+    from olivepress.measure.dataset import read_split
+    from olivepress.supervision import supervise
+
+    plan = load_plan("tiny-phi")
+    examples = supervise(read_split(prepare(plan), "train").rows, plan.model.path, max_length=256)
+    lengths = [len(example.input_ids) for example in examples]
+    found = row_lengths(plan)
+    assert (found.rows, found.longest) == (2400, max(lengths))
+    assert found.mean == pytest.approx(sum(lengths) / len(lengths), rel=0.1)
+
+
+def test_lengths_by_letters_where_no_tokenizer_is(project: Path) -> None:
+    """The demo's rows have 57 tokens at most in a real vocabulary, in none more than what a row may have."""
+    found = row_lengths(load_plan("phi"))
+    assert 40 <= found.mean <= found.longest <= 80
+
+
+def test_every_job_of_every_recipe_has_an_estimate(project: Path) -> None:
+    for name in ("tiny-phi", "phi", "gemma"):
+        plan = load_plan(name)
+        wanted = needs(plan)
+        assert list(wanted) == [job.id for job in plan.jobs] and wanted
+        assert all(one.memory_bytes > 5e8 and one.seconds > 5 and one.disk_bytes > 0 for one in wanted.values())
+        assert wanted["merge"] == need(plan, plan.job("merge"))
+
+
+def test_a_config_that_says_little_is_enough() -> None:
+    shape = Shape.of(ModelFacts(parameters=1000, config={"hidden_size": 64, "vocab_size": 10}))
+    assert (shape.layers, shape.inner, shape.queries, shape.tied) == (1, 256, 64, True)
