@@ -8,9 +8,9 @@ The projections of pypi:smollm2-135m-instruct came from Q4_1: groups of 32 along
 to the largest weight. Rounding to nearest with just these groups finds the old levels again, so the base loses nothing.
 A LoRA that is merged moves a weight by less than half a level, and these groups round it back: the fine-tuning is gone,
 at the smallest error of all. Groups that begin 16 weights later, which are as fine, show what 4 bits cost where there
-is no old grid. "Update kept" is the part of the merged update that is left: <Q(merged) - base, update> over <update,
-update>. In plain PyTorch, without ONNX: the numbers are of the weights alone. Writes benchmarks/former_grid.json and
-prints a table.
+is no old grid, and so do zero points that are whole numbers. "Update kept" is the part of the merged update that is
+left: <Q(merged) - base, update> over <update, update>. In plain PyTorch, without ONNX: the numbers are of the weights
+alone. Writes benchmarks/former_grid.json and prints a table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -31,27 +31,28 @@ _LEVELS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
-    """``asymmetric`` has 16 levels from a group's smallest to its largest weight, symmetric 15 around 0; the first
-    group of a row has ``shift`` weights."""
+    """16 levels from a group's smallest to its largest weight (``offset``); the same with a zero point that is a whole
+    number of levels, as ONNX Runtime has it (``zero point``); or 15 around 0. The first group has ``shift`` weights."""
 
+    kind: Literal["offset", "zero point", "symmetric"]
     group: int
-    asymmetric: bool
     shift: int = 0
 
     @property
     def name(self) -> str:
-        kind = "asymmetric" if self.asymmetric else "symmetric"
-        return f"{kind}, groups of {self.group}" + (f", {self.shift} later" if self.shift else "")
+        return f"{self.kind}, groups of {self.group}" + (f", {self.shift} later" if self.shift else "")
 
 
 ROUNDINGS = (
-    Rounding(group=32, asymmetric=True),
-    Rounding(group=32, asymmetric=True, shift=16),
-    Rounding(group=32, asymmetric=False),
-    Rounding(group=64, asymmetric=True),
-    Rounding(group=64, asymmetric=False),
-    Rounding(group=128, asymmetric=True),
-    Rounding(group=128, asymmetric=False),
+    Rounding(kind="offset", group=32),
+    Rounding(kind="offset", group=32, shift=16),
+    Rounding(kind="zero point", group=32),
+    Rounding(kind="symmetric", group=32),
+    Rounding(kind="offset", group=64),
+    Rounding(kind="zero point", group=64),
+    Rounding(kind="symmetric", group=64),
+    Rounding(kind="zero point", group=128),
+    Rounding(kind="symmetric", group=128),
 )
 
 
@@ -59,16 +60,19 @@ def rounded(weights: torch.Tensor, rounding: Rounding) -> torch.Tensor:
     """``weights`` (rows × columns) rounded to nearest in 4 bits; the last group of a row may be shorter."""
     size = weights.shape[1]
     edges = sorted({0, size, *range(rounding.shift, size, rounding.group)})
-    parts = [_rounded(weights[:, a:b], rounding.asymmetric) for a, b in itertools.pairwise(edges)]
-    return torch.cat(parts, dim=1)
+    return torch.cat([_rounded(weights[:, a:b], rounding.kind) for a, b in itertools.pairwise(edges)], dim=1)
 
 
-def _rounded(group: torch.Tensor, asymmetric: bool) -> torch.Tensor:
-    if not asymmetric:
+def _rounded(group: torch.Tensor, kind: str) -> torch.Tensor:
+    if kind == "symmetric":
         scale = group.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / (_LEVELS // 2 - 1)
         return (group / scale).round().clamp(1 - _LEVELS // 2, _LEVELS // 2 - 1) * scale
     least, most = group.amin(dim=1, keepdim=True), group.amax(dim=1, keepdim=True)
+    if kind == "zero point":
+        least, most = least.clamp_max(0), most.clamp_min(0)
     scale = ((most - least) / (_LEVELS - 1)).clamp_min(1e-12)
+    if kind == "zero point":
+        least = (least / scale).round() * scale
     return ((group - least) / scale).round().clamp(0, _LEVELS - 1) * scale + least
 
 

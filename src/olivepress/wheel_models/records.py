@@ -69,8 +69,9 @@ class WheelModel(Record):
     def note(self) -> str:
         """What a person who measures it should know."""
         return (
-            f"{self.path}: its weights were {self.weights_once} once, so a quantizer that hits this grid loses less on "
-            "the base model than it would on weights that were never rounded; merged weights have moved off the grid"
+            f"{self.path}: its weights were {self.weights_once} once. A format with the same groups and offsets gives "
+            "the base model back unchanged and rounds most of a merged adapter away; ONNX Runtime's 4 bits, with "
+            "whole zero points, do neither (benchmarks/README.md)"
         )
 
 
