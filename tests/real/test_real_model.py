@@ -100,7 +100,7 @@ def _check_ids(model_dir: Path, dataset: Path) -> None:
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_from_the_wheel_to_a_verified_export(shared_data: Path, project: Path, olivepress: Cli) -> None:
     recipe = RECIPE.replace("SOURCE", str(shared_data / "banking77"))
     (project / "recipes" / "short.yaml").write_text(recipe, encoding="utf-8")
