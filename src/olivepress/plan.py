@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from olivepress.errors import RecipeError, UsageError
 from olivepress.recipe import RECIPES, Data, Recipe, load_recipe, recipe_files, slug
 from olivepress.recipe_check import check_recipe, check_revision
 from olivepress.rehearse.model import MARKER
+from olivepress.wheel_models import WHEEL, WheelModel, wheel_model_of
 
 __all__ = [
     "EMBEDDED",
@@ -55,13 +57,17 @@ LONG_POSITIONS = 192  # whose logits are kept of the long text, at most
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedModel:
-    """The base model: ``path`` is what Olive is given (a Hub id, or relative to the project root)."""
+    """The base model: ``path`` is what Olive is given (a Hub id, or relative to the project root).
+
+    ``wheel`` is what it is made of before the first job; until then it is known from the catalog alone.
+    """
 
     path: str
     facts: ModelFacts
     family: Family
     is_local: bool
     random_weights: bool = False
+    wheel: WheelModel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +182,7 @@ def make_package_plan(
 def _checked_model(recipe: Recipe) -> ResolvedModel:
     """``resolve_model``, and the files of a local folder. Raises RecipeError as that and as ``check_folder`` do."""
     model = resolve_model(recipe)
-    if model.is_local and not recipe.model.path.startswith(_EMBEDDED):
+    if model.is_local and not recipe.model.path.startswith((_EMBEDDED, WHEEL)):
         check_folder(Path(model.path))
     return model
 
@@ -290,6 +296,9 @@ def _model_at(path: str) -> ResolvedModel:
         shape = random_models()[name]
         family = families()[shape.family]
         return ResolvedModel(path=f"models/{name}", facts=shape, family=family, is_local=True, random_weights=True)
+    if (wheel := wheel_model_of(path)) is not None:
+        folder = wheel.folder.as_posix()
+        return ResolvedModel(path=folder, facts=wheel.facts, family=wheel.family, is_local=True, wheel=wheel)
     if Path(path).is_dir():
         facts = facts_from_config(Path(path))
         family = family_of_model_type(facts.config["model_type"])
@@ -319,8 +328,8 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     """``MODEL=`` → (recipe, directory of the user's own targets).
 
     ``model`` is a recipe's path or name, ``<recipe>.<adapter>`` for one adapter of a recipe of several, a family, a Hub
-    id or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises UsageError listing
-    what is known.
+    id, ``pypi:NAME`` or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises
+    UsageError listing what is known.
     """
     for given in (model, data or ""):
         if not given.isascii() and any("\ud800" <= sign <= "\udfff" for sign in given):
@@ -336,7 +345,7 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
         family = _family_of(model)
         path = recipe_files()[family.family]
         recipe, own = load_recipe(path), path.parent / "targets"
-        name = slug(Path(model).resolve().name if Path(model).is_dir() else model.rsplit("/", 1)[-1])
+        name = slug(Path(model).resolve().name if Path(model).is_dir() else re.split("[/:]", model)[-1])
         if name in recipe_files():
             name += "-local"  # its runs and workflows must not land among those of the recipe of that name
         changed = {"name": name, "model": {**recipe.model.model_dump(), "path": model}}
@@ -383,6 +392,8 @@ def _member(model: str) -> Recipe | None:
 
 
 def _family_of(model: str) -> Family:
+    if (wheel := wheel_model_of(model)) is not None:
+        return wheel.family
     if Path(model).is_dir():
         return family_of_model_type(facts_from_config(Path(model)).config["model_type"])
     for family in families().values():

@@ -37,7 +37,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 
 
 class Model(Record):
-    path: str = Field(min_length=1, description="Hub id, local directory, or embedded:tiny-phi")
+    path: str = Field(min_length=1, description="Hub id, local directory, embedded:NAME or pypi:NAME")
     revision: str | None = Field(None, min_length=1, description="Hub revision (commit) to pin")
     family: str | None = Field(None, min_length=1, description="catalog family; found from the model when left out")
 
