@@ -190,7 +190,7 @@ def run(
 ) -> None:
     """Run what is not finished: fine-tune, merge, export, verify."""
     from olivepress import pipeline
-    from olivepress.console import ConsoleReporter
+    from olivepress.console import ConsoleReporter, verdict_lines
 
     made = _plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
@@ -202,6 +202,8 @@ def run(
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
             where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
+            for line in verdict_lines(outcome):
+                print(f"  {line}")
     pipeline.raise_failed(outcomes)
 
 
@@ -244,7 +246,8 @@ def matrix(
 
 def _outcome(outcome: JobOutcome) -> dict[str, Any]:
     held = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
-    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, **held}
+    checks = [check.model_dump(mode="json") for check in outcome.checks]
+    return {"state": outcome.state, "error": str(outcome.error) if outcome.error else None, "checks": checks, **held}
 
 
 @app.command()

@@ -16,13 +16,13 @@ from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
 from olivepress.errors import AdapterError, JobError, ReportError, SetupError
-from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
+from olivepress.measure.reference_file import REFERENCE_FORMAT
 from olivepress.plan import Job, Plan, need
 from olivepress.process import exclusive
 from olivepress.run.admit import admit
-from olivepress.run.failed import keep_failed
+from olivepress.run.failed import ChecksFailed, keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
@@ -65,7 +65,8 @@ def run_plan(
             except (JobError, SetupError, AdapterError) as error:
                 if job.target is None or only is not None:
                     raise
-                outcome = JobOutcome(job=job.id, state="failed", error=error)
+                checks = error.checks if isinstance(error, ChecksFailed) else ()
+                outcome = JobOutcome(job=job.id, state="failed", error=error, failed_checks=checks)
             reporter.job_ended(outcome)
             outcomes.append(outcome)
     return outcomes
