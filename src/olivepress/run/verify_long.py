@@ -22,8 +22,8 @@ _TIMES_BEFORE, _NOTHING, _ENOUGH = 1.5, 1.0e-6, 8
 # that falls the other way is 4e-7 in a model of two layers, or nothing at all.
 _TIMES_USUAL, _ROUNDING = {True: 10.0, False: 30.0}, {True: 1.0e-5, False: 5.0e-5}
 # The long text is rows behind rows, prompts for the most part: nothing was trained on them, so that their level says
-# little of a rounded export: with the same answers it may be 0.02 or 0.5 nats. What is structurally wrong is seen by the
-# jump at its switch; this is the level of a model that has lost its language.
+# little of a rounded export, which may be 0.02 or 0.5 nats away and answer alike. What is structurally wrong is seen by
+# the jump at its switch; this is the level of a model that has lost its language.
 _LOST = 3.0
 _ANOTHER = "a window or a rope is not the parent's"
 
