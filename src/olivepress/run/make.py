@@ -111,13 +111,13 @@ def is_verified(plan: Plan, job: Job, held: Manifest) -> bool:
         # A package's checks say first which adapter they are of.
         if check.limit is not None and now.get(check.name.rpartition(": ")[2]) not in (None, check.limit)
     ]
-    same_task = _is_same_task(plan, job, held, how)
-    return not changed and same_task and STRENGTH.index(how) <= STRENGTH.index(held.verified)
+    return not changed and _is_same_task(plan, job, held) and STRENGTH.index(how) <= STRENGTH.index(held.verified)
 
 
-def _is_same_task(plan: Plan, job: Job, held: Manifest, how: Verified) -> bool:
-    """Whether the task's answers were asked for where they would be now, by the same metric and of as many rows."""
-    asked, verdicts = task_limits(plan, job, how), [check.task for check in held.checks if check.task]
+def _is_same_task(plan: Plan, job: Job, held: Manifest) -> bool:
+    """Whether the task's answers were asked for where they would be now, by the same metric and of as many rows. What
+    the machine of then could do is what counts: less can be done here, or more and that is reason enough."""
+    asked, verdicts = task_limits(plan, job, held.verified), [check.task for check in held.checks if check.task]
     if asked is None:
         return not verdicts
     return bool(verdicts) and all((v.metric, v.rows_limit) == (asked.metric, asked.rows) for v in verdicts)

@@ -169,7 +169,7 @@ def against_parent(spec: ExportSpec, found: Proof, *, verdict: TaskVerdict | Non
     exact = spec.precision == "fp32"
     # An fp32 export is the parent on every token, and of a base alone no token was trained on.
     on_answers = spec.has_adapter and not exact
-    yield from divergence_checks(
+    divergence = divergence_checks(
         found.metrics,
         spec.reference_dir,
         limit=spec.limit,
@@ -179,6 +179,7 @@ def against_parent(spec: ExportSpec, found: Proof, *, verdict: TaskVerdict | Non
     )
     if spec.has_adapter:
         yield adapter_kept(found.metrics, spec.reference_dir, random_weights=spec.random_weights)
+    yield from divergence
     yield Check(
         name="greedy_answers",
         passed=not exact or found.same_answers == found.answers,
