@@ -15,7 +15,7 @@ from olivepress.run.divergence import divergence_checks
 from olivepress.run.task_text import verdict_text
 
 KEPT, LOST, OPEN = "not inferior", "inferior", "cannot tell"
-LIMIT = 0.06  # of the divergence, for 4 bits
+LIMIT = 0.03  # of the divergence, for 4 bits
 Scores = tuple[list[float], list[float]]
 
 
@@ -43,10 +43,18 @@ PLANTED = [
     # As measured on SmolLM2 and Banking77, 200 rows; the discordant rows are the least that fit the shares.
     ("8 bits keep it", (121, 2, 3, 74), 0.0011, OPEN, True),
     ("mixed 4 and 8 bits keep it", (120, 3, 5, 72), 0.0084, OPEN, True),
-    ("GPTQ keeps it, few rows", (112, 11, 8, 69), 0.041, OPEN, True),
+    ("GPTQ, too few rows to tell", (112, 11, 8, 69), 0.041, OPEN, False),
     ("k-quant loses 13 points", (95, 28, 2, 75), 0.106, LOST, False),
     ("rounding loses 17 points", (87, 36, 2, 75), 0.217, LOST, False),
     ("rounding loses 17 points, and its divergence looks well", (87, 36, 2, 75), 0.001, LOST, False),
+    # The same model trained again, 300 rows, teacher forced; lost and won as they were counted.
+    ("rounding in groups of 64", (141, 65, 8, 86), 0.204, LOST, False),
+    ("GPTQ in groups of 64", (180, 26, 12, 82), 0.046, LOST, False),
+    ("GPTQ, head in 8 bits", (179, 27, 12, 82), 0.039, LOST, False),
+    ("GPTQ with zero points, head in 8 bits", (197, 9, 8, 86), 0.0194, OPEN, True),
+    ("GPTQ in groups of 32", (188, 18, 12, 82), 0.0278, OPEN, True),
+    ("GPTQ with act-order and scales searched", (199, 7, 6, 88), 0.0098, OPEN, True),
+    ("GPTQ mixed with 8 bits", (194, 12, 2, 92), 0.0098, LOST, False),
     # Nothing is lost.
     ("the same answers", (300, 0, 0, 200), 0.0, KEPT, True),
     ("the same answers, 189 rows", (115, 0, 0, 74), 0.0, KEPT, True),
@@ -58,7 +66,7 @@ PLANTED = [
     ("few differ, evenly, far away", (300, 5, 5, 190), 0.3, KEPT, True),
     ("the export gains", (300, 3, 8, 189), 0.02, KEPT, True),
     ("the export gains much", (300, 10, 60, 130), 0.5, KEPT, True),
-    ("many differ, evenly", (300, 40, 40, 120), 0.04, OPEN, True),
+    ("many differ, evenly", (300, 40, 40, 120), 0.025, OPEN, True),
     ("many differ, evenly, far away", (300, 40, 40, 120), 0.2, OPEN, False),
     ("many differ, evenly, many rows", (2400, 100, 100, 2400), 0.2, KEPT, True),
     ("a little lost of many rows", (9000, 200, 150, 9000), 0.2, KEPT, True),
@@ -66,8 +74,8 @@ PLANTED = [
     ("4 points lost", (280, 30, 8, 182), 0.05, LOST, False),
     ("4 points lost of a perfect parent", (480, 20, 0, 0), 0.01, LOST, False),
     ("6 points lost of a perfect parent", (470, 30, 0, 0), 0.01, LOST, False),
-    ("4 points lost, few rows", (115, 14, 6, 65), 0.05, OPEN, True),
-    ("4 points lost, few rows, far away", (115, 14, 6, 65), 0.09, OPEN, False),
+    ("4 points lost, few rows", (115, 14, 6, 65), 0.025, OPEN, True),
+    ("4 points lost, few rows, far away", (115, 14, 6, 65), 0.05, OPEN, False),
     ("6 points lost, many differ", (250, 60, 30, 160), 0.02, LOST, False),
     ("2.5 points lost of many rows", (900, 70, 20, 1010), 0.02, LOST, False),
     ("everything lost", (0, 300, 0, 200), 0.9, LOST, False),
@@ -75,8 +83,8 @@ PLANTED = [
     ("a third lost of the fewest rows", (5, 10, 0, 15), 0.05, LOST, False),
     # At the margin.
     ("the margin lost, all of it seen", (490, 10, 0, 0), 0.01, OPEN, True),
-    ("the margin lost", (295, 12, 2, 191), 0.05, OPEN, True),
-    ("the margin lost, far away", (295, 12, 2, 191), 0.08, OPEN, False),
+    ("the margin lost", (295, 12, 2, 191), 0.025, OPEN, True),
+    ("the margin lost, far away", (295, 12, 2, 191), 0.04, OPEN, False),
     ("shown to be worse, by less than the margin", (300, 6, 0, 194), 0.02, OPEN, True),
     ("worse by 1.5 points of many rows", (900, 60, 30, 1010), 0.02, OPEN, True),
     ("worse by 1 point of very many rows", (4500, 150, 50, 5300), 0.2, KEPT, True),
