@@ -11,7 +11,7 @@ margin (a share: 0.02 is 2 points).
 
 Right or wrong is judged by Tango's score interval, scores of free text by the adjusted paired interval of Bonett and
 Price (``intervals``). An internal pilot estimates what the number of rows depends on, the share of rows on which the
-two differ, blind to which of them is right (T. Friede, M. Kieser, Statist. Med. 23 (2004)), and the rest is asked at
+two differ, blind to which of them is right (T. Friede, M. Kieser, Pharm. Statist. 3 (2004)), and the rest is asked at
 once: one look decides. Only what is very clearly worse ends at the pilot, by Haybittle and Peto's bound (|z| > 3.29),
 which leaves the error of the last look as it is.
 """

@@ -18,7 +18,7 @@ from olivepress.run.divergence import divergence_checks
 from olivepress.run.dml import DML, dml_operators
 from olivepress.run.structure import structure
 from olivepress.run.task import TaskSpec, task_check
-from olivepress.run.verify_long import check_long_row, not_compared
+from olivepress.run.verify_long import NOT_OPENED, check_long_row, not_compared
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
@@ -70,6 +70,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     if spec.execution_provider == DML:
         yield dml_operators(output)
     if spec.how == "structure":
+        yield from not_compared(NOT_OPENED)
         return
     opened = _opened(spec, output)
     found = _prove(spec, output, opened)

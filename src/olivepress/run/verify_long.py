@@ -11,9 +11,10 @@ from olivepress.artifact import Check
 from olivepress.measure.fidelity import divergence, log_softmax
 from olivepress.measure.long_row import HEAD, LongRowProof, read_long_row
 
-__all__ = ["NOT_COMPARED", "check_long_row", "check_merged_row", "not_compared"]
+__all__ = ["NOT_COMPARED", "NOT_OPENED", "check_long_row", "check_merged_row", "not_compared"]
 
 NOT_COMPARED = "not_compared"
+NOT_OPENED = "answers and divergence were not compared: nothing on this machine can run it"
 _FP32_LOGIT_LIMIT = 2.0e-3  # sums over thousands of keys, in another order
 # Rounded weights diverge at every position alike; a window or a rope that is another does so from its switch on. On
 # random models the median behind a switch was 0.2 to 0.8 of the largest before it in int4, and 2.1 with a wrong window.

@@ -18,7 +18,7 @@ from olivepress.run.divergence import divergence_checks
 from olivepress.run.structure import structure
 from olivepress.run.task import TaskSpec, task_check
 from olivepress.run.verify_export import adapter_kept, by_default
-from olivepress.run.verify_long import check_long_row, not_compared
+from olivepress.run.verify_long import NOT_OPENED, check_long_row, not_compared
 from olivepress.yaml_document import Record
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
@@ -68,6 +68,7 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
         tensors = read_adapter_file(output / package.adapters[member.name].file)
         yield _weight_delta(member.name, read_peft_adapter(Path(member.peft_dir)), tensors)
     if spec.how == "structure":
+        yield from not_compared(NOT_OPENED)
         return
     opened = _opened(spec)
     found = _prove(spec, opened)
