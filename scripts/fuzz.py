@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
+
 from olivepress.privacy import private_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,18 +104,31 @@ def one_turn(name: str, seed: int, turn: float, tally: Tally, end: float) -> Non
 
 
 def _watch(process: subprocess.Popen[bytes], current: Path) -> bool:
-    """Wait for the child; true when one input took too long and it was ended."""
+    """Wait for the child; true when one input took too long and it was ended. A busy machine is not a slow reader: what
+    counts is the processor time since the input was written, and ten minutes for one that waits."""
     from tests.fuzz.harness import SECONDS
 
-    started = time.time()
+    seen, since, used = 0.0, time.monotonic(), 0.0
     while process.poll() is None:
         time.sleep(0.25)
-        since = current.stat().st_mtime if current.exists() else started + 60  # the first import takes long
-        if time.time() - since > 6 * SECONDS:  # a busy machine is not a slow reader
+        written = current.stat().st_mtime if current.exists() else 0.0
+        if written != seen:
+            seen, since, used = written, time.monotonic(), _processor_seconds(process.pid)
+        busy = _processor_seconds(process.pid) - used
+        allowed = 3 * SECONDS if seen else 12 * SECONDS  # the first import takes long
+        if busy > allowed or time.monotonic() - since > 60 * SECONDS:
             process.kill()
             process.wait()
             return True
     return False
+
+
+def _processor_seconds(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 def child(name: str, seed: int, turn: float, current: Path) -> int:

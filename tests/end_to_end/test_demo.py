@@ -43,7 +43,7 @@ def test_demo_task_is_learned(project: Path, olivepress: Cli, seed: int) -> None
 def test_demo_prints_the_table_and_writes_the_page(project: Path, olivepress: Cli) -> None:
     done = olivepress("demo", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert "base → merge: exact match" in done.stdout
+    assert "ship export-cpu-int4" in done.stdout and "base → finetune, Exact match" in done.stdout
     page = project / "runs" / "tiny-phi" / "report" / "report.html"
     assert page.is_file() and "http://" not in page.read_text() and "https://" not in page.read_text()
     assert done.stderr == ""
