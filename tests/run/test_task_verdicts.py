@@ -193,6 +193,8 @@ def test_a_verdict_in_words() -> None:
     assert text(87, 36, 2, 75).startswith(f"{lost}, difference -17.0 points (")
     few = text(112, 11, 8, 69, available=200)
     assert re.search(r"; about [12],\d{3} rows needed, the validation split has 200; the divergence decides$", few)
-    assert "the validation split has 1,000 (limits.rows in the recipe allows more than 200)" in text(112, 11, 8, 69)
+    assert "the validation split has 1,000 (200 were asked: limits.rows in the recipe allows more)" in text(
+        112, 11, 8, 69
+    )
     assert text(5, 0, 0, 5) == "cannot tell: 10 validation rows are too few to tell; 30 are the least"
     assert "too near the margin for 500 rows" in text(300, 6, 0, 194) and "itself is not shown" in text(0, 0, 0, 500)

@@ -33,7 +33,7 @@ def _missing(verdict: TaskVerdict) -> str:
     """What it would take. Rows that were there and not asked are the recipe's to allow."""
     text = f"about {verdict.rows_needed:,} rows needed, the validation split has {verdict.rows_available:,}"
     more = verdict.rows < verdict.rows_available
-    return f"{text} (limits.rows in the recipe allows more than {verdict.rows:,})" if more else text
+    return f"{text} ({verdict.rows:,} were asked: limits.rows in the recipe allows more)" if more else text
 
 
 def _percent(share: float) -> str:
