@@ -29,7 +29,8 @@ x86-64, OpenVINO's NPU plugin on a CPU, WebGPU on software Vulkan): numbers are 
 `cpu-copy`, the same graph with no provider asked for, on the CPU (bfloat16 widened to float32); `structure`, every
 graph parses and every weight is in place. **nodes placed** counts the nodes that the provider got; arithmetic on shapes
 and positions, which ONNX Runtime keeps on the CPU on purpose, is not counted. **KL** is the mean in nats a token to
-the fp32 PyTorch parent, over whole texts of the validation split.
+the fp32 PyTorch parent, over the answers of the validation split (the tables below were made when it was over whole
+texts).
 """
 
 

@@ -122,3 +122,19 @@ def test_a_hub_id_is_of_its_own_family_and_a_directory_of_its_architectures(proj
 def test_another_family_than_the_models_is_refused(project: Path, model: dict[str, str], says: str) -> None:
     with pytest.raises(RecipeError, match=says):
         resolve_model(recipe_of(project, model=model))
+
+
+def test_limits_are_of_a_precision_and_a_target_may_have_its_own(tmp_path: Path) -> None:
+    passes = {"build": {"type": "ModelBuilder", "precision": "int4"}}
+    sizes = {"bytes_per_parameter": 0.6, "bytes_per_embedding_parameter": 1.0, "passes": passes}
+    file = {
+        "target": "mine", "description": "mine", "device": "cpu", "execution_provider": "CPUExecutionProvider",
+        "environment": "cpu", "precisions": {"int4-a": sizes, "int4-b": {**sizes, "max_kl_divergence": 0.5}},
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(json.dumps(file))
+    mine, same = targets(tmp_path), targets()["cpu-int4"]
+    limits = [(mine[name].max_kl_divergence, mine[name].min_top1_agreement) for name in ("mine-int4-a", "mine-int4-b")]
+    assert limits == [(same.max_kl_divergence, same.min_top1_agreement), (0.5, same.min_top1_agreement)]
+    (tmp_path / "mine.yaml").write_text(json.dumps({**file, "precisions": {"int3": sizes}}))
+    with pytest.raises(RecipeError, match=r"precisions\.int3: no max_kl_divergence, and none by precision 'int3'"):
+        targets(tmp_path)

@@ -24,6 +24,8 @@ __all__ = [
     "FileHash",
     "Manifest",
     "Resources",
+    "TaskCall",
+    "TaskVerdict",
     "Verified",
     "artifact_hash",
     "changed_files",
@@ -41,14 +43,49 @@ _CACHES = ".hashes"  # beside the artifacts of a recipe, in none of them
 SCHEMA_VERSION = 1
 
 
+TaskCall = Literal["not inferior", "inferior", "cannot tell"]
+
+
+class TaskVerdict(Record):
+    """Whether an export keeps the task: its greedy answers beside the merged parent's on the same validation rows.
+
+    ``difference`` = value - parent_value, with its 95 % interval; all are null where no row was asked. ``only_parent``
+    and ``only_export`` count the rows that only one of them has right (in free text: better). ``rows`` were answered,
+    of ``rows_available`` that the split has; ``rows_needed`` is how many it takes to tell, where this was not told, and
+    ``reason`` then is what stands in the way. ``rows_limit`` is what the recipe asked for.
+    """
+
+    call: TaskCall
+    metric: str
+    margin: float
+    rows: int
+    rows_available: int
+    rows_limit: int | None = None
+    rows_needed: int | None = None
+    value: float | None = None
+    parent_value: float | None = None
+    difference: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    only_parent: int | None = None
+    only_export: int | None = None
+    reason: str = ""
+
+
 class Check(Record):
-    """One thing that was held against its limit; ``value`` is null where the check is yes or no."""
+    """One thing that was held against its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
+    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` is what a verdict by the
+    task's answers rests on."""
 
     name: str
     passed: bool
     value: float | None = None
     limit: float | None = None
     detail: str = ""
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int | None = None
+    task: TaskVerdict | None = None
 
 
 class FileHash(Record):

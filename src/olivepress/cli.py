@@ -200,7 +200,7 @@ def run(
 ) -> None:
     """Run what is not finished: fine-tune, merge, export, verify."""
     from olivepress import pipeline
-    from olivepress.console import ConsoleReporter
+    from olivepress.console import ConsoleReporter, verdict_lines
     from olivepress.cost_table import measured_lines
 
     made = _plan(model, data, trust_targets)
@@ -213,6 +213,8 @@ def run(
             said = f"{outcome.state}, sha256 {outcome.manifest.sha256[:12]}" if outcome.manifest else f"{outcome.state}"
             where = one.output_dir(one.job(outcome.job))
             print(f"{where}: {said}" + (f": {outcome.error}" if outcome.error else ""))
+            for line in verdict_lines(outcome):
+                print(f"  {line}")
         for line in measured_lines(outcomes):
             print(line)
     pipeline.raise_failed(outcomes)
@@ -262,7 +264,8 @@ def _outcome(made: Plan, outcome: JobOutcome) -> dict[str, Any]:
     error = str(outcome.error) if outcome.error else None
     tokenizer = {"tokenizer": asdict(outcome.tokenizer)} if outcome.tokenizer else {}
     estimated = _need(need(made, made.job(outcome.job)))
-    return {"state": outcome.state, "error": error, "estimated": estimated, **held, **tokenizer}
+    checks = [check.model_dump(mode="json") for check in outcome.checks]
+    return {"state": outcome.state, "error": error, "estimated": estimated, "checks": checks, **held, **tokenizer}
 
 
 def _need(estimated: Need) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from olivepress.plan import Job
     from olivepress.run import JobOutcome
 
-__all__ = ["ConsoleReporter"]
+__all__ = ["ConsoleReporter", "verdict_lines"]
 
 
 class ConsoleReporter:
@@ -112,6 +112,18 @@ class ConsoleReporter:
 
     def job_ended(self, outcome: JobOutcome) -> None:
         self.end(f"{outcome.job}: {_said(outcome)}")
+
+
+def verdict_lines(outcome: JobOutcome) -> list[str]:
+    """Whether an export keeps the task, or each adapter of a package, in plain words."""
+    from olivepress.run.task_text import verdict_text
+
+    return [
+        f"{name.rpartition(': ')[0]}: {verdict_text(verdict)}" if ": " in name else verdict_text(verdict)
+        for name, verdict in outcome.verdicts.items()
+        # A failed job's error says it already.
+        if outcome.manifest is not None or verdict.call != "inferior"
+    ]
 
 
 def _said(outcome: JobOutcome) -> str:

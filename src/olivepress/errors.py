@@ -5,8 +5,7 @@
     ├── RecipeError            3   a recipe, a catalog file or a workflow cannot be read as one
     ├── DataError              4   data files or a prepared dataset
     ├── LintError              5   a workflow that the installed Olive would not run as written
-    ├── JobError               6   a job failed
-    │   └── CheckError         6   a job ran, and what it made does not hold its checks
+    ├── JobError               6   a job failed, or what it made does not hold
     ├── SetupError      7   packages, disk, memory, providers
     ├── ReportError            8   a device report or manifest cannot be believed
     └── AdapterError           9   an adapter that its base does not take, or a package that is not whole
@@ -18,7 +17,6 @@ from __future__ import annotations
 
 __all__ = [
     "AdapterError",
-    "CheckError",
     "DataError",
     "JobError",
     "LintError",
@@ -74,10 +72,6 @@ class LintError(OlivepressError):
 
 class JobError(OlivepressError):
     exit_code = 6
-
-
-class CheckError(JobError):
-    """A job ran, and what it made does not hold its checks."""
 
 
 class SetupError(OlivepressError):

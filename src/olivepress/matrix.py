@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.admission import target_reason
-from olivepress.artifact import Manifest
+from olivepress.artifact import Check, Manifest
 from olivepress.catalog import Target, targets
 from olivepress.data import build_dataset
 from olivepress.measure.machine import fingerprint
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "MATRICES", "matrix", "matrix_recipe", "table"]
 
 MATRICES = Path("benchmarks", "matrix")
+# What a record calls it → the check of the answers, and of all tokens where no answer is known.
+_JUDGED = {"kl_divergence": ("kl_answer", "kl_divergence"), "top1_agreement": ("top1_answer", "top1_agreement")}
 HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1", "size")
 
 
@@ -74,7 +76,7 @@ def _rows(known: dict[str, Target], plan: Plan, outcomes: dict[str, JobOutcome])
 
 def _measured(plan: Plan, manifest: Manifest) -> dict[str, Any]:
     checks = {check.name: check for check in manifest.checks}
-    value = {name: checks[name].value if name in checks else None for name in ("kl_divergence", "top1_agreement")}
+    value = {name: _value(checks, *among) for name, among in _JUDGED.items()}
     return {
         "verified": manifest.verified,
         "placed": checks["placed"].detail if "placed" in checks else None,
@@ -82,6 +84,11 @@ def _measured(plan: Plan, manifest: Manifest) -> dict[str, Any]:
         "size_on_disk_bytes": size_on_disk_bytes(plan.output_dir(plan.job(manifest.job))),
         "seconds": manifest.resources.seconds,
     }
+
+
+def _value(checks: Mapping[str, Check], *names: str) -> float | None:
+    """Of the first of these checks that was made: the answers' where they are known."""
+    return next((checks[name].value for name in names if name in checks), None)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> tuple[list[tuple[str, ...]], list[str]]:

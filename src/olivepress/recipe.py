@@ -166,9 +166,19 @@ class Adapter(Record):
 
 
 class Limits(Record):
-    """What a quantized artifact may lose against its parent before its job fails, over whole texts of the validation
-    split: nats a token, and the share of positions whose likeliest token is the same."""
+    """What a quantized artifact may lose against its parent before its job fails, on the validation split.
 
+    Where the task's own answers tell, they decide: it must not be inferior to the merged model by ``margin``. Where
+    they cannot, the divergence does: nats a token, and the share of positions whose likeliest token is the same, both
+    of the tokens that were trained on.
+    """
+
+    margin: float = Field(
+        0.02, gt=0, le=0.5, description="of the task's metric, that an export may lose: 0.02 is 2 points"
+    )
+    rows: int | None = Field(
+        None, ge=0, description="validation rows answered at most to tell; 500, fewer of large models, when left out"
+    )
     max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
     min_top1_agreement: float | None = Field(None, ge=0, le=1, description="instead of the target's own limit")
 
@@ -201,6 +211,8 @@ class Budget(Record):
     min_top1_agreement: float | None = Field(None, ge=0, le=1)
     max_kl_divergence: float | None = Field(None, gt=0)
     max_kl_top256: float | None = Field(None, gt=0)
+    max_kl_answer: float | None = Field(None, gt=0)
+    min_top1_answer: float | None = Field(None, ge=0, le=1)
     max_perplexity: float | None = Field(None, ge=1)
     max_cost: float | None = Field(None, gt=0)
 

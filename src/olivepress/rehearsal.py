@@ -298,7 +298,7 @@ def _markdown(record: dict[str, Any]) -> str:
 
 
 def _bench_lines(record: dict[str, Any]) -> list[str]:
-    kl = [check for check in record["checks"][_EXPORT] if check["name"] == "kl_divergence"]
+    kl = [check for check in record["checks"][_EXPORT] if check["name"] in ("kl_answer", "kl_divergence")]
     held = f"; KL to the PyTorch parent {kl[0]['value']:.2e} nats a token (on random weights this says little)"
     how = f"prompt 128, 32 generated tokens; killed or failed before: {record['bench_unfinished_tries']}"
     lines = [f"CPU int4, measured ({how}): {_shown(record['bench'])}{held if kl else ''}."]

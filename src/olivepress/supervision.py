@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from olivepress.measure.prompts import RenderedPrompt, encode_parts, eos_token_i
 from olivepress.measure.template_check import check_rows
 from olivepress.row_counts import RowCounts, count_rows
 
-__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise"]
+__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise", "supervise_row"]
 
 _OPEN = 500  # sequences that packing still fills
 TrainOn = Literal["answer", "all_turns"]
@@ -104,7 +104,7 @@ def supervise(
         errors = () if checked else check_rows(directory, rows).errors
         if errors:
             raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
-        found = list(_tokenize(rows, tokenizer, directory, train_on))
+        found = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
     kept = [example for example in found if len(example.input_ids) <= max_length]
     if on_counts is not None:
         supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in found]
@@ -125,13 +125,16 @@ def supervise(
     return kept
 
 
-def _tokenize(rows: Sequence[Row], tokenizer: Any, directory: Path, train_on: TrainOn) -> Iterable[Supervised]:
-    for row in rows:
-        rendered = render_prompt(directory, row.messages, row.tools)
-        spans: Sequence[tuple[int, int]] = [(len(rendered.prefix), len(rendered.full))]
-        if train_on == "all_turns":
-            spans = answer_spans(directory, row.messages, row.tools, rendered)
-        yield _masked(row, rendered, spans, tokenizer)
+def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:
+    """The tokens of one row and which of them are trained on; ``directory`` holds the tokenizer's chat template.
+
+    DataError as ``answer_spans``, and for an answer without tokens.
+    """
+    rendered = render_prompt(directory, row.messages, row.tools)
+    spans: Sequence[tuple[int, int]] = [(len(rendered.prefix), len(rendered.full))]
+    if train_on == "all_turns":
+        spans = answer_spans(directory, row.messages, row.tools, rendered)
+    return _masked(row, rendered, spans, tokenizer)
 
 
 def _masked(row: Row, rendered: RenderedPrompt, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Supervised:

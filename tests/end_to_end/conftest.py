@@ -35,7 +35,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "text.txt").write_text("the lamp is on and the door is shut\n" * 30)
     (project / "recipes").mkdir()
     recipe = project / "recipes" / "small.yaml"
-    write_recipe(recipe, "models/small", data=DATA, benchmark=benchmark, targets=["cpu-fp32", "cpu-int4", "cuda-int4"])
+    # Nobody trained it all the same: no token is preferred by much, and rounding flips many of the few in its answers.
+    changes = {"data": DATA, "benchmark": benchmark, "limits": {"min_top1_agreement": 0.0}}
+    write_recipe(recipe, "models/small", targets=["cpu-fp32", "cpu-int4", "cuda-int4"], **changes)
     done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return project

@@ -92,7 +92,7 @@ def test_an_export_of_the_base_in_place_of_the_merge(project: Path, olivepress: 
     done = olivepress("run", "small", "--job", "export-cpu-int4")
     assert done.returncode == 6, done.stdout + done.stderr
     assert "check adapter_kept failed" in done.stderr and "limit 0.5" in done.stderr, done.stderr
-    assert "kl_divergence" not in done.stderr and not (runs / "export-cpu-int4").exists()
+    assert "kl_" not in done.stderr and not (runs / "export-cpu-int4").exists()
 
 
 def _sign(fields: dict[str, object], path: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_lost_limit_fails_the_job(small: Path, olivepress: Cli) -> None:
     )
     done = olivepress("run", "small")
     assert done.returncode == 6
-    assert "export-cpu-int4: check kl_divergence failed" in done.stderr and "limit 1e-09" in done.stderr
+    assert "export-cpu-int4: check kl_answer failed" in done.stderr and "limit 1e-09" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (small / "runs" / "small" / "export-cpu-int4").exists()
     assert (small / "runs" / "small" / "merge" / "manifest.json").is_file()

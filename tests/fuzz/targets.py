@@ -127,7 +127,7 @@ def _safetensors(path: Path) -> None:
 
 
 def _reference(path: Path) -> None:
-    from olivepress.measure.fidelity import read_reference
+    from olivepress.measure.reference_file import read_reference
 
     read_reference(path.parent)
 
@@ -318,7 +318,8 @@ def _adapter_weights() -> bytes:
 def _arrays() -> bytes:
     buffer = io.BytesIO()
     np.savez(
-        buffer, format=np.int64(4), vocab_size=np.int64(9), lengths=np.array([3, 2], np.int32),
+        buffer, format=np.int64(5), vocab_size=np.int64(9), lengths=np.array([3, 2], np.int32),
+        firsts=np.array([0, 0], np.int32), supervised=np.array([0, 1, 1, 0, 1], np.uint8),
         starts=np.array([1, 1], np.int32), ids=np.arange(5, dtype=np.int32), top_ids=np.zeros((5, 4), np.int32),
         top_logprobs=np.zeros((5, 4), np.float32), tail_mass=np.zeros(5, np.float32),
         greedy_lengths=np.array([1], np.int32), greedy_ids=np.array([3], np.int32),

@@ -11,13 +11,14 @@ import pytest
 
 from olivepress.errors import JobError
 from olivepress.measure.array_file import map_logits
-from olivepress.measure.fidelity import read_reference
+from olivepress.measure.reference_file import read_reference
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
     return {
-        "format": np.int64(4), "vocab_size": np.int64(9), "lengths": np.array([3, 2], np.int32),
-        "starts": np.array([1, 1], np.int32), "ids": np.arange(5, dtype=np.int32),
+        "format": np.int64(5), "vocab_size": np.int64(9), "lengths": np.array([3, 2], np.int32),
+        "starts": np.array([1, 1], np.int32), "firsts": np.array([0, 0], np.int32),
+        "supervised": np.array([0, 1, 1, 0, 1], np.uint8), "ids": np.arange(5, dtype=np.int32),
         "top_ids": np.zeros((5, 4), np.int32), "top_logprobs": np.zeros((5, 4), np.float32),
         "tail_mass": np.zeros(5, np.float32), "greedy_lengths": np.array([1], np.int32),
         "greedy_ids": np.array([3], np.int32), **changes,
@@ -28,6 +29,7 @@ def test_a_reference_as_it_is_written(tmp_path: Path) -> None:
     np.savez(tmp_path / "reference.npz", **arrays())
     found = read_reference(tmp_path)
     assert [part.tolist() for part in found.prompts] == [[0, 1, 2], [3, 4]]
+    assert found.supervised.tolist() == [False, True, True, False, True]
     assert found.vocab_size == 9 and found.greedy[0][1].tolist() == [3]
 
 
@@ -52,6 +54,9 @@ def _declared(path: Path) -> None:
         (lambda path: np.savez(path, **arrays(more=np.zeros(3))), "do not belong to it"),
         (lambda path: np.savez(path, **arrays(ids=np.full(5, 9, np.int32))), "outside of its vocabulary of 9"),
         (lambda path: np.savez(path, **arrays(lengths=np.array([-1, 6], np.int32))), "do not belong together"),
+        (lambda path: np.savez(path, **arrays(firsts=np.array([3, 0], np.int32))), "do not belong together"),
+        (lambda path: np.savez(path, **arrays(firsts=np.array([-1, 0], np.int32))), "do not belong together"),
+        (lambda path: np.savez(path, **arrays(supervised=np.ones(4, np.uint8))), "do not belong together"),
         (lambda path: np.savez(path, **arrays(top_ids=np.zeros((5, 3), np.int32))), "do not belong to their log"),
         (lambda path: np.savez(path, **arrays(tail_mass=np.full(5, np.nan, np.float32))), "not finite"),
         (lambda path: np.savez(path, **arrays(format=np.array(["x"]))), "asks for <U1|format is"),

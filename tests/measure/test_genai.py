@@ -18,12 +18,13 @@ from olivepress.measure import METRICS, fidelity, read_report
 from olivepress.measure.accuracy import greedy_answers
 from olivepress.measure.bench import Settings, bench
 from olivepress.measure.child import run_child
-from olivepress.measure.fidelity import ADAPTER_METRICS
+from olivepress.measure.fidelity import ADAPTER_METRICS, ANSWER_METRICS
 from olivepress.measure.grid import Subject
-from olivepress.measure.language_model import open_model
+from olivepress.measure.language_model import open_model, teacher_forced
 from olivepress.measure.latency import LatencySpec, Workload
 from olivepress.measure.prompts import eos_token_ids
 from olivepress.measure.proof import Proof
+from olivepress.measure.reference_file import AnswerPart
 from olivepress.measure.report import measured
 from olivepress.run.verify_export import ExportSpec, against_parent
 
@@ -52,7 +53,9 @@ def reference(hf_model: Path, prompts: list[list[int]], tmp_path_factory: pytest
 def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: list[list[int]]) -> None:
     found = fidelity(fp32_model, reference)
     tokens = sum(len(p) for p in prompts)
-    assert {m.n for name, m in found.items() if name not in ("first_divergence", *ADAPTER_METRICS)} == {tokens}
+    elsewhere = ("first_divergence", *ADAPTER_METRICS, *ANSWER_METRICS)
+    assert {m.n for name, m in found.items() if name not in elsewhere} == {tokens}
+    assert {found[name].reason for name in ("kl_answer", "top1_answer")} == {"the reference has no answer tokens"}
     assert found["first_divergence"].n == len(prompts)
     assert found["first_divergence"].value == np.median([len(p) for p in prompts])  # none diverges
     assert found["max_abs_logit_diff"].value is not None and found["max_abs_logit_diff"].value < 1e-3
@@ -60,6 +63,59 @@ def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: l
     assert found["kl_p999"].value is not None and found["kl_p999"].value < 1e-6
     assert found["kl_top256"].value is not None and found["kl_top256"].value < 1e-6
     assert found["top1_agreement"].value == 1.0
+
+
+def test_the_tokens_of_answers_are_counted_apart(
+    hf_model: Path, int4_model: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    """Against plain logits of both models: the answers' positions, the others, and only those that are kept."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from olivepress.measure.reference import write_logits, write_reference
+
+    parts = [
+        AnswerPart(start=70, supervised=tuple(range(70, 89)), first=60),  # a long prompt, kept around its answer
+        AnswerPart(),  # no answer is known
+        AnswerPart(start=9, supervised=(3, 4, 9, 10, 11)),  # two turns
+    ]
+    reference = write_reference(hf_model, prompts[:3], tmp_path / "reference", answers=parts)
+    write_logits(hf_model, prompts[:3], reference, name="base", firsts=[part.first for part in parts])
+    assert [np.load(file).shape[0] for file in sorted(reference.glob("logits-*.npy"))] == [30, 3, 17]
+    parent = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
+    answers, others = list[torch.Tensor](), list[torch.Tensor]()
+    for ids, part in zip(prompts[:3], parts, strict=True):
+        with torch.inference_mode():
+            p = parent(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        blocks = [torch.from_numpy(block) for _, block in teacher_forced(open_model(int4_model), ids)]
+        q = torch.cat(blocks)[:, : p.shape[1]].log_softmax(-1)
+        kl = torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1)
+        for position in range(part.first, len(ids)):
+            (answers if position in part.supervised else others).append(kl[position])
+    found = fidelity(int4_model, reference)
+    assert found["kl_answer"].value == pytest.approx(float(torch.stack(answers).mean()), rel=1e-4)
+    assert found["kl_prompt"].value == pytest.approx(float(torch.stack(others).mean()), rel=1e-4)
+    assert found["kl_divergence"].value == pytest.approx(float(torch.stack(answers + others).mean()), rel=1e-4)
+    assert (found["kl_answer"].n, found["kl_prompt"].n, found["kl_divergence"].n) == (24, 26, 50)
+    assert found["top1_answer"].n == 24 and found["kl_top256_answer"].value < found["kl_answer"].value
+    assert found["first_divergence"].n == 3 and "changes nothing" in str(found["adapter_kept"].reason)
+
+
+def test_a_prompt_that_the_context_does_not_hold_is_left_out(
+    hf_model: Path, int4_model: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    from olivepress.measure.reference import write_reference
+
+    both = write_reference(hf_model, prompts[:2], tmp_path / "both")
+    short = write_reference(hf_model, prompts[1:2], tmp_path / "short")
+    model = tmp_path / "model"
+    shutil.copytree(int4_model, model)
+    config = json.loads((model / "genai_config.json").read_text())
+    config["model"]["context_length"] = config["search"]["max_length"] = 50
+    (model / "genai_config.json").write_text(json.dumps(config))
+    assert fidelity(model, both)["kl_divergence"] == fidelity(int4_model, short)["kl_divergence"]
+    with pytest.raises(JobError, match="its context of 50 tokens holds no prompt"):
+        fidelity(model, write_reference(hf_model, prompts[:1], tmp_path / "long"))
 
 
 def test_int4_damage_is_seen_and_bounded_from_below(int4_model: Path, reference: Path) -> None:

@@ -133,7 +133,7 @@ def test_rounded_weights_may_lose_more_on_rows_behind_rows() -> None:
     for exact, passes in ((False, True), (True, False)):
         (check, *_) = check_long_row(found, limit=0.1, exact=exact)
         assert check.name == "long_prompt" and check.passed is passes
-    broken = found.model_copy(update={"beyond": [1.1] * 9})
+    broken = found.model_copy(update={"beyond": [3.1] * 9})
     assert not next(check_long_row(broken, limit=0.1, exact=False)).passed
 
 

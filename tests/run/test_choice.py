@@ -14,11 +14,12 @@ from olivepress.admission import BaseModel
 from olivepress.artifact import Manifest
 from olivepress.catalog import choices, targets
 from olivepress.data import build_dataset
-from olivepress.errors import CheckError, RecipeError, SetupError
+from olivepress.errors import RecipeError, SetupError
 from olivepress.pipeline import raise_failed
 from olivepress.plan import Job, Plan, make_package_plan, make_plan
 from olivepress.recipe import Recipe, load_recipe
 from olivepress.run import choice, runner
+from olivepress.run.failed import ChecksFailed
 from olivepress.run.journal import events
 from olivepress.run.make import JobOutcome
 from olivepress.workflow import render_all
@@ -114,7 +115,7 @@ def run(plan: Plan, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, only: str | Non
 
 def test_the_next_is_tried_when_the_smallest_does_not_hold(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, first = plan_of("cpu"), f"export-{choices()['cpu'][0]}"
-    jobs = Jobs({first: CheckError(f"{first}: lost too much")})
+    jobs = Jobs({first: ChecksFailed(f"{first}: lost too much", checks=())})
     outcomes = run(plan, jobs, monkeypatch)
     states = [outcomes[name].state for name, _ in exports(plan)]
     assert states == ["passed over", "done", *["not needed"] * (len(states) - 2)]
@@ -126,7 +127,7 @@ def test_the_next_is_tried_when_the_smallest_does_not_hold(project: Path, monkey
 
 def test_other_limits_or_asked_for_by_name_it_is_tried_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = f"export-{choices()['cpu'][0]}"
-    run(plan_of("cpu"), Jobs({first: CheckError("no")}), monkeypatch)
+    run(plan_of("cpu"), Jobs({first: ChecksFailed("no", checks=())}), monkeypatch)
     looser, by_name = Jobs({}), Jobs({})
     assert run(plan_of("cpu", limits={"max_kl_divergence": 9.0}), looser, monkeypatch)[first].state == "done"
     assert run(plan_of("cpu"), by_name, monkeypatch, only=first)[first].state == "done"
@@ -135,8 +136,8 @@ def test_other_limits_or_asked_for_by_name_it_is_tried_again(project: Path, monk
 
 def test_the_last_that_does_not_hold_is_a_failure(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of("cpu")
-    with pytest.raises(CheckError, match="no target of cpu holds its checks, the last: lost"):
-        run(plan, Jobs({name: CheckError("lost") for name, _ in exports(plan)}), monkeypatch)
+    with pytest.raises(ChecksFailed, match="no target of cpu holds its checks, the last: lost"):
+        run(plan, Jobs({name: ChecksFailed("lost", checks=()) for name, _ in exports(plan)}), monkeypatch)
 
 
 def test_what_is_no_check_is_a_failure_and_the_next_is_tried(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from olivepress.device_reports import outcomes_at_home, read_export, unfinished
 from olivepress.errors import DataError, ReportError, UsageError
 from olivepress.measure.bench import Outcomes
 from olivepress.measure.dataset import LABELS, dataset_labels, read_split
-from olivepress.measure.fidelity import read_reference
+from olivepress.measure.reference_file import read_reference
 from olivepress.messages import next_command
 from olivepress.plan import Plan
 from olivepress.recipe import Benchmark

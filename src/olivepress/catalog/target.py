@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,15 +43,26 @@ class _Device(Record):
     package_config: dict[str, str] = Field({}, description="pass → module path, where Olive's own list refuses a pass")
 
 
-class _Limits(Record):
-    bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
-    bytes_per_embedding_parameter: float = Field(gt=0, description="on disk, beside the head that it may be tied to")
+class _Divergence(Record):
+    """What is lost at most on the tokens that were trained on; of fp32 on every token."""
+
     max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
     min_top1_agreement: float = Field(ge=0, le=1, description="share of positions whose likeliest token is the same")
+
+
+class _DefaultLimits(Record):
+    """``catalog/limits.yaml``: precision → what every target of it may lose that says nothing else."""
+
+    limits: dict[str, _Divergence]
+
+
+class _Sizes(Record):
+    bytes_per_parameter: float = Field(gt=0, description="on disk, for the estimate")
+    bytes_per_embedding_parameter: float = Field(gt=0, description="on disk, beside the head that it may be tied to")
     passes: dict[str, dict[str, Any]] = Field(min_length=1, description="in Olive's own words")
 
 
-class _Precision(_Limits):
+class _Precision(_Sizes):
     """One entry of ``precisions``; what is said here goes before what the file says for all."""
 
     description: str | None = None
@@ -59,6 +72,8 @@ class _Precision(_Limits):
     provider_options: dict[str, dict[str, Any]] | None = None
     min_placed: float | None = Field(None, ge=0, le=1)
     package_config: dict[str, str] | None = None
+    max_kl_divergence: float | None = Field(None, gt=0)
+    min_top1_agreement: float | None = Field(None, ge=0, le=1)
 
 
 class _File(_Device):
@@ -78,7 +93,7 @@ class _File(_Device):
         return self
 
 
-class Target(_Device, _Limits):
+class Target(_Device, _Sizes, _Divergence):
     """One precision of a target file: what an export job is for. ``target`` is ``<file>-<key of precisions>``."""
 
     target: str
@@ -124,7 +139,10 @@ def grid() -> dict[str, Target]:
 
 
 def _read(directory: Path | None) -> dict[str, Target]:
-    return {target.target: target for file in _files(directory) for target in _targets(file)}
+    if directory is None:
+        return {}
+    files = _files(directory)
+    return {target.target: target for file in files for target in _targets(file, directory / f"{file.target}.yaml")}
 
 
 def _files(directory: Path | None) -> list[_File]:
@@ -139,15 +157,23 @@ def _files(directory: Path | None) -> list[_File]:
     return files
 
 
-def _targets(file: _File) -> list[Target]:
-    shared = file.model_dump(exclude={"target", "precisions", "choices"})
-    return [
-        Target.model_validate({
-            **shared,
-            **{name: value for name, value in entry.model_dump().items() if value is not None},
-            "target": f"{file.target}-{key}",
-            "file": file.target,
-            "precision": key.split("-")[0],
-        })
-        for key, entry in file.precisions.items()
-    ]  # fmt: skip
+def _targets(file: _File, path: Path) -> Iterator[Target]:
+    """Every precision of a file. RecipeError for one that has no limits, neither here nor by its precision."""
+    shared, defaults = file.model_dump(exclude={"target", "precisions", "choices"}), _default_limits()
+    for key, entry in file.precisions.items():
+        precision = key.split("-")[0]
+        default = defaults[precision].model_dump() if precision in defaults else {}
+        own = {name: value for name, value in entry.model_dump().items() if value is not None}
+        missing = [name for name in _Divergence.model_fields if name not in default | own]
+        if missing:
+            raise RecipeError(
+                f"{path}: precisions.{key}: no {missing[0]}, and none by precision {precision!r}; known: "
+                f"{', '.join(defaults)}"
+            )
+        names = {"target": f"{file.target}-{key}", "file": file.target, "precision": precision}
+        yield Target.model_validate({**shared, **default, **own, **names})
+
+
+@cache
+def _default_limits() -> dict[str, _Divergence]:
+    return read_record(_HERE / "limits.yaml", _DefaultLimits).limits

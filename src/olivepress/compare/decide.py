@@ -23,10 +23,11 @@ from olivepress.compare.document import (
     Verdict,
 )
 from olivepress.compare.dominance import COMPARED, better_in, dominates, not_worse
-from olivepress.compare.floor import Constant, answer_metric, baselines, usefulness
+from olivepress.compare.floor import Constant, baselines, usefulness
 from olivepress.compare.limits import Budgets, check_limits, is_quality, limits_of, target_of
 from olivepress.compare.phrases import difference_text
 from olivepress.compare.refusal import refused
+from olivepress.measure.answers import answer_metric
 from olivepress.measure.registry import METRICS
 
 __all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "decide", "floor_pairs", "target_of"]

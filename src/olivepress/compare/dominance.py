@@ -16,10 +16,14 @@ from olivepress.measure.registry import METRICS
 __all__ = ["COMPARED", "MARGIN", "better_in", "dominates", "not_worse"]
 
 MARGIN = 0.05  # of a rate and of a perplexity, and 5 points of a share
-SMALLEST = {"kl_divergence": 1e-3, "kl_top256": 1e-3}  # nats: differences below this are none, next to a KL of 0
+SMALLEST = {
+    "kl_answer": 1e-3,
+    "kl_divergence": 1e-3,
+    "kl_top256": 1e-3,
+}  # nats: differences below this are none, next to a KL of 0
 COMPARED = (
-    "exact_match", "label_accuracy_constrained", "f1_token", "rouge_l", "kl_divergence", "kl_top256", "top1_agreement",
-    "perplexity", "decode_tps", "ttft_ms", "size_on_disk_bytes", "peak_memory_bytes",
+    "exact_match", "label_accuracy_constrained", "f1_token", "rouge_l", "kl_answer", "kl_divergence", "kl_top256",
+    "top1_agreement", "perplexity", "decode_tps", "ttft_ms", "size_on_disk_bytes", "peak_memory_bytes",
 )  # fmt: skip
 Lookup = Callable[[str, str, str], Verdict | None]
 

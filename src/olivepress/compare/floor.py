@@ -18,13 +18,12 @@ from olivepress.compare.document import Reason, Row, Usefulness, Verdict
 from olivepress.compare.load import Loaded
 from olivepress.compare.phrases import difference_text, metric_title
 from olivepress.compare.stats import ALPHA, PairedShares, compare_shares, holm
+from olivepress.measure.answers import FEWEST
 from olivepress.measure.examples import CONSTANT_ANSWER
 from olivepress.measure.report import Measurement
 
-__all__ = ["CODES", "FEWEST", "Constant", "answer_metric", "baselines", "constants", "usefulness"]
+__all__ = ["CODES", "Constant", "baselines", "constants", "usefulness"]
 
-FEWEST = 30
-FREE_TEXT = ("rouge_l", "f1_token")
 CODES = {
     "not_measured": "accuracy was not measured",
     "nothing_right": "no answer is right",
@@ -45,13 +44,6 @@ CODES = {
 }  # fmt: skip
 Lookup = Callable[[str, str, str], Verdict | None]
 Constant = Mapping[str, PairedShares]  # row → its answers against always giving the most frequent one, p by Holm
-
-
-def answer_metric(limits: Mapping[str, float]) -> str:
-    """What right answers are judged by: exact match, unless the budget's only minimum of answers is of free text."""
-    if "min_exact_match" in limits or "min_gain_retained" in limits:
-        return "exact_match"
-    return next((name for name in FREE_TEXT if f"min_{name}" in limits), "exact_match")
 
 
 def baselines(row: Row, rows: Sequence[Row]) -> dict[str, Row]:

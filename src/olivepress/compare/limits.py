@@ -16,7 +16,7 @@ __all__ = ["QUALITY", "Budgets", "check_limits", "is_quality", "limits_of", "tar
 
 Budgets = Mapping[str, Mapping[str, float]]  # target (or "all") → limit (min_… or max_… and a metric) → value
 QUALITY = (
-    "exact_match", "gain_retained", "f1_", "rouge_l", "label_accuracy", "json_", "kl_", "perplexity", "top1_agreement",
+    "exact_match", "gain_retained", "f1_", "rouge_l", "label_accuracy", "json_", "kl_", "perplexity", "top1_",
 )  # fmt: skip
 NEEDS_INTERVAL = "gain_retained"  # it has none where the gain itself is hardly shown
 SHARES = ("exact_match", "label_accuracy_constrained")  # hits of n: Wilson's interval where the report has none

@@ -33,14 +33,14 @@ __all__ = ["JUDGED", "Pair", "judge"]
 SHARES = ("exact_match", "label_accuracy_constrained")
 MEANS = tuple(EXAMPLE_SCORES)
 ROUNDS = ("ttft_ms", "decode_tps")
-INTERVALS = ("perplexity", "kl_divergence", "kl_top256", "top1_agreement")
+INTERVALS = (
+    "perplexity", "kl_answer", "kl_divergence", "kl_top256_answer", "kl_top256", "top1_answer", "top1_agreement",
+)  # fmt: skip
 BYTES = {"peak_memory_bytes": 0.05, "size_on_disk_bytes": 0.01}  # relative difference below which nothing is said
 DEVICE_ONLY = (
     *ROUNDS,
     *BYTES,
-    "kl_divergence",
-    "kl_top256",
-    "top1_agreement",
+    *(metric for metric in INTERVALS if metric != "perplexity"),
 )  # a PyTorch model is not shipped, nor its own parent
 JUDGED = (*SHARES, *MEANS, *INTERVALS, *ROUNDS, *BYTES)
 COLUMNS = 256  # comparisons that share one set of resamples: bounds the matrix

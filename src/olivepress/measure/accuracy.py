@@ -110,17 +110,20 @@ def measure_exported(
     rows: Sequence[Row],
     *,
     whole: bool = False,
+    budget: int | None = None,
     finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
     """Answer all rows with an exported model and its own tokenizer. Returns the examples and the token budget.
 
-    A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
+    ``budget`` is what the rows' expected answers take where it is not given. A prompt is answered as far as the context
+    allows; with ``whole``, ContextExceeded when that is not the budget.
     """
     model = load_runtime(model_dir)(model_dir)
     kept = finished or Finished()
     rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
-    budget = answer_budget([len(encode_parts(model.encode, prompt.completion_parts)) for prompt in rendered.values()])
+    expected = (prompt.completion_parts for prompt in rendered.values())
+    budget = budget or answer_budget([len(encode_parts(model.encode, parts)) for parts in expected])
     missing = kept.missing(rows)
     prompts = [encode_parts(model.encode, rendered[row.id].prefix_parts) for row in missing]
     if whole:

@@ -9,7 +9,19 @@ from typing import Any
 from olivepress.measure.registry import Direction, Unit, declare
 from olivepress.measure.report import Measurement
 
-__all__ = ["TASK_METRICS", "Answers", "Example", "TaskMetric", "is_correct", "task_metric"]
+__all__ = [
+    "FEWEST",
+    "TASK_METRICS",
+    "Answers",
+    "Example",
+    "TaskMetric",
+    "answer_metric",
+    "is_correct",
+    "task_metric",
+]
+
+FEWEST = 30  # examples below which nothing is told
+_FREE_TEXT = ("rouge_l", "f1_token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +78,10 @@ def task_metric(
 def is_correct(output: str, expected: str) -> bool:
     """Exact match; only white space around the answer is forgiven."""
     return output.strip() == expected.strip()
+
+
+def answer_metric(limits: Mapping[str, float]) -> str:
+    """What right answers are judged by: exact match, unless the budget's only minimum of answers is of free text."""
+    if "min_exact_match" in limits or "min_gain_retained" in limits:
+        return "exact_match"
+    return next((name for name in _FREE_TEXT if f"min_{name}" in limits), "exact_match")

@@ -125,6 +125,23 @@ def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole:
     return measure_exported(model_dir, rows, whole=whole, finished=finished, progress=progress)
 
 
+def _named_answers(spec: Spec, progress: Progress) -> dict[str, Any]:
+    """Greedy answers to the rows of a split that are named by id; those that ``partial`` holds are not asked again."""
+    from olivepress.measure.accuracy import Finished, measure_exported
+    from olivepress.measure.dataset import read_split
+
+    rows = {row.id: row for row in read_split(Path(spec["dataset_dir"]), spec["split"]).rows}
+    asked = [rows[row_id] for row_id in spec["ids"]]
+    how = {"budget": spec["max_new_tokens"], "finished": Finished(Path(spec["partial"])), "progress": progress}
+    if spec["runtime"] == "pytorch":
+        from olivepress.measure.reference import measure_pytorch
+
+        examples, _ = measure_pytorch(Path(spec["model_dir"]), asked, **how)
+    else:
+        examples, _ = measure_exported(Path(spec["model_dir"]), asked, **how)
+    return {"examples": [[example.output, example.expected] for example in examples]}
+
+
 def _tuned(spec: Spec) -> dict[str, Any]:
     """The adapter of a PyTorch parent that is not merged, and how its base was quantized when it was trained."""
     from olivepress.methods import FourBit
@@ -246,6 +263,7 @@ TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
     "placement": _placement,
     "ceiling": _ceiling,
     "answers": _answers,
+    "named_answers": _named_answers,
     "labels": _labels,
     "text": _text,
     "lm_eval": _lm_eval,

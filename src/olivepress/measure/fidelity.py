@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress
-from olivepress.measure.array_file import map_logits, read_arrays
 from olivepress.measure.intervals import bootstrap_median, bootstrap_of_sums, cluster_mean
 from olivepress.measure.language_model import LanguageModel, open_model, teacher_forced
+from olivepress.measure.prompts import context_length
+from olivepress.measure.reference_file import Reference, read_reference
 from olivepress.measure.report import Measurement, measured, not_measured
 
 __all__ = [
+    "ANSWER_METRICS",
     "FIDELITY_METRICS",
-    "REFERENCE_FORMAT",
-    "Reference",
     "divergence",
     "fidelity",
     "first_divergence",
     "kl_top",
     "log_softmax",
-    "questions",
-    "read_reference",
     "shift_sums",
 ]
 
 ADAPTER_METRICS = ("adapter_kept", "adapter_noise")
+ANSWER_METRICS = ("kl_answer", "kl_prompt", "kl_top256_answer", "top1_answer")
 FIDELITY_METRICS = (
     "max_abs_logit_diff",
+    *ANSWER_METRICS,
     "kl_divergence",
     "kl_p50",
     "kl_p999",
@@ -42,119 +41,22 @@ FIDELITY_METRICS = (
     *ADAPTER_METRICS,
 )
 
-Tokens = TypeVar("Tokens", bound=Any)  # a list of ids, or an array of them
-
-REFERENCE_FORMAT = 4  # of a merge's reference; a merge of an older one is made again
-# Array → kinds of its numbers, dimensions.
-_ARRAYS: Mapping[str, tuple[str, int]] = {
-    "format": ("iu", 0),
-    "vocab_size": ("iu", 0),
-    "lengths": ("iu", 1),
-    "starts": ("iu", 1),
-    "ids": ("iu", 1),
-    "top_ids": ("iu", 2),
-    "top_logprobs": ("f", 2),
-    "tail_mass": ("f", 1),
-    "greedy_lengths": ("iu", 1),
-    "greedy_ids": ("iu", 1),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """What travels with an artifact: per position of all prompts, the parent's top tokens (see ``write_reference``).
-
-    ``greedy`` holds pairs of a prompt and the parent's greedy answer to it, in token ids.
-    """
-
-    folder: Path
-    prompts: tuple[np.ndarray, ...]
-    starts: np.ndarray
-    vocab_size: int
-    top_ids: np.ndarray
-    top_logprobs: np.ndarray
-    tail_mass: np.ndarray
-    greedy: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
-
-    def logits(self, index: int) -> np.ndarray | None:
-        """The parent's full logits of a prompt [tokens, vocabulary], mapped from disk; None away from the desk."""
-        return self._full("logits", index)
-
-    def base_logits(self, index: int) -> np.ndarray | None:
-        """Those of the base without its adapter; None away from the desk, or for a parent that has no adapter."""
-        return self._full("base", index)
-
-    def _full(self, name: str, index: int) -> np.ndarray | None:
-        file = self.folder / f"{name}-{index:04d}.npy"
-        return map_logits(file) if file.exists() else None
-
 
 @dataclass(kw_only=True)
-class _Seen:
-    """Per prompt sums, and the per-token KLs that the quantile needs."""
+class _Prompt:
+    """One prompt, an array over its kept positions each: the unit of the bootstrap.
 
-    kl: list[np.ndarray] = field(default_factory=list)
-    kl_top: list[np.ndarray] = field(default_factory=list)
-    agree: list[np.ndarray] = field(default_factory=list)
-    shift: list[np.ndarray] = field(default_factory=list)
+    ``answer``: whether a position predicts a token of an answer; ``start``: the first of the last answer, among the
+    kept ones. ``kl`` stays empty away from the desk, ``shift`` (see ``shift_sums``) None without the base's logits.
+    """
+
+    answer: np.ndarray
+    start: int
+    kl: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    kl_top: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    agree: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    shift: np.ndarray | None = None
     worst: float = 0.0
-
-
-def read_reference(folder: Path) -> Reference:
-    """Read ``reference.npz``; JobError when it is missing, of another format or inconsistent."""
-    file = folder / "reference.npz"
-    try:
-        data = read_arrays(file, _ARRAYS)
-        if data["format"].tolist() != REFERENCE_FORMAT:
-            raise ValueError(f"format {data['format'].tolist()!r}"[:40] + f", expected {REFERENCE_FORMAT}")
-        _check_arrays(data)
-        prompts = np.split(data["ids"], np.cumsum(data["lengths"], dtype=np.int64)[:-1])
-        return Reference(
-            folder=folder,
-            prompts=tuple(prompts),
-            starts=data["starts"],
-            vocab_size=int(data["vocab_size"]),
-            top_ids=data["top_ids"],
-            top_logprobs=data["top_logprobs"].astype(np.float64),
-            tail_mass=data["tail_mass"].astype(np.float64),
-            greedy=_greedy(prompts, data),
-        )
-    except (OSError, ValueError) as error:
-        why = str(error).split("\n")[0]
-        raise JobError(f"{file}: not a reference ({why})", next_step="olivepress run makes it again") from error
-
-
-def _check_arrays(data: Mapping[str, np.ndarray]) -> None:
-    """ValueError unless the arrays have the kinds and shapes of a reference and their values are in range."""
-    for name, (kind, dimensions) in _ARRAYS.items():
-        if data[name].dtype.kind not in kind or data[name].ndim != dimensions:
-            raise ValueError(f"{name} is {data[name].dtype} {list(data[name].shape)}")
-    lengths, vocabulary = data["lengths"].astype(np.int64), int(data["vocab_size"])
-    lines = {len(data[name]) for name in ("ids", "top_ids", "top_logprobs", "tail_mass")}
-    if len(data["starts"]) != len(lengths) or lines != {int(lengths.sum())} or lengths.min(initial=0) < 0:
-        raise ValueError("its arrays do not belong together")
-    if data["top_ids"].shape != data["top_logprobs"].shape or not 1 <= data["top_ids"].shape[1] <= vocabulary:
-        raise ValueError("its top tokens do not belong to their log-probabilities")
-    for name in ("ids", "top_ids", "greedy_ids"):
-        if data[name].size and not 0 <= int(data[name].min()) <= int(data[name].max()) < vocabulary:
-            raise ValueError(f"{name} has tokens outside of its vocabulary of {vocabulary}")
-    if not np.isfinite(data["top_logprobs"]).all() or not np.isfinite(data["tail_mass"]).all():
-        raise ValueError("its log-probabilities are not finite")
-
-
-def questions(prompts: Sequence[Tokens], starts: Sequence[int]) -> list[Tokens]:
-    """Each prompt up to its answer, where it is known to start inside: what the parent answers for ``greedy``."""
-    return [ids[: start + 1] for ids, start in zip(prompts, starts, strict=True) if 0 < start < len(ids)]
-
-
-def _greedy(prompts: list[np.ndarray], data: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """(prompt up to its answer, the parent's answer) for the first prompts that have a start."""
-    asked, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"].astype(np.int64)
-    answers = np.split(data["greedy_ids"], np.cumsum(lengths)[:-1]) if len(lengths) else []
-    whole = int(lengths.sum()) == len(data["greedy_ids"]) and lengths.min(initial=0) >= 0
-    if not whole or len(answers) > len(asked):
-        raise ValueError("its greedy answers do not belong to its prompts")
-    return tuple(zip(asked, answers, strict=False))
 
 
 def fidelity(
@@ -162,9 +64,10 @@ def fidelity(
 ) -> dict[str, Measurement]:
     """Teacher-forced divergence of an exported model from its parent, every metric of ``FIDELITY_METRICS``.
 
-    Away from the desk (no ``logits-*.npy``) only kl_top256, top1_agreement and first_divergence have values; without
-    ``base-*.npy`` the adapter's have none. Intervals resample whole prompts. JobError when the vocabularies differ, the
-    model does not return logits for all positions, or they are not finite.
+    Away from the desk (no ``logits-*.npy``) only the top-256 divergences, the agreements and first_divergence have
+    values; without ``base-*.npy`` the adapter's have none; where the reference knows no answers, those of answers none.
+    Intervals resample whole prompts. A prompt that the model's context does not hold is left out. JobError when the
+    vocabularies differ, the model does not return logits for all positions, or they are not finite.
     """
     reference = read_reference(reference_dir)
     model = model or open_model(model_dir)
@@ -173,43 +76,60 @@ def fidelity(
             f"{model_dir}: a vocabulary of {model.vocabulary} tokens, its parent has {reference.vocab_size}",
             next_step="export the model again",
         )
-    seen, start, desk = _Seen(), 0, True
+    seen, start, context = list[_Prompt](), 0, context_length(model_dir)
     for index, ids in enumerate(reference.prompts):
-        parent, base = reference.logits(index), reference.base_logits(index)
-        desk = desk and parent is not None
-        begin = len(seen.agree)
-        for offset, logits in teacher_forced(model, ids.tolist()):
-            rows = slice(start + offset, start + offset + len(logits))
-            part, before = (_rows(full, offset, len(logits)) for full in (parent, base))
-            _compare(seen, logits[:, : reference.vocab_size], part, before, reference, rows)
-        for parts in (seen.kl, seen.kl_top, seen.agree, seen.shift):  # one array per prompt: the unit of the bootstrap
-            parts[begin:] = [np.concatenate(parts[begin:])] if parts[begin:] else []
-        start += len(ids)
+        end = start + len(ids) - int(reference.firsts[index])
+        if context is None or len(ids) <= context:
+            seen.append(_compare_prompt(model, reference, index, slice(start, end)))
+        start = end
         if progress:
             progress(index + 1, len(reference.prompts))
-    return _measurements(seen, reference.starts, desk) | _adapter(seen)
+    if not seen:
+        raise JobError(f"{model_dir}: its context of {context} tokens holds no prompt of {reference_dir}")
+    return _measurements(seen) | _adapter(seen)
 
 
-def _rows(full: np.ndarray | None, offset: int, count: int) -> np.ndarray | None:
-    return None if full is None else np.asarray(full[offset : offset + count], dtype=np.float64)
+def _compare_prompt(model: LanguageModel, reference: Reference, index: int, lines: slice) -> _Prompt:
+    """One prompt of the reference; ``lines`` are its kept positions among those of all prompts."""
+    parent, base = reference.logits(index), reference.base_logits(index)
+    first, answer = int(reference.firsts[index]), reference.supervised[lines]
+    # What an adapter does to an answer is what it was trained for; where no answer is known, all positions count.
+    shifted = answer if reference.supervised.any() else np.ones_like(answer)
+    prompt = _Prompt(answer=answer, start=int(reference.starts[index]) - first)
+    for offset, block in teacher_forced(model, reference.prompts[index].tolist()):
+        logits = block[max(first - offset, 0) :, : reference.vocab_size]
+        at = max(offset - first, 0)
+        if len(logits):
+            rows = slice(lines.start + at, lines.start + at + len(logits))
+            full = [None if one is None else _rows(one, at, len(logits)) for one in (parent, base)]
+            _compare(prompt, logits, full[0], full[1], reference, rows, shifted[at : at + len(logits)])
+    return prompt
+
+
+def _rows(full: np.ndarray, offset: int, count: int) -> np.ndarray:
+    return np.asarray(full[offset : offset + count], dtype=np.float64)
 
 
 def _compare(
-    seen: _Seen,
+    prompt: _Prompt,
     logits: np.ndarray,
     parent: np.ndarray | None,
     base: np.ndarray | None,
     reference: Reference,
     rows: slice,
+    shifted: np.ndarray,
 ) -> None:
     logq = log_softmax(logits)
-    seen.kl_top.append(kl_top(logq, reference.top_ids[rows], reference.top_logprobs[rows], reference.tail_mass[rows]))
-    seen.agree.append(logits.argmax(axis=1) == reference.top_ids[rows, 0])
-    if parent is not None:
-        seen.worst = max(seen.worst, float(np.abs(parent - logits).max()))
-        seen.kl.append(divergence(log_softmax(parent), logq))
-        if base is not None:
-            seen.shift.append(shift_sums(base, parent, logits)[None])
+    top = kl_top(logq, reference.top_ids[rows], reference.top_logprobs[rows], reference.tail_mass[rows])
+    prompt.kl_top = np.concatenate([prompt.kl_top, top])
+    prompt.agree = np.concatenate([prompt.agree, logits.argmax(axis=1) == reference.top_ids[rows, 0]])
+    if parent is None:
+        return
+    prompt.worst = max(prompt.worst, float(np.abs(parent - logits).max()))
+    prompt.kl = np.concatenate([prompt.kl, divergence(log_softmax(parent), logq)])
+    if base is not None and shifted.any():
+        sums = shift_sums(base[shifted], parent[shifted], logits[shifted])
+        prompt.shift = sums if prompt.shift is None else prompt.shift + sums
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -250,8 +170,8 @@ def shift_sums(base: np.ndarray, parent: np.ndarray, ours: np.ndarray) -> np.nda
     return np.asarray([(found * shift).sum(), (shift**2).sum(), ((found - shift) ** 2).sum()])
 
 
-def _adapter(seen: _Seen) -> dict[str, Measurement]:
-    """What became of the adapter's shift; see ``shift_sums`` for the letters.
+def _adapter(seen: Sequence[_Prompt]) -> dict[str, Measurement]:
+    """What became of the adapter's shift, over the answers; see ``shift_sums`` for the letters.
 
     adapter_kept = Σ (q−b)·(p−b) / Σ (p−b)² is the least-squares factor by which the export has the shift: 1 when all of
     it is there, 0 when none is. Quantization adds noise n, q = p + n; where that does not point along the shift, their
@@ -259,12 +179,14 @@ def _adapter(seen: _Seen) -> dict[str, Measurement]:
     adapter_noise = |q−p| / |p−b|: a random direction in d dimensions lies along the shift by about 1/√d, which moves
     the value by adapter_noise/√d.
     """
-    sums = np.stack([part.sum(axis=0) for part in seen.shift]) if seen.shift else np.zeros((0, 3))
+    shifts = [prompt.shift for prompt in seen if prompt.shift is not None]
+    sums = np.stack(shifts) if shifts else np.zeros((0, 3))
     if sums[:, 1].sum() == 0.0:
         known = len(sums) > 0
         why = "the adapter changes nothing on these prompts" if known else "the base's full logits stay at the desk"
         return {name: not_measured(name, why) for name in ADAPTER_METRICS}
-    n = sum(map(len, seen.agree))
+    answers = sum(int(prompt.answer.sum()) for prompt in seen)
+    n = answers or sum(len(prompt.agree) for prompt in seen)
 
     def one(name: str, estimate: Callable[[np.ndarray], np.ndarray]) -> Measurement:
         value = float(estimate(sums.sum(axis=0, keepdims=True))[0])
@@ -292,28 +214,42 @@ def first_divergence(agree: np.ndarray) -> int:
     return len(agree) if agree.all() else int(np.argmin(agree))
 
 
-def _measurements(seen: _Seen, starts: np.ndarray, desk: bool) -> dict[str, Measurement]:
-    def mean(name: str, parts: list[np.ndarray]) -> Measurement:
-        sums, counts = [float(p.sum()) for p in parts], [len(p) for p in parts]
-        return measured(name, sum(sums) / sum(counts), n=sum(counts), interval=cluster_mean(sums, counts))
-
+def _measurements(seen: Sequence[_Prompt]) -> dict[str, Measurement]:
+    agree, top = [prompt.agree for prompt in seen], [prompt.kl_top for prompt in seen]
+    answers = [prompt.answer for prompt in seen]
     # A prompt that was cut before its answer has no answer to diverge in.
-    answers = [agree[start:] for agree, start in zip(seen.agree, starts.tolist(), strict=True) if start < len(agree)]
-    before = [first_divergence(answer) for answer in answers]
+    later = [prompt.agree[prompt.start :] for prompt in seen if 0 <= prompt.start < len(prompt.agree)]
+    before = [first_divergence(answer) for answer in later]
     found = {
-        "kl_top256": mean("kl_top256", seen.kl_top),
-        "top1_agreement": mean("top1_agreement", seen.agree),
+        "kl_top256": _mean("kl_top256", top),
+        "kl_top256_answer": _mean("kl_top256_answer", top, answers),
+        "top1_agreement": _mean("top1_agreement", agree),
+        "top1_answer": _mean("top1_answer", agree, answers),
         "first_divergence": measured(
             "first_divergence", float(np.median(before)), n=len(before), interval=bootstrap_median(before)
         )
         if before
         else not_measured("first_divergence", "the reference's prompts end before their answers"),
     }
-    if desk:
-        kl = np.concatenate(seen.kl)
-        found["kl_divergence"] = mean("kl_divergence", seen.kl)
-        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(seen.kl))
+    if all(len(prompt.kl) for prompt in seen):
+        parts = [prompt.kl for prompt in seen]
+        kl = np.concatenate(parts)
+        found["kl_divergence"] = _mean("kl_divergence", parts)
+        found["kl_answer"] = _mean("kl_answer", parts, answers)
+        found["kl_prompt"] = _mean("kl_prompt", parts, [~answer for answer in answers])
+        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(parts))
         found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
-        found["max_abs_logit_diff"] = measured("max_abs_logit_diff", seen.worst, n=len(kl))
+        found["max_abs_logit_diff"] = measured("max_abs_logit_diff", max(prompt.worst for prompt in seen), n=len(kl))
     missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"
-    return {name: found.get(name) or not_measured(name, missing) for name in FIDELITY_METRICS if name != "adapter_kept"}
+    names = [name for name in FIDELITY_METRICS if name not in ADAPTER_METRICS]
+    return {name: found.get(name) or not_measured(name, missing) for name in names}
+
+
+def _mean(name: str, parts: Sequence[np.ndarray], among: Sequence[np.ndarray] | None = None) -> Measurement:
+    """Mean over all tokens, or those that ``among`` marks; the interval resamples whole prompts."""
+    if among is not None:
+        parts = [part[mask] for part, mask in zip(parts, among, strict=True) if mask.any()]
+    sums, counts = [float(part.sum()) for part in parts], [len(part) for part in parts]
+    if not counts:
+        return not_measured(name, f"the reference has no {'prompt' if name == 'kl_prompt' else 'answer'} tokens")
+    return measured(name, sum(sums) / sum(counts), n=sum(counts), interval=cluster_mean(sums, counts))

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress, greedy_answers
-from olivepress.measure.fidelity import divergence, fidelity, log_softmax, read_reference
+from olivepress.measure.fidelity import divergence, fidelity, log_softmax
 from olivepress.measure.genai_model import GenaiModel
 from olivepress.measure.language_model import LanguageModel, teacher_forced
 from olivepress.measure.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
 from olivepress.measure.placement import node_placement
 from olivepress.measure.proof import default_answer
+from olivepress.measure.reference_file import read_reference
 from olivepress.measure.report import Measurement, Placement
 
 __all__ = ["AdapterProof", "AdapterProofSpec", "Difference", "PackageProof", "PackageProofSpec", "prove_package"]

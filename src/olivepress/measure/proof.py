@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from olivepress.errors import JobError
 from olivepress.measure.accuracy import Progress, greedy_answers
-from olivepress.measure.fidelity import fidelity, read_reference
+from olivepress.measure.fidelity import fidelity
 from olivepress.measure.language_model import LanguageModel, load_runtime, open_model
 from olivepress.measure.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
 from olivepress.measure.placement import node_placement
+from olivepress.measure.reference_file import read_reference
 from olivepress.measure.report import Measurement, Placement
 from olivepress.measure.weights import LAST_POSITION
 

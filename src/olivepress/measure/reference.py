@@ -13,9 +13,9 @@ import numpy as np
 from olivepress.errors import JobError, SetupError
 from olivepress.measure.accuracy import Finished, Progress, answer_budget
 from olivepress.measure.dataset import Row
-from olivepress.measure.fidelity import REFERENCE_FORMAT, questions
 from olivepress.measure.long_row import LongRow, write_long_row
 from olivepress.measure.prompts import check_context, context_length, encode_parts, eos_token_ids, render_prompt
+from olivepress.measure.reference_file import REFERENCE_FORMAT, AnswerPart, questions
 from olivepress.measure.reference_model import load_parent
 from olivepress.measure.task_metrics import Example
 from olivepress.methods import FourBit
@@ -50,17 +50,20 @@ def measure_pytorch(
     four_bit: FourBit | None = None,
     batch_size: int = 16,
     whole: bool = False,
+    budget: int | None = None,
     finished: Finished | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
     """Answer all rows with the parent. Returns the examples in order and the budget of new tokens.
 
-    A prompt is answered as far as the context allows; with ``whole``, ContextExceeded when that is not the budget.
+    ``budget`` is what the rows' expected answers take where it is not given. A prompt is answered as far as the context
+    allows; with ``whole``, ContextExceeded when that is not the budget.
     """
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     kept = finished or Finished()
     rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
-    budget = answer_budget([len(_encode(tokenizer, prompt.completion_parts)) for prompt in rendered.values()])
+    expected = (prompt.completion_parts for prompt in rendered.values())
+    budget = budget or answer_budget([len(_encode(tokenizer, parts)) for parts in expected])
     missing = kept.missing(rows)
     prompts = [_encode(tokenizer, rendered[row.id].prefix_parts) for row in missing]
     if whole:
@@ -132,17 +135,19 @@ def write_reference(
     token_ids: Sequence[Sequence[int]],
     out_dir: Path,
     *,
-    answer_starts: Sequence[int] | None = None,
+    answers: Sequence[AnswerPart] | None = None,
     adapter_dir: Path | None = None,
     long_row: LongRow | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Run the parent over fixed prompts and keep what exports are held against.
 
-    Writes ``logits-NNNN.npy`` per prompt (float32, tokens × vocabulary; desk only: 0.8 MB a token at 200k) and
-    ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``starts`` (per prompt the position that predicts
-    the answer's first token: ``answer_starts``, or 0), ``top_ids`` (tokens × 256, int32), ``top_logprobs`` (float32),
-    ``tail_mass`` (float32, 1 minus their sum), ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
+    ``answers`` says of each prompt where its answers are and from which token its logits are kept (all of them, and no
+    answer known, where it is not given). Writes ``logits-NNNN.npy`` per prompt (float32, kept tokens × vocabulary; desk
+    only: 0.8 MB a token at 200k) and ``reference.npz``, which travels: ``ids`` and ``lengths`` (int32), ``starts`` and
+    ``firsts`` (per prompt, see ``AnswerPart``); per kept token ``supervised`` (1 where it predicts a token of an
+    answer), ``top_ids`` (256 of them, int32), ``top_logprobs`` (float32) and ``tail_mass`` (float32, 1 minus their
+    sum); ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
     first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``; with ``long_row``
     that row's logits as well (desk only). Written beside and renamed. JobError on
     NaN or infinite logits: such a parent proves nothing.
@@ -153,7 +158,7 @@ def write_reference(
     beside = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.tmp")
     beside.mkdir(parents=True)
     try:
-        _write_all(model, token_ids, answer_starts or [0] * len(token_ids), beside, model_dir, progress)
+        _write_all(model, token_ids, answers or [AnswerPart()] * len(token_ids), beside, model_dir, progress)
         if long_row is not None:
             write_long_row(model, long_row, beside)
         shutil.rmtree(out_dir, ignore_errors=True)
@@ -168,14 +173,14 @@ def write_reference(
 def _write_all(
     model: Any,
     token_ids: Sequence[Sequence[int]],
-    starts: Sequence[int],
+    answers: Sequence[AnswerPart],
     folder: Path,
     model_dir: Path,
     progress: Progress | None,
 ) -> None:
     top_of: dict[int, tuple[Any, Any, Any]] = {}
-    vocabulary = 0
-    for index, logits in _logits(model, token_ids, model_dir):
+    vocabulary, starts, firsts = 0, [part.start for part in answers], [part.first for part in answers]
+    for index, logits in _logits(model, token_ids, model_dir, firsts):
         np.save(folder / f"logits-{index:04d}.npy", logits)
         top_of[index] = top_logprobs(logits)
         vocabulary = logits.shape[1]
@@ -191,11 +196,20 @@ def _write_all(
         vocab_size=np.int64(vocabulary),
         lengths=np.asarray([len(ids) for ids in token_ids], dtype=np.int32),
         starts=np.asarray(starts, dtype=np.int32),
+        firsts=np.asarray(firsts, dtype=np.int32),
+        supervised=np.concatenate([_supervised(part, len(ids)) for part, ids in zip(answers, token_ids, strict=True)]),
         ids=np.concatenate([np.asarray(ids, dtype=np.int32) for ids in token_ids]),
         top_ids=np.concatenate([t[0] for t in tops]),
         top_logprobs=np.concatenate([t[1] for t in tops]),
         tail_mass=np.concatenate([t[2] for t in tops]),
     )
+
+
+def _supervised(part: AnswerPart, length: int) -> np.ndarray:
+    """uint8 per kept token of a prompt of ``length`` tokens: 1 where it predicts a token of an answer."""
+    positions = np.zeros(length, dtype=np.uint8)
+    positions[list(part.supervised)] = 1
+    return positions[part.first :]
 
 
 def _greedy(model: Any, model_dir: Path, token_ids: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[int]]:
@@ -214,33 +228,40 @@ def write_logits(
     base_folder: Path | None = None,
     four_bit: FourBit | None = None,
     long_row: LongRow | None = None,
+    firsts: Sequence[int] | None = None,
 ) -> Path:
     """Only the logits of fixed prompts, as ``logits-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
 
-    With ``base_folder`` those of the same base without its adapter as well, as ``base-NNNN.npy``: they lie beside a
-    reference and stay at the desk. ``long_row`` and errors as in ``write_reference``.
+    ``firsts``: of each prompt the token from which on they are kept. With ``base_folder`` those of the same base
+    without its adapter as well, as ``base-NNNN.npy``: they lie beside a reference and stay at the desk. ``long_row`` and
+    errors as in ``write_reference``.
     """
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _save_logits(model, token_ids, model_dir, folder, "logits")
+        kept = firsts or [0] * len(token_ids)
+        _save_logits(model, token_ids, model_dir, folder, "logits", kept)
         if long_row is not None:
             write_long_row(model, long_row, folder)
         if base_folder is not None:
             with model.disable_adapter():
-                _save_logits(model, token_ids, model_dir, base_folder, "base")
+                _save_logits(model, token_ids, model_dir, base_folder, "base", kept)
     except OSError as error:
         raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
     return folder
 
 
-def _save_logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path, folder: Path, name: str) -> None:
-    for index, logits in _logits(model, token_ids, model_dir):
+def _save_logits(
+    model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path, folder: Path, name: str, firsts: Sequence[int]
+) -> None:
+    for index, logits in _logits(model, token_ids, model_dir, firsts):
         np.save(folder / f"{name}-{index:04d}.npy", logits)
 
 
-def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """(index, float32 [tokens, vocabulary]) of each prompt; JobError when they are not finite.
+def _logits(
+    model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path, firsts: Sequence[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(index, float32 [tokens from the first kept one on, vocabulary]) of each prompt; JobError when not finite.
 
     Prompts of the same length are computed together, as many as their logits' bytes allow: nothing is padded, so that
     the numbers are those that each has alone.
@@ -252,7 +273,7 @@ def _logits(model: Any, token_ids: Sequence[Sequence[int]], model_dir: Path) -> 
             ids = torch.tensor([list(token_ids[index]) for index in batch])
             together = model(input_ids=ids, use_cache=False).logits
         for index, logits in zip(batch, together, strict=True):
-            values = logits.float().numpy()
+            values = logits[firsts[index] :].float().numpy()
             if not np.isfinite(values).all():
                 raise JobError(
                     f"{model_dir}: NaN or infinite logits on prompt {index}", next_step="train or merge again"

@@ -165,6 +165,14 @@ declare(
 
 # Fidelity to the parent, on the same tokens.
 declare("max_abs_logit_diff", "logits", "lower", "Max logit diff", "Largest |parent logit - model logit| seen.")
+declare(
+    "kl_answer",
+    "nats",
+    "lower",
+    "KL answers",
+    "Mean KL(parent || model) per token of the answers, those that were trained on; the parent's tokens are given.",
+)
+declare("kl_prompt", "nats", "lower", "KL prompts", "As kl_answer, of all other tokens: no training touched them.")
 declare("kl_divergence", "nats", "lower", "KL", "Mean KL(parent || model) of the next-token distribution per token.")
 declare("kl_p50", "nats", "lower", "KL median", "Median of the per-token KL(parent || model).")
 declare("kl_p999", "nats", "lower", "KL p99.9", "99.9th percentile of the per-token KL(parent || model).")
@@ -175,7 +183,15 @@ declare(
     "KL top-256",
     "Mean KL over the parent's top 256 tokens and one bucket for the rest; a lower bound of kl_divergence.",
 )
+declare(
+    "kl_top256_answer",
+    "nats",
+    "lower",
+    "KL top-256 answers",
+    "As kl_top256, of the answers' tokens only; a lower bound of kl_answer.",
+)
 declare("top1_agreement", "ratio", "higher", "Top-1 agreement", "Share of positions where both prefer the same token.")
+declare("top1_answer", "ratio", "higher", "Top-1 answers", "As top1_agreement, of the answers' tokens only.")
 declare(
     "first_divergence",
     "tokens",
@@ -188,7 +204,7 @@ declare(
     "ratio",
     "higher",
     "Adapter kept",
-    "Share of the adapter's shift of the logits (parent - base) that the model has, by least squares: 1 all, 0 lost.",
+    "Share of the adapter's shift of the answers' logits (parent - base) that the model has, by least squares.",
     ANY,
 )
 declare(

@@ -10,11 +10,11 @@ from pathlib import Path
 from olivepress.errors import UsageError
 from olivepress.measure.dataset import Split
 from olivepress.measure.few_shot import add_shots
-from olivepress.measure.fidelity import read_reference
 from olivepress.measure.grid import Subject
 from olivepress.measure.latency import DEFAULT_WORKLOADS, Workload
 from olivepress.measure.lm_eval_tasks import OWN_TASK
 from olivepress.measure.perplexity import read_text, window_and_stride
+from olivepress.measure.reference_file import read_reference
 from olivepress.measure.task_files import code_in_tasks
 
 __all__ = ["Settings", "check_inputs", "files_sha256"]

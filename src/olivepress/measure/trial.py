@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.measure.accuracy import greedy_answers
 from olivepress.measure.dataset import Message
-from olivepress.measure.fidelity import read_reference
 from olivepress.measure.language_model import LanguageModel, load_runtime
 from olivepress.measure.latency import LatencySpec, Workload, prompt_of, time_repetitions
 from olivepress.measure.prompts import context_length, render_question
+from olivepress.measure.reference_file import read_reference
 from olivepress.measure.session_space import unknown_entries
 
 __all__ = ["Seen", "TrialSpec", "run_trial"]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from olivepress.errors import CheckError, JobError, OlivepressError
+from olivepress.errors import JobError
 from olivepress.plan import Job, Plan
 from olivepress.run.journal import append, events
 from olivepress.run.make import JobOutcome
@@ -45,7 +45,7 @@ def passed_over(plan: Plan, job: Job, key: str) -> JobOutcome | None:
     last = next((event for event in reversed(events(_journal(plan))) if event["job"] == job.id), None)
     if last is None or last["event"] != "passed over" or last["key"] != key or last.get("limits") != _limits(plan, job):
         return None
-    error: OlivepressError = CheckError(str(last.get("reason", "")))
+    error = JobError(str(last.get("reason", "")))
     return JobOutcome(job=job.id, state="passed over", error=error)
 
 

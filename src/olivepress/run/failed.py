@@ -9,23 +9,37 @@ from pathlib import Path
 
 from olivepress.artifact import MANIFEST, Check
 from olivepress.catalog import Target, targets
-from olivepress.errors import CheckError
+from olivepress.errors import JobError
 from olivepress.plan import Job, Plan, artifact_bytes
 
-__all__ = ["check_error", "failed_dir", "keep_failed", "other_targets"]
+__all__ = ["ChecksFailed", "check_error", "failed_dir", "keep_failed", "other_targets"]
 
 # Check → what rules its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
 _RULED_BY = {
+    "keeps_task": "limits.margin",
+    "kl_answer": "limits.max_kl_divergence",
     "kl_divergence": "limits.max_kl_divergence",
     "long_prompt": "limits.max_kl_divergence",
     "long_answer": "limits.max_kl_divergence",
     "kl_to_merged": "limits.max_kl_divergence",
+    "top1_answer": "limits.min_top1_agreement",
     "top1_agreement": "limits.min_top1_agreement",
     "placed": "min_placed",
     "rows_trained": "data.max_length",
 }
 _MOST_OTHERS = 3
-_LEAST = ("top1_agreement", "placed", "adapter_kept", "adapter_trained", "weight_delta", "magnitudes", "rows_trained")
+_LEAST = (
+    "top1_answer", "top1_agreement", "placed", "adapter_kept", "adapter_trained", "weight_delta", "magnitudes",
+    "rows_trained",
+)  # fmt: skip
+
+
+class ChecksFailed(JobError):
+    """What a job made does not hold: ``checks`` are all of its checks, the verdict by the task among them."""
+
+    def __init__(self, message: str, *, checks: Sequence[Check], next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.checks = tuple(checks)
 
 
 def failed_dir(output: Path) -> Path:
@@ -46,7 +60,7 @@ def keep_failed(output: Path) -> str | None:
     return f"what it made is kept in {place} ({size / 1e9:.2g} GB) until it succeeds or fails again; no artifact"
 
 
-def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> CheckError | None:
+def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> ChecksFailed | None:
     """The error of the first check that failed: value, limit, the key that rules it, and targets that may hold."""
     failed = [check for check in checks if not check.passed]
     if not failed:
@@ -54,13 +68,12 @@ def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> Che
     check, others = failed[0], ", ".join(check.name for check in failed[1:])
     also = f"; failed too: {others}" if others else ""
     steps = [step for step in (_change(plan, job, check), _alternatives(plan, job), f"read {log}") if step]
-    return CheckError(
-        f"{job.id}: check {check.name} failed{_measured(check)} ({check.detail}){also}", next_step=", or ".join(steps)
-    )
+    message = f"{job.id}: check {check.name} failed{_measured(check)} ({check.detail}){also}"
+    return ChecksFailed(message, checks=checks, next_step=", or ".join(steps))
 
 
 def _measured(check: Check) -> str:
-    if check.value is None or check.limit is None:
+    if check.value is None or check.limit is None or check.task is not None:
         return ""
     wanted = "at least" if check.name.rpartition(": ")[2] in _LEAST else "at most"
     return f" is {check.value:.3g}, limit {check.limit:.3g} ({wanted})"

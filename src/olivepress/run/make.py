@@ -17,12 +17,12 @@ from olivepress.artifact import (
     FileHash,
     Manifest,
     Resources,
+    TaskVerdict,
     Verified,
     artifact_hash,
     hash_files,
     write_manifest,
 )
-from olivepress.catalog import Target
 from olivepress.environments import interpreter
 from olivepress.errors import JobError, OlivepressError
 from olivepress.hub import local_directory
@@ -33,6 +33,7 @@ from olivepress.plan import Job, Plan
 from olivepress.row_counts import row_problem, row_summary
 from olivepress.run.child import ChildResult, child_environment, failure_in, run_child, warnings_in
 from olivepress.run.failed import check_error, failed_dir
+from olivepress.run.limits import judged_limits, limit_of, min_top1, task_limits, task_spec
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters, package_spec
 from olivepress.run.tidy import base_name, clear, remove, tidy, trained_rows, training_record
 from olivepress.run.tokenizer_answers import TokenizerCheck
@@ -59,9 +60,6 @@ _EXPORTED = {
     "onnxruntime-genai": ("genai_config.json",),
     "openvino": ("model/openvino_model.xml", "model/openvino_model.bin"),
 }
-# What bfloat16 loses when the adapter is added into the weights; float32 loses next to nothing.
-_MERGE_LIMIT = {"float32": 1.0e-5, "bfloat16": 2.0e-2}
-_LARGE = 1_000_000_000
 
 
 class Reporter(Protocol):
@@ -84,8 +82,8 @@ class JobOutcome:
 
     ``left out`` cannot be built here, ``failed`` was tried: neither has a manifest, both have an ``error``. Of the jobs
     of one choice, ``passed over`` did not hold its checks, so the next was tried; ``not needed`` comes after one that
-    holds them.
-    ``tokenizer`` is what the runtime's tokenizer was compared on before the first job, of what runs on a device.
+    holds them. ``checks`` are those of its artifact, or of what was made and does not hold. ``tokenizer`` is what the
+    runtime's tokenizer was compared on before the first job, of what runs on a device.
     """
 
     job: str
@@ -93,6 +91,16 @@ class JobOutcome:
     manifest: Manifest | None = None
     error: OlivepressError | None = None
     tokenizer: TokenizerCheck | None = None
+    failed_checks: tuple[Check, ...] = ()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return self.manifest.checks if self.manifest else self.failed_checks
+
+    @property
+    def verdicts(self) -> dict[str, TaskVerdict]:
+        """Check → the verdict by the task's own answers: one of an export, of a package one for each adapter."""
+        return {check.name: check.task for check in self.checks if check.task is not None}
 
 
 def scratch_dir(plan: Plan, job: Job) -> Path:
@@ -103,18 +111,23 @@ def is_verified(plan: Plan, job: Job, held: Manifest) -> bool:
     """Whether a finished artifact is verified as far as this machine can, and by the limits that hold now."""
     if job.target is None:
         return True
-    now = {
-        "kl_divergence": _limit(plan, job),
-        "top1_agreement": _min_top1(plan, job.target),
-        "placed": job.target.min_placed,
-    }
+    how, now = place_of(job.target).how, judged_limits(plan, job)
     changed = [
         check
         for check in held.checks
         # A package's checks say first which adapter they are of.
         if check.limit is not None and now.get(check.name.rpartition(": ")[2]) not in (None, check.limit)
     ]
-    return not changed and STRENGTH.index(place_of(job.target).how) <= STRENGTH.index(held.verified)
+    return not changed and _is_same_task(plan, job, held) and STRENGTH.index(how) <= STRENGTH.index(held.verified)
+
+
+def _is_same_task(plan: Plan, job: Job, held: Manifest) -> bool:
+    """Whether the task's answers were asked for where they would be now, by the same metric and of as many rows. What
+    the machine of then could do is what counts: less can be done here, or more and that is reason enough."""
+    asked, verdicts = task_limits(plan, job, held.verified), [check.task for check in held.checks if check.task]
+    if asked is None:
+        return not verdicts
+    return bool(verdicts) and all((v.metric, v.rows_limit) == (asked.metric, asked.rows) for v in verdicts)
 
 
 def verify_again(plan: Plan, job: Job, held: Manifest, reporter: Reporter) -> Manifest:
@@ -244,9 +257,11 @@ def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[l
         base_model=plan.model.path,
         base_revision=plan.recipe.model.revision,
         dataset=plan.dataset.directory.as_posix(),
-        limit=_limit(plan, job),
+        train_on=settings.train_on,
+        max_length=plan.max_length,
+        limit=limit_of(plan, job),
         export=_export_spec(plan, job, scratch, place) if place and job.kind == "export" else None,
-        package=package_spec(plan, job, scratch, place, _limit(plan, job)) if place and job.kind == "package" else None,
+        package=package_spec(plan, job, scratch, place) if place and job.kind == "package" else None,
     )
     path = scratch / "verify.json"
     path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -265,7 +280,7 @@ def _verify(plan: Plan, job: Job, scratch: Path, place: Place | None) -> tuple[l
 
 
 def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpec:
-    target, limit = job.target, _limit(plan, job)
+    target, limit = job.target, limit_of(plan, job)
     assert target is not None and limit is not None
     parent = plan.output_dir(plan.job(job.parent)) if job.parent else None
     model = parent / "model" if parent else local_directory(plan.model.path, plan.recipe.model.revision)
@@ -280,29 +295,13 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         execution_provider=target.execution_provider,
         precision=target.precision,
         limit=limit,
-        min_top1=_min_top1(plan, target),
+        min_top1=min_top1(plan, job),
         min_placed=target.min_placed,
         max_cpu_nodes=target.max_cpu_nodes,
         random_weights=plan.model.random_weights,
         has_adapter=parent is not None,
+        task=task_spec(plan, job, place),
     )
-
-
-def _limit(plan: Plan, job: Job) -> float | None:
-    """Nats of mean KL that the job's result may be away from its parent."""
-    if job.kind == "merge":
-        exact = plan.recipe.finetune.torch_dtype == "float32" and plan.model.facts.parameters <= _LARGE
-        return _MERGE_LIMIT["float32" if exact else "bfloat16"]
-    if job.target is None:
-        return None
-    own = plan.recipe.limits.max_kl_divergence if job.target.precision != "fp32" else None
-    return own or job.target.max_kl_divergence
-
-
-def _min_top1(plan: Plan, target: Target) -> float:
-    """Share of positions whose likeliest token must be the parent's."""
-    own = plan.recipe.limits.min_top1_agreement if target.precision != "fp32" else None
-    return target.min_top1_agreement if own is None else own
 
 
 def _manifest(

@@ -11,6 +11,7 @@ from olivepress.adapters.package import PACKAGE, is_of_package, new_package, wri
 from olivepress.artifact import FileHash, artifact_hash, changed_files, hash_files
 from olivepress.errors import AdapterError
 from olivepress.plan import Job, Plan
+from olivepress.run.limits import limit_of, min_top1, task_spec
 from olivepress.run.tidy import base_name
 from olivepress.run.verify_package import MemberSpec, PackageSpec
 from olivepress.run.where import Place
@@ -111,8 +112,9 @@ def _bring_back(plan: Plan, job: Job) -> None:
     shutil.rmtree(kept)
 
 
-def package_spec(plan: Plan, job: Job, scratch: Path, place: Place, limit: float | None) -> PackageSpec:
+def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSpec:
     """What ``verify_package`` is told."""
+    limit = limit_of(plan, job)
     assert job.target is not None and job.parent is not None and limit is not None
     members = [
         MemberSpec(
@@ -120,6 +122,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place, limit: float
             peft_dir=(member.output_dir(member.job("finetune")) / "adapter").as_posix(),
             reference_dir=(member.output_dir(member.job("merge")) / "reference").as_posix(),
             twin_dir=member.output_dir(member.job(f"export-{job.target.target}")).as_posix(),
+            task=task_spec(member, member.job(f"export-{job.target.target}"), place),
         )
         for name, member in plan.members.items()
     ]
@@ -132,6 +135,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place, limit: float
         execution_provider=job.target.execution_provider,
         precision=job.target.precision,
         limit=limit,
+        min_top1=min_top1(plan, job),
         min_placed=job.target.min_placed,
         max_cpu_nodes=job.target.max_cpu_nodes,
         random_weights=plan.model.random_weights,

@@ -15,16 +15,16 @@ from olivepress.admission import BaseModel
 from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
 from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.errors import AdapterError, CheckError, JobError, ReportError, SetupError
+from olivepress.errors import AdapterError, JobError, ReportError, SetupError
 from olivepress.estimates import need
-from olivepress.measure.fidelity import REFERENCE_FORMAT
 from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
+from olivepress.measure.reference_file import REFERENCE_FORMAT
 from olivepress.plan import Job, Plan
 from olivepress.process import exclusive
 from olivepress.run.admit import admit
 from olivepress.run.choice import first_of_each_choice, is_settled, pass_over, passed_over
-from olivepress.run.failed import keep_failed
+from olivepress.run.failed import ChecksFailed, keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
 from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
@@ -97,14 +97,17 @@ def _not_finished(
     error: JobError | SetupError | AdapterError,
 ) -> JobOutcome:
     """The outcome of an export that failed: passed over, where another target of its device is still to be tried."""
-    key, _ = _current(plan, job, workflows, base)
-    if job.choice is None or key is None or not isinstance(error, CheckError):
+    if not isinstance(error, ChecksFailed):
         return JobOutcome(job=job.id, state="failed", error=error)
-    if not any(other.choice == job.choice for other in rest):
-        message = f"no target of {job.choice} holds its checks, the last: {error.message}"
-        return JobOutcome(job=job.id, state="failed", error=CheckError(message, next_step=error.next_step))
-    pass_over(plan, job, key, error)
-    return JobOutcome(job=job.id, state="passed over", error=error)
+    key, _ = _current(plan, job, workflows, base)
+    if job.choice is None or key is None:
+        return JobOutcome(job=job.id, state="failed", error=error, failed_checks=error.checks)
+    if any(other.choice == job.choice for other in rest):
+        pass_over(plan, job, key, error)
+        return JobOutcome(job=job.id, state="passed over", error=error, failed_checks=error.checks)
+    message = f"no target of {job.choice} holds its checks, the last: {error.message}"
+    last = ChecksFailed(message, checks=error.checks, next_step=error.next_step)
+    return JobOutcome(job=job.id, state="failed", error=last, failed_checks=error.checks)
 
 
 def _left_out(job: Job) -> JobOutcome | None:

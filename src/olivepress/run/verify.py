@@ -22,14 +22,17 @@ from olivepress.hub import local_directory
 from olivepress.measure.dataset import Row, read_split
 from olivepress.measure.horizon import Horizon, horizon
 from olivepress.measure.long_row import LongRow, long_row
-from olivepress.measure.prompts import encode_parts, render_prompt
+from olivepress.measure.prompts import render_prompt
+from olivepress.measure.reference_file import AnswerPart
 from olivepress.methods import FourBit
-from olivepress.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_PROMPTS, REFERENCE_TOKENS
+from olivepress.plan import REFERENCE_PROMPTS, REFERENCE_TOKENS
+from olivepress.run.reference_rows import reference_prompts
 from olivepress.run.tensors import read_tensors
 from olivepress.run.verify_adapter import adapter_checks, weight_delta
 from olivepress.run.verify_export import ExportSpec, verify_export
 from olivepress.run.verify_long import check_merged_row, not_compared
 from olivepress.run.verify_package import PackageSpec, verify_package
+from olivepress.supervision import TrainOn
 from olivepress.yaml_document import Record
 
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
@@ -38,7 +41,8 @@ REFERENCE = "reference"  # directory inside the merge artifact
 
 
 class VerifySpec(Record):
-    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL.
+    """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL, ``max_length`` tokens that
+    a row may have to be trained on.
 
     ``method`` is how the adapter was trained, ``four_bit`` on which quantized base.
     """
@@ -51,6 +55,8 @@ class VerifySpec(Record):
     base_model: str
     base_revision: str | None = None
     dataset: str
+    train_on: TrainOn = "answer"
+    max_length: int = REFERENCE_TOKENS
     limit: float | None = None
     export: ExportSpec | None = None
     package: PackageSpec | None = None
@@ -75,8 +81,8 @@ def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
     from olivepress.measure.reference import write_reference
 
     base = local_directory(spec.base_model, spec.base_revision)
-    token_ids, starts = _token_ids(base, _rows(spec, "validation", REFERENCE_PROMPTS))
-    write_reference(base, token_ids, reference, answer_starts=starts, long_row=_long_row(spec, base))
+    token_ids, answers = _reference_prompts(spec, base)
+    write_reference(base, token_ids, reference, answers=answers, long_row=_long_row(spec, base))
     travels = Path(spec.output_dir, REFERENCE)
     travels.mkdir(exist_ok=True)
     shutil.copyfile(reference / "reference.npz", travels / "reference.npz")
@@ -93,13 +99,13 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
         broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
         yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
     yield weight_delta(base, model, adapter)
-    token_ids, starts = _token_ids(model, _rows(spec, "validation", REFERENCE_PROMPTS))
-    row = _long_row(spec, model)
-    reference = write_reference(model, token_ids, output / REFERENCE, answer_starts=starts, long_row=row)
+    token_ids, answers = _reference_prompts(spec, model)
+    row, firsts = _long_row(spec, model), [part.first for part in answers]
+    reference = write_reference(model, token_ids, output / REFERENCE, answers=answers, long_row=row)
     rows = f"nats a token, {len(token_ids)} validation rows"
     with _scratch(output / ".with-adapter") as folder:
         # And the base alone, from the same load: what the adapter changed is what an export must still have.
-        write_logits(base, token_ids, folder, adapter_dir=adapter, base_folder=reference, long_row=row)
+        write_logits(base, token_ids, folder, adapter_dir=adapter, base_folder=reference, long_row=row, firsts=firsts)
         value = _mean_kl(folder, reference)
         long = list(check_merged_row(folder, reference, spec.limit))
     yield Check(name="kl_to_base_with_adapter", passed=value <= spec.limit, value=value, limit=spec.limit, detail=rows)
@@ -107,7 +113,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
     yield from not_compared(_reach(spec).beyond)
     if spec.four_bit is not None:
         with _scratch(output / ".as-trained") as folder:
-            trained = write_logits(base, token_ids, folder, adapter_dir=adapter, four_bit=spec.four_bit)
+            trained = write_logits(base, token_ids, folder, adapter_dir=adapter, four_bit=spec.four_bit, firsts=firsts)
             value = _mean_kl(trained, reference)
         # Reported, not judged: how much the task minds is what the finetune and merge rows of a bench say.
         detail = f"{rows}; trained on a base in {spec.four_bit.quant_type}, merged into the unquantized one"
@@ -140,31 +146,13 @@ def _scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _reference_prompts(spec: VerifySpec, model: Path) -> tuple[list[list[int]], list[AnswerPart]]:
+    rows = _rows(spec, "validation", REFERENCE_PROMPTS)
+    return reference_prompts(model, rows, train_on=spec.train_on, max_length=spec.max_length)
+
+
 def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
     return read_split(Path(spec.dataset), split, limit=limit).rows
-
-
-def _token_ids(model: Path, rows: Sequence[Row]) -> tuple[list[list[int]], list[int]]:
-    """(prompts with their answers, for each the position that predicts the answer's first token).
-
-    As many rows as their logits in float32 take half a GB, but at least eight. They are kept twice, the merged model's
-    and the base's, and a third time while two models are compared.
-    """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(model), trust_remote_code=False)
-    most, ids, starts = LOGIT_BYTES // (4 * len(tokenizer)), list[list[int]](), list[int]()
-    for row in rows:
-        rendered = render_prompt(model, row.messages, row.tools)
-        prefix, full = (
-            encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], rendered.parts(0, end))
-            for end in (len(rendered.prefix), len(rendered.full))
-        )
-        if len(ids) >= LEAST_PROMPTS and sum(map(len, ids)) + len(full) > most:
-            break
-        ids.append(list(full[:REFERENCE_TOKENS]))
-        starts.append(len(prefix) - 1)
-    return ids, starts
 
 
 def _mean_kl(first: Path, second: Path) -> float:

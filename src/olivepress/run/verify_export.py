@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from olivepress.artifact import Check, Verified
+from olivepress.artifact import Check, TaskVerdict, Verified
 from olivepress.errors import JobError
 from olivepress.measure.child import run_child
 from olivepress.measure.dataset import read_split
@@ -14,9 +14,11 @@ from olivepress.measure.language_model import runtime_of
 from olivepress.measure.prompts import render_prompt
 from olivepress.measure.proof import Proof, ProofSpec
 from olivepress.measure.report import Measurement
+from olivepress.run.divergence import divergence_checks
 from olivepress.run.dml import DML, dml_operators
 from olivepress.run.structure import structure
-from olivepress.run.verify_long import check_long_row, not_compared
+from olivepress.run.task import TaskSpec, task_check
+from olivepress.run.verify_long import NOT_OPENED, check_long_row, not_compared
 from olivepress.run.wide_copy import wide_copy
 from olivepress.yaml_document import Record
 
@@ -40,7 +42,8 @@ class ExportSpec(Record):
     ``reference_dir`` what that computed, ``has_adapter`` whether an adapter was merged into it; ``interpreter`` is the
     Python to open it with, None for this one.
 
-    ``limit`` is nats of mean KL, ``min_top1`` and ``min_placed`` are shares of positions and of nodes.
+    ``limit`` is nats of mean KL, ``min_top1`` (None: not judged) and ``min_placed`` are shares of positions and of
+    nodes. ``task`` is what its answers are held to, None where they are not asked for.
     """
 
     output_dir: str
@@ -53,11 +56,12 @@ class ExportSpec(Record):
     execution_provider: str
     precision: str
     limit: float
-    min_top1: float
+    min_top1: float | None
     min_placed: float
     max_cpu_nodes: int | None
     random_weights: bool
     has_adapter: bool
+    task: TaskSpec | None = None
 
 
 def verify_export(spec: ExportSpec) -> Iterator[Check]:
@@ -68,8 +72,10 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     if spec.execution_provider == DML:
         yield dml_operators(output)
     if spec.how == "structure":
+        yield from not_compared(NOT_OPENED)
         return
-    found = _prove(spec, output)
+    opened = _opened(spec, output)
+    found = _prove(spec, output, opened)
     if spec.how != "cpu-copy":
         yield _placed(spec, found)
     detail = found.differs or "texts whose ids equal Hugging Face's"
@@ -86,7 +92,11 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
             detail="largest logit difference between the graph that runs and the one that is measured",
         )
     yield from by_default(found.by_default)
-    yield from against_parent(spec, found)
+    # What cannot be asked as it should fails below: minutes of answers would say nothing more.
+    kept = _keeps_task(spec, opened) if talks and found.differs is None else None
+    yield from against_parent(spec, found, verdict=kept.task if kept else None)
+    if kept is not None:
+        yield kept
     if found.long_row is not None:
         yield from check_long_row(found.long_row, limit=spec.limit, exact=spec.precision == "fp32")
     yield from not_compared(found.not_long)
@@ -99,12 +109,12 @@ def by_default(refusal: str | None) -> Iterator[Check]:
         yield Check(name="answers_by_default", passed=not refusal, detail=detail)
 
 
-def _prove(spec: ExportSpec, output: Path) -> Proof:
+def _prove(spec: ExportSpec, output: Path, opened: Path) -> Proof:
     """Run the proof in a process of the target's environment; for a copy on the CPU in this one."""
     rows = read_split(Path(spec.dataset), "test", limit=_TOKENIZER_ROWS).rows
     texts = [render_prompt(output, row.messages, row.tools).full for row in rows]
     proof = ProofSpec(
-        model_dir=_opened(spec, output),
+        model_dir=opened,
         execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
         reference_dir=Path(spec.reference_dir),
         texts=tuple(texts),
@@ -113,6 +123,14 @@ def _prove(spec: ExportSpec, output: Path) -> Proof:
     interpreter = Path(spec.interpreter) if spec.interpreter else None
     found = run_child("proof", proof.model_dump(mode="json"), interpreter=interpreter)
     return Proof.model_validate({name: found[name] for name in Proof.model_fields})
+
+
+def _keeps_task(spec: ExportSpec, opened: Path) -> Check | None:
+    """The verdict by the task's own answers; None where they are not asked for."""
+    if spec.task is None:
+        return None
+    interpreter = Path(spec.interpreter) if spec.interpreter else None
+    return task_check(spec.task, opened, Path(spec.scratch), interpreter)
 
 
 def _opened(spec: ExportSpec, output: Path) -> Path:
@@ -149,24 +167,22 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
     )
 
 
-def against_parent(spec: ExportSpec, found: Proof) -> Iterator[Check]:
+def against_parent(spec: ExportSpec, found: Proof, *, verdict: TaskVerdict | None = None) -> Iterator[Check]:
     """What was computed against what the parent computes. JobError when the parent's full logits are not there."""
-    kl, top1 = found.metrics["kl_divergence"].value, found.metrics["top1_agreement"].value
-    if kl is None or top1 is None:
-        raise JobError(f"{spec.reference_dir}: its full logits are not there", next_step="run the merge again")
-    yield Check(name="kl_divergence", passed=kl <= spec.limit, value=kl, limit=spec.limit, detail="nats a token")
+    exact = spec.precision == "fp32"
+    # An fp32 export is the parent on every token, and of a base alone no token was trained on.
+    on_answers = spec.has_adapter and not exact
+    divergence = divergence_checks(
+        found.metrics,
+        spec.reference_dir,
+        limit=spec.limit,
+        min_top1=spec.min_top1,
+        on_answers=on_answers,
+        verdict=verdict,
+    )
     if spec.has_adapter:
         yield adapter_kept(found.metrics, spec.reference_dir, random_weights=spec.random_weights)
-    # Random weights prefer no token by much: which one is likeliest says nothing of the quantization.
-    judged = not spec.random_weights
-    yield Check(
-        name="top1_agreement",
-        passed=top1 >= spec.min_top1 or not judged,
-        value=top1,
-        limit=spec.min_top1 if judged else None,
-        detail="share of positions" if judged else "share of positions, not judged: random weights",
-    )
-    exact = spec.precision == "fp32"
+    yield from divergence
     yield Check(
         name="greedy_answers",
         passed=not exact or found.same_answers == found.answers,
@@ -185,7 +201,7 @@ def adapter_kept(metrics: Mapping[str, Measurement], reference_dir: str, *, rand
     kept, noise = (metrics[name] for name in ("adapter_kept", "adapter_noise"))
     if kept.value is None or noise.value is None:
         raise JobError(f"{reference_dir}: adapter_kept cannot be told: {kept.reason}", next_step="run the merge again")
-    said = f"share of the adapter's shift; what else differs is {noise.value:.2g} times as large"
+    share = f"share of the adapter's shift; what else differs is {noise.value:.2g} times as large"
     # A few steps on random weights may change less than rounding does; then the share says nothing.
     judged = not (random_weights and noise.value > _MAX_NOISE_ON_RANDOM)
     return Check(
@@ -193,5 +209,8 @@ def adapter_kept(metrics: Mapping[str, Measurement], reference_dir: str, *, rand
         passed=kept.value > _MIN_ADAPTER_KEPT or not judged,
         value=kept.value,
         limit=_MIN_ADAPTER_KEPT if judged else None,
-        detail=said if judged else f"{said}; not judged: random weights",
+        detail=share if judged else f"{share}; not judged: random weights",
+        ci_low=kept.ci_low,
+        ci_high=kept.ci_high,
+        n=kept.n,
     )

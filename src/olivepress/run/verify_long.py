@@ -11,9 +11,10 @@ from olivepress.artifact import Check
 from olivepress.measure.fidelity import divergence, log_softmax
 from olivepress.measure.long_row import HEAD, LongRowProof, read_long_row
 
-__all__ = ["NOT_COMPARED", "check_long_row", "check_merged_row", "not_compared"]
+__all__ = ["NOT_COMPARED", "NOT_OPENED", "check_long_row", "check_merged_row", "not_compared"]
 
 NOT_COMPARED = "not_compared"
+NOT_OPENED = "answers and divergence were not compared: nothing on this machine can run it"
 _FP32_LOGIT_LIMIT = 2.0e-3  # sums over thousands of keys, in another order
 # Rounded weights diverge at every position alike; a window or a rope that is another does so from its switch on. On
 # random models the median behind a switch was 0.2 to 0.8 of the largest before it in int4, and 2.1 with a wrong window.
@@ -21,10 +22,10 @@ _TIMES_BEFORE, _NOTHING, _ENOUGH = 1.5, 1.0e-6, 8
 # An answer and the same text as a prompt: 1e-14 nats in fp32, 6e-5 where a rope switched unseen. In int4 a rounding
 # that falls the other way is 4e-7 in a model of two layers, or nothing at all.
 _TIMES_USUAL, _ROUNDING = {True: 10.0, False: 30.0}, {True: 1.0e-5, False: 5.0e-5}
-# The long text is rows behind rows, which a model that was tuned on single rows has not seen: rounded weights lose more
-# there than the limit for rows is meant for. The embedded model in int4 loses 0.021 nats on rows, 0.147 on long text.
-# What is structurally wrong is seen by the jump at its switch, whatever the limit.
-_TIMES_ROWS = 10.0
+# The long text is rows behind rows, prompts for the most part: nothing was trained on them, so that their level says
+# little of a rounded export, which may be 0.02 or 0.5 nats away and answer alike. What is structurally wrong is seen by
+# the jump at its switch; this is the level of a model that has lost its language.
+_LOST = 3.0
 _ANOTHER = "a window or a rope is not the parent's"
 
 
@@ -44,7 +45,7 @@ def check_long_row(proof: LongRowProof, *, limit: float, exact: bool, before: st
     detail = f"nats a token, tokens {first} to {proof.tokens}{across}, as a prompt"
     if jumps:
         detail += f"; half of them above {usual:.2g}, before the switch none above {most:.2g}: {_ANOTHER}"
-    allowed = limit if exact else _TIMES_ROWS * limit
+    allowed = limit if exact else max(limit, _LOST)
     passed = mean <= allowed and not jumps
     yield Check(name=f"{before}long_prompt", passed=passed, value=mean, limit=allowed, detail=detail)
     if proof.answers:

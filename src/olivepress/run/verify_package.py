@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,15 @@ import numpy as np
 from olivepress.adapters import PeftAdapter, check_adapter, read_package, read_peft_adapter
 from olivepress.adapters.adapter_file import read_adapter_file
 from olivepress.adapters.projections import projection_of_input
-from olivepress.artifact import Check, Verified
+from olivepress.artifact import Check, TaskVerdict, Verified
 from olivepress.measure.child import run_child
-from olivepress.measure.fallback import cpu_copy
+from olivepress.measure.fallback import cpu_copy, linked_with_adapter
 from olivepress.measure.package_proof import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
+from olivepress.run.divergence import divergence_checks
 from olivepress.run.structure import structure
+from olivepress.run.task import TaskSpec, task_check
 from olivepress.run.verify_export import adapter_kept, by_default
-from olivepress.run.verify_long import check_long_row, not_compared
+from olivepress.run.verify_long import NOT_OPENED, check_long_row, not_compared
 from olivepress.yaml_document import Record
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
@@ -27,12 +29,14 @@ _FP32_LOGIT_LIMIT = 1.0e-3
 
 
 class MemberSpec(Record):
-    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export."""
+    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export. ``task`` is
+    what its answers are held to, None where they are not asked for."""
 
     name: str
     peft_dir: str
     reference_dir: str
     twin_dir: str
+    task: TaskSpec | None = None
 
 
 class PackageSpec(Record):
@@ -46,6 +50,7 @@ class PackageSpec(Record):
     execution_provider: str
     precision: str
     limit: float
+    min_top1: float | None
     min_placed: float
     max_cpu_nodes: int | None
     random_weights: bool
@@ -63,8 +68,10 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
         tensors = read_adapter_file(output / package.adapters[member.name].file)
         yield _weight_delta(member.name, read_peft_adapter(Path(member.peft_dir)), tensors)
     if spec.how == "structure":
+        yield from not_compared(NOT_OPENED)
         return
-    found = _prove(spec)
+    opened = _opened(spec)
+    found = _prove(spec, opened)
     if spec.how != "cpu-copy":
         taken, total = found.placement.placed
         yield Check(
@@ -76,8 +83,21 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
         )
     yield from by_default(found.by_default)
     yield from _base(found)
-    for name, proof in found.adapters.items():
-        yield from _adapter(name, proof, spec)
+    for member in spec.members:
+        kept = _keeps_task(spec, member, opened[spec.output_dir])
+        yield from _adapter(member.name, found.adapters[member.name], spec, kept.task if kept else None)
+        if kept is not None:
+            yield kept.model_copy(update={"name": f"{member.name}: {kept.name}"})
+
+
+def _keeps_task(spec: PackageSpec, member: MemberSpec, opened: Path) -> Check | None:
+    """The verdict by the task's own answers: the package with this adapter beside the merged PyTorch model."""
+    if member.task is None:
+        return None
+    package, scratch = read_package(Path(spec.output_dir)), Path(spec.scratch, f"task-{member.name}")
+    file = Path(spec.output_dir, package.adapters[member.name].file)
+    folder = linked_with_adapter(opened, file, scratch / "model")
+    return task_check(member.task, folder, scratch, Path(spec.interpreter) if spec.interpreter else None)
 
 
 def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray]) -> Check:
@@ -104,13 +124,9 @@ def _squared_norm(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.trace((a64.T @ a64) @ (b64 @ b64.T)))
 
 
-def _prove(spec: PackageSpec) -> PackageProof:
+def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
     """Run the proof in a process of the target's environment; of copies on the CPU in this one."""
     package = read_package(Path(spec.output_dir))
-    opened = {
-        place: _opened(spec, Path(place), number)
-        for number, place in enumerate((spec.output_dir, spec.base_dir, *(member.twin_dir for member in spec.members)))
-    }
     proof = PackageProofSpec(
         model_dir=opened[spec.output_dir],
         base_dir=opened[spec.base_dir],
@@ -130,8 +146,12 @@ def _prove(spec: PackageSpec) -> PackageProof:
     return PackageProof.model_validate({name: found[name] for name in PackageProof.model_fields})
 
 
-def _opened(spec: PackageSpec, folder: Path, number: int) -> Path:
-    return cpu_copy(folder, Path(spec.scratch, f"copy-{number}")) if spec.how == "cpu-copy" else folder
+def _opened(spec: PackageSpec) -> dict[str, Path]:
+    """The package, its base and its adapters' merged exports: each as it is, or the copy that can be opened here."""
+    places = (spec.output_dir, spec.base_dir, *(member.twin_dir for member in spec.members))
+    if spec.how != "cpu-copy":
+        return {place: Path(place) for place in places}
+    return {place: cpu_copy(Path(place), Path(spec.scratch, f"copy-{number}")) for number, place in enumerate(places)}
 
 
 def _base(found: PackageProof) -> Iterator[Check]:
@@ -151,14 +171,17 @@ def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True
     )
 
 
-def _adapter(name: str, proof: AdapterProof, spec: PackageSpec) -> Iterator[Check]:
-    """fp32 is held to PyTorch and to the merged export in every logit and token; what is rounded, in divergence."""
+def _adapter(name: str, proof: AdapterProof, spec: PackageSpec, verdict: TaskVerdict | None) -> Iterator[Check]:
+    """fp32 is held to PyTorch and to the merged export in every logit and token; what is rounded, by its answers."""
     exact = spec.precision == "fp32"
-    kl = proof.metrics["kl_divergence"].value
-    assert kl is not None  # the merge's full logits are at the desk, where packages are made
-    passed = kl <= spec.limit
-    yield Check(
-        name=f"{name}: kl_divergence", passed=passed, value=kl, limit=spec.limit, detail="nats a token to PyTorch"
+    yield from divergence_checks(
+        proof.metrics,
+        name,
+        limit=spec.limit,
+        min_top1=None if exact else spec.min_top1,
+        on_answers=not exact,
+        verdict=verdict,
+        before=f"{name}: ",
     )
     kept = adapter_kept(proof.metrics, name, random_weights=spec.random_weights)
     yield kept.model_copy(update={"name": f"{name}: {kept.name}"})

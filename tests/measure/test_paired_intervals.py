@@ -1,0 +1,69 @@
+"""The intervals that non-inferiority is shown with: against a search of the likelihood, and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from olivepress.measure.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance
+
+
+def searched(only_a: int, only_b: int, n: int) -> tuple[float, float]:
+    """Both ends by the score test itself: the likelihood under each difference maximised by a search, not a formula."""
+    from scipy.optimize import brentq, minimize_scalar
+
+    def statistic(difference: float) -> float:
+        def loss(share_a: float) -> float:
+            rest = 1 - 2 * share_a - difference
+            return -(
+                only_a * math.log(share_a)
+                + only_b * math.log(share_a + difference)
+                + (n - only_a - only_b) * math.log(rest)
+            )
+
+        bounds = (max(0.0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12)
+        share_a = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-13}).x
+        variance = (2 * share_a + difference - difference**2) / n
+        return float(((only_b - only_a) / n - difference) / math.sqrt(variance))
+
+    middle = (only_b - only_a) / n
+    low = brentq(lambda d: statistic(d) - Z95, -0.999, middle - 1e-9)
+    high = brentq(lambda d: statistic(d) + Z95, middle + 1e-9, 0.999)
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "n"), [(1, 2, 44), (9, 3, 44), (5, 1, 20), (12, 20, 200), (36, 2, 200), (5, 5, 500)]
+)
+def test_the_score_interval_is_that_of_the_score_test(only_a: int, only_b: int, n: int) -> None:
+    assert paired_score_interval(only_a, only_b, n) == pytest.approx(searched(only_a, only_b, n), abs=1e-6)
+    mirrored = paired_score_interval(only_b, only_a, n)
+    assert mirrored == pytest.approx(tuple(-end for end in reversed(paired_score_interval(only_a, only_b, n))))
+
+
+def test_the_score_interval_at_its_ends() -> None:
+    for n in (30, 100, 189, 1000):
+        half = Z95**2 / (n + Z95**2)
+        assert paired_score_interval(0, 0, n) == pytest.approx((-half, half))
+    low, high = paired_score_interval(0, 5, 5)
+    assert 0 < low < high == 1.0
+    wider = paired_score_interval(12, 20, 200, z=3.29)
+    assert wider[0] < paired_score_interval(12, 20, 200)[0] < paired_score_interval(12, 20, 200)[1] < wider[1]
+    assert restricted_variance(0.0, 0.0, -0.02) == pytest.approx(0.02 * 0.98)
+    for wrong in ((0, 0, 0), (3, 3, 5), (-1, 0, 5)):
+        with pytest.raises(ValueError, match="discordant pairs"):
+            paired_score_interval(*wrong)
+
+
+def test_the_interval_of_a_mean_difference_by_hand() -> None:
+    """Right or wrong as scores: the adjusted interval of Bonett and Price, (c - b)/(n + 2) and (b + 1) + (c + 1)."""
+    differences = np.array([1.0] * 4 + [-1.0] * 9 + [0.0] * 87)
+    mean, pairs = -5 / 102, (10 + 5) / 102
+    half = Z95 * math.sqrt((pairs - mean**2) / 102)
+    assert paired_mean_interval(differences) == pytest.approx((mean - half, mean + half))
+    low, high = paired_mean_interval(np.zeros(100))
+    assert low == -high and low < -0.02  # nothing differs, and 100 rows do not show that nothing is lost
+    with pytest.raises(ValueError, match="at least one"):
+        paired_mean_interval(np.zeros(0))
