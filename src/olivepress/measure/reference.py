@@ -233,8 +233,8 @@ def write_logits(
     """Only the logits of fixed prompts, as ``logits-NNNN.npy`` in ``folder`` (float32, tokens × vocabulary).
 
     ``firsts``: of each prompt the token from which on they are kept. With ``base_folder`` those of the same base
-    without its adapter as well, as ``base-NNNN.npy``: they lie beside a reference and stay at the desk. ``long_row`` and
-    errors as in ``write_reference``.
+    without its adapter as well, as ``base-NNNN.npy``: they lie beside a reference and stay at the desk. ``long_row``
+    and errors as in ``write_reference``.
     """
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     try:

@@ -30,7 +30,7 @@ def search_scales(
     """
     parts = [
         _search(rows.reshape(len(rows), -1, group_size), importance.reshape(-1, group_size), bits, symmetric)
-        for rows in weight.split(_ROWS)
+        for rows in torch.split(weight, _ROWS)
     ]
     scales, zero_points = (torch.cat([part[index] for part in parts]) for index in (0, 1))
     return scales, zero_points.to(torch.int32)
