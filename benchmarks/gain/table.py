@@ -51,7 +51,8 @@ def _overview(record: Record, reasons: list[str]) -> list[str]:
         "all the same. Peak memory is the resident set of a process that does only this, the mapped file included.",
         "",
         f"| | gain kept, mean of tasks | keeps {record['keeps']:.0%} | "
-        f"{' | '.join(one['title'] for one in tasks.values())} | decode tok/s | decode against llama.cpp Q4_0 | prefill tok/s | on disk | peak memory |",
+        f"{' | '.join(one['title'] for one in tasks.values())}"
+        " | decode tok/s | decode against llama.cpp Q4_0 | prefill tok/s | on disk | peak memory |",
         "|---|---:|---|" + "---:|" * (len(tasks) + 5),
     ]  # fmt: skip
     for name, subject in record["subjects"].items():
