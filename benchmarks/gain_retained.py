@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,26 @@ def one_fine_tune(
         for name, one in made.items() if one.model is not None
     }  # fmt: skip
 
-    def answer(name: str) -> Outcomes:
-        known = answers(jobs[name], asked, work, versions=versions())[0]
-        print(f"{trained.name} {name}: {len(known)} rows answered", flush=True)
+    def answer(name: str) -> Outcomes | str:
+        try:
+            known = answers(jobs[name], asked, work, versions=versions())[0]
+        except RuntimeError as error:  # what a child printed before it failed
+            return f"it did not answer: {error}"
         return outcomes(known, asked, trained)
 
+    found: Answers = {}
     with ThreadPoolExecutor(given.jobs) as pool:  # a child of one thread each: nothing waits for anything
-        found = dict(zip(jobs, pool.map(answer, jobs), strict=True))
-    with_tokenizer = {name: one for name, one in jobs.items() if made[name].role != "reference"}
-    return found, made, {name: tokenizer_differs(one, asked) for name, one in with_tokenizer.items()}
+        for name, result in zip(jobs, pool.map(answer, jobs), strict=True):
+            if isinstance(result, str):
+                made[name] = replace(made[name], model=None, note=result)
+            else:
+                found[name] = result
+            print(f"{trained.name} {name}: {result if isinstance(result, str) else 'answered'}", flush=True)
+    differ = {
+        name: tokenizer_differs(jobs[name], asked, work, versions=versions())
+        for name in found if made[name].role != "reference"
+    }  # fmt: skip
+    return found, made, differ
 
 
 def one_task(

@@ -74,8 +74,10 @@ def last_line(text: str) -> str:
 
 def recipe(task: Task, seed: int, model: str, dataset: Path, finetune: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of one fine-tune with every target of ours; the limits are the targets' own."""
+    steps = finetune["max_steps"]
+    suffix = "" if steps == FINETUNE["max_steps"] else f"-steps-{steps}"
     return {
-        "name": f"{task.name}-seed-{seed}", "description": f"{task.title}, training seed {seed}",
+        "name": f"{task.name}-seed-{seed}{suffix}", "description": f"{task.title}, training seed {seed}",
         "model": {"path": model, "family": "smollm"},
         "data": {"source": f"datasets/{dataset.name}", "max_length": MAX_LENGTH},
         "finetune": {**finetune, "seed": seed}, "targets": our_targets(),
