@@ -39,7 +39,7 @@ from olivepress.measure.machine import fingerprint
 OUT = Path(__file__).parent / "gain_retained.json"
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / ".venv-peers"
-MODEL = "pypi:smollm2-135m-instruct"
+MODEL, FAMILY = "pypi:smollm2-135m-instruct", "smollm"
 SEEDS, ROWS, ROUNDS = (0, 1, 2), 1000, 5
 Answers = dict[str, Outcomes]  # by subject
 # For the estimate: seconds of a fine-tune and of an export, and of one answer, on two idle cores.
@@ -107,7 +107,7 @@ def one_task(
     differ: dict[str, int] = {}
     for seed in given.seeds:
         trained = train(
-            task, seed, given.work / "project", model=given.model, data=given.data,
+            task, seed, given.work / "project", model=given.base_model, data=given.data,
             finetune=FINETUNE | ({"max_steps": given.steps} if given.steps else {}),
         )  # fmt: skip
         asked = questions(trained, given.rows)
@@ -171,7 +171,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     speeds = summary(rounds, failed)
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
-        "versions": versions(), "model": given.model.rsplit("/", 1)[-1], "finetune": FINETUNE, "seeds": given.seeds,
+        "versions": versions(), "model": Path(given.model).name, "finetune": FINETUNE, "seeds": given.seeds,
         "keeps": KEEPS, "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
         "rounds": given.rounds, "speed_model": f"{tasks[0].title}, seed {given.seeds[0]}",
         "disturbed": sum(one.disturbed for one in rounds), "noisy": sum(one.noisy for one in rounds),
@@ -202,6 +202,7 @@ def subject_record(
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=MODEL, help="the base model, as a recipe names it")
+    parser.add_argument("--family", help="of the model, where its files do not say; smollm for the default one")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="the published data sets")
     parser.add_argument("--work", type=Path, default=ENVIRONMENTS / "gain", help="where all that is finished is kept")
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="the peers' environments")
@@ -220,8 +221,9 @@ def arguments() -> argparse.Namespace:
     given.seeds, given.rows = given.seeds or list(SEEDS), given.rows or ROWS
     given.rounds = ROUNDS if given.rounds is None else given.rounds
     given.work, given.environments = given.work.resolve(), given.environments.resolve()
-    if Path(given.model).is_dir():
-        given.model = str(Path(given.model).resolve())
+    path = str(Path(given.model).resolve()) if Path(given.model).is_dir() else given.model
+    family = given.family or (FAMILY if given.model == MODEL else None)
+    given.base_model = {"path": path} | ({"family": family} if family else {})
     return given
 
 

@@ -14,13 +14,13 @@ PART = {"train": "train_{intent}_full.json", "test": "validate_{intent}.json"}
 
 
 def read_chunks(folder: Path, intent: str, part: str) -> list[Sequence[Mapping[str, str]]]:
-    """The chunks of each row of one published file. One of these is Latin-1 where the others are UTF-8."""
+    """The chunks of each row of one published file.
+
+    One of the files is not valid UTF-8: it has a sign beyond U+FFFF as a pair of surrogates, each encoded apart (CESU-8).
+    """
     data = (folder / intent / PART[part].format(intent=intent)).read_bytes()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return [row["data"] for row in json.loads(text)[intent]]
+    pairs = data.decode("utf-8", errors="surrogatepass").encode("utf-16", errors="surrogatepass")
+    return [row["data"] for row in json.loads(pairs.decode("utf-16"))[intent]]
 
 
 def text_of(chunks: Sequence[Mapping[str, str]]) -> str:

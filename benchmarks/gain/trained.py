@@ -72,13 +72,15 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
 
 
-def recipe(task: Task, seed: int, model: str, dataset: Path, finetune: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(
+    task: Task, seed: int, model: Mapping[str, str], dataset: Path, finetune: Mapping[str, Any]
+) -> dict[str, Any]:
     """The recipe of one fine-tune with every target of ours; the limits are the targets' own."""
     steps = finetune["max_steps"]
     suffix = "" if steps == FINETUNE["max_steps"] else f"-steps-{steps}"
     return {
         "name": f"{task.name}-seed-{seed}{suffix}", "description": f"{task.title}, training seed {seed}",
-        "model": {"path": model, "family": "smollm"},
+        "model": dict(model),
         "data": {"source": f"datasets/{dataset.name}", "max_length": MAX_LENGTH},
         "finetune": {**finetune, "seed": seed}, "targets": our_targets(),
         "benchmark": {"few_shot": 0, "max_examples": 32},  # what Olive's own evaluator looks at; answers come later
@@ -90,8 +92,11 @@ def our_targets() -> list[str]:
     return [one.target for one in targets().values() if (one.device, one.environment) == ("cpu", "cpu")]
 
 
-def train(task: Task, seed: int, project: Path, *, model: str, data: Path, finetune: Mapping[str, Any]) -> Trained:
-    """Fine-tune and merge, unless olivepress has finished them. SystemExit with its words when it fails."""
+def train(
+    task: Task, seed: int, project: Path, *, model: Mapping[str, str], data: Path, finetune: Mapping[str, Any]
+) -> Trained:
+    """Fine-tune and merge, unless they are finished; ``model`` is the recipe's section about the base. SystemExit with
+    olivepress's own words when it fails."""
     project.mkdir(parents=True, exist_ok=True)
     dataset = prepared(task, project, data)
     content = recipe(task, seed, model, dataset, finetune)

@@ -34,23 +34,33 @@ def test_a_request_of_snips_is_its_text_and_what_it_asks_for():
     assert answer == '{"intent":"PlayMusic","slots":{"artist":["Björk","Sigur Rós"],"service":"Spotify"}}'
 
 
-def published(folder, encodings):
-    for intent, encoding in encodings.items():
+def cesu_8(text):
+    """As the published file has it: each half of a surrogate pair in UTF-8 of its own."""
+    return text.replace("🍕", "\ud83c\udf55").encode("utf-8", errors="surrogatepass")
+
+
+def published(folder, intents):
+    for intent in intents:
         (folder / intent).mkdir()
         for part, count in (("train_{}_full", snips.HELD_OUT + 3), ("validate_{}", 2)):
-            rows = [{"data": [chunk(f"{intent} {part} é "), chunk(str(number), "n")]} for number in range(count)]
+            rows = [{"data": [chunk(f"{intent} {part} é🍕 "), chunk(str(number), "n")]} for number in range(count)]
             text = json.dumps({intent: [*rows, rows[0]]}, ensure_ascii=False)
-            (folder / intent / f"{part.format(intent)}.json").write_bytes(text.encode(encoding))
+            (folder / intent / f"{part.format(intent)}.json").write_bytes(
+                text.encode() if intent != "B" else cesu_8(text)
+            )
 
 
 def test_the_splits_of_snips_share_no_text_and_one_file_is_not_utf_8(tmp_path):
-    published(tmp_path, {"A": "utf-8", "B": "latin-1"})
+    published(tmp_path, ("A", "B"))
+    damaged = (tmp_path / "B" / "validate_B.json").read_bytes()
+    with pytest.raises(UnicodeDecodeError):
+        damaged.decode()
     found = list(snips.rows(tmp_path))
     texts = [row["prompt"] for _, row in found]
     assert len(set(texts)) == len(texts) == 2 * (snips.HELD_OUT + 3 + 2)
     # The last training rows, of which one repeats the first: measured, so not trained on.
     assert sum(split == "test" for split, _ in found) == 2 * (2 + snips.HELD_OUT)
-    assert all(" é " in text for text in texts)
+    assert all(" é🍕 " in text for text in texts)
 
 
 def test_json_is_right_whatever_the_order_of_its_keys():
