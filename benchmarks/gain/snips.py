@@ -16,7 +16,7 @@ PART = {"train": "train_{intent}_full.json", "test": "validate_{intent}.json"}
 def read_chunks(folder: Path, intent: str, part: str) -> list[Sequence[Mapping[str, str]]]:
     """The chunks of each row of one published file.
 
-    One of the files is not valid UTF-8: it has a sign beyond U+FFFF as a pair of surrogates, each encoded apart (CESU-8).
+    One of the files is not valid UTF-8: a sign beyond U+FFFF is a pair of surrogates, each encoded apart (CESU-8).
     """
     data = (folder / intent / PART[part].format(intent=intent)).read_bytes()
     pairs = data.decode("utf-8", errors="surrogatepass").encode("utf-16", errors="surrogatepass")
