@@ -68,7 +68,7 @@ def estimate(tasks: Sequence[Task], seeds: Sequence[int], subjects: Sequence[str
 
 def one_fine_tune(
     trained: Trained, asked: Questions, subjects: Sequence[str], given: argparse.Namespace
-) -> tuple[Answers, dict[str, Answering], dict[str, int]]:
+) -> tuple[Answers, dict[str, Answering], dict[str, int | str]]:
     """Who of the subjects was right where, the subjects, and how many texts their runtimes tokenize otherwise."""
     work, environments = given.work, given.environments
     made = {name: answering(name, trained, work, environments) for name in subjects}
@@ -106,7 +106,7 @@ def one_task(
     base: Outcomes | None = None
     by_seed: list[Answers] = []
     made: list[dict[str, Answering]] = []
-    differ: dict[str, int] = {}
+    differ: dict[str, int | str] = {}
     for seed in given.seeds:
         trained = train(
             task, seed, given.work / "project", model=given.base_model, data=given.data,

@@ -11,7 +11,7 @@ from typing import Any
 
 from peers.rounds import Job, run_job
 
-from gain.trained import Trained
+from gain.trained import Trained, last_line
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.measure.accuracy import answer_budget
 from olivepress.measure.dataset import read_split
@@ -104,12 +104,17 @@ def outcomes(given: Mapping[str, Sequence[int]], asked: Questions, trained: Trai
     return {name: trained.task.is_right(text, asked.expected[name]) for name, text in texts.items()}
 
 
-def tokenizer_differs(job: Job, asked: Questions, work: Path, *, versions: Mapping[str, str]) -> int:
-    """How many of the rendered texts get other ids from the tokenizer that the runtime itself has; asked once."""
+def tokenizer_differs(job: Job, asked: Questions, work: Path, *, versions: Mapping[str, str]) -> int | str:
+    """How many of the rendered texts get other ids from the tokenizer that the runtime itself has, or why that cannot
+    be asked; asked once."""
     texts = [[text, list(ids)] for text, ids in asked.texts]
     key = key_of(content_key(Path(job.spec["model"]), work / "hashes"), texts, versions)
     file = work / "tokenizers" / f"{key}.json"
     record = read_record(file, key)
     if record is None:
-        record = write_record(file, key, {"differ": run_job(job, task="tokenize", texts=texts)["differ"]})
+        try:
+            differ = run_job(job, task="tokenize", texts=texts)["differ"]
+        except RuntimeError as error:
+            return f"its tokenizer does not answer: {last_line(str(error))}"
+        record = write_record(file, key, {"differ": differ})
     return len(record["differ"])

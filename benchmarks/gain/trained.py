@@ -16,7 +16,7 @@ from gain.work import content_key, key_of, read_record, write_record
 from olivepress.catalog import targets
 from olivepress.measure.machine import package_versions
 
-__all__ = ["FINETUNE", "Export", "Trained", "export", "train"]
+__all__ = ["FINETUNE", "Export", "Trained", "export", "last_line", "our_targets", "train"]
 
 FINETUNE = {
     "r": 16, "alpha": 32, "learning_rate": 5.0e-4, "batch_size": 8, "max_steps": 300, "torch_dtype": "float32",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ class OpenvinoGenai:
                 str(job["model"]), scheduler, "CPU", properties, {}
             )
         elif job["task"] == "tokenize":
-            self.tokenizer = openvino_genai.Tokenizer(str(job["model"]))
+            # optimum-intel writes it beside the model, Olive into a folder of its own.
+            (tokenizer,) = Path(job["model"]).rglob("openvino_tokenizer.xml")
+            self.tokenizer = openvino_genai.Tokenizer(str(tokenizer.parent))
         else:
             self.compiled = openvino.Core().compile_model(f"{job['model']}/openvino_model.xml", "CPU", properties)
 
