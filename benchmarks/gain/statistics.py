@@ -46,23 +46,33 @@ def retained(found: Answered) -> dict[str, Any]:
     merged model, in shares of the gain.
     """
     sums = row_sums(found)
-    n, gained = len(found.base) * len(found.merged), sums[:, 1].sum()
+    n = len(found.base) * len(found.merged)
     merged_gain = bootstrap_of_sums(sums, lambda drawn: drawn[:, 1], resamples=RESAMPLES)
     if merged_gain is None or merged_gain[0] <= 0:
         return {"value": None, "reason": "fine-tuning gained nothing that is clear of chance", "n": n}
     interval = bootstrap_of_sums(sums, lambda drawn: drawn[:, 0] / drawn[:, 1], resamples=RESAMPLES)
     assert interval is not None
-    newcombe = paired_difference(*counts(list(zip(found.merged, found.subject, strict=True))))
-    low, high = (1 + end * n / gained for end in newcombe)
+    low, high = newcombe(found)
     return {
-        "value": float(sums[:, 0].sum() / gained), "n": n,
+        "value": float(sums[:, 0].sum() / sums[:, 1].sum()), "n": n,
         "ci_low": float(min(interval[0], low)), "ci_high": float(max(interval[1], high)),
     }  # fmt: skip
 
 
+def newcombe(found: Answered) -> tuple[float, float]:
+    """The share kept by Newcombe's interval of the paired difference from the merged model."""
+    n, gained = len(found.base) * len(found.merged), row_sums(found)[:, 1].sum()
+    low, high = paired_difference(*counts(list(zip(found.merged, found.subject, strict=True))))
+    return 1 + low * n / gained, 1 + high * n / gained
+
+
 def over_tasks(by_task: Mapping[str, Answered]) -> dict[str, Any]:
-    """The mean of the tasks' shares, each task counting the same; rows are resampled within their tasks."""
-    drawn, values = [], []
+    """The mean of the tasks' shares, each task counting the same; rows are resampled within their tasks.
+
+    Widened as ``retained`` is: the tasks' distances to the ends of Newcombe's intervals add up as independent ones do
+    (squares are added; G. Y. Zou and A. Donner, Statist. Med. 27 (2008) 1693-1702).
+    """
+    drawn, values, below, above = [], [], [], []
     for number, found in enumerate(by_task.values()):
         own, sums = retained(found), row_sums(found)
         if own["value"] is None:
@@ -70,9 +80,17 @@ def over_tasks(by_task: Mapping[str, Answered]) -> dict[str, Any]:
         values.append(own["value"])
         picked = resampled_sums(sums, resamples=RESAMPLES, seed=number)
         drawn.append(picked[:, 0] / picked[:, 1])
+        low, high = newcombe(found)
+        below.append(own["value"] - low)
+        above.append(high - own["value"])
     low, high = np.quantile(np.mean(drawn, axis=0), [0.025, 0.975])
+    mean, tasks = float(np.mean(values)), len(values)
     n = sum(len(found.base) * len(found.merged) for found in by_task.values())
-    return {"value": float(np.mean(values)), "n": n, "ci_low": float(low), "ci_high": float(high)}
+    return {
+        "value": mean, "n": n,
+        "ci_low": float(min(low, mean - np.linalg.norm(below) / tasks)),
+        "ci_high": float(max(high, mean + np.linalg.norm(above) / tasks)),
+    }  # fmt: skip
 
 
 def verdict(share: Mapping[str, Any], least: float = KEEPS) -> str:

@@ -123,6 +123,12 @@ def test_who_answers_as_the_merged_model_keeps_all_and_the_interval_still_has_a_
     assert share["value"] == 1.0 and share["ci_low"] < 1.0 < share["ci_high"]
 
 
+def test_one_task_alone_is_its_own_mean():
+    for found in (example(), example(flipped=0.0)):
+        alone, mean = retained(found), over_tasks({"t": found})
+        assert {name: round(mean[name], 2) for name in mean} == {name: round(alone[name], 2) for name in alone}
+
+
 def test_without_a_gain_there_is_no_share():
     base = drawn(300, 0.5, 1)
     found = Answered(base=base, merged=[worse(base, 0.1, 2)], subject=[base])
