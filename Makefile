@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
-.PHONY: help install doctor demo real test test-long test-real check golden fuzz adapters adapter-accuracy peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo real test test-long test-real check golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ adapters: $(STAMP) ## packages of adapters against merged models: size, load, me
 
 adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three tasks, three seeds, who answers rightly
 	$(BIN)/python benchmarks/adapter_accuracy.py
+
+gain-retained: $(STAMP) ## a real model, three tasks, three seeds: what of the gain each target and llama.cpp, OpenVINO, Olive keep
+	$(BIN)/python benchmarks/gain_retained.py
 
 peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
 	$(BIN)/python benchmarks/peers.py

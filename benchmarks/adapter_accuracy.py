@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pairs import Outcomes, difference, share
 
 from olivepress.device_reports import RESULTS
 from olivepress.measure.examples import read_outcomes
-from olivepress.measure.intervals import cluster_mean, paired_difference, wilson
 from olivepress.measure.machine import fingerprint
 from olivepress.measure.report import read_report
 
@@ -32,7 +32,6 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "tiny-tasks.yaml"
 SEEDS = (0, 1, 2)
 MARGIN = 0.02  # share of the test rows that may be lost
 QUICK = ("--workload", "8x2", "--rounds", "1", "--repetitions", "1", "--quiet")  # timing is not the question here
-Outcomes = Mapping[str, bool]
 
 
 def answers(project: Path, seed: int) -> dict[tuple[str, str], Outcomes]:
@@ -61,33 +60,10 @@ def olivepress(project: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=project, check=True)
 
 
-def share(outcomes: Outcomes) -> dict[str, Any]:
-    right, n = sum(outcomes.values()), len(outcomes)
-    return {"accuracy": right / n, "n": n, "interval": wilson(right, n)}
-
-
-def difference(pairs: Sequence[tuple[Outcomes, Outcomes]]) -> dict[str, Any]:
-    """Of two reports' accuracy over the same rows (second - first), one pair a seed.
-
-    The interval of one seed is Newcombe's for paired shares. Of several it is a bootstrap over rows, as the seeds
-    answer the same ones, widened to Newcombe's over all pairs: the bootstrap has no width where all agree.
-    """
-    counts, rows = [0, 0, 0, 0], dict.fromkeys(pairs[0][0], 0)
-    for first, second in pairs:
-        assert first.keys() == second.keys() == rows.keys()
-        for row, was in first.items():
-            counts[(0 if was else 2) + (0 if second[row] else 1)] += 1
-            rows[row] += int(second[row]) - int(was)
-    low, high = paired_difference(counts[0], counts[1], counts[2], counts[3])
-    if len(pairs) > 1:
-        bootstrap = cluster_mean(list(rows.values()), [len(pairs)] * len(rows))
-        assert bootstrap is not None
-        low, high = min(low, bootstrap[0]), max(high, bootstrap[1])
-    n = sum(counts)
-    return {
-        "difference": (counts[2] - counts[1]) / n, "n": n, "interval": (low, high),
-        "lost": counts[1], "won": counts[2], "not_inferior": low > -MARGIN,
-    }  # fmt: skip
+def not_inferior(pairs: Sequence[tuple[Outcomes, Outcomes]]) -> dict[str, Any]:
+    """The difference, and whether it is not worse by more than the margin."""
+    found = difference(pairs)
+    return found | {"not_inferior": found["interval"][0] > -MARGIN}
 
 
 def record(by_seed: Mapping[int, Mapping[tuple[str, str], Outcomes]]) -> dict[str, Any]:
@@ -103,7 +79,7 @@ def record(by_seed: Mapping[int, Mapping[tuple[str, str], Outcomes]]) -> dict[st
                     row[name].append(share(answered[adapter, job]))
             for name, job in (("to_merged", twin), ("to_pytorch", "finetune")):
                 pairs = [(answered[adapter, job], answered[adapter, package]) for answered in by_seed.values()]
-                row[name] = {"seeds": [difference([pair]) for pair in pairs], "all": difference(pairs)}
+                row[name] = {"seeds": [not_inferior([pair]) for pair in pairs], "all": not_inferior(pairs)}
             found[f"{adapter} {package.removeprefix('package-')}"] = row
     return {
         "machine": fingerprint().model_dump(mode="json"), "recipe": RECIPE.name, "seeds": SEEDS, "margin": MARGIN,

@@ -1,8 +1,9 @@
 """GGUF files from a Hugging Face folder, mixed as ``llama-quantize`` mixes them.
 
-Runs where ``gguf`` and ``xllamacpp`` are: ``python -m peers.gguf_file MODEL OUT q4_0|q4_k_m``. The wheel exports
+Runs where ``gguf`` and ``xllamacpp`` are: ``python -m peers.gguf_file MODEL OUT q4_0|q4_k_m|q8_0``. The wheel exports
 ``ggml_quantize_chunk``, llama.cpp's own quantizer of rows, but not ``llama_model_quantize``, which chooses the types;
-``tensor_type`` chooses as that does (llama.cpp, src/llama-quant.cpp). The file has no tokenizer: token ids go in.
+``tensor_type`` chooses as that does (llama.cpp, src/llama-quant.cpp). The file has a tokenizer where ``gguf_tokenizer``
+knows what llama.cpp calls it; token ids go in all the same.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ from typing import Any
 
 import numpy as np
 
-GGML_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14}  # ggml.h, enum ggml_type
-FILE_TYPES = {"q4_0": 2, "q4_k_m": 15}  # llama.h, enum llama_ftype
+from peers.gguf_tokenizer import describe_tokenizer
+
+FORMAT = 2  # of the files written here: what was written in another one is written again
+# ggml.h, enum ggml_type
+GGML_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14}
+FILE_TYPES = {"q4_0": 2, "q8_0": 7, "q4_k_m": 15}  # llama.h, enum llama_ftype
 SUPERBLOCK, BLOCK = 256, 32
+# What llama-quantize takes instead where a row is no multiple of a superblock.
+FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
 
 class NotRepresentable(Exception):
@@ -32,24 +39,31 @@ def use_more_bits(layer: int, layers: int) -> bool:
 
 
 def tensor_type(name: str, columns: int, *, mix: str, layers: int, tied: bool) -> str:
-    """The ggml type of a GGUF tensor in a Q4_0 or Q4_K_M file. Raises NotRepresentable: a row no multiple of 256."""
+    """The ggml type of a GGUF tensor in a file of this mix. Raises NotRepresentable: a row no multiple of 32."""
     if name.endswith("_norm.weight"):
         return "F32"
-    layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
-    if name == "output.weight" or (tied and name == "token_embd.weight"):
-        kind = "Q6_K"
-    elif mix == "q4_0":
-        kind = "Q4_0"
-    elif "attn_qkv" in name:
-        kind = "Q5_K"
-    elif ("attn_v" in name or "ffn_down" in name) and use_more_bits(layer, layers):
-        kind = "Q6_K"
-    else:
-        kind = "Q4_K"
-    width = SUPERBLOCK if kind.endswith("_K") else BLOCK
-    if columns % width:
-        raise NotRepresentable(f"{name}: rows of {columns} are no multiple of {width}, which {kind} packs together")
+    kind = _wanted_type(name, mix=mix, layers=layers, tied=tied)
+    if kind.endswith("_K") and columns % SUPERBLOCK:
+        kind = FALLBACK[kind]
+    if columns % BLOCK:
+        raise NotRepresentable(f"{name}: rows of {columns} are no multiple of {BLOCK}, which {kind} packs together")
     return kind
+
+
+def _wanted_type(name: str, *, mix: str, layers: int, tied: bool) -> str:
+    """Before the width of the rows is looked at."""
+    layer = int(name.split(".")[1]) if name.startswith("blk.") else 0
+    if mix == "q8_0":
+        return "Q8_0"
+    if name == "output.weight" or (tied and name == "token_embd.weight"):
+        return "Q6_K"
+    if mix == "q4_0":
+        return "Q4_0"
+    if "attn_qkv" in name:
+        return "Q5_K"
+    if ("attn_v" in name or "ffn_down" in name) and use_more_bits(layer, layers):
+        return "Q6_K"
+    return "Q4_K"
 
 
 def quantize_q4_0(rows: np.ndarray) -> np.ndarray:
@@ -127,6 +141,7 @@ def write(model: Path, out: Path, mix: str) -> dict[str, int]:
     tied, layers = bool(config["tie_word_embeddings"]), int(config["num_hidden_layers"])
     writer = gguf.GGUFWriter(str(out), str(config["model_type"]))
     _describe(writer, config, FILE_TYPES[mix])
+    describe_tokenizer(writer, model, vocabulary=int(config["vocab_size"]))
     library, bytes_by_type = _ggml(), {"row_only": 0}
     for name, values in tensors(model, config):
         kind = tensor_type(name, values.shape[-1], mix=mix, layers=layers, tied=tied)
@@ -159,7 +174,6 @@ def _describe(writer: Any, config: Mapping[str, Any], file_type: int) -> None:
     writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
     writer.add_vocab_size(int(config["vocab_size"]))
     writer.add_file_type(file_type)
-    writer.add_tokenizer_model("none")
     if config["model_type"] == "phi3":
         writer.add_sliding_window(int(config.get("sliding_window") or 0))
         writer.add_rope_scaling_orig_ctx_len(int(config["original_max_position_embeddings"]))

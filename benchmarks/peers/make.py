@@ -23,6 +23,7 @@ from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
 from olivepress.privacy import OLIVE_RUNS, private_environment
 from olivepress.run.last_position import FORMAT, write_last_position
+from peers import gguf_file
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
 
@@ -78,8 +79,7 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
     if isinstance(build, AsIs):
         read = _read_by_torch(model, build)
         return Made(model=model, build=build.dtype, size_on_disk_bytes=size_on_disk_bytes(model), read_bytes=read)
-    base = [FORMAT, targets()[build.target].model_dump(mode="json")] if isinstance(build, Catalog) else None
-    text = json.dumps([type(build).__name__, dataclasses.asdict(build), base], sort_keys=True)
+    text = json.dumps([type(build).__name__, dataclasses.asdict(build), _made_by(build)], sort_keys=True)
     folder = out / hashlib.sha256(text.encode()).hexdigest()[:12]  # shared by subjects that differ in the session only
     if not (folder / MADE).is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,6 +95,13 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
         session = subject.session
         inside = with_session(inside, folder / f"session-{subject.name}", lambda options: options | session)
     return Made(model=inside, build=folder.name, size_on_disk_bytes=size, read_bytes=read)
+
+
+def _made_by(build: Gguf | OliveCli | Catalog) -> Any:
+    """What else than the subject's own keys decides what comes out."""
+    if isinstance(build, Catalog):
+        return [FORMAT, targets()[build.target].model_dump(mode="json")]
+    return gguf_file.FORMAT if isinstance(build, Gguf) else None
 
 
 def _build(

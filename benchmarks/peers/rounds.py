@@ -13,7 +13,7 @@ from typing import Any
 from olivepress.measure.child import run_child
 from olivepress.process import BEFORE_EXEC
 
-__all__ = ["Job", "Rounds", "measure", "rotated", "run_job", "tried"]
+__all__ = ["Job", "Rounds", "measure", "measure_round", "rotated", "run_job", "tried"]
 
 QUIET = 0.05  # of the machine's cores that other processes may take while a subject is measured
 TRIES = 3
@@ -64,12 +64,19 @@ def measure(jobs: Mapping[str, Job], rounds: int, threads: int, tell: Callable[[
     """All rounds. A measurement that other processes disturbed is made again, after a pause."""
     result = Rounds(found={name: [] for name in jobs})
     for number in range(rounds):
-        result.ceilings.append(run_child("ceiling", {"threads": threads}))
-        for name in rotated(list(jobs), number):
-            result.found[name].append(_quiet(jobs[name], result))
-            latest = result.found[name][-1]
-            tell(f"round {number + 1} {name}: {latest['decode_tps']:.1f} decode, {latest['prefill_tps']:.1f} prefill")
+        measure_round(jobs, number, threads, tell, result)
     return result
+
+
+def measure_round(
+    jobs: Mapping[str, Job], number: int, threads: int, tell: Callable[[str], None], result: Rounds
+) -> None:
+    """One round, added to ``result``."""
+    result.ceilings.append(run_child("ceiling", {"threads": threads}))
+    for name in rotated(list(jobs), number):
+        latest = _quiet(jobs[name], result)
+        result.found.setdefault(name, []).append(latest)
+        tell(f"round {number + 1} {name}: {latest['decode_tps']:.1f} decode, {latest['prefill_tps']:.1f} prefill")
 
 
 def tried(jobs: Mapping[str, Job]) -> dict[str, str]:

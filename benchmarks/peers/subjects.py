@@ -23,7 +23,7 @@ class AsIs:
 class Gguf:
     """A GGUF file, its types mixed as llama-quantize does for ``mix``."""
 
-    mix: Literal["q4_0", "q4_k_m"]
+    mix: Literal["q4_0", "q4_k_m", "q8_0"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,7 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject(name="llama-q4_0", title="llama.cpp Q4_0", runtime="llama_cpp", role="peer", build=Gguf(mix="q4_0")),
     Subject(name="llama-q4_k_m", title="llama.cpp Q4_K_M", runtime="llama_cpp", role="peer",
             build=Gguf(mix="q4_k_m")),
+    Subject(name="llama-q8_0", title="llama.cpp Q8_0", runtime="llama_cpp", role="peer", build=Gguf(mix="q8_0")),
     Subject(name="openvino-int4", title="OpenVINO GenAI int4, groups of 128", runtime="openvino_genai", role="peer",
             build=Catalog(target="openvino-cpu-int4")),
     Subject(name="torch-bf16", title="transformers, bfloat16 (of the float32 file)", runtime="torch_eager", role="peer",

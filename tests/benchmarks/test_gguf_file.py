@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import gguf
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from peers.gguf_file import (
     tensor_type,
     use_more_bits,
 )
+from peers.gguf_tokenizer import describe_tokenizer, splitter_name
 
 
 def test_q4_0_of_a_known_block():
@@ -62,9 +65,64 @@ def test_types_are_those_of_llama_quantize(name, tied, mix, expected):
     assert tensor_type(name, 1024, mix=mix, layers=32, tied=tied) == expected
 
 
-def test_a_row_narrower_than_a_superblock_is_refused_with_its_name():
-    with pytest.raises(NotRepresentable, match=r"blk\.1\.ffn_up\.weight: rows of 128 are no multiple of 256"):
-        tensor_type("blk.1.ffn_up.weight", 128, mix="q4_k_m", layers=2, tied=False)
+@pytest.mark.parametrize(
+    ("name", "columns", "mix", "expected"),
+    [
+        # SmolLM2-135M: rows of 576 but of ffn_down (1536), 30 layers, tied.
+        ("token_embd.weight", 576, "q4_k_m", "Q8_0"),
+        ("token_embd.weight", 576, "q4_0", "Q8_0"),
+        ("blk.0.attn_q.weight", 576, "q4_k_m", "Q5_0"),
+        ("blk.0.attn_v.weight", 576, "q4_k_m", "Q8_0"),
+        ("blk.3.attn_v.weight", 576, "q4_k_m", "Q5_0"),
+        ("blk.0.ffn_down.weight", 1536, "q4_k_m", "Q6_K"),
+        ("blk.3.ffn_down.weight", 1536, "q4_k_m", "Q4_K"),
+        ("blk.0.ffn_up.weight", 576, "q4_0", "Q4_0"),
+        ("blk.0.ffn_up.weight", 576, "q8_0", "Q8_0"),
+        ("blk.0.attn_qkv.weight", 576, "q4_k_m", "Q5_1"),
+    ],
+)
+def test_rows_that_do_not_fit_a_superblock_get_the_type_that_llama_quantize_falls_back_to(name, columns, mix, expected):
+    assert tensor_type(name, columns, mix=mix, layers=30, tied=True) == expected
+
+
+def test_a_row_narrower_than_a_block_is_refused_with_its_name():
+    with pytest.raises(NotRepresentable, match=r"blk\.1\.ffn_up\.weight: rows of 48 are no multiple of 32"):
+        tensor_type("blk.1.ffn_up.weight", 48, mix="q4_k_m", layers=2, tied=False)
+
+
+def tokenizer(*splitters):
+    return {
+        "model": {"type": "BPE", "vocab": {"a": 1, "b": 2, "ab": 3}, "merges": [["a", "b"]]},
+        "normalizer": None, "pre_tokenizer": {"type": "Sequence", "pretokenizers": list(splitters)},
+        "added_tokens": [{"id": 0, "content": "<end>", "special": True}, {"id": 4, "content": "<x>", "special": False}],
+    }  # fmt: skip
+
+
+DIGITS = {"type": "Digits", "individual_digits": True}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+
+
+def test_a_splitter_is_called_only_what_it_is():
+    assert splitter_name(tokenizer(DIGITS, BYTES)) == "smollm"
+    assert splitter_name(tokenizer(BYTES)) is None
+    assert splitter_name(tokenizer(DIGITS | {"individual_digits": False}, BYTES)) is None
+    assert splitter_name(tokenizer(DIGITS, BYTES | {"add_prefix_space": True})) is None
+
+
+def test_the_tokenizer_in_the_file_is_the_folders(tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer(DIGITS, BYTES)))
+    (tmp_path / "config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": [0, 4]}))
+    writer = gguf.GGUFWriter(str(tmp_path / "one.gguf"), "llama")
+    describe_tokenizer(writer, tmp_path, vocabulary=6)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    fields = gguf.GGUFReader(str(tmp_path / "one.gguf")).fields
+    read = {name.removeprefix("tokenizer.ggml."): field.contents() for name, field in fields.items()}
+    assert (read["model"], read["pre"], read["add_bos_token"]) == ("gpt2", "smollm", False)
+    assert read["tokens"] == ["<end>", "a", "b", "ab", "<x>", "[PAD5]"] and read["merges"] == ["a b"]
+    assert read["token_type"] == [3, 1, 1, 1, 4, 5] and read["eos_token_id"] == 0
 
 
 def test_more_bits_for_the_ends_and_every_third_layer():

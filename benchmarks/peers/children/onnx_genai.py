@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from peers.children.protocol import main
+from peers.children.protocol import common_start, main
 
 
 class OnnxGenai:
@@ -20,10 +20,11 @@ class OnnxGenai:
         self.og = onnxruntime_genai
         self.model = self.og.Model(str(job["model"]))
 
-    def generator(self, length: int) -> Any:
+    def generator(self, length: int, *, ends: bool = False) -> Any:
+        """Greedy, up to ``length`` tokens; an end token stops it only with ``ends``."""
         params = self.og.GeneratorParams(self.model)
         params.set_search_options(
-            do_sample=False, num_beams=1, max_length=length, min_length=length, repetition_penalty=1.0
+            do_sample=False, num_beams=1, max_length=length, min_length=0 if ends else length, repetition_penalty=1.0
         )
         return self.og.Generator(self.model, params)
 
@@ -49,6 +50,27 @@ class OnnxGenai:
             generator.append_tokens(np.asarray([token], dtype=np.int32))
             found.append(np.array(generator.get_output("logits")[0][-1]))
         return np.stack(found)
+
+    def answers(self, prompts: Sequence[Sequence[int]], tokens: int, ends: set[int]) -> Iterator[tuple[int, list[int]]]:
+        """Row after row; what a prompt has in common with the sequence before is not computed again."""
+        generator, given = self.generator(max(map(len, prompts)) + tokens, ends=True), list[int]()
+        for index, prompt in enumerate(prompts):
+            kept = min(common_start(given, prompt), len(prompt) - 1)
+            if given:
+                generator.rewind_to(kept)
+            generator.append_tokens(np.asarray(prompt[kept:], dtype=np.int32))
+            answer = list[int]()
+            while len(answer) < tokens:
+                generator.generate_next_token()
+                token = int(generator.get_next_tokens()[0])
+                if token in ends:
+                    break
+                answer.append(token)
+            given = [int(token) for token in generator.get_sequence(0)]
+            yield index, answer
+
+    def encode(self, text: str) -> list[int]:
+        return [int(token) for token in self.og.Tokenizer(self.model).encode(text)]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,20 @@ class Runtime(Protocol):
 
     def logits(self, token_ids: Sequence[int]) -> np.ndarray:
         """float32 [tokens, vocabulary], the model being given exactly these tokens."""
+
+    def answers(self, prompts: Sequence[Sequence[int]], tokens: int, ends: set[int]) -> Iterator[tuple[int, list[int]]]:
+        """(index of the prompt, its greedy continuation), in any order: up to an id of ``ends``, at most ``tokens``."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text by the runtime's own tokenizer, which adds none."""
+
+
+def common_start(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two sequences have in common at their beginning."""
+    for index, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return index
+    return min(len(first), len(second))
 
 
 def peak_bytes() -> int | None:
@@ -39,10 +53,11 @@ def busy_seconds() -> float:
 
 
 def main(load: Callable[[dict[str, Any]], Runtime]) -> None:
-    """``task`` speed: medians of ``repeats`` after one run to warm up; ``task`` logits: one file for each text."""
+    """``task`` speed: medians of ``repeats`` after one run to warm up; logits: one file for each text; answers: one
+    JSON line for each prompt; tokenize: which texts have other ids than those given."""
     job: dict[str, Any] = json.loads(sys.stdin.read())
     runtime = load(job)
-    found = speed(runtime, job) if job["task"] == "speed" else logits(runtime, job)
+    found = {"speed": speed, "logits": logits, "answers": answers, "tokenize": tokenize}[job["task"]](runtime, job)
     print(json.dumps(found | {"peak_memory_bytes": peak_bytes()}), flush=True)
 
 
@@ -65,3 +80,17 @@ def logits(runtime: Runtime, job: dict[str, Any]) -> dict[str, float]:
     for index, ids in enumerate(job["texts"]):
         np.save(Path(job["out"]) / f"{index:04d}.npy", runtime.logits(ids).astype(np.float32))
     return {}
+
+
+def answers(runtime: Runtime, job: dict[str, Any]) -> dict[str, float]:
+    """Appends ``[row id, token ids]`` to the file ``out``: what a killed run has finished is kept."""
+    rows, began = job["rows"], time.monotonic()
+    with Path(job["out"]).open("a", encoding="utf-8") as file:
+        for index, ids in runtime.answers([row["prompt"] for row in rows], job["tokens"], set(job["ends"])):
+            file.write(json.dumps([rows[index]["id"], [int(token) for token in ids]]) + "\n")
+            file.flush()
+    return {"seconds": time.monotonic() - began}
+
+
+def tokenize(runtime: Runtime, job: dict[str, Any]) -> dict[str, Any]:
+    return {"differ": [text for text, ids in job["texts"] if [int(one) for one in runtime.encode(text)] != list(ids)]}
