@@ -41,7 +41,7 @@ OUT = Path(__file__).parent / "peers.json"
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
 SHAPE = LLAMA | {"intermediate_size": 3584, "num_key_value_heads": 8}  # every width a multiple of 256, as K-quants need
 PROMPT, GENERATED, REPEATS, ROUNDS, TEXTS = 128, 64, 3, 5, 256
-PROFILED = "cpu-int4-gptq"  # whose kernels are told, or the last of ours
+PROFILED = "cpu-int4-2t"  # whose kernels are told, or the last of ours
 UNTUNED = "cpu-int4"  # shown, and no goal's: half of the threads
 CONTEXT = 1024  # tokens that llama.cpp's cache is made for
 

@@ -23,6 +23,7 @@ from olivepress.measure.session import size_on_disk_bytes
 from olivepress.measure.weights import decode_read_bytes
 from olivepress.privacy import OLIVE_RUNS, private_environment
 from olivepress.run.last_position import FORMAT, write_last_position
+from olivepress.workflow import package_config_text
 from peers import gguf_file
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
@@ -155,7 +156,11 @@ def _catalog(build: Catalog, model: Path, folder: Path, project: Path, calibrati
     config.write_text(json.dumps(workflow, indent=2), encoding="utf-8")
     openvino = target.runtime == "openvino"
     python = runtime_python("openvino_genai", project) if openvino else Path(sys.executable)
-    made = _olive(python, ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], folder)
+    command = ["-m", "olive", "run", "--config", str(config), "--disable_telemetry"]
+    if target.package_config:
+        (folder / "package.json").write_text(package_config_text(target), encoding="utf-8")
+        command += ["--package-config", str(folder / "package.json")]
+    made = _olive(python, command, folder)
     if build.fused:
         fuse_gate_and_up(made)
     if target.last_logits and not build.every_position:

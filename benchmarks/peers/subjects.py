@@ -61,16 +61,16 @@ class Subject:
     session: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _gptq(target: str = "cpu-int4-gptq", *, embedding: Mapping[str, Any] | None = None,
+def _gptq(target: str = "cpu-int4", *, embedding: Mapping[str, Any] | None = None,
           build: Mapping[str, Any] | None = None, fused: bool = False, every_position: bool = False,
-          **quantize: Any) -> Catalog:  # fmt: skip
+          calibrated: str = "CalibratedGptq", **quantize: Any) -> Catalog:  # fmt: skip
     """A target that calibrates, with keys of its passes changed; on random weights Rtn stands in for GPTQ."""
     changes = {
         "quantize": {"type": "Rtn", "data_config": None, **quantize},
         "embedding": embedding or {}, "build": build or {},
     }  # fmt: skip
-    calibrated = {"quantize": {"type": "Gptq", "data_config": "calibration"}}
-    return Catalog(target=target, changes=changes, calibrated=calibrated, fused=fused, every_position=every_position)
+    with_rows = {"quantize": {"type": calibrated, "data_config": "calibration"}}
+    return Catalog(target=target, changes=changes, calibrated=with_rows, fused=fused, every_position=every_position)
 
 
 def _ours(name: str, title: str, build: Catalog, role: Literal["ours", "attempt"] = "ours",
@@ -96,23 +96,22 @@ SUBJECTS: tuple[Subject, ...] = (
             role="peer", build=AUTO_OPT),
     Subject(name="olive-int4-2t", title="the same, told 2 threads", runtime="onnx_genai", role="peer",
             build=AUTO_OPT, session=TWO_THREADS),
-    _ours("cpu-int4", "olivepress cpu-int4, not tuned", Catalog(target="cpu-int4"), session={}),
-    _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", Catalog(target="cpu-int4")),
-    _ours("cpu-int4-gptq", "olivepress cpu-int4-gptq, 2 threads", _gptq()),
+    _ours("cpu-int4", "olivepress cpu-int4, not tuned", _gptq(), session={}),
+    _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", _gptq()),
     _ours("cpu-int4-mixed", "olivepress cpu-int4-mixed, 2 threads", _gptq("cpu-int4-mixed")),
-    _ours("every-position", "gptq, logits of every position", _gptq(every_position=True), "attempt"),
-    _ours("fused", "gptq, gate and up as one product", _gptq(fused=True), "attempt"),
-    _ours("groups-128", "gptq, groups of 128",
+    _ours("cpu-int4-rtn", "olivepress cpu-int4-rtn, 2 threads", Catalog(target="cpu-int4-rtn")),
+    _ours("every-position", "cpu-int4, logits of every position", _gptq(every_position=True), "attempt"),
+    _ours("fused", "cpu-int4, gate and up as one product", _gptq(fused=True), "attempt"),
+    _ours("groups-128", "cpu-int4, groups of 128",
           _gptq(group_size=128, embedding={"group_size": 128}, build={"int4_block_size": 128}), "attempt"),
-    _ours("asymmetric-head-8", "gptq, with zero points, 8-bit head",
-          _gptq(sym=False, lm_head=False, embedding={"sym": False, "lm_head": True},
-                build={"int4_is_symmetric": False}), "attempt"),
-    _ours("symmetric-mixed", "mixed, without zero points",
-          _gptq("cpu-int4-mixed", sym=True, embedding={"sym": True}, build={"int4_is_symmetric": True}), "attempt"),
+    _ours("head-4", "cpu-int4, 4-bit head", _gptq(lm_head=True, embedding={"lm_head": False}), "attempt"),
+    _ours("asymmetric", "cpu-int4, with zero points",
+          _gptq(sym=False, embedding={"sym": False}, build={"int4_is_symmetric": False}), "attempt"),
+    _ours("olive-gptq", "cpu-int4, by Olive's own Gptq", _gptq(calibrated="Gptq"), "attempt"),
     _ours("int8", "olivepress cpu-int8, 2 threads", Catalog(target="cpu-int8"), "attempt"),
-    _ours("no-spinning", "gptq, threads do not spin", _gptq(), "attempt",
+    _ours("no-spinning", "cpu-int4, threads do not spin", _gptq(), "attempt",
           TWO_THREADS | {"session.intra_op.allow_spinning": "0"}),
-    _ours("dynamic-blocks", "gptq, session.dynamic_block_base 4", _gptq(), "attempt",
+    _ours("dynamic-blocks", "cpu-int4, session.dynamic_block_base 4", _gptq(), "attempt",
           TWO_THREADS | {"session.dynamic_block_base": "4"}),
 )  # fmt: skip
 

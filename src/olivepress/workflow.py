@@ -110,10 +110,16 @@ def _files(plan: Plan, job: Job) -> dict[Path, str]:
     files = {folder / name: json.dumps(content, indent=2) + "\n" for name, content in job.target.files.items()}
     path = _package_config(plan, job)
     if path is not None:
-        anywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
-        passes = {name: {"module_path": module, **anywhere} for name, module in job.target.package_config.items()}
-        files[path] = json.dumps({"passes": passes}, indent=2) + "\n"
+        files[path] = package_config_text(job.target)
     return files
+
+
+def package_config_text(target: Target) -> str:
+    """What ``olive run --package-config`` is given for the passes of ``target``, and for the inputs of a package."""
+    anywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
+    modules = {"GraphSurgeries": "olive.passes.onnx.graph_surgeries.GraphSurgeries", **target.package_config}
+    passes = {name: {"module_path": module, **anywhere} for name, module in modules.items()}
+    return json.dumps({"passes": passes}, indent=2) + "\n"
 
 
 def _package_config(plan: Plan, job: Job) -> Path | None:

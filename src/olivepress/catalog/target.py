@@ -86,6 +86,13 @@ class _File(_Device):
     )
 
     @model_validator(mode="after")
+    def _one_package_config(self) -> _File:
+        given = [entry.package_config for entry in self.precisions.values() if entry.package_config is not None]
+        if any(other != given[0] for other in given):
+            raise ValueError("one package_config for all precisions that have one: they share its file")
+        return self
+
+    @model_validator(mode="after")
     def _choices_are_precisions(self) -> _File:
         unknown = [key for key in self.choices if key not in self.precisions]
         if unknown or len(set(self.choices)) < len(self.choices):
