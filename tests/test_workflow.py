@@ -193,7 +193,7 @@ def test_unknown_target(project: Path) -> None:
 def test_own_target_beside_the_recipe(project: Path) -> None:
     (project / "recipes" / "targets").mkdir()
     shipped = ROOT / "src" / "olivepress" / "catalog" / "targets" / "cpu.yaml"
-    text = shipped.read_text().replace("target: cpu", "target: my-board").replace("128", "64")
+    text = shipped.read_text().replace("target: cpu", "target: my-board").replace("at-most-256", "64")
     (project / "recipes" / "targets" / "my-board.yaml").write_text(text)
     recipe = (project / "recipes" / "tiny-phi.yaml").read_text().replace("cuda-int4", "my-board-int4")
     (project / "recipes" / "mine.yaml").write_text(recipe)

@@ -46,7 +46,7 @@ def test_time_of_a_recorded_job(monkeypatch: pytest.MonkeyPatch, record):
 def test_what_was_recorded_is_a_real_model_and_what_its_estimate_was_wrong_about():
     of_smollm2 = [record for record in RECORDED["jobs"] if record["model"] == "SmolLM2-135M-Instruct"]
     jobs = {record["job"] for record in of_smollm2}
-    assert jobs >= {"finetune", "merge", "export-cpu-fp32", "export-cpu-int8", "export-cpu-int4"}
+    assert jobs >= {"finetune", "merge", "export-cpu-fp32", "export-cpu-int8", "export-cpu-int4-rtn"}
     assert max(record["peak_memory_bytes"] for record in of_smollm2) > 4.7e9  # plan said 1.5 GB
 
 
@@ -55,7 +55,7 @@ def steps(name: str) -> dict[str, dict[str, float]]:
     return {step["name"]: step for step in record["steps"]}
 
 
-@pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4"])
+@pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4-rtn"])
 @pytest.mark.parametrize("name", ["phi", "llama", "qwen"])
 def test_memory_of_a_rehearsed_job(project: Path, name: str, job: str):
     plan = rehearsed_plan(name)
@@ -68,7 +68,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimates, "bfloat16_instructions", lambda: True)
 
 
-@pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4"])
+@pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4-rtn"])
 @pytest.mark.parametrize("name", ["phi", "llama"])
 def test_time_of_a_rehearsed_job(project: Path, monkeypatch: pytest.MonkeyPatch, two_cores, name: str, job: str):
     """Recorded before long rows were compared: none here, and as many rows as the merge's check says. Not qwen: the

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from olivepress.admission import BaseModel
-from olivepress.artifact import Check
+from olivepress.artifact import Check, TaskVerdict
 from olivepress.errors import RecipeError, SetupError, UsageError
 from olivepress.pipeline import load_plan
 from olivepress.run import admit, make, runner
@@ -18,8 +18,14 @@ from olivepress.workflow import render_all
 from tests.admission.folders import change_json, write_folder
 
 CHECKED = (
-    Check(name="kl_divergence", passed=True, value=0.02, limit=0.1),
-    Check(name="top1_agreement", passed=True, value=0.9, limit=0.8),
+    Check(name="kl_answer", passed=True, value=0.02, limit=0.03),
+    Check(name="top1_answer", passed=True, value=0.97, limit=0.95),
+    Check(
+        name="keeps_task",
+        passed=True,
+        limit=-0.02,
+        task=TaskVerdict(call="cannot tell", metric="exact_match", margin=0.02, rows=0, rows_available=0),
+    ),
 )
 
 

@@ -28,6 +28,8 @@ class Listener:
     def checking(self, what: str) -> None:
         self.lines.append(what)
 
+    def fetching_model(self, *_: object) -> None: ...
+
     def checked(self, result: str) -> None:
         self.lines.append(result)
 
@@ -197,8 +199,10 @@ def test_a_damaged_cache_costs_time_and_nothing_else(project: Path) -> None:
 
 def test_machines_are_told_too() -> None:
     check = TokenizerCheck(runtime="r", rows=300, texts=400, seconds=2.0, equal=True, notes=("a",))
-    told = cli._outcome(JobOutcome(job="export-cpu-int4", state="failed", error=JobError("no"), tokenizer=check))
+    told = cli._outcome(
+        load_plan("tiny-phi"), JobOutcome(job="export-cpu-int4", state="failed", error=JobError("no"), tokenizer=check)
+    )
     assert told["tokenizer"] == {
         "runtime": "r", "rows": 300, "texts": 400, "seconds": 2.0, "equal": True, "reason": "", "notes": ("a",)
     }  # fmt: skip
-    assert "tokenizer" not in cli._outcome(JobOutcome(job="merge", state="done"))
+    assert "tokenizer" not in cli._outcome(load_plan("tiny-phi"), JobOutcome(job="merge", state="done"))

@@ -70,7 +70,7 @@ def task_limits(plan: Plan, job: Job, how: Verified) -> TaskLimits | None:
     emulated = how == "emulated"
     tokens = int(_MOST_WORK / plan.model.facts.parameters / (_EMULATED if emulated else 1))
     return TaskLimits(
-        metric=_metric(plan, target),
+        metric=_metric(plan, job, target),
         margin=limits.margin,
         rows=limits.rows,
         tokens=tokens if emulated or limits.rows is None else None,
@@ -93,10 +93,10 @@ def task_spec(plan: Plan, job: Job, place: Place) -> TaskSpec | None:
     )
 
 
-def _metric(plan: Plan, target: Target) -> str:
+def _metric(plan: Plan, job: Job, target: Target) -> str:
     budget = plan.recipe.budget
-    both = [budget[name].limits for name in ("all", target.target) if name in budget]
-    return answer_metric({key: value for limits in both for key, value in limits.items()})
+    given = [budget[name].limits for name in ("all", job.choice, target.target) if name in budget]
+    return answer_metric({key: value for limits in given for key, value in limits.items()})
 
 
 def judged_limits(plan: Plan, job: Job) -> dict[str, float | None]:
