@@ -60,7 +60,7 @@ def test_memory_is_of_the_longest_rows_and_time_of_the_mean(monkeypatch: pytest.
 
 def test_gptq_takes_more_than_rounding() -> None:
     known, wide = targets(), replace(SMOLLM2, inner=16_384)
-    assert export_memory(wide, known["cpu-int4-gptq"], 4) - export_memory(wide, known["cpu-int4"], 4) == 12 * 16_384**2
+    assert export_memory(wide, known["cpu-int4"], 4) - export_memory(wide, known["cpu-int4-rtn"], 4) == 12 * 16_384**2
 
 
 def test_total_is_the_most_memory_and_all_the_time() -> None:
