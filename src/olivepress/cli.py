@@ -835,21 +835,24 @@ def _print_plans(made: Plan, as_json: bool) -> None:
 
 def _plan_record(made: Plan) -> dict[str, Any]:
     from olivepress.estimates import needs, total
+    from olivepress.plan import first_of_each_choice
 
     wanted = needs(made)
+    certain = {job.id: wanted[job.id] for job in first_of_each_choice(made.jobs)}
     jobs = [
         {
             "id": job.id,
             "kind": job.kind,
             "parent": job.parent,
             "target": job.target.target if job.target else None,
+            "if_needed": job.id not in certain,
             "output_dir": str(made.output_dir(job)),
             **_need(wanted[job.id]),
         }
         for job in made.jobs
     ]
     dataset = {"name": made.dataset.name, "version": made.dataset.version}
-    return {"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs, "total": _need(total(wanted))}
+    return {"recipe": made.recipe.name, "dataset": dataset, "jobs": jobs, "total": _need(total(certain))}
 
 
 def _print_plan(made: Plan) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from olivepress.estimates import need, needs, total
+from olivepress.plan import first_of_each_choice
 
 if TYPE_CHECKING:
-    from olivepress.plan import Plan
+    from olivepress.plan import Job, Plan
     from olivepress.run import JobOutcome
 
 __all__ = ["duration", "measured_lines", "plan_lines"]
@@ -33,16 +34,23 @@ def _size(size: int | None) -> str:
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """A head, a line for each job, and the total: the most of memory and disk, the sum of the time."""
+    """A head, a line for each job, and the total: the most of memory and disk, the sum of the time. What is only tried
+    when a smaller target of its device does not hold is not in the total."""
     width = max(len("total"), *(len(job.id) for job in plan.jobs)) + 2
     head = f"{'job':<{width}}{'memory':>8}{'disk':>10}{'time':>10}  "
     yield f"{head}runs on"
     wanted = needs(plan)
-    rows = [(job.id, wanted[job.id], job.target.description if job.target else "this machine") for job in plan.jobs]
-    for name, takes, where in [*rows, ("total", total(wanted), "")]:
+    certain = {job.id: wanted[job.id] for job in first_of_each_choice(plan.jobs)}
+    rows = [(job.id, wanted[job.id], _where(job, certain)) for job in plan.jobs]
+    for name, takes, where in [*rows, ("total", total(certain), "")]:
         sizes = f"{_size(takes.memory_bytes):>8}{_size(takes.disk_bytes):>10}"
         line = f"{name:<{width}}{sizes}{duration(takes.seconds):>10}  "
         yield (line + textwrap.shorten(where, max(_WIDTH - len(head), 12), placeholder=" …")).rstrip()
+
+
+def _where(job: Job, certain: Container[str]) -> str:
+    where = job.target.description if job.target else "this machine"
+    return where if job.id in certain else f"if needed: {where}"
 
 
 def measured_lines(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> Iterator[str]:

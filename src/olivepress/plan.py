@@ -41,6 +41,7 @@ __all__ = [
     "code_in_targets",
     "data_of",
     "find_recipe",
+    "first_of_each_choice",
     "make_package_plan",
     "make_plan",
     "reference_bytes",
@@ -122,6 +123,18 @@ class Plan:
     def output_dir(self, job: Job) -> Path:
         """Where the job's artifact goes, relative to the project root."""
         return Path("runs", self.recipe.name, job.id)
+
+
+def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:
+    """``jobs`` without those that are tried only when another one of the same choice does not hold."""
+    seen = set[str]()
+    kept = []
+    for job in jobs:
+        if job.choice is None or job.choice not in seen:
+            kept.append(job)
+        if job.choice is not None:
+            seen.add(job.choice)
+    return kept
 
 
 def make_plan(

@@ -13,10 +13,12 @@ from olivepress import pipeline
 from olivepress.admission import BaseModel
 from olivepress.artifact import Manifest
 from olivepress.catalog import choices, targets
+from olivepress.cost_table import duration, plan_lines
 from olivepress.data import build_dataset
 from olivepress.errors import RecipeError, SetupError
+from olivepress.estimates import needs
 from olivepress.pipeline import raise_failed
-from olivepress.plan import Job, Plan, make_package_plan, make_plan
+from olivepress.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
 from olivepress.recipe import Recipe, load_recipe
 from olivepress.run import choice, runner
 from olivepress.run.failed import ChecksFailed
@@ -152,5 +154,17 @@ def test_what_is_no_check_is_a_failure_and_the_next_is_tried(project: Path, monk
 
 def test_only_the_first_of_a_choice_is_checked_beforehand() -> None:
     plan = plan_of("cpu-fp32", "cpu")
-    kept = [job.id for job in choice.first_of_each_choice(plan.jobs)]
+    kept = [job.id for job in first_of_each_choice(plan.jobs)]
     assert kept == ["finetune", "merge", "export-cpu-fp32", f"export-{choices()['cpu'][0]}"]
+
+
+def test_a_plan_says_what_is_only_tried_if_needed() -> None:
+    plan = plan_of("cpu")
+    lines = {line.split()[0]: line for line in plan_lines(plan)}
+    first, *others = [f"export-{name}" for name in choices()["cpu"]]
+    assert "if needed" not in lines[first] and all("if needed" in lines[name] for name in others)
+    wanted = needs(plan)
+    assert (
+        lines["total"].split()[-2:]
+        == duration(sum(wanted[name].seconds for name in ("finetune", "merge", first))).split()
+    )

@@ -11,19 +11,7 @@ from olivepress.plan import Job, Plan
 from olivepress.run.journal import append, events
 from olivepress.run.make import JobOutcome
 
-__all__ = ["first_of_each_choice", "is_settled", "pass_over", "passed_over"]
-
-
-def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:
-    """``jobs`` without those that are tried only when another one of the same choice does not hold."""
-    seen = set[str]()
-    kept = []
-    for job in jobs:
-        if job.choice is None or job.choice not in seen:
-            kept.append(job)
-        if job.choice is not None:
-            seen.add(job.choice)
-    return kept
+__all__ = ["is_settled", "pass_over", "passed_over"]
 
 
 def is_settled(outcomes: Sequence[JobOutcome], plan: Plan, job: Job) -> bool:

@@ -20,10 +20,10 @@ from olivepress.estimates import need
 from olivepress.measure.long_row import LONG_ROW_FORMAT
 from olivepress.measure.machine import package_versions
 from olivepress.measure.reference_file import REFERENCE_FORMAT
-from olivepress.plan import Job, Plan
+from olivepress.plan import Job, Plan, first_of_each_choice
 from olivepress.process import exclusive
 from olivepress.run.admit import admit
-from olivepress.run.choice import first_of_each_choice, is_settled, pass_over, passed_over
+from olivepress.run.choice import is_settled, pass_over, passed_over
 from olivepress.run.failed import ChecksFailed, keep_failed
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
