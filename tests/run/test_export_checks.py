@@ -15,6 +15,7 @@ from olivepress.catalog import targets
 from olivepress.embedded import TINY_PHI
 from olivepress.errors import JobError, SetupError
 from olivepress.matrix import HEAD, matrix_recipe, table
+from olivepress.measure import child
 from olivepress.measure.probe import ProviderProbe
 from olivepress.measure.report import Placement
 from olivepress.plan import find_recipe
@@ -46,6 +47,14 @@ def test_an_export_is_verified_without_importing_torch() -> None:
         found.append(json.loads(done.stdout.splitlines()[-1]))
     (ids, torch), (same, none) = found
     assert ids == same and all(ids) and torch and not none
+
+
+def test_a_process_without_torch_can_ask_the_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in WITHOUT_TORCH.items():
+        monkeypatch.setenv(name, value)
+    assert "USE_TORCH" not in child._environment()
 
 
 @pytest.mark.parametrize(

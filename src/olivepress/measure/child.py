@@ -394,7 +394,10 @@ def _kill_after(process: subprocess.Popen[str], timeout_s: float | None) -> thre
 def _environment() -> dict[str, str]:
     # Measuring never goes to the network: a missing file must be an error, not a download.
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return private_environment(**offline, PYTHONIOENCODING="utf-8")
+    environment = private_environment(**offline, PYTHONIOENCODING="utf-8")
+    # A process that goes without torch (run.verify_export) may ask the PyTorch parent for its answers.
+    environment.pop("USE_TORCH", None)
+    return environment
 
 
 def _message(line: str) -> dict[str, Any]:
