@@ -8,6 +8,7 @@ import pytest
 
 from olivepress.admission import BaseModel
 from olivepress.artifact import Check
+from olivepress.catalog import choices, targets
 from olivepress.errors import JobError, RecipeError, whole_message
 from olivepress.pipeline import load_plan, raise_failed
 from olivepress.run import runner
@@ -94,7 +95,7 @@ def test_a_failed_check_names_key_values_and_other_targets(project: Path) -> Non
     )
     step = str(error.next_step)
     assert "limits.max_kl_divergence in the recipe" in step
-    assert "cpu-int8 (about 0.0032 GB, 1.8 times the bytes of a token) instead of cpu-int4" in step
+    assert "take cpu-int4-mixed (about " in step and "1.8 times the bytes of a token) or cpu-fp32" in step
     assert check_error(plan, job, checks[:1], Path("x.log")) is None
 
 
@@ -122,9 +123,10 @@ def test_other_targets_keep_more_and_fit_the_family(project: Path) -> None:
     plan = load_plan("tiny-phi")
     target = plan.job("export-cpu-int4").target
     assert target is not None
-    names = [other.target for other in other_targets(plan, target)]
-    assert names[-1] == "cpu-fp32" and "cpu-int8" in names and "cpu-int4" not in names
-    assert all(name.startswith("cpu-") for name in names)
+    assert [other.target for other in other_targets(plan, target)] == ["cpu-int4-mixed", "cpu-int8", "cpu-fp32"]
+    rounded, last = (targets()[name] for name in ("cpu-int4-rtn", "cpu-fp32"))
+    assert [other.target for other in other_targets(plan, rounded)] == list(choices()["cpu"])
+    assert other_targets(plan, last) == []
 
 
 def test_what_failed_is_kept_and_is_no_artifact(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from olivepress.artifact import MANIFEST, Check
-from olivepress.catalog import Target, targets
+from olivepress.catalog import Target, choices, targets
 from olivepress.errors import JobError
 from olivepress.plan import Job, Plan, artifact_bytes
 
@@ -112,15 +112,20 @@ def _with_cost(plan: Plan, failed: Target, other: Target) -> str:
 
 
 def other_targets(plan: Plan, target: Target) -> list[Target]:
-    """Targets of the same device that keep more of a weight and that the model's family takes, the nearest first."""
-    better = [
-        other
-        for other in targets().values()
-        if other.file == target.file
-        and (_bits(other), other.bytes_per_parameter) > (_bits(target), target.bytes_per_parameter)
-        and not plan.model.family.why_not(plan.model.facts.config, other.target)
+    """What to take instead, the smallest first: of the choices of the same device those behind ``target``, or all that
+    are not smaller where it is none of them, as far as the model's family takes them."""
+    known, named = targets(), choices().get(target.file, ())
+    behind = named[named.index(target.target) + 1 :] if target.target in named else named
+    return [
+        known[name]
+        for name in behind
+        if _keeps(known[name]) >= _keeps(target) and not plan.model.family.why_not(plan.model.facts.config, name)
     ]
-    return sorted(better, key=lambda other: (_bits(other), other.bytes_per_parameter))
+
+
+def _keeps(target: Target) -> tuple[int, float]:
+    """Bits of a weight, and bytes of one with its scales."""
+    return _bits(target), target.bytes_per_parameter
 
 
 def _bits(target: Target) -> int:
