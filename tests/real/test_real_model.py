@@ -26,7 +26,7 @@ name: short
 model: {{path: "{SMOLLM2}"}}
 data: {{source: SOURCE, instruction: Name the banking intent of this message., max_length: 256, max_test_rows: {ROWS}}}
 finetune: {{r: 16, alpha: 32, learning_rate: 5.0e-4, batch_size: 2, max_steps: {STEPS}, torch_dtype: float32}}
-targets: [cpu-int8]
+targets: [cpu-fp32]
 benchmark: {{max_examples: 4, workloads: [[32, 8]], rounds: 1, few_shot: 0}}
 """
 # llama.cpp splits a text for "smollm" by these two, one after the other.
@@ -117,7 +117,7 @@ def test_from_the_wheel_to_a_verified_export(shared_data: Path, project: Path, o
     _check_facts(model_dir)
     _check_ids(model_dir, dataset)
     _check_ids(project / "runs" / "short" / "merge" / "model", dataset)
-    manifest = read_manifest(project / "runs" / "short" / "export-cpu-int8", verify=True)
+    manifest = read_manifest(project / "runs" / "short" / "export-cpu-fp32", verify=True)
     assert manifest.family == "smollm" and manifest.verified == "native"
     checks = {check.name: check.value for check in manifest.checks}
     assert 0 < (checks["kl_divergence"] or 0.0) < 0.1
