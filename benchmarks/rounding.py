@@ -8,7 +8,7 @@ on rows of the test split by teacher forcing: mean KL over the tokens of the ans
 token is the same, and exact match (the likeliest token is the expected one at every position, the end token too: just
 when greedy decoding answers so). Activations stay in float32 and no runtime takes part: the numbers are of the weights
 alone. What is finished is kept in the work folder under a key of what it depends on: kill it and start it again. Writes
-benchmarks/rounding.json and .md; with --only it writes neither.
+benchmarks/rounding.json and .md after each variant; with --only it writes neither.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from layerwise import Batch, Rounding, batches, quantize
 from transformers import AutoModelForCausalLM
 
 from olivepress.catalog.groups import group_size
-from olivepress.measure.dataset import Split, read_split
+from olivepress.measure.dataset import read_split
 from olivepress.measure.intervals import cluster_mean, paired_score_interval
 from olivepress.measure.machine import fingerprint
 from olivepress.olive_passes import rounding as own_rounding
@@ -162,19 +162,23 @@ class Measurement:
         return {"group_size": size, "rows": rows, "seconds": round(seconds)}
 
 
-def record(measurement: Measurement, calibration: int, names: Sequence[str]) -> dict[str, Any]:
-    variants = {}
-    for name in names:
-        title, rounding = VARIANTS[name]
-        kept = measurement.record(name, rounding)
-        variants[name] = {"title": title, **asdict(rounding), "group_size": kept["group_size"]} | summary(kept["rows"])
-        right = sum(row["parent_right"] for row in kept["rows"]) / len(kept["rows"])
-    test: Split = measurement.test
+def heading(measurement: Measurement, calibration: int) -> dict[str, Any]:
+    """The record without any variant."""
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
-        "model_type": measurement.config["model_type"], "model": measurement.depends_on[0], "dataset": test.name,
-        "dataset_version": test.version, "calibration_rows": calibration, "parent_exact": right, "variants": variants,
+        "model_type": measurement.config["model_type"], "model": measurement.depends_on[0],
+        "dataset": measurement.test.name, "dataset_version": measurement.test.version,
+        "calibration_rows": calibration, "variants": {},
     }  # fmt: skip
+
+
+def with_variant(measured: dict[str, Any], name: str, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with one variant more."""
+    title, rounding = VARIANTS[name]
+    rows = kept["rows"]
+    variant = {"title": title, **asdict(rounding), "group_size": kept["group_size"]} | summary(rows)
+    right = sum(row["parent_right"] for row in rows) / len(rows)
+    return measured | {"parent_exact": right, "variants": measured["variants"] | {name: variant}}
 
 
 def markdown(measured: Mapping[str, Any]) -> str:
@@ -200,6 +204,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
             f"| {row['title']} | {row['group_size']} | {row['kl']:.4f} ({low:.4f} to {high:.4f}) | {row['top1']:.3f} "
             f"| {row['exact']:.1%} | {row['lost']} | {row['won']} | {row['difference'] * 100:+.1f} ({points}) |"
         )
+    missing = [title for name, (title, _) in VARIANTS.items() if name not in variants]
+    if missing:
+        lines += ["", f"Not measured yet: {'; '.join(missing)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -213,10 +220,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK, help="where all that is finished is kept")
     given = parser.parse_args()
     measurement = Measurement(given.merged, given.dataset, given.calibration_rows, given.rows, given.work)
-    measured = record(measurement, given.calibration_rows, given.only or list(VARIANTS))
-    if not given.only:
-        OUT.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-        OUT.with_suffix(".md").write_text(markdown(measured), encoding="utf-8")
+    measured = heading(measurement, given.calibration_rows)
+    for name in given.only or VARIANTS:
+        measured = with_variant(measured, name, measurement.record(name, VARIANTS[name][1]))
+        if not given.only:
+            OUT.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+            OUT.with_suffix(".md").write_text(markdown(measured), encoding="utf-8")
     print(markdown(measured))
 
 
