@@ -87,7 +87,7 @@ def test_a_compiled_model_without_its_package_config() -> None:
     assert "--package-config olive_configs/llama/qnn-npu-package.json" in text
     found = list(find_traps(config, text.replace("--package-config", ""), SOC_MODELS))
     keys = [key for key, message in found if "--package-config FILE" in message]
-    assert keys == ["passes.quantize.type", "passes.compile.type"]
+    assert keys == ["passes.compile.type"]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,7 @@ def _plain_olive_makes_the_same(project: Path) -> None:
     job.rename(project / "ours")
     environment = {**os.environ, "OLIVE_DISABLE_TELEMETRY": "1", "CI": "1"}
     command = [sys.executable, "-m", "olive", "run", "--config", "olive_configs/small/export-cpu-int4.yaml"]
+    command += ["--package-config", "olive_configs/small/cpu-package.json"]  # as the workflow's header says
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
     import hashlib
 
