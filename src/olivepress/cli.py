@@ -592,7 +592,6 @@ def history(
 
     Those in benchmarks/results, with the points where their level changed.
     """
-
     from olivepress.compare.history import read_history
     from olivepress.compare.history_page import history_html
     from olivepress.measure.report import write_text

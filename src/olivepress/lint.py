@@ -20,7 +20,7 @@ from olivepress.data import SPLITS
 from olivepress.errors import DataError, OlivepressError
 from olivepress.measure.dataset import read_split
 from olivepress.measure.template_check import check_rows
-from olivepress.olive_passes import OWN_PASSES
+from olivepress.olive_passes import OWN_PASSES, package_entries
 from olivepress.privacy import OLIVE_RUNS
 from olivepress.row_counts import RowCounts, row_problem, row_summary
 from olivepress.traps import find_traps
@@ -221,8 +221,7 @@ def _own_passes() -> dict[str, Any]:
     """Ours as Olive's package config has them; its keys are in lower case."""
     from olive.passes import PassModuleConfig
 
-    everywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
-    return {name.lower(): PassModuleConfig(module_path=path, **everywhere) for name, path in OWN_PASSES.items()}
+    return {name.lower(): PassModuleConfig(**entry) for name, entry in package_entries(OWN_PASSES).items()}
 
 
 def _parse(workflow: Workflow) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import yaml
 from olivepress.catalog import Target
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.methods import METHODS, four_bit_base
+from olivepress.olive_passes import package_entries
 from olivepress.plan import Job, Plan
 
 __all__ = ["CONFIGS", "SHIM", "Workflow", "builder_without_remote_code", "render", "render_all", "shim_of", "shim_text"]
@@ -116,10 +117,8 @@ def _files(plan: Plan, job: Job) -> dict[Path, str]:
 
 def package_config_text(target: Target) -> str:
     """What ``olive run --package-config`` is given for the passes of ``target``, and for the inputs of a package."""
-    anywhere = {f"supported_{what}": ["*"] for what in ("providers", "accelerators", "precisions")}
     modules = {"GraphSurgeries": "olive.passes.onnx.graph_surgeries.GraphSurgeries", **target.package_config}
-    passes = {name: {"module_path": module, **anywhere} for name, module in modules.items()}
-    return json.dumps({"passes": passes}, indent=2) + "\n"
+    return json.dumps({"passes": package_entries(modules)}, indent=2) + "\n"
 
 
 def _package_config(plan: Plan, job: Job) -> Path | None:

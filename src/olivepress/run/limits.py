@@ -7,6 +7,7 @@ from pathlib import Path
 from olivepress.artifact import Verified, read_manifest
 from olivepress.catalog import Target
 from olivepress.measure.answers import answer_metric
+from olivepress.measure.reference_model import LARGE
 from olivepress.plan import Job, Plan
 from olivepress.run.task import TaskLimits, TaskSpec
 from olivepress.run.where import Place
@@ -15,7 +16,6 @@ __all__ = ["judged_limits", "limit_of", "min_top1", "task_limits", "task_spec"]
 
 # What bfloat16 loses when the adapter is added into the weights; float32 loses next to nothing.
 _MERGE_LIMIT = {"float32": 1.0e-5, "bfloat16": 2.0e-2}
-_LARGE = 1_000_000_000
 # A base that nothing was trained on is judged on whole texts. Rounded weights lose 6 to 15 times as much on prompts as
 # on answers (SmolLM2 on Banking77, five targets: benchmarks/gain_retained.md), and the limits are of answers.
 _TIMES_UNTRAINED = 10.0
@@ -30,7 +30,7 @@ def limit_of(plan: Plan, job: Job) -> float | None:
     On the tokens that were trained on; of fp32, of a merge and of a base alone on all tokens.
     """
     if job.kind == "merge":
-        exact = plan.recipe.finetune.torch_dtype == "float32" and plan.model.facts.parameters <= _LARGE
+        exact = plan.recipe.finetune.torch_dtype == "float32" and plan.model.facts.parameters <= LARGE
         return _MERGE_LIMIT["float32" if exact else "bfloat16"]
     if job.target is None:
         return None

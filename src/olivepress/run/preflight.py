@@ -18,6 +18,7 @@ from typing import Any
 
 from olivepress.admission import check_folder
 from olivepress.checkpoint import GENERATION_CONFIG, SMALL_FILES, TOKENIZER_FILES
+from olivepress.data import SPLITS
 from olivepress.environments import check_platform, environment, interpreter, satisfied_here
 from olivepress.errors import JobError, SetupError
 from olivepress.hash_cache import load_cache, save_cache
@@ -30,7 +31,6 @@ from olivepress.plan import Job, Plan
 from olivepress.run.make import Reporter
 from olivepress.run.tokenizer_answers import TokenizerCheck, answer_notes, check_answers
 from olivepress.run.tokenizer_questions import Questions, ask
-from olivepress.run.varied_rows import SPLITS
 from olivepress.run.where import place_of
 
 __all__ = ["check_tokenizers"]

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from olivepress.data import SPLITS
 from olivepress.measure.dataset import Row, read_split
 
-__all__ = ["SPLITS", "NamedRow", "named_rows", "varied_rows"]
+__all__ = ["NamedRow", "named_rows", "varied_rows"]
 
-SPLITS = ("train", "validation", "test")
 _MOST_CHARACTERS = 20_000  # of a row are looked at
 # What is more than its characters: how they stand together.
 _SHAPES = {
