@@ -22,10 +22,10 @@ from typing import Any
 import yaml
 from pairs import Outcomes, difference, share
 
-from olivepress.device_reports import RESULTS
-from olivepress.measure.examples import read_outcomes
-from olivepress.measure.machine import fingerprint
-from olivepress.measure.report import read_report
+from olivepress.pipeline.device_reports import RESULTS
+from olivepress.report.device_report import read_report
+from olivepress.report.examples import read_outcomes
+from olivepress.report.machine import fingerprint
 
 OUT = Path(__file__).parent / "adapter_accuracy.json"
 RECIPE = Path(__file__).parents[1] / "recipes" / "tiny-tasks.yaml"
@@ -56,7 +56,7 @@ def answers(project: Path, seed: int) -> dict[tuple[str, str], Outcomes]:
 
 
 def olivepress(project: Path, *arguments: str) -> None:
-    command = [sys.executable, "-c", "from olivepress.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", *arguments]
     subprocess.run(command, cwd=project, check=True)
 
 

@@ -29,11 +29,11 @@ import psutil
 from llama_shape import LLAMA
 
 from olivepress.adapters import add_adapter
-from olivepress.measure.fallback import linked_copy
-from olivepress.measure.genai_model import GenaiModel
-from olivepress.measure.intervals import bootstrap_median
-from olivepress.measure.machine import fingerprint, peak_rss_bytes
-from olivepress.measure.session import size_on_disk_bytes
+from olivepress.measure.cpu_stand_in import linked_copy
+from olivepress.report.machine import fingerprint, peak_rss_bytes
+from olivepress.runtimes.genai_model import GenaiModel
+from olivepress.runtimes.session import size_on_disk_bytes
+from olivepress.stats.intervals import bootstrap_median
 
 OUT = Path(__file__).parent / "adapters.json"
 SHAPES = {  # the second is Llama 3.2 1B's
@@ -50,7 +50,7 @@ ROUNDS, PROMPT, GENERATED = 10, 128, 48
 
 def make(project: Path, shape: str, targets: tuple[str, ...]) -> None:
     """The model, the packages and their merged twins; what is there already is kept."""
-    from olivepress.rehearse import make_random_model
+    from olivepress.synthetic import make_random_model
 
     make_random_model(SHAPES[shape], project / "models" / shape, seed=0, dtype="float32")
     data = {"demo": "device-command", "max_train_rows": 8, "max_test_rows": 4, "max_length": 128}
@@ -62,7 +62,7 @@ def make(project: Path, shape: str, targets: tuple[str, ...]) -> None:
     }  # fmt: skip
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{shape}.yaml").write_text(json.dumps(recipe))
-    command = [sys.executable, "-c", "from olivepress.cli import main; main()", "run", shape]
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "run", shape]
     subprocess.run(command, cwd=project, check=True)
     for target in targets:
         for number in range(1, max(COUNTS)):

@@ -29,11 +29,11 @@ from chaining.table import markdown
 from llama_shape import LLAMA
 from sections import write_section
 
-from olivepress.artifact import read_manifest
-from olivepress.compare.chart_svg import render_png
-from olivepress.measure.machine import fingerprint
-from olivepress.rehearse import make_random_model, weight_bytes
+from olivepress.charts.svg import render_png
+from olivepress.core.artifact import read_manifest
+from olivepress.report.machine import fingerprint
 from olivepress.run.journal import events
+from olivepress.synthetic import make_random_model, weight_bytes
 
 OUT = Path(__file__).parent / "chains.json"
 TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-mixed", "cuda-int4", "directml-int4", "webgpu-int4")
@@ -66,7 +66,7 @@ def timed(command: list[str], project: Path) -> float:
 
 
 def olivepress(arguments: list[str], project: Path) -> float:
-    return timed(["-c", "from olivepress.cli import main; main()", *arguments], project)
+    return timed(["-c", "from olivepress.cli.main import main; main()", *arguments], project)
 
 
 def job_seconds(project: Path, name: str) -> dict[str, float]:

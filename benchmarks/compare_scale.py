@@ -22,11 +22,11 @@ from typing import Any
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.load import load
-from olivepress.compare.page import to_html
-from olivepress.measure.examples import write_examples
-from olivepress.measure.machine import fingerprint, peak_rss_bytes
-from olivepress.measure.report import DatasetUsed, DeviceReport, LatencySample, measured, write_report, write_text
-from olivepress.measure.task_metrics import Example
+from olivepress.compare.render.page import to_html
+from olivepress.report.device_report import DatasetUsed, DeviceReport, LatencySample, measured, write_report, write_text
+from olivepress.report.examples import write_examples
+from olivepress.report.machine import fingerprint, peak_rss_bytes
+from olivepress.report.task_metrics import Example
 
 HERE = Path(__file__).parent
 LADDER = (

@@ -27,10 +27,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from olivepress.data import Policy
-from olivepress.data.prepare import prepare_rows
-from olivepress.measure.machine import fingerprint, peak_rss_bytes
-from olivepress.measure.report import write_text
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.prepare.prepare import prepare_rows
+from olivepress.report.device_report import write_text
+from olivepress.report.machine import fingerprint, peak_rss_bytes
 
 HERE = Path(__file__).parent
 SYLLABLES = ["ka", "ro", "mi", "tel", "van", "su", "dor", "pe", "lin", "gra", "fo", "bu", "sha", "ne", "wil", "ter"]

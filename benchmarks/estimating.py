@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from olivepress.catalog import targets
-from olivepress.data import build_dataset
-from olivepress.plan import Job, Plan, data_of, find_recipe, resolve_model
-from olivepress.rehearsal import rehearsal_recipe
+from olivepress.data.build import build_dataset
+from olivepress.pipeline.rehearse import rehearsal_recipe
+from olivepress.workflow.plan import Job, Plan, data_of, find_recipe, resolve_model
 
 __all__ = ["rehearsed_plan"]
 

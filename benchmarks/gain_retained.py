@@ -33,8 +33,8 @@ from pairs import Outcomes, difference, share
 from peers.make import LLAMA_PACKAGES
 from peers.subjects import THREADS
 
-from olivepress.environments import environment
-from olivepress.measure.machine import fingerprint
+from olivepress.environments.lookup import environment
+from olivepress.report.machine import fingerprint
 
 OUT = Path(__file__).parent / "gain_retained.json"
 ROOT = Path(__file__).parent.parent

@@ -19,14 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from olivepress.artifact import read_manifest
+from olivepress.core.artifact import read_manifest
 from olivepress.measure.bench import Settings
-from olivepress.measure.child import run_child
-from olivepress.measure.intervals import wilson
-from olivepress.measure.latency import LatencySpec, Workload
-from olivepress.measure.machine import fingerprint
-from olivepress.measure.report import LatencySample, write_text
-from olivepress.measure.trust import compare_rounds, decode_by_round, noise_floor
+from olivepress.measure.latency.latency import LatencySpec, Workload
+from olivepress.measure.worker.child import run_child
+from olivepress.report.device_report import LatencySample, write_text
+from olivepress.report.machine import fingerprint
+from olivepress.report.noise import compare_rounds, decode_by_round, noise_floor
+from olivepress.stats.intervals import wilson
 
 HERE = Path(__file__).parent
 SLOWDOWN = 0.05

@@ -19,8 +19,8 @@ from olive.passes.pytorch.gptq import Gptq
 from olive.passes.pytorch.quant_utils import QuantInfo, run_layer
 from olive.passes.pytorch.selective_mixed_precision import SelectiveMixedPrecision
 
-from olivepress.olive_passes.calibrated_gptq import CalibratedGptq
-from olivepress.supervision import IGNORE_INDEX, Supervised
+from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised
 
 __all__ = ["Batch", "Rounding", "batches", "quantize"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from olivepress.measure.intervals import cluster_mean, paired_difference, wilson
+from olivepress.stats.intervals import cluster_mean, paired_difference, wilson
 
 __all__ = ["Outcomes", "counts", "difference", "share"]
 

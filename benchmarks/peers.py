@@ -33,9 +33,9 @@ from peers.table import markdown
 from peers.texts import calibration_dataset, corpus_texts, file_texts, token_ids
 from sections import write_section
 
-from olivepress.embedded import TINY_PHI
-from olivepress.measure.machine import fingerprint
-from olivepress.rehearse import make_random_model, weight_bytes
+from olivepress.report.machine import fingerprint
+from olivepress.synthetic import make_random_model, weight_bytes
+from olivepress.synthetic.embedded import TINY_PHI
 
 OUT = Path(__file__).parent / "peers.json"
 PROJECT = Path(__file__).parent.parent / ".venv-peers"

@@ -27,8 +27,8 @@ from sections import write_section
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.load import load
-from olivepress.compare.page import to_html
-from olivepress.measure.machine import fingerprint
+from olivepress.compare.render.page import to_html
+from olivepress.report.machine import fingerprint
 
 OUT = Path(__file__).parent / "pipeline_cost.json"
 FAMILIES = ("phi", "llama", "qwen")
@@ -39,7 +39,7 @@ STAGES = ("import_s", "plan_s", "render_s", "lint_s", "report_s", "total_s")
 
 def once(project: Path, began: float) -> dict[str, float]:
     """Seconds of each stage over all families; ``began`` is when the process was started (time.time())."""
-    from olivepress.pipeline import lint_plan, load_plan, write_workflows
+    from olivepress.pipeline.verbs import lint_plan, load_plan, write_workflows
 
     os.chdir(project)
     marks, found = time.time(), dict.fromkeys(STAGES, 0.0)
@@ -75,7 +75,7 @@ def prepare(project: Path) -> None:
             kept += [] if inside else [line]
         text = "\n".join([*kept, f"targets: [{', '.join(TARGETS)}]"])
         (project / "recipes" / f"{family}.yaml").write_text(text + "\n", encoding="utf-8")
-        command = [sys.executable, "-c", "from olivepress.cli import main; main()", "prepare", family]
+        command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "prepare", family]
         subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
     for number in range(len(FAMILIES) * len(TARGETS)):
         synthetic_report(number, EXAMPLES, project / "reports" / f"r{number:02d}.json")

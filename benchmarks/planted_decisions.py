@@ -22,8 +22,8 @@ from rich.progress import track
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Decision
 from olivepress.compare.load import Loaded
-from olivepress.measure.intervals import wilson
-from olivepress.measure.report import write_text
+from olivepress.report.device_report import write_text
+from olivepress.stats.intervals import wilson
 from tests.compare.planted import planted
 
 HERE = Path(__file__).parent

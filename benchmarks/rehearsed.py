@@ -21,9 +21,9 @@ from peers.summary import median, paired_ratio
 from peers.table import figure
 from sections import replaced
 
-from olivepress.measure.tuning import UNTUNED
-from olivepress.plan import find_recipe
-from olivepress.rehearsal import REHEARSALS
+from olivepress.measure.tuning.record import UNTUNED
+from olivepress.pipeline.rehearse import REHEARSALS
+from olivepress.workflow.plan import find_recipe
 
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
 PROMPT, GENERATED, REPEATS, ROUNDS = 128, 32, 3, 3

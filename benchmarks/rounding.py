@@ -31,11 +31,11 @@ from layerwise import Batch, Rounding, batches, quantize
 from transformers import AutoModelForCausalLM
 
 from olivepress.catalog.groups import group_size
-from olivepress.measure.dataset import read_split
-from olivepress.measure.intervals import cluster_mean, paired_score_interval
-from olivepress.measure.machine import fingerprint
-from olivepress.olive_passes import rounding as own_rounding
-from olivepress.supervision import IGNORE_INDEX, supervise
+from olivepress.data.split_reader import read_split
+from olivepress.report.machine import fingerprint
+from olivepress.stats.intervals import cluster_mean, paired_score_interval
+from olivepress.workflow.olive_plugin.passes import rounding as own_rounding
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, supervise
 
 OUT = Path(__file__).parent / "rounding.json"
 WORK = Path(__file__).parents[1] / ".venv-peers" / "rounding"

@@ -27,10 +27,10 @@ from peers.rounds import rotated
 from peers.summary import median, paired_ratio, verdict
 from sections import write_section
 
-from olivepress.measure.dataset import read_split
-from olivepress.measure.machine import fingerprint
-from olivepress.measure.prompts import render_prompt
-from olivepress.process import BEFORE_EXEC
+from olivepress.core.process import BEFORE_EXEC
+from olivepress.data.split_reader import read_split
+from olivepress.report.machine import fingerprint
+from olivepress.runtimes.chat_template.prompts import render_prompt
 
 OUT = Path(__file__).parent / "training.json"
 NAME, BATCH, STEPS, LENGTH, ROUNDS = "training", 16, 40, 256, 5
@@ -58,7 +58,7 @@ def prepare(project: Path) -> tuple[Path, Path, Path]:
     }  # fmt: skip
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{NAME}.yaml").write_text(json.dumps(recipe), encoding="utf-8")
-    command = [sys.executable, "-c", "from olivepress.cli import main; main()", "render", NAME]
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "render", NAME]
     subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
     model, rows = project / "models" / "tiny-phi", project / "rows.jsonl"
     (dataset,) = (project / "datasets").iterdir()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from olivepress.privacy import private_environment
+from olivepress.core.privacy import private_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))

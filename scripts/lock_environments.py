@@ -12,7 +12,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from olivepress.environments import Environment, canonical, environments
+from olivepress.environments.lookup import Environment, canonical, environments
 
 LOCKS = Path("src", "olivepress", "catalog", "environments", "locks")
 PYTHONS = ("3.11", "3.12", "3.13")

@@ -1,6 +1,6 @@
 """Train the embedded Tiny-Phi from scratch: `python scripts/make_tiny_phi.py --steps 700`.
 
-Seeded and made only from `olivepress.embedded.corpus`. Run it once; the result is committed. Floating-point
+Seeded and made only from `olivepress.synthetic.embedded.corpus`. Run it once; the result is committed. Floating-point
 sums depend on the machine and its thread count, so another machine gets an equal, not an identical, model.
 """
 
@@ -18,7 +18,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch.nn import functional
 from transformers import GenerationConfig, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
 
-from olivepress.embedded import corpus
+from olivepress.synthetic.embedded import corpus
 
 ROLES = ("<|endoftext|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|pad|>")
 EOT, END, PAD = 0, 1, 5
@@ -199,7 +199,7 @@ def save(model: Phi3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Pat
 def main() -> None:
     """Train, print the losses as JSON on the last line, save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("src/olivepress/embedded/tiny_phi"))
+    parser.add_argument("--out", type=Path, default=Path("src/olivepress/synthetic/embedded/tiny_phi"))
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--rows", type=int, default=96)
     parser.add_argument("--vocabulary", type=int, default=1536)

@@ -11,10 +11,10 @@ from typing import Any
 from typer.main import get_command
 
 from olivepress.catalog import Family, families, grid, targets
-from olivepress.cli import app
-from olivepress.matrix import HEAD, MATRICES, table
-from olivepress.measure import METRICS
-from olivepress.recipe import Recipe
+from olivepress.cli.main import app
+from olivepress.pipeline.matrix import HEAD, MATRICES, table
+from olivepress.recipe.schema import Recipe
+from olivepress.report.registry import METRICS
 
 REFERENCE, TARGETS = Path("docs", "reference.md"), Path("docs", "targets.md")
 NAMED = ("olive-ai", "onnxruntime", "onnxruntime-genai", "onnxruntime-qnn", "transformers", "torch")

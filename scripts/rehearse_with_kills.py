@@ -25,7 +25,7 @@ DELAY = {"random-model": 8.0, "merge": 12.0, "export-cpu-int4": 25.0, "bench": 4
 
 def main(model: str, *, quick: bool = False) -> int:
     """Returns 1 when a step was not killed or did not finish exactly once; ``quick`` is for small models."""
-    command = [sys.executable, "-c", "from olivepress.cli import main; main()", "rehearse", model, "--keep"]
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "rehearse", model, "--keep"]
     work = Path("runs", f"rehearsal-{model}")
     for step in STEPS:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress.rehearse.special_tokens import SpecialTokens
-from olivepress.rehearse.tokenizer import make_tokenizer
+from olivepress.synthetic.special_tokens import SpecialTokens
+from olivepress.synthetic.tokenizer import make_tokenizer
 
 # ruff: noqa: E501
 # Phi-4-mini: turns joined without newlines; a text that asks for no answer ends with <|endoftext|> beside <|end|>.

@@ -29,7 +29,7 @@ def olivepress() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command as a user types it, in the current directory."""
 
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from olivepress.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False, **options)
 
     return run

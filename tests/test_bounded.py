@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.bounded import DEEPEST, check_nesting, open_regular, parse_json, read_bytes, read_json, read_text
-from olivepress.errors import DataError, RecipeError, ReportError
-from olivepress.recipe import Recipe
-from olivepress.yaml_document import load_yaml, read_record
+from olivepress.core.bounded import DEEPEST, check_nesting, open_regular, parse_json, read_bytes, read_json, read_text
+from olivepress.core.errors import DataError, RecipeError, ReportError
+from olivepress.core.yaml_document import load_yaml, read_record
+from olivepress.recipe.schema import Recipe
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from olivepress.catalog import Family, families, targets
-from olivepress.data import build_dataset
-from olivepress.errors import RecipeError
-from olivepress.lint import lint
-from olivepress.pipeline import prepare
-from olivepress.plan import Plan, make_plan, resolve_model
-from olivepress.recipe import Recipe, load_recipe
-from olivepress.rehearse import weight_bytes
-from olivepress.workflow import render_all
+from olivepress.core.errors import RecipeError
+from olivepress.data.build import build_dataset
+from olivepress.pipeline.verbs import prepare
+from olivepress.recipe.schema import Recipe, load_recipe
+from olivepress.synthetic import weight_bytes
+from olivepress.workflow.lint import lint
+from olivepress.workflow.plan import Plan, make_plan, resolve_model
+from olivepress.workflow.render import render_all
 
 MODELS = {name: family for family in families().values() for name in family.models}
 # One model of each architecture of each family: what is rendered depends on nothing else.
@@ -99,7 +99,7 @@ def test_a_pattern_is_of_a_target_or_of_an_architecture_and_a_target() -> None:
 
 
 def test_a_hub_id_is_of_its_own_family_and_a_directory_of_its_architectures(project: Path) -> None:
-    from olivepress.embedded import TINY_PHI
+    from olivepress.synthetic.embedded import TINY_PHI
 
     smollm = "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert resolve_model(recipe_of(project, model={"path": smollm})).family.family == "smollm"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from olivepress import __version__
-from olivepress.messages import next_command
-from olivepress.recipe import recipe_files
+from olivepress.core.messages import next_command
+from olivepress.recipe.schema import recipe_files
 from tests.conftest import ROOT
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -21,7 +21,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 def test_help_imports_nothing_heavy(project: Path) -> None:
     code = (
-        "import sys; from olivepress.cli import main; sys.argv = ['olivepress', '--help']\n"
+        "import sys; from olivepress.cli.main import main; sys.argv = ['olivepress', '--help']\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print(sorted({'torch','transformers','olive','onnxruntime_genai','onnxruntime','peft','datasets','numpy',"
         "'pydantic','mlflow','distributed'} & set(sys.modules)), file=sys.stderr)"

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from olivepress import cost_table, estimates
-from olivepress.artifact import Resources
-from olivepress.cost_table import duration, measured_lines, plan_lines
-from olivepress.estimates import Need
-from olivepress.pipeline import load_plan
+from olivepress.core.artifact import Resources
+from olivepress.pipeline import cost_table
+from olivepress.pipeline.cost_table import duration, measured_lines, plan_lines
+from olivepress.pipeline.verbs import load_plan
 from olivepress.run import JobOutcome
+from olivepress.workflow import estimate as estimates
+from olivepress.workflow.estimate import Need
 
 
 @pytest.mark.parametrize(

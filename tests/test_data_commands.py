@@ -129,7 +129,7 @@ def test_show_says_what_prepare_said(project: Path, olivepress: Cli) -> None:
 
 
 def test_an_interrupted_check_kept_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from olivepress import cli
+    from olivepress.cli import main as cli
 
     monkeypatch.setattr("sys.argv", ["olivepress", "data", "check", "a.csv"])
     monkeypatch.setattr(cli, "app", lambda **_: cli._INTERRUPTED)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from olivepress.data import Policy, prepare_files, write_dataset
-from olivepress.data_page import audit_page, write_audit_page
+from olivepress.data.build import prepare_files
+from olivepress.data.page import audit_page, write_audit_page
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import write_dataset
 from tests.data.planted import clean_rows, write_jsonl
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e"

@@ -20,10 +20,10 @@ from olivepress.doctor.packages import Folder, Packages, expected_versions, read
 from olivepress.doctor.providers import provider_findings, try_import, try_providers
 from olivepress.doctor.readiness import target_states
 from olivepress.doctor.rules import import_findings, package_findings
-from olivepress.measure.elsewhere import try_provider
-from olivepress.measure.machine import Machine
-from olivepress.measure.probe import ProviderProbe, State, plain_reason, probe_provider
-from olivepress.measure.probe_model import TOLERANCE, fp32_model, quantized_model
+from olivepress.measure.worker.interpreters import try_provider
+from olivepress.report.machine import Machine
+from olivepress.runtimes.probe import ProviderProbe, State, plain_reason, probe_provider
+from olivepress.runtimes.probe_model import TOLERANCE, fp32_model, quantized_model
 
 PINS = {"onnxruntime": "1.31.1", "onnxruntime-genai": "0.14.1", "olive-ai": "0.13.0", "transformers": "4.57.6",
         "torch": "2.13.0"}  # fmt: skip

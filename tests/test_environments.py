@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from olivepress import environment_setup, environments
-from olivepress.environments import (
+from olivepress.core.errors import RecipeError, SetupError, UsageError
+from olivepress.environments import create as environment_setup
+from olivepress.environments import lookup as environments
+from olivepress.environments.lookup import (
     MARKER,
     ONNX_RUNTIMES,
     Environment,
@@ -29,7 +31,6 @@ from olivepress.environments import (
     read_lock,
     satisfied_here,
 )
-from olivepress.errors import RecipeError, SetupError, UsageError
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "src/olivepress/catalog/environments/locks"
@@ -213,7 +214,7 @@ def test_the_cpu_environment_is_created_and_redone(project: Path) -> None:
     python = environment_setup.create("cpu", tell=lambda what, done, total: told.append(what))
     assert not (half / "left").exists()
     assert "checking" in told and is_created(ALL["cpu"])
-    command = [str(python), "-c", "from olivepress.cli import main; main()", "recipes", "--json"]
+    command = [str(python), "-c", "from olivepress.cli.main import main; main()", "recipes", "--json"]
     assert "phi" in json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["recipes"]
     told.clear()
     assert environment_setup.create("cpu", tell=lambda what, done, total: told.append(what)) == python and not told

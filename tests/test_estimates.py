@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from olivepress import estimates
 from olivepress.catalog import ModelFacts, families, targets
-from olivepress.estimates import Need, Shape, export_memory, finetune_memory, finetune_seconds, need, needs, total
-from olivepress.pipeline import load_plan, prepare
-from olivepress.recipe import Finetune
-from olivepress.row_lengths import RowLengths, row_lengths
+from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.recipe.schema import Finetune
+from olivepress.workflow import estimate as estimates
+from olivepress.workflow.estimate import (
+    Need,
+    Shape,
+    export_memory,
+    finetune_memory,
+    finetune_seconds,
+    need,
+    needs,
+    total,
+)
+from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 MODELS = {name: facts for family in families().values() for name, facts in family.models.items()}
 SMOLLM2 = Shape.of(MODELS["HuggingFaceTB/SmolLM2-135M-Instruct"])
@@ -71,8 +80,8 @@ def test_total_is_the_most_memory_and_all_the_time() -> None:
 
 def test_lengths_of_rows_are_those_that_are_trained_on(project: Path) -> None:
     """By transformers' own tokenizer on every row, as training reads them."""
-    from olivepress.measure.dataset import read_split
-    from olivepress.supervision import supervise
+    from olivepress.data.split_reader import read_split
+    from olivepress.workflow.olive_plugin.supervision import supervise
 
     plan = load_plan("tiny-phi")
     examples = supervise(read_split(prepare(plan), "train").rows, plan.model.path, max_length=256)

@@ -8,8 +8,8 @@ import pytest
 
 from olivepress.catalog import families, targets
 from olivepress.catalog.groups import group_size, with_group_sizes
-from olivepress.errors import RecipeError
-from olivepress.pipeline import load_plan, render_files
+from olivepress.core.errors import RecipeError
+from olivepress.pipeline.verbs import load_plan, render_files
 
 CONFIGS = {name: facts.config for family in families().values() for name, facts in family.models.items()}
 

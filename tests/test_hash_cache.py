@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from olivepress import hash_cache
-from olivepress.artifact import changed_files, hash_file, hash_files
-from olivepress.hash_cache import cached_sha256
+from olivepress.core import hash_cache
+from olivepress.core.artifact import changed_files, hash_file, hash_files
+from olivepress.core.hash_cache import cached_sha256
 from olivepress.run import runner
 from olivepress.run.package import changed_adapters
 

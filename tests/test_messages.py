@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from olivepress.errors import LintError, UsageError
-from olivepress.messages import explain, typed_text
+from olivepress.core.errors import LintError, UsageError
+from olivepress.core.messages import explain, typed_text
 
 _CLOSED = "import os, sys; os.close({number}); sys.argv = ['olivepress', {argument!r}]; sys.{name} = None\n"
-_MAIN = "from olivepress.cli import main; main()"
+_MAIN = "from olivepress.cli.main import main; main()"
 
 
 @pytest.mark.parametrize(("number", "name"), [(0, "stdin"), (1, "stdout"), (2, "stderr")])

@@ -9,15 +9,15 @@ from typing import Any, get_args
 
 import pytest
 
-from olivepress.device_reports import _subject
-from olivepress.lint import lint
-from olivepress.measure.child import _tuned
-from olivepress.measure.grid import Subject
-from olivepress.methods import METHODS, four_bit_base
-from olivepress.pipeline import load_plan, prepare
-from olivepress.recipe import Finetune
-from olivepress.run.verify_adapter import starts_at_zero
-from olivepress.workflow import render_all
+from olivepress.measure.latency.grid import Subject
+from olivepress.measure.worker.child import _tuned
+from olivepress.pipeline.device_reports import _subject
+from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.recipe.methods import METHODS, four_bit_base
+from olivepress.recipe.schema import Finetune
+from olivepress.run.verify.adapter import starts_at_zero
+from olivepress.workflow.lint import lint
+from olivepress.workflow.render import render_all
 
 
 def test_a_recipe_can_name_every_method() -> None:

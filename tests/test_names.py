@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from olivepress.names import check_name, check_names, slug
+from olivepress.core.names import check_name, check_names, slug
 
 
 @pytest.mark.parametrize("name", ["phi", "a.b-c_d", "A1", "console", "com", "com10", "nul-l", "a" * 64])

@@ -13,9 +13,9 @@ import pytest
 
 import olivepress
 from olivepress.bundle.install import Environment, install_page
-from olivepress.measure import child as measure_child
-from olivepress.privacy import OLIVE_RUNS, TELEMETRY_OFF, private_environment
-from olivepress.run.child import child_environment, run_child
+from olivepress.core.privacy import OLIVE_RUNS, TELEMETRY_OFF, private_environment
+from olivepress.measure.worker import child as measure_child
+from olivepress.run.executor import child_environment, run_child
 from tests.conftest import ROOT
 
 PIPELINE_VARIABLES = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "BUILDKITE", "CODEBUILD_BUILD_ID")
@@ -29,7 +29,7 @@ NO_PYTHON = {
 }
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 RUN_A_MODEL = (
-    "import onnxruntime as ort; from olivepress.measure.probe_model import fp32_model;"
+    "import onnxruntime as ort; from olivepress.runtimes.probe_model import fp32_model;"
     "ort.InferenceSession(fp32_model().data)"
 )
 
@@ -115,7 +115,7 @@ def test_the_runtime_leaves_nothing_in_the_home(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="where the runtime keeps its device id is known of Linux")
 def test_children_leave_nothing_in_the_home(tmp_path: Path) -> None:
     code = (
-        "from olivepress.measure.child import run_child\n"
+        "from olivepress.measure.worker.child import run_child\n"
         "probe = {'provider': 'CPUExecutionProvider', 'plugin': None}\n"
         "assert run_child('probe', probe)['state'] == 'runs'\n"
         "run_child('probe', {'module': 'onnxruntime_genai'})\n"

@@ -7,7 +7,7 @@ import pkgutil
 
 import olivepress
 
-HEAVY = {"olivepress.extension"}
+HEAVY = {"olivepress.workflow.olive_plugin.extension"}
 
 
 def test_all_is_true() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError, OlivepressError, ReportError
-from olivepress.measure.artifact_safety import check_artifact
-from olivepress.measure.dataset import Message
-from olivepress.measure.prompts import render_question
+from olivepress.core.errors import DataError, OlivepressError, ReportError
+from olivepress.data.split_reader import Message
+from olivepress.runtimes.artifact_safety import check_artifact
+from olivepress.runtimes.chat_template.prompts import render_question
 from tests.measure.test_artifact_safety import folder, model, proto, settings, tensor
 
 QUESTION: list[Message] = [{"role": "user", "content": "hi"}]
@@ -56,7 +56,7 @@ def test_custom_operators_from_the_working_directory(tmp_path: Path, library: st
 def test_code_that_a_models_config_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CVE-2026-5843 of mlx-lm (model_file), and transformers' own auto_map: Python files beside the weights."""
     pytest.importorskip("transformers")
-    from olivepress.supervision import supervise
+    from olivepress.workflow.olive_plugin.supervision import supervise
 
     monkeypatch.chdir(tmp_path)
     code = "from pathlib import Path\nPath('ran').write_text('x')\nclass Evil: ...\n"

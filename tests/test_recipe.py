@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import RecipeError
-from olivepress.recipe import json_schema, load_recipe
+from olivepress.core.errors import RecipeError
+from olivepress.recipe.schema import json_schema, load_recipe
 
 GOOD = "name: mine\nmodel: {path: some/model}\ndata: {demo: short-qa}\ntargets: [cpu-int4]\n"
 MULTI = """\

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import build_dataset
-from olivepress.errors import RecipeError
-from olivepress.plan import make_plan
-from olivepress.recipe import Recipe
+from olivepress.core.errors import RecipeError
+from olivepress.data.build import build_dataset
+from olivepress.recipe.schema import Recipe
+from olivepress.workflow.plan import make_plan
 
 BASE: dict[str, Any] = {
     "name": "mine",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from olivepress import pipeline
-from olivepress.lint import row_findings
-from olivepress.row_counts import RowCounts, count_rows, row_problem, row_summary
-from olivepress.run.tidy import _last_of_each_step, trained_rows
-from olivepress.workflow import render_all
+from olivepress.pipeline import verbs as pipeline
+from olivepress.run.cleanup import _last_of_each_step, trained_rows
+from olivepress.workflow.lint import row_findings
+from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows, row_problem, row_summary
+from olivepress.workflow.render import render_all
 
 WORDS = ("lamp", "door", "shelf", "river", "cloud", "paper", "green", "quick", "seven", "monday", "copper", "garden")
 

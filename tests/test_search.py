@@ -10,15 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from olivepress import pipeline, search
 from olivepress.catalog import families, grid, targets
 from olivepress.catalog.groups import with_group_sizes
-from olivepress.data import build_dataset
-from olivepress.errors import JobError
-from olivepress.measure.machine import fingerprint
-from olivepress.plan import make_plan
-from olivepress.recipe import Recipe, load_recipe
-from olivepress.search import grid_plan
+from olivepress.core.errors import JobError
+from olivepress.data.build import build_dataset
+from olivepress.pipeline import search
+from olivepress.pipeline import verbs as pipeline
+from olivepress.pipeline.search import grid_plan
+from olivepress.recipe.schema import Recipe, load_recipe
+from olivepress.report.machine import fingerprint
+from olivepress.workflow.plan import make_plan
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

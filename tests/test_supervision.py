@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import DataError
-from olivepress.measure.dataset import Row
-from olivepress.rehearse.special_tokens import _at_the_end, special_tokens
-from olivepress.rehearse.tokenizer import make_tokenizer
-from olivepress.supervision import IGNORE_INDEX, Supervised, pack, supervise
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import Row
+from olivepress.synthetic.special_tokens import _at_the_end, special_tokens
+from olivepress.synthetic.tokenizer import make_tokenizer
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised, pack, supervise
 from tests.chat_templates import TEMPLATES, TOOL_TEMPLATES, Published, make_published
 
 transformers = pytest.importorskip("transformers")
@@ -219,7 +219,7 @@ def test_packing_cuts_nothing_and_predicts_nothing_across_examples() -> None:
 def test_packed_examples_do_not_see_each_other(tmp_path: Path, case: str) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("olive")
-    from olivepress.extension import separate_documents
+    from olivepress.workflow.olive_plugin.extension import separate_documents
     from tests.end_to_end.families import make_small_model
 
     make_small_model(case, tmp_path / "model")

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from olivepress.errors import LintError
-from olivepress.lint import Finding
-from olivepress.pipeline import lint_plan, load_plan, prepare, write_workflows
+from olivepress.core.errors import LintError
+from olivepress.pipeline.verbs import lint_plan, load_plan, prepare, write_workflows
+from olivepress.workflow.lint import Finding
 
 
 def linted(
     project: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, **finetune: Any
 ) -> list[Finding]:
     """What lint says of rows for the embedded model, where Olive is not installed."""
-    monkeypatch.setattr("olivepress.lint.olive_installed", lambda: False)
+    monkeypatch.setattr("olivepress.workflow.lint.olive_installed", lambda: False)
     (project / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = {
         "name": "mine",

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from olivepress.catalog import targets
-from olivepress.errors import RecipeError
-from olivepress.pipeline import load_plan
-from olivepress.traps import find_traps
-from olivepress.workflow import render_all
+from olivepress.core.errors import RecipeError
+from olivepress.pipeline.verbs import load_plan
+from olivepress.workflow.lint_rules import find_traps
+from olivepress.workflow.render import render_all
 
 GOLDEN = Path(__file__).parents[1] / "olive_configs"
 SOC_MODELS = {number: chip for target in targets().values() for number, chip in target.soc_models.items()}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import RecipeError, UsageError
-from olivepress.estimates import need
-from olivepress.lint import lint
-from olivepress.pipeline import load_plan, prepare, render_files
-from olivepress.plan import Plan, find_recipe
-from olivepress.workflow import Workflow, render, render_all
+from olivepress.core.errors import RecipeError, UsageError
+from olivepress.pipeline.verbs import load_plan, prepare, render_files
+from olivepress.workflow.estimate import need
+from olivepress.workflow.lint import lint
+from olivepress.workflow.plan import Plan, find_recipe
+from olivepress.workflow.render import Workflow, render, render_all
 
 ROOT = Path(__file__).parents[1]
 # Every recipe that ships with golden workflows, and how many.
@@ -41,7 +41,7 @@ def test_jobs_and_their_order(plan: Plan) -> None:
 def test_rendering_is_the_same_in_another_process_and_place(plan: Plan, project: Path) -> None:
     here = {str(path): text for path, text in render_files(plan).items()}
     code = (
-        "from olivepress.pipeline import load_plan, render_files; import json;"
+        "from olivepress.pipeline.verbs import load_plan, render_files; import json;"
         "print(json.dumps({str(p): t for p, t in render_files(load_plan('tiny-phi')).items()}))"
     )
     elsewhere = subprocess.run(

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaining.table import cumulated
-from olivepress.compare.chart_spec import SCHEMA, discrete, quantity
-from olivepress.compare.chart_svg import PALETTE, theme
+from olivepress.charts.spec import SCHEMA, discrete, quantity
+from olivepress.charts.svg import PALETTE, theme
 
 __all__ = ["chart"]
 

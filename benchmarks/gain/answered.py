@@ -13,9 +13,9 @@ from peers.rounds import Job, run_job
 
 from gain.trained import Trained, last_line
 from gain.work import content_key, key_of, read_record, write_record
-from olivepress.measure.accuracy import answer_budget
-from olivepress.measure.dataset import read_split
-from olivepress.measure.prompts import encode_parts, eos_token_ids, render_prompt
+from olivepress.data.split_reader import read_split
+from olivepress.measure.quality.accuracy import answer_budget
+from olivepress.runtimes.chat_template.prompts import encode_parts, eos_token_ids, render_prompt
 
 __all__ = ["FORMAT", "Questions", "answers", "outcomes", "questions", "tokenizer_differs"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pairs import Outcomes, counts
 
-from olivepress.measure.intervals import bootstrap_of_sums, paired_difference, resampled_sums
+from olivepress.stats.intervals import bootstrap_of_sums, paired_difference, resampled_sums
 
 __all__ = ["KEEPS", "Answered", "over_tasks", "retained", "row_sums", "verdict"]
 

@@ -13,7 +13,7 @@ from peers.subjects import Subject
 
 from gain.trained import Trained, export, our_targets
 from gain.work import content_key
-from olivepress.measure.session import size_on_disk_bytes
+from olivepress.runtimes.session import size_on_disk_bytes
 
 __all__ = ["BASE", "MERGED", "Answering", "answering", "job", "names", "titles"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gain import snips
-from olivepress.embedded.demo_data import generate
-from olivepress.measure.answers import is_correct
+from olivepress.report.answers import is_correct
+from olivepress.synthetic.embedded.demo_data import generate
 
 __all__ = ["TASKS", "Task", "canonical", "same_json"]
 

@@ -14,7 +14,7 @@ import yaml
 from gain.tasks import Task
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.catalog import targets
-from olivepress.measure.machine import package_versions
+from olivepress.report.machine import package_versions
 
 __all__ = ["FINETUNE", "Export", "Trained", "export", "last_line", "our_targets", "train"]
 
@@ -22,7 +22,7 @@ FINETUNE = {
     "r": 16, "alpha": 32, "learning_rate": 5.0e-4, "batch_size": 8, "max_steps": 300, "torch_dtype": "float32",
 }  # fmt: skip
 MAX_LENGTH = 256
-OLIVEPRESS = ("-c", "from olivepress.cli import main; main()")
+OLIVEPRESS = ("-c", "from olivepress.cli.main import main; main()")
 
 
 @dataclass(frozen=True, kw_only=True)

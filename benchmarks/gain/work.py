@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from olivepress.artifact import MANIFEST
-from olivepress.hash_cache import cached_sha256
+from olivepress.core.artifact import MANIFEST
+from olivepress.core.hash_cache import cached_sha256
 
 __all__ = ["content_key", "key_of", "read_record", "write_record"]
 

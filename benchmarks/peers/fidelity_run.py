@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.measure.fidelity import divergence, log_softmax
-from olivepress.measure.intervals import cluster_mean
-from olivepress.measure.reference import write_logits
-from olivepress.measure.report import measured
+from olivepress.measure.quality.fidelity import divergence, log_softmax
+from olivepress.measure.quality.reference import write_logits
+from olivepress.report.device_report import measured
+from olivepress.stats.intervals import cluster_mean
 
 __all__ = ["METRICS", "against_parent", "compared", "parent"]
 

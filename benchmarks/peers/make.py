@@ -16,14 +16,14 @@ from typing import Any
 
 from olivepress.catalog import targets
 from olivepress.catalog.groups import with_group_sizes
-from olivepress.environment_setup import create
-from olivepress.environments import interpreter
-from olivepress.measure.fallback import linked_copy
-from olivepress.measure.session import size_on_disk_bytes
-from olivepress.measure.weights import decode_read_bytes
-from olivepress.privacy import OLIVE_RUNS, private_environment
+from olivepress.core.privacy import OLIVE_RUNS, private_environment
+from olivepress.environments.create import create
+from olivepress.environments.lookup import interpreter
+from olivepress.measure.cpu_stand_in import linked_copy
 from olivepress.run.last_position import FORMAT, write_last_position
-from olivepress.workflow import package_config_text
+from olivepress.runtimes.session import size_on_disk_bytes
+from olivepress.runtimes.weights import decode_read_bytes
+from olivepress.workflow.render import package_config_text
 from peers import gguf_file
 from peers.fuse import fuse_gate_and_up
 from peers.subjects import AsIs, Catalog, Gguf, OliveCli, Subject
@@ -178,7 +178,9 @@ def _data_configs(
     if calibration is None:
         raise NotMade("it calibrates, and there are no rows to calibrate on")
     shim = folder / "shim.py"
-    shim.write_text("from olivepress.extension import activate\n\nactivate(seed=0)\n", encoding="utf-8")
+    shim.write_text(
+        "from olivepress.workflow.olive_plugin.extension import activate\n\nactivate(seed=0)\n", encoding="utf-8"
+    )
     return [{
         "name": "calibration", "type": "DataContainer", "user_script": str(shim),
         "load_dataset_config": {"type": "olivepress_dataset", "directory": str(calibration), "split": "train"},

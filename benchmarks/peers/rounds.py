@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from olivepress.measure.child import run_child
-from olivepress.process import BEFORE_EXEC
+from olivepress.core.process import BEFORE_EXEC
+from olivepress.measure.worker.child import run_child
 
 __all__ = ["Job", "Rounds", "measure", "measure_round", "rotated", "run_job", "tried"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from olivepress.measure.intervals import bootstrap_median
+from olivepress.stats.intervals import bootstrap_median
 
 __all__ = ["GOALS", "Goal", "goal_row", "median", "paired_ratio", "share_of_bandwidth"]
 

@@ -8,8 +8,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from olivepress.embedded.corpus import examples
-from olivepress.errors import UsageError
+from olivepress.core.errors import UsageError
+from olivepress.synthetic.embedded.corpus import examples
 
 __all__ = ["calibration_dataset", "corpus_texts", "file_texts", "token_ids"]
 
@@ -34,7 +34,14 @@ def calibration_dataset(project: Path, count: int = 600) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         rows = [{"prompt": one.prompt, "completion": one.answer} for one in islice(examples(CALIBRATION_SEED), count)]
         (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-        command = [sys.executable, "-c", "from olivepress.cli import main; main()", "data", "prepare", "corpus.jsonl"]
+        command = [
+            sys.executable,
+            "-c",
+            "from olivepress.cli.main import main; main()",
+            "data",
+            "prepare",
+            "corpus.jsonl",
+        ]
         subprocess.run([*command, "-o", "corpus", "--quiet"], cwd=folder, check=True)
         found = list(folder.glob("datasets/*/dataset.json"))
     return found[0].parent

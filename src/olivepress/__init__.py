@@ -1,6 +1,6 @@
 """olivepress: one recipe becomes measured, verified edge artifacts, on Microsoft Olive."""
 
-from olivepress.privacy import turn_telemetry_off
+from olivepress.core.privacy import turn_telemetry_off
 
 __version__ = "0.1.0"
 __all__ = ["__version__"]

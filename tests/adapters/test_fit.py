@@ -11,7 +11,7 @@ from olivepress.adapters.fit import check_tensors, fit
 from olivepress.adapters.lora_inputs import LoraInput
 from olivepress.adapters.peft_adapter import read_peft_adapter
 from olivepress.adapters.projections import Projection
-from olivepress.errors import AdapterError
+from olivepress.core.errors import AdapterError
 from tests.adapters.conftest import HIDDEN, KEY, LAYERS, MIDDLE, QUERY, MakeAdapter, base_inputs, deltas
 
 SIZES = {"q_proj": QUERY, "k_proj": KEY, "v_proj": KEY}

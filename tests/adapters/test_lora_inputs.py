@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from olivepress.adapters.lora_inputs import add_lora_inputs
 from olivepress.adapters.projections import Projection, projection_of_input, projection_of_module, projection_of_node
-from olivepress.errors import AdapterError
+from olivepress.core.errors import AdapterError
 
 INPUTS, OUTPUTS = 32, 16
 A, B = (f"model.layers.0.attn.q_proj.lora_{letter}.weight" for letter in "AB")

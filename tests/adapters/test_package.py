@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from olivepress.adapters import (
+from olivepress.adapters import (  # fmt: skip
     add_adapter,
     add_lora_inputs,
     check_adapter,
@@ -22,10 +22,10 @@ from olivepress.adapters import (
     read_lora_inputs,
     read_package,
     remove_adapter,
-)  # fmt: skip
+)
 from olivepress.adapters.adapter_file import read_adapter_file, write_adapter_file
 from olivepress.adapters.package import Origin, new_package, write_package
-from olivepress.errors import AdapterError, ReportError
+from olivepress.core.errors import AdapterError, ReportError
 from tests.adapters.conftest import HIDDEN, LAYERS, MIDDLE, MakeAdapter, base_inputs
 from tests.bundle.conftest import write_export
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from olivepress.adapters.peft_adapter import read_peft_adapter
 from olivepress.adapters.peft_types import REASONS
 from olivepress.adapters.projections import Projection
-from olivepress.errors import AdapterError
+from olivepress.core.errors import AdapterError
 from tests.adapters.conftest import MakeAdapter, deltas
 
 ALL = {"phi": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], "llama": ["q_proj", "v_proj", "down_proj"]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from olivepress.admission.layout import expected_tensors
+from olivepress.models.admission.layout import expected_tensors
 
 _SMALL: dict[str, Any] = {
     "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.admission import check_folder
-from olivepress.admission.known import architecture_of, common_keys, tokenizer_classes, transformers_version
-from olivepress.admission.layout import expected_tensors
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission import check_folder
+from olivepress.models.admission.known import architecture_of, common_keys, tokenizer_classes, transformers_version
+from olivepress.models.admission.layout import expected_tensors
 from tests.admission.folders import KINDS, change_json, config_of, write_folder
 
 transformers = pytest.importorskip("transformers")

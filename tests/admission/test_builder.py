@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from olivepress.admission import check_target_modules, target_reason
 from olivepress.catalog import families, family_of_model_type, targets
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission import check_target_modules, target_reason
 from tests.admission.folders import KINDS, config_of
 
 CPU, OPENVINO = targets()["cpu-fp32"], targets()["openvino-cpu-int4"]

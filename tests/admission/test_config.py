@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.admission import check_folder
-from olivepress.admission.config_file import check_config
-from olivepress.admission.rope_scaling import check_rope_scaling
 from olivepress.catalog import families
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission import check_folder
+from olivepress.models.admission.config_file import check_config
+from olivepress.models.admission.rope_scaling import check_rope_scaling
 from tests.admission.folders import KINDS, change_json, config_of, write_folder
 
 LLAMA3 = {

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress import hash_cache
-from olivepress.admission import check_folder, read_base_model
-from olivepress.errors import RecipeError
+from olivepress.core import hash_cache
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission import check_folder, read_base_model
 from tests.admission.folders import change_json, read_weights, write_folder, write_weights
 
 LAYER = "model.layers.1.self_attn"

@@ -11,7 +11,7 @@ from chaining.chart import chart
 from chaining.table import cumulated, half_from, markdown, ratio
 from chains import chain, job_seconds, recipe
 
-from olivepress.compare.chart_svg import render_svg
+from olivepress.charts.svg import render_svg
 
 RECORD = {
     "date": "2026-01-01",

@@ -10,11 +10,11 @@ import pytest
 from estimates import OUT, estimated, estimated_seconds, markdown
 from estimating import rehearsed_plan
 
-from olivepress import estimates
 from olivepress.catalog import ModelFacts, families
-from olivepress.estimates import Shape, finetune_seconds, need
-from olivepress.recipe import Finetune
-from olivepress.row_lengths import RowLengths
+from olivepress.recipe.schema import Finetune
+from olivepress.workflow import estimate as estimates
+from olivepress.workflow.estimate import Shape, finetune_seconds, need
+from olivepress.workflow.row_lengths import RowLengths
 
 RECORDED = json.loads(OUT.read_text(encoding="utf-8"))
 REHEARSALS = OUT.parent / "rehearsals"

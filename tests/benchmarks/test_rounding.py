@@ -15,9 +15,9 @@ from rounding import VARIANTS, _places, answer_logits, markdown, row_score, summ
 
 from olivepress.catalog import targets
 from olivepress.catalog.groups import group_size, with_group_sizes
-from olivepress.measure.intervals import paired_score_interval
-from olivepress.olive_passes import OWN_PASSES
-from olivepress.supervision import IGNORE_INDEX, Supervised
+from olivepress.stats.intervals import paired_score_interval
+from olivepress.workflow.olive_plugin.passes import OWN_PASSES
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised
 
 GPTQ = {"type": "Gptq", "bits": 4, "group_size": "at-most-256", "data_config": "calibration"}
 EIGHT = {"type": "Rtn", "bits": 8, "group_size": "at-most-256", "lm_head": True, "embeds": True}

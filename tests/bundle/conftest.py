@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.artifact import Manifest, Resources, artifact_hash, hash_files, write_manifest
-from olivepress.data import build_dataset, write_dataset
-from olivepress.recipe import Data
+from olivepress.core.artifact import Manifest, Resources, artifact_hash, hash_files, write_manifest
+from olivepress.data.build import build_dataset
+from olivepress.data.store.dataset import write_dataset
+from olivepress.recipe.schema import Data
 
 EXPORT = Path("runs", "tiny", "export-cpu-int4")
 

@@ -13,7 +13,7 @@ import pytest
 
 from olivepress.bundle import archive as archive_module
 from olivepress.bundle.archive import Contents, Source, extract, hash_of, write_archive
-from olivepress.errors import OlivepressError, ReportError, SetupError
+from olivepress.core.errors import OlivepressError, ReportError, SetupError
 
 GOOD = {"a.txt": b"first", "folder/b.bin": bytes(5000)}
 

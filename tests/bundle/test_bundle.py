@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 
-from olivepress.artifact import read_manifest
 from olivepress.bundle import bundle_artifact, import_report, is_device_report, open_bundle
 from olivepress.bundle.archive import Source, hash_of, write_archive
 from olivepress.bundle.contents import Bundle, CarriedReport
 from olivepress.bundle.device import pack_report
 from olivepress.bundle.install import Environment, install_page, wheel
 from olivepress.bundle.pack import Packed
-from olivepress.device_reports import prepared_dataset
-from olivepress.environments import environment
-from olivepress.errors import DataError, ReportError, UsageError
-from olivepress.measure.dataset import dataset_labels
-from olivepress.measure.examples import read_examples, write_examples
-from olivepress.measure.report import DeviceReport, read_report, write_report
-from olivepress.measure.task_metrics import Example
-from olivepress.recipe import Benchmark
+from olivepress.core.artifact import read_manifest
+from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.data.split_reader import dataset_labels
+from olivepress.environments.lookup import environment
+from olivepress.pipeline.device_reports import prepared_dataset
+from olivepress.recipe.schema import Benchmark
+from olivepress.report.device_report import DeviceReport, read_report, write_report
+from olivepress.report.examples import read_examples, write_examples
+from olivepress.report.task_metrics import Example
 from tests.bundle.conftest import DECODER, EXPORT, GRAPH, write_export
 from tests.measure.factory import make_report
 

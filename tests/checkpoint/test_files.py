@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from olivepress.admission import check_folder
 from olivepress.catalog import count_parameters
 from olivepress.checkpoint import read_files, read_header, weight_files
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission import check_folder
 from tests.admission.folders import change_json, read_weights, write_folder, write_weights
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DatasetUsed, Measurement, write_report
+from olivepress.report.device_report import DatasetUsed, Measurement, write_report
+from olivepress.report.registry import METRICS
 from tests.measure.factory import make_report
 
 WriteReport = Callable[..., Path]

@@ -18,7 +18,7 @@ from olivepress.compare.document import (
     Verdict,
     WrongAnswer,
 )
-from olivepress.measure.report import (
+from olivepress.report.device_report import (
     Ceiling,
     DatasetUsed,
     DeviceReport,

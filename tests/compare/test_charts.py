@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from olivepress.compare.chart_svg import PALETTE, SHAPES
-from olivepress.compare.charts import (
+from olivepress.charts.svg import PALETTE, SHAPES
+from olivepress.compare.document import Document, Step
+from olivepress.compare.render.charts import (
     Chart,
     NoChart,
     front,
@@ -23,8 +24,7 @@ from olivepress.compare.charts import (
     resource,
     training,
 )
-from olivepress.compare.document import Document, Step
-from olivepress.errors import SetupError
+from olivepress.core.errors import SetupError
 
 from .document_factory import FIRST, SECOND, hostile_document, make_document
 from .hostile import HOSTILE

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.measure.report import DatasetUsed, measured
+from olivepress.report.device_report import DatasetUsed, measured
 
 from .conftest import WriteReport
 

@@ -10,10 +10,10 @@ import pytest
 
 from olivepress.compare import compare, load, to_html
 from olivepress.compare.comparison import MOST_EXAMPLES, MOST_REMARKS
-from olivepress.compare.excerpt import MOST_DECISIONS, excerpt
-from olivepress.errors import ReportError
+from olivepress.compare.render.excerpt import MOST_DECISIONS, excerpt
+from olivepress.core.errors import ReportError
 from olivepress.measure.importers import import_results
-from olivepress.measure.report import DatasetUsed, LatencySample, write_report
+from olivepress.report.device_report import DatasetUsed, LatencySample, write_report
 from tests.measure.factory import MACHINE, make_report
 
 from .conftest import WriteReport

@@ -11,10 +11,10 @@ from olivepress.compare.comparison import compare
 from olivepress.compare.decide import OBJECTIVES, check_limits
 from olivepress.compare.document import Decision, Document
 from olivepress.compare.load import Loaded
-from olivepress.errors import RecipeError
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import Measurement, measured
-from olivepress.recipe import Budget
+from olivepress.core.errors import RecipeError
+from olivepress.recipe.schema import Budget
+from olivepress.report.device_report import Measurement, measured
+from olivepress.report.registry import METRICS
 from tests.measure.factory import MACHINE
 
 from .test_verdicts import loaded

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from olivepress.compare.document import Document
-from olivepress.compare.formats import CSV_COLUMNS, render_terminal, to_csv, to_json, to_markdown
-from olivepress.compare.page import to_html
-from olivepress.measure.report import measured
+from olivepress.compare.render.formats import CSV_COLUMNS, render_terminal, to_csv, to_json, to_markdown
+from olivepress.compare.render.page import to_html
+from olivepress.report.device_report import measured
 
 from .document_factory import hostile_document, make_document
 from .hostile import HOSTILE

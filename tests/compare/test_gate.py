@@ -9,8 +9,8 @@ import pytest
 
 from olivepress.compare.gate import EXIT, gate
 from olivepress.compare.load import Loaded
-from olivepress.errors import UsageError
-from olivepress.measure.examples import Scores
+from olivepress.core.errors import UsageError
+from olivepress.report.examples import Scores
 
 from .test_decide import LAPTOP, artifact
 from .test_verdicts import IDS

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from olivepress.compare.history import NOT_COMMITTED, Series, change_points, read_history
-from olivepress.compare.history_page import history_html
-from olivepress.errors import UsageError
-from olivepress.measure.report import measured, write_report
+from olivepress.compare.render.history_page import history_html
+from olivepress.core.errors import UsageError
+from olivepress.report.device_report import measured, write_report
 from tests.measure.factory import make_report
 
 

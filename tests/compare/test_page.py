@@ -17,7 +17,7 @@ import pytest
 
 from olivepress.compare import to_html, to_json, write_report_page
 from olivepress.compare.document import Document, Example, Row
-from olivepress.compare.page import MAX_BYTES, multiline
+from olivepress.compare.render.page import MAX_BYTES, multiline
 from olivepress.measure.importers import import_results
 
 from .document_factory import FIRST, hostile_document, make_document

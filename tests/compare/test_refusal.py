@@ -13,8 +13,8 @@ from olivepress.compare import compare, load, render_terminal, to_html, to_json,
 from olivepress.compare.document import Document
 from olivepress.compare.floor import CODES
 from olivepress.compare.refusal import _NEXT, EXCERPT, MOST_WRONG
-from olivepress.measure.intervals import wilson
-from olivepress.measure.report import DatasetUsed, measured, write_report
+from olivepress.report.device_report import DatasetUsed, measured, write_report
+from olivepress.stats.intervals import wilson
 from tests.measure.factory import make_report
 
 LONG = "x" * 500 + "<script>alert(1)</script>"

@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.compare.load import load
 from olivepress.compare.sources import find_reports
-from olivepress.errors import OlivepressError, ReportError, UsageError
+from olivepress.core.errors import OlivepressError, ReportError, UsageError
 
 from .conftest import WriteReport
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olivepress.compare.stats import (
+from olivepress.stats.paired import (
     bootstrap_means,
     compare_shares,
     detectable_mean,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from olivepress.compare.table import format_value
+from olivepress.charts.table import format_value
 
 
 @pytest.mark.parametrize(

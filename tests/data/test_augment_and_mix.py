@@ -15,12 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olivepress.data import SPLITS, Dataset, Policy, prepare_files
-from olivepress.data.augment import augment, noisy, read_table, read_templates, table_maker, template_maker
-from olivepress.data.endpoint import Endpoint, back_translator, paraphraser
-from olivepress.data.find import describe
-from olivepress.data.mixing import mix, replay, shares_of
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.build import prepare_files
+from olivepress.data.derive.augment import augment, noisy, read_table, read_templates, table_maker, template_maker
+from olivepress.data.derive.endpoint import Endpoint, back_translator, paraphraser
+from olivepress.data.derive.mixing import mix, replay, shares_of
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS
+from olivepress.data.store.find import describe
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.data.containers import MAX_ROW_BYTES, RECODED, read_rows
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.read.containers import MAX_ROW_BYTES, RECODED, read_rows
 from tests.data.planted import clean_rows, events
 from tests.data.test_readers import jsonl, pairs, prepare
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import SPLITS
-from olivepress.data.formats import choose_format
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.convert.formats import choose_format
+from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, write_jsonl
 from tests.data.test_readers import pairs, prepare
 from tests.data.written import csv_text

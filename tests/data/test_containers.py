@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from olivepress.data import Policy, compressed, prepare_files
-from olivepress.data.containers import read_rows
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.read import compressed
+from olivepress.data.read.containers import read_rows
 from tests.data.planted import clean_rows, write_jsonl
 from tests.data.test_readers import pairs, prepare
 from tests.data.written import CONTAINERS, csv_text, json_lines, sheet_xml, write_database, write_workbook
@@ -226,7 +228,7 @@ def test_what_a_clone_of_the_hub_brings_along(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_split_that_a_name_tells(tmp_path: Path, name: str, split: str) -> None:
-    from olivepress.data.sources import find_sources
+    from olivepress.data.read.sources import find_sources
 
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(csv_text(ROWS))
@@ -248,8 +250,8 @@ def test_a_folder_with_rows_that_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_recipe_cannot_read_standard_input() -> None:
-    from olivepress.data import build_dataset
-    from olivepress.recipe import Data
+    from olivepress.data.build import build_dataset
+    from olivepress.recipe.schema import Data
 
     with pytest.raises(DataError, match="standard input, which a recipe cannot read; next: olivepress data prepare -"):
         build_dataset(Data(demo=None, source="-"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from olivepress.data import SPLITS, Dataset
-from olivepress.data.augment import balance
-from olivepress.data.derive import chosen, train_rows, without_leaks
-from olivepress.data.examples import make_example
-from olivepress.data.keys import keys_of
-from olivepress.data.mixing import mix
+from olivepress.data.derive.augment import balance
+from olivepress.data.derive.derive import chosen, train_rows, without_leaks
+from olivepress.data.derive.mixing import mix
+from olivepress.data.prepare.keys import keys_of
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS, make_example
 from tests.data.planted import clean_rows, write_jsonl
 from tests.data.test_readers import prepare
 

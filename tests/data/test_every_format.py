@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from olivepress.data import Policy, prepare_files
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.policy import Policy
 from tests.data.planted import clean_rows
 from tests.data.written import CONTAINERS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import Dataset
-from olivepress.data.export import FORMS, export_dataset
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.derive.export import FORMS, export_dataset
+from olivepress.data.store.dataset import Dataset
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 from tests.data.test_readers import prepare
 from tests.data.test_tool_calls import CALL, TOOLS

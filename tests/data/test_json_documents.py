@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olivepress.data import SPLITS, Policy, prepare_files
-from olivepress.data.containers import read_rows
-from olivepress.data.json_layout import lay_out
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.read.containers import read_rows
+from olivepress.data.read.json_layout import lay_out
+from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows
 from tests.data.test_readers import pairs, prepare
 

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from olivepress.data import SPLITS, Dataset, Policy, prepare_files
-from olivepress.data.derive import NewRow, without_leaks
-from olivepress.data.examples import make_example
-from olivepress.data.neighbours import jaccard
-from olivepress.data.words import comparable
+from olivepress.data.build import prepare_files
+from olivepress.data.dedup.neighbors import jaccard
+from olivepress.data.derive.derive import NewRow, without_leaks
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.prepare.words import comparable
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS, make_example
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 THRESHOLD = 0.8

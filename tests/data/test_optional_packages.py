@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.data import Policy, prepare_files
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.policy import Policy
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.data import SPLITS, build_dataset, write_dataset
-from olivepress.data.containers import RECODED, read_rows
-from olivepress.data.conversations import Converted
-from olivepress.data.formats import choose_format, make_converter
-from olivepress.errors import DataError, SetupError
-from olivepress.recipe import Data
+from olivepress.core.errors import DataError, SetupError
+from olivepress.data.build import build_dataset
+from olivepress.data.convert.conversations import Converted
+from olivepress.data.convert.formats import choose_format, make_converter
+from olivepress.data.read.containers import RECODED, read_rows
+from olivepress.data.store.dataset import write_dataset
+from olivepress.data.store.examples import SPLITS
+from olivepress.recipe.schema import Data
 
 
 def write_rows(path: Path, count: int = 40) -> Path:

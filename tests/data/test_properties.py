@@ -11,11 +11,13 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from olivepress.data import SPLITS, Policy, prepare_files
-from olivepress.data.cleaning import clean_text
-from olivepress.data.containers import read_rows
-from olivepress.data.json_elements import elements
-from olivepress.errors import OlivepressError
+from olivepress.core.errors import OlivepressError
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.cleaning import clean_text
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.read.containers import read_rows
+from olivepress.data.read.json_elements import elements
+from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, read_jsonl
 
 TEXT = st.text(max_size=40)

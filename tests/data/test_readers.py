@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import SPLITS, Dataset, Policy, prepare_files
-from olivepress.errors import DataError
+from olivepress.core.errors import DataError
+from olivepress.data.build import prepare_files
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, write_jsonl
 
 ROWS = clean_rows(40)
@@ -87,7 +90,7 @@ def test_parquet_saved_datasets_and_the_hub_form(tmp_path: Path, monkeypatch: py
     given = prepare(tmp_path / "splits")
     assert pairs(given) == expected and len(given.splits["test"]) == 10
     # A folder is read by datasets' own loader in the same way as a name on the Hub, which is not asked here.
-    monkeypatch.setattr("olivepress.data.tables._ask_once", lambda name, revision: None)
+    monkeypatch.setattr("olivepress.data.read.tables._ask_once", lambda name, revision: None)
     (tmp_path / "repository").mkdir()
     held.to_parquet(str(tmp_path / "repository" / "train.parquet"))
     assert pairs(prepare(f"hub:{tmp_path / 'repository'}")) == expected

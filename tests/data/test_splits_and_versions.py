@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import SPLITS, Dataset, Policy, build_dataset, load_dataset, prepare_files, write_dataset
-from olivepress.data.neighbours import signatures
-from olivepress.data.shingles import letter_shingles, word_shingles
-from olivepress.errors import DataError
-from olivepress.recipe import Data
+from olivepress.core.errors import DataError
+from olivepress.data.build import build_dataset, prepare_files
+from olivepress.data.dedup.neighbors import signatures
+from olivepress.data.dedup.shingles import letter_shingles, word_shingles
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import Dataset, load_dataset, write_dataset
+from olivepress.data.store.examples import SPLITS
+from olivepress.recipe.schema import Data
 from tests.data.planted import clean_rows, events, read_jsonl, write_jsonl
 
 

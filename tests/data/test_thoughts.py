@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import SPLITS, Dataset, Example
-from olivepress.data.export import export_dataset
-from olivepress.data.personal import find_personal
-from olivepress.thoughts import answer_text, has_thoughts, text_holds_thoughts, thoughts_under
+from olivepress.core.thoughts import answer_text, has_thoughts, text_holds_thoughts, thoughts_under
+from olivepress.data.derive.export import export_dataset
+from olivepress.data.prepare.personal import find_personal
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS, Example
 from tests.data.planted import clean_rows, write_jsonl
 from tests.data.test_readers import prepare
 

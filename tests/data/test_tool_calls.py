@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.data import SPLITS, Dataset, Example
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS, Example
 from tests.data.planted import clean_rows, write_jsonl
 from tests.data.test_readers import prepare
 

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olivepress.data import SPLITS, Dataset, Policy, prepare_files
-from olivepress.data.augment import augment
-from olivepress.data.fields import rewrite_json
-from olivepress.data.keys import arguments_of
-from olivepress.data.personal import find_personal, mask
+from olivepress.data.build import prepare_files
+from olivepress.data.derive.augment import augment
+from olivepress.data.prepare.fields import rewrite_json
+from olivepress.data.prepare.keys import arguments_of
+from olivepress.data.prepare.personal import find_personal, mask
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 MAIL, CARD = "jane.doe@example.com", 4111111111111111

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from itertools import islice
 
-from olivepress.embedded import TASKS, generate
-from olivepress.embedded.corpus import examples
+from olivepress.synthetic.embedded import TASKS, generate
+from olivepress.synthetic.embedded.corpus import examples
 
 
 def test_the_stream_is_reproducible_and_starts_with_copying() -> None:

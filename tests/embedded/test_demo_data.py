@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
-from olivepress.embedded import TASKS, DemoRow, generate
+from olivepress.synthetic.embedded import TASKS, DemoRow, generate
 
 TONES = {"thankful", "annoyed", "urgent", "curious", "cheerful"}
 PINNED = {

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from olivepress.embedded import TASKS, TINY_PHI, generate
+from olivepress.synthetic.embedded import TASKS, TINY_PHI, generate
 
 MOST_BYTES = 8_000_000
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.rehearse import MARKER
+from olivepress.synthetic import MARKER
 from tests.end_to_end.families import make_small_model, write_recipe
 
-COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()"]
 DATA = {"demo": "phrase-tone", "max_train_rows": 16, "max_test_rows": 6, "max_length": 512}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.catalog import families
-from olivepress.rehearse.model import make_random_model
+from olivepress.synthetic.model import make_random_model
 
 # No dimension of a linear layer may equal the vocabulary size: genai's builder takes such a layer for the head.
 _SMALL = {

@@ -16,18 +16,18 @@ import pytest
 import yaml
 from scipy.stats import wilcoxon
 
-from olivepress import session_tuning
-from olivepress.device_reports import report_paths
-from olivepress.errors import ReportError
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DeviceReport, read_report, write_report
-from olivepress.measure.session_space import Options
-from olivepress.measure.tune import Found
-from olivepress.pipeline import load_plan
+from olivepress.core.errors import ReportError
+from olivepress.measure.tuning.search import Found
+from olivepress.pipeline import tune as session_tuning
+from olivepress.pipeline.device_reports import report_paths
+from olivepress.pipeline.verbs import load_plan
+from olivepress.report.device_report import DeviceReport, read_report, write_report
+from olivepress.report.registry import METRICS
+from olivepress.runtimes.session_space import Options
 from tests.conftest import ROOT
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()"]
 
 
 def reports_of(project: Path) -> dict[str, DeviceReport]:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.environments import platform_here
-from olivepress.measure.report import DeviceReport, read_report
+from olivepress.environments.lookup import platform_here
+from olivepress.report.device_report import DeviceReport, read_report
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 SAME = ("exact_match", "f1_macro", "label_accuracy_constrained", "kl_top256", "top1_agreement", "gain_retained")

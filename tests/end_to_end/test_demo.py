@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.measure.report import read_report
+from olivepress.report.device_report import read_report
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

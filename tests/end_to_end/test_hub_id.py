@@ -19,10 +19,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CODE = """
 import json, sys
 from pathlib import Path
-from olivepress.errors import JobError
-from olivepress.hub import local_directory
-from olivepress.measure.dataset import Row
-from olivepress.supervision import supervise
+from olivepress.core.errors import JobError
+from olivepress.core.hub import local_directory
+from olivepress.data.split_reader import Row
+from olivepress.workflow.olive_plugin.supervision import supervise
 hub_id, commit = sys.argv[1:]
 row = Row(id="a", messages=({"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}), label=None)
 found = supervise([row], hub_id, max_length=200, revision=commit)

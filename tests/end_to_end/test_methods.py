@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.artifact import Check, read_manifest
-from olivepress.measure.report import read_report
+from olivepress.core.artifact import Check, read_manifest
+from olivepress.report.device_report import read_report
 from tests.end_to_end.families import make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -97,7 +97,7 @@ def test_an_export_of_the_base_in_place_of_the_merge(project: Path, olivepress: 
 
 def _sign(fields: dict[str, object], path: Path) -> None:
     """The manifest as it would be, had the merge been this from the start."""
-    from olivepress.artifact import Manifest, artifact_hash
+    from olivepress.core.artifact import Manifest, artifact_hash
 
     manifest = Manifest.model_validate_json(json.dumps(fields))
     fields["sha256"] = artifact_hash(manifest.files)

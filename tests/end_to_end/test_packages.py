@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from olivepress.artifact import read_manifest
+from olivepress.core.artifact import read_manifest
 from tests.end_to_end.families import make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -78,7 +78,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict
     (project / "recipes").mkdir()
 
     def olivepress(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from olivepress.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", *arguments]
         return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=1800)
 
     return project, packaged(project, olivepress, "phi3-longrope-within-untied", ["cpu-fp32", "cpu-int4"])
@@ -145,7 +145,7 @@ def logits_of_peft(base: Path, adapter: Path, ids: list[int]) -> Any:
 def test_an_adapter_that_plain_peft_trained(packages: Path, olivepress: Cli) -> None:
     import numpy as np
 
-    from olivepress.measure.genai_model import GenaiModel
+    from olivepress.runtimes.genai_model import GenaiModel
 
     folder, base = packages / "runs" / "small" / "package-cpu-fp32", packages / "models" / "small"
     graph = (folder / "model.onnx").read_bytes()
@@ -233,7 +233,7 @@ def test_chat_with_an_adapter_with_another_and_without(packages: Path, olivepres
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_bench_measures_the_package_beside_its_twin(packages: Path, olivepress: Cli) -> None:
-    from olivepress.measure import read_report
+    from olivepress.report.device_report import read_report
 
     done = olivepress("bench", "small", "--limit", "2", "--rounds", "2", "--json")
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.artifact import read_manifest
+from olivepress.core.artifact import read_manifest
 from tests.end_to_end.families import CASES, make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

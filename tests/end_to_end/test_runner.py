@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from olivepress.artifact import read_manifest
-from olivepress.errors import ReportError
+from olivepress.core.artifact import read_manifest
+from olivepress.core.errors import ReportError
 from olivepress.run.journal import append, events
 from tests.end_to_end.families import make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 CASE = "qwen2-tied"
-COMMAND = [sys.executable, "-c", "from olivepress.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()"]
 
 
 @pytest.fixture

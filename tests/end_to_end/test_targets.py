@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.artifact import hash_file, read_manifest
 from olivepress.catalog import targets
-from olivepress.environments import interpreter
-from olivepress.measure import read_report
+from olivepress.core.artifact import hash_file, read_manifest
+from olivepress.environments.lookup import interpreter
+from olivepress.report.device_report import read_report
 from tests.end_to_end.families import make_small_model, write_recipe
 from tests.end_to_end.test_bundle import typed
 

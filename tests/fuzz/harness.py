@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from olivepress.errors import OlivepressError
+from olivepress.core.errors import OlivepressError
 
 from .targets import TARGETS
 

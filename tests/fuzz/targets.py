@@ -43,28 +43,28 @@ def _file(name: str, read: Callable[[Path], Any]) -> Target:
 
 
 def _recipe(path: Path) -> None:
-    from olivepress.recipe import Recipe
-    from olivepress.yaml_document import read_record
+    from olivepress.core.yaml_document import read_record
+    from olivepress.recipe.schema import Recipe
 
     read_record(path, Recipe)
 
 
 def _target(path: Path) -> None:
     from olivepress.catalog.target import Target as TargetRecord
-    from olivepress.yaml_document import read_record
+    from olivepress.core.yaml_document import read_record
 
     read_record(path, TargetRecord)
 
 
 def _report(path: Path) -> None:
-    from olivepress.measure.report import read_report
+    from olivepress.report.device_report import read_report
 
     read_report(path)
 
 
 def _sealed_report(data: bytes, scratch: Path) -> None:
     """A report whose hash is right, so that what stands behind it is reached."""
-    from olivepress.measure.report import parse_report, report_hash
+    from olivepress.report.device_report import parse_report, report_hash
 
     try:
         fields = json.loads(data)
@@ -77,8 +77,8 @@ def _sealed_report(data: bytes, scratch: Path) -> None:
 def _examples(data: bytes, scratch: Path) -> None:
     import hashlib
 
-    from olivepress.measure.examples import read_scores
-    from olivepress.measure.report import DeviceReport, parse_report
+    from olivepress.report.device_report import DeviceReport, parse_report
+    from olivepress.report.examples import read_scores
 
     fields = json.loads(_report_seed())
     fields |= {"examples_file": "e.jsonl", "examples_sha256": hashlib.sha256(data).hexdigest()}
@@ -103,15 +103,15 @@ def _carried(path: Path) -> None:
 
 
 def _manifest(path: Path) -> None:
-    from olivepress.artifact import read_manifest
+    from olivepress.core.artifact import read_manifest
 
     read_manifest(path.parent, verify=True)
 
 
 def _genai(path: Path) -> None:
     from olivepress.bundle.device import _check_no_code
-    from olivepress.measure.prompts import context_length, eos_token_ids, pad_token_id
-    from olivepress.measure.session import asked_providers, session_options
+    from olivepress.runtimes.chat_template.prompts import context_length, eos_token_ids, pad_token_id
+    from olivepress.runtimes.session import asked_providers, session_options
 
     asked_providers(path.parent)
     session_options(path.parent)
@@ -127,7 +127,7 @@ def _safetensors(path: Path) -> None:
 
 
 def _reference(path: Path) -> None:
-    from olivepress.measure.reference_file import read_reference
+    from olivepress.measure.quality.reference_file import read_reference
 
     read_reference(path.parent)
 
@@ -153,14 +153,14 @@ def _package(path: Path) -> None:
 
 
 def _rows(path: Path) -> None:
-    from olivepress.data import build_dataset
-    from olivepress.recipe import Data
+    from olivepress.data.build import build_dataset
+    from olivepress.recipe.schema import Data
 
     build_dataset(Data(source=str(path)))
 
 
 def _template(data: bytes, scratch: Path) -> None:
-    from olivepress.measure.prompts import render_prompt
+    from olivepress.runtimes.chat_template.prompts import render_prompt
 
     _forget()
     (scratch / "chat_template.jinja").write_bytes(data)
@@ -168,7 +168,7 @@ def _template(data: bytes, scratch: Path) -> None:
 
 
 def _tokenizer_config(path: Path) -> None:
-    from olivepress.measure.prompts import render_prompt
+    from olivepress.runtimes.chat_template.prompts import render_prompt
 
     _forget()
     render_prompt(path.parent, MESSAGES)
@@ -176,7 +176,8 @@ def _tokenizer_config(path: Path) -> None:
 
 def _forget() -> None:
     """What was read of the folder before: each input comes by the same name."""
-    from olivepress.measure import chat_template_files, tokenizer_files
+    from olivepress.runtimes.chat_template import files as chat_template_files
+    from olivepress.runtimes.chat_template import tokenizer_files
 
     for module in (chat_template_files, tokenizer_files):
         for function in vars(module).values():
@@ -186,8 +187,8 @@ def _forget() -> None:
 
 def _tools(path: Path) -> None:
     """Rows with tool calls against a chat template that comes from elsewhere, too."""
-    from olivepress.measure.dataset import Row
-    from olivepress.measure.template_check import check_rows
+    from olivepress.data.split_reader import Row
+    from olivepress.runtimes.chat_template.check import check_rows
 
     _forget()
     call = {"type": "function", "function": {"name": "f", "arguments": {"a": "b"}}}
@@ -202,7 +203,7 @@ def _tools(path: Path) -> None:
 
 def _model_file(path: Path) -> None:
     """A file of a whole small model; the others are right."""
-    from olivepress.admission import check_folder
+    from olivepress.models.admission import check_folder
     from tests.wrong_inputs.model_folders import folder
 
     for name, content in folder().items():
@@ -220,32 +221,32 @@ def _model_seed(name: str) -> bytes:
 
 
 def _onnx(path: Path) -> None:
-    from olivepress.measure.artifact_safety import check_artifact
+    from olivepress.runtimes.artifact_safety import check_artifact
 
     check_artifact(path.parent)
 
 
 def _onnx_seed() -> bytes:
-    from olivepress.measure.probe_model import fp32_model
+    from olivepress.runtimes.probe_model import fp32_model
 
     return fp32_model().data
 
 
 def _workflow(path: Path) -> None:
-    from olivepress.pipeline import lint_file
+    from olivepress.pipeline.verbs import lint_file
 
     lint_file(path)
 
 
 def _tasks(path: Path) -> None:
-    from olivepress.measure.task_files import code_in_tasks
+    from olivepress.measure.quality.task_files import code_in_tasks
 
     list(code_in_tasks(path.parent))
 
 
 def _config(path: Path) -> None:
     from olivepress.catalog import facts_from_config
-    from olivepress.measure.prompts import context_length, eos_token_ids
+    from olivepress.runtimes.chat_template.prompts import context_length, eos_token_ids
 
     (path.parent / "model.safetensors").write_bytes(_adapter_weights())
     facts_from_config(path.parent)
@@ -262,21 +263,21 @@ def _import(path: Path) -> None:
 
 
 def _tuning(path: Path) -> None:
-    from olivepress.measure.tuning import read_tuning
+    from olivepress.measure.tuning.record import read_tuning
 
     read_tuning(path.parent)
 
 
 def _split(path: Path) -> None:
-    from olivepress.measure.dataset import read_split
+    from olivepress.data.split_reader import read_split
 
     (path.parent / "dataset.json").write_text('{"name": "d", "version": "1"}')
     read_split(path.parent, "test")
 
 
 def _facts(path: Path) -> None:
-    from olivepress.data.dataset import load_dataset
-    from olivepress.measure.dataset import read_split
+    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.dataset import load_dataset
 
     for split in ("train", "validation", "test"):
         (path.parent / f"{split}.jsonl").write_bytes(_SPLIT)
@@ -285,7 +286,7 @@ def _facts(path: Path) -> None:
 
 
 def _instructions(path: Path) -> None:
-    from olivepress.data.augment import read_templates
+    from olivepress.data.derive.augment import read_templates
 
     read_templates(path)
 
@@ -328,7 +329,7 @@ def _arrays() -> bytes:
 
 
 def _sealed(fields: dict[str, Any]) -> bytes:
-    from olivepress.measure.report import report_hash
+    from olivepress.report.device_report import report_hash
 
     return json.dumps(fields | {"report_sha256": report_hash(fields)}).encode()
 
@@ -352,7 +353,7 @@ def _zip(index: str, fields: dict[str, Any], members: dict[str, bytes]) -> bytes
 
 
 def _manifest_seed() -> bytes:
-    from olivepress.artifact import artifact_hash
+    from olivepress.core.artifact import artifact_hash
 
     fields = {
         "schema_version": 1, "recipe": "tiny", "job": "export-cpu-int4", "kind": "export", "key": "0", "family": "phi",

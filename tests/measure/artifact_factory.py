@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from olivepress.artifact import Manifest, Resources, artifact_hash, hash_files, write_manifest
+from olivepress.core.artifact import Manifest, Resources, artifact_hash, hash_files, write_manifest
 
 
 def make_artifact(model_dir: Path, out: Path, **changes: Any) -> Path:

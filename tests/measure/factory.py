@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from olivepress.measure.machine import Machine
-from olivepress.measure.report import DatasetUsed, DeviceReport, LatencySample, WorkloadResult, measured, not_measured
+from olivepress.report.device_report import (
+    DatasetUsed,
+    DeviceReport,
+    LatencySample,
+    WorkloadResult,
+    measured,
+    not_measured,
+)
+from olivepress.report.machine import Machine
 
 MACHINE = Machine(
     id="x86_64-test-2c",

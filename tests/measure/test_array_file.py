@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure.array_file import map_logits
-from olivepress.measure.reference_file import read_reference
+from olivepress.core.array_file import map_logits
+from olivepress.core.errors import JobError
+from olivepress.measure.quality.reference_file import read_reference
 
 
 def arrays(**changes: Any) -> dict[str, Any]:

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 
 from olivepress.catalog import targets
-from olivepress.chat import Chat
-from olivepress.errors import JobError, ReportError
-from olivepress.measure import genai_model
-from olivepress.measure.artifact_safety import check_artifact, check_before_opening
-from olivepress.measure.child import run_child
-from olivepress.measure.config_rules import device_problems, genai_problems, is_inside
-from olivepress.measure.genai_model import GenaiModel
-from olivepress.measure.native_code import code_in
-from olivepress.measure.openvino_model import NPU_ON_CPU, device_text, read_device
-from olivepress.measure.plugins import PROVIDERS
-from olivepress.measure.session_space import AXES, Hardware, Options
+from olivepress.cli.chat import Chat
+from olivepress.core.errors import JobError, ReportError
+from olivepress.measure.worker.child import run_child
+from olivepress.runtimes import genai_model
+from olivepress.runtimes.artifact_safety import check_artifact, check_before_opening
+from olivepress.runtimes.config_rules import device_problems, genai_problems, is_inside
+from olivepress.runtimes.genai_model import GenaiModel
+from olivepress.runtimes.native_code import code_in
+from olivepress.runtimes.openvino_model import NPU_ON_CPU, device_text, read_device
+from olivepress.runtimes.plugins import PROVIDERS
+from olivepress.runtimes.session_space import AXES, Hardware, Options
 
 CPU, QNN, CUDA = "CPUExecutionProvider", "QNNExecutionProvider", "CUDAExecutionProvider"
 GRAPH = b"\x3a\x00"

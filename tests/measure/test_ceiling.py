@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from olivepress.measure.ceiling import buffer_bytes, ceiling_environment, flags, measure_ceiling
-from olivepress.measure.child import run_child
-from olivepress.measure.report import Ceiling
+from olivepress.measure.worker.child import run_child
+from olivepress.report.ceiling import buffer_bytes, ceiling_environment, flags, measure_ceiling
+from olivepress.report.device_report import Ceiling
 
 MIB = 1024 * 1024
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError, JobError
-from olivepress.measure import child
+from olivepress.core.errors import DataError, JobError
+from olivepress.measure.worker import child
 
 
 def _python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> None:
@@ -91,7 +91,7 @@ def test_importing_measure_is_light() -> None:
     import subprocess
 
     code = (
-        "import sys, olivepress.measure, olivepress.compare, olivepress.measure.reference;"
+        "import sys, olivepress.measure, olivepress.compare, olivepress.measure.quality.reference;"
         "heavy = {'torch', 'transformers', 'onnxruntime', 'onnxruntime_genai', 'olive', 'jinja2', 'rich'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from olivepress.measure.dataset import Row
-from olivepress.measure.label_scoring import label_tasks
-from olivepress.measure.prompts import encode_parts, question_parts, render_prompt
-from olivepress.measure.template_check import check_rows
-from olivepress.measure.tokenizer_files import beginning_token, control_tokens
-from olivepress.supervision import IGNORE_INDEX, supervise
+from olivepress.data.split_reader import Row
+from olivepress.measure.quality.label_scoring import label_tasks
+from olivepress.runtimes.chat_template.check import check_rows
+from olivepress.runtimes.chat_template.prompts import encode_parts, question_parts, render_prompt
+from olivepress.runtimes.chat_template.tokenizer_files import beginning_token, control_tokens
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, supervise
 from tests.chat_templates import TOOL_TEMPLATES, make_published
 from tests.rehearse.test_tokenizer import _genai
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.measure.counters import (
+from olivepress.report.counters import (
     EnergyCounter,
     Watch,
     accelerator_memory_bytes,

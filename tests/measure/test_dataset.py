@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError
-from olivepress.measure.dataset import read_split
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import read_split
 
 from .conftest import row
 

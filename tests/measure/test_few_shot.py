@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError
-from olivepress.measure.dataset import Row
-from olivepress.measure.few_shot import add_shots, choose_shots, prompt_text, with_shots
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import Row
+from olivepress.measure.quality.few_shot import add_shots, choose_shots, prompt_text, with_shots
 
 from .conftest import row as raw_row
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.measure.accuracy import MARGIN_TOKENS, answer_budget
-from olivepress.measure.cell_metrics import LATENCY_METRICS, cell_metrics
-from olivepress.measure.fidelity import divergence, first_divergence, kl_top, log_softmax, shift_sums
-from olivepress.measure.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
-from olivepress.measure.machine import Conditions, machine_slug, peak_rss_bytes
-from olivepress.measure.reference import top_logprobs
-from olivepress.measure.registry import declare
-from olivepress.measure.report import LatencySample, ProcessSample
+from olivepress.measure.quality.accuracy import MARGIN_TOKENS, answer_budget
+from olivepress.measure.quality.fidelity import divergence, first_divergence, kl_top, log_softmax, shift_sums
+from olivepress.measure.quality.reference import top_logprobs
+from olivepress.report.cell_metrics import LATENCY_METRICS, cell_metrics
+from olivepress.report.device_report import LatencySample, ProcessSample
+from olivepress.report.machine import Conditions, machine_slug, peak_rss_bytes
+from olivepress.report.registry import declare
+from olivepress.stats.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
 
 
 def test_wilson_by_hand() -> None:

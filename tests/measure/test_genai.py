@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.errors import JobError, OlivepressError, RecipeError, SetupError
-from olivepress.measure import METRICS, fidelity, read_report
-from olivepress.measure.accuracy import greedy_answers
+from olivepress.core.errors import JobError, OlivepressError, RecipeError, SetupError
 from olivepress.measure.bench import Settings, bench
-from olivepress.measure.child import run_child
-from olivepress.measure.fidelity import ADAPTER_METRICS, ANSWER_METRICS
-from olivepress.measure.grid import Subject
-from olivepress.measure.language_model import open_model, teacher_forced
-from olivepress.measure.latency import LatencySpec, Workload
-from olivepress.measure.prompts import eos_token_ids
-from olivepress.measure.proof import Proof
-from olivepress.measure.reference_file import AnswerPart
-from olivepress.measure.report import measured
-from olivepress.run.verify_export import ExportSpec, against_parent
+from olivepress.measure.latency.grid import Subject
+from olivepress.measure.latency.latency import LatencySpec, Workload
+from olivepress.measure.proof.export import Proof
+from olivepress.measure.quality.accuracy import greedy_answers
+from olivepress.measure.quality.fidelity import ADAPTER_METRICS, ANSWER_METRICS, fidelity
+from olivepress.measure.quality.reference_file import AnswerPart
+from olivepress.measure.worker.child import run_child
+from olivepress.report.device_report import measured, read_report
+from olivepress.report.registry import METRICS
+from olivepress.run.verify.export import ExportSpec, against_parent
+from olivepress.runtimes.chat_template.prompts import eos_token_ids
+from olivepress.runtimes.language_model import open_model, teacher_forced
 
 from . import tiny
 from .conftest import row
@@ -45,7 +45,7 @@ def prompts() -> list[list[int]]:
 
 @pytest.fixture(scope="session")
 def reference(hf_model: Path, prompts: list[list[int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     return write_reference(hf_model, prompts, tmp_path_factory.mktemp("reference") / "parent")
 
@@ -72,7 +72,7 @@ def test_the_tokens_of_answers_are_counted_apart(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from olivepress.measure.reference import write_logits, write_reference
+    from olivepress.measure.quality.reference import write_logits, write_reference
 
     parts = [
         AnswerPart(start=70, supervised=tuple(range(70, 89)), first=60),  # a long prompt, kept around its answer
@@ -106,7 +106,7 @@ def test_the_tokens_of_answers_are_counted_apart(
 def test_a_prompt_that_the_context_does_not_hold_is_left_out(
     hf_model: Path, int4_model: Path, prompts: list[list[int]], tmp_path: Path
 ) -> None:
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     both = write_reference(hf_model, prompts[:2], tmp_path / "both")
     short = write_reference(hf_model, prompts[1:2], tmp_path / "short")
@@ -162,7 +162,7 @@ def test_a_reference_with_an_adapter_is_that_of_the_merged_model(
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
     config = LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
@@ -183,7 +183,7 @@ def test_logits_computed_together_are_those_of_each_prompt_alone(hf_model: Path,
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from olivepress.measure.reference import write_logits
+    from olivepress.measure.quality.reference import write_logits
 
     base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32).eval()
     ids = [[5, 6, 7], [8, 9], [10, 11, 12], [13, 14, 15, 16], [17, 18, 19]]
@@ -205,7 +205,7 @@ def test_logits_computed_together_are_those_of_each_prompt_alone(hf_model: Path,
 
 @pytest.mark.parametrize(("most", "batches"), [(6, [[0, 2], [4], [1], [3]]), (1, [[0], [2], [4], [1], [3]])])
 def test_prompts_of_a_length_up_to_so_many_tokens(most: int, batches: list[list[int]]) -> None:
-    from olivepress.measure.reference import _same_length
+    from olivepress.measure.quality.reference import _same_length
 
     ids = [[5, 6, 7], [8, 9], [10, 11, 12], [13, 14, 15, 16], [17, 18, 19]]
     assert list(_same_length(ids, most=most)) == batches
@@ -219,7 +219,7 @@ def test_an_export_without_its_adapter_is_told_from_a_coarse_one(
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from olivepress.measure.reference import write_logits, write_reference
+    from olivepress.measure.quality.reference import write_logits, write_reference
 
     torch.manual_seed(1)
     config = LoraConfig(r=4, lora_alpha=10, target_modules=["qkv_proj", "o_proj", "down_proj"], init_lora_weights=False)
@@ -257,8 +257,8 @@ def test_four_bits_as_bitsandbytes_and_olive_make_them(hf_model: Path, prompts: 
     import bitsandbytes as bnb
     import torch
 
-    from olivepress.measure.reference_model import load_parent
-    from olivepress.methods import FourBit
+    from olivepress.recipe.methods import FourBit
+    from olivepress.runtimes.pytorch import load_parent
 
     quantized, _ = load_parent(hf_model, four_bit=FourBit(compute_dtype="float32"))
     plain, _ = load_parent(hf_model)
@@ -284,7 +284,7 @@ def _with_tokenizer(folder: Path, hf_model: Path) -> Path:
 
 
 def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: list[list[int]]) -> None:
-    from olivepress.measure.reference import pytorch_answers
+    from olivepress.measure.quality.reference import pytorch_answers
 
     ours = greedy_answers(open_model(fp32_model), fp32_model, prompts, 24)
     parent = pytorch_answers(hf_model, prompts, 24, batch_size=4)
@@ -294,7 +294,7 @@ def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: 
 
 
 def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list[list[int]], tmp_path: Path) -> None:
-    from olivepress.measure.reference import pytorch_answers
+    from olivepress.measure.quality.reference import pytorch_answers
 
     free = greedy_answers(open_model(fp32_model), fp32_model, prompts[:3], 12)
     second = free[0][4]  # declare a token that does come up to be a second EOS
@@ -314,7 +314,7 @@ def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list
 
 
 def test_the_context_limit(hf_model: Path, fp32_model: Path) -> None:
-    from olivepress.measure.reference import pytorch_answers
+    from olivepress.measure.quality.reference import pytorch_answers
 
     nearly = [[7] * 250]  # the context holds 256
     ours = greedy_answers(open_model(fp32_model), fp32_model, nearly, 20)
@@ -344,7 +344,7 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     from safetensors.torch import load_file, save_file
 
     from olivepress.catalog import count_parameters
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     with pytest.raises(RecipeError, match=r"no \*\.safetensors"):
         count_parameters(tmp_path)
@@ -419,8 +419,8 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
 
 def _first_answer(model_dir: Path, question: str) -> str:
     """What the random model says, cut before a token that would not survive decoding and encoding again."""
-    from olivepress.measure.accuracy import measure_exported
-    from olivepress.measure.dataset import Row
+    from olivepress.data.split_reader import Row
+    from olivepress.measure.quality.accuracy import measure_exported
 
     expected = "x" * 20
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": expected})
@@ -589,9 +589,9 @@ def test_a_bad_reference_or_task_is_found_before_the_rounds(fp32_model: Path, tm
 
 
 def test_few_shot_answers_are_whole_or_not_given(hf_model: Path) -> None:
-    from olivepress.measure.dataset import Row
-    from olivepress.measure.prompts import ContextExceeded
-    from olivepress.measure.reference import measure_pytorch
+    from olivepress.data.split_reader import Row
+    from olivepress.measure.quality.reference import measure_pytorch
+    from olivepress.runtimes.chat_template.prompts import ContextExceeded
 
     question = " ".join(["lamp"] * 60)
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": "on " * 200})

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from olivepress.catalog import families
-from olivepress.errors import JobError
-from olivepress.measure.horizon import Switch, horizon, switches
-from olivepress.measure.language_model import open_model
-from olivepress.measure.long_row import (
+from olivepress.core.errors import JobError
+from olivepress.measure.proof.horizon import Switch, horizon, switches
+from olivepress.measure.proof.long_row import (
     LongRow,
     LongRowProof,
     compare_shipped,
@@ -23,8 +22,9 @@ from olivepress.measure.long_row import (
     read_long_row,
     row_to_compare,
 )
-from olivepress.plan import LONG_POSITIONS
-from olivepress.run.verify_long import check_long_row
+from olivepress.run.verify.long_row import check_long_row
+from olivepress.runtimes.language_model import open_model
+from olivepress.workflow.plan import LONG_POSITIONS
 
 from . import tiny
 
@@ -159,7 +159,7 @@ def test_an_export_with_another_window_is_seen_only_by_the_long_text(
     hf_window: Path, fp32_model: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The same weights exported with the window and without: the first 140 tokens are the same."""
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     right = tiny.export(hf_window, tmp_path / "right", "fp32", tmp_path_factory.mktemp("cache"))
     reference = write_reference(hf_window, [[5, 6, 7]], tmp_path / "reference", long_row=row_of(hf_window))
@@ -189,7 +189,7 @@ def test_a_model_answers_with_the_settings_that_ship(fp32_model: Path, tmp_path:
 
 
 def test_a_context_that_does_not_hold_the_text_is_said_in_words(hf_window: Path, tmp_path: Path) -> None:
-    from olivepress.measure.reference import write_reference
+    from olivepress.measure.quality.reference import write_reference
 
     reference = write_reference(hf_window, [[5, 6, 7]], tmp_path / "reference", long_row=row_of(hf_window))
     (tmp_path / "genai_config.json").write_text('{"model": {"context_length": 200}}')

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import ReportError
+from olivepress.core.errors import ReportError
 from olivepress.measure.importers import import_results, parse_json, parsing
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DeviceReport, read_report, write_report
+from olivepress.report.device_report import DeviceReport, read_report, write_report
+from olivepress.report.registry import METRICS
 
 SAMPLES = Path(__file__).parent / "importers"
 NAMES = ("llama_bench", "optimum_benchmark", "mlperf_client", "olive_metrics")

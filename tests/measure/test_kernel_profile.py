@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure.kernel_profile import KernelProfile, Run, _runs, phase_of
-from olivepress.measure.weights import decode_read_bytes
+from olivepress.core.errors import JobError
+from olivepress.measure.latency.kernel_profile import KernelProfile, Run, _runs, phase_of
+from olivepress.runtimes.weights import decode_read_bytes
 
 from .artifact_factory import make_artifact
 

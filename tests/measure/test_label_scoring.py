@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from olivepress.errors import DataError, JobError
-from olivepress.measure.dataset import Row
-from olivepress.measure.fidelity import log_softmax
-from olivepress.measure.label_scoring import (
+from olivepress.core.errors import DataError, JobError
+from olivepress.data.split_reader import Row
+from olivepress.measure.quality.fidelity import log_softmax
+from olivepress.measure.quality.label_scoring import (
     NextLogprobs,
     best_label,
     label_tasks,
     next_logprobs_of,
     score_labels_exported,
 )
-from olivepress.measure.language_model import open_model, teacher_forced
+from olivepress.runtimes.language_model import open_model, teacher_forced
 
 LABELS = ("lamp", "lamp on", "happy", "happy calm", "sad", "the blue town", "123", "12", "état 漢", "on")
 QUESTIONS = ("turn the lamp on", "what is the capital", "sad", "x" * 40, "", "1 2 3", "<|endoftext|>", "blue?")
@@ -131,7 +131,7 @@ def brute_force(hf_model: Path, questions: list[Row]) -> list[str]:
 
 
 def test_both_runtimes_choose_as_brute_force_does(hf_model: Path, fp32_model: Path) -> None:
-    from olivepress.measure.reference_text import score_labels_pytorch
+    from olivepress.measure.quality.reference_text import score_labels_pytorch
 
     seen: list[tuple[int, int]] = []
     expected = brute_force(hf_model, rows())
@@ -162,7 +162,7 @@ def test_an_adapter_changes_the_parent_s_scores(hf_model: Path, tmp_path: Path) 
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from olivepress.measure.reference_text import perplexity_pytorch, score_labels_pytorch
+    from olivepress.measure.quality.reference_text import perplexity_pytorch, score_labels_pytorch
 
     base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
     config = LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False, task_type="CAUSAL_LM")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure import genai_model, plugins
-from olivepress.measure.genai_model import TokenGeneration, WindowedGeneration
-from olivepress.measure.language_model import runtime_of
-from olivepress.measure.openvino_model import DEVICE_FILE, device_text, read_device
-from olivepress.measure.prompts import ContextExceeded, check_context, context_length
+from olivepress.core.errors import JobError
+from olivepress.runtimes import genai_model, plugins
+from olivepress.runtimes.chat_template.prompts import ContextExceeded, check_context, context_length
+from olivepress.runtimes.genai_model import TokenGeneration, WindowedGeneration
+from olivepress.runtimes.language_model import runtime_of
+from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text, read_device
 
 WINDOW, VOCABULARY = 4, 10
 

@@ -11,11 +11,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from olivepress.errors import JobError
-from olivepress.measure.accuracy import greedy_answers
-from olivepress.measure.language_model import LanguageModel, load_runtime, open_model, teacher_forced
-from olivepress.measure.weights import decode_read_bytes
+from olivepress.core.errors import JobError
+from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.run.last_position import write_last_position
+from olivepress.runtimes.language_model import LanguageModel, load_runtime, open_model, teacher_forced
+from olivepress.runtimes.weights import decode_read_bytes
 
 PROMPTS = [[9, 17, 4, 250, 33], [7], list(range(20, 110))]
 

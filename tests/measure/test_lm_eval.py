@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import yaml
 
-from olivepress.errors import DataError, JobError, SetupError
-from olivepress.measure import lm_eval_tasks
-from olivepress.measure.lm_eval_tasks import run_lm_eval, task_from_dataset
-from olivepress.measure.prompts import render_prompt
+from olivepress.core.errors import DataError, JobError, SetupError
+from olivepress.measure.quality import lm_eval_tasks
+from olivepress.measure.quality.lm_eval_tasks import run_lm_eval, task_from_dataset
+from olivepress.runtimes.chat_template.prompts import render_prompt
 
 from .conftest import row
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.measure.machine import Machine, driver_versions, fingerprint, read_caches
+from olivepress.report.machine import Machine, driver_versions, fingerprint, read_caches
 
 
 def core(folder: Path, caches: list[tuple[str, str, str]]) -> Path:

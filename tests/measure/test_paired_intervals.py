@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from olivepress.measure.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance
+from olivepress.stats.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance
 
 
 def searched(only_a: int, only_b: int, n: int) -> tuple[float, float]:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from olivepress.errors import DataError, JobError, UsageError
-from olivepress.measure import language_model
-from olivepress.measure.perplexity import (
+from olivepress.core.errors import DataError, JobError, UsageError
+from olivepress.measure.quality.perplexity import (
     TextLikelihood,
     not_measured_text,
     perplexity_exported,
@@ -23,6 +22,7 @@ from olivepress.measure.perplexity import (
     text_metrics,
     window_and_stride,
 )
+from olivepress.runtimes import language_model
 
 TEXT = "turn the lamp on, what is the capital of the blue town? É 漢字 sad happy calm 123.\r\n" * 12
 
@@ -130,7 +130,7 @@ def test_texts_and_windows_that_cannot_be_used(tmp_path: Path, hf_model: Path) -
 def test_onnx_is_its_parent(
     hf_model: Path, fp32_model: Path, window: int | None, stride: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from olivepress.measure import reference_text
+    from olivepress.measure.quality import reference_text
 
     ours = perplexity_exported(fp32_model, TEXT, window=window, stride=stride)
     parent = reference_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
@@ -150,7 +150,7 @@ def test_the_parent_s_likelihood_is_that_of_its_own_loss(hf_model: Path) -> None
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from olivepress.measure.reference_text import perplexity_pytorch
+    from olivepress.measure.quality.reference_text import perplexity_pytorch
 
     text = TEXT[:120]
     ids = AutoTokenizer.from_pretrained(hf_model)(text, return_tensors="pt")["input_ids"]

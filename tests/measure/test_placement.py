@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure.onnx_graph import Graph, Node, Tensor
-from olivepress.measure.placement import fallen_back, node_placement, position_arithmetic, provider_options
+from olivepress.core.errors import JobError
+from olivepress.runtimes.onnx_graph import Graph, Node, Tensor
+from olivepress.runtimes.placement import fallen_back, node_placement, position_arithmetic, provider_options
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError
-from olivepress.measure.prompts import check_context, eos_token_ids, render_prompt
+from olivepress.core.errors import DataError
+from olivepress.runtimes.chat_template.prompts import check_context, eos_token_ids, render_prompt
 
 from . import tiny
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from olivepress.errors import ReportError, SetupError
-from olivepress.measure import METRICS
-from olivepress.measure.report import Measurement, read_report, report_hash, write_report
+from olivepress.core.errors import ReportError, SetupError
+from olivepress.report.device_report import Measurement, read_report, report_hash, write_report
+from olivepress.report.registry import METRICS
 
 from .factory import make_report
 
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "r.json"
     write_report(make_report(), path)
     before = path.read_bytes()
-    monkeypatch.setattr("olivepress.measure.report.os.fsync", full)
+    monkeypatch.setattr("olivepress.report.device_report.os.fsync", full)
     with pytest.raises(SetupError, match="No space left"):
         write_report(make_report(job="other"), path)
     assert path.read_bytes() == before

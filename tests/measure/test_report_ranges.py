@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import ReportError
-from olivepress.measure.config_rules import genai_problems
-from olivepress.measure.registry import METRICS, out_of_range
-from olivepress.measure.report import measured, parse_report, report_hash
+from olivepress.core.errors import ReportError
+from olivepress.report.device_report import measured, parse_report, report_hash
+from olivepress.report.registry import METRICS, out_of_range
+from olivepress.runtimes.config_rules import genai_problems
 
 from .factory import make_report
 
@@ -62,7 +62,7 @@ def test_what_no_machine_measures_is_refused(change: Change) -> None:
 
 
 def test_ranges_follow_the_unit_but_for_the_metrics_that_say_otherwise() -> None:
-    import olivepress.measure.accuracy  # noqa: F401 (declares the metrics of the answers)
+    import olivepress.measure.quality.accuracy  # noqa: F401 (declares the metrics of the answers)
 
     assert (METRICS["exact_match"].low, METRICS["exact_match"].high) == (0.0, 1.0)
     assert out_of_range("gain_retained", -0.3) is None and out_of_range("adapter_kept", 1.4) is None

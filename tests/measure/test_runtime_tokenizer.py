@@ -7,11 +7,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure.artifact_safety import check_before_opening
-from olivepress.measure.child import run_child
-from olivepress.measure.probe_model import decoder_model
-from olivepress.measure.runtime_tokenizer import Conversation, TokenizerSpec, genai_folder
+from olivepress.core.errors import JobError
+from olivepress.measure.worker.child import run_child
+from olivepress.runtimes.artifact_safety import check_before_opening
+from olivepress.runtimes.probe_model import decoder_model
+from olivepress.runtimes.runtime_tokenizer import Conversation, TokenizerSpec, genai_folder
 from tests.measure.tiny import make_tokenizer
 
 MODEL_IDS = {"bos_token_id": 1, "eos_token_id": [1], "pad_token_id": 0}

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from olivepress import session_tuning
-from olivepress.artifact import read_manifest
-from olivepress.errors import ReportError, UsageError
-from olivepress.measure.genai_model import GenaiModel
-from olivepress.measure.latency import Workload
-from olivepress.measure.session import default_threads, session_threads
-from olivepress.measure.session_space import AXES, Hardware, Options, unknown_entries
-from olivepress.measure.sitting import Sitting
-from olivepress.measure.trial import TrialSpec
-from olivepress.measure.trials import trials_of
-from olivepress.measure.tune import Found
-from olivepress.measure.tuning import TUNING, UNTUNED, read_tuning, threads_warning
+from olivepress.core.artifact import read_manifest
+from olivepress.core.errors import ReportError, UsageError
+from olivepress.measure.bench_session import Sitting
+from olivepress.measure.latency.latency import Workload
+from olivepress.measure.tuning.record import TUNING, UNTUNED, read_tuning, threads_warning
+from olivepress.measure.tuning.search import Found
+from olivepress.measure.tuning.trial import TrialSpec
+from olivepress.measure.tuning.trials import trials_of
+from olivepress.pipeline import tune as session_tuning
+from olivepress.runtimes.genai_model import GenaiModel
+from olivepress.runtimes.session import default_threads, session_threads
+from olivepress.runtimes.session_space import AXES, Hardware, Options, unknown_entries
 
 from .artifact_factory import make_artifact
 
@@ -31,10 +31,10 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 CPU = "CPUExecutionProvider"
 # The command with two axes instead of eight: a search of half a minute.
 TWO_AXES = """
-import olivepress.measure.session_space as space
+import olivepress.runtimes.session_space as space
 known = space.AXES["CPUExecutionProvider"]
 space.AXES = {"CPUExecutionProvider": {name: known[name] for name in ("threads", "graph optimization")}}
-from olivepress.cli import main
+from olivepress.cli.main import main
 main()
 """
 COMMAND = [sys.executable, "-c", TWO_AXES]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import UsageError
-from olivepress.measure.lm_eval_tasks import _sandbox_templates
+from olivepress.core.errors import UsageError
+from olivepress.measure.quality.lm_eval_tasks import _sandbox_templates
+from olivepress.measure.quality.task_files import code_in_tasks
 from olivepress.measure.settings import Settings, _check_task_files
-from olivepress.measure.task_files import code_in_tasks
 
 TASK = "task: mine\ndataset_path: json\noutput_type: multiple_choice\n"
 

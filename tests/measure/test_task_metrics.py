@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from olivepress.errors import DataError
-from olivepress.measure.intervals import bootstrap_of_sums, cluster_mean, wilson
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import Measurement
-from olivepress.measure.task_metrics import TASK_METRICS, Answers, Example, task_metrics
-from olivepress.measure.text_metrics import longest_common_subsequence, rouge_tokens, token_f1
+from olivepress.core.errors import DataError
+from olivepress.report.device_report import Measurement
+from olivepress.report.registry import METRICS
+from olivepress.report.task_metrics import TASK_METRICS, Answers, Example, task_metrics
+from olivepress.report.text_metrics import longest_common_subsequence, rouge_tokens, token_f1
+from olivepress.stats.intervals import bootstrap_of_sums, cluster_mean, wilson
 
 NAMES = (
     "exact_match",

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import DataError
-from olivepress.measure.dataset import Row
-from olivepress.measure.prompts import render_prompt
-from olivepress.measure.template_check import check_rows
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import Row
+from olivepress.runtimes.chat_template.check import check_rows
+from olivepress.runtimes.chat_template.prompts import render_prompt
 from tests.chat_templates import HERMES, HERMES_TOOLS, TOOL_TEMPLATES, Published, make_published
 
 pytest.importorskip("transformers")

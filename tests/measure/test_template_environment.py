@@ -4,8 +4,8 @@ from __future__ import annotations
 import pytest
 from jinja2 import TemplateError
 
-from olivepress.errors import DataError
-from olivepress.measure.template_environment import render_template
+from olivepress.core.errors import DataError
+from olivepress.runtimes.chat_template.environment import render_template
 
 MESSAGES = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "x"}]
 LOOP, END = "{% for i in range(99999) %}", "{% endfor %}"

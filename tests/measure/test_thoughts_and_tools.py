@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.measure.control_tokens import holds_control_tokens
-from olivepress.measure.prompts import render_prompt
-from olivepress.measure.template_check import check_rows
-from olivepress.measure.template_slots import mark
-from olivepress.measure.tokenizer_files import control_pattern
+from olivepress.runtimes.chat_template.check import check_rows
+from olivepress.runtimes.chat_template.control_tokens import holds_control_tokens
+from olivepress.runtimes.chat_template.prompts import render_prompt
+from olivepress.runtimes.chat_template.slots import mark
+from olivepress.runtimes.chat_template.tokenizer_files import control_pattern
 from tests.chat_templates import PHI4, TOOL_TEMPLATES, Published, make_published
 from tests.measure.test_template_check import HEAD, TAIL, TOOLS, call, make_template, rows, say
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from olivepress.measure.attribution import gain_retained
-from olivepress.measure.intervals import paired_difference
-from olivepress.measure.report import LatencySample
-from olivepress.measure.trust import compare_rounds, decode_by_round, drift, noise_floor, signed_rank_cut
+from olivepress.report.attribution import gain_retained
+from olivepress.report.device_report import LatencySample
+from olivepress.report.noise import compare_rounds, decode_by_round, drift, noise_floor, signed_rank_cut
+from olivepress.stats.intervals import paired_difference
 
 
 def test_one_number_per_round() -> None:

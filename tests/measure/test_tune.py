@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from olivepress.errors import JobError
-from olivepress.measure.session_space import AXES, Axis, Hardware, Options, alternatives, with_options
-from olivepress.measure.trial import Seen
-from olivepress.measure.tune import CONFIRMING_ROUNDS, ROUNDS, Found, Search, search
+from olivepress.core.errors import JobError
+from olivepress.measure.tuning.search import CONFIRMING_ROUNDS, ROUNDS, Found, Search, search
+from olivepress.measure.tuning.trial import Seen
+from olivepress.runtimes.session_space import AXES, Axis, Hardware, Options, alternatives, with_options
 
 CPU = "CPUExecutionProvider"
 TOKENS = ((1, 2, 3), (4, 5, 6, 7))

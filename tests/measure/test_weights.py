@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from olivepress.measure import onnx_graph
-from olivepress.measure.onnx_graph import ELEMENT_BITS, Graph, load_graph, parse_graph
-from olivepress.measure.weights import decode_read_bytes, kv_bytes_per_token, load_decoder, read_bytes
+from olivepress.runtimes import onnx_graph
+from olivepress.runtimes.onnx_graph import ELEMENT_BITS, Graph, load_graph, parse_graph
+from olivepress.runtimes.weights import decode_read_bytes, kv_bytes_per_token, load_decoder, read_bytes
 
 
 def onnx_package() -> Any:

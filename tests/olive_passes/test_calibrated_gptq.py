@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from olivepress.olive_passes import OWN_PASSES
-from olivepress.olive_passes.calibrated_gptq import CalibratedGptq
+from olivepress.workflow.olive_plugin.passes import OWN_PASSES
+from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq
 
 nn = pytest.importorskip("olive.common.quant.nn")
 quant = pytest.importorskip("olive.common.quant.utils")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from olivepress.olive_passes.rounding import dequantize, gptq, search_scales
+from olivepress.workflow.olive_plugin.passes.rounding import dequantize, gptq, search_scales
 
 
 def drawn(seed: int, rows: int = 12, columns: int = 64) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.data import build_dataset
-from olivepress.measure.report import read_report
-from olivepress.recipe import Data
+from olivepress.data.build import build_dataset
+from olivepress.recipe.schema import Data
+from olivepress.report.device_report import read_report
 
 pytestmark = pytest.mark.real
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -15,7 +15,7 @@ import regex
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from olivepress.artifact import read_manifest
+from olivepress.core.artifact import read_manifest
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]  # fetches 93 MB, trains and exports
 Cli = Callable[..., subprocess.CompletedProcess[str]]

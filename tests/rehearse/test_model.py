@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import RecipeError, SetupError
-from olivepress.rehearse import MARKER, make_random_model, weight_bytes
+from olivepress.core.errors import RecipeError, SetupError
+from olivepress.synthetic import MARKER, make_random_model, weight_bytes
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -136,8 +136,8 @@ def test_bytes_are_the_same_on_every_machine(tmp_path: Path) -> None:
 
 def test_shards_hold_what_one_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_random_model(CONFIGS["llama"], tmp_path / "one", seed=1)
-    monkeypatch.setattr("olivepress.rehearse.model._SHARD_BYTES", 60_000)
-    monkeypatch.setattr("olivepress.rehearse.model._SLICE", 1000)
+    monkeypatch.setattr("olivepress.synthetic.model._SHARD_BYTES", 60_000)
+    monkeypatch.setattr("olivepress.synthetic.model._SLICE", 1000)
     make_random_model(CONFIGS["llama"], tmp_path / "many", seed=1)
     assert len(list((tmp_path / "many").glob("model-*.safetensors"))) > 1
     one, many = (
@@ -187,7 +187,7 @@ def test_a_full_disk_is_said_before_writing(tmp_path: Path, monkeypatch: pytest.
     class Usage:
         free = 1000
 
-    monkeypatch.setattr("olivepress.rehearse.model.shutil.disk_usage", lambda path: Usage)
+    monkeypatch.setattr("olivepress.synthetic.model.shutil.disk_usage", lambda path: Usage)
     with pytest.raises(SetupError, match="free"):
         make_random_model(CONFIGS["llama"], tmp_path / "model", seed=1)
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.measure.prompts import render_prompt, render_question
-from olivepress.rehearse import make_tokenizer, special_tokens
+from olivepress.runtimes.chat_template.prompts import render_prompt, render_question
+from olivepress.synthetic import make_tokenizer, special_tokens
 
 transformers = pytest.importorskip("transformers")
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from olivepress.admission import BaseModel
-from olivepress.artifact import Check, TaskVerdict
-from olivepress.errors import RecipeError, SetupError, UsageError
-from olivepress.pipeline import load_plan
-from olivepress.run import admit, make, runner
-from olivepress.run.where import Place
-from olivepress.workflow import render_all
+from olivepress.core.artifact import Check, TaskVerdict
+from olivepress.core.errors import RecipeError, SetupError, UsageError
+from olivepress.models.admission import BaseModel
+from olivepress.pipeline.verbs import load_plan
+from olivepress.run import base_model as admit
+from olivepress.run import job as make
+from olivepress.run import runner
+from olivepress.run.interpreters import Place
+from olivepress.workflow.render import render_all
 from tests.admission.folders import change_json, write_folder
 
 CHECKED = (

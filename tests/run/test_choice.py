@@ -9,22 +9,22 @@ from typing import Any
 
 import pytest
 
-from olivepress import pipeline
-from olivepress.admission import BaseModel
-from olivepress.artifact import Manifest
 from olivepress.catalog import choices, targets
-from olivepress.cost_table import duration, plan_lines
-from olivepress.data import build_dataset
-from olivepress.errors import RecipeError, SetupError
-from olivepress.estimates import needs
-from olivepress.pipeline import raise_failed
-from olivepress.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
-from olivepress.recipe import Recipe, load_recipe
+from olivepress.core.artifact import Manifest
+from olivepress.core.errors import RecipeError, SetupError
+from olivepress.data.build import build_dataset
+from olivepress.models.admission import BaseModel
+from olivepress.pipeline import verbs as pipeline
+from olivepress.pipeline.cost_table import duration, plan_lines
+from olivepress.pipeline.verbs import raise_failed
+from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.run import choice, runner
-from olivepress.run.failed import ChecksFailed
+from olivepress.run.failure import ChecksFailed
+from olivepress.run.job import JobOutcome
 from olivepress.run.journal import events
-from olivepress.run.make import JobOutcome
-from olivepress.workflow import render_all
+from olivepress.workflow.estimate import needs
+from olivepress.workflow.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
+from olivepress.workflow.render import render_all
 
 BASE: dict[str, Any] = {
     "name": "mine",

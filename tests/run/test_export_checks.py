@@ -12,26 +12,26 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import targets
-from olivepress.embedded import TINY_PHI
-from olivepress.errors import JobError, SetupError
-from olivepress.matrix import HEAD, matrix_recipe, table
-from olivepress.measure import child
-from olivepress.measure.probe import ProviderProbe
-from olivepress.measure.report import Placement
-from olivepress.plan import find_recipe
-from olivepress.run import where
-from olivepress.run.dml import dml_operators
-from olivepress.run.structure import structure
-from olivepress.run.verify_export import WITHOUT_TORCH
-from olivepress.run.where import place_of
-from olivepress.run.wide_copy import wide_copy
+from olivepress.core.errors import JobError, SetupError
+from olivepress.measure.worker import child
+from olivepress.pipeline.matrix import HEAD, matrix_recipe, table
+from olivepress.report.device_report import Placement
+from olivepress.run import interpreters as where
+from olivepress.run.interpreters import place_of
+from olivepress.run.verify.directml import dml_operators
+from olivepress.run.verify.export import WITHOUT_TORCH
+from olivepress.run.verify.float32_copy import wide_copy
+from olivepress.run.verify.structure import structure
+from olivepress.runtimes.probe import ProviderProbe
+from olivepress.synthetic.embedded import TINY_PHI
+from olivepress.workflow.plan import find_recipe
 
 QNN = "QNNExecutionProvider"
 
 _TOKENIZED = """
 import json, sys
 from pathlib import Path
-from olivepress.run.verify_export import _token_ids
+from olivepress.run.verify.export import _token_ids
 print(json.dumps([_token_ids(Path(sys.argv[1]), ["turn on the lamp", "naïve 7"]), "torch" in sys.modules]))
 """
 

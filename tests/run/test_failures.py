@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.admission import BaseModel
-from olivepress.artifact import Check
 from olivepress.catalog import choices, targets
-from olivepress.errors import JobError, RecipeError, whole_message
-from olivepress.pipeline import load_plan, raise_failed
+from olivepress.core.artifact import Check
+from olivepress.core.errors import JobError, RecipeError, whole_message
+from olivepress.models.admission import BaseModel
+from olivepress.pipeline.verbs import load_plan, raise_failed
 from olivepress.run import runner
-from olivepress.run.child import ChildResult, failure_in, last_error, warnings_in
-from olivepress.run.failed import check_error, keep_failed, other_targets
-from olivepress.run.make import JobOutcome
-from olivepress.run.tidy import _hold_to_context
-from olivepress.workflow import render_all
+from olivepress.run.cleanup import _hold_to_context
+from olivepress.run.executor import ChildResult, failure_in, last_error, warnings_in
+from olivepress.run.failure import check_error, keep_failed, other_targets
+from olivepress.run.job import JobOutcome
+from olivepress.workflow.render import render_all
 
 GENERATION = """[2026-01-02 03:04:05,678] [ERROR] [engine.py:5:run] Pass run failed
 Traceback (most recent call last):

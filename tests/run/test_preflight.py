@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from olivepress import cli, pipeline
-from olivepress.errors import JobError, SetupError
-from olivepress.pipeline import load_plan, prepare
-from olivepress.plan import Plan
+from olivepress.cli import main as cli
+from olivepress.core.errors import JobError, SetupError
+from olivepress.pipeline import verbs as pipeline
+from olivepress.pipeline.verbs import load_plan, prepare
 from olivepress.run import JobOutcome, check_tokenizers
-from olivepress.run import preflight as module
-from olivepress.run.tokenizer_answers import TokenizerCheck
-from olivepress.run.where import Place
+from olivepress.run.interpreters import Place
+from olivepress.run.preflight import preflight as module
+from olivepress.run.preflight.tokenizer_answers import TokenizerCheck
+from olivepress.workflow.plan import Plan
 
 
 class Listener:
@@ -97,7 +98,7 @@ def test_another_tokenizer_template_or_runtime_is_compared_again(
 def test_a_difference_ends_the_run_before_its_first_job(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = prepared()
     broken(plan)
-    monkeypatch.setattr("olivepress.pipeline.prepare", lambda plan: None)
+    monkeypatch.setattr("olivepress.pipeline.verbs.prepare", lambda plan: None)
     monkeypatch.setattr("olivepress.run.run_plan", lambda *_, **__: pytest.fail("a job was run"))
     listener: Any = Listener()
     with pytest.raises(

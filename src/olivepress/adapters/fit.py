@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from olivepress.adapters.lora_inputs import LoraInput
 from olivepress.adapters.peft_adapter import LoraPair, PeftAdapter
 from olivepress.adapters.projections import FUSED, Projection, projection_of_input
-from olivepress.errors import AdapterError
-from olivepress.measure.weights import decoder_config
+from olivepress.core.errors import AdapterError
+from olivepress.runtimes.weights import decoder_config
 
 if TYPE_CHECKING:
     import numpy as np

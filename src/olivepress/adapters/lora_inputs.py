@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.adapters.projections import projection_of_input, projection_of_node
-from olivepress.errors import AdapterError
-from olivepress.measure.weights import load_decoder
-from olivepress.messages import next_command
+from olivepress.core.errors import AdapterError
+from olivepress.core.messages import next_command
+from olivepress.runtimes.weights import load_decoder
 
 if TYPE_CHECKING:
     import onnx

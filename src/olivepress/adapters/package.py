@@ -18,15 +18,15 @@ from olivepress.adapters.fit import check_tensors, fit, projection_sizes
 from olivepress.adapters.lora_inputs import LoraInput, read_lora_inputs
 from olivepress.adapters.package_files import is_leftover, remove_leftovers, unused_file
 from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
-from olivepress.artifact import MANIFEST, FileHash, hash_file, read_manifest
-from olivepress.bounded import CONFIG, read_text
-from olivepress.errors import AdapterError
-from olivepress.measure.artifact_safety import check_artifact
-from olivepress.measure.report import write_text
-from olivepress.messages import next_command
-from olivepress.names import check_names
-from olivepress.process import exclusive
-from olivepress.yaml_document import Record
+from olivepress.core.artifact import MANIFEST, FileHash, hash_file, read_manifest
+from olivepress.core.bounded import CONFIG, read_text
+from olivepress.core.errors import AdapterError
+from olivepress.core.messages import next_command
+from olivepress.core.names import check_names
+from olivepress.core.process import exclusive
+from olivepress.core.yaml_document import Record
+from olivepress.report.device_report import write_text
+from olivepress.runtimes.artifact_safety import check_artifact
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ from olivepress.adapters.peft_config import (
 )
 from olivepress.adapters.projections import Projection, projection_of_module
 from olivepress.checkpoint import read_entries
-from olivepress.errors import AdapterError
+from olivepress.core.errors import AdapterError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from olivepress.adapters.peft_types import NEXT_STEP, REASONS
-from olivepress.bounded import parse_json, read_text
-from olivepress.errors import AdapterError
-from olivepress.measure.strict_json import strict_hooks
+from olivepress.core.bounded import parse_json, read_text
+from olivepress.core.errors import AdapterError
+from olivepress.core.strict_json import strict_hooks
 
 __all__ = [
     "CONFIG",

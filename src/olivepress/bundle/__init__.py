@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from olivepress.bundle.arrival import Arrived, import_report, is_device_report
 from olivepress.bundle.device import bench_bundle, open_bundle
 from olivepress.bundle.pack import BUNDLES, Packed, bundle_artifact, bundle_plan
+from olivepress.bundle.receive import Arrived, import_report, is_device_report
 
 __all__ = [
     "BUNDLES",

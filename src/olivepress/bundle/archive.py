@@ -23,10 +23,10 @@ from typing import IO, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from olivepress.artifact import FileHash, hash_file
-from olivepress.errors import OlivepressError, ReportError, SetupError
-from olivepress.measure.strict_json import strict_hooks
-from olivepress.yaml_document import Record
+from olivepress.core.artifact import FileHash, hash_file
+from olivepress.core.errors import OlivepressError, ReportError, SetupError
+from olivepress.core.strict_json import strict_hooks
+from olivepress.core.yaml_document import Record
 
 __all__ = ["Contents", "Name", "Progress", "Sha256", "Source", "extract", "hash_of", "stored_zip", "write_archive"]
 

@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from olivepress.bounded import CONFIG, read_text
 from olivepress.bundle.archive import Contents, Name, Sha256
-from olivepress.errors import ReportError
-from olivepress.recipe import Benchmark
-from olivepress.yaml_document import Record
+from olivepress.core.bounded import CONFIG, read_text
+from olivepress.core.errors import ReportError
+from olivepress.core.yaml_document import Record
+from olivepress.recipe.schema import Benchmark
 
 __all__ = [
     "ARTIFACT",

@@ -6,15 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from olivepress.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.bundle.archive import Progress, Source, extract, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
-from olivepress.device_reports import Overrides, bench_artifact, settings_of
-from olivepress.errors import DataError, ReportError, UsageError
-from olivepress.measure.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
+from olivepress.core.artifact import MANIFEST, hash_file, read_manifest
+from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.data.split_reader import read_split
 from olivepress.measure.bench import Tell
-from olivepress.measure.dataset import read_split
-from olivepress.measure.report import DeviceReport
+from olivepress.pipeline.device_reports import Overrides, bench_artifact, settings_of
+from olivepress.report.device_report import DeviceReport
+from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
 
 __all__ = ["Opened", "bench_bundle", "open_bundle", "pack_report"]
 

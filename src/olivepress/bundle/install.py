@@ -10,11 +10,11 @@ from importlib import metadata
 from pathlib import Path
 
 import olivepress
-from olivepress.artifact import Manifest
 from olivepress.bundle.archive import stored_zip
-from olivepress.environments import environment, locks
-from olivepress.errors import SetupError, UsageError
-from olivepress.privacy import TELEMETRY_OFF
+from olivepress.core.artifact import Manifest
+from olivepress.core.errors import SetupError, UsageError
+from olivepress.core.privacy import TELEMETRY_OFF
+from olivepress.environments.lookup import environment, locks
 
 __all__ = ["INSTALL", "Environment", "environment_of", "install_page", "wheel"]
 

@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from olivepress.artifact import MANIFEST, Manifest
 from olivepress.bundle.archive import Source, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Entry, Ids, append
 from olivepress.bundle.install import INSTALL, environment_of, install_page, wheel
-from olivepress.device_reports import outcomes_at_home, read_export, unfinished
-from olivepress.errors import DataError, ReportError, UsageError
+from olivepress.core.artifact import MANIFEST, Manifest
+from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.core.messages import next_command
+from olivepress.data.split_reader import LABELS, dataset_labels, read_split
 from olivepress.measure.bench import Outcomes
-from olivepress.measure.dataset import LABELS, dataset_labels, read_split
-from olivepress.measure.reference_file import read_reference
-from olivepress.messages import next_command
-from olivepress.plan import Plan
-from olivepress.recipe import Benchmark
+from olivepress.measure.quality.reference_file import read_reference
+from olivepress.pipeline.device_reports import outcomes_at_home, read_export, unfinished
+from olivepress.recipe.schema import Benchmark
+from olivepress.workflow.plan import Plan
 
 __all__ = ["BUNDLES", "Packed", "Tell", "bundle_artifact", "bundle_plan"]
 

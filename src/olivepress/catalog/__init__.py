@@ -12,8 +12,8 @@ from pydantic import Field
 
 from olivepress.catalog.target import Target, choices, grid, targets
 from olivepress.checkpoint import read_json, stored_tensors
-from olivepress.errors import RecipeError
-from olivepress.yaml_document import Record, read_record
+from olivepress.core.errors import RecipeError
+from olivepress.core.yaml_document import Record, read_record
 
 __all__ = [
     "Family",

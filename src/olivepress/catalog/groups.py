@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
 
 __all__ = ["group_size", "with_group_sizes"]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from olivepress.errors import RecipeError
-from olivepress.yaml_document import Record, read_record
+from olivepress.core.errors import RecipeError
+from olivepress.core.yaml_document import Record, read_record
 
 __all__ = ["Runtime", "Target", "choices", "grid", "targets"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from olivepress import bounded
-from olivepress.errors import RecipeError
+from olivepress.core import bounded
+from olivepress.core.errors import RecipeError
 
 __all__ = ["read_json"]
 

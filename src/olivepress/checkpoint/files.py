@@ -6,7 +6,7 @@ from pathlib import Path
 
 from olivepress.checkpoint.documents import read_json
 from olivepress.checkpoint.header import StoredTensor, read_header
-from olivepress.errors import RecipeError
+from olivepress.core.errors import RecipeError
 
 __all__ = [
     "GENERATION_CONFIG",

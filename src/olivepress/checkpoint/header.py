@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress.bounded import HEADER, open_regular, parse_json
-from olivepress.errors import OlivepressError, RecipeError
+from olivepress.core.bounded import HEADER, open_regular, parse_json
+from olivepress.core.errors import OlivepressError, RecipeError
 
 __all__ = ["ITEM_BYTES", "StoredTensor", "read_entries", "read_header"]
 

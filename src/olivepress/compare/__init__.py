@@ -2,12 +2,12 @@
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Document
-from olivepress.compare.formats import gate_markdown, to_csv, to_json, to_markdown
 from olivepress.compare.gate import Gate, gate
 from olivepress.compare.load import Loaded, load
-from olivepress.compare.page import to_html, write_report_page
+from olivepress.compare.render.formats import gate_markdown, to_csv, to_json, to_markdown
+from olivepress.compare.render.page import to_html, write_report_page
+from olivepress.compare.render.terminal import render_terminal
 from olivepress.compare.sources import find_reports
-from olivepress.compare.terminal import render_terminal
 
 __all__ = [
     "Document",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from olivepress.measure.cell_metrics import LATENCY_METRICS
-from olivepress.measure.fidelity import FIDELITY_METRICS
-from olivepress.measure.report import DeviceReport
+from olivepress.measure.quality.fidelity import FIDELITY_METRICS
+from olivepress.report.cell_metrics import LATENCY_METRICS
+from olivepress.report.device_report import DeviceReport
 
 __all__ = ["group_of", "notes", "refusal"]
 

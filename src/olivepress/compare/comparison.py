@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from olivepress.charts.table import COLUMNS, OPTIONAL, labels, names, order, printable, role
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
 from olivepress.compare.document import Answer, Document, Example, Row, Step
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
 from olivepress.compare.refusal import with_wrong_answers
-from olivepress.compare.table import COLUMNS, OPTIONAL, labels, names, order, printable, role
 from olivepress.compare.verdicts import Pair, judge
-from olivepress.measure.examples import read_examples
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import DeviceReport
+from olivepress.report.device_report import DeviceReport
+from olivepress.report.examples import read_examples
+from olivepress.report.registry import METRICS
 
 __all__ = ["compare", "ladder_pairs", "rows_of"]
 

@@ -13,22 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-from olivepress.compare.document import (
-    Candidate,
-    Decision,
-    LimitCheck,
-    Outcome,
-    Row,
-    Usefulness,
-    Verdict,
-)
+from olivepress.compare.document import Candidate, Decision, LimitCheck, Outcome, Row, Usefulness, Verdict
 from olivepress.compare.dominance import COMPARED, better_in, dominates, not_worse
 from olivepress.compare.floor import Constant, baselines, usefulness
 from olivepress.compare.limits import Budgets, check_limits, is_quality, limits_of, target_of
-from olivepress.compare.phrases import difference_text
 from olivepress.compare.refusal import refused
-from olivepress.measure.answers import answer_metric
-from olivepress.measure.registry import METRICS
+from olivepress.compare.render.phrases import difference_text
+from olivepress.report.answers import answer_metric
+from olivepress.report.registry import METRICS
 
 __all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "decide", "floor_pairs", "target_of"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from olivepress.measure.report import DeviceReport
+from olivepress.report.device_report import DeviceReport
 
 __all__ = [
     "Answer",

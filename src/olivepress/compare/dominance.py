@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from olivepress.compare.document import Row, Verdict
-from olivepress.compare.phrases import difference_text
-from olivepress.measure.registry import METRICS
+from olivepress.compare.render.phrases import difference_text
+from olivepress.report.registry import METRICS
 
 __all__ = ["COMPARED", "MARGIN", "better_in", "dominates", "not_worse"]
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from olivepress.compare.document import Reason, Row, Usefulness, Verdict
 from olivepress.compare.load import Loaded
-from olivepress.compare.phrases import difference_text, metric_title
-from olivepress.compare.stats import ALPHA, PairedShares, compare_shares, holm
-from olivepress.measure.answers import FEWEST
-from olivepress.measure.examples import CONSTANT_ANSWER
-from olivepress.measure.report import Measurement
+from olivepress.compare.render.phrases import difference_text, metric_title
+from olivepress.report.answers import FEWEST
+from olivepress.report.device_report import Measurement
+from olivepress.report.examples import CONSTANT_ANSWER
+from olivepress.stats.paired import ALPHA, PairedShares, compare_shares, holm
 
 __all__ = ["CODES", "Constant", "baselines", "constants", "usefulness"]
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from olivepress.charts.table import order
 from olivepress.compare.comparison import rows_of
 from olivepress.compare.document import Verdict
 from olivepress.compare.load import Loaded
-from olivepress.compare.phrases import sentence
-from olivepress.compare.table import order
+from olivepress.compare.render.phrases import sentence
 from olivepress.compare.verdicts import Pair, judge
-from olivepress.errors import UsageError
-from olivepress.measure.registry import METRICS
+from olivepress.core.errors import UsageError
+from olivepress.report.registry import METRICS
 
 __all__ = ["EXIT", "GATED", "MARGIN", "Gate", "gate"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.compare.sources import RESULTS, git, is_report
-from olivepress.errors import ReportError, SetupError
-from olivepress.measure.report import DeviceReport, parse_report
-from olivepress.timestamps import parse_timestamp
+from olivepress.core.errors import ReportError, SetupError
+from olivepress.core.timestamps import parse_timestamp
+from olivepress.report.device_report import DeviceReport, parse_report
 
 __all__ = ["HISTORY_METRICS", "Point", "Series", "change_points", "read_history"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from olivepress.charts.table import format_value
 from olivepress.compare.document import LimitCheck, Row
-from olivepress.compare.phrases import interval_text
-from olivepress.compare.table import format_value
-from olivepress.errors import RecipeError
-from olivepress.measure.intervals import wilson
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import Measurement
+from olivepress.compare.render.phrases import interval_text
+from olivepress.core.errors import RecipeError
+from olivepress.report.device_report import Measurement
+from olivepress.report.registry import METRICS
+from olivepress.stats.intervals import wilson
 
 __all__ = ["QUALITY", "Budgets", "check_limits", "is_quality", "limits_of", "target_of"]
 

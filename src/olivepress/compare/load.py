@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from olivepress.errors import ReportError
-from olivepress.measure.examples import Scores, read_scores
-from olivepress.measure.report import DeviceReport, LatencySample, read_report
-from olivepress.measure.trust import by_round
+from olivepress.core.errors import ReportError
+from olivepress.report.device_report import DeviceReport, LatencySample, read_report
+from olivepress.report.examples import Scores, read_scores
+from olivepress.report.noise import by_round
 
 __all__ = ["Loaded", "load"]
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from olivepress.errors import ReportError, UsageError
+from olivepress.core.errors import ReportError, UsageError
 
 __all__ = ["RESULTS", "find_reports", "git", "is_report", "reports_of_revision"]
 

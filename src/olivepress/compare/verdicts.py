@@ -22,11 +22,11 @@ import numpy as np
 from olivepress.compare.comparable import notes, refusal
 from olivepress.compare.document import Call, Verdict
 from olivepress.compare.load import Loaded
-from olivepress.compare.stats import ALPHA, bootstrap_means, compare_shares, detectable_mean, holm
-from olivepress.measure.examples import EXAMPLE_SCORES
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import Measurement
-from olivepress.measure.trust import CONFIDENCE, compare_rounds
+from olivepress.report.device_report import Measurement
+from olivepress.report.examples import EXAMPLE_SCORES
+from olivepress.report.noise import CONFIDENCE, compare_rounds
+from olivepress.report.registry import METRICS
+from olivepress.stats.paired import ALPHA, bootstrap_means, compare_shares, detectable_mean, holm
 
 __all__ = ["JUDGED", "Pair", "judge"]
 

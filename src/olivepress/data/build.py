@@ -9,17 +9,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from olivepress.bounded import CONFIG, read_json
-from olivepress.data.dataset import Dataset, is_prepared, load_dataset
-from olivepress.data.examples import SPLITS, Example, make_example
-from olivepress.data.policy import Policy
-from olivepress.data.rows import SplitFile
-from olivepress.data.writing import copy_audit, expect_file
-from olivepress.errors import DataError
-from olivepress.recipe import PREPARATION, Data, slug
+from olivepress.core.bounded import CONFIG, read_json
+from olivepress.core.errors import DataError
+from olivepress.data.prepare.policy import Policy
+from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
+from olivepress.data.store.examples import SPLITS, Example, make_example
+from olivepress.data.store.rows import SplitFile
+from olivepress.data.store.writing import copy_audit, expect_file
+from olivepress.recipe.schema import PREPARATION, Data, slug
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare import Prepared
+    from olivepress.data.prepare.prepare import Prepared
 
 __all__ = ["build_dataset", "prepare_files"]
 
@@ -79,8 +79,8 @@ def prepare_files(
 
     ``audit``: where the audit goes too, also that of rows which make no dataset.
     """
-    from olivepress.data.prepare import prepare_rows
-    from olivepress.data.sources import source_name
+    from olivepress.data.prepare.prepare import prepare_rows
+    from olivepress.data.read.sources import source_name
 
     scratch = TemporaryDirectory(prefix="olivepress-data-")
     if audit is not None:
@@ -145,8 +145,8 @@ def _check_schema(name: str, schema: dict[str, Any]) -> None:
 
 
 def _demo(data: Data) -> Dataset:
-    from olivepress.data.prepare import MINIMUM_ROWS
-    from olivepress.embedded import TASKS, answer_schema, generate
+    from olivepress.data.prepare.prepare import MINIMUM_ROWS
+    from olivepress.synthetic.embedded import TASKS, answer_schema, generate
 
     task = data.demo or ""
     if task not in TASKS:

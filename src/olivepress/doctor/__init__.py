@@ -17,7 +17,7 @@ from olivepress.doctor.readiness import target_states
 from olivepress.doctor.records import Diagnosis, Finding, Hardware, TargetState
 from olivepress.doctor.rules import NAMED, import_findings, package_findings
 from olivepress.doctor.terminal import render_terminal
-from olivepress.measure.machine import fingerprint
+from olivepress.report.machine import fingerprint
 
 __all__ = ["Diagnosis", "Finding", "Hardware", "TargetState", "diagnose", "render_terminal"]
 

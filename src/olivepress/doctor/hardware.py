@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from olivepress.doctor.records import Finding, Hardware
-from olivepress.measure.machine import Machine
-from olivepress.measure.session import default_threads
+from olivepress.report.machine import Machine
+from olivepress.runtimes.session import default_threads
 
 __all__ = ["hardware_findings", "read_hardware"]
 

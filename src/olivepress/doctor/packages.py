@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from olivepress.environments import ONNX_RUNTIMES, canonical, environments, satisfied_here
+from olivepress.environments.lookup import ONNX_RUNTIMES, canonical, environments, satisfied_here
 
 __all__ = ["Folder", "Packages", "expected_versions", "read_packages"]
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from olivepress.catalog import targets
+from olivepress.core.errors import OlivepressError
 from olivepress.doctor.records import Finding, Hardware
-from olivepress.environments import Environment, canonical, environments, satisfied_here
-from olivepress.errors import OlivepressError
-from olivepress.measure.child import run_child
-from olivepress.measure.elsewhere import PROBE_LIMIT_S, try_provider
-from olivepress.measure.plugins import PLUGINS
-from olivepress.measure.probe import ProviderProbe, plain_reason
+from olivepress.environments.lookup import Environment, canonical, environments, satisfied_here
+from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.interpreters import PROBE_LIMIT_S, try_provider
+from olivepress.runtimes.plugins import PLUGINS
+from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
 __all__ = ["provider_findings", "try_import", "try_providers"]
 

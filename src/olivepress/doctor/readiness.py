@@ -6,12 +6,12 @@ import platform
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from olivepress.core.errors import SetupError
 from olivepress.doctor.records import Hardware, TargetState
-from olivepress.environments import interpreter
-from olivepress.errors import SetupError
-from olivepress.lint import olive_installed
-from olivepress.measure.probe import plain_reason
-from olivepress.run.where import place_of
+from olivepress.environments.lookup import interpreter
+from olivepress.run.interpreters import place_of
+from olivepress.runtimes.probe import plain_reason
+from olivepress.workflow.lint import olive_installed
 
 if TYPE_CHECKING:
     from olivepress.catalog import Target

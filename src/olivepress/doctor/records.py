@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from olivepress.measure.machine import Machine
-from olivepress.measure.probe import ProviderProbe
+from olivepress.report.machine import Machine
+from olivepress.runtimes.probe import ProviderProbe
 
 __all__ = ["Diagnosis", "Finding", "Hardware", "TargetState"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from olivepress.compare.table import printable
+from olivepress.charts.table import printable
 from olivepress.doctor.records import Diagnosis, Finding
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from olivepress.measure import ceiling, weights
-from olivepress.measure.attribution import gain_retained
-from olivepress.measure.dataset import Split
-from olivepress.measure.elsewhere import machine_of
-from olivepress.measure.grid import Cell, Subject, headline, headline_metrics
-from olivepress.measure.machine import usable_cores
-from olivepress.measure.report import (
+from olivepress.data.split_reader import Split
+from olivepress.measure.bench_session import Sitting
+from olivepress.measure.latency.grid import Cell, Subject, headline, headline_metrics
+from olivepress.measure.tuning.record import threads_warning, untuned_sha256
+from olivepress.measure.worker.interpreters import machine_of
+from olivepress.report import ceiling
+from olivepress.report.attribution import gain_retained
+from olivepress.report.device_report import (
     Ceiling,
     DatasetUsed,
     DeviceReport,
@@ -26,11 +27,11 @@ from olivepress.measure.report import (
     measured,
     not_measured,
 )
-from olivepress.measure.session import session_options, size_on_disk_bytes
-from olivepress.measure.sitting import Sitting
-from olivepress.measure.task_metrics import Answers, task_metrics
-from olivepress.measure.trust import decode_by_round, drift, noise_floor
-from olivepress.measure.tuning import threads_warning, untuned_sha256
+from olivepress.report.machine import usable_cores
+from olivepress.report.noise import decode_by_round, drift, noise_floor
+from olivepress.report.task_metrics import Answers, task_metrics
+from olivepress.runtimes import weights
+from olivepress.runtimes.session import session_options, size_on_disk_bytes
 
 if TYPE_CHECKING:
     from olivepress.measure.settings import Settings

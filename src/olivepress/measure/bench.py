@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from olivepress.errors import JobError, ReportError
+from olivepress.core.errors import JobError, ReportError
+from olivepress.data.split_reader import Message, Split, dataset_labels, read_split
 from olivepress.measure.assemble import Measured, assemble
-from olivepress.measure.dataset import Message, Split, dataset_labels, read_split
-from olivepress.measure.elsewhere import machine_of
-from olivepress.measure.examples import forget_old_examples, read_outcomes, write_examples
-from olivepress.measure.fallback import emulated, on_cpu, provider_is_missing
-from olivepress.measure.grid import Subject, measure_rounds
-from olivepress.measure.report import Ceiling, DeviceReport, Placement, write_report
-from olivepress.measure.report import read_report as read_device_report
-from olivepress.measure.session import session_threads
+from olivepress.measure.bench_session import Sitting, code_sha256, open_sitting
+from olivepress.measure.cpu_stand_in import emulated, on_cpu, provider_is_missing
+from olivepress.measure.latency.grid import Subject, measure_rounds
 from olivepress.measure.settings import Settings, check_inputs
-from olivepress.measure.sitting import Sitting, code_sha256, open_sitting
 from olivepress.measure.stages import Stages, Tell
+from olivepress.measure.worker.interpreters import machine_of
+from olivepress.report.device_report import Ceiling, DeviceReport, Placement, write_report
+from olivepress.report.device_report import read_report as read_device_report
+from olivepress.report.examples import forget_old_examples, read_outcomes, write_examples
+from olivepress.runtimes.session import session_threads
 
 __all__ = ["BASE", "TUNED", "Outcomes", "Settings", "Tell", "bench", "outcomes_of"]
 

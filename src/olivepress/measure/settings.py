@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.errors import UsageError
-from olivepress.measure.dataset import Split
-from olivepress.measure.few_shot import add_shots
-from olivepress.measure.grid import Subject
-from olivepress.measure.latency import DEFAULT_WORKLOADS, Workload
-from olivepress.measure.lm_eval_tasks import OWN_TASK
-from olivepress.measure.perplexity import read_text, window_and_stride
-from olivepress.measure.reference_file import read_reference
-from olivepress.measure.task_files import code_in_tasks
+from olivepress.core.errors import UsageError
+from olivepress.data.split_reader import Split
+from olivepress.measure.latency.grid import Subject
+from olivepress.measure.latency.latency import DEFAULT_WORKLOADS, Workload
+from olivepress.measure.quality.few_shot import add_shots
+from olivepress.measure.quality.lm_eval_tasks import OWN_TASK
+from olivepress.measure.quality.perplexity import read_text, window_and_stride
+from olivepress.measure.quality.reference_file import read_reference
+from olivepress.measure.quality.task_files import code_in_tasks
 
 __all__ = ["Settings", "check_inputs", "files_sha256"]
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress.errors import DataError, JobError
-from olivepress.measure.dataset import Split
-from olivepress.measure.fallback import provider_is_missing
-from olivepress.measure.fidelity import FIDELITY_METRICS
-from olivepress.measure.grid import Subject
-from olivepress.measure.perplexity import not_measured_text, read_text
-from olivepress.measure.report import Measurement, not_measured
+from olivepress.core.errors import DataError, JobError
+from olivepress.data.split_reader import Split
+from olivepress.measure.bench_session import Sitting
+from olivepress.measure.cpu_stand_in import provider_is_missing
+from olivepress.measure.latency.grid import Subject
+from olivepress.measure.quality.fidelity import FIDELITY_METRICS
+from olivepress.measure.quality.perplexity import not_measured_text, read_text
 from olivepress.measure.settings import Settings, files_sha256
-from olivepress.measure.sitting import Sitting
-from olivepress.measure.task_metrics import Answers, Example
-from olivepress.measure.weights import ACTIVE_ADAPTER
+from olivepress.report.device_report import Measurement, not_measured
+from olivepress.report.task_metrics import Answers, Example
+from olivepress.runtimes.weights import ACTIVE_ADAPTER
 
 CPU = "CPUExecutionProvider"
 

@@ -1,7 +1,7 @@
 """Plan → artifacts: journal, resume, verification."""
 
-from olivepress.run.make import JobOutcome, Reporter
-from olivepress.run.preflight import check_tokenizers
+from olivepress.run.job import JobOutcome, Reporter
+from olivepress.run.preflight.preflight import check_tokenizers
 from olivepress.run.runner import run_plan
 
 __all__ = ["JobOutcome", "Reporter", "check_tokenizers", "run_plan"]

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from olivepress.errors import JobError
-from olivepress.plan import Job, Plan
+from olivepress.core.errors import JobError
+from olivepress.run.job import JobOutcome
 from olivepress.run.journal import append, events
-from olivepress.run.make import JobOutcome
+from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["is_settled", "pass_over", "passed_over"]
 

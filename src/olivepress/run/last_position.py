@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olivepress.bounded import CONFIG, read_json
-from olivepress.errors import JobError
-from olivepress.measure.weights import EVERY_POSITION, LAST_POSITION
+from olivepress.core.bounded import CONFIG, read_json
+from olivepress.core.errors import JobError
+from olivepress.runtimes.weights import EVERY_POSITION, LAST_POSITION
 
 if TYPE_CHECKING:
     import onnx

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olivepress.artifact import Verified, read_manifest
 from olivepress.catalog import Target
-from olivepress.measure.answers import answer_metric
-from olivepress.measure.reference_model import LARGE
-from olivepress.plan import Job, Plan
-from olivepress.run.task import TaskLimits, TaskSpec
-from olivepress.run.where import Place
+from olivepress.core.artifact import Verified, read_manifest
+from olivepress.report.answers import answer_metric
+from olivepress.run.interpreters import Place
+from olivepress.run.verify.task import TaskLimits, TaskSpec
+from olivepress.runtimes.pytorch import LARGE
+from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["judged_limits", "limit_of", "min_top1", "task_limits", "task_spec"]
 

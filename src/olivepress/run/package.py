@@ -8,13 +8,13 @@ from pathlib import Path
 
 from olivepress.adapters import Origin, add_adapter, check_adapter, read_package
 from olivepress.adapters.package import PACKAGE, is_of_package, new_package, write_package
-from olivepress.artifact import FileHash, artifact_hash, changed_files, hash_files
-from olivepress.errors import AdapterError
-from olivepress.plan import Job, Plan
+from olivepress.core.artifact import FileHash, artifact_hash, changed_files, hash_files
+from olivepress.core.errors import AdapterError
+from olivepress.run.cleanup import base_name
+from olivepress.run.interpreters import Place
 from olivepress.run.limits import limit_of, min_top1, task_spec
-from olivepress.run.tidy import base_name
-from olivepress.run.verify_package import MemberSpec, PackageSpec
-from olivepress.run.where import Place
+from olivepress.run.verify.package import MemberSpec, PackageSpec
+from olivepress.workflow.plan import Job, Plan
 
 __all__ = [
     "assemble_package",

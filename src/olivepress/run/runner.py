@@ -11,26 +11,26 @@ from pathlib import Path
 
 import psutil
 
-from olivepress.admission import BaseModel
-from olivepress.artifact import Manifest, changed_files, read_manifest
 from olivepress.catalog import Target
-from olivepress.environments import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.errors import AdapterError, JobError, ReportError, SetupError
-from olivepress.estimates import need
-from olivepress.measure.long_row import LONG_ROW_FORMAT
-from olivepress.measure.machine import package_versions
-from olivepress.measure.reference_file import REFERENCE_FORMAT
-from olivepress.plan import Job, Plan, first_of_each_choice
-from olivepress.process import exclusive
-from olivepress.run.admit import admit
+from olivepress.core.artifact import Manifest, changed_files, read_manifest
+from olivepress.core.errors import AdapterError, JobError, ReportError, SetupError
+from olivepress.core.process import exclusive
+from olivepress.environments.lookup import check_platform, environment, interpreter, key_of, satisfied_here
+from olivepress.measure.proof.long_row import LONG_ROW_FORMAT
+from olivepress.measure.quality.reference_file import REFERENCE_FORMAT
+from olivepress.models.admission import BaseModel
+from olivepress.report.machine import package_versions
+from olivepress.run.base_model import admit
 from olivepress.run.choice import is_settled, pass_over, passed_over
-from olivepress.run.failed import ChecksFailed, keep_failed
+from olivepress.run.cleanup import clean, remove
+from olivepress.run.failure import ChecksFailed, keep_failed
+from olivepress.run.job import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
-from olivepress.run.make import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
 from olivepress.run.package import changed_adapters, parts_of
-from olivepress.run.tidy import clean, remove
-from olivepress.workflow import Workflow, render_all
+from olivepress.workflow.estimate import need
+from olivepress.workflow.plan import Job, Plan, first_of_each_choice
+from olivepress.workflow.render import Workflow, render_all
 
 __all__ = ["job_key", "run_plan"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from olivepress.compare.document import Document
-from olivepress.compare.page import to_html
+from olivepress.compare.render.page import to_html
 from tests.compare.document_factory import FIRST, SECOND, hostile_document, make_document
 from tests.compare.hostile import HOSTILE
 

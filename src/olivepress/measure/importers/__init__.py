@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-# The metrics of the answers are declared when this is imported; "every metric" must include them.
-from olivepress.measure import task_metrics as _task_metrics  # noqa: F401
 from olivepress.measure.importers import llama_bench, mlperf_client, olive_metrics, optimum_benchmark
 from olivepress.measure.importers.assembled import Findings, report
 from olivepress.measure.importers.parsing import parse_json, refused
-from olivepress.measure.report import DeviceReport
+
+# The metrics of the answers are declared when this is imported; "every metric" must include them.
+from olivepress.report import task_metrics as _task_metrics  # noqa: F401
+from olivepress.report.device_report import DeviceReport
 
 __all__ = ["import_results", "parse_json"]
 

@@ -8,17 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from olivepress.measure.intervals import bootstrap_median
-from olivepress.measure.machine import Machine, machine_slug
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import (
-    DeviceReport,
-    Measurement,
-    Runtime,
-    WorkloadResult,
-    measured,
-    not_measured,
-)
+from olivepress.report.device_report import DeviceReport, Measurement, Runtime, WorkloadResult, measured, not_measured
+from olivepress.report.machine import Machine, machine_slug
+from olivepress.report.registry import METRICS
+from olivepress.stats.intervals import bootstrap_median
 
 __all__ = [
     "DEVICE_NOT_STATED",

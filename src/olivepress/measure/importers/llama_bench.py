@@ -24,7 +24,7 @@ from olivepress.measure.importers.assembled import (
     when,
 )
 from olivepress.measure.importers.parsing import NOT_STATED, Record, refused
-from olivepress.measure.report import Measurement, WorkloadResult, measured
+from olivepress.report.device_report import Measurement, WorkloadResult, measured
 
 __all__ = ["TOOL", "findings", "recognises"]
 

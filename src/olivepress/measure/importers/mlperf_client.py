@@ -11,17 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from olivepress.measure.importers.assembled import (
-    DEVICE_NOT_STATED,
-    Device,
-    Findings,
-    complete,
-    imported,
-    machine,
-)
+from olivepress.measure.importers.assembled import DEVICE_NOT_STATED, Device, Findings, complete, imported, machine
 from olivepress.measure.importers.parsing import NOT_STATED, Record, one_line, refused
-from olivepress.measure.machine import Machine
-from olivepress.measure.report import Measurement, Runtime, WorkloadResult, measured
+from olivepress.report.device_report import Measurement, Runtime, WorkloadResult, measured
+from olivepress.report.machine import Machine
 
 __all__ = ["TOOL", "findings", "recognises"]
 

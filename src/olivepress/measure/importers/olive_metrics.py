@@ -13,8 +13,8 @@ from typing import Any
 
 from olivepress.measure.importers.assembled import DEVICE_NOT_STATED, Findings, machine
 from olivepress.measure.importers.parsing import NOT_STATED, Record, one_line
-from olivepress.measure.registry import METRICS
-from olivepress.measure.report import measured
+from olivepress.report.device_report import measured
+from olivepress.report.registry import METRICS
 
 __all__ = ["ROWS", "TOOL", "findings", "recognises"]
 

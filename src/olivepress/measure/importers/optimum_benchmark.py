@@ -21,8 +21,8 @@ from olivepress.measure.importers.assembled import (
     median_of,
 )
 from olivepress.measure.importers.parsing import NOT_STATED, Record
-from olivepress.measure.machine import Machine
-from olivepress.measure.report import Measurement, Runtime, WorkloadResult, measured
+from olivepress.report.device_report import Measurement, Runtime, WorkloadResult, measured
+from olivepress.report.machine import Machine
 
 __all__ = ["TOOL", "findings", "recognises"]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress.bounded import parse_json as parse_json_text
-from olivepress.bounded import read_text
-from olivepress.errors import ReportError
-from olivepress.measure.strict_json import NotAllowedError, strict_hooks
+from olivepress.core.bounded import parse_json as parse_json_text
+from olivepress.core.bounded import read_text
+from olivepress.core.errors import ReportError
+from olivepress.core.strict_json import NotAllowedError, strict_hooks
 
 __all__ = ["FORMATS", "MAX_BYTES", "NOT_STATED", "Record", "one_line", "parse_json", "refused"]
 

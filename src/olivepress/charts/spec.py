@@ -1,0 +1,43 @@
+"""What all charts share: the frame of a Vega-Lite specification and its channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from olivepress.charts.svg import theme
+from olivepress.charts.table import printable
+from olivepress.compare.document import Row
+
+__all__ = ["WIDTH", "Spec", "discrete", "make_spec", "quantity"]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+WIDTH = 460
+
+Spec = dict[str, Any]
+
+
+def make_spec(title: str, words: Sequence[str], rows: Sequence[Row], *, hint: str = "", **body: Any) -> Spec:
+    """A specification with its numbers in ``words``, what must be known of ``rows`` and how to read it."""
+    said = dict.fromkeys(label for row in rows for label in row.labels)
+    mind = f" Mind: {', '.join(said)}." if said else ""
+    return {
+        "$schema": SCHEMA,
+        "title": printable(title),
+        "description": printable(f"{hint}{'; '.join(words)}.{mind}"),
+        "usermeta": {"words": [printable(text) for text in words]},
+        "background": None,
+        "padding": 4,
+        "config": theme(),
+        **body,
+    }
+
+
+def quantity(field: str, title: str | None = None, **more: Any) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title} | more
+
+
+def discrete(field: str, names: Sequence[str], values: Sequence[Any], **more: Any) -> Spec:
+    """A discrete channel with its values in a fixed order, repeated where there are more names than values."""
+    wanted = [values[i % len(values)] for i in range(len(names))]
+    return {"field": field, "type": "nominal", "scale": {"domain": list(names), "range": wanted}} | more

@@ -1,0 +1,1 @@
+"""A comparison as terminal text, JSON, Markdown, CSV and a page."""

@@ -1,0 +1,227 @@
+"""Document → charts as Vega-Lite specifications, with the same numbers in words; drawn by ``chart_svg``."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from olivepress.charts.spec import WIDTH, Spec, discrete, make_spec, quantity
+from olivepress.charts.svg import PALETTE, SHAPES, render_png, render_svg
+from olivepress.charts.table import STAGES, format_value, printable
+from olivepress.compare.document import Decision, Document, Row, Step
+from olivepress.compare.render.chart_front import front
+from olivepress.compare.render.phrases import cell, machines, short_name
+
+__all__ = [
+    "KINDS",
+    "Chart",
+    "Kind",
+    "NoChart",
+    "front",
+    "itl",
+    "ladder",
+    "make_charts",
+    "placement",
+    "render_png",
+    "render_svg",
+    "resource",
+    "training",
+]
+
+Kind = Literal["front", "ladder", "itl", "memory", "size", "placement", "training"]
+KINDS: tuple[Kind, ...] = ("front", "ladder", "itl", "memory", "size", "placement", "training")
+DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart of ``about`` (a machine or recipe); ``machines`` are those whose numbers it shows."""
+
+    kind: Kind
+    about: str
+    machines: tuple[str, ...]
+    spec: Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoChart:
+    """Why there is no chart of this kind for ``about``."""
+
+    kind: Kind
+    about: str
+    machines: tuple[str, ...]
+    why: str
+
+
+def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
+    """All charts of the document, by kind; one for each machine, of the ladder and training one for each recipe."""
+    found: list[Chart | NoChart] = []
+    for decision in document.decisions or [_undecided(machine) for machine in machines(document)]:
+        found.append(_made("front", (decision.machine,), decision.machine, front(document, decision)))
+    for recipe in dict.fromkeys(row.report.recipe for row in document.rows):
+        there = tuple(dict.fromkeys(row.machine for row in document.rows if row.report.recipe == recipe))
+        found.append(_made("ladder", there, recipe, ladder(document, recipe)))
+    for machine in machines(document):
+        rows = [row for row in document.rows if row.machine == machine]
+        found.append(_made("itl", (machine,), machine, itl(rows)))
+        found.append(_made("memory", (machine,), machine, resource(rows, "peak_memory_bytes", "Peak memory")))
+        found.append(_made("size", (machine,), machine, resource(rows, "size_on_disk_bytes", "Size on disk")))
+        found.append(_made("placement", (machine,), machine, placement(rows)))
+    for recipe, steps in document.training.items():
+        found.append(_made("training", (), recipe, training(recipe, steps)))
+    return tuple(found)
+
+
+def _undecided(machine: str) -> Decision:
+    return Decision(
+        machine=machine, recipe="", chosen=(), headline="", reasons=(), candidates=(), outcome="cannot_tell"
+    )
+
+
+def _made(kind: Kind, there: tuple[str, ...], about: str, made: Spec | str) -> Chart | NoChart:
+    if isinstance(made, str):
+        return NoChart(kind=kind, about=about, machines=there, why=made)
+    return Chart(kind=kind, about=about, machines=there, spec=made)
+
+
+def ladder(document: Document, recipe: str) -> Spec | str:
+    """Exact match of each stage of one recipe, base first, or why not."""
+    rows = [row for row in document.rows if row.report.recipe == recipe]
+    rows.sort(key=lambda row: STAGES.index(row.role) if row.role in STAGES else len(STAGES))
+    short = Counter(short_name(row) for row in rows)
+    data = []
+    for row in rows:
+        found, text = row.report.metrics.get("exact_match"), cell(row, "exact_match")
+        if found is None or found.value is None:
+            continue
+        ends = (found.ci_low, found.ci_high) if found.ci_low is not None else (found.value, found.value)
+        name = short_name(row) if short[short_name(row)] == 1 else printable(row.name)
+        said = f"{name} ({row.role}) {text.text}" + (f" ({text.interval})" if text.interval else "")
+        data.append({"name": name, "role": row.role, "value": found.value, "low": ends[0], "high": ends[1]})
+        data[-1] |= {"text": text.text, "said": said}
+    if len(data) < 2:
+        return "fewer than two stages have an exact match"
+    roles = [role for role in STAGES if role in {entry["role"] for entry in data}]
+    y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    y["axis"] = {"grid": True, "ticks": False, "labelPadding": 12}
+    x = quantity(
+        "value", "exact match, with its interval", scale={"domain": [0, 1]}, axis={"format": ".0%", "tickCount": 5}
+    )
+    colour = discrete("role", roles, PALETTE, title=None, legend={"orient": "top", "columns": 3, "symbolOpacity": 1})
+    layers: list[Spec] = [
+        {"mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.55}},
+        {"mark": {"type": "point", "filled": True, "size": 120, "opacity": 1}},
+        {"mark": {"type": "text", "align": "left", "dx": 12}, "encoding": {"x": x | {"field": "high"}, "y": y}},
+    ]
+    layers[0]["encoding"] = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
+    layers[1]["encoding"] = {"x": x, "y": y, "color": colour, "shape": discrete("role", roles, SHAPES, title=None)}
+    layers[2]["encoding"]["text"] = {"field": "text"}
+    said_all = [str(entry["said"]) for entry in data]
+    body: Spec = {"width": WIDTH - 60, "height": {"step": 30}, "data": {"values": data}, "layer": layers}
+    return make_spec(f"Exact match by stage: {recipe}", said_all, rows, **body)
+
+
+def itl(rows: Sequence[Row]) -> Spec | str:
+    """Share of the steps that took at most so long, per artifact, or why not."""
+    timed = [row for row in rows if len(row.itl_ms) > 1 and min(row.itl_ms) > 0]
+    if not timed:
+        return "no time between tokens was measured"
+    names = [short_name(row) for row in timed]
+    values = [
+        {"name": name, "ms": ms, "share": index / (len(row.itl_ms) - 1)}
+        for name, row in zip(names, timed, strict=True)
+        for index, ms in enumerate(row.itl_ms)
+    ]
+    legend = {"orient": "bottom", "columns": 2, "symbolType": "stroke"}
+    encoding = {
+        "x": quantity(
+            "ms", "time between tokens, ms (log)", scale={"type": "log", "nice": False}, axis={"tickCount": 6}
+        ),
+        "y": quantity("share", "share of steps at most that long", axis={"format": ".0%", "tickCount": 5}),
+        "color": discrete("name", names, PALETTE, title=None, legend=legend),
+        "strokeDash": discrete("name", names, DASHES, title=None, legend=legend),
+    }
+    said = [
+        f"{name}: half within {_ms(row, 0.5)}, 95 % within {_ms(row, 0.95)}, longest {_ms(row, 1.0)}"
+        for name, row in zip(names, timed, strict=True)
+    ]
+    mark = {"type": "line", "strokeWidth": 2.2, "interpolate": "linear"}
+    body: Spec = {"width": WIDTH, "height": 220, "data": {"values": values}, "mark": mark, "encoding": encoding}
+    title = f"Time between tokens on {rows[0].machine}"
+    return make_spec(title, said, timed, hint="Further left is faster. ", **body)
+
+
+def _ms(row: Row, share: float) -> str:
+    return format_value("ms", row.itl_ms[round(share * (len(row.itl_ms) - 1))])
+
+
+def resource(rows: Sequence[Row], metric: str, title: str) -> Spec | str:
+    """Bars of one metric in bytes, from zero, or why not."""
+    data = []
+    for row in rows:
+        found = row.report.metrics.get(metric)
+        if found is not None and found.value is not None:
+            text = format_value("bytes", found.value)
+            data.append({"name": short_name(row), "role": row.role, "mb": found.value / 1e6, "text": text})
+    if not data:
+        return f"{title.lower()} was not measured"
+    y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False}}
+    x = quantity("mb", "MB", axis={"tickCount": 4}, scale={"domainMin": 0})
+    layers: list[Spec] = [
+        {"mark": {"type": "bar", "height": {"band": 0.62}, "color": PALETTE[0]}, "encoding": {"x": x, "y": y}},
+        {"mark": {"type": "text", "align": "left", "dx": 6}, "encoding": {"x": x, "y": y, "text": {"field": "text"}}},
+    ]
+    said = [f"{entry['name']} {entry['text']}" for entry in data]
+    body: Spec = {"width": WIDTH - 180, "height": {"step": 30}, "data": {"values": data}, "layer": layers}
+    return make_spec(f"{title} on {rows[0].machine}", said, rows, **body)
+
+
+def placement(rows: Sequence[Row]) -> Spec | str:
+    """Nodes of the graph per provider, stacked, or why not."""
+    data = list(_nodes(rows))
+    if not data:
+        return "no report says which provider took which node"
+    providers = list(dict.fromkeys(str(entry["provider"]) for entry in data))
+    y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False}}
+    x = quantity("nodes", "nodes of the graph", axis={"tickCount": 5}, stack="zero")
+    colour = discrete("provider", providers, PALETTE, title=None, legend={"orient": "bottom", "columns": 2})
+    order = {"field": "order", "type": "quantitative"}
+    bar = {"type": "bar", "height": {"band": 0.62}, "stroke": "currentColor", "strokeWidth": 0.6}
+    said = [f"{entry['name']}: {entry['nodes']} on {entry['provider']}" for entry in data]
+    encoding = {"x": x, "y": y, "color": colour, "order": order}
+    body: Spec = {
+        "width": WIDTH - 120,
+        "height": {"step": 34},
+        "data": {"values": data},
+        "mark": bar,
+        "encoding": encoding,
+    }
+    return make_spec(f"Nodes by provider on {rows[0].machine}", said, rows, **body)
+
+
+def _nodes(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if row.report.placement is None:
+            continue
+        for order, (provider, nodes) in enumerate(row.report.placement.nodes.items()):
+            yield {"name": short_name(row), "provider": printable(provider), "nodes": nodes, "order": order}
+
+
+def training(recipe: str, steps: Sequence[Step]) -> Spec | str:
+    """Loss by step of one fine-tuning run, or why not."""
+    data = [{"step": step.step, "loss": step.loss} for step in steps if math.isfinite(step.loss)]
+    if len(data) < 2:
+        return "the run logged fewer than two steps"
+    encoding = {
+        "x": quantity("step", "step", axis={"tickCount": 6}),
+        "y": quantity("loss", "training loss", axis={"tickCount": 5}, scale={"domainMin": 0}),
+    }
+    lowest = min(data, key=lambda entry: entry["loss"])
+    seen = {"first": data[0], "last": data[-1], "lowest": lowest}
+    said = [f"{word} loss {entry['loss']:.3g} at step {entry['step']}" for word, entry in seen.items()]
+    mark = {"type": "line", "color": PALETTE[0], "strokeWidth": 2}
+    body: Spec = {"width": WIDTH, "height": 200, "data": {"values": data}, "mark": mark, "encoding": encoding}
+    return make_spec(f"Training loss: {recipe}", said, (), **body)

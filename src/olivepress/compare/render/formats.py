@@ -1,0 +1,187 @@
+"""A comparison for programs and pull requests: JSON, CSV, Markdown; and for a terminal (see ``terminal``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
+from typing import Any
+
+from olivepress.charts.table import printable
+from olivepress.compare.document import Decision, Document, Row
+from olivepress.compare.gate import Gate
+from olivepress.compare.render.phrases import (
+    MARKS,
+    cell,
+    difference_text,
+    machines,
+    metric_title,
+    sentence,
+    short_name,
+    value_text,
+    wrong_answer_texts,
+)
+from olivepress.compare.render.terminal import render_terminal
+from olivepress.report.device_report import Measurement
+from olivepress.report.registry import METRICS
+
+__all__ = [
+    "CSV_COLUMNS",
+    "SCHEMA_VERSION",
+    "as_data",
+    "gate_markdown",
+    "render_terminal",
+    "to_csv",
+    "to_json",
+    "to_markdown",
+]
+
+SCHEMA_VERSION = 2
+CSV_COLUMNS = (
+    "name",
+    "machine",
+    "role",
+    "metric",
+    "unit",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+    "reason",
+    "labels",
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def to_json(document: Document) -> str:
+    """The whole document; the raw samples stay in the reports. ValueError for a number that is not finite."""
+    return json.dumps(as_data(document), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def as_data(document: Document) -> dict[str, Any]:
+    """The document as what JSON can hold, with ``schema_version``."""
+    data = {f.name: getattr(document, f.name) for f in fields(document) if f.name not in ("rows", "training")}
+    for name in ("decisions", "verdicts", "examples"):
+        data[name] = [asdict(entry) for entry in data[name]]
+    return data | {
+        "schema_version": SCHEMA_VERSION,
+        "rows": [_row(row) for row in document.rows],
+        "training": {recipe: [asdict(step) for step in steps] for recipe, steps in document.training.items()},
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    data: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(row)}
+    return data | {"report": row.report.model_dump(mode="json", exclude={"samples", "processes"})}
+
+
+def to_csv(document: Document) -> str:
+    """One line per row and metric, header first; numbers in the metric's unit, unrounded.
+
+    Metrics of lm-evaluation-harness are named ``lm_eval:TASK``. ``labels`` are joined by ``; ``.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in document.rows:
+        for name, found in _all_metrics(row):
+            texts = [_defused(text) for text in (row.name, row.machine, row.role, name, found.unit)]
+            numbers = [found.value, found.ci_low, found.ci_high, found.n]
+            writer.writerow([*texts, *numbers, _defused(found.reason or ""), _defused("; ".join(row.labels))])
+    return out.getvalue()
+
+
+def _all_metrics(row: Row) -> Iterator[tuple[str, Measurement]]:
+    known = [name for name in METRICS if name in row.report.metrics]
+    for name in [*known, *sorted(set(row.report.metrics) - set(known))]:
+        yield name, row.report.metrics[name]
+    for name, found in sorted(row.report.lm_eval.items()):
+        yield f"lm_eval:{name}", found
+
+
+def _defused(text: str) -> str:
+    """A text that a spreadsheet does not take for a formula (OWASP: CSV injection)."""
+    shown = printable(text)
+    return f"'{shown}" if text.startswith(FORMULA) or shown.startswith(FORMULA) else shown
+
+
+def to_markdown(document: Document) -> str:
+    """A summary for a pull request: what to ship, the numbers, what differs; every text of a report is escaped."""
+    lines = [f"# {_escape(document.title)}", ""]
+    for decision in document.decisions:
+        lines += [*_decision(decision), ""]
+    for machine in machines(document):
+        lines += [*_table(document, machine), ""]
+    lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v)}" for v in document.verdicts))
+    lines += _listed("Mind", document.remarks)
+    notes = [f"{', '.join(titles)}: {reason}" for reason, titles in document.footnotes]
+    if notes:
+        lines += ["## Not measured", "", *(f"{i}. {_escape(note)}" for i, note in enumerate(notes, start=1)), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def gate_markdown(gate: Gate) -> str:
+    """The answer of a gate with what it rests on, for a pull request."""
+    lines = [f"## Gate: {gate.result}", "", *(f"- {_escape(reason)}" for reason in gate.reasons), ""]
+    lines += ["| | Artifact | Metric | Before → now | Difference |", "|---|---|---|---:|---:|"]
+    for verdict in gate.verdicts:
+        before, now = (value_text(verdict.metric, value) for value in (verdict.value_a, verdict.value_b))
+        numbers = f"{_escape(before)} → {_escape(now)} | {_escape(difference_text(verdict))}"
+        head = f"{MARKS[verdict.call]} {verdict.call} | {_escape(verdict.b)} | {_escape(metric_title(verdict.metric))}"
+        lines.append(f"| {head} | {numbers} |")
+    return "\n".join(lines) + "\n"
+
+
+def _listed(title: str, texts: Iterable[str]) -> list[str]:
+    found = [f"- {_escape(text)}" for text in texts]
+    return [f"## {title}", "", *found, ""] if found else []
+
+
+def _decision(decision: Decision) -> list[str]:
+    where = _escape(" on ".join(part for part in (decision.recipe, decision.machine) if part))
+    lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
+    lines += [f"- {_escape(reason)}" for reason in decision.reasons]
+    for candidate in decision.candidates:
+        said = [check.text for check in candidate.limits] + list(candidate.besides)
+        detail = f": {_escape('; '.join(said))}" if said else ""
+        lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
+    lines += [f"- {_escape(text)}" for text in wrong_answer_texts(decision)]
+    return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
+
+
+def _table(document: Document, machine: str) -> list[str]:
+    """One machine's numbers, metrics downwards: there are many of them and few artifacts."""
+    rows = [row for row in document.rows if row.machine == machine]
+    if not rows:
+        return []
+    notes = {printable(reason): number for number, (reason, _) in enumerate(document.footnotes, start=1)}
+    heads = [
+        f"{_escape(short_name(row))}<br>{_escape(row.role)}" + "".join(f"<br>**{_escape(x)}**" for x in row.labels)
+        for row in rows
+    ]
+    lines = [
+        f"## Measured on {_escape(machine)}",
+        "",
+        f"| Metric | {' | '.join(heads)} |",
+        "|---" + "|---:" * len(rows),
+    ]
+    lines[-1] += "|"
+    for metric in document.columns:
+        texts = []
+        for row in rows:
+            found = cell(row, metric)
+            note = f" <sup>{notes[found.reason]}</sup>" if found.reason in notes else ""
+            texts.append(_escape(found.text) + (f" ({_escape(found.interval)})" if found.interval else "") + note)
+        lines.append(f"| {_escape(metric_title(metric))} | {' | '.join(texts)} |")
+    return lines
+
+
+def _escape(text: str) -> str:
+    """Plain text in Markdown: no tag, link, table cell, mention or emphasis may come out of a report."""
+    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", safe)
+    # GitHub makes links of these without any markup.
+    return re.sub(r"@(?=\S)", "&#64;", safe).replace("://", ":&#47;&#47;").replace("www.", "www&#46;")

@@ -1,0 +1,222 @@
+"""What a finished job leaves: files, and the manifest that says what they are and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from olivepress.core.bounded import CONFIG, parse_json, read_text
+from olivepress.core.errors import ReportError
+from olivepress.core.hash_cache import cached_sha256
+from olivepress.core.messages import next_command
+from olivepress.core.timestamps import Timestamp
+from olivepress.core.yaml_document import Record
+
+__all__ = [
+    "MANIFEST",
+    "Check",
+    "FileHash",
+    "Manifest",
+    "Resources",
+    "TaskCall",
+    "TaskVerdict",
+    "Verified",
+    "artifact_hash",
+    "changed_files",
+    "hash_file",
+    "hash_files",
+    "read_manifest",
+    "write_manifest",
+]
+
+Verified = Literal["native", "emulated", "cpu-copy", "structure"]
+"""How far an export was verified, strongest first; docs/targets.md says what each means."""
+
+MANIFEST = "manifest.json"
+_CACHES = ".hashes"  # beside the artifacts of a recipe, in none of them
+SCHEMA_VERSION = 1
+
+
+TaskCall = Literal["not inferior", "inferior", "cannot tell"]
+
+
+class TaskVerdict(Record):
+    """Whether an export keeps the task: its greedy answers beside the merged parent's on the same validation rows.
+
+    ``difference`` = value - parent_value, with its 95 % interval; all are null where no row was asked. ``only_parent``
+    and ``only_export`` count the rows that only one of them has right (in free text: better). ``rows`` were answered,
+    of ``rows_available`` that the split has; ``rows_needed`` is how many it takes to tell, where this was not told, and
+    ``reason`` then is what stands in the way. ``rows_limit`` is what the recipe asked for.
+    """
+
+    call: TaskCall
+    metric: str
+    margin: float
+    rows: int
+    rows_available: int
+    rows_limit: int | None = None
+    rows_needed: int | None = None
+    value: float | None = None
+    parent_value: float | None = None
+    difference: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    only_parent: int | None = None
+    only_export: int | None = None
+    reason: str = ""
+
+
+class Check(Record):
+    """One thing that was held against its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
+    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` is what a verdict by the
+    task's answers rests on."""
+
+    name: str
+    passed: bool
+    value: float | None = None
+    limit: float | None = None
+    detail: str = ""
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int | None = None
+    task: TaskVerdict | None = None
+
+
+class FileHash(Record):
+    sha256: str
+    bytes: int
+
+
+class Resources(Record):
+    """What the job took: seconds, peak resident bytes of its process, disk high-water mark in bytes."""
+
+    seconds: float
+    peak_memory_bytes: int | None
+    peak_disk_bytes: int | None
+
+
+class Manifest(Record):
+    """Lineage of an artifact. No absolute path, no user or host name."""
+
+    schema_version: Literal[1] = 1
+    recipe: str
+    job: str
+    kind: Literal["finetune", "merge", "export", "package"]
+    key: str
+    """Hash of workflow, dataset, parent artifact and package versions: a job with the same key need not run again."""
+    family: str
+    base_model: str
+    base_model_revision: str | None
+    random_weights: bool
+    target: str | None
+    device: str | None
+    execution_provider: str | None
+    precision: str | None
+    min_placed: float | None = None
+    """Share of the graph's nodes that the target promises on its provider, and nodes that may stay elsewhere."""
+    max_cpu_nodes: int | None = None
+    parent: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None
+    parent_sha256: str | None
+    dataset: str
+    dataset_version: str
+    synthetic_data: bool
+    workflow_sha256: str
+    versions: dict[str, str]
+    seed: int
+    git_commit: str | None
+    verified: Verified
+    checks: tuple[Check, ...]
+    resources: Resources
+    created_at: Timestamp
+    sha256: str
+    """Over names and hashes of all files."""
+    files: dict[str, FileHash]
+
+
+def hash_files(directory: Path) -> dict[str, FileHash]:
+    """sha256 and size of every file below ``directory`` but the manifest, by POSIX relative path.
+
+    Of an artifact in ``runs/`` what was hashed before is remembered (``hash_cache``), in ``runs/<recipe>/.hashes``.
+    """
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name != MANIFEST)
+    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in paths})
+
+
+def _hashed(directory: Path, files: Mapping[str, Path]) -> dict[str, FileHash]:
+    place = directory.absolute()
+    cache = place.parent / _CACHES / f"{place.name}.json" if place.parent.parent.name == "runs" else None
+    return {name: FileHash(sha256=one, bytes=size) for name, (one, size) in cached_sha256(files, cache).items()}
+
+
+def hash_file(path: Path) -> FileHash:
+    """sha256 and size of one file."""
+    ((sha256, size),) = cached_sha256({path.name: path}, None).values()
+    return FileHash(sha256=sha256, bytes=size)
+
+
+def changed_files(directory: Path, files: Mapping[str, FileHash]) -> list[str]:
+    """The names of ``files`` that are not there, or are no longer what a manifest says of them."""
+    there = {name: directory / name for name, one in files.items() if _has_size(directory / name, one.bytes)}
+    hashes = _hashed(directory, there)
+    return [name for name, one in files.items() if hashes.get(name) != one]
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def artifact_hash(files: dict[str, FileHash]) -> str:
+    """One hash over all names and contents."""
+    lines = "".join(f"{name} {files[name].sha256}\n" for name in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def write_manifest(manifest: Manifest, directory: Path) -> None:
+    """Write it last and in one step: a directory without a manifest is no artifact."""
+    partial = directory / f".{MANIFEST}.partial"
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(directory / MANIFEST)  # rename refuses a file that is there, on Windows
+
+
+def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
+    """Read the manifest; with ``verify`` every file is hashed again.
+
+    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files that are not the ones it
+    names.
+    """
+    path = directory / MANIFEST
+    try:
+        text = read_text(path, CONFIG, ReportError)
+    except FileNotFoundError:
+        message = f"{directory}: no {MANIFEST}, so no finished artifact"
+        raise ReportError(message, next_step=next_command("run")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(f"{path}: cannot be read ({error})", next_step="run the job again") from None
+    try:
+        fields = parse_json(text)
+        version = fields.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ReportError(f"{path}: schema version {version}, this olivepress reads {SCHEMA_VERSION}")
+        manifest = Manifest.model_validate_json(text)
+    except (ValueError, AttributeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not whole JSON"
+        raise ReportError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+    if manifest.sha256 != artifact_hash(manifest.files):
+        raise ReportError(f"{path}: its sha256 is not that of the files it lists", next_step="run the job again")
+    if verify:
+        changed = changed_files(directory, manifest.files)
+        if changed:
+            raise ReportError(
+                f"{directory}: {changed[0]} is not the file its manifest names",
+                next_step="olivepress run makes it again",
+            )
+    return manifest

@@ -1,0 +1,1 @@
+"""Raw rows of every format become examples."""

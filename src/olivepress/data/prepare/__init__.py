@@ -1,0 +1,1 @@
+"""Rows are cleaned, split, audited and counted."""

@@ -1,0 +1,90 @@
+"""The audit: every row that was dropped, changed or noted, with file, line and reason; and the sums that must agree."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from olivepress.core.errors import DataError
+from olivepress.data.store.examples import SPLITS
+
+__all__ = ["Account", "Audit", "Place"]
+
+Action = Literal["dropped", "changed", "noted"]
+
+
+class Place(NamedTuple):
+    """Where a row stands: its line, and which row of the file it is (a list of JSON may be one line), both from 1."""
+
+    file: str
+    line: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} (row {self.row})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Rows in by file, rows out by split, and the reasons between; rows can be changed for several reasons."""
+
+    read: dict[str, int]
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    changed: dict[str, int]
+    noted: dict[str, int]
+
+    def check(self) -> None:
+        """Raise DataError unless counts in are counts out and reasons: a row must not be lost in silence."""
+        read, kept, dropped = sum(self.read.values()), sum(self.kept.values()), sum(self.dropped.values())
+        if read != kept + dropped:
+            raise DataError(
+                f"data: {read} rows in, {kept} out, {dropped} dropped with a reason: {read - kept - dropped} are lost",
+                next_step="report this as a bug of olivepress",
+            )
+
+
+@dataclass
+class Audit:
+    """Writes events as they happen, one JSON object a line, and counts them. ``first``: file → first dropped row."""
+
+    path: Path
+    read: Counter[str] = field(default_factory=Counter)
+    counts: dict[Action, Counter[str]] = field(
+        default_factory=lambda: {"dropped": Counter(), "changed": Counter(), "noted": Counter()}
+    )
+
+    first: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.file = self.path.open("w", encoding="utf-8", errors="replace")
+
+    def event(self, action: Action, place: Place, reason: str, detail: str = "") -> None:
+        """One row and what was done to it. ``detail`` never repeats the row's own text: audits are shown around."""
+        self.counts[action][reason] += 1
+        if action == "dropped":
+            self.first.setdefault(place.file, f"{place}: {reason}")
+        entry = {**place._asdict(), "action": action, "reason": reason}
+        if detail:
+            entry["detail"] = detail
+        self.file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def reasons(self) -> str:
+        """The reasons why rows were dropped, the most frequent first."""
+        return ", ".join(f"{count} x {reason}" for reason, count in self.counts["dropped"].most_common(5))
+
+    def account(self, kept: dict[str, int]) -> Account:
+        """The sums, held against each other. Raises DataError when a row is unaccounted for."""
+        self.file.close()
+        made = Account(
+            read=dict(self.read),
+            kept={split: kept.get(split, 0) for split in SPLITS},
+            dropped=dict(self.counts["dropped"]),
+            changed=dict(self.counts["changed"]),
+            noted=dict(self.counts["noted"]),
+        )
+        made.check()
+        return made

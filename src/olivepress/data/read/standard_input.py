@@ -1,0 +1,42 @@
+"""Rows that are piped into the command, as ``-`` names them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from olivepress.core.errors import DataError
+from olivepress.data.read.compressed import MAX_UNPACKED_BYTES, copy_bounded
+from olivepress.data.read.containers import RawRow, rows_of
+from olivepress.data.read.file_kinds import check_head
+
+__all__ = ["STDIN", "TYPES", "stdin_rows"]
+
+STDIN = "-"
+TYPES = ("csv", "tsv", "jsonl", "json", "txt")
+_CHUNK = 1 << 20
+_SHOWN = Path("stdin")
+
+
+def stdin_rows(kind: str | None) -> Iterator[RawRow]:
+    """Rows of standard input, kept in a temporary file while it is read: some readers look twice.
+
+    ``kind`` is one of TYPES; None: JSON, if it begins as JSON does. Raises DataError, as for a file.
+    """
+    stream = sys.stdin.buffer
+    if sys.stdin.isatty():
+        raise DataError("stdin: nothing is piped into it", next_step="olivepress data check - --type csv < FILE")
+    with tempfile.TemporaryFile(prefix="olivepress-") as file:
+        copy_bounded(_SHOWN, iter(lambda: stream.read(_CHUNK), b""), file, MAX_UNPACKED_BYTES)
+        file.seek(0)
+        if kind is None:
+            head = file.read(4096)
+            file.seek(0)
+            check_head(_SHOWN, head, ".json")
+            begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            if begin and begin not in (b"{", b"["):
+                raise DataError("stdin: is not JSON, expected its type", next_step=f"--type {', '.join(TYPES)}")
+            kind = "json"
+        yield from rows_of(_SHOWN, f".{kind}", file)

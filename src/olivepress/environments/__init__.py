@@ -1,0 +1,1 @@
+"""Which packages each execution provider runs with, and the interpreter that has them."""

@@ -1,0 +1,217 @@
+"""Makes an environment from its lock files, and removes it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from olivepress.core.errors import SetupError
+from olivepress.core.privacy import private_environment
+from olivepress.core.process import BEFORE_EXEC, exclusive
+from olivepress.environments.lookup import (
+    ENVIRONMENTS,
+    MARKER,
+    Environment,
+    canonical,
+    check_platform,
+    environment,
+    is_created,
+    key_of,
+    locks,
+    python_of,
+    read_lock,
+)
+
+__all__ = ["UNREACHABLE", "Tell", "create", "remove"]
+
+Tell = Callable[[str, int, int], None]  # what is being done, done, total
+_LIST = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+_PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-deps", "--progress-bar", "off")
+UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable")
+
+
+class _NotHad(SetupError):
+    """The index does not have a locked file."""
+
+
+def create(name: str, *, tell: Tell) -> Path:
+    """Make the environment ``name`` (or that of a target so called) and return its interpreter; a whole one is kept.
+
+    What an earlier, killed try left is redone. Raises UsageError: an unknown name; SetupError: no packages for this
+    machine or this Python, no index to be reached, a file that is not the locked one, a runtime that does not load;
+    JobError: another process makes one.
+    """
+    one = environment(name)
+    here = check_platform(one)
+    groups = locks(one, here)
+    _check_python(groups[0][0], one)
+    groups = [[lock for lock in group if _python_here() in _pythons(lock)] for group in groups]
+    with exclusive(ENVIRONMENTS):
+        if is_created(one):
+            return python_of(one)
+        directory, log = ENVIRONMENTS / one.name, ENVIRONMENTS / f"{one.name}.log"
+        _remove(directory)
+        log.unlink(missing_ok=True)
+        tell("an empty environment", 0, 0)
+        _run([sys.executable, "-I", "-m", "venv", str(directory)], log, one)
+        expected: dict[str, str] = {}
+        for group in groups:
+            expected |= _install_first(one, group, log, tell)
+        tell("olivepress itself", 0, 0)
+        _run([str(python_of(one)), "-I", *_PIP, *_this_olivepress()], log, one)
+        tell("checking", 0, 0)
+        _verify(one, expected, log)
+        part = directory / f"{MARKER}.part"
+        part.write_text(json.dumps({"name": one.name, "key": key_of(one)}), encoding="utf-8")
+        part.replace(directory / MARKER)
+    return python_of(one)
+
+
+def remove(name: str) -> bool:
+    """Delete a created environment; False when there is none. Raises UsageError: an unknown name."""
+    directory = ENVIRONMENTS / environment(name).name
+    if not directory.is_dir():
+        return False
+    with exclusive(ENVIRONMENTS):
+        _remove(directory)
+        directory.with_suffix(".log").unlink(missing_ok=True)
+    return True
+
+
+def _remove(directory: Path) -> None:
+    """The marker first: a half removed environment is none."""
+    (directory / MARKER).unlink(missing_ok=True)
+    if directory.is_dir():
+        shutil.rmtree(directory)
+
+
+def _check_python(lock: Path, one: Environment) -> None:
+    """A lock's first line says which Python versions it has the wheels of."""
+    pythons, here = _pythons(lock), _python_here()
+    if here not in pythons:
+        raise SetupError(
+            f"environment {one.name} is locked for Python {', '.join(pythons)}, this is {here}",
+            next_step=f"olivepress under Python {pythons[0]}",
+        )
+
+
+def _pythons(lock: Path) -> list[str]:
+    return lock.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# Python ").split(", ")
+
+
+def _python_here() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: Tell) -> dict[str, str]:
+    """Install the first lock of ``group`` that the index has; the others only when that one is not to be had."""
+    for number, lock in enumerate(group, start=1):
+        try:
+            return _install(one, lock, log, tell)
+        except _NotHad:
+            if number == len(group):
+                raise
+    raise AssertionError("a group is never empty")
+
+
+def _install(one: Environment, lock: Path, log: Path, tell: Tell) -> dict[str, str]:
+    wanted = read_lock(lock)
+    begun = 0
+
+    def watch(line: str) -> None:
+        nonlocal begun
+        if line.startswith("Collecting "):
+            begun += 1
+            tell(line.split()[1], begun, len(wanted))
+        elif line.startswith("Installing collected"):
+            tell("installing", len(wanted), len(wanted))
+
+    options = ("--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
+    _run([str(python_of(one)), "-I", *_PIP, *options], log, one, watch)
+    return wanted
+
+
+def _this_olivepress() -> list[str]:
+    """For pip: the same olivepress as the running one. Raises SetupError: this one was never installed."""
+    try:
+        distribution = importlib.metadata.distribution("olivepress")
+    except importlib.metadata.PackageNotFoundError:
+        raise SetupError(
+            "this olivepress is not installed, only on the path", next_step="pip install olivepress"
+        ) from None
+    source = json.loads(distribution.read_text("direct_url.json") or "{}")
+    url = str(source.get("url", ""))
+    if not url:
+        return [f"olivepress=={distribution.version}"]
+    if url.startswith("file:"):
+        place = url2pathname(urlparse(url).path)
+        return ["--editable", place] if source.get("dir_info", {}).get("editable") else [place]
+    version_control = source.get("vcs_info")
+    return [f"{version_control['vcs']}+{url}@{version_control['commit_id']}"] if version_control else [url]
+
+
+def _verify(one: Environment, expected: dict[str, str], log: Path) -> None:
+    """What is installed is what the locks say, nothing forbidden is, and ONNX Runtime loads."""
+    python = str(python_of(one))
+    installed = {
+        canonical(name): version for name, version in json.loads(_run([python, "-I", "-c", _LIST], log, one)).items()
+    }
+    wrong = [name for name, version in expected.items() if installed.get(name) != version]
+    if wrong:
+        name = wrong[0]
+        found = installed.get(name, "none")
+        raise SetupError(f"environment {one.name}: {name} is {found}, the lock says {expected[name]} ({log})")
+    if unwanted := set(one.forbidden) & set(installed):
+        raise SetupError(f"environment {one.name} holds {min(unwanted)}, which breaks it ({log})")
+    _run([python, "-I", "-c", "import onnxruntime"], log, one)
+
+
+def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[str], None] | None = None) -> str:
+    """Run one step to its end, its output in the log. Raises SetupError with the reason in one line."""
+    lines: list[str] = []
+    environ = private_environment(PYTHONIOENCODING="utf-8")
+    with (
+        log.open("a", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ,
+            text=True, encoding="utf-8", errors="replace", preexec_fn=BEFORE_EXEC,
+        ) as child,
+    ):  # fmt: skip
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                file.write(line)
+                lines.append(line.rstrip())
+                if watch:
+                    watch(line)
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise _failure(lines, log, one)
+    return "\n".join(lines)
+
+
+def _failure(lines: list[str], log: Path, one: Environment) -> SetupError:
+    text = "\n".join(lines)
+    again = f"olivepress env create {one.name}"
+    if UNREACHABLE.search(text):
+        return SetupError(
+            "no package index can be reached", next_step=f"check the network and pip's index, then {again}"
+        )
+    if "No space left on device" in text:
+        return SetupError(f"disk full while environment {one.name} was made", next_step=f"free some, then {again}")
+    if "DO NOT MATCH THE HASHES" in text:
+        name = next((line.split()[0] for line in lines if re.match(r"\s+\S+==\S+ from ", line)), "a package")
+        return SetupError(f"{name}: the index has another file than the locked one ({log})", next_step=f"read {log}")
+    last = next((line for line in reversed(lines) if line.startswith("ERROR: ")), (lines or ["no output"])[-1])
+    message = f"environment {one.name}: {last.removeprefix('ERROR: ')} ({log})"
+    return (_NotHad if "No matching distribution" in text else SetupError)(message, next_step=f"read {log}")

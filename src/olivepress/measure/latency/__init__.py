@@ -1,0 +1,1 @@
+"""Time to first token, decode rate, memory, kernels."""

@@ -1,0 +1,229 @@
+"""Latency of one workload cell, measured inside a fresh process (``olivepress.measure.worker.child`` calls this).
+
+Why two rates: prefill multiplies all prompt tokens with every weight at once and is bound by arithmetic; decode reads
+all weights for each single token and is bound by memory bandwidth. One tokens-per-second for both says nothing.
+
+onnxruntime-genai runs the model in ``append_tokens`` (the prefill); the first ``generate_next_token`` only samples
+from those logits, each later one runs the model once and samples (ran, 0.14.1). So TTFT is append + first, and the
+steps after it are the pure decode.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from olivepress.core.errors import JobError
+from olivepress.data.split_reader import Message
+from olivepress.report import counters
+from olivepress.report.device_report import LatencySample, ProcessSample
+from olivepress.report.machine import peak_rss_bytes
+from olivepress.runtimes.chat_template.prompts import context_length, render_question
+from olivepress.runtimes.language_model import LanguageModel, load_runtime
+
+__all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process"]
+__all__ += ["prompt_of", "time_repetitions", "time_steps"]
+
+# Providers whose absence genai hides by running on the CPU; model.device_type tells.
+OFF_CPU = {"CUDAExecutionProvider", "DmlExecutionProvider", "WebGpuExecutionProvider"}
+FILLER = "the quick brown fox counts seven small boxes and puts them on the shelf by the window before noon"
+EMPTY_STEPS = 10_000
+
+
+class Workload(BaseModel):
+    """Prompt tokens in, generated tokens out: one cell of the grid. No ``prompt_tokens``: a prompt of the dataset."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt_tokens: int | None = Field(None, ge=1, le=10_000_000)
+    generated_tokens: int = Field(ge=2, le=10_000_000)  # one token has no steps to time
+
+    @property
+    def name(self) -> str:
+        return f"{self.prompt_tokens or 'dataset'}x{self.generated_tokens}"
+
+
+DEFAULT_WORKLOADS = tuple(
+    Workload(prompt_tokens=p, generated_tokens=g)
+    for p, g in ((32, 32), (128, 128), (512, 128), (2048, 128), (None, 32))
+)
+
+
+class LatencySpec(BaseModel):
+    """What one measuring process does: ``warmups`` of the full shape, then ``repetitions`` that count.
+
+    ``messages`` is the dataset's prompt for a workload without a length. ``planted_slowdown`` lengthens every step by
+    that share: it exists to prove that such a slowdown is found (benchmarks/latency_trust.py).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model_dir: Path
+    workload: Workload
+    round: int = 0
+    repetitions: int = Field(3, ge=1)
+    warmups: int = Field(1, ge=0)
+    execution_provider: str = "CPUExecutionProvider"
+    allow_fallback: bool = False
+    messages: tuple[Message, ...] | None = None
+    planted_slowdown: float = Field(0.0, ge=0)
+
+
+def measure_process(spec: LatencySpec) -> dict[str, Any]:
+    """Load the model in this (fresh) process and time one workload.
+
+    Returns ``process`` (a ProcessSample without its order), ``samples``, ``prompt_tokens`` and ``runtime_device``.
+    JobError when the workload exceeds the context, the provider fell back to the CPU, or generation stopped early.
+    """
+    energy = counters.EnergyCounter.find()
+    watch = counters.Watch()
+    open_model = load_runtime(spec.model_dir)
+    start = time.perf_counter_ns()
+    model = open_model(spec.model_dir)
+    load_ms = (time.perf_counter_ns() - start) / 1e6
+    on_cpu = model.device.upper() == "CPU"
+    if spec.execution_provider in OFF_CPU and on_cpu and not spec.allow_fallback:
+        raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
+    messages, tokens = prompt_of(spec, model)
+    time_repetitions(model, spec, messages, tokens, spec.warmups)
+    before = None if isinstance(energy, str) else energy.read()
+    samples = time_repetitions(model, spec, messages, tokens, spec.repetitions)
+    joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
+    memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
+    process = ProcessSample(
+        workload=spec.workload.name,
+        round=spec.round,
+        order=0,
+        load_ms=load_ms,
+        peak_memory_bytes=peak_rss_bytes(),
+        peak_accelerator_memory_bytes=memory if isinstance(memory, int) else None,
+        energy_j=joules,
+        harness_step_ns=empty_step_ns(),
+        conditions=watch.conditions(),
+    )
+    return {
+        "process": process.model_dump(),
+        "samples": [sample.model_dump() for sample in samples],
+        "prompt_tokens": tokens,
+        "runtime_device": model.device,
+        "reasons": {
+            "peak_accelerator_memory_bytes": memory if isinstance(memory, str) else None,
+            "energy_j_per_token": energy if isinstance(energy, str) else None,
+        },
+    }
+
+
+def prompt_of(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int]:
+    """The conversation to prefill and how many tokens of it; JobError when it does not fit the context."""
+    wanted, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
+    if wanted is None:
+        if spec.messages is None:
+            raise JobError(f"workload {spec.workload.name} needs a dataset")
+        messages = list(spec.messages[:-1])  # the answer is what a request is for
+        wanted = len(model.encode(render_question(spec.model_dir, messages)))
+    else:
+        messages = []
+    total = wanted + spec.workload.generated_tokens
+    if limit is not None and total > limit:
+        raise JobError(f"workload {spec.workload.name} needs {total} tokens, the context holds {limit}")
+    return messages or _messages_of_length(spec.model_dir, model, wanted), wanted
+
+
+def time_repetitions(
+    model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, times: int
+) -> list[LatencySample]:
+    """Time the workload ``times`` times in a row, the prompt being the first ``tokens`` tokens of ``messages``."""
+    samples = []
+    gc.disable()  # a collection inside a step would be charged to the model
+    try:
+        for repetition in range(times):
+            samples.append(_time_once(model, spec, messages, tokens, repetition))
+            gc.collect()
+    finally:
+        gc.enable()
+    return samples
+
+
+def _time_once(
+    model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, repetition: int
+) -> LatencySample:
+    clock = time.perf_counter_ns
+    name, total = spec.workload.name, tokens + spec.workload.generated_tokens
+    stamps = [0] * spec.workload.generated_tokens  # allocated before the clock runs
+    asked = clock()
+    ids = model.encode(render_question(spec.model_dir, messages))[:tokens]
+    generation = model.generation(total, shortest=total)
+    step = _slowed(generation.step, spec.planted_slowdown)
+    begin = clock()
+    generation.append(ids)
+    time_steps(step, stamps)
+    ended = len(generation.tokens())
+    if len(ids) != tokens or ended != total:
+        raise JobError(f"workload {name} ended with {ended} tokens, not {total}")
+    return LatencySample(
+        workload=name,
+        round=spec.round,
+        repetition=repetition,
+        ttft_ms=(stamps[0] - begin) / 1e6,
+        request_ttft_ms=(stamps[0] - asked) / 1e6,
+        step_ms=tuple(step_ns / 1e6 for step_ns in np.diff(stamps).tolist()),
+    )
+
+
+def time_steps(step: Callable[[], object], stamps: list[int]) -> None:
+    """Call ``step`` as often as there are ``stamps`` and note the clock (ns) after each: all that a step pays for."""
+    clock = time.perf_counter_ns
+    for index in range(len(stamps)):
+        step()
+        stamps[index] = clock()
+
+
+def empty_step_ns() -> float:
+    """What ``time_steps`` itself costs for each token, in ns: an upper bound, as it includes calling a function."""
+    stamps = [0] * EMPTY_STEPS
+    time_steps(gc.isenabled, stamps)
+    return (stamps[-1] - stamps[0]) / (EMPTY_STEPS - 1)
+
+
+def _slowed(step: Callable[[], object], share: float) -> Callable[[], object]:
+    if not share:
+        return step
+    clock = time.perf_counter_ns
+
+    def slowed() -> None:
+        begin = clock()
+        step()
+        end = clock()
+        until = end + share * (end - begin)
+        while clock() < until:
+            pass
+
+    return slowed
+
+
+def _messages_of_length(model_dir: Path, model: LanguageModel, tokens: int) -> list[Message]:
+    """The shortest conversation of filler words whose rendered prompt has at least ``tokens`` tokens (to be cut)."""
+    words = FILLER.split()
+
+    def conversation(count: int) -> list[Message]:
+        text = " ".join(words[i % len(words)] for i in range(count))
+        return [{"role": "user", "content": text}]
+
+    def length(count: int) -> int:
+        return len(model.encode(render_question(model_dir, conversation(count))))
+
+    low, high = 0, 8
+    while length(high) < tokens:
+        if high > 64 * tokens + 1024:
+            raise JobError(f"{model_dir}: its tokenizer gives no {tokens} tokens for {high} words")
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if length(middle) >= tokens else (middle, high)
+    return conversation(high)

@@ -1,0 +1,1 @@
+"""An export opened where it is to run, beside its parent."""

@@ -1,0 +1,1 @@
+"""Answers, divergence and perplexity."""

@@ -1,0 +1,139 @@
+"""Greedy answers of an exported model on a held-out split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from olivepress.core.errors import JobError
+from olivepress.data.split_reader import Row
+from olivepress.report.task_metrics import Example
+from olivepress.runtimes.chat_template.prompts import (
+    check_context,
+    context_length,
+    encode_parts,
+    pad_token_id,
+    render_prompt,
+)
+from olivepress.runtimes.language_model import LanguageModel, load_runtime
+
+__all__ = [
+    "Finished",
+    "Progress",
+    "answer_budget",
+    "greedy_answers",
+    "measure_exported",
+]
+
+Progress = Callable[[int, int], None]
+MARGIN_TOKENS = 8  # room past the longest expected answer, so that an answer that runs on is seen to be wrong
+
+
+def answer_budget(expected_tokens: Sequence[int]) -> int:
+    """New tokens to allow: the longest expected answer in tokens plus a margin."""
+    return max(expected_tokens, default=0) + MARGIN_TOKENS
+
+
+def greedy_answers(
+    model: LanguageModel,
+    model_dir: Path,
+    prompts_token_ids: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    *,
+    progress: Progress | None = None,
+) -> list[list[int]]:
+    """Greedy continuation of each prompt, as token ids without the EOS. Stops at any EOS of the model's config.
+
+    A prompt is answered as far as the context allows; ContextExceeded when it does not even hold the prompt.
+    """
+    return list(_answers(model, model_dir, prompts_token_ids, max_new_tokens, progress))
+
+
+def _answers(
+    model: LanguageModel,
+    model_dir: Path,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    progress: Progress | None,
+) -> Iterator[list[int]]:
+    limit, pad = context_length(model_dir), pad_token_id(model_dir)
+    check_context(model_dir, prompts)
+    for done, prompt in enumerate(prompts, start=1):
+        longest = len(prompt) + max_new_tokens
+        if len(prompt) > 1 and prompt[-1] == pad:
+            # genai 0.14.1 takes trailing pad ids for padding and samples from the position before them (ran).
+            raise JobError(
+                f"{model_dir}: a prompt ends with the pad token {pad}, which genai would ignore",
+                next_step="set another pad_token_id in genai_config.json",
+            )
+        generation = model.generation(longest if limit is None else min(longest, limit))
+        generation.append(prompt)
+        while not generation.done():
+            generation.step()
+        yield generation.tokens()[len(prompt) :]
+        if progress:
+            progress(done, len(prompts))
+
+
+class Finished:
+    """Answers given so far, by example id; each is appended to ``path``, so that a killed bench goes on from there."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.outputs: dict[str, str] = {}
+        if path is None or not path.is_file():
+            return
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            try:
+                row_id, output = json.loads(line)
+            except (ValueError, TypeError):  # the line that the kill cut
+                continue
+            self.outputs[str(row_id)] = str(output)
+        path.write_text("".join(json.dumps(pair) + "\n" for pair in self.outputs.items()), encoding="utf-8")
+
+    def add(self, row_id: str, output: str) -> None:
+        """Keep one answer."""
+        self.outputs[row_id] = output
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([row_id, output]) + "\n")
+
+    def missing(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows that have no answer yet."""
+        return [row for row in rows if row.id not in self.outputs]
+
+    def examples(self, rows: Sequence[Row], expected: Sequence[str]) -> list[Example]:
+        """All answers, in the order of ``rows``, each beside its expected one. KeyError when one is missing."""
+        return [
+            Example(id=row.id, output=self.outputs[row.id], expected=text, label=row.label)
+            for row, text in zip(rows, expected, strict=True)
+        ]
+
+
+def measure_exported(
+    model_dir: Path,
+    rows: Sequence[Row],
+    *,
+    whole: bool = False,
+    budget: int | None = None,
+    finished: Finished | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Example], int]:
+    """Answer all rows with an exported model and its own tokenizer. Returns the examples and the token budget.
+
+    ``budget`` is what the rows' expected answers take where it is not given. A prompt is answered as far as the context
+    allows; with ``whole``, ContextExceeded when that is not the budget.
+    """
+    model = load_runtime(model_dir)(model_dir)
+    kept = finished or Finished()
+    rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
+    expected = (prompt.completion_parts for prompt in rendered.values())
+    budget = budget or answer_budget([len(encode_parts(model.encode, parts)) for parts in expected])
+    missing = kept.missing(rows)
+    prompts = [encode_parts(model.encode, rendered[row.id].prefix_parts) for row in missing]
+    if whole:
+        check_context(model_dir, prompts, room=budget)
+    for row, ids in zip(missing, _answers(model, model_dir, prompts, budget, progress), strict=True):
+        kept.add(row.id, model.decode(ids))
+    return kept.examples(rows, [rendered[row.id].answer for row in rows]), budget

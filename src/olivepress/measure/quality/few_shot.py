@@ -1,0 +1,74 @@
+"""Worked examples before the question: the baseline that fine-tuning has to beat."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import Message, Row, read_split
+
+__all__ = ["add_shots", "choose_shots", "prompt_text", "with_shots"]
+
+
+def add_shots(dataset_dir: Path, rows: Sequence[Row], k: int, *, seed: int = 0) -> tuple[Row, ...]:
+    """The rows, each with the same ``k`` examples of the training split before its question; k = 0: as they are.
+
+    No example asks what one of ``rows`` asks. DataError when the training split is missing or too small.
+    """
+    if k == 0:
+        return tuple(rows)
+    asked = {prompt_text(row.messages) for row in rows}
+    shots = choose_shots(read_split(dataset_dir, "train").rows, k, seed=seed, exclude=asked)
+    return tuple(replace(row, messages=with_shots(row.messages, shots)) for row in rows)
+
+
+def choose_shots(
+    rows: Sequence[Row], k: int, *, seed: int = 0, exclude: Collection[str] = frozenset()
+) -> tuple[Row, ...]:
+    """``k`` rows with different prompts, none of them in ``exclude`` (texts of ``prompt_text``).
+
+    Where every row has a label, the labels take turns; else a plain sample. The order is that of sha256 of seed and
+    id: it does not depend on the order of the file, and fewer shots are the first of more. DataError when fewer than
+    ``k`` rows are left.
+    """
+    eligible: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: _rank(seed, row.id)):
+        prompt = prompt_text(row.messages)
+        if prompt not in exclude:
+            eligible.setdefault(prompt, row)
+    if not 0 <= k <= len(eligible):
+        raise DataError(
+            f"{k} few-shot examples asked for, {len(eligible)} training rows can be shown",
+            next_step="set benchmark.few_shot to at most that",
+        )
+    labelled = all(row.label is not None for row in eligible.values())
+    groups: dict[str, list[Row]] = {}
+    for row in eligible.values():
+        groups.setdefault(row.label or "" if labelled else "", []).append(row)
+    ordered = [groups[label] for label in sorted(groups, key=lambda label: _rank(seed, label))]
+    turns = [row for turn in zip_longest(*ordered) for row in turn if row is not None]
+    return tuple(turns[:k])
+
+
+def with_shots(messages: Sequence[Message], shots: Sequence[Row]) -> tuple[Message, ...]:
+    """The conversation with the shots' turns after its own system messages; the shots' system messages are dropped."""
+    start = next((i for i, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    shown = [message for shot in shots for message in shot.messages if message["role"] != "system"]
+    return (*messages[:start], *shown, *messages[start:])
+
+
+def prompt_text(messages: Sequence[Message]) -> str:
+    """What a conversation asks: its turns before the answer, system messages aside; case and white space do not count.
+
+    Strict on purpose: a shot that differs from a test question only in spelling gives the answer away as well.
+    """
+    asked = [message for message in messages[:-1] if message["role"] != "system"]
+    return "\n".join(f"{m['role']}: {' '.join(m['content'].casefold().split())}" for m in asked)
+
+
+def _rank(seed: int, text: str) -> str:
+    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""The most probable of a dataset's labels, found exactly without asking the model for every label.
+
+The score of a label is the total log-probability of its completion's tokens, those that end the answer included, so
+that a label that begins another is not favoured for being short.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from olivepress.core.errors import DataError, JobError
+from olivepress.data.split_reader import Row
+from olivepress.measure.quality.accuracy import Progress
+from olivepress.measure.quality.fidelity import log_softmax
+from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
+from olivepress.runtimes.language_model import LanguageModel, append_in_chunks, open_model
+
+__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
+
+Tokens = tuple[int, ...]
+NextLogprobs = Callable[[Sequence[Sequence[int]]], Sequence[np.ndarray]]
+"""For each path of tokens: log-probabilities [vocabulary] in nats of the token after a fixed prompt and that path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTask:
+    """One row to be scored: the prompt's token ids and each label's, in the order of the labels."""
+
+    prompt: Tokens
+    completions: tuple[Tokens, ...]
+
+
+def score_labels_exported(
+    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], *, progress: Progress | None = None
+) -> list[str | None]:
+    """The most probable of ``labels`` (answer texts) for each row, by an exported model.
+
+    None for a row that does not fit the context with its longest label. DataError for no labels or labels that cannot
+    be told apart; JobError when the model returns NaN or not every position's logits.
+    """
+    model = open_model(model_dir)
+    chosen: list[str | None] = []
+    for task in label_tasks(model_dir, rows, labels, model.encode):
+        chosen.append(labels[best_label(task.completions, _source(model, task))] if task else None)
+        if progress:
+            progress(len(chosen), len(rows))
+    return chosen
+
+
+def _source(model: LanguageModel, task: LabelTask) -> NextLogprobs:
+    """One generation that is rewound to the end of the prompt for every path."""
+    longest = max(len(completion) for completion in task.completions)
+    generation = model.generation(len(task.prompt) + longest)
+
+    def last(token_ids: Sequence[int]) -> np.ndarray:
+        row: np.ndarray | None = None
+        for logits in append_in_chunks(generation, token_ids, model.vocabulary):
+            row = logits[-1, : model.vocabulary]
+        if row is None:
+            raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
+        return next_logprobs_of(row)
+
+    # Kept, because rewinding does not bring the prompt's logits back (ran, genai 0.14.1).
+    after_prompt = last(task.prompt)
+
+    def after(path: Sequence[int]) -> np.ndarray:
+        if not path:
+            return after_prompt
+        generation.rewind(len(task.prompt))
+        return last(path)
+
+    return lambda paths: [after(path) for path in paths]
+
+
+def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
+    """log softmax in float64 nats of one position's logits [vocabulary]; JobError when they are not finite."""
+    if not np.isfinite(logits).all():
+        raise JobError("the model returned NaN or infinite logits", next_step="train, merge or export it again")
+    return log_softmax(logits.astype(np.float64))
+
+
+def label_tasks(
+    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], encode_text: Callable[[str], list[int]]
+) -> Iterator[LabelTask | None]:
+    """Each row's prompt and the labels in place of its answer, tokenized apart, as in training and at inference.
+
+    None for a row that does not fit the context with its longest label. DataError for no labels.
+    """
+    if not labels:
+        raise DataError("there are no labels to score", next_step="give the dataset class labels")
+    limit = context_length(model_dir)
+    known: dict[tuple[str, ...], Tokens] = {}  # most templates render a label the same after every prompt
+    for row in rows:
+        rendered = [
+            render_prompt(model_dir, (*row.messages[:-1], {**row.messages[-1], "content": label}), row.tools)
+            for label in labels
+        ]
+        for parts in {r.completion_parts for r in rendered} - known.keys():
+            known[parts] = tuple(encode_parts(encode_text, parts))
+        task = LabelTask(
+            prompt=tuple(encode_parts(encode_text, rendered[0].prefix_parts)),
+            completions=tuple(known[r.completion_parts] for r in rendered),
+        )
+        needed = len(task.prompt) + max(len(completion) for completion in task.completions)
+        if limit is not None and needed > limit:
+            yield None
+        else:
+            yield task
+
+
+def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs, *, width: int = 1) -> int:
+    """Index of the completion with the highest total log-probability; the first of those that are equal.
+
+    Best-first search over the trie of the completions: a log-probability is at most 0, so that of a path bounds every
+    completion it begins from above, and the first whole completion at the head of the queue is the argmax
+    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). ``width`` paths are asked for at a time: a model that
+    computes a batch as fast as one token loses nothing by asking for more than it turns out to need. DataError when one
+    completion begins another.
+    """
+    _refuse_prefixes(completions)
+    # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
+    # field differs between any two entries, and puts the earlier label first where the costs are equal.
+    queue: list[tuple[float, int, int, tuple[int, ...]]] = [(0.0, 0, 0, tuple(range(len(completions))))]
+    while True:
+        open_: list[tuple[float, int, int, tuple[int, ...]]] = []
+        while queue and len(open_) < width:
+            entry = heapq.heappop(queue)
+            if entry[2] == len(completions[entry[1]]):
+                if not open_:
+                    return entry[1]
+                heapq.heappush(queue, entry)  # the best, unless something below the open ones is better
+                break
+            open_.append(entry)
+        found = next_logprobs([tuple(completions[first][:depth]) for _, first, depth, _ in open_])
+        for (cost, _, depth, members), logprobs in zip(open_, found, strict=True):
+            for token, below in _by_token(completions, members, depth).items():
+                heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
+
+
+def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], depth: int) -> Mapping[int, Tokens]:
+    found: dict[int, Tokens] = {}
+    for member in members:
+        token = completions[member][depth]
+        found[token] = (*found.get(token, ()), member)
+    return found
+
+
+def _refuse_prefixes(completions: Sequence[Sequence[int]]) -> None:
+    """Without a token that ends the answer, the shorter of two labels could never lose."""
+    distinct = sorted({tuple(completion) for completion in completions})
+    if any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(distinct)):
+        raise DataError(
+            "a label begins another one and no token ends the answer",
+            next_step="give the model's tokenizer an eos_token or a chat template that ends the answer",
+        )

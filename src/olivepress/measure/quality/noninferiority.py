@@ -1,0 +1,155 @@
+"""Whether an export is not inferior to its parent on a task: the verdict of paired answers, and how many it takes.
+
+The parent is right on some rows, the export on others; what is judged is the mean difference on the same rows against a
+margin (a share: 0.02 is 2 points).
+
+- **not inferior**: the two-sided 95 % interval of the difference lies above -margin. With a true loss of the margin or
+  more this is said in at most 2.5 % of cases.
+- **inferior**: the interval lies below 0 and the difference below -margin: shown to be worse, and by more than the
+  margin as far as was measured. With no true loss this is said in at most 2.5 % of cases.
+- **cannot tell**: anything else, too few rows, or a parent that is itself hardly ever right: it has nothing to lose.
+
+Right or wrong is judged by Tango's score interval, scores of free text by the adjusted paired interval of Bonett and
+Price (``intervals``). An internal pilot estimates what the number of rows depends on, the share of rows on which the
+two differ, blind to which of them is right (T. Friede, M. Kieser, Pharm. Statist. 3 (2004)), and the rest is asked at
+once: one look decides. Only what is very clearly worse ends at the pilot, by Haybittle and Peto's bound (|z| > 3.29),
+which leaves the error of the last look as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from olivepress.core.artifact import TaskCall, TaskVerdict
+from olivepress.report.answers import FEWEST
+from olivepress.stats.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance, wilson
+
+__all__ = ["PILOT", "judge_task", "not_asked", "rows_needed", "rows_to_ask"]
+
+PILOT = 100  # rows that the internal pilot asks
+_EARLY = 3.2905267314919255  # the 99.95 % quantile of the normal: p < 0.001 two-sided
+_POWER = 0.8416212335729143  # the 80 % quantile
+
+
+def rows_needed(parent: Sequence[float], export: Sequence[float], margin: float) -> int:
+    """Rows that show non-inferiority with a chance of 80 % where there is no difference, by the rows seen so far.
+
+    Right or wrong: n = (z₀.₉₇₅·√v + z₀.₈·√ψ)²/margin², ψ the share of rows on which the two differ, v the variance of
+    the difference under a loss of the margin (J. Nam, Biometrics 53 (1997) 1422-1430). Scores:
+    n = (z₀.₉₇₅ + z₀.₈)²·s²/margin², s² their mean squared difference. One more row of a full difference is counted
+    among two more rows, so that a pilot without any does not promise that there is none.
+    """
+    differences = np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)
+    share = (float((differences**2).sum()) + 1.0) / (len(differences) + 2.0)
+    variance = share
+    if _right_or_wrong(parent, export):
+        variance = restricted_variance(share / 2, share / 2, -margin)
+    spread = Z95 * math.sqrt(variance) + _POWER * math.sqrt(share)
+    # So that no row at all may differ, it takes this many.
+    least = Z95**2 * (1.0 - margin) / margin
+    return math.ceil(max((spread / margin) ** 2, least))
+
+
+def rows_to_ask(parent: Sequence[float], export: Sequence[float], margin: float, most: int) -> int:
+    """How many rows are to be answered altogether, at most ``most``; those that were when they suffice already."""
+    if _is_worse(parent, export, margin, z=_EARLY):
+        return len(parent)
+    return max(len(parent), min(rows_needed(parent, export, margin), most))
+
+
+def judge_task(
+    metric: str,
+    parent: Sequence[float],
+    export: Sequence[float],
+    *,
+    margin: float,
+    available: int,
+    limit: int | None = None,
+) -> TaskVerdict:
+    """The verdict on scores from 0 to 1 of the same rows in the same order; right or wrong are 1 and 0.
+
+    ``available``: rows that the split has; ``limit``: what the recipe allows. ValueError when lengths differ.
+    """
+    if len(parent) != len(export):
+        raise ValueError(f"pairs need equally many scores, got {len(parent)} and {len(export)}")
+    if len(parent) < FEWEST:
+        return not_asked(metric, margin=margin, available=available, limit=limit, rows=len(parent))
+    low, high = _interval(parent, export)
+    call, reason = _call(parent, export, margin)
+    needed = rows_needed(parent, export, margin) if call == "cannot tell" and not reason else None
+    if needed is not None and needed <= len(parent):
+        needed, reason = None, f"the difference is too near the margin for {len(parent):,} rows"
+    differences = np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)
+    return TaskVerdict(
+        call=call,
+        metric=metric,
+        margin=margin,
+        rows=len(parent),
+        rows_available=available,
+        rows_limit=limit,
+        rows_needed=needed,
+        value=float(np.mean(export)),
+        parent_value=float(np.mean(parent)),
+        difference=float(differences.mean()),
+        ci_low=low,
+        ci_high=high,
+        only_parent=int((differences < 0).sum()),
+        only_export=int((differences > 0).sum()),
+        reason=reason,
+    )
+
+
+def not_asked(metric: str, *, margin: float, available: int, limit: int | None, rows: int) -> TaskVerdict:
+    """The verdict where there are too few rows to ask any."""
+    return TaskVerdict(
+        call="cannot tell",
+        metric=metric,
+        margin=margin,
+        rows=0,
+        rows_available=available,
+        rows_limit=limit,
+        rows_needed=FEWEST,
+        reason=f"{rows} validation rows are too few to tell; {FEWEST} are the least",
+    )
+
+
+def _call(parent: Sequence[float], export: Sequence[float], margin: float) -> tuple[TaskCall, str]:
+    """(what is to be said, what stands in the way where that is more than the number of rows)."""
+    if not _has_something_to_lose(parent, margin):
+        share = 100 * float(np.mean(parent))
+        return (
+            "cannot tell",
+            f"the merged model itself is not shown to be right more often ({share:.1f} %) than the margin",
+        )
+    low, _ = _interval(parent, export)
+    if low > -margin:
+        return "not inferior", ""
+    return ("inferior" if _is_worse(parent, export, margin, z=Z95) else "cannot tell"), ""
+
+
+def _has_something_to_lose(parent: Sequence[float], margin: float) -> bool:
+    """Whether the parent's own score is shown to be above the margin: losing all of less would be within it."""
+    scores = np.asarray(parent, dtype=np.float64)
+    if bool(np.isin(scores, (0.0, 1.0)).all()):
+        return wilson(int(scores.sum()), len(scores))[0] > margin
+    return float(scores.mean() - Z95 * scores.std(ddof=1) / math.sqrt(len(scores))) > margin
+
+
+def _is_worse(parent: Sequence[float], export: Sequence[float], margin: float, *, z: float) -> bool:
+    _, high = _interval(parent, export, z=z)
+    difference = float(np.mean(np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)))
+    return high < 0 and difference < -margin - 1.0e-9  # a loss of the margin itself is within it
+
+
+def _interval(parent: Sequence[float], export: Sequence[float], *, z: float = Z95) -> tuple[float, float]:
+    first, second = np.asarray(parent, dtype=np.float64), np.asarray(export, dtype=np.float64)
+    if _right_or_wrong(parent, export):
+        return paired_score_interval(int((first > second).sum()), int((second > first).sum()), len(first), z=z)
+    return paired_mean_interval(second - first, z=z)
+
+
+def _right_or_wrong(parent: Sequence[float], export: Sequence[float]) -> bool:
+    return bool(np.isin(np.concatenate([parent, export]), (0.0, 1.0)).all())

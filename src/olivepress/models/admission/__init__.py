@@ -1,0 +1,59 @@
+"""One check of a model before anything runs: what would fail hours later, or be another model without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from olivepress.catalog import Family, Target
+from olivepress.checkpoint import read_json
+from olivepress.core.errors import RecipeError
+from olivepress.models.admission.builder import target_reason
+from olivepress.models.admission.config_file import check_config
+from olivepress.models.admission.content import BaseModel, check_small_weights, read_base_model
+from olivepress.models.admission.generation import check_generation_config
+from olivepress.models.admission.modules import check_target_modules
+from olivepress.models.admission.rope_scaling import check_rope_scaling
+from olivepress.models.admission.tokenizer import check_tokenizer
+from olivepress.models.admission.weights import check_weights
+
+__all__ = ["BaseModel", "check_folder", "check_model_for", "check_target_modules", "read_base_model", "target_reason"]
+
+_FILES_OF_QUANTIZERS = ("quantize_config.json", "quant_config.json")
+
+
+def check_folder(directory: Path, *, weights: bool = True) -> None:
+    """Raises RecipeError naming file and key: a Hugging Face model folder that cannot be trained, merged and exported
+    as the model that it is.
+
+    Reads small files, and the headers of the weights unless they are still to come; the content of large ones is read
+    by ``read_base_model``.
+    """
+    path = directory / "config.json"
+    config = read_json(path)
+    for name in _FILES_OF_QUANTIZERS:
+        if (directory / name).exists():
+            raise RecipeError(
+                f"{directory / name}: the weights are quantized already, expected the unquantized model",
+                next_step="give the model that this was quantized from (method: qlora trains it in 4 bits)",
+            )
+    check_config(path, config)
+    check_rope_scaling(path, config)
+    if weights:
+        check_weights(directory, config)
+        check_small_weights(directory)
+    check_tokenizer(directory, config)
+    check_generation_config(directory, config)
+
+
+def check_model_for(
+    recipe: str, model: str, family: Family, config: Mapping[str, Any], targets: Iterable[Target]
+) -> None:
+    """Raises RecipeError for the first target that cannot take a model with this config.json."""
+    for target in targets:
+        if reason := target_reason(family, config, target):
+            raise RecipeError(
+                f"recipe {recipe}: target {target.target} cannot take {model}: {reason}",
+                next_step=f"remove {target.target} from the recipe's targets, or choose another model",
+            )

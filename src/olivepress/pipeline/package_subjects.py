@@ -1,0 +1,107 @@
+"""A package with one of its adapters, as something to measure: beside that adapter's own merged exports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from olivepress.adapters import check_adapter, read_package
+from olivepress.core.artifact import Manifest, read_manifest
+from olivepress.core.errors import ReportError
+from olivepress.core.messages import next_command
+from olivepress.measure.bench import Tell
+from olivepress.measure.cpu_stand_in import linked_with_adapter
+from olivepress.measure.latency.grid import Subject
+from olivepress.pipeline.device_reports import (
+    Overrides,
+    base_subject,
+    bench_plan,
+    not_measured_here,
+    on_target,
+    report_paths,
+    spent_of,
+    unfinished,
+)
+from olivepress.run.package import parts_of
+from olivepress.workflow.plan import Job, Plan
+
+__all__ = ["bench_packages", "package_report_paths"]
+
+
+def bench_packages(plan: Plan, *, only: Collection[str] | None, overrides: Overrides, tell: Tell) -> list[Path]:
+    """Measure adapter by adapter what ``bench_plan`` measures, and the packages with that adapter beside it.
+
+    ``only`` one report of each adapter. Returns the paths of all reports.
+    """
+    found = list[Path]()
+    for name, member in plan.members.items():
+        others = _package_subjects(plan, name)
+        found += bench_plan(member, only=only, overrides=overrides, others=others, tell=tell)
+    return found
+
+
+def package_report_paths(plan: Plan, adapter: str) -> list[Path]:
+    """Reports of the adapter's own artifacts and of the packages with it; errors as ``report_paths``."""
+    return report_paths(plan.members[adapter], _package_artifacts(plan, adapter))
+
+
+def _package_subjects(plan: Plan, adapter: str) -> dict[str, Subject]:
+    """Job → the finished packages of ``plan`` that this machine can run, each with ``adapter``.
+
+    Each is opened from a folder of links in which the adapter is the active one. Raises ReportError when a file is not
+    the one that its manifest names, AdapterError when the adapter is not the one of ``package.json``.
+    """
+    skipped = not_measured_here(plan)
+    jobs = [job for job in plan.jobs if job.kind == "package" and job.id not in skipped]
+    return {job.id: _subject(plan, job, adapter) for job in jobs}
+
+
+def _subject(plan: Plan, job: Job, adapter: str) -> Subject:
+    directory, member = plan.output_dir(job), plan.members[adapter]
+    manifest = read_manifest(directory, verify=True)
+    package = read_package(directory)
+    check_adapter(directory, package, adapter)
+    entry = package.adapters[adapter]
+    assert job.target is not None
+    subject = replace(
+        base_subject(member),
+        job=job.id,
+        artifact_sha256=_sha256(manifest, entry.sha256),
+        git_commit=manifest.git_commit,
+        spent=spent_of(manifest, _ancestors(plan, job, adapter)),
+    )
+    model_dir = linked_with_adapter(directory, directory / entry.file, _view(plan, job, adapter))
+    return on_target(subject, member, job.target, model_dir)
+
+
+def _view(plan: Plan, job: Job, adapter: str) -> Path:
+    return Path("runs", plan.recipe.name, ".views", f"{job.id}-{adapter}")
+
+
+def _ancestors(plan: Plan, job: Job, adapter: str) -> dict[str, Manifest]:
+    """The manifests of what the package with this adapter was made from."""
+    found = [(plan, plan.job(job.parent))] if job.parent else []
+    found += [(member, part) for member, part in parts_of(plan, job) if member is plan.members[adapter]]
+    return {part.id: read_manifest(owner.output_dir(part)) for owner, part in found if part.kind != "merge"}
+
+
+def _sha256(manifest: Manifest, adapter_sha256: str) -> str:
+    """Of base and adapter together."""
+    return hashlib.sha256(f"{manifest.sha256} {adapter_sha256}".encode()).hexdigest()
+
+
+def _package_artifacts(plan: Plan, adapter: str) -> Mapping[str, str]:
+    """Report name → sha256 of the present packages with this adapter, whether or not this machine runs them."""
+    missing, found = unfinished(plan), dict[str, str]()
+    for job in plan.jobs:
+        if job.kind == "package" and job.id not in missing:
+            directory = plan.output_dir(job)
+            entry = read_package(directory).adapters.get(adapter)
+            if entry is None:
+                raise ReportError(
+                    f"{directory}: has no adapter {adapter!r}", next_step=next_command("run", plan.recipe.name)
+                )
+            found[job.id] = _sha256(read_manifest(directory), entry.sha256)
+    return found

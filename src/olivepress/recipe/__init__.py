@@ -1,0 +1,1 @@
+"""The recipe: what a user wants, strictly read."""

@@ -1,0 +1,54 @@
+"""The ways to fine-tune: Olive's pass of each, what it makes nothing of, and which of its tensors start at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from olivepress.core.yaml_document import Record
+
+__all__ = ["METHODS", "FourBit", "Method", "four_bit_base"]
+
+_NO_DROPOUT = "Olive's pass takes it and trains without dropout; remove it, or use lora, qlora or dora"
+_ALL_LINEAR = "Olive trains every linear layer but the head, whatever it says; remove it, or use lora or dora"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One value of ``finetune.method``.
+
+    ``ignores`` holds keys that Olive takes and makes nothing of, and why. A tensor whose last name is in
+    ``starts_at_zero`` is all zero before the first step, and while it is, the adapter changes nothing: in peft 0.21.2
+    ``lora_B``, LoHa's ``hada_w2_b``, and LoKr's ``lokr_w1`` (its ``lokr_w1_a`` where the left matrix is split as well).
+    ``low_rank``: its update is a product of two matrices, which a base with LoRA inputs takes while it runs.
+    """
+
+    olive_pass: str
+    starts_at_zero: tuple[str, ...] = ("lora_B",)
+    ignores: Mapping[str, str] = field(default_factory=dict)
+    four_bit: bool = False
+    low_rank: bool = False
+    magnitudes: bool = False
+
+
+METHODS: dict[str, Method] = {
+    "lora": Method(olive_pass="LoRA", low_rank=True),
+    "qlora": Method(olive_pass="QLoRA", ignores={"target_modules": _ALL_LINEAR}, four_bit=True, low_rank=True),
+    "dora": Method(olive_pass="DoRA", magnitudes=True),
+    "loha": Method(olive_pass="LoHa", starts_at_zero=("hada_w2_b",), ignores={"lora_dropout": _NO_DROPOUT}),
+    "lokr": Method(olive_pass="LoKr", starts_at_zero=("lokr_w1", "lokr_w1_a"), ignores={"lora_dropout": _NO_DROPOUT}),
+}
+
+
+class FourBit(Record):
+    """How the base is quantized while an adapter is trained on it, in the words of Olive's QLoRA pass."""
+
+    quant_type: Literal["nf4"] = "nf4"
+    double_quant: bool = False
+    compute_dtype: Literal["float32", "bfloat16"]
+
+
+def four_bit_base(method: str, torch_dtype: Literal["float32", "bfloat16"]) -> FourBit | None:
+    """The quantized base that ``method`` trains on; None for one that trains on the base as it is."""
+    return FourBit(compute_dtype=torch_dtype) if METHODS[method].four_bit else None

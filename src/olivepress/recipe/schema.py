@@ -1,0 +1,362 @@
+"""The recipe: what a user wants, strictly read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+
+from olivepress.core.names import NAME_PATTERN, check_name, check_names, slug
+from olivepress.core.yaml_document import Record, read_record
+from olivepress.recipe.methods import METHODS
+
+__all__ = [
+    "PREPARATION",
+    "RECIPES",
+    "Adapter",
+    "Benchmark",
+    "Budget",
+    "Data",
+    "Finetune",
+    "Limits",
+    "Model",
+    "Recipe",
+    "json_schema",
+    "load_recipe",
+    "recipe_files",
+    "slug",
+]
+
+RECIPES = Path("recipes")
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
+Tokens = Annotated[int, Field(ge=0, le=2**20)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
+
+
+class Model(Record):
+    path: str = Field(min_length=1, description="Hub id, local directory, embedded:NAME or pypi:NAME")
+    revision: str | None = Field(None, min_length=1, description="Hub revision (commit) to pin")
+    family: str | None = Field(None, min_length=1, description="catalog family; found from the model when left out")
+
+
+# Keys of data: that only the preparation of files reads.
+PREPARATION = (
+    "format", "slices", "benchmarks", "strict", "near_duplicates", "near_threshold", "echoes", "personal_data",
+    "overlap_words", "validation_fraction", "test_fraction",
+)  # fmt: skip
+
+
+class Data(Record):
+    demo: str | None = Field(
+        None, min_length=1, description="a shipped synthetic task: phrase-tone, device-command or short-qa"
+    )
+    source: str | None = Field(
+        None,
+        min_length=1,
+        description="a file, a directory with train*/valid*/test* files, a prepared dataset, or hub:owner/name",
+    )
+    format: str | None = Field(None, description="of the rows; found from their columns when left out")
+    instruction: str | None = Field(None, description="text put before every prompt")
+    json_schema: str | None = Field(None, description="a JSON Schema file that answers are held to")
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    max_train_rows: int | None = Field(None, ge=1)
+    max_test_rows: int | None = Field(None, ge=1)
+    max_length: int = Field(512, ge=16, le=2**20, description="tokens of prompt and answer together")
+    seed: Seed = 0
+    slices: tuple[str, ...] = Field((), description="rows of a split as the Hub writes them: train[:4096]")
+    benchmarks: tuple[str, ...] = Field((), description="files that no training row may overlap with")
+    strict: bool = Field(False, description="a row that cannot be read is an error, not left out")
+    near_duplicates: Literal["group", "drop", "ignore"] = Field(
+        "group", description="group keeps them in one split, drop keeps one of each group"
+    )
+    near_threshold: Fraction = Field(0.8, description="Jaccard similarity of shingles from which rows are near")
+    echoes: Literal["drop", "keep"] = Field("drop", description="answers that begin with the whole prompt")
+    personal_data: Literal["note", "mask", "drop", "ignore"] = "note"
+    overlap_words: int = Field(
+        13, ge=0, le=1000, description="words in a row that train may not share with test; 0: any"
+    )
+
+    @property
+    def preparation(self) -> dict[str, Any]:
+        """What else the preparation of files is told."""
+        names = ("format", "slices", "benchmarks", "strict", "near_duplicates", "echoes", "personal_data")
+        chosen = {name: getattr(self, name) for name in (*names, "overlap_words")}
+        return {**chosen, "threshold": self.near_threshold}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Data:
+        if (self.demo is None) == (self.source is None):
+            raise ValueError("exactly one of the keys 'demo' and 'source'")
+        unused = [] if self.demo is None else [key for key in PREPARATION if self.is_changed(key)]
+        if unused:
+            raise ValueError(f"no key '{unused[0]}' with a demo task, whose rows are prepared already")
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction that leave rows to train on (a sum below 1)")
+        return self
+
+    def is_changed(self, key: str) -> bool:
+        """Whether ``key`` says something else than its default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].default)
+
+
+class Finetune(Record):
+    method: Literal["lora", "qlora", "dora", "loha", "lokr"] = Field(
+        "lora", description="qlora trains on a 4-bit base; all are merged into the unquantized one"
+    )
+    r: int = Field(16, ge=1, le=65536)
+    alpha: float = Field(32, gt=0, le=1.0e6)
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="not with loha and lokr")
+    target_modules: tuple[str, ...] | None = Field(
+        None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
+    )
+    learning_rate: float = Field(2.0e-4, gt=0, le=10)
+    lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
+    warmup_ratio: float = Field(0.05, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0, le=10)
+    max_grad_norm: float = Field(1.0, gt=0, le=1.0e6)
+    epochs: float = Field(3.0, gt=0, le=10_000)
+    max_steps: int | None = Field(None, ge=1, le=10**8, description="overrides epochs")
+    batch_size: int = Field(8, ge=1, le=65536)
+    gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
+    gradient_checkpointing: bool = False
+    train_on: Literal["answer", "all_turns"] = Field(
+        "answer", description="the last answer of each conversation, or every turn of the assistant"
+    )
+    packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
+    torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    save_steps: int = Field(50, ge=1, le=10**8, description="a killed run goes on from the last checkpoint")
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _method_takes_its_keys(self) -> Finetune:
+        for key, why in METHODS[self.method].ignores.items():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"no {key} with method {self.method}: {why}")
+        return self
+
+
+if TYPE_CHECKING:
+    FinetuneChanges = Record
+else:
+    # Every key of Finetune, each of them optional.
+    FinetuneChanges = create_model(
+        "FinetuneChanges",
+        __base__=Record,
+        **{
+            name: (
+                Annotated[(field.annotation, *field.metadata)] | None if field.metadata else field.annotation | None,
+                Field(None, description=field.description),
+            )
+            for name, field in Finetune.model_fields.items()
+        },
+    )
+
+
+class Adapter(Record):
+    """One of several adapters for the same base, each trained on its own data."""
+
+    task: str | None = Field(None, description="what it is for, in a few words")
+    data: Data
+    finetune: FinetuneChanges = Field(FinetuneChanges(), description="what differs from the recipe's finetune")
+
+
+class Limits(Record):
+    """What a quantized artifact may lose against its parent before its job fails, on the validation split.
+
+    Where the task's own answers tell, they decide: it must not be inferior to the merged model by ``margin``. Where
+    they cannot, the divergence does: nats a token, and the share of positions whose likeliest token is the same, both
+    of the tokens that were trained on.
+    """
+
+    margin: float = Field(
+        0.02, gt=0, le=0.5, description="of the task's metric, that an export may lose: 0.02 is 2 points"
+    )
+    rows: int | None = Field(
+        None, ge=0, description="validation rows answered at most to tell; 500, fewer of large models, when left out"
+    )
+    max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
+    min_top1_agreement: float | None = Field(None, ge=0, le=1, description="instead of the target's own limit")
+
+
+class Budget(Record):
+    """Hard limits of what may be shipped, in the metrics' units; what was not measured does not hold its limit.
+
+    Each key is min_ or max_ and the name of a metric (docs/reference.md).
+    """
+
+    max_ttft_ms: float | None = Field(None, gt=0)
+    max_request_ttft_ms: float | None = Field(None, gt=0)
+    max_e2e_ms: float | None = Field(None, gt=0)
+    max_itl_p99_ms: float | None = Field(None, gt=0)
+    max_load_ms: float | None = Field(None, gt=0)
+    min_prefill_tps: float | None = Field(None, gt=0)
+    min_decode_tps: float | None = Field(None, gt=0)
+    max_peak_memory_bytes: float | None = Field(None, gt=0)
+    max_peak_accelerator_memory_bytes: float | None = Field(None, gt=0)
+    max_size_on_disk_bytes: float | None = Field(None, gt=0)
+    max_energy_j_per_token: float | None = Field(None, gt=0)
+    min_exact_match: float | None = Field(None, ge=0, le=1)
+    min_f1_token: float | None = Field(None, ge=0, le=1)
+    min_f1_macro: float | None = Field(None, ge=0, le=1)
+    min_rouge_l: float | None = Field(None, ge=0, le=1)
+    min_label_accuracy_constrained: float | None = Field(None, ge=0, le=1)
+    min_json_valid: float | None = Field(None, ge=0, le=1)
+    min_json_schema_match: float | None = Field(None, ge=0, le=1)
+    min_gain_retained: float | None = Field(None, gt=0, description="a share: 0.95 for 95 %")
+    min_top1_agreement: float | None = Field(None, ge=0, le=1)
+    max_kl_divergence: float | None = Field(None, gt=0)
+    max_kl_top256: float | None = Field(None, gt=0)
+    max_kl_answer: float | None = Field(None, gt=0)
+    min_top1_answer: float | None = Field(None, ge=0, le=1)
+    max_perplexity: float | None = Field(None, ge=1)
+    max_cost: float | None = Field(None, gt=0)
+
+    @field_validator("min_gain_retained")
+    @classmethod
+    def _is_a_share(cls, value: float | None) -> float | None:
+        if value is not None and value > 2:
+            raise ValueError("a share of at most 2, as 0.95 for 95 %")
+        return value
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that were set."""
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
+class Benchmark(Record):
+    max_examples: int | None = Field(None, ge=1, description="test examples to answer; all when left out")
+    workloads: tuple[tuple[Tokens, Annotated[Tokens, Field(ge=2)]], ...] = Field(
+        ((32, 32), (128, 128), (512, 128), (2048, 128), (0, 32)),
+        min_length=1,
+        max_length=64,
+        description="(prompt, generated) tokens; prompt 0 is the dataset's own prompt of median length",
+    )
+    rounds: int = Field(10, ge=1, le=1000, description="processes per workload, interleaved over all artifacts")
+    repetitions: int = Field(3, ge=1, le=1000, description="timed repetitions in each process")
+    few_shot: int = Field(
+        5, ge=0, le=100, description="examples before the question, for the few-shot baseline; 0: none"
+    )
+    text: str | None = Field(None, description="a text file for perplexity")
+    text_window: int | None = Field(
+        None, ge=2, le=2**20, description="tokens of its sliding window; default min(context, 1024)"
+    )
+    price_per_hour: float | None = Field(None, gt=0, le=1.0e6, description="of the machine, for the cost")
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="of the price, ISO 4217")
+
+    @field_validator("workloads")
+    @classmethod
+    def _each_workload_once(cls, workloads: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        repeated = sorted({pair for pair in workloads if workloads.count(pair) > 1})
+        if repeated:
+            raise ValueError(f"each workload once, {list(repeated[0])} is there twice")
+        return workloads
+
+    @model_validator(mode="after")
+    def _price_has_a_currency(self) -> Benchmark:
+        if (self.price_per_hour is None) != (self.currency is None):
+            raise ValueError("both or none of the keys 'price_per_hour' and 'currency'")
+        return self
+
+
+class Recipe(Record):
+    schema_version: Literal[1] = 1
+    name: Name
+    description: str = ""
+    model: Model
+    data: Data | None = Field(None, description="with adapter_mode merge")
+    finetune: Finetune = Finetune()
+    adapter_mode: Literal["merge", "multi"] = Field(
+        "merge", description="multi: a package for each target, one base that takes every adapter"
+    )
+    adapters: dict[Name, Adapter] = Field({}, description="with adapter_mode multi: name → data and finetune")
+    targets: tuple[str, ...] = Field(
+        min_length=1, description="targets, or a device such as cpu: its smallest target that holds its checks"
+    )
+    soc_model: str | None = Field(None, description="Qualcomm's number of the chip, for qnn-npu targets")
+    limits: Limits = Limits()
+    benchmark: Benchmark = Benchmark()
+    budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
+
+    @field_validator("adapters")
+    @classmethod
+    def _names_are_files(cls, adapters: dict[str, Adapter]) -> dict[str, Adapter]:
+        check_names(adapters)
+        return adapters
+
+    @model_validator(mode="after")
+    def _adapters_with_multi_only(self) -> Recipe:
+        if self.adapter_mode == "merge":
+            if self.adapters:
+                raise ValueError("adapter_mode: multi with the key 'adapters'")
+            if self.data is None:
+                raise ValueError("the key 'data'")
+            return self
+        if self.data is not None or not self.adapters:
+            raise ValueError("with adapter_mode multi the key 'adapters', each with its own data, and no key 'data'")
+        for name, recipe in self.members().items():
+            method = recipe.finetune.method
+            if not METHODS[method].low_rank:
+                fit = " or ".join(other for other, one in METHODS.items() if one.low_rank)
+                raise ValueError(
+                    f"{fit} for adapter {name}: no LoRA input holds what {method} adds; or adapter_mode: merge"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _each_target_once(self) -> Recipe:
+        repeated = sorted({name for name in self.targets if self.targets.count(name) > 1})
+        if repeated:
+            raise ValueError(f"each target once, {repeated[0]!r} is there twice")
+        return self
+
+    def members(self) -> dict[str, Recipe]:
+        """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""
+        shared = self.model_dump(mode="json", exclude={"adapters", "adapter_mode"})
+        found = {}
+        for name, adapter in self.adapters.items():
+            changed: dict[str, Any] = {
+                "name": f"{self.name}.{name}",
+                "description": adapter.task or self.description,
+                "data": adapter.data.model_dump(mode="json"),
+                "finetune": shared["finetune"] | adapter.finetune.model_dump(mode="json", exclude_none=True),
+            }
+            found[name] = Recipe.model_validate_json(json.dumps(shared | changed))
+        return found
+
+    @model_validator(mode="after")
+    def _budget_is_for_its_targets(self) -> Recipe:
+        known = (*self.targets, "all")
+        # Of a device that targets names, each of its targets: the plan knows them.
+        unknown = sorted(key for key in self.budget if key not in known and not key.startswith(_of_devices(self)))
+        if unknown:
+            raise ValueError(f"a target of this recipe or 'all' under budget, not {unknown[0]!r}")
+        return self
+
+
+def _of_devices(recipe: Recipe) -> tuple[str, ...]:
+    """What the targets of the recipe's devices begin with."""
+    return tuple(f"{name}-" for name in recipe.targets)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check one recipe file. Raises RecipeError with file and line."""
+    return read_record(path, Recipe)
+
+
+def recipe_files() -> dict[str, Path]:
+    """Name → file of every recipe that can be named: those in ./recipes, before those that ship with olivepress."""
+    package = Path(__file__).parent
+    installed, checkout = package / "recipes", package.parents[1] / "recipes"
+    shipped = installed if installed.is_dir() else checkout
+    return {path.stem: path for folder in (shipped, RECIPES) for path in sorted(folder.glob("*.yaml"))}
+
+
+def json_schema() -> str:
+    """JSON Schema of a recipe, for editors."""
+    return json.dumps(Recipe.model_json_schema(), indent=2, sort_keys=True) + "\n"

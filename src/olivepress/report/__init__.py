@@ -1,0 +1,1 @@
+"""DeviceReport: what one machine measured of one artifact, and the list of metrics."""

@@ -1,0 +1,1 @@
+"""The runtimes' tokenizers before the first job."""

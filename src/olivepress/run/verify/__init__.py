@@ -1,0 +1,1 @@
+"""What a job made, opened and compared with its parent."""

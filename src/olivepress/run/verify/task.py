@@ -1,0 +1,141 @@
+"""The verdict that counts: an export's own greedy answers on validation rows beside those of its merged parent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from olivepress.core.artifact import Check, TaskVerdict
+from olivepress.core.yaml_document import Record
+from olivepress.data.split_reader import Row, read_split
+from olivepress.measure.quality.accuracy import answer_budget
+from olivepress.measure.quality.noninferiority import PILOT, judge_task, not_asked, rows_to_ask
+from olivepress.measure.worker.child import run_child
+from olivepress.report.answers import FEWEST, is_correct
+from olivepress.report.examples import EXAMPLE_SCORES
+from olivepress.run.verify.task_text import verdict_text
+from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
+
+__all__ = ["SPLIT", "TaskLimits", "TaskSpec", "task_check"]
+
+SPLIT = "validation"
+_MOST_ROWS = 500
+_PROMPT_SHARE = 8  # tokens of a prompt that take about as long as one of an answer
+
+
+class TaskLimits(Record):
+    """``metric`` of the answers may be lower than the parent's by ``margin``; at most ``rows`` are asked, None: 500,
+    and at most as many as answer ``tokens`` (None: no matter how many), a prompt's eight counting as one. Rows of more
+    than ``max_length`` tokens were not trained on and are not asked."""
+
+    metric: str
+    margin: float
+    rows: int | None
+    tokens: int | None
+    max_length: int
+
+
+class TaskSpec(Record):
+    """Paths are relative to the project root. ``parent_model`` is the merged PyTorch model and ``parent_sha256`` its
+    artifact's; its answers are kept in the folder ``answers`` and given once for all exports."""
+
+    limits: TaskLimits
+    dataset: str
+    parent_model: str
+    parent_sha256: str
+    answers: str
+
+
+def task_check(spec: TaskSpec, model_dir: Path, scratch: Path, interpreter: Path | None) -> Check:
+    """``keeps_task`` with the verdict and its numbers: failed where the export is shown to be inferior, else passed."""
+    verdict = _verdict(spec, model_dir, scratch, interpreter)
+    return Check(
+        name="keeps_task",
+        passed=verdict.call != "inferior",
+        value=verdict.difference,
+        limit=-verdict.margin,
+        detail=verdict_text(verdict),
+        ci_low=verdict.ci_low,
+        ci_high=verdict.ci_high,
+        n=verdict.rows,
+        task=verdict,
+    )
+
+
+def _verdict(spec: TaskSpec, model_dir: Path, scratch: Path, interpreter: Path | None) -> TaskVerdict:
+    limits, split = spec.limits, read_split(Path(spec.dataset), SPLIT).rows
+    rows, budget = _rows_to_ask(spec, split, context_length(model_dir))
+    metric, margin, available, limit = limits.metric, limits.margin, len(split), limits.rows
+    if len(rows) < FEWEST:
+        return not_asked(metric, margin=margin, available=available, limit=limit, rows=len(rows))
+    pair = _Pair(spec=spec, model_dir=model_dir, kept=_parents_file(spec, budget), scratch=scratch, budget=budget)
+    count = min(PILOT, len(rows))
+    while True:
+        parent, export = pair.scores([row.id for row in rows[:count]], interpreter)
+        wanted = rows_to_ask(parent, export, margin, len(rows))
+        if wanted <= count:
+            return judge_task(metric, parent, export, margin=margin, available=available, limit=limit)
+        count = wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    """The parent, whose answers are in ``kept``, and the export."""
+
+    spec: TaskSpec
+    model_dir: Path
+    kept: Path
+    scratch: Path
+    budget: int
+
+    def scores(self, ids: Sequence[str], interpreter: Path | None) -> tuple[list[float], list[float]]:
+        """Scores of both on these rows; what either has answered before is not asked again."""
+        asked = {"dataset_dir": self.spec.dataset, "split": SPLIT, "ids": ids, "max_new_tokens": self.budget}
+        parent = {"runtime": "pytorch", "model_dir": self.spec.parent_model, "partial": str(self.kept)}
+        export = {"runtime": "", "model_dir": str(self.model_dir), "partial": str(self.scratch / "answers.jsonl")}
+        expected = run_child("named_answers", asked | parent)["examples"]
+        answered = run_child("named_answers", asked | export, interpreter=interpreter)["examples"]
+        return _scores(self.spec.limits.metric, expected), _scores(self.spec.limits.metric, answered)
+
+
+def _rows_to_ask(spec: TaskSpec, rows: Sequence[Row], context: int | None) -> tuple[list[Row], int]:
+    """(the rows, in an order of which any beginning is a sample of the split; the tokens that an answer may take)."""
+    from transformers import AutoTokenizer
+
+    limits, parent = spec.limits, Path(spec.parent_model)
+    tokenizer = AutoTokenizer.from_pretrained(spec.parent_model, trust_remote_code=False)
+    chosen, answers, work = list[Row](), list[int](), 0.0
+    for row in sorted(rows, key=lambda row: hashlib.sha256(row.id.encode("utf-8")).hexdigest()):
+        rendered = render_prompt(parent, row.messages, row.tools)
+        prompt, answer = (
+            len(encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], parts))
+            for parts in (rendered.prefix_parts, rendered.completion_parts)
+        )
+        work += answer + prompt / _PROMPT_SHARE
+        if len(chosen) == (limits.rows or _MOST_ROWS) or (limits.tokens is not None and work > limits.tokens):
+            break
+        if prompt + answer <= limits.max_length:
+            answers.append(answer)
+            if context is None or prompt + answer <= context:
+                chosen.append(row)
+    return chosen, answer_budget(answers)
+
+
+def _parents_file(spec: TaskSpec, budget: int) -> Path:
+    """Where the parent's answers are kept, in place of those of an earlier parent."""
+    folder = Path(spec.answers)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{spec.parent_sha256[:16]}-{budget}.jsonl"
+    for other in folder.glob("*.jsonl"):
+        if not other.name.startswith(spec.parent_sha256[:16]):
+            other.unlink()
+    return file
+
+
+def _scores(metric: str, examples: Sequence[Sequence[str]]) -> list[float]:
+    """A score from 0 to 1 of each (answer, expected answer)."""
+    if metric in EXAMPLE_SCORES:
+        return [EXAMPLE_SCORES[metric](output, expected) for output, expected in examples]
+    return [float(is_correct(output, expected)) for output, expected in examples]

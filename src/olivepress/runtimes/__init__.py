@@ -1,0 +1,1 @@
+"""Models opened behind one door, whichever runtime runs them."""

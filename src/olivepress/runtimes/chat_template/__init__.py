@@ -1,0 +1,1 @@
+"""Messages through a chat template, the same for training, measuring and chatting."""

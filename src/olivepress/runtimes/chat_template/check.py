@@ -1,0 +1,247 @@
+"""Does everything that the rows hold come out of the chat template, once and where it belongs?
+
+Each row is rendered in its shape with a marker in place of every text (``template_slots``): what a template leaves out,
+prints twice, quotes, or puts on the other side of the question's end is seen by the marker. Rows of one shape (roles,
+which parts each message has, kinds of arguments) are rendered once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olivepress.core.errors import DataError
+from olivepress.core.thoughts import THOUGHTS, has_thoughts, text_holds_thoughts
+from olivepress.data.split_reader import Row
+from olivepress.runtimes.chat_template.control_token_check import (
+    control_token_notes,
+    first_ids,
+    unplaced_control_tokens,
+)
+from olivepress.runtimes.chat_template.control_tokens import without_control_tokens
+from olivepress.runtimes.chat_template.files import chat_template
+from olivepress.runtimes.chat_template.message_form import argument_fault
+from olivepress.runtimes.chat_template.prompts import plain_conversation, render_prompt, render_text, text_places
+from olivepress.runtimes.chat_template.slots import MARKER, Kind, Marked, Slot, answer_start, mark
+from olivepress.runtimes.chat_template.tokenizer_files import beginning_token, control_pattern, special_tokens_map
+
+__all__ = ["TemplateReport", "check_rows"]
+
+_PLURAL: Mapping[Kind, str] = {
+    "system text": "system texts", "question": "questions", "answer": "answers", "thoughts": "thoughts",
+    "tool call": "tool calls", "argument name": "arguments of tool calls", "argument": "arguments of tool calls",
+    "tool result": "tool results", "tool": "tools", "tool description": "descriptions of tools",
+    "parameter": "parameters of tools",
+}  # fmt: skip
+# An id or a name beside a message is the template's business, and so is what it makes of a parameter's schema.
+_OWN_WORDS = 4  # from which on what stands before a question is more than the names of roles
+_MAY_BE_LEFT_OUT = ("call id", "name", "tool detail")
+_MAY_BE_REPEATED = (*_MAY_BE_LEFT_OUT, "tool", "tool call", "parameter", "tool description")
+_LOST_WITH: Mapping[str, str] = {
+    "arguments of tool calls": "tool calls",
+    "descriptions of tools": "tools",
+    "parameters of tools": "tools",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateReport:
+    """``errors``: what would be trained wrong or not at all. ``notes``: what a person should know. One line each."""
+
+    errors: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class _Fault:
+    """What the template does with a conversation; ``what``: the parts of it; ``note``: known and allowed."""
+
+    verb: str
+    what: str = ""
+    note: bool = False
+
+
+def check_rows(model_dir: Path, rows: Sequence[Row]) -> TemplateReport:
+    """Hold the rows against the chat template (or its absence) in ``model_dir``."""
+    shapes: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        shapes.setdefault(_shape(plain_conversation(model_dir, row.messages), row.tools), []).append(row)
+    by_fault: dict[_Fault, list[str]] = {}
+    for same in shapes.values():
+        for fault in _faults(model_dir, same[0]):
+            by_fault.setdefault(fault, []).extend(row.id for row in same)
+    notes = [*_notes(model_dir, shapes.values()), *control_token_notes(model_dir, rows)]
+    errors = list[str]()
+    for fault, ids in sorted(by_fault.items()):
+        (notes if fault.note else errors).append(_line(model_dir, rows, fault, ids))
+    if not errors:
+        errors += unplaced_control_tokens(model_dir, rows)
+    return TemplateReport(errors=tuple(errors), notes=tuple(notes))
+
+
+def _notes(model_dir: Path, shapes: Iterable[Sequence[Row]]) -> Iterator[str]:
+    """What a template writes of its own, seen in the first rows that have neither a system text nor tools."""
+    plain = next((rows[0] for rows in shapes if not rows[0].tools and rows[0].messages[0]["role"] == "user"), None)
+    if plain is None or chat_template(model_dir) is None:
+        return
+    marked = mark(plain_conversation(model_dir, plain.messages[:1]), None)
+    try:
+        text = render_text(model_dir, marked.messages, None, asks=True)
+    except DataError:
+        return  # an error of the rows
+    bos = beginning_token(model_dir)
+    if bos and not text.startswith(bos):
+        yield f"the chat template of {model_dir} writes no {bos}, which the tokenizer puts before other texts"
+    own = without_control_tokens(control_pattern(model_dir), MARKER.split(text)[0], 0, ())
+    if len(re.findall(r"[^\W\d_]{2,}", own)) >= _OWN_WORDS:
+        shown = " ".join(own.split())[:80]
+        yield f"the chat template of {model_dir} puts a text of its own before questions without a system text: {shown}"
+
+
+def _line(model_dir: Path, rows: Sequence[Row], fault: _Fault, ids: Sequence[str]) -> str:
+    whose = f"the chat template of {model_dir}"
+    if chat_template(model_dir, with_tools=any(row.tools for row in rows)) is None:
+        whose = f"{model_dir} has no chat template; plain text"
+    has = f" have {'them' if fault.what.endswith('s') else 'it'}" if fault.what else ""
+    return f"{whose} {fault.verb}: {len(ids)} of {len(rows)} rows{has} ({first_ids(ids)})"
+
+
+def _shape(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> tuple[Any, ...]:
+    """What a template can tell two conversations apart by, short of reading their texts."""
+    kinds = tuple(sorted({_tool_shape(tool) for tool in tools or ()}))
+    return (kinds, *(_message_shape(message) for message in messages))
+
+
+def _message_shape(message: Mapping[str, Any]) -> tuple[Any, ...]:
+    calls = message.get("tool_calls")
+    listed = calls if isinstance(calls, list | tuple) else ()
+    content = str(message.get("content") or "")
+    tag = ("</think>" in content, text_holds_thoughts(content), bool(message.get(THOUGHTS)))
+    ids = _id_shape(message.get("tool_call_id"))
+    return (message["role"], bool(content.strip()), tag, "name" in message, ids, tuple(map(_call_shape, listed)))
+
+
+def _id_shape(given: Any) -> tuple[int, bool] | None:
+    """What a template may look at in the id of a call: its length, and whether it is letters and digits alone."""
+    return (len(given), given.isascii() and given.isalnum()) if isinstance(given, str) else None
+
+
+def _call_shape(call: Any) -> tuple[Any, ...]:
+    function = call.get("function", call) if isinstance(call, dict) else None
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    if isinstance(arguments, str):
+        return ("text", arguments.strip()[:2])
+    values = arguments.values() if isinstance(arguments, dict) else ()
+    return (_id_shape(call.get("id")), *sorted({type(value).__name__ for value in values}))
+
+
+def _tool_shape(tool: Any) -> tuple[str, ...]:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        return ()
+    parameters = function.get("parameters")
+    return (*sorted(map(str, function)), *sorted(map(str, parameters if isinstance(parameters, dict) else ())))
+
+
+def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
+    """What happens to the texts of one row."""
+    plain = plain_conversation(model_dir, row.messages)
+    if not str(plain[-1]["content"]).strip() and not plain[-1].get("tool_calls"):
+        yield _Fault(verb="is given nothing to answer, the answer is empty or an end token alone")
+        return
+    marked, thinking = mark(plain, row.tools), has_thoughts(plain[-1])
+    try:
+        prefix = render_text(model_dir, marked.messages[:-1], marked.tools, asks=True, thinking=thinking)
+        full = render_text(model_dir, marked.messages, marked.tools, asks=False, thinking=thinking)
+    except DataError as error:
+        yield _refusal(error.message.removeprefix(f"{model_dir}: "))
+        return
+    start = answer_start(prefix, full, marked)
+    if start is None:
+        lost = [fault for fault in _lost(marked, full) if not fault.note]
+        yield from lost or [_Fault(verb=f"asks with {_own_ending(prefix, full)}, which no answer follows")]
+        return
+    completion = full[start:]
+    yield from _lost(marked, prefix + completion)
+    yield from _misplaced(marked, prefix, completion)
+    if fault := argument_fault(prefix + completion, marked):
+        yield _Fault(verb=fault)
+    if prefix.startswith(_twice(model_dir)):
+        yield _Fault(verb="begins with the BOS token twice")
+    yield from _own_texts(model_dir, row)
+
+
+def _own_texts(model_dir: Path, row: Row) -> Iterator[_Fault]:
+    """What a template refuses, or renders otherwise, because of the texts or ids that the markers stood for."""
+    plain = plain_conversation(model_dir, row.messages)
+    contents = [str(message["content"]) for message in plain]
+    try:
+        rendered = render_prompt(model_dir, row.messages, row.tools)
+        # A template that cuts thoughts off may take an ordinary text that holds their tag for one.
+        if any("</think>" in content and not text_holds_thoughts(content) for content in contents):
+            text_places(model_dir, plain, row.tools, rendered.prefix, rendered.completion)
+    except DataError as error:
+        yield _refusal(error.message.removeprefix(f"{model_dir}: "))
+
+
+def _own_ending(prefix: str, full: str) -> str:
+    """How the question ends where it differs from the conversation, markers left out."""
+    pairs = enumerate(zip(prefix, full, strict=False))
+    at = next((at for at, (letter, other) in pairs if letter != other), min(len(prefix), len(full)))
+    return repr(MARKER.sub("…", prefix[at:])[:60])
+
+
+def _refusal(message: str) -> _Fault:
+    reason = message.removeprefix("the chat template says: ").removeprefix("its chat template ")
+    return _Fault(verb=f"cannot take the rows ({reason.removeprefix('the chat template ')})")
+
+
+def _twice(model_dir: Path) -> str:
+    return 2 * special_tokens_map(model_dir).get("bos_token", "") or "\0"
+
+
+def _lost(marked: Marked, text: str) -> Iterator[_Fault]:
+    last = len(marked.messages) - 1
+    lost: dict[tuple[str, bool], None] = {}
+    for slot in marked.slots:
+        if slot.kind in _MAY_BE_LEFT_OUT or slot.marker in text:
+            continue
+        lost[_part(marked, slot, last), slot.kind == "thoughts" and slot.message != last] = None
+    names = {what for what, _ in lost}
+    for what, note in lost:
+        if _LOST_WITH.get(what) not in names:
+            yield _Fault(verb=f"prints no {what}", what=what, note=note)
+
+
+def _part(marked: Marked, slot: Slot, last: int) -> str:
+    if slot.kind == "thoughts":
+        return "thoughts of answers" if slot.message == last else "thoughts of earlier answers"
+    if slot.kind == "answer" and slot.message is not None:
+        if marked.messages[slot.message].get("tool_calls"):
+            return "texts beside tool calls"
+        return "answers" if slot.message == last else "earlier answers"
+    return _PLURAL.get(slot.kind, slot.kind)
+
+
+def _misplaced(marked: Marked, prefix: str, completion: str) -> Iterator[_Fault]:
+    """Texts that come out twice, or on the wrong side of the question's end, or not in their order."""
+    last, faults, at, text = len(marked.messages) - 1, dict[_Fault, None](), -1, prefix + completion
+    for slot in marked.slots:
+        count, what = text.count(slot.marker), _part(marked, slot, last)
+        if count == 0 or slot.kind in _MAY_BE_LEFT_OUT:
+            continue
+        if count > 1 and slot.kind not in _MAY_BE_REPEATED:
+            faults[_Fault(verb=f"prints {what} {count} times", what=what)] = None
+        elif slot.message == last and slot.marker not in completion:
+            faults[_Fault(verb=f"prints {what} before the answer begins, where they are not trained on")] = None
+        elif slot.message != last and slot.marker not in prefix:
+            faults[_Fault(verb=f"prints {what} within the answer, where they are trained on", what=what)] = None
+        if slot.kind in ("question", "answer", "tool result"):
+            place = text.index(slot.marker)
+            if place < at:
+                faults[_Fault(verb=f"prints {what} out of their order", what=what)] = None
+            at = place
+    yield from faults

@@ -1,0 +1,81 @@
+"""Opens the PyTorch parent, at the desk. torch, transformers and peft are imported inside functions only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from olivepress.catalog import count_parameters
+from olivepress.core.errors import JobError, SetupError, whole_message
+from olivepress.recipe.methods import FourBit
+
+__all__ = ["LARGE", "load_parent"]
+
+LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
+
+
+def load_parent(
+    model_dir: Path, *, adapter_dir: Path | None = None, four_bit: FourBit | None = None
+) -> tuple[Any, Any]:
+    """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
+
+    float32 up to 1 B parameters, so that it can be held to an fp32 export at 1e-3; bfloat16 above. With ``four_bit``
+    the base is quantized as it was while the adapter was trained on it. Safetensors only, no remote code, no network.
+    SetupError when the build extra is missing; RecipeError when the folder holds no weights; JobError when it cannot be
+    loaded.
+    """
+    large = count_parameters(model_dir) > LARGE
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        quantized = _quantized(four_bit) if four_bit else {}
+    except ImportError as error:
+        raise SetupError(
+            f"torch/transformers missing ({error})", next_step="pip install 'olivepress[build]'"
+        ) from error
+    strict = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(model_dir), **strict)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(model_dir),
+            **{"dtype": torch.bfloat16 if large else torch.float32, "low_cpu_mem_usage": True, **quantized},
+            use_safetensors=True,
+            **strict,
+        )
+        if four_bit is not None:
+            _compute_as_in_training(model)
+        if adapter_dir is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(adapter_dir))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = whole_message(error)
+        raise JobError(
+            f"{adapter_dir or model_dir}: cannot be loaded ({reason})", next_step="check the folder"
+        ) from error
+    return model.eval(), tokenizer
+
+
+def _quantized(four_bit: FourBit) -> dict[str, Any]:
+    """What Olive's QLoRA pass loads the base with: weights in its compute dtype, then quantized by bitsandbytes."""
+    import bitsandbytes  # noqa: F401  (transformers would say that it is missing in an error of its own)
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    dtype = getattr(torch, four_bit.compute_dtype)
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=four_bit.quant_type,
+        bnb_4bit_use_double_quant=four_bit.double_quant,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"dtype": dtype, "device_map": "cpu", "quantization_config": config}
+
+
+def _compute_as_in_training(model: Any) -> None:
+    """Dequantize and multiply in the compute dtype, as in training. In eval mode bitsandbytes would do it in bfloat16,
+    whatever the compute dtype, on CPUs that have AVX512-BF16 and on no others."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

@@ -1,0 +1,1 @@
+"""Recipe → plan → Olive workflows, and what is checked of them."""

@@ -1,0 +1,305 @@
+"""What a job will take, estimated before it runs: peak memory, disk, and time at the rate of this machine.
+
+Each estimate adds up what can be counted (bytes of tensors, operations) and a few constants that were fitted on
+measurements. ``make estimates`` measures again and writes benchmarks/estimates.md; a test holds every estimate of
+memory to within 1.3 times of what was measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olivepress.catalog import ModelFacts, Target
+from olivepress.measure.proof.horizon import horizon
+from olivepress.recipe.schema import Finetune
+from olivepress.runtimes.pytorch import LARGE
+from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
+from olivepress.workflow.plan import (
+    LEAST_PROMPTS,
+    LOGIT_BYTES,
+    REFERENCE_PROMPTS,
+    REFERENCE_TOKENS,
+    Job,
+    Plan,
+    artifact_bytes,
+    reference_bytes,
+)
+from olivepress.workflow.row_lengths import RowLengths, row_lengths
+
+__all__ = [
+    "Need",
+    "Shape",
+    "export_memory",
+    "finetune_memory",
+    "machine_rate",
+    "merge_memory",
+    "need",
+    "needs",
+    "reference_tokens",
+    "total",
+]
+
+_GB = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a job will take, estimated before it runs; seconds at ``machine_rate``."""
+
+    memory_bytes: int
+    disk_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The widths of a decoder that memory and operations are counted from, by its config.json."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    inner: int
+    queries: int
+    keys: int
+    vocabulary: int
+    tied: bool
+
+    @classmethod
+    def of(cls, facts: ModelFacts) -> Shape:
+        """Of a model's facts; what a config does not name is as in the Llamas."""
+
+        def number(key: str, otherwise: int) -> int:
+            value = facts.config.get(key)
+            return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise
+
+        hidden, heads = number("hidden_size", 1), number("num_attention_heads", 1)
+        width = number("head_dim", hidden // heads)
+        return cls(
+            parameters=facts.parameters,
+            layers=number("num_hidden_layers", 1),
+            hidden=hidden,
+            inner=number("intermediate_size", 4 * hidden),
+            queries=heads * width,
+            keys=number("num_key_value_heads", heads) * width,
+            vocabulary=number("vocab_size", 1),
+            tied=bool(facts.config.get("tie_word_embeddings", True)),
+        )
+
+    @property
+    def multiplied(self) -> int:
+        """Parameters that every token is multiplied with: an embedding that is no head as well is only looked up."""
+        return self.parameters if self.tied else self.parameters - self.vocabulary * self.hidden
+
+    @property
+    def projections(self) -> int:
+        """Inputs and outputs of all projections: rank r adds r parameters for each."""
+        of_layer = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys) + 3 * (self.hidden + self.inner)
+        return self.layers * of_layer
+
+
+def needs(plan: Plan) -> dict[str, Need]:
+    """Of every job of the plan, by id."""
+    return {job.id: need(plan, job) for job in plan.jobs}
+
+
+def need(plan: Plan, job: Job) -> Need:
+    """Memory, high-water mark of disk and seconds of ``job`` with its checks, on this machine."""
+    shape, settings = Shape.of(plan.model.facts), plan.recipe.finetune
+    width = _width(settings)
+    if job.kind == "finetune":
+        rows = row_lengths(plan)
+        memory, seconds = finetune_memory(shape, settings, rows), finetune_seconds(shape, settings, rows)
+        # Olive writes the base model again beside the adapter, in its cache and in its output.
+        disk = 2.0 * shape.parameters * width
+    elif job.kind == "merge":
+        memory, seconds = merge_memory(shape, settings), merge_seconds(shape, settings, _tokens(plan, shape))
+        # First Olive's cache beside its output; then, without the cache, the logits of two models that stay and of one
+        # more that they are compared with.
+        logits = reference_bytes(shape.vocabulary)
+        disk = float(width * shape.parameters) + max(float(width * shape.parameters), 3.0 * logits)
+    else:
+        assert job.target is not None
+        memory = export_memory(shape, job.target, width)
+        seconds = export_seconds(shape, job.target, _tokens(plan, shape))
+        # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
+        disk = 3.0 * artifact_bytes(plan.model.facts, job.target)
+    return Need(memory_bytes=int(memory), disk_bytes=int(disk), seconds=seconds)
+
+
+def _tokens(plan: Plan, shape: Shape) -> int:
+    rows = len(plan.dataset.splits["validation"])
+    return reference_tokens(shape, plan.model.facts.config, rows, row_lengths(plan).mean)
+
+
+def total(jobs: Mapping[str, Need]) -> Need:
+    """Of jobs that run one after another: the most of memory and disk, the sum of the seconds."""
+    return Need(
+        memory_bytes=max(job.memory_bytes for job in jobs.values()),
+        disk_bytes=max(job.disk_bytes for job in jobs.values()),
+        seconds=sum(job.seconds for job in jobs.values()),
+    )
+
+
+@cache
+def machine_rate() -> float:
+    """Floating point operations a second of this machine in float32, 2 n³ for a product of two n x n matrices: the best
+    of a few, about 0.1 s altogether."""
+    some = np.ones((1024, 1024), dtype=np.float32)
+    best = float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        some @ some
+        best = min(best, time.perf_counter() - began)
+    return 2.0 * 1024**3 / best
+
+
+def bfloat16_instructions() -> bool:
+    """Whether the processor multiplies bfloat16 by instructions of its own; False where Linux does not say it."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _width(settings: Finetune) -> int:
+    return 4 if settings.torch_dtype == "float32" else 2
+
+
+# --- fine-tuning -----------------------------------------------------------------------------------------------------
+
+_TRAINS = 0.73 * _GB  # a process with torch, transformers, peft, datasets and Olive
+_KEPT = 1.4  # times what is counted: what the allocator keeps of tensors that were freed (1.35 to 1.42 measured)
+
+
+def finetune_memory(shape: Shape, settings: Finetune, rows: RowLengths) -> float:
+    """Bytes at the peak: the backward pass of the batch with the longest rows, before anything of it is freed.
+
+    - The base's weights, and of each parameter of the adapter its float32 value, gradient and two moments of AdamW.
+    - What the forward pass saves for every token of every layer (counted by autograd's own hooks on transformers
+      4.57.6 and peft 0.21.2), see ``_saved``. With checkpointing the input of every layer, and one layer's.
+    - The logits of every token over the whole vocabulary, four times in float32: themselves, their log-softmax, and
+      the gradients of both; trained in bfloat16 two narrow ones beside them.
+    """
+    width, tokens = _width(settings), settings.batch_size * rows.longest
+    adapter = 16.0 * settings.r * shape.projections
+    layer = _saved(shape, width, settings.r, rows.longest)
+    layers = layer + width * shape.hidden * shape.layers if settings.gradient_checkpointing else layer * shape.layers
+    logits = shape.vocabulary * (16 if width == 4 else 20)
+    return _TRAINS + float(shape.parameters * width) + adapter + _KEPT * tokens * (layers + logits)
+
+
+def _saved(shape: Shape, width: int, rank: int, length: int) -> int:
+    """Bytes of one token in one layer that autograd saves of a decoder with LoRA on all projections.
+
+    Queries, keys, values and the result of attention (keys and values repeated for every head, as a padded batch has a
+    mask), the mask itself, three vectors of the MLP; and in float32, which LoRA computes in, the input of both norms
+    and of every projection: in a float32 model projections share theirs, in bfloat16 each has a copy.
+    """
+    narrow = 4 * shape.queries + 3 * shape.inner + length
+    ranks = 7 * rank + shape.queries // 64
+    if width == 4:
+        return 4 * (narrow + 4 * shape.hidden + shape.inner + ranks)
+    return 2 * narrow + 4 * (7 * shape.hidden + shape.queries + shape.inner + ranks)
+
+
+# Seconds on the machine of the benchmarks: Olive's imports and those of the check.
+_START = {"finetune": 12.0, "merge": 17.0, "export": 15.0}
+_SECONDS_A_GB = {"finetune": 2.0, "merge": 10.0}  # of weights: read, written beside, hashed, looked through, loaded
+_FLOAT32_SHARE = 0.43  # of the rate of a large product that a model's own reach: 0.39 to 0.44 measured
+_BFLOAT16_SHARE = {True: 1.1, False: 0.25}  # with instructions for it, and without: 1.0 to 1.25 measured, 0.2
+
+
+def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> float:
+    """Four operations for each multiplied parameter and token, forward and back through frozen weights; six with
+    checkpointing, which computes the forward pass twice."""
+    a_step = settings.batch_size * settings.gradient_accumulation_steps
+    examples = settings.max_steps * a_step if settings.max_steps else rows.rows * settings.epochs
+    operations = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied * examples * rows.mean
+    width = _width(settings)
+    return _START["finetune"] + _SECONDS_A_GB["finetune"] * width * shape.parameters / _GB + operations / _rate(width)
+
+
+def _rate(width: int) -> float:
+    """Operations a second that a model of that many bytes a parameter reaches in PyTorch."""
+    return machine_rate() * (_FLOAT32_SHARE if width == 4 else _BFLOAT16_SHARE[bfloat16_instructions()])
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+_OPENS = 0.65 * _GB  # a process with torch, transformers and, in the export, Olive
+
+
+def merge_memory(shape: Shape, settings: Finetune) -> float:
+    """Bytes at the peak: Olive with the base in the dtype of training, or the check with a parent computed in float32
+    (bfloat16 above a billion parameters), its file mapped while it is converted, and the logits of one row."""
+    width = _width(settings)
+    computed = _computed(shape)
+    mapped = width if computed != width else 0
+    logits = 4 * REFERENCE_TOKENS * shape.vocabulary * 3
+    return _OPENS + max(float(shape.parameters * width), float(shape.parameters * (computed + mapped) + logits))
+
+
+def _computed(shape: Shape) -> int:
+    """Bytes of a parameter of the parent that exports are held against (``measure.reference_model``)."""
+    return 4 if shape.parameters <= LARGE else 2
+
+
+def merge_seconds(shape: Shape, settings: Finetune, tokens: int) -> float:
+    """``tokens`` of the reference and the long row, by three models: merged, base with adapter, base."""
+    operations = 3 * 2.0 * shape.multiplied * tokens
+    weights = _SECONDS_A_GB["merge"] * _width(settings) * shape.parameters / _GB
+    return _START["merge"] + weights + operations / _rate(_computed(shape))
+
+
+def reference_tokens(shape: Shape, config: Mapping[str, Any], rows: int, mean: float) -> int:
+    """Tokens of a reference, of at most so many rows and as many as their logits' bytes allow, and of the long row."""
+    most = max(LOGIT_BYTES // (4 * shape.vocabulary), LEAST_PROMPTS * mean)
+    of_rows = min(rows, REFERENCE_PROMPTS) * min(mean, REFERENCE_TOKENS)
+    return round(min(of_rows, most)) + horizon(config, shape.parameters).length
+
+
+# --- exports ---------------------------------------------------------------------------------------------------------
+
+_QUANTIZED_EMBEDDING = 12.65  # bytes of each of its parameters: its copies in float32, the packed ones, the head's
+_BUILT = 8.3  # bytes a parameter of a model that ModelBuilder builds without quantization
+
+
+def export_memory(shape: Shape, target: Target, width: int) -> float:
+    """Bytes at the peak of the target's passes: the weights and their packed copies, the embedding several times, and
+    for GPTQ three matrices of the widest projection's inputs squared (Hessian, its inverse, a factor)."""
+    if not _quantized(target):
+        return _OPENS + _BUILT * shape.parameters
+    hessians = 3 * 4 * shape.inner**2 if _calibrated(target) else 0
+    embedding = _QUANTIZED_EMBEDDING * shape.vocabulary * shape.hidden
+    return _OPENS + (width + 0.3) * shape.parameters + embedding + hessians
+
+
+def _quantized(target: Target) -> bool:
+    return any(settings["type"] in QUANTIZERS for settings in target.passes.values())
+
+
+def _calibrated(target: Target) -> bool:
+    return any(settings["type"] in CALIBRATED for settings in target.passes.values())
+
+
+_QUANTIZED_SHARE = 0.8  # of the float32 rate that MatMulNBits reaches on a prompt
+_SECONDS_A_PARAMETER = 2.0e-8  # quantized, built, saved, copied, hashed
+_SECONDS_A_COLUMN = 3.0e-4  # of a weight, which GPTQ rounds one after another
+
+
+def export_seconds(shape: Shape, target: Target, tokens: int) -> float:
+    """Passes, and ``tokens`` computed by the export when it is held against its parent, the long row twice."""
+    columns = 0
+    if _calibrated(target):
+        columns = shape.layers * (5 * shape.hidden + shape.queries + shape.inner)
+    share = _QUANTIZED_SHARE if _quantized(target) else _FLOAT32_SHARE
+    checks = 2.0 * shape.multiplied * tokens / (share * machine_rate())
+    return _START["export"] + _SECONDS_A_PARAMETER * shape.parameters + _SECONDS_A_COLUMN * columns + checks

@@ -1,0 +1,1 @@
+"""What a rendered workflow imports inside Olive."""

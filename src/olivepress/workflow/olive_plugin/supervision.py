@@ -1,0 +1,153 @@
+"""Which tokens of an example are trained on: the answer and the token that ends it, nothing else; packing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from olivepress.core.errors import DataError
+from olivepress.data.split_reader import Row
+from olivepress.runtimes.chat_template.answer_spans import answer_spans
+from olivepress.runtimes.chat_template.check import check_rows
+from olivepress.runtimes.chat_template.prompts import RenderedPrompt, encode_parts, eos_token_ids, render_prompt
+from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows
+
+__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise", "supervise_row"]
+
+_OPEN = 500  # sequences that packing still fills
+TrainOn = Literal["answer", "all_turns"]
+IGNORE_INDEX = -100  # what torch's cross entropy leaves out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """One tokenized example; ``labels`` is ``input_ids`` with everything before the answer set to IGNORE_INDEX."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """Several examples in one sequence; ``documents`` numbers them from 1, token by token."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    documents: tuple[int, ...]
+
+
+def pack(examples: Sequence[Supervised], max_length: int) -> list[Packed]:
+    """Examples into few sequences of at most ``max_length`` tokens, longest first into the first that has room.
+
+    None is cut; only the last 500 sequences are looked at, so that the time does not grow with the square.
+    The first token of an example is never a label: in a sequence it would be predicted from the example before it.
+    What keeps one example from seeing another is ``documents``: attention has to be restricted by it.
+    """
+    free: list[int] = []
+    bins: list[list[Supervised]] = []
+    for example in sorted(examples, key=lambda one: -len(one.input_ids)):
+        length = len(example.input_ids)
+        place = next((i for i in range(max(0, len(free) - _OPEN), len(free)) if free[i] >= length), None)
+        if place is None:
+            place = len(bins)
+            bins.append([])
+            free.append(max_length)
+        bins[place].append(example)
+        free[place] -= length
+    return [_joined(held) for held in bins]
+
+
+def _joined(held: Sequence[Supervised]) -> Packed:
+    return Packed(
+        input_ids=tuple(token for one in held for token in one.input_ids),
+        labels=tuple(label for one in held for label in (IGNORE_INDEX, *one.labels[1:])),
+        documents=tuple(number for number, one in enumerate(held, start=1) for _ in one.input_ids),
+    )
+
+
+def load_tokenizer(model_path: str, directory: Path, revision: str | None = None) -> tuple[Any, Path]:
+    """The Hugging Face tokenizer and a directory with its files (``directory`` is filled for a Hub id)."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False, revision=revision or "main")
+    if Path(model_path).is_dir():
+        return tokenizer, Path(model_path)
+    tokenizer.save_pretrained(directory)
+    GenerationConfig.from_pretrained(model_path, revision=revision or "main").save_pretrained(directory)
+    return tokenizer, directory
+
+
+def supervise(
+    rows: Sequence[Row],
+    model_path: str,
+    *,
+    max_length: int,
+    revision: str | None = None,
+    train_on: TrainOn = "answer",
+    checked: bool = False,
+    on_counts: Callable[[RowCounts], None] | None = None,
+) -> list[Supervised]:
+    """Tokenize and mask ``rows``; a row longer than ``max_length`` tokens is left out, never cut.
+
+    The mask is the difference of rendered prefixes: question and answer are tokenized apart, exactly as at inference,
+    where the model continues the prefix's tokens. ``train_on`` says whether the last answer alone is trained on, or
+    every turn of the assistant; ``on_counts`` is given how many rows were left out. Raises DataError: the chat template
+    loses something that the rows hold (``check_rows``, unless the caller has ``checked`` it), no row fits, or the last
+    supervised token is none of the tokens that end generation (a model trained so would never stop).
+    """
+    with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
+        tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
+        ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
+        errors = () if checked else check_rows(directory, rows).errors
+        if errors:
+            raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
+        found = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
+    kept = [example for example in found if len(example.input_ids) <= max_length]
+    if on_counts is not None:
+        supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in found]
+        on_counts(count_rows([len(example.input_ids) for example in found], supervised, max_length))
+    if not kept:
+        shortest = min((len(example.input_ids) for example in found), default=0)
+        raise DataError(
+            f"0 supervised tokens: none of {len(rows)} rows fits max_length {max_length} (the shortest has {shortest})",
+            next_step="raise data.max_length in the recipe",
+        )
+    for row, example in zip(rows, found, strict=True):
+        if example.labels[-1] not in ends:
+            raise DataError(
+                f"row {row.id}: its last supervised token {example.labels[-1]} is none of the tokens that end "
+                f"generation {sorted(ends)}; the model would never stop",
+                next_step="fix eos_token_id in generation_config.json or the chat template",
+            )
+    return kept
+
+
+def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:
+    """The tokens of one row and which of them are trained on; ``directory`` holds the tokenizer's chat template.
+
+    DataError as ``answer_spans``, and for an answer without tokens.
+    """
+    rendered = render_prompt(directory, row.messages, row.tools)
+    spans: Sequence[tuple[int, int]] = [(len(rendered.prefix), len(rendered.full))]
+    if train_on == "all_turns":
+        spans = answer_spans(directory, row.messages, row.tools, rendered)
+    return _masked(row, rendered, spans, tokenizer)
+
+
+def _masked(row: Row, rendered: RenderedPrompt, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Supervised:
+    """The tokens of the row; what is in ``spans`` is labelled, and tokenized apart from what stands before it."""
+    ids, labels, at = list[int](), list[int](), 0
+    for start, end in spans:
+        before, answer = (
+            encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], rendered.parts(*part))
+            for part in ((at, start), (start, end))
+        )
+        if not answer:
+            raise DataError(f"row {row.id}: its answer has no tokens", next_step="check the row")
+        ids += [*before, *answer]
+        labels += [*(IGNORE_INDEX for _ in before), *answer]
+        at = end
+    return Supervised(input_ids=tuple(ids), labels=tuple(labels))

@@ -1,0 +1,74 @@
+"""What a recipe asks of its model and data that can be known to fail before anything runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from olivepress.catalog import ModelFacts
+from olivepress.core.errors import RecipeError
+from olivepress.data.store.dataset import Dataset
+from olivepress.recipe.schema import Recipe
+
+__all__ = ["check_recipe", "check_revision"]
+
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
+
+
+def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
+    """Raise RecipeError naming the key whose value this model or these rows cannot take."""
+    train_rows = len(dataset.splits["train"])
+    width, context = facts.config["hidden_size"], facts.config.get("max_position_embeddings")
+    if recipe.finetune.r > width:
+        _refuse(recipe, "finetune.r", recipe.finetune.r, f"at most the width of the model, {width}")
+    if recipe.data is not None and isinstance(context, int) and recipe.data.max_length > context:
+        _refuse(recipe, "data.max_length", recipe.data.max_length, f"at most the context of the model, {context}")
+    if recipe.benchmark.few_shot > train_rows:
+        _refuse(recipe, "benchmark.few_shot", recipe.benchmark.few_shot, f"at most the {train_rows} training rows")
+    if recipe.benchmark.text is not None and not Path(recipe.benchmark.text).is_file():
+        _refuse(recipe, "benchmark.text", repr(recipe.benchmark.text), "a text file that is here")
+    window = recipe.benchmark.text_window
+    if window is not None and recipe.benchmark.text is None:
+        _refuse(recipe, "benchmark.text_window", window, "a text for it in benchmark.text")
+    if window is not None and isinstance(context, int) and window > context:
+        _refuse(recipe, "benchmark.text_window", window, f"at most the context of the model, {context}")
+    _check_budget(recipe, dataset)
+
+
+def check_revision(recipe: Recipe, *, is_local: bool) -> None:
+    """Raise RecipeError for a revision of what has none, or that is no name of one."""
+    revision = recipe.model.revision
+    if revision is None:
+        return
+    if is_local:
+        _refuse(recipe, "model.revision", repr(revision), "none for a model that is not fetched from the Hub")
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        _refuse(recipe, "model.revision", repr(revision), "a commit, a tag or a branch")
+
+
+def _check_budget(recipe: Recipe, dataset: Dataset) -> None:
+    """What is not measured does not hold its limit: nothing could be shipped, after hours."""
+    missing = {
+        "max_cost": None if recipe.benchmark.price_per_hour is not None else "benchmark.price_per_hour and currency",
+        "min_json_schema_match": None if dataset.json_schema is not None else "a JSON Schema in data.json_schema",
+        "min_json_valid": None if _any_json(dataset) else "test rows whose answers are JSON objects",
+        "min_label_accuracy_constrained": None if _any_label(dataset) else "test rows with a label",
+    }
+    for target, budget in recipe.budget.items():
+        for name in budget.limits:
+            if wanted := missing.get(name):
+                where = f"recipe {recipe.name}: budget.{target}.{name}"
+                message = f"{where} is measured only with {wanted}, so nothing here could hold it"
+                raise RecipeError(message, next_step=f"add that, or remove {name}")
+
+
+def _any_label(dataset: Dataset) -> bool:
+    return any(example.label is not None for example in dataset.splits["test"])
+
+
+def _any_json(dataset: Dataset) -> bool:
+    return any(example.answer.lstrip()[:1] in ("{", "[") for example in dataset.splits["test"])
+
+
+def _refuse(recipe: Recipe, key: str, value: object, expected: str) -> None:
+    raise RecipeError(f"recipe {recipe.name}: {key} is {value}, expected {expected}", next_step=f"change {key}")

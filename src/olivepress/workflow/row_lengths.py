@@ -1,0 +1,95 @@
+"""How many tokens the rows of a plan have, before anything of the model is loaded."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from olivepress.core.errors import OlivepressError
+from olivepress.data.store.examples import Example
+from olivepress.runtimes.chat_template.prompts import render_prompt
+from olivepress.synthetic.embedded import TINY_PHI
+from olivepress.workflow.plan import EMBEDDED, Plan
+
+__all__ = ["RowLengths", "row_lengths"]
+
+_LOOKED_AT = 48  # rows that are tokenized: the longest, and some spread over the split
+# Without the tokenizer: English in the vocabularies of today's models, and what a template puts around a row.
+_LETTERS_A_TOKEN, _TEMPLATE_TOKENS = 4.3, 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLengths:
+    """``rows`` of a training split, or sequences when they are packed; tokens of the ``longest``, and of the mean."""
+
+    rows: int
+    longest: int
+    mean: float
+
+
+def row_lengths(plan: Plan) -> RowLengths:
+    """Of the training split: by the model's own tokenizer on a few dozen rows where that is here, else by letters.
+
+    Rows longer than ``data.max_length`` are not trained on. Remembered for the jobs of a plan.
+    """
+    return _of(_Rows(plan.dataset.version, plan.model.path, plan.max_length, plan.recipe.finetune.packing, plan))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the lengths depend on, and the plan to look at."""
+
+    dataset: str
+    model: str
+    max_length: int
+    packing: bool
+    plan: Plan = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _of(key: _Rows) -> RowLengths:
+    plan = key.plan
+    rows, most = plan.dataset.splits["train"], plan.max_length
+    letters = [_letters(row) for row in rows]
+    longest = heapq.nlargest(_LOOKED_AT // 2, range(len(letters)), key=letters.__getitem__)
+    spread = [index * len(letters) // (_LOOKED_AT // 2) for index in range(min(len(letters), _LOOKED_AT // 2))]
+    count = _counter(plan)
+    tokens = {index: count(rows[index]) for index in {*longest, *spread}}
+    within = [length for length in tokens.values() if length <= most] or [most]
+    means = [min(tokens[index], most) for index in spread]
+    mean = sum(means) / len(means)
+    if not plan.recipe.finetune.packing:
+        return RowLengths(rows=len(letters), longest=max(within), mean=mean)
+    sequences = max(1, round(len(letters) * mean / most))
+    return RowLengths(rows=sequences, longest=most, mean=min(float(most), len(letters) * mean / sequences))
+
+
+def _letters(row: Example) -> int:
+    return sum(len(str(message.get("content") or "")) for message in row.messages)
+
+
+def _by_letters(row: Example) -> int:
+    return _TEMPLATE_TOKENS + round(_letters(row) / _LETTERS_A_TOKEN)
+
+
+def _counter(plan: Plan) -> Callable[[Example], int]:
+    """Tokens of a row as it is trained on."""
+    folder = TINY_PHI if plan.recipe.model.path == EMBEDDED else Path(plan.model.path)
+    try:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:  # no such package or file, or of another format: tokenizers has one error for all
+        return _by_letters
+
+    def count(row: Example) -> int:
+        try:
+            text = render_prompt(folder, [dict(message) for message in row.messages], row.tools).full
+        except OlivepressError:
+            return _by_letters(row)
+        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    return count
