@@ -11,7 +11,7 @@ from olivepress.core.errors import DataError, OlivepressError, ReportError
 from olivepress.data.split_reader import Message
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.chat_template.prompts import render_question
-from tests.measure.test_artifact_safety import folder, model, proto, settings, tensor
+from tests.runtimes.test_artifact_safety import folder, model, proto, settings, tensor
 
 QUESTION: list[Message] = [{"role": "user", "content": "hi"}]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.process import BEFORE_EXEC
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 
 __all__ = ["Job", "Rounds", "measure", "measure_round", "rotated", "run_job", "tried"]
 

@@ -28,7 +28,7 @@ from olivepress.report.device_report import DeviceReport, read_report, write_rep
 from olivepress.report.examples import read_examples, write_examples
 from olivepress.report.task_metrics import Example
 from tests.bundle.conftest import DECODER, EXPORT, GRAPH, write_export
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 
 
 def packed(**options: Any) -> Packed:

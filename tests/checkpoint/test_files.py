@@ -12,7 +12,7 @@ from olivepress.catalog import count_parameters
 from olivepress.checkpoint import read_files, read_header, weight_files
 from olivepress.core.errors import RecipeError
 from olivepress.models.admission import check_folder
-from tests.admission.folders import change_json, read_weights, write_folder, write_weights
+from tests.models.admission.folders import change_json, read_weights, write_folder, write_weights
 
 
 def sharded(directory: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.report.device_report import DatasetUsed, Measurement, write_report
 from olivepress.report.registry import METRICS
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 
 WriteReport = Callable[..., Path]
 

@@ -28,7 +28,7 @@ from olivepress.report.device_report import (
     measured,
     not_measured,
 )
-from tests.measure.factory import MACHINE, make_report
+from tests.report.factory import MACHINE, make_report
 
 FIRST, SECOND = "x86_64-test-2c", "arm64-other-8c"
 COLUMNS = (

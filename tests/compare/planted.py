@@ -12,7 +12,7 @@ from olivepress.report.device_report import DatasetUsed, Measurement, measured
 from olivepress.report.examples import CONSTANT_ANSWER, Scores
 from olivepress.report.noise import noise_floor
 from olivepress.stats.intervals import wilson
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 
 NOISE = (0.2, -0.1, 0.3, -0.3, 0.1, 0.0, -0.2, 0.25, -0.15, 0.05)  # percent, around the planted rate
 

@@ -14,7 +14,7 @@ from olivepress.compare.render.excerpt import MOST_DECISIONS, excerpt
 from olivepress.core.errors import ReportError
 from olivepress.measure.importers import import_results
 from olivepress.report.device_report import DatasetUsed, LatencySample, write_report
-from tests.measure.factory import MACHINE, make_report
+from tests.report.factory import MACHINE, make_report
 
 from .conftest import WriteReport
 

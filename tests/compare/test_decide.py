@@ -15,7 +15,7 @@ from olivepress.core.errors import RecipeError
 from olivepress.recipe.schema import Budget
 from olivepress.report.device_report import Measurement, measured
 from olivepress.report.registry import METRICS
-from tests.measure.factory import MACHINE
+from tests.report.factory import MACHINE
 
 from .test_verdicts import loaded
 

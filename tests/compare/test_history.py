@@ -13,7 +13,7 @@ from olivepress.compare.history import NOT_COMMITTED, Series, change_points, rea
 from olivepress.compare.render.history_page import history_html
 from olivepress.core.errors import UsageError
 from olivepress.report.device_report import measured, write_report
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 
 
 def test_change_points_are_those_planted() -> None:

@@ -15,7 +15,7 @@ from olivepress.compare.floor import CODES
 from olivepress.compare.refusal import _NEXT, EXCERPT, MOST_WRONG
 from olivepress.report.device_report import DatasetUsed, measured, write_report
 from olivepress.stats.intervals import wilson
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 
 LONG = "x" * 500 + "<script>alert(1)</script>"
 

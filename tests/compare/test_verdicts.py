@@ -12,7 +12,7 @@ from olivepress.compare.load import Loaded
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.report.device_report import DatasetUsed, Measurement, measured
 from olivepress.report.examples import Scores
-from tests.measure.factory import MACHINE, make_report
+from tests.report.factory import MACHINE, make_report
 
 IDS = tuple(f"e{i:04d}" for i in range(400))
 

@@ -335,7 +335,7 @@ def _sealed(fields: dict[str, Any]) -> bytes:
 
 
 def _report_seed() -> bytes:
-    from tests.measure.factory import make_report
+    from tests.report.factory import make_report
 
     return _sealed(make_report().model_dump(mode="json"))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import olivepress
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.models.admission import BaseModel
@@ -17,7 +18,7 @@ from olivepress.run import job as make
 from olivepress.run import runner
 from olivepress.run.interpreters import Place
 from olivepress.workflow.render import render_all
-from tests.admission.folders import change_json, write_folder
+from tests.models.admission.folders import change_json, write_folder
 
 CHECKED = (
     Check(name="kl_answer", passed=True, value=0.02, limit=0.03),
@@ -127,7 +128,7 @@ def test_a_hub_model_is_checked_before_its_weights_come(
 
 def test_an_own_target_of_an_unknown_environment(project: Path) -> None:
     (project / "recipes" / "targets").mkdir()
-    shipped = Path(make.__file__).parents[1] / "catalog" / "targets" / "cpu.yaml"
+    shipped = Path(olivepress.__file__).parent / "catalog" / "targets" / "cpu.yaml"
     own = shipped.read_text().replace("target: cpu", "target: mine").replace("environment: cpu", "environment: mien")
     (project / "recipes" / "targets" / "mine.yaml").write_text(own)
     recipe = project / "recipes" / "tiny-phi.yaml"

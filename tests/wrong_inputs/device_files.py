@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.measure.factory import make_report
+from tests.report.factory import make_report
 from tests.wrong_inputs.case import Case
 
 Change = Callable[[dict[str, Any]], Any]

@@ -25,12 +25,12 @@ from pydantic import Field, ValidationError
 
 from olivepress.core.artifact import FileHash, hash_file
 from olivepress.core.errors import OlivepressError, ReportError, SetupError
+from olivepress.core.progress import Progress
 from olivepress.core.strict_json import strict_hooks
 from olivepress.core.yaml_document import Record
 
-__all__ = ["Contents", "Name", "Progress", "Sha256", "Source", "extract", "hash_of", "stored_zip", "write_archive"]
+__all__ = ["Contents", "Name", "Sha256", "Source", "extract", "hash_of", "stored_zip", "write_archive"]
 
-Progress = Callable[[int, int], None]  # (bytes done, of)
 Source = Path | bytes
 ContentsType = TypeVar("ContentsType", bound="Contents")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

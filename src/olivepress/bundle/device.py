@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from olivepress.bundle.archive import Progress, Source, extract, hash_of, write_archive
+from olivepress.bundle.archive import Source, extract, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
 from olivepress.core.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.core.progress import JobProgress, Progress
 from olivepress.data.split_reader import read_split
-from olivepress.measure.bench import Tell
 from olivepress.pipeline.device_reports import Overrides, bench_artifact, settings_of
 from olivepress.report.device_report import DeviceReport
 from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
@@ -62,7 +62,7 @@ def _check_no_code(artifact: Path, names: Collection[str], path: Path, execution
 
 
 def bench_bundle(
-    path: Path, *, data: Path | None, out: Path | None, overrides: Overrides, tell: Tell = lambda *_: None
+    path: Path, *, data: Path | None, out: Path | None, overrides: Overrides, tell: JobProgress = lambda *_: None
 ) -> tuple[Path, Path]:
     """Measure a bundle as its recipe asks. Returns the device report and the file to carry back.
 

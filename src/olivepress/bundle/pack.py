@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from olivepress.bundle.install import INSTALL, environment_of, install_page, whe
 from olivepress.core.artifact import MANIFEST, Manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.core.messages import next_command
+from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import LABELS, dataset_labels, read_split
 from olivepress.measure.bench import Outcomes
 from olivepress.measure.quality.reference_file import read_reference
@@ -23,10 +24,9 @@ from olivepress.pipeline.device_reports import outcomes_at_home, read_export, un
 from olivepress.recipe.schema import Benchmark
 from olivepress.workflow.plan import Plan
 
-__all__ = ["BUNDLES", "Packed", "Tell", "bundle_artifact", "bundle_plan"]
+__all__ = ["BUNDLES", "Packed", "bundle_artifact", "bundle_plan"]
 
 BUNDLES = Path("bundles")
-Tell = Callable[[str, str, int, int], None]  # (job, stage, bytes done, of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,12 @@ class Packed:
 
 
 def bundle_plan(
-    plan: Plan, *, only: Collection[str] = (), ids_only: bool = False, out: Path = BUNDLES, tell: Tell = lambda *_: None
+    plan: Plan,
+    *,
+    only: Collection[str] = (),
+    ids_only: bool = False,
+    out: Path = BUNDLES,
+    tell: JobProgress = lambda *_: None,
 ) -> list[Packed]:
     """A bundle for each finished export of a recipe, or for those named in ``only``.
 
@@ -81,7 +86,7 @@ def bundle_artifact(
     outcomes: Outcomes | None = None,
     ids_only: bool = False,
     out: Path = BUNDLES,
-    tell: Tell = lambda *_: None,
+    tell: JobProgress = lambda *_: None,
 ) -> Packed:
     """Write ``<out>/<recipe>-<job>.zip`` and note it in ``runs/<recipe>/bundles.jsonl``.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from olivepress.charts.svg import theme
 from olivepress.charts.table import printable
-from olivepress.compare.document import Row
 
 __all__ = ["WIDTH", "Spec", "discrete", "make_spec", "quantity"]
 
@@ -17,7 +16,14 @@ WIDTH = 460
 Spec = dict[str, Any]
 
 
-def make_spec(title: str, words: Sequence[str], rows: Sequence[Row], *, hint: str = "", **body: Any) -> Spec:
+class Labelled(Protocol):
+    """A row of numbers with what every reader of them must know first, such as "random weights"."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+
+def make_spec(title: str, words: Sequence[str], rows: Sequence[Labelled], *, hint: str = "", **body: Any) -> Spec:
     """A specification with its numbers in ``words``, what must be known of ``rows`` and how to read it."""
     said = dict.fromkeys(label for row in rows for label in row.labels)
     mind = f" Mind: {', '.join(said)}." if said else ""

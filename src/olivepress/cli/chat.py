@@ -12,6 +12,7 @@ from olivepress.core.artifact import MANIFEST, read_manifest
 from olivepress.core.errors import AdapterError, OlivepressError, UsageError
 from olivepress.core.messages import typed_text
 from olivepress.runtimes.artifact_safety import check_artifact
+from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.chat_template.prompts import (
     check_context,
     context_length,
@@ -20,7 +21,6 @@ from olivepress.runtimes.chat_template.prompts import (
     question_parts,
 )
 from olivepress.runtimes.genai_model import GenaiModel
-from olivepress.runtimes.language_model import runtime_of
 
 __all__ = ["Chat"]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from olivepress.core.errors import ReportError
+from olivepress.core.progress import Progress
 from olivepress.report.device_report import DeviceReport, LatencySample, read_report
 from olivepress.report.examples import Scores, read_scores
 from olivepress.report.noise import by_round
@@ -32,7 +33,7 @@ class Loaded:
     scores: Scores | None = None
 
 
-def load(paths: Sequence[Path], *, progress: Callable[[int, int], None] = lambda *_: None) -> list[Loaded]:
+def load(paths: Sequence[Path], *, progress: Progress = lambda *_: None) -> list[Loaded]:
     """Read and verify reports with the examples beside them, in the order given; copies of a report count once.
 
     ReportError for no report at all, and naming the first file that cannot be believed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
+from olivepress.core.progress import StageProgress
 from olivepress.data.prepare.policy import Policy
 from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.store.examples import SPLITS, Example, make_example
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_dataset", "prepare_files"]
 
-Tell = Callable[[str, int, int], None]
 
-
-def build_dataset(data: Data, *, tell: Tell = lambda *_: None) -> Dataset:
+def build_dataset(data: Data, *, tell: StageProgress = lambda *_: None) -> Dataset:
     """Read, clean, split and check what the recipe names. Nothing is written below ``datasets/``. Raises DataError."""
     if data.demo:
         return _with_schema(_demo(data), data)
@@ -71,7 +70,7 @@ def prepare_files(
     *,
     name: str | None = None,
     origin: Mapping[str, str] | None = None,
-    tell: Tell = lambda *_: None,
+    tell: StageProgress = lambda *_: None,
     split: str | None = None,
     audit: Path | None = None,
 ) -> Dataset:

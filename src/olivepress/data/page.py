@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
+from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, PALETTE, can_draw, render_svg
 from olivepress.charts.table import printable
 from olivepress.data.convert.values import counted
@@ -52,10 +53,9 @@ def audit_page(dataset: Dataset) -> str:
         for spec in _specs(told["statistics"] or {})
     ]
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    page = env.from_string(resources.files("olivepress").joinpath("data_page.html").read_text(encoding="utf-8"))
-    css = resources.files("olivepress.compare").joinpath("page.css").read_text(encoding="utf-8")
+    page = env.from_string(resources.files("olivepress.data").joinpath("page.html").read_text(encoding="utf-8"))
     return page.render(
-        d=_document(told), events=events, of=of, charts=charts, css=Markup(css),
+        d=_document(told), events=events, of=of, charts=charts, css=Markup(style_sheet()),
         no_charts="" if can_draw() or not charts else _NO_CHARTS,
     )  # fmt: skip
 

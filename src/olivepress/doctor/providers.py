@@ -10,7 +10,7 @@ from olivepress.catalog import targets
 from olivepress.core.errors import OlivepressError
 from olivepress.doctor.records import Finding, Hardware
 from olivepress.environments.lookup import Environment, canonical, environments, satisfied_here
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.measure.worker.interpreters import PROBE_LIMIT_S, try_provider
 from olivepress.runtimes.plugins import PLUGINS
 from olivepress.runtimes.probe import ProviderProbe, plain_reason

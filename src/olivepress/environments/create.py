@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 from olivepress.core.errors import SetupError
 from olivepress.core.privacy import private_environment
 from olivepress.core.process import BEFORE_EXEC, exclusive
+from olivepress.core.progress import StageProgress
 from olivepress.environments.lookup import (
     ENVIRONMENTS,
     MARKER,
@@ -30,9 +31,8 @@ from olivepress.environments.lookup import (
     read_lock,
 )
 
-__all__ = ["UNREACHABLE", "Tell", "create", "remove"]
+__all__ = ["UNREACHABLE", "create", "remove"]
 
-Tell = Callable[[str, int, int], None]  # what is being done, done, total
 _LIST = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
 _PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-deps", "--progress-bar", "off")
 UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable")
@@ -42,7 +42,7 @@ class _NotHad(SetupError):
     """The index does not have a locked file."""
 
 
-def create(name: str, *, tell: Tell) -> Path:
+def create(name: str, *, tell: StageProgress) -> Path:
     """Make the environment ``name`` (or that of a target so called) and return its interpreter; a whole one is kept.
 
     What an earlier, killed try left is redone. Raises UsageError: an unknown name; SetupError: no packages for this
@@ -111,7 +111,7 @@ def _python_here() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: Tell) -> dict[str, str]:
+def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: StageProgress) -> dict[str, str]:
     """Install the first lock of ``group`` that the index has; the others only when that one is not to be had."""
     for number, lock in enumerate(group, start=1):
         try:
@@ -122,7 +122,7 @@ def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: Tel
     raise AssertionError("a group is never empty")
 
 
-def _install(one: Environment, lock: Path, log: Path, tell: Tell) -> dict[str, str]:
+def _install(one: Environment, lock: Path, log: Path, tell: StageProgress) -> dict[str, str]:
     wanted = read_lock(lock)
     begun = 0
 

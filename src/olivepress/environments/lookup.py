@@ -49,7 +49,7 @@ MARKER = "olivepress-environment.json"  # written last: a folder without it is r
 ONNX_RUNTIMES = frozenset(
     f"onnxruntime{kind}" for kind in ("", "-gpu", "-directml", "-openvino", "-webgpu", "-trt-rtx", "-training")
 )
-_CATALOG = Path(__file__).parent / "catalog" / "environments"
+_CATALOG = Path(__file__).parents[1] / "catalog" / "environments"
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
 

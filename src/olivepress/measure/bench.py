@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import JobError, ReportError
+from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import Message, Split, dataset_labels, read_split
 from olivepress.measure.assemble import Measured, assemble
 from olivepress.measure.bench_session import Sitting, code_sha256, open_sitting
 from olivepress.measure.cpu_stand_in import emulated, on_cpu, provider_is_missing
 from olivepress.measure.latency.grid import Subject, measure_rounds
 from olivepress.measure.settings import Settings, check_inputs
-from olivepress.measure.stages import Stages, Tell
+from olivepress.measure.stages import Stages
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.report.device_report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.report.device_report import read_report as read_device_report
 from olivepress.report.examples import forget_old_examples, read_outcomes, write_examples
 from olivepress.runtimes.session import session_threads
 
-__all__ = ["BASE", "TUNED", "Outcomes", "Settings", "Tell", "bench", "outcomes_of"]
+__all__ = ["BASE", "TUNED", "Outcomes", "Settings", "bench", "outcomes_of"]
 
 Outcomes = Mapping[str, Mapping[str, bool]]  # report name → example id → whether it was right
 
@@ -38,7 +39,7 @@ def bench(
     settings: Settings,
     ladder: Mapping[str, str] | None = None,
     outcomes: Outcomes | None = None,
-    tell: Tell = lambda *_: None,
+    tell: JobProgress = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[DeviceReport]:
     """Measure every subject and write its report to the path it is keyed by, its answers beside it.
@@ -138,7 +139,7 @@ def _schema(data: Split | None) -> dict[str, int | float | str | None]:
     return {"json_schema_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: Tell) -> dict[str, Any]:
+def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: JobProgress) -> dict[str, Any]:
     """The physical ceiling, and where the graph's nodes were placed: both before anything long starts."""
     if subject.runtime == "pytorch":
         return {}
@@ -154,7 +155,7 @@ def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: 
     return {"placement": placed, "ceiling": _ceiling(subject, sitting, "before", tell)}
 
 
-def _ceiling(subject: Subject, sitting: Sitting, when: str, tell: Tell) -> Ceiling:
+def _ceiling(subject: Subject, sitting: Sitting, when: str, tell: JobProgress) -> Ceiling:
     """Measured before the rounds and again after them: on a shared memory bus it moves, and a ceiling is a maximum."""
     tell(subject.job, "ceiling", 0, 1)
     found = sitting.run("ceiling", {"threads": session_threads(subject.model_dir), "when": when})
@@ -180,7 +181,7 @@ def _latency(
     sittings: Mapping[Path, Sitting],
     data: Split | None,
     settings: Settings,
-    tell: Tell,
+    tell: JobProgress,
 ) -> dict[Path, Measured]:
     """Placement and ceiling, the interleaved rounds, and the ceiling again."""
     around = {path: _surroundings(subject, sittings[path], settings, tell) for path, subject in subjects.items()}

@@ -22,10 +22,13 @@ from typing import Any
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
 from olivepress.core.process import exclusive
-from olivepress.measure.worker.child import Progress, run_child
+from olivepress.core.progress import Progress
+from olivepress.measure.worker.host import run_child
 from olivepress.report.device_report import write_text
 
 __all__ = ["Sitting", "code_sha256", "open_sitting"]
+
+_MEASURING = ("measure", "report", "runtimes", "stats")  # the rooms whose code decides what a metric is
 
 
 @dataclass(kw_only=True)
@@ -106,9 +109,9 @@ def _token(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def code_sha256() -> str:
-    """Over the sources of this package: a corrected metric must not take over what the wrong one measured."""
-    folder = Path(__file__).parent
-    files = sorted(folder.rglob("*.py"))
+    """Over the sources of what measures: a corrected metric must not take over what the wrong one measured."""
+    folder = Path(__file__).parents[1]
+    files = sorted(path for room in _MEASURING for path in (folder / room).rglob("*.py"))
     return _hash(*(f"{file.relative_to(folder).as_posix()} {file.read_text(encoding='utf-8')}" for file in files))
 
 

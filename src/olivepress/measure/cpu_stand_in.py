@@ -13,7 +13,7 @@ from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
 from olivepress.measure.latency.grid import Subject
 from olivepress.measure.worker.interpreters import try_provider
-from olivepress.runtimes.language_model import runtime_of
+from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
 from olivepress.runtimes.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError, JobError
+from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import Split
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.cpu_stand_in import provider_is_missing
@@ -22,9 +22,11 @@ from olivepress.runtimes.weights import ACTIVE_ADAPTER
 
 CPU = "CPUExecutionProvider"
 
-__all__ = ["Extra", "Stages", "Tell"]
+__all__ = [
+    "Extra",
+    "Stages",
+]
 
-Tell = Callable[[str, str, int, int], None]  # (job, stage, done, total)
 Extra = dict[str, int | float | str | None]  # what the report's settings must say beside the metrics
 
 
@@ -40,7 +42,7 @@ class Stages:
     data: Split | None
     labels: tuple[str, ...]
     settings: Settings
-    tell: Tell
+    tell: JobProgress
 
     def answers(self) -> tuple[Answers, Extra]:
         """Greedy answers and, where the dataset has classes, the class by constrained scoring."""

@@ -15,9 +15,10 @@ from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.hub import local_directory
 from olivepress.core.messages import next_command
+from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import read_split
 from olivepress.data.store.dataset import DATASETS
-from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, Tell, bench, outcomes_of
+from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, bench, outcomes_of
 from olivepress.measure.latency.grid import Spent, Subject
 from olivepress.measure.latency.latency import Workload
 from olivepress.measure.tuning.record import read_tuning
@@ -27,7 +28,7 @@ from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.report.machine import fingerprint
 from olivepress.run.interpreters import Place, place_of
 from olivepress.runtimes.artifact_safety import check_artifact
-from olivepress.runtimes.language_model import runtime_of
+from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.plugins import is_emulated
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.render import Workflow, render_all
@@ -210,7 +211,7 @@ def bench_plan(
     only: Collection[str] | None = None,
     overrides: Overrides = Overrides(),
     others: Mapping[str, Subject] = MappingProxyType({}),
-    tell: Tell = lambda *_: None,
+    tell: JobProgress = lambda *_: None,
 ) -> list[Path]:
     """Measure on this machine, and ``others`` (report name → subject) in the same sitting; one DeviceReport each.
 
@@ -239,7 +240,7 @@ def bench_artifact(
     out: Path | None,
     settings: Settings,
     outcomes: Outcomes | None = None,
-    tell: Tell = lambda *_: None,
+    tell: JobProgress = lambda *_: None,
 ) -> tuple[DeviceReport, Path]:
     """Measure one exported artifact where it stands, with or without the project around it.
 

@@ -11,7 +11,7 @@ from olivepress.adapters import check_adapter, read_package
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.messages import next_command
-from olivepress.measure.bench import Tell
+from olivepress.core.progress import JobProgress
 from olivepress.measure.cpu_stand_in import linked_with_adapter
 from olivepress.measure.latency.grid import Subject
 from olivepress.pipeline.device_reports import (
@@ -30,7 +30,7 @@ from olivepress.workflow.plan import Job, Plan
 __all__ = ["bench_packages", "package_report_paths"]
 
 
-def bench_packages(plan: Plan, *, only: Collection[str] | None, overrides: Overrides, tell: Tell) -> list[Path]:
+def bench_packages(plan: Plan, *, only: Collection[str] | None, overrides: Overrides, tell: JobProgress) -> list[Path]:
     """Measure adapter by adapter what ``bench_plan`` measures, and the packages with that adapter beside it.
 
     ``only`` one report of each adapter. Returns the paths of all reports.

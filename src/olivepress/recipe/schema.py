@@ -351,7 +351,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def recipe_files() -> dict[str, Path]:
     """Name → file of every recipe that can be named: those in ./recipes, before those that ship with olivepress."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed, checkout = package / "recipes", package.parents[1] / "recipes"
     shipped = installed if installed.is_dir() else checkout
     return {path.stem: path for folder in (shipped, RECIPES) for path in sorted(folder.glob("*.yaml"))}

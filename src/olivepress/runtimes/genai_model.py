@@ -12,7 +12,7 @@ import numpy as np
 
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.runtimes.artifact_safety import check_settings
-from olivepress.runtimes.language_model import config_number
+from olivepress.runtimes.base import config_number
 from olivepress.runtimes.plugins import WEBGPU, is_emulated, provider_name, register
 from olivepress.runtimes.session import asked_providers
 from olivepress.runtimes.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION, decoder_config
@@ -21,7 +21,7 @@ __all__ = ["GenaiModel", "import_genai"]
 
 
 class GenaiModel:
-    """See ``language_model.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
+    """See ``base.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
 
     A folder with an ``adapter.onnx_adapter`` is run with it; ``with_adapter`` gives the same opened model another one.
     Without ``every_position`` it is opened as it ships, and may have the logits of an append's last token only.
@@ -120,7 +120,7 @@ class GenaiModel:
 
 
 class GenaiGeneration:
-    """See ``language_model.Generation``."""
+    """See ``base.Generation``."""
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator

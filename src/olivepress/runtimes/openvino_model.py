@@ -18,9 +18,9 @@ import numpy as np
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.report.device_report import Placement
+from olivepress.runtimes.base import config_number
 from olivepress.runtimes.chat_template.prompts import eos_token_ids
 from olivepress.runtimes.config_rules import device_problems
-from olivepress.runtimes.language_model import config_number
 
 __all__ = [
     "DEVICE_FILE",
@@ -105,7 +105,7 @@ class OpenvinoTokenizer:
 
 
 class OpenvinoModel:
-    """See ``language_model.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
+    """See ``base.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
 
     def __init__(self, model_dir: Path) -> None:
         self.openvino, genai = import_openvino()
@@ -149,7 +149,7 @@ class OpenvinoModel:
 
 
 class OpenvinoGeneration:
-    """See ``language_model.Generation``."""
+    """See ``base.Generation``."""
 
     def __init__(self, model: OpenvinoModel, request: Any, longest: int, shortest: int) -> None:
         request.reset_state()

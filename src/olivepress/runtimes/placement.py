@@ -12,7 +12,7 @@ from typing import Any
 
 from olivepress.core.errors import JobError, SetupError
 from olivepress.report.device_report import Placement
-from olivepress.runtimes.language_model import runtime_of
+from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.onnx_graph import INTEGERS, Graph, load_graph
 from olivepress.runtimes.plugins import register
 from olivepress.runtimes.weights import decoder_config, graph_file

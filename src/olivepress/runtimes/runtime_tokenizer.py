@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.core.errors import JobError, whole_message
-from olivepress.measure.quality.accuracy import Progress
+from olivepress.core.progress import Progress
 from olivepress.runtimes.probe_model import decoder_model
 
 __all__ = [

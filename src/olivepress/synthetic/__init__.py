@@ -1,6 +1,6 @@
 """Rehearsals at real size: random weights and a synthetic tokenizer of a real model's shape."""
 
-from olivepress.synthetic.model import MARKER, Progress, make_random_model, weight_bytes
+from olivepress.synthetic.model import MARKER, make_random_model, weight_bytes
 from olivepress.synthetic.special_tokens import SpecialTokens, special_tokens
 from olivepress.synthetic.tokenizer import make_tokenizer
 

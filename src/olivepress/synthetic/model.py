@@ -18,15 +18,15 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from olivepress.core.errors import RecipeError, SetupError
+from olivepress.core.progress import Progress
 from olivepress.synthetic.special_tokens import SpecialTokens, special_tokens
 from olivepress.synthetic.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MARKER", "Progress", "make_random_model", "weight_bytes"]
+__all__ = ["MARKER", "make_random_model", "weight_bytes"]
 
-Progress = Callable[[int, int], None]
 """Called with (bytes written, bytes in all) as the weights are written."""
 
 MARKER = "random-weights.json"

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
+from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import can_draw, render_svg
 from olivepress.charts.table import format_value, printable
 from olivepress.compare.history import NOT_COMMITTED, Series
@@ -71,7 +72,7 @@ def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    folder = resources.files("olivepress.compare")
+    folder = resources.files("olivepress.compare.render")
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = can_draw()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -88,5 +89,5 @@ def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
         }
         groups.setdefault((printable(one.machine), printable(one.recipe)), []).append(entry)
     page = env.from_string((folder / "history.html").read_text(encoding="utf-8"))
-    css = Markup((folder / "page.css").read_text(encoding="utf-8"))
+    css = Markup(style_sheet())
     return page.render(groups=groups, refused=[printable(text) for text in refused], css=css)

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
 from olivepress.charts.table import NULL, printable
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
@@ -80,8 +81,8 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = resources.files("olivepress.compare")
-    css, js, html = ((folder / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html"))
+    folder = resources.files("olivepress.compare.render")
+    js, html = ((folder / f"page.{kind}").read_text(encoding="utf-8") for kind in ("js", "html"))
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     env.filters |= FILTERS
     slugs = {machine: f"m{number}" for number, machine in enumerate(machines(document))}
@@ -105,7 +106,7 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         CARD_METRICS=CARD_METRICS,
         WORKLOAD_METRICS=WORKLOAD_METRICS,
         script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
-        css=Markup(css),
+        css=Markup(style_sheet()),
         js=Markup(js),
         data=Markup(_inert(as_data(document))),
     )

@@ -6,11 +6,12 @@ digest stays, whatever the order in which rows were read (of equal ones the firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from olivepress.core.progress import StageProgress
 from olivepress.data.dedup.boilerplate import Boilerplate
 from olivepress.data.dedup.neighbors import Groups, Neighbours, find_neighbours
 from olivepress.data.dedup.openings import continued
@@ -44,7 +45,6 @@ OVERLAP = "words in a row"
 BENCHMARK_NEAR = "near duplicate of a benchmark's row"
 _SAMPLE = 20_000
 _BLOCK = 4096
-Tell = Callable[[str, int, int], None]
 
 
 def leaks(dropped: Mapping[str, int]) -> int:
@@ -99,7 +99,7 @@ def lowest(digests: NDArray[np.uint64], rows: NDArray[np.int64], count: int, sal
 
 
 def decide_duplicates(
-    spool: Spool, decisions: Decisions, policy: Policy, boilerplate: Boilerplate, tell: Tell
+    spool: Spool, decisions: Decisions, policy: Policy, boilerplate: Boilerplate, tell: StageProgress
 ) -> tuple[Groups, dict[int, tuple[int, str]]]:
     """Drop what repeats. Returns the groups that no split may tear apart, and each kept near duplicate's note.
 
@@ -256,7 +256,7 @@ def drop_overlaps(
     *,
     against: int,
     reason: str,
-    tell: Tell,
+    tell: StageProgress,
 ) -> None:
     """Drop rows of train (and of validation, against test) that share ``policy.overlap_words`` words in a row with it.
 

@@ -8,12 +8,13 @@ signatures to its own), applied to many rows at once. Of each value 8 bits are k
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from olivepress.core.progress import StageProgress
 from olivepress.data.dedup.boilerplate import Boilerplate
 from olivepress.data.dedup.shingles import Shingled, letter_shingles, word_shingles
 from olivepress.data.prepare.policy import Policy
@@ -30,7 +31,6 @@ _LAGS = 8
 # Standard error of an estimate from 128 values at 0.8 is 0.035: three of them below the threshold are still read.
 _SLACK = 0.105
 _DIGITS = re.compile(r"\d+")
-Tell = Callable[[str, int, int], None]
 
 
 class Groups:
@@ -87,7 +87,11 @@ class Neighbours:
 
 
 def find_neighbours(
-    spool: Spool, rows: NDArray[np.int64], policy: Policy, boilerplate: Boilerplate, tell: Tell = lambda *_: None
+    spool: Spool,
+    rows: NDArray[np.int64],
+    policy: Policy,
+    boilerplate: Boilerplate,
+    tell: StageProgress = lambda *_: None,
 ) -> Neighbours:
     """Which of ``rows`` have keys with a Jaccard similarity of ``policy.threshold`` or more.
 
@@ -122,7 +126,7 @@ class _Search:
         self.places[rows] = np.arange(len(rows), dtype=np.int32)
         self.kept = np.empty((0, policy.permutations), np.uint8)
 
-    def run(self, near: Neighbours, tell: Tell) -> None:
+    def run(self, near: Neighbours, tell: StageProgress) -> None:
         self.kept = self._signatures(tell)
         bands, size = _bands(self.policy.threshold, self.policy.permutations)
         for band in range(bands):
@@ -150,7 +154,7 @@ class _Search:
         """Share of equal values from which two rows are read and compared; one in 256 is equal by chance."""
         return (self.policy.threshold - _SLACK) * (1 - 1 / 256) + 1 / 256
 
-    def _signatures(self, tell: Tell) -> NDArray[np.uint8]:
+    def _signatures(self, tell: StageProgress) -> NDArray[np.uint8]:
         """8 bits of every MinHash value, (rows, permutations)."""
         kept = np.empty((len(self.rows), self.policy.permutations), np.uint8)
         for first in range(0, len(self.rows), _BLOCK):

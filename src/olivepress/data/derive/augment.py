@@ -22,7 +22,8 @@ from olivepress.data.derive.derive import (
     with_question,
     without_leaks,
 )
-from olivepress.data.prepare.personal import find_personal, mask, presidio_finder
+from olivepress.data.prepare.personal import find_personal, mask
+from olivepress.data.prepare.presidio import presidio_finder
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import Example, to_line
 

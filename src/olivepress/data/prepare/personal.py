@@ -1,6 +1,6 @@
 """Personal data that has a form of its own: what carries a check digit must have the right one.
 
-Names and addresses have no form; for those there is presidio (``presidio_finder``), which brings its own recognizers.
+Names and addresses have no form; for those there is ``presidio``, which brings recognizers of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Finding", "find_personal", "mask", "presidio_finder"]
+__all__ = ["Finder", "Finding", "find_personal", "mask"]
 
 Finder = Callable[[str], list["Finding"]]
 
@@ -125,13 +125,3 @@ def mask(text: str, findings: list[Finding]) -> str:
             masked = f'"{masked}"'
         text = f"{text[: one.start]}{masked}{text[one.end :]}"
     return text
-
-
-def presidio_finder() -> Finder:
-    """Presidio's pattern recognizers for English beside our own; no language model is loaded, nothing downloaded.
-
-    SetupError where presidio-analyzer is not installed.
-    """
-    from olivepress.data.prepare.presidio import make_finder
-
-    return make_finder(find_personal)

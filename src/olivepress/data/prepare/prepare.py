@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olivepress.core.errors import DataError, SetupError
+from olivepress.core.progress import StageProgress
 from olivepress.data.convert.values import counted
 from olivepress.data.dedup.duplicates import (
     NEAR,
@@ -28,8 +29,9 @@ from olivepress.data.dedup.duplicates import (
 )
 from olivepress.data.prepare.advice import Advice, advise
 from olivepress.data.prepare.audit import Account, Audit, Place
-from olivepress.data.prepare.personal import find_personal, presidio_finder
+from olivepress.data.prepare.personal import find_personal
 from olivepress.data.prepare.policy import Policy
+from olivepress.data.prepare.presidio import presidio_finder
 from olivepress.data.prepare.reading import Reader, read_benchmarks
 from olivepress.data.prepare.slices import inside
 from olivepress.data.prepare.splits import carve
@@ -42,7 +44,6 @@ from olivepress.data.store.version import Hashes, VersionHasher
 __all__ = ["MINIMUM_ROWS", "Prepared", "prepare_rows"]
 
 MINIMUM_ROWS = {"train": 8, "validation": 1, "test": 1}
-Tell = Callable[[str, int, int], None]
 _TELL_EVERY = 20_000
 
 
@@ -67,7 +68,12 @@ class Prepared:
 
 
 def prepare_rows(
-    names: Sequence[str], policy: Policy, directory: Path, *, tell: Tell = lambda *_: None, split: str | None = None
+    names: Sequence[str],
+    policy: Policy,
+    directory: Path,
+    *,
+    tell: StageProgress = lambda *_: None,
+    split: str | None = None,
 ) -> Prepared:
     """Read, clean, judge, split and write what ``names`` hold into the empty ``directory``.
 
@@ -96,7 +102,9 @@ def _check_packages() -> None:
 class _Preparation:
     """One preparation and its steps in order; what they share is here and nowhere else."""
 
-    def __init__(self, names: Sequence[str], policy: Policy, directory: Path, scratch: Path, tell: Tell) -> None:
+    def __init__(
+        self, names: Sequence[str], policy: Policy, directory: Path, scratch: Path, tell: StageProgress
+    ) -> None:
         self.names, self.policy, self.directory, self.tell = names, policy, directory, tell
         self.spool, self.audit = Spool(scratch), Audit(directory / "audit.jsonl")
         finder = presidio_finder() if policy.presidio else find_personal

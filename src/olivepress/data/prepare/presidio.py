@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from olivepress.core.errors import SetupError
-from olivepress.data.prepare.personal import Finding
+from olivepress.data.prepare.personal import Finder, Finding, find_personal
 
-__all__ = ["make_finder"]
+__all__ = ["presidio_finder"]
 
-_Finder = Callable[[str], list[Finding]]
 # Its own names, and what we call the same thing; dates and links are no personal data by themselves.
 _NAMES = {
     "EMAIL_ADDRESS": "e-mail address",
@@ -24,20 +22,23 @@ _NOT_PERSONAL = {"URL", "DATE_TIME", "UUID"}
 _SURE = 0.5  # of Presidio's score: below, a pattern alone matched, without check digit or context
 
 
-def make_finder(own: _Finder) -> _Finder:
-    """``own`` findings and Presidio's, without overlaps. SetupError where presidio-analyzer is not installed."""
+def presidio_finder() -> Finder:
+    """Our own findings and those of Presidio's pattern recognizers for English, without overlaps.
+
+    No language model is loaded, nothing is downloaded. SetupError where presidio-analyzer is not installed.
+    """
     recognizers = _recognizers()
 
     def find(text: str) -> list[Finding]:
-        found = own(text)
+        findings = find_personal(text)
         for recognizer in recognizers:
             for result in recognizer.analyze(text, recognizer.supported_entities, None) or ():
                 kind = _NAMES.get(result.entity_type, result.entity_type.lower().replace("_", " "))
-                one = Finding(kind, result.start, result.end)
-                is_new = all(one.end <= held.start or one.start >= held.end for held in found)
+                finding = Finding(kind, result.start, result.end)
+                is_new = all(finding.end <= known.start or finding.start >= known.end for known in findings)
                 if result.score >= _SURE and result.entity_type not in _NOT_PERSONAL and is_new:
-                    found.append(one)
-        return sorted(found, key=lambda one: one.start)
+                    findings.append(finding)
+        return sorted(findings, key=lambda finding: finding.start)
 
     return find
 

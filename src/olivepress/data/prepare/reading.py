@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 from olivepress.core.errors import DataError
+from olivepress.core.progress import StageProgress
 from olivepress.core.thoughts import THOUGHTS
 from olivepress.data.convert.columns import looks_like_content
 from olivepress.data.convert.conversations import Converted
@@ -25,14 +26,13 @@ from olivepress.data.store.row_store import BENCHMARK, Spool
 
 __all__ = ["Reader", "comparable", "normal"]
 
-Tell = Callable[[str, int, int], None]
 _TELL_EVERY = 5000
 
 
 class Reader:
     """Reads sources into a spool. ``files`` are their names by number, ``totals`` the rows read of each split."""
 
-    def __init__(self, spool: Spool, audit: Audit, policy: Policy, finder: Finder, tell: Tell) -> None:
+    def __init__(self, spool: Spool, audit: Audit, policy: Policy, finder: Finder, tell: StageProgress) -> None:
         self.spool, self.audit, self.policy, self.finder, self.tell = spool, audit, policy, finder, tell
         self.files: list[str] = []
         self.totals = dict.fromkeys(SPLITS, 0)

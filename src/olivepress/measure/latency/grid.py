@@ -6,7 +6,7 @@ be compared round by round. Every second round runs backwards: coming first or l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.core.progress import StageProgress
 from olivepress.data.split_reader import Message
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.latency.latency import LatencySpec, Workload
@@ -31,9 +32,8 @@ from olivepress.report.device_report import (
 from olivepress.runtimes.chat_template.prompts import context_length
 from olivepress.stats.intervals import bootstrap_median
 
-__all__ = ["BenchProgress", "Cell", "Spent", "Subject", "headline", "headline_metrics", "measure_rounds"]
+__all__ = ["Cell", "Spent", "Subject", "headline", "headline_metrics", "measure_rounds"]
 
-BenchProgress = Callable[[str, int, int], None]  # (stage, done, total)
 HEADLINE = "128x128"  # the cell whose numbers stand for the model; else the largest that was measured
 DESK_ONLY = "the PyTorch parent is measured for accuracy only"
 EMULATED = "the device is emulated: its times say nothing about the real one"
@@ -126,7 +126,7 @@ def measure_rounds(
     no_messages: str = "no dataset was given",
     allow_fallback: bool = False,
     timeout_s: float | None = None,
-    tell: BenchProgress = lambda *_: None,
+    tell: StageProgress = lambda *_: None,
 ) -> list[list[Cell]]:
     """Every workload of every subject in every round; one list of cells per subject, in the order given.
 

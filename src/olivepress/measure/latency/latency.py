@@ -24,8 +24,9 @@ from olivepress.data.split_reader import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
 from olivepress.report.machine import peak_rss_bytes
+from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.prompts import context_length, render_question
-from olivepress.runtimes.language_model import LanguageModel, load_runtime
+from olivepress.runtimes.open import load_runtime
 
 __all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process"]
 __all__ += ["prompt_of", "time_repetitions", "time_steps"]

@@ -9,12 +9,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.core.errors import JobError
+from olivepress.core.progress import Progress
 from olivepress.measure.proof.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
-from olivepress.measure.quality.accuracy import Progress, greedy_answers
+from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.fidelity import fidelity
 from olivepress.measure.quality.reference_file import read_reference
 from olivepress.report.device_report import Measurement, Placement
-from olivepress.runtimes.language_model import LanguageModel, load_runtime, open_model
+from olivepress.runtimes.base import LanguageModel
+from olivepress.runtimes.open import load_runtime, open_model
 from olivepress.runtimes.placement import node_placement
 from olivepress.runtimes.weights import LAST_POSITION
 

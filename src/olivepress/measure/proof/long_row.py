@@ -17,8 +17,8 @@ from olivepress.core.array_file import read_arrays
 from olivepress.core.errors import JobError
 from olivepress.measure.proof.horizon import Horizon
 from olivepress.measure.quality.fidelity import divergence, log_softmax
+from olivepress.runtimes.base import CHUNK_BYTES, LanguageModel, append_in_chunks
 from olivepress.runtimes.chat_template.prompts import context_length
-from olivepress.runtimes.language_model import CHUNK_BYTES, LanguageModel, append_in_chunks
 
 __all__ = [
     "ANSWERED",

@@ -9,14 +9,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from olivepress.core.errors import JobError
+from olivepress.core.progress import Progress
 from olivepress.measure.proof.export import default_answer
 from olivepress.measure.proof.long_row import LongRowProof, compare_shipped, prove_long_row, row_to_compare
-from olivepress.measure.quality.accuracy import Progress, greedy_answers
+from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.fidelity import divergence, fidelity, log_softmax
 from olivepress.measure.quality.reference_file import read_reference
 from olivepress.report.device_report import Measurement, Placement
+from olivepress.runtimes.base import LanguageModel, teacher_forced
 from olivepress.runtimes.genai_model import GenaiModel
-from olivepress.runtimes.language_model import LanguageModel, teacher_forced
 from olivepress.runtimes.placement import node_placement
 
 __all__ = ["AdapterProof", "AdapterProofSpec", "Difference", "PackageProof", "PackageProofSpec", "prove_package"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from olivepress.core.errors import JobError
+from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
 from olivepress.report.task_metrics import Example
+from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.prompts import (
     check_context,
     context_length,
@@ -16,7 +18,7 @@ from olivepress.runtimes.chat_template.prompts import (
     pad_token_id,
     render_prompt,
 )
-from olivepress.runtimes.language_model import LanguageModel, load_runtime
+from olivepress.runtimes.open import load_runtime
 
 __all__ = [
     "Finished",
@@ -26,7 +28,6 @@ __all__ = [
     "measure_exported",
 ]
 
-Progress = Callable[[int, int], None]
 MARGIN_TOKENS = 8  # room past the longest expected answer, so that an answer that runs on is seen to be wrong
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.core.errors import JobError
-from olivepress.measure.quality.accuracy import Progress
+from olivepress.core.progress import Progress
 from olivepress.measure.quality.reference_file import Reference, read_reference
 from olivepress.report.device_report import Measurement, measured, not_measured
+from olivepress.runtimes.base import LanguageModel, teacher_forced
 from olivepress.runtimes.chat_template.prompts import context_length
-from olivepress.runtimes.language_model import LanguageModel, open_model, teacher_forced
+from olivepress.runtimes.open import open_model
 from olivepress.stats.intervals import bootstrap_median, bootstrap_of_sums, cluster_mean
 
 __all__ = [

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.core.errors import DataError, JobError
+from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
-from olivepress.measure.quality.accuracy import Progress
 from olivepress.measure.quality.fidelity import log_softmax
+from olivepress.runtimes.base import LanguageModel, append_in_chunks
 from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
-from olivepress.runtimes.language_model import LanguageModel, append_in_chunks, open_model
+from olivepress.runtimes.open import open_model
 
 __all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from olivepress.core.bounded import TEXT, read_bytes
 from olivepress.core.errors import DataError, UsageError
-from olivepress.measure.quality.accuracy import Progress
+from olivepress.core.progress import Progress
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.report.device_report import Measurement, measured, not_measured
 from olivepress.report.registry import declare
+from olivepress.runtimes.base import teacher_forced
 from olivepress.runtimes.chat_template.prompts import context_length
-from olivepress.runtimes.language_model import open_model, teacher_forced
+from olivepress.runtimes.open import open_model
 from olivepress.stats.intervals import bootstrap_of_sums
 
 __all__ = [

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from olivepress.core.errors import JobError, SetupError
+from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
 from olivepress.measure.proof.long_row import LongRow, write_long_row
-from olivepress.measure.quality.accuracy import Finished, Progress, answer_budget
+from olivepress.measure.quality.accuracy import Finished, answer_budget
 from olivepress.measure.quality.reference_file import REFERENCE_FORMAT, AnswerPart, questions
 from olivepress.recipe.methods import FourBit
 from olivepress.report.task_metrics import Example

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from olivepress.core.errors import JobError
+from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
-from olivepress.measure.quality.accuracy import Progress
 from olivepress.measure.quality.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
 from olivepress.measure.quality.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.recipe.methods import FourBit
-from olivepress.runtimes.language_model import CHUNK_BYTES, ROWS
+from olivepress.runtimes.base import CHUNK_BYTES, ROWS
 from olivepress.runtimes.pytorch import load_parent
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]

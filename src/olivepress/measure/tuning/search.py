@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from olivepress.core.errors import JobError, OlivepressError, SetupError
+from olivepress.core.progress import StageProgress
 from olivepress.measure.tuning.record import Alternative, median_of
 from olivepress.measure.tuning.trial import Seen
 from olivepress.report.noise import compare_rounds, noise_floor
@@ -28,7 +29,6 @@ BUDGET = "the time budget ran out"
 CPU = "CPUExecutionProvider"
 
 Run = Callable[[Options, str, int, float], Seen]  # (settings, axis, round, seconds that are left) → what was seen
-Tell = Callable[[str, int, int], None]  # (stage, done, total)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Search:
     budget_s: float
     run: Run
     spent: Callable[[], float]
-    tell: Tell = lambda *_: None
+    tell: StageProgress = lambda *_: None
     trials: int = 0
     expected: Seen | None = None
 

@@ -18,8 +18,9 @@ from olivepress.data.split_reader import Message
 from olivepress.measure.latency.latency import LatencySpec, Workload, prompt_of, time_repetitions
 from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.reference_file import read_reference
+from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.prompts import context_length, render_question
-from olivepress.runtimes.language_model import LanguageModel, load_runtime
+from olivepress.runtimes.open import load_runtime
 from olivepress.runtimes.session_space import unknown_entries
 
 __all__ = ["Seen", "TrialSpec", "run_trial"]

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from olivepress.core.errors import OlivepressError
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.report.machine import Machine, fingerprint
 from olivepress.runtimes.plugins import PLUGINS
 from olivepress.runtimes.probe import ProviderProbe, plain_reason

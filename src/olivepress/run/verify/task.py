@@ -12,7 +12,7 @@ from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import Row, read_split
 from olivepress.measure.quality.accuracy import answer_budget
 from olivepress.measure.quality.noninferiority import PILOT, judge_task, not_asked, rows_to_ask
-from olivepress.measure.worker.child import run_child
+from olivepress.measure.worker.host import run_child
 from olivepress.report.answers import FEWEST, is_correct
 from olivepress.report.examples import EXAMPLE_SCORES
 from olivepress.run.verify.task_text import verdict_text

@@ -1,1 +1,0 @@
-"""Model folders that are right, and that are not."""

@@ -1,0 +1,104 @@
+"""What the table of methods says of Olive and peft holds for the ones that are installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from olivepress.measure.latency.grid import Subject
+from olivepress.measure.worker.tasks import _tuned
+from olivepress.pipeline.device_reports import _subject
+from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.recipe.methods import METHODS, four_bit_base
+from olivepress.recipe.schema import Finetune
+from olivepress.run.verify.adapter import starts_at_zero
+from olivepress.workflow.lint import lint
+from olivepress.workflow.render import render_all
+
+
+def test_a_recipe_can_name_every_method() -> None:
+    assert get_args(Finetune.model_fields["method"].annotation) == tuple(METHODS)
+
+
+def adapted(method: str, **settings: Any) -> Any:
+    """A small module with the adapter that Olive's own pass puts on it, before the first step."""
+    import torch
+    from olive.hardware.accelerator import DEFAULT_CPU_ACCELERATOR
+    from olive.package_config import OlivePackageConfig
+
+    module = torch.nn.Sequential(torch.nn.Linear(32, 48), torch.nn.Linear(48, 16))
+    kind = OlivePackageConfig.load_default_config().import_pass_module(METHODS[method].olive_pass)
+    data = {"train_data_config": {"name": "none", "type": "DataContainer"}}
+    given = {"r": 4, "alpha": 8, "target_modules": ["0", "1"], **data, **settings}
+    config = kind.generate_config(DEFAULT_CPU_ACCELERATOR, given, {}, True)
+    return kind.get_peft_model(module, config, {"use_dora": True} if METHODS[method].magnitudes else {})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_starts_at_zero_in_this_peft(method: str) -> None:
+    import torch
+
+    tuned = adapted(method)
+    trained = {name: value for name, value in tuned.named_parameters() if value.requires_grad}
+    zero = {name for name, value in trained.items() if not bool((value != 0).any())}
+    # Parameters carry the adapter's name, the saved tensors do not.
+    assert len(zero) == 2 and zero == {n for n in trained if starts_at_zero(n.replace(".default", ""), method)}
+    inputs = torch.randn(3, 32)
+    with tuned.disable_adapter():
+        base = tuned(inputs)
+    assert torch.allclose(tuned(inputs), base, atol=1e-6)
+    for name in zero:
+        torch.nn.init.constant_(trained[name], 0.1)
+    assert not torch.allclose(tuned(inputs), base, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_dropout_is_refused_where_olive_s_pass_makes_nothing_of_it(method: str) -> None:
+    import torch
+
+    dropouts = [m.p for m in adapted(method, lora_dropout=0.5).modules() if isinstance(m, torch.nn.Dropout)]
+    assert bool(dropouts) == ("lora_dropout" not in METHODS[method].ignores)
+    assert set(dropouts) <= {0.5}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_workflow_of_each_method(method: str, project: Path) -> None:
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    recipe.write_text(recipe.read_text().replace("finetune:\n", f"finetune:\n  method: {method}\n"))
+    plan = load_plan("tiny-phi")
+    prepare(plan)
+    workflows = render_all(plan)
+    assert not [str(finding) for finding in lint(workflows[:2]) if finding.level == "error"]
+    settings = workflows[0].config["passes"][method]
+    assert settings["type"] == METHODS[method].olive_pass and (settings["r"], settings["alpha"]) == (16, 32)
+    assert ("lora_dropout" in settings) == (method in ("lora", "qlora", "dora"))
+    assert ("target_modules" in settings) == (method != "qlora")
+    four_bit = four_bit_base(method, "float32")
+    assert (four_bit is not None) == (method == "qlora") == ("quant_type" in settings)
+    if four_bit is not None:
+        assert {name: settings[name] for name in four_bit.model_dump()} == four_bit.model_dump()
+        assert "every linear layer but the head" in workflows[0].text
+    assert workflows[1].config["passes"] == {"merge": {"type": "MergeAdapterWeights"}}
+
+
+@pytest.mark.parametrize(("method", "dtype", "precision"), [("lora", "float32", "fp32"), ("qlora", "bfloat16", "nf4")])
+def test_the_fine_tuned_model_is_measured_as_it_was_trained(
+    method: str, dtype: str, precision: str, project: Path
+) -> None:
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    text = recipe.read_text().replace("torch_dtype: float32", f"torch_dtype: {dtype}")
+    recipe.write_text(text.replace("finetune:\n", f"finetune:\n  method: {method}\n"))
+    plan = load_plan("tiny-phi")
+    base = Subject(model_dir=Path("base"), runtime="pytorch", recipe="r", job="base", artifact_sha256="a")
+    resources = SimpleNamespace(seconds=1.0, peak_memory_bytes=2)
+    manifest: Any = SimpleNamespace(sha256="b", git_commit=None, parent=None, kind="finetune", resources=resources)
+    found = _subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
+    assert (found.precision, found.adapter_dir) == (precision, Path("runs/tiny-phi/finetune/adapter"))
+    assert found.four_bit == four_bit_base(method, "bfloat16") and found.model_dir == Path("base")
+    # What the measuring process is given is what it makes of it.
+    spec = {"adapter_dir": str(found.adapter_dir), "four_bit": found.four_bit and found.four_bit.model_dump()}
+    assert _tuned(json.loads(json.dumps(spec))) == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}
