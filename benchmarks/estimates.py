@@ -30,7 +30,7 @@ from olivepress.core.artifact import read_manifest
 from olivepress.pipeline.verbs import load_plan, prepare, write_workflows
 from olivepress.recipe.schema import Finetune
 from olivepress.run import run_plan
-from olivepress.run.job import JobOutcome
+from olivepress.run.outcome import JobOutcome
 from olivepress.synthetic.embedded.words import POOLS
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from olivepress.core.layout import CONFIGS
 from olivepress.pipeline.verbs import load_plan, render_files, write_workflows
-from olivepress.workflow.render import CONFIGS
 
 GOLDEN = ("tiny-phi", "tiny-tasks", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
 

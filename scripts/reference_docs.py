@@ -12,7 +12,8 @@ from typer.main import get_command
 
 from olivepress.catalog import Family, families, grid, targets
 from olivepress.cli.main import app
-from olivepress.pipeline.matrix import HEAD, MATRICES, table
+from olivepress.core.layout import MATRICES
+from olivepress.pipeline.matrix import HEAD, table
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
 

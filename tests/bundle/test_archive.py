@@ -101,8 +101,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
         "box.json is not JSON",
     ),
     "no index": (lambda path: zip_of(path, GOOD), "no box.json in it"),
-    "no zip": (lambda path: path.write_bytes(b"PK\x03\x04 and nothing") and None, "not a whole zip file"),
-    "empty": (lambda path: path.write_bytes(b"") and None, "not a whole zip file"),
+    "no zip": (lambda path: path.write_bytes(b"PK\x03\x04 and nothing") and None, "not a complete zip file"),
+    "empty": (lambda path: path.write_bytes(b"") and None, "not a complete zip file"),
 }
 
 
@@ -169,7 +169,7 @@ def test_cut_on_its_way(keep: float, tmp_path: Path) -> None:
     write(path := tmp_path / "box.zip")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    refused(path, "not a whole zip file")
+    refused(path, "not a complete zip file")
 
 
 def test_every_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:

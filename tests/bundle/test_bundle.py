@@ -263,6 +263,18 @@ def test_a_report_of_an_artifact_that_was_tuned_on_its_device(home: Path, tmp_pa
     assert import_report(report.source).path == RESULT
 
 
+def test_a_kill_while_a_bundle_is_noted_loses_no_other_bundle(home: Path, tmp_path: Path) -> None:
+    first = packed()
+    log = Path("runs", "tiny", "bundles.jsonl")
+    whole = log.read_text()
+    log.write_text(whole + whole[:100])  # the second was killed while its line was written
+    third = packed(ids_only=True)
+    for number, made in enumerate((first, third)):
+        report = measured(tmp_path / str(number), settings={"bundle_sha256": made.sha256})
+        assert report.source is not None
+        assert import_report(report.source, out=tmp_path / "results" / str(number)).answers
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

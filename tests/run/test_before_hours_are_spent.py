@@ -14,9 +14,9 @@ from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.models.admission import BaseModel
 from olivepress.pipeline.verbs import load_plan
 from olivepress.run import base_model as admit
-from olivepress.run import job as make
-from olivepress.run import runner
+from olivepress.run import runner, verification
 from olivepress.run.interpreters import Place
+from olivepress.run.verification import is_verified
 from olivepress.workflow.render import render_all
 from tests.models.admission.folders import change_json, write_folder
 
@@ -74,10 +74,10 @@ def test_when_an_artifact_is_verified_again(
     recipe = project / "recipes" / "tiny-phi.yaml"
     recipe.write_text(recipe.read_text() + limits)
     plan = load_plan("tiny-phi")
-    monkeypatch.setattr(make, "place_of", lambda target: Place(how=here, interpreter=None))  # type: ignore[arg-type]
+    monkeypatch.setattr(verification, "place_of", lambda target: Place(how=here, interpreter=None))  # type: ignore[arg-type]
     manifest: Any = SimpleNamespace(verified=held, checks=CHECKED)
-    assert make.is_verified(plan, plan.job("export-cpu-int4"), manifest) is verified
-    assert make.is_verified(plan, plan.job("merge"), manifest)
+    assert is_verified(plan, plan.job("export-cpu-int4"), manifest) is verified
+    assert is_verified(plan, plan.job("merge"), manifest)
 
 
 def test_the_key_holds_what_comes_after_olive(project: Path) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from olivepress.bundle.device import bench_bundle, open_bundle
-from olivepress.bundle.pack import BUNDLES, Packed, bundle_artifact, bundle_plan
+from olivepress.bundle.pack import Packed, bundle_artifact, bundle_plan
 from olivepress.bundle.receive import Arrived, import_report, is_device_report
 
 __all__ = [
-    "BUNDLES",
     "Arrived",
     "Packed",
     "bench_bundle",

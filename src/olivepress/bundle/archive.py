@@ -10,21 +10,21 @@ import errno
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from olivepress.core.artifact import FileHash, hash_file
 from olivepress.core.errors import OlivepressError, ReportError, SetupError
+from olivepress.core.files import new_directory, new_file
 from olivepress.core.progress import Progress
 from olivepress.core.strict_json import strict_hooks
 from olivepress.core.yaml_document import Record
@@ -43,6 +43,7 @@ _BLOCK = 4 * 1024 * 1024
 _HOOKS = strict_hooks("is not a number")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_NOT_WHOLE = "not a complete zip file: damaged in transit?"
 _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
     ValueError, OverflowError,
@@ -77,27 +78,16 @@ def stored_zip(members: Mapping[str, bytes]) -> bytes:
 
 
 def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> str:
-    """Write the index and ``sources``, beside and renamed. Returns the sha256 of the file.
+    """Write the index and ``sources`` in one step. Returns the sha256 of the file.
 
     ReportError for a name that not every system would unpack, or a file that is no longer the one ``contents`` names;
     SetupError when the disk does not take it.
     """
     _check_names([contents.INDEX, *sources], path, contents.AGAIN)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                _write_members(archive, contents, sources, tell)
-            file.flush()
-            os.fsync(file.fileno())
-        sha256 = hash_file(beside).sha256
-        beside.replace(path)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be written ({error.strerror})", next_step="free disk space") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return sha256
+    with new_file(path) as partial:
+        with zipfile.ZipFile(partial, "w") as archive:
+            _write_members(archive, contents, sources, tell)
+        return hash_file(partial).sha256
 
 
 def _write_members(archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> None:
@@ -146,11 +136,12 @@ def extract(path: Path, kind: type[ContentsType], destination: Path, tell: Progr
         raise
     except OSError as error:
         if error.errno == errno.EINVAL:  # offsets that lead nowhere
-            raise _refused(path, "not a whole zip file: damaged on its way?", kind) from error
-        why = error.strerror or type(error).__name__
-        raise SetupError(f"{path}: cannot be unpacked ({why})", next_step="check disk and rights") from error
+            raise _refused(path, _NOT_WHOLE, kind) from error
+        reason = error.strerror or type(error).__name__
+        raise SetupError(f"{path}: cannot be unpacked ({reason})", next_step="check disk and rights") from error
     except _DAMAGED as error:
-        raise _refused(path, f"not a whole zip file ({type(error).__name__}): damaged on its way?", kind) from error
+        reason = f"not a complete zip file ({type(error).__name__}): damaged in transit?"
+        raise _refused(path, reason, kind) from error
     return contents
 
 
@@ -235,9 +226,9 @@ def _lies_there(destination: Path, contents: Contents, text: bytes) -> bool:
 
 
 def _unpack(
-    archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, tell: Progress
+    archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, on_progress: Progress
 ) -> None:
-    """Everything beside ``destination``, each member held against its sha256, then renamed."""
+    """Write every member and compare its sha256 with the index, then put the folder in place."""
     total = sum(held.bytes for held in contents.files.values())
     destination.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(destination.parent).free
@@ -246,34 +237,33 @@ def _unpack(
             f"{path}: needs {(total + SPARE) / 1e9:.1f} GB of disk here, {free / 1e9:.1f} GB are free",
             next_step="free disk space",
         )
-    partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
+    with new_directory(destination) as partial:
         (partial / contents.INDEX).write_bytes(text)
         done = 0
-        for name, held in contents.files.items():
+        for name, expected in contents.files.items():
             target = partial.joinpath(*name.split("/"))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as member, target.open("xb") as file:
-                sha256 = _copy(member, file, lambda count: tell(count, total), done)
-            if sha256 != held.sha256:
+            with target.open("xb") as file:
+                digest = hashlib.sha256()
+                for block in _blocks(archive, name, path, type(contents)):
+                    file.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    on_progress(done, total)
+            if digest.hexdigest() != expected.sha256:
                 raise _refused(path, f"{name} is not the file that {contents.INDEX} names: changed", type(contents))
-            done += held.bytes
-        shutil.rmtree(destination, ignore_errors=True)
-        partial.rename(destination)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _copy(member: IO[bytes], file: IO[bytes], tell: Callable[[int], None], count: int) -> str:
-    digest = hashlib.sha256()
-    while block := member.read(_BLOCK):
-        file.write(block)
-        digest.update(block)
-        count += len(block)
-        tell(count)
-    return digest.hexdigest()
+def _blocks(archive: zipfile.ZipFile, name: str, path: Path, kind: type[Contents]) -> Iterator[bytes]:
+    """The content of a member. ReportError for an offset that lies outside the file."""
+    try:
+        with archive.open(name) as member:
+            while block := member.read(_BLOCK):
+                yield block
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise _refused(path, _NOT_WHOLE, kind) from error
 
 
 def _refused(path: Path, why: str, kind: type[Contents]) -> ReportError:

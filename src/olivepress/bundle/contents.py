@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,6 +12,8 @@ from pydantic import field_validator
 from olivepress.bundle.archive import Contents, Name, Sha256
 from olivepress.core.bounded import CONFIG, read_text
 from olivepress.core.errors import ReportError
+from olivepress.core.jsonl import append_json_line, read_json_lines
+from olivepress.core.layout import bundle_log
 from olivepress.core.yaml_document import Record
 from olivepress.recipe.schema import Benchmark
 
@@ -26,7 +27,6 @@ __all__ = [
     "Entry",
     "Ids",
     "append",
-    "log_path",
     "read_ids",
     "read_log",
 ]
@@ -104,17 +104,11 @@ class Entry(Record):
     ids_only: bool
 
 
-def log_path(recipe: str) -> Path:
-    """Where the bundles of a recipe are noted."""
-    return Path("runs", recipe, "bundles.jsonl")
-
-
 def read_log(path: Path) -> Iterator[Entry]:
-    """The bundles noted in a log; a line that a kill cut is skipped."""
-    with contextlib.suppress(FileNotFoundError):
-        for line in read_text(path, CONFIG, ReportError).splitlines():
-            with contextlib.suppress(ValueError):
-                yield Entry.model_validate_json(line)
+    """The bundles in a log; a line that is not a whole entry is skipped."""
+    for line in read_json_lines(path, CONFIG, ReportError):
+        with contextlib.suppress(ValueError):
+            yield Entry.model_validate(line)
 
 
 def read_ids(path: Path) -> Ids:
@@ -126,8 +120,5 @@ def read_ids(path: Path) -> Ids:
 
 
 def append(entry: Entry) -> None:
-    """Note a bundle; lines are only ever added."""
-    path = log_path(entry.recipe)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n")
+    """Note a bundle in the log of its recipe."""
+    append_json_line(bundle_log(entry.recipe), entry.model_dump(mode="json"))

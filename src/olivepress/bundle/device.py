@@ -10,6 +10,7 @@ from olivepress.bundle.archive import Source, extract, hash_of, write_archive
 from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, CarriedReport, read_ids
 from olivepress.core.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.core.layout import OPENED_BUNDLES
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.data.split_reader import read_split
 from olivepress.pipeline.device_reports import Overrides, bench_artifact, settings_of
@@ -18,7 +19,6 @@ from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, c
 
 __all__ = ["Opened", "bench_bundle", "open_bundle", "pack_report"]
 
-OPENED = Path(".bundles")
 STAYED = "the test split stayed at home: the bundle was made with --ids-only"
 
 
@@ -31,7 +31,7 @@ class Opened:
     contents: Bundle
 
 
-def open_bundle(path: Path, *, root: Path = OPENED, tell: Progress = lambda *_: None) -> Opened:
+def open_bundle(path: Path, *, root: Path = OPENED_BUNDLES, tell: Progress = lambda *_: None) -> Opened:
     """Unpack a bundle into ``<root>/<start of its sha256>/``; what lies there whole is kept.
 
     Raises what ``extract`` raises, and ReportError for an artifact that is not the one of the index, or that would make

@@ -15,6 +15,7 @@ from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Ent
 from olivepress.bundle.install import INSTALL, environment_of, install_page, wheel
 from olivepress.core.artifact import MANIFEST, Manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.core.layout import BUNDLES
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import LABELS, dataset_labels, read_split
@@ -24,9 +25,7 @@ from olivepress.pipeline.device_reports import outcomes_at_home, read_export, un
 from olivepress.recipe.schema import Benchmark
 from olivepress.workflow.plan import Plan
 
-__all__ = ["BUNDLES", "Packed", "bundle_artifact", "bundle_plan"]
-
-BUNDLES = Path("bundles")
+__all__ = ["Packed", "bundle_artifact", "bundle_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from olivepress.bundle.archive import extract
 from olivepress.bundle.contents import CarriedReport, read_log
-from olivepress.compare.sources import RESULTS
 from olivepress.core.artifact import read_manifest
 from olivepress.core.bounded import ANSWERS, read_bytes
 from olivepress.core.errors import ReportError, UsageError
+from olivepress.core.files import write_bytes
+from olivepress.core.layout import RESULTS, bundle_logs, device_report, manifests
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.measure.tuning.record import untuned_sha256
-from olivepress.report.device_report import MAX_BYTES, DeviceReport, read_report, write_bytes
+from olivepress.report.device_report import MAX_BYTES, DeviceReport, read_report
 from olivepress.report.examples import forget_old_examples, read_examples
 
 __all__ = ["Arrived", "import_report", "is_device_report"]
@@ -66,7 +67,7 @@ def import_report(path: Path, *, out: Path = RESULTS) -> Arrived:
         _check_origin(report, path)
         _check_names(report, path)
         answers = read_examples(report) is not None
-        target = out / report.machine.id / report.recipe / f"{report.job}.json"
+        target = device_report(report.machine.id, report.recipe, report.job, root=out)
         replaced = _older(target, report)
         if answers:
             assert report.examples_file is not None
@@ -119,13 +120,13 @@ def _check_origin(report: DeviceReport, path: Path) -> None:
 def _known_artifacts() -> dict[str, _Known]:
     """sha256 → what is known of every artifact below ``runs/`` and every one that went away in a bundle."""
     found: dict[str, _Known] = {}
-    for manifest_file in sorted(Path("runs").glob("*/*/manifest.json")):
+    for manifest_file in manifests():
         with contextlib.suppress(ReportError):
             manifest = read_manifest(manifest_file.parent)
             before = untuned_sha256(manifest_file.parent)  # reports of it may be on their way
             for sha256 in (manifest.sha256, *([before] if before else [])):
                 found[sha256] = _Known(recipe=manifest.recipe, job=manifest.job)
-    for log in sorted(Path("runs").glob("*/bundles.jsonl")):
+    for log in bundle_logs():
         for entry in read_log(log):
             bundles = getattr(found.get(entry.artifact_sha256), "bundles", frozenset[str]())
             found[entry.artifact_sha256] = _Known(

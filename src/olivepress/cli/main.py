@@ -19,6 +19,7 @@ from olivepress.cli.environments import env
 from olivepress.cli.speed import BUDGET_S, directories_of, teller, tune_all, workload_of
 from olivepress.cli.speed import register as register_speed
 from olivepress.core.errors import UsageError
+from olivepress.core.layout import BUNDLES, HISTORY_PAGE, RESULTS
 from olivepress.core.messages import (
     exit_code_of,
     explain,
@@ -438,7 +439,7 @@ def bundle(
         bool,
         typer.Option("--ids-only", help="The test split's ids instead of its rows: no accuracy is measured there."),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the zip files go.")] = Path("bundles"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the zip files go.")] = BUNDLES,
     trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -485,9 +486,7 @@ def import_(
             help="A device's report, or a result of llama-bench, optimum-benchmark, MLPerf Client or Olive.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the reports go.")] = Path(
-        "benchmarks", "results"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the reports go.")] = RESULTS,
     recipe: Annotated[
         str | None, typer.Option("--recipe", help="Recipe name of another tool's reports; default imported.")
     ] = None,
@@ -591,9 +590,7 @@ def compare(
 
 @app.command()
 def history(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = Path(
-        "benchmarks", "results", "index.html"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = HISTORY_PAGE,
     as_json: JsonOption = False,
 ) -> None:
     """Show how the metrics of all reports changed over git's commits.
@@ -602,7 +599,7 @@ def history(
     """
     from olivepress.compare.history import read_history
     from olivepress.compare.render.history_page import history_html
-    from olivepress.report.device_report import write_text
+    from olivepress.core.files import write_text
 
     series, refused = read_history()
     if as_json:
@@ -621,7 +618,7 @@ def _gate(items: list[Any], baseline: list[str], out: Path | None, *, as_markdow
     """Say whether it passes, and exit with its code."""
     from olivepress.compare import find_reports, gate, gate_markdown, load
     from olivepress.compare.gate import EXIT
-    from olivepress.report.device_report import write_text
+    from olivepress.core.files import write_text
 
     with find_reports(baseline) as paths:
         found = gate(items, load(paths))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +12,9 @@ from pydantic import Field, ValidationError
 
 from olivepress.core.bounded import CONFIG, parse_json, read_text
 from olivepress.core.errors import ReportError
+from olivepress.core.files import is_partial, write_text
 from olivepress.core.hash_cache import cached_sha256
+from olivepress.core.layout import hash_cache
 from olivepress.core.messages import next_command
 from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
@@ -39,7 +40,6 @@ Verified = Literal["native", "emulated", "cpu-copy", "structure"]
 """How far an export was verified, strongest first; docs/targets.md says what each means."""
 
 MANIFEST = "manifest.json"
-_CACHES = ".hashes"  # beside the artifacts of a recipe, in none of them
 SCHEMA_VERSION = 1
 
 
@@ -144,14 +144,14 @@ def hash_files(directory: Path) -> dict[str, FileHash]:
 
     Of an artifact in ``runs/`` what was hashed before is remembered (``hash_cache``), in ``runs/<recipe>/.hashes``.
     """
-    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name != MANIFEST)
-    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in paths})
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    kept = (path for path in paths if path.name != MANIFEST and not is_partial(path))
+    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in kept})
 
 
 def _hashed(directory: Path, files: Mapping[str, Path]) -> dict[str, FileHash]:
-    place = directory.absolute()
-    cache = place.parent / _CACHES / f"{place.name}.json" if place.parent.parent.name == "runs" else None
-    return {name: FileHash(sha256=one, bytes=size) for name, (one, size) in cached_sha256(files, cache).items()}
+    hashes = cached_sha256(files, hash_cache(directory))
+    return {name: FileHash(sha256=sha256, bytes=size) for name, (sha256, size) in hashes.items()}
 
 
 def hash_file(path: Path) -> FileHash:
@@ -178,13 +178,9 @@ def artifact_hash(files: dict[str, FileHash]) -> str:
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
-    """Write it last and in one step: a directory without a manifest is no artifact."""
-    partial = directory / f".{MANIFEST}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / MANIFEST)  # rename refuses a file that is there, on Windows
+    """Write it last and in one step: a directory without a manifest is not an artifact."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+    write_text(directory / MANIFEST, text)
 
 
 def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:

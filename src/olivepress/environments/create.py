@@ -14,11 +14,12 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from olivepress.core.errors import SetupError
-from olivepress.core.privacy import private_environment
+from olivepress.core.files import write_text
+from olivepress.core.layout import ENVIRONMENTS
+from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC, exclusive
 from olivepress.core.progress import StageProgress
 from olivepress.environments.lookup import (
-    ENVIRONMENTS,
     MARKER,
     Environment,
     canonical,
@@ -69,9 +70,7 @@ def create(name: str, *, tell: StageProgress) -> Path:
         _run([str(python_of(one)), "-I", *_PIP, *_this_olivepress()], log, one)
         tell("checking", 0, 0)
         _verify(one, expected, log)
-        part = directory / f"{MARKER}.part"
-        part.write_text(json.dumps({"name": one.name, "key": key_of(one)}), encoding="utf-8")
-        part.replace(directory / MARKER)
+        write_text(directory / MARKER, json.dumps({"name": one.name, "key": key_of(one)}))
     return python_of(one)
 
 
@@ -177,7 +176,7 @@ def _verify(one: Environment, expected: dict[str, str], log: Path) -> None:
 def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[str], None] | None = None) -> str:
     """Run one step to its end, its output in the log. Raises SetupError with the reason in one line."""
     lines: list[str] = []
-    environ = private_environment(PYTHONIOENCODING="utf-8")
+    environ = child_environment()
     with (
         log.open("a", encoding="utf-8") as file,
         subprocess.Popen(

@@ -22,10 +22,10 @@ from olivepress import __version__
 from olivepress.catalog import targets
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
+from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.yaml_document import Record, read_record
 
 __all__ = [
-    "ENVIRONMENTS",
     "MARKER",
     "ONNX_RUNTIMES",
     "Environment",
@@ -43,7 +43,6 @@ __all__ = [
     "satisfied_here",
 ]
 
-ENVIRONMENTS = Path(".environments")  # below the project's root
 MARKER = "olivepress-environment.json"  # written last: a folder without it is redone
 # Distributions that fill the same ``onnxruntime`` folder.
 ONNX_RUNTIMES = frozenset(

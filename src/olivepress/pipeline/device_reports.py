@@ -10,14 +10,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from olivepress.catalog import Target, targets
-from olivepress.compare.sources import RESULTS
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.hub import local_directory
+from olivepress.core.layout import DATASETS, device_report, stored_reports
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import read_split
-from olivepress.data.store.dataset import DATASETS
 from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, bench, outcomes_of
 from olivepress.measure.latency.grid import Spent, Subject
 from olivepress.measure.latency.latency import Workload
@@ -34,7 +33,6 @@ from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.render import Workflow, render_all
 
 __all__ = [
-    "RESULTS",
     "Overrides",
     "artifact_subject",
     "base_subject",
@@ -179,7 +177,7 @@ def spent_of(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
 def not_measured_here(plan: Plan) -> dict[str, str]:
     """Jobs that this machine cannot measure now, and why."""
     places = {job.id: place_of(job.target) for job in plan.jobs if job.target}
-    missing = {job_id: place.why for job_id, place in places.items() if place.how not in ("native", "emulated")}
+    missing = {job_id: place.reason for job_id, place in places.items() if place.how not in ("native", "emulated")}
     return unfinished(plan) | missing
 
 
@@ -220,8 +218,12 @@ def bench_plan(
     subjects = subjects_of(plan) | dict(others)
     if unknown := set(only or ()) - subjects.keys():
         raise UsageError(f"nothing called {min(unknown)!r} to measure; there is: {', '.join(subjects)}")
-    directory = RESULTS / fingerprint().id / plan.recipe.name
-    chosen = {directory / f"{name}.json": s for name, s in subjects.items() if only is None or name in only}
+    machine = fingerprint().id
+    chosen = {
+        device_report(machine, plan.recipe.name, name): subject
+        for name, subject in subjects.items()
+        if only is None or name in only
+    }
     bench(
         chosen,
         dataset_dir=plan.dataset.directory,
@@ -248,7 +250,7 @@ def bench_artifact(
     and beside it. ``outcomes`` as in ``bench``. Raises what ``bench`` raises.
     """
     subject = artifact_subject(directory, reference_dir)
-    path = out or RESULTS / fingerprint().id / subject.recipe / f"{subject.job}.json"
+    path = out or device_report(fingerprint().id, subject.recipe, subject.job)
     found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
     return found[0], path
 
@@ -350,7 +352,7 @@ def outcomes_at_home(plan: Plan) -> Outcomes:
     data, found = read_split(plan.dataset.directory, "test"), dict[str, Mapping[str, bool]]()
     current = _artifacts(plan)
     for name in (BASE, *TUNED):
-        for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/{name}.json")):
+        for path in stored_reports(plan.recipe.name, name):
             if name in current and (outcomes := outcomes_of(path, data, current[name])) is not None:
                 found[name] = outcomes
                 break
@@ -365,7 +367,7 @@ def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -
     """
     current = _artifacts(plan) | dict(others)
     found = []
-    for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
+    for path in stored_reports(plan.recipe.name):
         report = read_report(path)
         same_data = report.dataset is None or report.dataset.version == plan.dataset.version
         ours = current.get(report.job)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from olivepress.catalog import Target, targets
 from olivepress.core.artifact import Check, Manifest
+from olivepress.core.files import write_text
+from olivepress.core.layout import MATRICES
 from olivepress.data.build import build_dataset
 from olivepress.models.admission import target_reason
 from olivepress.pipeline.verbs import run
@@ -21,9 +23,8 @@ from olivepress.workflow.plan import Plan, data_of, find_recipe, make_plan, reso
 if TYPE_CHECKING:
     from olivepress.run import JobOutcome, Reporter
 
-__all__ = ["HEAD", "MATRICES", "matrix", "matrix_recipe", "table"]
+__all__ = ["HEAD", "matrix", "matrix_recipe", "table"]
 
-MATRICES = Path("benchmarks", "matrix")
 # What a record calls it → the check of the answers, and of all tokens where no answer is known.
 _JUDGED = {"kl_divergence": ("kl_answer", "kl_divergence"), "top1_agreement": ("top1_answer", "top1_agreement")}
 HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1", "size")
@@ -57,8 +58,7 @@ def matrix(model: str, *, reporter: Reporter, trust_targets: bool = False) -> di
         "machine": fingerprint().model_dump(mode="json"),
         "rows": list(_rows(targets(own_targets), plan, outcomes)),
     }
-    MATRICES.mkdir(parents=True, exist_ok=True)
-    (MATRICES / f"{real.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_text(MATRICES / f"{real.name}.json", json.dumps(record, indent=2) + "\n")
     return record
 
 

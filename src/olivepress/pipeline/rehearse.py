@@ -7,30 +7,31 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olivepress.catalog import ModelFacts
+from olivepress.core import layout
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.core.errors import JobError
-from olivepress.core.process import report_progress
+from olivepress.core.child.run import run_task
+from olivepress.core.errors import OlivepressError
+from olivepress.core.files import write_text
+from olivepress.core.jsonl import read_json_lines
 from olivepress.data.build import build_dataset
 from olivepress.recipe.schema import Recipe
-from olivepress.run.executor import child_environment, failure_in, run_child
+from olivepress.run.failure import job_error
 from olivepress.run.journal import append, events
+from olivepress.synthetic.task import RandomModelSpec, write_random_model
 from olivepress.workflow.plan import Plan, data_of, find_recipe, make_plan, resolve_model
 
 if TYPE_CHECKING:
     from olivepress.pipeline.console import ConsoleReporter
     from olivepress.report.device_report import DeviceReport
 
-__all__ = ["REHEARSALS", "rehearsal_recipe", "rehearse"]
+__all__ = ["rehearsal_recipe", "rehearse"]
 
-REHEARSALS = Path("benchmarks", "rehearsals")
 _SEED = 0
 _ROWS = {"max_train_rows": 8, "max_test_rows": 4}
 _EXPORT = "export-cpu-int4"
@@ -66,13 +67,12 @@ def rehearse(model: str, *, reporter: ConsoleReporter, keep: bool, as_json: bool
     pipeline.raise_failed(pipeline.run(plan, reporter=reporter))
     steps = [made, *_steps(plan)]
     record = _record(real, plan, facts, steps, _measured(plan, reporter))
-    REHEARSALS.mkdir(parents=True, exist_ok=True)
     text = _markdown(record)
-    path = REHEARSALS / f"{real.name}.json"
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    path = layout.REHEARSALS / f"{real.name}.json"
+    write_text(path, json.dumps(record, indent=2) + "\n")
+    write_text(path.with_suffix(".md"), text)
     if not keep:
-        shutil.rmtree(Path("runs", recipe.name), ignore_errors=True)
+        shutil.rmtree(layout.recipe_runs(recipe.name), ignore_errors=True)
         shutil.rmtree(Path(recipe.model.path), ignore_errors=True)
     return json.dumps(record, indent=2) + "\n" if as_json else text
 
@@ -99,35 +99,24 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
 
 def _random_model(facts: ModelFacts, recipe: Recipe, reporter: ConsoleReporter) -> Step:
     """Make the model in a child process, so that its memory is its own; made once, noted beside the journal."""
-    work = Path("runs", recipe.name)
-    note, journal = work / "model.json", work / "journal.jsonl"
+    note, journal = layout.recipe_runs(recipe.name) / "model.json", layout.journal(recipe.name)
     directory = Path(recipe.model.path)
     reporter.begin("random model of the real shape")
     if not (note.is_file() and directory.is_dir()):
-        work.mkdir(parents=True, exist_ok=True)
-        spec = work / "make-model.json"
-        spec.write_text(json.dumps({"config": facts.config, "out": str(directory)}), encoding="utf-8")
         append(journal, "started", "random-model", "model")
-        log = work / "logs" / "random-model.log"
+        log = layout.job_log(recipe.name, "random-model")
         log.unlink(missing_ok=True)
-        progress = work / "model-progress.jsonl"
-        progress.unlink(missing_ok=True)
-        result = run_child(
-            None,
-            ["-m", "olivepress.pipeline.rehearse", str(spec)],
-            log=log,
-            environment=child_environment(scratch=work, progress=progress, offline=True),
-            progress=progress,
-            on_progress=lambda done, total, _: reporter.update("writing", done, total),
-        )
-        if result.exit_code != 0:
-            raise failure_in(log, result)
-        fields = {
-            "seconds": round(result.seconds, 1),
-            "peak_memory_bytes": result.peak_memory_bytes,
-            "peak_disk_bytes": result.peak_disk_bytes,
-        }
-        note.write_text(json.dumps(fields), encoding="utf-8")
+        spec = RandomModelSpec(config=dict(facts.config), directory=directory, seed=_SEED)
+        try:
+            usage = run_task(
+                write_random_model,
+                spec,
+                on_progress=lambda done, total: reporter.update("writing", done, total),
+                log=log,
+            ).usage
+        except OlivepressError as error:
+            raise job_error(error, log) from error
+        write_text(note, json.dumps(asdict(usage) | {"seconds": round(usage.seconds, 1)}))
         append(journal, "finished", "random-model", "model")
     reporter.end(f"{directory}: {_size(directory) / 1e9:.2f} GB of random weights")
     fields = json.loads(note.read_text(encoding="utf-8"))
@@ -150,7 +139,7 @@ def _unfinished(journal: Path, job: str) -> int:
 
 
 def _steps(plan: Plan) -> list[Step]:
-    journal = Path("runs", plan.recipe.name, "journal.jsonl")
+    journal = layout.journal(plan.recipe.name)
     found = []
     for job in plan.jobs:
         manifest = read_manifest(plan.output_dir(job))
@@ -171,12 +160,11 @@ def _measured(plan: Plan, reporter: ConsoleReporter) -> dict[str, Any]:
     """The export as it ships, its session tuned on this machine, and measured again; a finished tuning is kept."""
     from olivepress.measure.tuning.record import read_tuning
     from olivepress.pipeline.tune import reset, tune
-    from olivepress.report.device_report import write_text
 
     directory = plan.output_dir(plan.job(_EXPORT))
     tuning = read_tuning(directory)
     sha256 = tuning.untuned_sha256 if tuning else read_manifest(directory).sha256
-    kept = Path("runs", plan.recipe.name, f"as-exported-{sha256[:12]}.json")
+    kept = layout.recipe_runs(plan.recipe.name) / f"as-exported-{sha256[:12]}.json"
     if not kept.is_file():
         if tuning is not None and tuning.winner is not None:
             reset(directory)
@@ -208,7 +196,7 @@ def _bench(plan: Plan, reporter: ConsoleReporter) -> DeviceReport:
     from olivepress.pipeline.device_reports import bench_plan
     from olivepress.report.device_report import read_report
 
-    journal = Path("runs", plan.recipe.name, "journal.jsonl")
+    journal = layout.journal(plan.recipe.name)
     append(journal, "started", "bench", "bench")
     reporter.begin(f"measure {_EXPORT}")
     paths = bench_plan(plan, only={_EXPORT}, tell=lambda _, stage, done, total: reporter.update(stage, done, total))
@@ -235,7 +223,7 @@ def _record(
         "steps": [vars(step) for step in steps],
         "checks": {job.id: _checks(read_manifest(plan.output_dir(job))) for job in plan.jobs},
         **measured,
-        "bench_unfinished_tries": _unfinished(Path("runs", plan.recipe.name, "journal.jsonl"), "bench"),
+        "bench_unfinished_tries": _unfinished(layout.journal(plan.recipe.name), "bench"),
         "seconds_per_example": _seconds_per_example(plan),
         "finetune_hours_for_the_recipe": _real_hours(real, _seconds_per_example(plan)),
         "versions": finetune.versions,
@@ -249,10 +237,8 @@ def _checks(manifest: Manifest) -> list[dict[str, Any]]:
 
 def _seconds_per_example(plan: Plan) -> float | None:
     """Seconds between the last two training steps of one process (batch of one); None when there are no two."""
-    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
-    if not path.is_file():
-        return None
-    seconds = [json.loads(line)["seconds"] for line in path.read_text(encoding="utf-8").splitlines()]
+    path = plan.output_dir(plan.job("finetune")) / layout.TRAINING
+    seconds = [step["seconds"] for step in read_json_lines(path)]
     if len(seconds) < 2 or seconds[-1] <= seconds[-2]:
         return None
     return round(float(seconds[-1] - seconds[-2]), 2)
@@ -319,28 +305,3 @@ def _shown(found: dict[str, Any]) -> str:
         for name in names
         if found.get(name, {}).get("value") is not None
     )
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Entry of the child that writes the random model."""
-    from olivepress.synthetic.model import make_random_model
-
-    spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    last = 0.0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > 1.0:
-            last = time.monotonic()
-            report_progress(done, total)
-
-    try:
-        make_random_model(spec["config"], Path(spec["out"]), seed=_SEED, progress=tell)
-    except JobError as error:
-        print(f"JobError: {error}")
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

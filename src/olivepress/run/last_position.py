@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
+from olivepress.core.files import write_text
 from olivepress.runtimes.weights import EVERY_POSITION, LAST_POSITION
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def write_last_position(output: Path) -> None:
     path = output / "genai_config.json"
     config = read_json(path, CONFIG, JobError)
     config["model"]["decoder"]["filename"] = LAST_POSITION
-    path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(config, indent=4) + "\n")
 
 
 def _keep_last(graph: onnx.GraphProto) -> None:

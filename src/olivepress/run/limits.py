@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from olivepress.catalog import Target
 from olivepress.core.artifact import Verified, read_manifest
+from olivepress.core.layout import parent_answers
 from olivepress.report.answers import answer_metric
 from olivepress.run.interpreters import Place
 from olivepress.run.verify.task import TaskLimits, TaskSpec
@@ -89,7 +88,7 @@ def task_spec(plan: Plan, job: Job, place: Place) -> TaskSpec | None:
         dataset=plan.dataset.directory.as_posix(),
         parent_model=(parent / "model").as_posix(),
         parent_sha256=read_manifest(parent).sha256,
-        answers=Path("runs", plan.recipe.name, ".answers", job.parent).as_posix(),
+        answers=parent_answers(plan.recipe.name, job.parent).as_posix(),
     )
 
 

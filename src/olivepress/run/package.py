@@ -10,6 +10,7 @@ from olivepress.adapters import Origin, add_adapter, check_adapter, read_package
 from olivepress.adapters.package import PACKAGE, is_of_package, new_package, write_package
 from olivepress.core.artifact import FileHash, artifact_hash, changed_files, hash_files
 from olivepress.core.errors import AdapterError
+from olivepress.core.layout import kept_adapters
 from olivepress.run.cleanup import base_name
 from olivepress.run.interpreters import Place
 from olivepress.run.limits import limit_of, min_top1, task_spec
@@ -72,13 +73,9 @@ def changed_adapters(output: Path) -> list[str]:
     return changed_files(output, {one.file: FileHash(sha256=one.sha256, bytes=one.bytes) for one in own})
 
 
-def _kept(plan: Plan, job: Job) -> Path:
-    return Path("runs", plan.recipe.name, ".kept", job.id)
-
-
 def keep_foreign_adapters(plan: Plan, job: Job) -> None:
     """Put the adapters that somebody added to a package where making it anew does not remove them."""
-    output, kept = plan.output_dir(job), _kept(plan, job)
+    output, kept = plan.output_dir(job), kept_adapters(plan.recipe.name, job.id)
     try:
         package = read_package(output)
     except AdapterError:
@@ -96,7 +93,7 @@ def keep_foreign_adapters(plan: Plan, job: Job) -> None:
 
 def _bring_back(plan: Plan, job: Job) -> None:
     """AdapterError when the new base does not take one: it stays where it was kept."""
-    output, kept = plan.output_dir(job), _kept(plan, job)
+    output, kept = plan.output_dir(job), kept_adapters(plan.recipe.name, job.id)
     if not (kept / PACKAGE).is_file():
         return
     for name, one in read_package(kept).adapters.items():
@@ -113,7 +110,7 @@ def _bring_back(plan: Plan, job: Job) -> None:
 
 
 def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSpec:
-    """What ``verify_package`` is told."""
+    """The spec of ``verify_package``."""
     limit = limit_of(plan, job)
     assert job.target is not None and job.parent is not None and limit is not None
     members = [

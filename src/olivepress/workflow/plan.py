@@ -23,6 +23,7 @@ from olivepress.catalog import (
 )
 from olivepress.catalog.foreign_code import foreign_code, foreign_modules
 from olivepress.core.errors import RecipeError, UsageError
+from olivepress.core.layout import job_dir
 from olivepress.data.store.dataset import Dataset, interleave
 from olivepress.environments.lookup import environment
 from olivepress.models.admission import check_folder, check_model_for, check_target_modules
@@ -122,7 +123,7 @@ class Plan:
 
     def output_dir(self, job: Job) -> Path:
         """Where the job's artifact goes, relative to the project root."""
-        return Path("runs", self.recipe.name, job.id)
+        return job_dir(self.recipe.name, job.id)
 
 
 def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:

@@ -13,13 +13,13 @@ import yaml
 
 from olivepress.catalog import Target
 from olivepress.catalog.groups import with_group_sizes
+from olivepress.core.layout import CONFIGS, olive_cache, tensorboard_dir, training_dir
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.workflow.olive_plugin.passes import package_entries
 from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["CONFIGS", "SHIM", "Workflow", "builder_without_remote_code", "render", "render_all", "shim_of", "shim_text"]
+__all__ = ["SHIM", "Workflow", "builder_without_remote_code", "render", "render_all", "shim_of", "shim_text"]
 
-CONFIGS = Path("olive_configs")
 SHIM = "olivepress_shim.py"
 _PLACEHOLDER = "@identity@"
 EVALUATOR = "olivepress"
@@ -80,7 +80,7 @@ def render(plan: Plan, job: Job) -> Workflow:
         "target": "here",
         "evaluate_input_model": False,
         "output_dir": plan.output_dir(job).as_posix(),
-        "cache_dir": f"runs/{plan.recipe.name}/.cache/{job.id}-{_PLACEHOLDER}",
+        "cache_dir": olive_cache(plan.recipe.name, f"{job.id}-{_PLACEHOLDER}").as_posix(),
     }
     files = _files(plan, job)
     body = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
@@ -299,7 +299,7 @@ def _adapter(plan: Plan, job: Job) -> dict[str, Any]:
 def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
     settings = plan.recipe.finetune
     length = {"max_steps": settings.max_steps} if settings.max_steps else {"num_train_epochs": settings.epochs}
-    logging = {"logging_dir": f"runs/{plan.recipe.name}/logs/tensorboard"} if settings.report_to else {}
+    logging = {"logging_dir": tensorboard_dir(plan.recipe.name).as_posix()} if settings.report_to else {}
     return {
         "seed": settings.seed,
         "data_seed": settings.seed,
@@ -324,7 +324,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "disable_tqdm": True,
         **logging,
         "report_to": ["olivepress", *settings.report_to],
-        "output_dir": f"runs/{plan.recipe.name}/.training/{job.id}-{_PLACEHOLDER}",
+        "output_dir": training_dir(plan.recipe.name, f"{job.id}-{_PLACEHOLDER}").as_posix(),
     }
 
 

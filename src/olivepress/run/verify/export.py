@@ -1,4 +1,4 @@
-"""An export held against its parent, in the environment of its target as far as there is one here."""
+"""An export compared with its parent, in the environment of its target as far as this machine has it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from olivepress.core.artifact import Check, TaskVerdict, Verified
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import read_split
 from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.report.device_report import Measurement
 from olivepress.run.verify.directml import DML, dml_operators
 from olivepress.run.verify.divergence import divergence_checks
@@ -121,8 +122,7 @@ def _prove(spec: ExportSpec, output: Path, opened: Path) -> Proof:
         token_ids=tuple(tuple(ids) for ids in _token_ids(Path(spec.parent_model), texts)),
     )
     interpreter = Path(spec.interpreter) if spec.interpreter else None
-    found = run_child("proof", proof.model_dump(mode="json"), interpreter=interpreter)
-    return Proof.model_validate({name: found[name] for name in Proof.model_fields})
+    return run_task(tasks.proof, proof, interpreter=interpreter).result
 
 
 def _keeps_task(spec: ExportSpec, opened: Path) -> Check | None:

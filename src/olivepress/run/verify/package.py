@@ -1,4 +1,4 @@
-"""A package held against the base alone, and each of its adapters against PyTorch and against its merged twin."""
+"""A package compared with the base alone, and each of its adapters with PyTorch and with its merged export."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from olivepress.adapters import PeftAdapter, check_adapter, read_package, read_p
 from olivepress.adapters.adapter_file import read_adapter_file
 from olivepress.adapters.projections import projection_of_input
 from olivepress.core.artifact import Check, TaskVerdict, Verified
+from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
 from olivepress.measure.cpu_stand_in import cpu_copy, linked_with_adapter
 from olivepress.measure.proof.package import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.export import adapter_kept, by_default
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
@@ -142,8 +143,7 @@ def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
         ),
     )
     interpreter = Path(spec.interpreter) if spec.interpreter else None
-    found = run_child("package_proof", proof.model_dump(mode="json"), interpreter=interpreter)
-    return PackageProof.model_validate({name: found[name] for name in PackageProof.model_fields})
+    return run_task(tasks.package_proof, proof, interpreter=interpreter).result
 
 
 def _opened(spec: PackageSpec) -> dict[str, Path]:
