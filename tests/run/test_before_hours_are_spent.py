@@ -41,10 +41,10 @@ def test_what_cannot_be_made_here_is_said_before_the_first_job(project: Path, mo
     monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: SimpleNamespace(total=24e9))
     monkeypatch.setattr(runner.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
     with pytest.raises(
-        SetupError, match=r"exports cannot be made here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
+        SetupError, match=r"exports cannot be built here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
     ) as error:
         beforehand("phi")
-    assert "take them out of the recipe's targets; or --keep-going" in str(error.value)
+    assert "remove them from the recipe's targets; or --keep-going" in str(error.value)
     assert "export-vitisai" not in error.value.message  # no machine of this platform can: left out, and named
     with pytest.raises(SetupError, match=r"environment openvino-build has not been created.*env create openvino-build"):
         beforehand("phi", force=True)
@@ -133,5 +133,5 @@ def test_an_own_target_of_an_unknown_environment(project: Path) -> None:
     (project / "recipes" / "targets" / "mine.yaml").write_text(own)
     recipe = project / "recipes" / "tiny-phi.yaml"
     recipe.write_text(recipe.read_text().replace("cuda-int4]", "mine-int4]"))
-    with pytest.raises(UsageError, match="'mien' is no environment"):
+    with pytest.raises(UsageError, match="'mien' is not an environment"):
         load_plan("tiny-phi")

@@ -1,4 +1,4 @@
-"""Zip files that travel: the same content gives the same bytes, and what comes back is read as if an enemy had made it.
+"""Zip files that travel: the same content gives the same bytes, and what comes back is treated as untrusted input.
 
 Members are stored, not deflated: quantized weights do not get smaller, deflated bytes differ between versions of zlib,
 and an archive of stored members cannot unpack to more than its own size.
@@ -51,10 +51,11 @@ _DAMAGED = (
 
 
 class Contents(Record):
-    """The index of an archive: sha256 and size of every other member. ``INDEX`` is its name, ``AGAIN`` what to do."""
+    """The index of an archive: sha256 and size of every other member. ``INDEX`` is its name; ``NEXT_STEP`` is shown for
+    an archive that is refused."""
 
     INDEX: ClassVar[str]
-    AGAIN: ClassVar[str]
+    NEXT_STEP: ClassVar[str]
 
     schema_version: Literal[1] = 1
     files: dict[str, FileHash]
@@ -77,36 +78,38 @@ def stored_zip(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> str:
+def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], on_progress: Progress) -> str:
     """Write the index and ``sources`` in one step. Returns the sha256 of the file.
 
     ReportError for a name that not every system would unpack, or a file that is no longer the one ``contents`` names;
     SetupError when the disk does not take it.
     """
-    _check_names([contents.INDEX, *sources], path, contents.AGAIN)
+    _check_names([contents.INDEX, *sources], path, contents.NEXT_STEP)
     with new_file(path) as partial:
         with zipfile.ZipFile(partial, "w") as archive:
-            _write_members(archive, contents, sources, tell)
+            _write_members(archive, contents, sources, on_progress)
         return hash_file(partial).sha256
 
 
-def _write_members(archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> None:
+def _write_members(
+    archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], on_progress: Progress
+) -> None:
     index = json.dumps(contents.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
-    done, total = 0, sum(held.bytes for held in contents.files.values())
+    done, total = 0, sum(file.bytes for file in contents.files.values())
     for name, source in {contents.INDEX: index, **sources}.items():
-        held = contents.files[name] if name != contents.INDEX else hash_of(index)
+        expected = hash_of(index) if name == contents.INDEX else contents.files[name]
         digest = hashlib.sha256()
         with (
-            archive.open(_info(name, held.bytes), "w") as member,
+            archive.open(_info(name, expected.bytes), "w") as member,
             source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file,
         ):
             while block := file.read(_BLOCK):
                 member.write(block)
                 digest.update(block)
                 done += len(block)
-                tell(done, total)
-        if digest.hexdigest() != held.sha256:
-            raise ReportError(f"{name}: changed while it was packed", next_step=contents.AGAIN)
+                on_progress(done, total)
+        if digest.hexdigest() != expected.sha256:
+            raise ReportError(f"{name}: changed while it was packed", next_step=contents.NEXT_STEP)
 
 
 def _info(name: str, size: int) -> zipfile.ZipInfo:
@@ -116,22 +119,24 @@ def _info(name: str, size: int) -> zipfile.ZipInfo:
     return info
 
 
-def extract(path: Path, kind: type[ContentsType], destination: Path, tell: Progress = lambda *_: None) -> ContentsType:
-    """Unpack an archive into ``destination`` and return its index; what already lies there whole is kept.
+def extract(
+    path: Path, kind: type[ContentsType], destination: Path, on_progress: Progress = lambda *_: None
+) -> ContentsType:
+    """Unpack an archive into ``destination`` and return its index; a folder that has exactly this content is kept.
 
     ReportError, and nothing unpacked, for what ``write_archive`` would not have written: a damaged file, names that
-    lead elsewhere or collide, links, members that are compressed, encrypted, missing, extra or not the ones of the
+    lead elsewhere or collide, links, members that are compressed, encrypted, missing, extra or different from the
     index. SetupError when the disk is too small.
     """
     if not path.is_file():
-        raise ReportError(f"{path}: no such file", next_step=kind.AGAIN)
+        raise ReportError(f"{path}: no such file", next_step=kind.NEXT_STEP)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = _members(archive, path, kind)
             text, contents = _index(archive, members, path, kind)
-            _agree(contents, members, path)
-            if not _lies_there(destination, contents, text):
-                _unpack(archive, contents, text, destination, path, tell)
+            _check_sizes(contents, members, path)
+            if not _is_unpacked(destination, contents, text):
+                _unpack(archive, contents, text, destination, path, on_progress)
     except OlivepressError:
         raise
     except OSError as error:
@@ -149,8 +154,8 @@ def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         raise _refused(path, f"{len(infos)} members, at most {MOST_MEMBERS} are allowed", kind)
-    # The name as it stands in the file: zipfile cuts it at NUL and turns the system's separators.
-    _check_names([info.orig_filename for info in infos], path, kind.AGAIN)
+    # The name as it is in the file: zipfile cuts it at NUL and changes the system's separators.
+    _check_names([info.orig_filename for info in infos], path, kind.NEXT_STEP)
     for info in infos:
         mode = info.external_attr >> 16
         shown = info.filename
@@ -159,26 +164,27 @@ def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict
         if info.flag_bits & 0x1:
             raise _refused(path, f"{shown} is encrypted", kind)
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise _refused(path, f"{shown} is compressed, olivepress writes none: packed again by another tool?", kind)
+            reason = f"{shown} is compressed, which olivepress never does: packed again by another tool?"
+            raise _refused(path, reason, kind)
     if sum(info.file_size for info in infos) > path.stat().st_size:
         raise _refused(path, "its members are larger than the file itself", kind)
     return {info.filename: info for info in infos}
 
 
-def _check_names(names: Iterable[str], where: Path, again: str) -> None:
-    """Plain relative names, on every system the same, none twice, none a folder of another. ReportError."""
+def _check_names(names: Iterable[str], where: Path, next_step: str) -> None:
+    """ReportError unless all are plain relative names on every system, none twice, none a folder of another."""
     seen: set[str] = set()
     for name in names:
         parts = name.split("/")
         plain = all(_PART.fullmatch(p) and p[-1] != "." and not _WINDOWS_DEVICE.fullmatch(p) for p in parts)
         if not plain or len(name) > 200:
-            raise ReportError(f"{where}: the name {ascii(name)[:80]} is not a plain relative one", next_step=again)
+            raise ReportError(f"{where}: {ascii(name)[:80]} is not a plain relative name", next_step=next_step)
         if name.casefold() in seen:
-            raise ReportError(f"{where}: {name} is in it twice, but for capitals", next_step=again)
+            raise ReportError(f"{where}: {name} is in it twice, except for capitals", next_step=next_step)
         seen.add(name.casefold())
     folders = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
     if both := sorted(folders & seen):
-        raise ReportError(f"{where}: {both[0]} is a file and a folder", next_step=again)
+        raise ReportError(f"{where}: {both[0]} is a file and a folder", next_step=next_step)
 
 
 def _index(
@@ -204,32 +210,32 @@ def _index(
         raise _refused(path, f"{kind.INDEX} is not JSON as olivepress writes it", kind) from error
 
 
-def _agree(contents: Contents, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
-    """The members are those of the index, no more and no fewer, of the sizes it says."""
-    there, named = set(members) - {contents.INDEX}, set(contents.files)
-    if missing := sorted(named - there):
+def _check_sizes(contents: Contents, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
+    """ReportError unless the members are exactly those of the index, with its sizes."""
+    present, named = set(members) - {contents.INDEX}, set(contents.files)
+    if missing := sorted(named - present):
         raise _refused(path, f"{ascii(missing[0])[:80]} is missing", type(contents))
-    if extra := sorted(there - named):
+    if extra := sorted(present - named):
         raise _refused(path, f"{extra[0]} is in it, but not in its {contents.INDEX}", type(contents))
-    for name, held in contents.files.items():
-        if members[name].file_size != held.bytes:
-            raise _refused(path, f"{name} has {members[name].file_size} bytes, not {held.bytes}", type(contents))
+    for name, file in contents.files.items():
+        if members[name].file_size != file.bytes:
+            raise _refused(path, f"{name} has {members[name].file_size} bytes, not {file.bytes}", type(contents))
 
 
-def _lies_there(destination: Path, contents: Contents, text: bytes) -> bool:
+def _is_unpacked(destination: Path, contents: Contents, text: bytes) -> bool:
     """Whether an earlier call left exactly this here, and nobody changed it since."""
-    found = {path.relative_to(destination).as_posix(): path for path in destination.rglob("*") if not path.is_dir()}
-    if found.keys() != {contents.INDEX, *contents.files} or any(path.is_symlink() for path in found.values()):
+    files = {path.relative_to(destination).as_posix(): path for path in destination.rglob("*") if not path.is_dir()}
+    if files.keys() != {contents.INDEX, *contents.files} or any(path.is_symlink() for path in files.values()):
         return False
-    same = found[contents.INDEX].read_bytes() == text
-    return same and all(hash_file(found[name]) == held for name, held in contents.files.items())
+    same = files[contents.INDEX].read_bytes() == text
+    return same and all(hash_file(files[name]) == expected for name, expected in contents.files.items())
 
 
 def _unpack(
     archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, on_progress: Progress
 ) -> None:
     """Write every member and compare its sha256 with the index, then put the folder in place."""
-    total = sum(held.bytes for held in contents.files.values())
+    total = sum(file.bytes for file in contents.files.values())
     destination.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(destination.parent).free
     if total + SPARE > free:
@@ -266,5 +272,5 @@ def _blocks(archive: zipfile.ZipFile, name: str, path: Path, kind: type[Contents
         raise _refused(path, _NOT_WHOLE, kind) from error
 
 
-def _refused(path: Path, why: str, kind: type[Contents]) -> ReportError:
-    return ReportError(f"{path}: {why}", next_step=kind.AGAIN)
+def _refused(path: Path, reason: str, kind: type[Contents]) -> ReportError:
+    return ReportError(f"{path}: {reason}", next_step=kind.NEXT_STEP)

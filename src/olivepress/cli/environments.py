@@ -56,7 +56,7 @@ def create(name: _Name, quiet: _Quiet = False) -> None:
     check_platform(one)
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.begin(f"environment {one.name}")
-        python = create_environment(one.name, tell=reporter.update)
+        python = create_environment(one.name, on_progress=reporter.update)
         reporter.end(f"environment {one.name} is whole")
     print(f"{one.name}: {python}")
 

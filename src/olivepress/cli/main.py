@@ -369,7 +369,8 @@ def bench(
             from olivepress.bundle import bench_bundle
 
             given = Path(data) if data else None
-            paths = list(bench_bundle(Path(target), data=given, out=out, overrides=overrides, tell=teller(reporter)))
+            on_progress = teller(reporter)
+            paths = list(bench_bundle(Path(target), data=given, out=out, overrides=overrides, on_progress=on_progress))
         elif is_artifact:
             _, path = device_reports.bench_artifact(
                 Path(target),
@@ -464,11 +465,11 @@ def bundle(
         tell = teller(reporter, "bundle")
         if is_artifact:
             directory = Path(data) if data else prepared_dataset(Path(target))
-            made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, tell=tell)]
+            made = [bundle_artifact(Path(target), dataset_dir=directory, ids_only=ids_only, out=out, on_progress=tell)]
         else:
             planned = _plan(target, data, trust_targets)
             data_of(planned.recipe, "bundle")
-            made = bundle_plan(planned, only=job or (), ids_only=ids_only, out=out, tell=tell)
+            made = bundle_plan(planned, only=job or (), ids_only=ids_only, out=out, on_progress=tell)
     if as_json:
         print(json.dumps([{"path": str(one.path), "job": one.job, "sha256": one.sha256} for one in made], indent=2))
         return

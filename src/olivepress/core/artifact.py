@@ -1,4 +1,4 @@
-"""What a finished job leaves: files, and the manifest that says what they are and where they came from."""
+"""The artifact of a finished job: its files, and the manifest with their hashes and where they came from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Verified = Literal["native", "emulated", "cpu-copy", "structure"]
-"""How far an export was verified, strongest first; docs/targets.md says what each means."""
+"""How far an export was verified, strongest first; docs/targets.md explains each."""
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -51,8 +51,8 @@ class TaskVerdict(Record):
 
     ``difference`` = value - parent_value, with its 95 % interval; all are null where no row was asked. ``only_parent``
     and ``only_export`` count the rows that only one of them has right (in free text: better). ``rows`` were answered,
-    of ``rows_available`` that the split has; ``rows_needed`` is how many it takes to tell, where this was not told, and
-    ``reason`` then is what stands in the way. ``rows_limit`` is what the recipe asked for.
+    of ``rows_available`` in the split; without a verdict ``rows_needed`` is how many it would take, and ``reason`` why
+    it could not be reached. ``rows_limit`` is what the recipe asked for.
     """
 
     call: TaskCall
@@ -73,9 +73,9 @@ class TaskVerdict(Record):
 
 
 class Check(Record):
-    """One thing that was held against its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
-    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` is what a verdict by the
-    task's answers rests on."""
+    """One property compared with its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
+    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` has the numbers of a
+    verdict by the task's answers."""
 
     name: str
     passed: bool
@@ -161,10 +161,10 @@ def hash_file(path: Path) -> FileHash:
 
 
 def changed_files(directory: Path, files: Mapping[str, FileHash]) -> list[str]:
-    """The names of ``files`` that are not there, or are no longer what a manifest says of them."""
-    there = {name: directory / name for name, one in files.items() if _has_size(directory / name, one.bytes)}
-    hashes = _hashed(directory, there)
-    return [name for name, one in files.items() if hashes.get(name) != one]
+    """The names of ``files`` that are missing, or no longer have the hash of their manifest."""
+    present = {name: directory / name for name, file in files.items() if _has_size(directory / name, file.bytes)}
+    hashes = _hashed(directory, present)
+    return [name for name, file in files.items() if hashes.get(name) != file]
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -186,14 +186,14 @@ def write_manifest(manifest: Manifest, directory: Path) -> None:
 def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     """Read the manifest; with ``verify`` every file is hashed again.
 
-    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files that are not the ones it
+    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files other than those it
     names.
     """
     path = directory / MANIFEST
     try:
         text = read_text(path, CONFIG, ReportError)
     except FileNotFoundError:
-        message = f"{directory}: no {MANIFEST}, so no finished artifact"
+        message = f"{directory}: no {MANIFEST}, so this is not a finished artifact"
         raise ReportError(message, next_step=next_command("run")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: cannot be read ({error})", next_step="run the job again") from None
@@ -204,8 +204,8 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
             raise ReportError(f"{path}: schema version {version}, this olivepress reads {SCHEMA_VERSION}")
         manifest = Manifest.model_validate_json(text)
     except (ValueError, AttributeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not whole JSON"
-        raise ReportError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not complete JSON"
+        raise ReportError(f"{path}: not a valid manifest ({reason})", next_step="run the job again") from None
     if manifest.sha256 != artifact_hash(manifest.files):
         raise ReportError(f"{path}: its sha256 is not that of the files it lists", next_step="run the job again")
     if verify:
@@ -213,6 +213,6 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
         if changed:
             raise ReportError(
                 f"{directory}: {changed[0]} is not the file its manifest names",
-                next_step="olivepress run makes it again",
+                next_step="olivepress run, which makes it again",
             )
     return manifest

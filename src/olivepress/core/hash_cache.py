@@ -1,4 +1,4 @@
-"""sha256 of files, remembered beside by what the file system says of them: unchanged, they are not read again."""
+"""sha256 of files, kept with their size, times and inode: a file in which these are unchanged is not read again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _sha256(path: Path) -> str:
 
 
 def load_cache(cache: Path) -> dict[str, Any]:
-    """The entries of a cache; none of one that is missing or damaged."""
+    """The entries of a cache; empty for one that is missing or damaged."""
     try:
         entries = read_json(cache, CONFIG)
     except (OlivepressError, OSError, ValueError):

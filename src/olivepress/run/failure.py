@@ -1,4 +1,4 @@
-"""What remains of a job that failed: an error that says what to change, and the files to look at."""
+"""What remains of a job that failed: an error with the setting to change, and the files to look at."""
 
 from __future__ import annotations
 

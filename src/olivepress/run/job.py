@@ -10,7 +10,7 @@ from olivepress.core.artifact import Check, Manifest, Resources, hash_files, wri
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
-from olivepress.core.layout import job_log, scratch_dir
+from olivepress.core.layout import job_log, kept_adapters, scratch_dir
 from olivepress.environments.lookup import interpreter
 from olivepress.run.cleanup import (
     clear_unfinished,
@@ -99,7 +99,7 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     )
     manifest = make_manifest(plan, job, workflow, facts)
     write_manifest(manifest, output)
-    remove_directories(scratch, failed_dir(output))
+    remove_directories(scratch, failed_dir(output), kept_adapters(plan.recipe.name, job.id))
     return manifest
 
 

@@ -91,7 +91,7 @@ def run_olive(
 
 
 class _Messages:
-    """The messages that are added to a file from now on; it may hold those of an earlier, interrupted run."""
+    """The messages that are added to a file from now on; it may contain those of an earlier, interrupted run."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -112,7 +112,7 @@ class _Messages:
 
 
 def olive_error(run: OliveRun, log: Path) -> JobError:
-    """Why Olive failed, in one line: our own error where there is one, else what its log says last."""
+    """Why Olive failed, in one line: our own error where there is one, else the last one in its log."""
     text = read_log(log)
     if error := disk_full(log, text):
         return error

@@ -18,7 +18,7 @@ _AFTER_MESSAGE = re.compile(
     r"\n\s*\n|\n(?=\[\d{4}-|\[\w+\]|\d{4}-\d\d|Traceback|The above exception|During handling"
     r"|\S*(?:Warning|WARNING|INFO))"
 )
-# Between the two errors of a chain: Python says how they belong together, and prints the frames of the second.
+# Between the two errors of a chain: how they belong together, then the frames of the second.
 _CAUSE = re.compile(r"(?:(?!Traceback).)*(?:The above exception was|During handling of).*", re.DOTALL)
 _WARNING = re.compile(r"^\[[^\]]+\] \[WARNING\] \[[^\]]+\] (.*(?i:\bignor|\bprun|\bdropp).*)$", re.MULTILINE)
 

@@ -130,7 +130,7 @@ def _left_out(job: Job) -> JobOutcome | None:
 
 
 def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job], bool], force: bool) -> None:
-    """SetupError before hours are spent: an export that is asked for and cannot be made on this machine as it is."""
+    """SetupError before hours are spent: an export that is asked for and cannot be built on this machine as it is."""
     errors = []
     for job in jobs:
         if job.target is None or finished(job) or _left_out(job):
@@ -145,8 +145,8 @@ def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job],
         names = ", ".join(job_id for job_id, _ in errors)
         first = errors[0][1]
         raise SetupError(
-            f"{len(errors)} exports cannot be made here ({names}): {first.message}",
-            next_step=f"{first.next_step}; or take them out of the recipe's targets; or --keep-going",
+            f"{len(errors)} exports cannot be built here ({names}): {first.message}",
+            next_step=f"{first.next_step}; or remove them from the recipe's targets; or --keep-going",
         )
 
 
@@ -262,8 +262,8 @@ def _made_from(job: Job) -> str:
 
 
 def _finished(output: Path, key: str) -> Manifest | None:
-    """The manifest of a finished job with the same key whose files are still those that it names: hashed, unless the
-    file system says that they are the ones that were hashed before."""
+    """The manifest of a finished job with the same key whose files are unchanged (hashed again, unless the file system
+    shows that they are)."""
     try:
         manifest = read_manifest(output)
     except ReportError:
@@ -272,7 +272,7 @@ def _finished(output: Path, key: str) -> Manifest | None:
 
 
 def _changed_since(job: Job, output: Path, key: str) -> list[str]:
-    """Files of a job that would be kept, were they not others than when it was finished."""
+    """The changed files of a finished job, which would be kept without the change."""
     try:
         manifest = read_manifest(output)
     except ReportError:

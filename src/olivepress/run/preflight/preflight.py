@@ -1,7 +1,7 @@
-"""The runtimes' tokenizers before the first job: a difference from Hugging Face's spoils every export, and can be seen
-in the base model's files and the rows alone.
+"""The runtimes' tokenizers before the first job: a difference from Hugging Face's breaks every export, and shows in
+the base model's files and the rows alone.
 
-What was equal is remembered in ``runs/.tokenizers.json``, by what it depends on.
+Comparisons without a difference are kept in ``runs/.tokenizers.json``, by what they depend on.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Runtime:
 
 
 class _NotComparedError(JobError):
-    """The runtime cannot be asked, which says nothing of the tokenizer."""
+    """The runtime cannot be asked; the tokenizer may still be equal."""
 
 
 def check_tokenizers(
@@ -98,7 +98,7 @@ def _package(job: Job) -> str:
 
 
 def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | None, str]]:
-    """Each export or package that is to be made, with the runtime that can open it here, or the reason of none."""
+    """Each export or package to be made, with the runtime that can open it here, or the reason why none can."""
     chosen = None if only is None else plan.job(only)
     for job in plan.jobs:
         if job.target is None or (chosen is not None and chosen.target is not None and job.id != chosen.id):
@@ -106,7 +106,7 @@ def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | No
         build = environment(job.target.build_environment)
         try:
             if not satisfied_here(build):
-                check_platform(build)  # else it is left out of the run, which says so
+                check_platform(build)  # else it is left out of the run, which reports that
             place = place_of(job.target)
             if place.how == "structure":
                 yield job, None, place.reason

@@ -30,8 +30,8 @@ _FP32_LOGIT_LIMIT = 1.0e-3
 
 
 class MemberSpec(Record):
-    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export. ``task`` is
-    what its answers are held to, None where they are not asked for."""
+    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export. ``task`` has
+    the limits of its answers, None where they are not asked for."""
 
     name: str
     peft_dir: str
@@ -59,8 +59,8 @@ class PackageSpec(Record):
 
 
 def verify_package(spec: PackageSpec) -> Iterator[Check]:
-    """All weights are in place, every adapter fits and holds what was trained; and unless that is all that can be done
-    here (``structure``): what base and adapters compute. JobError when something cannot be opened."""
+    """All weights are in place, every adapter fits and contains what was trained; and unless that is all that this
+    machine can check (``structure``): what base and adapters compute. JobError when something cannot be opened."""
     output = Path(spec.output_dir)
     yield from structure(output)
     package = read_package(output)
@@ -72,21 +72,21 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
         yield from not_compared(NOT_OPENED)
         return
     opened = _opened(spec)
-    found = _prove(spec, opened)
+    proof = _prove(spec, opened)
     if spec.how != "cpu-copy":
-        taken, total = found.placement.placed
+        taken, total = proof.placement.placed
         yield Check(
             name="placed",
-            passed=found.placement.holds(spec.min_placed, spec.max_cpu_nodes),
+            passed=proof.placement.holds(spec.min_placed, spec.max_cpu_nodes),
             value=taken / total if total else 0.0,
             limit=spec.min_placed,
             detail=f"{taken} of {total} nodes on {spec.execution_provider}",
         )
-    yield from by_default(found.by_default)
-    yield from _base(found)
+    yield from by_default(proof.by_default)
+    yield from _base(proof)
     for member in spec.members:
         kept = _keeps_task(spec, member, opened[spec.output_dir])
-        yield from _adapter(member.name, found.adapters[member.name], spec, kept.task if kept else None)
+        yield from _adapter(member.name, proof.adapters[member.name], spec, kept.task if kept else None)
         if kept is not None:
             yield kept.model_copy(update={"name": f"{member.name}: {kept.name}"})
 
@@ -102,15 +102,15 @@ def _keeps_task(spec: PackageSpec, member: MemberSpec, opened: Path) -> Check | 
 
 
 def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray]) -> Check:
-    """The update A B of every projection, as the package holds it, against what was trained: in the Frobenius norm,
+    """The update A B of every projection in the package, compared with what was trained: in the Frobenius norm,
     ‖AB‖² = tr(AᵀA BBᵀ), so that no whole matrix is made. Of a fused projection, packed or split, the squares add up."""
     trained = sum(_squared_norm(pair.a, pair.b) for pair in adapter.pairs.values())
-    held = 0.0
+    packed = 0.0
     for key, a in tensors.items():
         named = projection_of_input(key)
         if named is not None and named[1] == "A":
-            held += _squared_norm(a.T, tensors[key.replace(".lora_A.", ".lora_B.")].T)
-    kept = float(np.sqrt(held / trained)) if trained else 0.0
+            packed += _squared_norm(a.T, tensors[key.replace(".lora_A.", ".lora_B.")].T)
+    kept = float(np.sqrt(packed / trained)) if trained else 0.0
     return Check(
         name=f"{name}: weight_delta",
         passed=abs(kept - 1.0) <= 1.0e-3,
@@ -128,7 +128,7 @@ def _squared_norm(a: np.ndarray, b: np.ndarray) -> float:
 def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
     """Run the proof in a process of the target's environment; of copies on the CPU in this one."""
     package = read_package(Path(spec.output_dir))
-    proof = PackageProofSpec(
+    asked = PackageProofSpec(
         model_dir=opened[spec.output_dir],
         base_dir=opened[spec.base_dir],
         execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
@@ -143,7 +143,7 @@ def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
         ),
     )
     interpreter = Path(spec.interpreter) if spec.interpreter else None
-    return run_task(tasks.package_proof, proof, interpreter=interpreter).result
+    return run_task(tasks.package_proof, asked, interpreter=interpreter).result
 
 
 def _opened(spec: PackageSpec) -> dict[str, Path]:
@@ -154,11 +154,11 @@ def _opened(spec: PackageSpec) -> dict[str, Path]:
     return {place: cpu_copy(Path(place), Path(spec.scratch, f"copy-{number}")) for number, place in enumerate(places)}
 
 
-def _base(found: PackageProof) -> Iterator[Check]:
-    kl = found.base.kl_divergence
+def _base(proof: PackageProof) -> Iterator[Check]:
+    kl = proof.base.kl_divergence
     detail = "nats a token between package without adapter and base alone"
     yield Check(name="base: kl_to_base_alone", passed=kl <= _BASE_LIMIT, value=kl, limit=_BASE_LIMIT, detail=detail)
-    yield _same("base: greedy_as_base_alone", found.base.same_answers, found.base.answers, "the base's alone")
+    yield _same("base: greedy_as_base_alone", proof.base.same_answers, proof.base.answers, "the base's alone")
 
 
 def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True) -> Check:
@@ -172,7 +172,7 @@ def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True
 
 
 def _adapter(name: str, proof: AdapterProof, spec: PackageSpec, verdict: TaskVerdict | None) -> Iterator[Check]:
-    """fp32 is held to PyTorch and to the merged export in every logit and token; what is rounded, by its answers."""
+    """fp32 must equal PyTorch and the merged export in every logit and token; rounded weights are judged by answers."""
     exact = spec.precision == "fp32"
     yield from divergence_checks(
         proof.metrics,

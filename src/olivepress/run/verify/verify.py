@@ -94,7 +94,7 @@ def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
 
 
 def _merge(spec: VerifySpec) -> Iterator[Check]:
-    """A whole model that has the adapter in its weights and computes what base + adapter computes."""
+    """A complete model that has the adapter in its weights and computes what base + adapter computes."""
     from olivepress.measure.quality.reference import write_logits, write_reference
 
     assert spec.parent_dir is not None and spec.limit is not None
@@ -126,7 +126,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
 
 
 def _reach(spec: VerifySpec) -> Horizon:
-    """How far the long row goes, by the base's config: a merge may have lost what that says."""
+    """How far the long row goes, by the base's config: a merge may have lost it."""
     base = local_directory(spec.base_model, spec.base_revision)
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     return horizon(config, count_parameters(base))
