@@ -1,7 +1,7 @@
 """Files and folders that are complete or not there: written beside, forced to the disk, put in place in one step.
 
-``os.replace`` also replaces an existing file on Windows, where ``rename`` refuses. Everything here raises SetupError
-when the disk does not take it, and leaves nothing half-written.
+``Path.replace`` also replaces an existing file on Windows, where ``Path.rename`` refuses. Everything here raises
+SetupError when the disk does not take it, and leaves nothing half-written.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def new_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         _sync_file(partial)
-        os.replace(partial, path)  # noqa: PTH105  (Path.replace hides that this is the one that works on Windows)
+        partial.replace(path)
         _sync_directory(path.parent)
     except OSError as error:
         raise cannot_write(path, path.parent, error) from error
@@ -102,12 +102,12 @@ def _replace_directory(partial: Path, path: Path) -> None:
     """The old folder is moved aside first: no system replaces a folder that is not empty."""
     old = _beside(path, "old")
     if path.exists():
-        os.replace(path, old)  # noqa: PTH105
+        path.replace(old)
     try:
-        os.replace(partial, path)  # noqa: PTH105
+        partial.replace(path)
     except OSError:
         if old.exists():
-            os.replace(old, path)  # noqa: PTH105
+            old.replace(path)
         raise
     _sync_directory(path.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def _flatten_openvino(output: Path, target: Target) -> None:
     for folder in (model, model / "openvino_tokenizer", model / "openvino_detokenizer"):
         for path in folder.glob("*"):
             if path.is_file():
-                os.replace(path, output / path.name)  # noqa: PTH105
+                path.replace(output / path.name)
     remove_directories(model)
     (output / "openvino_config.json").unlink(missing_ok=True)  # names the parent's folder on this machine
     device = target.device.upper()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -92,7 +91,7 @@ def keep_failed(output: Path) -> KeptFiles | None:
     directory = failed_dir(output)
     shutil.rmtree(directory, ignore_errors=True)
     (output / MANIFEST).unlink(missing_ok=True)
-    os.replace(output, directory)  # noqa: PTH105
+    output.replace(directory)
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     return KeptFiles(directory=directory, size=size)
 

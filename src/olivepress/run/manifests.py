@@ -21,6 +21,8 @@ from olivepress.workflow.render import Workflow
 
 __all__ = ["JobFacts", "make_manifest"]
 
+_TARGET_FIELDS = ("target", "device", "execution_provider", "precision", "min_placed", "max_cpu_nodes")
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobFacts:
@@ -36,7 +38,7 @@ class JobFacts:
 
 def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> Manifest:
     """No absolute path, no user or host name."""
-    target = job.target
+    of_target = {name: getattr(job.target, name, None) for name in _TARGET_FIELDS}
     return Manifest(
         recipe=plan.recipe.name,
         job=job.id,
@@ -46,12 +48,6 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         base_model=base_name(plan),
         base_model_revision=_hub_commit(plan),
         random_weights=plan.model.random_weights,
-        target=target.target if target else None,
-        device=target.device if target else None,
-        execution_provider=target.execution_provider if target else None,
-        precision=target.precision if target else None,
-        min_placed=target.min_placed if target else None,
-        max_cpu_nodes=target.max_cpu_nodes if target else None,
         parent=job.parent,
         parent_sha256=facts.parent.sha256 if facts.parent else None,
         dataset=plan.dataset.name,
@@ -67,6 +63,7 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         created_at=datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
         sha256=artifact_hash(facts.files),
         files=facts.files,
+        **of_target,
     )
 
 

@@ -135,7 +135,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSp
         base_dir=plan.output_dir(plan.job(job.parent)).as_posix(),
         scratch=scratch.as_posix(),
         how=place.how,
-        interpreter=str(place.interpreter) if place.interpreter else None,
+        interpreter=place.interpreter,
         execution_provider=job.target.execution_provider,
         precision=job.target.precision,
         limit=limit,

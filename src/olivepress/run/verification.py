@@ -96,7 +96,7 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         dataset=plan.dataset.directory.as_posix(),
         scratch=scratch.as_posix(),
         how=place.how,
-        interpreter=str(place.interpreter) if place.interpreter else None,
+        interpreter=place.interpreter,
         execution_provider=target.execution_provider,
         precision=target.precision,
         limit=limit,

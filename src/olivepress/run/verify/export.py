@@ -53,7 +53,7 @@ class ExportSpec(Record):
     dataset: str
     scratch: str
     how: Verified
-    interpreter: str | None
+    interpreter: Path | None
     execution_provider: str
     precision: str
     limit: float
@@ -121,16 +121,14 @@ def _prove(spec: ExportSpec, output: Path, opened: Path) -> Proof:
         texts=tuple(texts),
         token_ids=tuple(tuple(ids) for ids in _token_ids(Path(spec.parent_model), texts)),
     )
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    return run_task(tasks.proof, asked, interpreter=interpreter).result
+    return run_task(tasks.proof, asked, interpreter=spec.interpreter).result
 
 
 def _keeps_task(spec: ExportSpec, opened: Path) -> Check | None:
     """The verdict by the task's own answers; None where they are not asked for."""
     if spec.task is None:
         return None
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    return task_check(spec.task, opened, Path(spec.scratch), interpreter)
+    return task_check(spec.task, opened, Path(spec.scratch), spec.interpreter)
 
 
 def _opened(spec: ExportSpec, output: Path) -> Path:

@@ -47,7 +47,7 @@ class PackageSpec(Record):
     base_dir: str
     scratch: str
     how: Verified
-    interpreter: str | None
+    interpreter: Path | None
     execution_provider: str
     precision: str
     limit: float
@@ -98,7 +98,7 @@ def _keeps_task(spec: PackageSpec, member: MemberSpec, opened: Path) -> Check | 
     package, scratch = read_package(Path(spec.output_dir)), Path(spec.scratch, f"task-{member.name}")
     file = Path(spec.output_dir, package.adapters[member.name].file)
     folder = linked_with_adapter(opened, file, scratch / "model")
-    return task_check(member.task, folder, scratch, Path(spec.interpreter) if spec.interpreter else None)
+    return task_check(member.task, folder, scratch, spec.interpreter)
 
 
 def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray]) -> Check:
@@ -142,8 +142,7 @@ def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
             for member in spec.members
         ),
     )
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    return run_task(tasks.package_proof, asked, interpreter=interpreter).result
+    return run_task(tasks.package_proof, asked, interpreter=spec.interpreter).result
 
 
 def _opened(spec: PackageSpec) -> dict[str, Path]:
