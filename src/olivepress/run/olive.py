@@ -75,8 +75,8 @@ def run_olive(
         start_process(
             command, environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         ) as process,
+        UsageWatch(process.pid, log.parent) as watch,
     ):
-        watch = UsageWatch(process.pid, log.parent)
         running = True
         while running:
             running = process.poll() is None
@@ -87,7 +87,7 @@ def run_olive(
                     on_progress(message.done, message.total, message.loss)
             if running:
                 time.sleep(_POLL_SECONDS)
-        return OliveRun(exit_code=process.returncode, usage=watch.stop(), error=error)
+        return OliveRun(exit_code=process.returncode, usage=watch.usage, error=error)
 
 
 class _Messages:

@@ -54,6 +54,10 @@ def start_process(
         yield process
     finally:
         end_process(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what it was not sent: it ended before
+                    stream.close()
 
 
 def end_process(process: subprocess.Popen[str]) -> None:

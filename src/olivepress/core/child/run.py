@@ -14,9 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Generic, TypeVar
 
@@ -89,27 +88,24 @@ def call_task(name: str, spec: str, call: Call) -> tuple[ResultMessage, Usage]:
     """As ``run_task``, for a task by its name (``MODULE:FUNCTION``) and its spec as JSON."""
     command = [str(call.interpreter or sys.executable), "-P", "-m", "olivepress.core.child.serve", name]
     environment = child_environment(offline=True) if call.environment is None else call.environment
-    began = time.monotonic()
     with (
         _output(call.log) as output,
         start_process(command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output) as process,
+        UsageWatch(process.pid, call.log.parent if call.log else None) as watch,
+        _time_limit(process, call.timeout_s),
     ):
-        watch = UsageWatch(process.pid, call.log.parent) if call.log else None
-        with _time_limit(process, call.timeout_s):
-            _send(process, spec)
-            last = _receive(process, output, call.on_progress)
-        sampled = watch.stop() if watch else Usage(seconds=0.0, peak_memory_bytes=0, peak_disk_bytes=0)
-        seconds = time.monotonic() - began
+        _send(process, spec)
+        last = _receive(process, call.on_progress)
+        usage = watch.usage
         if isinstance(last, ResultMessage) and process.returncode == 0:
-            peak = max(sampled.peak_memory_bytes, last.peak_memory_bytes)
-            return last, Usage(seconds=seconds, peak_memory_bytes=peak, peak_disk_bytes=sampled.peak_disk_bytes)
+            return last, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, last.peak_memory_bytes))
         title = name.rpartition(":")[2]
-        if call.timeout_s is not None and seconds >= call.timeout_s:
+        if call.timeout_s is not None and usage.seconds >= call.timeout_s:
             message = f"the {title} process ran past its limit of {call.timeout_s:g} s"
             raise JobError(message, next_step="raise the limit")
         if isinstance(last, ErrorMessage):
             raise error_of(last)
-        raise _died(title, process.returncode, sampled, _last_line(output))
+        raise _died(title, process.returncode, usage, _last_line(output))
 
 
 @contextlib.contextmanager
@@ -131,9 +127,7 @@ def _send(process: subprocess.Popen[str], spec: str) -> None:
         process.stdin.close()
 
 
-def _receive(
-    process: subprocess.Popen[str], output: IO[bytes], on_progress: Progress | None
-) -> ResultMessage | ErrorMessage | None:
+def _receive(process: subprocess.Popen[str], on_progress: Progress | None) -> ResultMessage | ErrorMessage | None:
     """Pass progress on until the process ends; its result or error, None without any."""
     last: ResultMessage | ErrorMessage | None = None
     assert process.stdout is not None
