@@ -81,6 +81,27 @@ def test_a_layer_works_on_inputs_that_no_calibration_row_used(all_zero: bool) ->
     assert float(lost.square().mean()) < 0.05 * float(before.square().mean())
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("size", [1e-6, 1e-12, 1e-30, 1e-44, 0.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_groups_of_weights_that_are_almost_zero(dtype: torch.dtype, size: float, symmetric: bool) -> None:
+    """google-ai-edge/ai-edge-quantizer#678 and vllm-project/compressed-tensors#832: scales that are zero or no
+    number in the type that they are stored in, of rows and groups that training left almost zero."""
+    linear, rows = layer(bits=4, symmetric=symmetric, group_size=16)
+    linear.weight.data[3] *= size
+    linear.weight.data[5, 16:32] *= size
+    linear.to(dtype)
+    expected = rows @ linear.weight.data.float().T
+    CalibratedGptq.process_module(linear)
+    info = linear.quant_info
+    packed = nn.QuantLinear.from_module(
+        linear, bits=4, symmetric=symmetric, group_size=16, scales=info.scales, zero_points=info.zero_points
+    )
+    assert torch.equal(packed.scales.float(), info.scales) and bool((packed.scales != 0).all())
+    lost = (packed(rows.to(dtype)).float() - expected).square().mean()
+    assert float(lost) < 0.01 * float(expected.square().mean())
+
+
 def test_the_paths_of_our_passes_are_theirs() -> None:
     for name, path in OWN_PASSES.items():
         module, _, attribute = path.rpartition(".")

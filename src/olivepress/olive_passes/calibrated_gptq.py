@@ -43,6 +43,7 @@ class CalibratedGptq(Gptq):
         scales, zero_points = search_scales(
             values, _importance(hessian), bits=quantizer.bits, group_size=group_size, symmetric=quantizer.symmetric
         )
+        scales = _as_stored(scales, weight.dtype)
         rounded = gptq(
             values, hessian, scales, zero_points, bits=quantizer.bits, group_size=group_size, damping=percdamp
         )
@@ -54,3 +55,9 @@ def _importance(hessian: torch.Tensor) -> torch.Tensor:
     """Mean square of each input; an input that no calibration row used counts as much as the mean of all."""
     squares = hessian.diag()
     return torch.where(squares == 0, squares.mean(), squares)
+
+
+def _as_stored(scales: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Olive keeps scales in the type of the weight: what is rounded by is what is multiplied with, and never zero."""
+    stored, kind = scales.to(dtype).to(scales.dtype), torch.finfo(dtype)
+    return torch.where(stored == 0, kind.smallest_normal * kind.eps, stored)
