@@ -15,6 +15,7 @@ from olivepress.core.files import copy_file, write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING
 from olivepress.run.last_position import write_last_position
+from olivepress.run.shared_weights import share_weights
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
 from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
@@ -49,6 +50,7 @@ def finish_output(plan: Plan, job: Job, workflow: Workflow) -> None:
         _flatten_openvino(output, job.target)
     elif job.target:
         _correct_genai_config(output / "genai_config.json", job.target)
+        share_weights(output)
         if job.target.last_logits and job.kind == "export":
             write_last_position(output)
     if job.kind == "export" and job.parent:

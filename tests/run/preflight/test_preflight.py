@@ -143,7 +143,7 @@ def interpreter(path: Path, *lines: str) -> Path:
     ("lines", "expected"),
     [
         (
-            ["echo '{\"done\": 0, \"total\": 99}'", "kill -ABRT $$"],
+            ['echo \'{"done": 0, "total": 99}\'', "kill -ABRT $$"],
             r"row \S+ of \w+: the tokenizer of .* fails on '.*SIGABRT",
         ),
         (["kill -SEGV $$"], r"cannot open the base model's tokenizer \(the tokenizer process was killed by SIGSEGV"),

@@ -72,30 +72,40 @@ def end_process(process: subprocess.Popen[str]) -> None:
 
 
 class UsageWatch:
-    """Samples a process from a thread until ``stop``; with a ``folder``, its file system's growth too."""
+    """In a ``with`` block, samples a process from a thread, and the growth of the file system that ``folder`` is on.
+
+    With a ``folder`` of None nothing is sampled: a process that measures is not disturbed.
+    """
 
     def __init__(self, pid: int, folder: Path | None) -> None:
         self._pid, self._folder = pid, folder
         self._began = time.monotonic()
-        self._used = self._disk_used()
         self._memory = self._disk = 0
-        self._stopped = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
 
-    def stop(self) -> Usage:
-        """The peaks so far."""
-        self._stopped.set()
-        self._thread.join()
-        return Usage(seconds=time.monotonic() - self._began, peak_memory_bytes=self._memory, peak_disk_bytes=self._disk)
+    def __enter__(self) -> UsageWatch:
+        if self._folder is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._folder is not None:
+            self._thread.join()
+
+    @property
+    def usage(self) -> Usage:
+        """So far."""
+        seconds = time.monotonic() - self._began
+        return Usage(seconds=seconds, peak_memory_bytes=self._memory, peak_disk_bytes=self._disk)
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_POLL_SECONDS):
+        assert self._folder is not None
+        before = shutil.disk_usage(self._folder).used
+        while not self._ended.wait(_POLL_SECONDS):
             self._memory = max(self._memory, _high_water(self._pid))
-            self._disk = max(self._disk, self._disk_used() - self._used)
-
-    def _disk_used(self) -> int:
-        return shutil.disk_usage(self._folder).used if self._folder else 0
+            self._disk = max(self._disk, shutil.disk_usage(self._folder).used - before)
 
 
 def _high_water(pid: int) -> int:
