@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ __all__ = [
 ]
 
 _FULL_BYTES = 256 * 1024
+_KILLED = -9  # by SIGKILL; Windows has no signals
 
 # Check → what sets its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
 _LIMIT_KEYS = {
@@ -111,7 +111,7 @@ def disk_full(log: Path, text: str) -> JobError | None:
 
 def killed(exit_code: int, usage: Usage, log: Path) -> JobError | None:
     """The error of a process that somebody else killed."""
-    if exit_code != -signal.SIGKILL:
+    if exit_code != _KILLED:
         return None
     return JobError(
         f"the job was killed from outside, most likely for memory, at {usage.peak_memory_bytes / 1e9:.1f} GB ({log})",
