@@ -15,7 +15,7 @@ from olivepress.run.last_position import write_last_position
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
 from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.render import Workflow
+from olivepress.workflow.rendered import Workflow
 
 __all__ = ["base_name", "clean", "clear", "remove", "tidy", "trained_rows", "training_record"]
 

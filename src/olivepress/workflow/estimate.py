@@ -21,17 +21,16 @@ from olivepress.measure.proof.horizon import horizon
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
-from olivepress.workflow.plan import (
+from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.row_lengths import RowLengths, row_lengths
+from olivepress.workflow.sizes import (
     LEAST_PROMPTS,
     LOGIT_BYTES,
     REFERENCE_PROMPTS,
     REFERENCE_TOKENS,
-    Job,
-    Plan,
     artifact_bytes,
     reference_bytes,
 )
-from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 __all__ = [
     "Need",
