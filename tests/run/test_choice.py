@@ -69,7 +69,7 @@ def test_a_target_that_is_named_too_is_always_built() -> None:
 def test_unknown_names_and_several_adapters(project: Path) -> None:
     with pytest.raises(RecipeError, match="unknown target 'cpux'; did you mean 'cpu'"):
         plan_of("cpux")
-    with pytest.raises(RecipeError, match="budget of 'cpu-int5', which is no target of it"):
+    with pytest.raises(RecipeError, match="budget of 'cpu-int5', which is not one of its targets"):
         plan_of("cpu", budget={"cpu-int5": {"max_ttft_ms": 5}})
     recipe = load_recipe(Path("recipes/tiny-tasks.yaml"))
     several = Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), "targets": ["cpu"]}))

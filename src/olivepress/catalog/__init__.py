@@ -106,7 +106,7 @@ def facts_from_config(directory: Path) -> ModelFacts:
     if isinstance(config.get("text_config"), dict):
         raise RecipeError(
             f"{config_path}: key 'text_config': a model of images or sound, expected a text model",
-            next_step="give the text model that it was made from, or save its language model on its own",
+            next_step="give the text model that it was built from, or save its language model on its own",
         )
     for key in ("vocab_size", "hidden_size"):
         value = config.get(key)
@@ -121,7 +121,7 @@ def _instead(directory: Path) -> str:
         return "but adapter_config.json: an adapter; give the folder of the model that it was trained on"
     for pattern, kind in (("*.gguf", "a GGUF file"), ("*.onnx", "an ONNX model"), ("*.xml", "an OpenVINO model")):
         if any(directory.glob(pattern)):
-            return f"but {kind}: expected the Hugging Face model (config.json, safetensors) that it was made from"
+            return f"but {kind}: expected the Hugging Face model (config.json, safetensors) that it was converted from"
     return "expected a Hugging Face model directory"
 
 

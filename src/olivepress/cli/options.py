@@ -1,4 +1,4 @@
-"""Arguments and options that several verbs share, and records that are made of options."""
+"""Arguments and options that several verbs share, and parameters that are built from several options."""
 
 import inspect
 from collections.abc import Callable
@@ -67,10 +67,10 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Suppress progress ou
 
 
 def takes(**records: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of functions that make records of them: ``@takes(policy=make_policy)``.
+    """Replace parameters of a command by the options of a function that builds them: ``@takes(source=make_source)``.
 
-    The command gets what ``make_policy`` returns as its parameter ``policy``; the options of ``make_policy`` stand in
-    its place. Annotations must not be strings: typer reads them from here.
+    In place of ``source`` the command line has the options of ``make_source``, and the command gets its result.
+    Annotations must not be strings: typer reads them from here.
     """
 
     def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -82,10 +82,10 @@ def takes(**records: Callable[..., Any]) -> Callable[[Callable[..., None]], Call
 
         @wraps(command)
         def call(**given: Any) -> None:
-            made = {}
+            values = {}
             for name, make in records.items():
-                made[name] = make(**{option: given.pop(option) for option in inspect.signature(make).parameters})
-            command(**given, **made)
+                values[name] = make(**{option: given.pop(option) for option in inspect.signature(make).parameters})
+            command(**given, **values)
 
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -110,7 +110,9 @@ def _ratio(plain: list[dict[str, Any]], profiled: list[dict[str, Any]], name: st
 def _manifest(directory: Path, adapter: str | None) -> Manifest:
     if not (directory / PACKAGE).is_file():
         if adapter is not None:
-            raise AdapterError(f"{directory}: not a package, so without adapter {adapter!r}", next_step="leave it out")
+            raise AdapterError(
+                f"{directory}: not a package, so it has no adapter {adapter!r}", next_step="leave it out"
+            )
         return read_export(directory)
     if adapter is not None:
         check_adapter(directory, read_package(directory), adapter)

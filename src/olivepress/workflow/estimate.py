@@ -247,7 +247,7 @@ def merge_memory(shape: Shape, settings: Finetune) -> float:
 
 
 def _computed(shape: Shape) -> int:
-    """Bytes of a parameter of the parent that exports are held against (``measure.reference_model``)."""
+    """Bytes of a parameter of the parent that exports are compared with."""
     return 4 if shape.parameters <= LARGE else 2
 
 
@@ -295,7 +295,7 @@ _SECONDS_A_COLUMN = 3.0e-4  # of a weight, which GPTQ rounds one after another
 
 
 def export_seconds(shape: Shape, target: Target, tokens: int) -> float:
-    """Passes, and ``tokens`` computed by the export when it is held against its parent, the long row twice."""
+    """Passes, and ``tokens`` computed by the export when it is compared with its parent, the long row twice."""
     columns = 0
     if _calibrated(target):
         columns = shape.layers * (5 * shape.hidden + shape.queries + shape.inner)

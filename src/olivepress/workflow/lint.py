@@ -56,7 +56,7 @@ def row_findings(workflows: Sequence[Workflow], *, root: Path = Path()) -> list[
     if find_spec("transformers") is None:
         return []
     with quiet_olive():
-        return [found for workflow in workflows for found in supervision(workflow, root)]
+        return [each for workflow in workflows for each in supervision(workflow, root)]
 
 
 def _files(workflow: Workflow, outputs: set[str], root: Path) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def _finetune(passes: Passes) -> Broken:
     """Keys that a pass inherits from LoRA's and does not read."""
     for method in METHODS.values():
         for key, settings in _of(passes, method.olive_pass):
-            yield from ((f"{key}.{name}", why) for name, why in method.ignores.items() if name in settings)
+            yield from ((f"{key}.{name}", reason) for name, reason in method.ignores.items() if name in settings)
 
 
 def _conversion(passes: Passes) -> Broken:

@@ -25,7 +25,7 @@ EMBEDDED = f"{_EMBEDDED}tiny-phi"
 class ResolvedModel:
     """The base model: ``path`` is what Olive is given (a Hub id, or relative to the project root).
 
-    ``wheel`` is what it is made of before the first job; until then it is known from the catalog alone.
+    ``wheel`` is what it is converted from before the first job; until then it is known from the catalog alone.
     """
 
     path: str
