@@ -14,7 +14,7 @@ from olivepress.data.split_reader import Row
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.render import render_files
-from tests.measure import tiny
+from tests.synthetic import tiny
 
 extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")
 config = pytest.importorskip("olive.data.config")
