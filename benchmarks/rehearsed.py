@@ -21,8 +21,8 @@ from peers.summary import median, paired_ratio
 from peers.table import figure
 from sections import replaced
 
+from olivepress.core.layout import REHEARSALS
 from olivepress.measure.tuning.record import UNTUNED
-from olivepress.pipeline.rehearse import REHEARSALS
 from olivepress.workflow.find_recipe import find_recipe
 
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
