@@ -12,7 +12,8 @@ from olivepress.core.child.messages import ErrorMessage
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
-from olivepress.pipeline.verbs import load_plan, raise_failed
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.run import raise_failed
 from olivepress.run import runner
 from olivepress.run.cleanup import _limit_to_context
 from olivepress.run.failure import check_error, keep_failed, other_targets

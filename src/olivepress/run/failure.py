@@ -15,7 +15,8 @@ from olivepress.core.child.run import ChildDied
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.core.layout import job_dir
 from olivepress.run.olive_log import read_log
-from olivepress.workflow.plan import Job, Plan, artifact_bytes
+from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.sizes import artifact_bytes
 
 __all__ = [
     "ChecksFailed",
@@ -189,7 +190,7 @@ def other_targets(plan: Plan, target: Target) -> list[Target]:
     return [
         known[name]
         for name in behind
-        if _keeps(known[name]) >= _keeps(target) and not plan.model.family.why_not(plan.model.facts.config, name)
+        if _keeps(known[name]) >= _keeps(target) and not plan.model.family.refusal(plan.model.facts.config, name)
     ]
 
 

@@ -31,7 +31,7 @@ from olivepress.run.verify.export import STRENGTH
 from olivepress.run.verify.long_row import NOT_COMPARED
 from olivepress.workflow.olive_plugin.row_counts import row_problem, row_summary
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.render import Workflow
+from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 

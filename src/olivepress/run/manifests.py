@@ -17,7 +17,7 @@ from olivepress.measure.worker.interpreters import machine_of
 from olivepress.report.machine import package_versions
 from olivepress.run.cleanup import base_name
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.render import Workflow
+from olivepress.workflow.rendered import Workflow
 
 __all__ = ["JobFacts", "make_manifest"]
 

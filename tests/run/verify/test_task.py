@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from olivepress.cli.console import verdict_lines
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.child.process import Usage
 from olivepress.core.child.run import Finished
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import NamedAnswers, NamedAnswersSpec
-from olivepress.pipeline.console import verdict_lines
-from olivepress.pipeline.verbs import load_plan
+from olivepress.pipeline.plan import load_plan
 from olivepress.run import verification
 from olivepress.run.failure import ChecksFailed, check_error
 from olivepress.run.limits import judged_limits, limit_of, min_top1, task_limits

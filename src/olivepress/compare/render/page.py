@@ -36,7 +36,7 @@ from olivepress.compare.render.phrases import (
     value_text,
 )
 from olivepress.core.files import write_bytes, write_text
-from olivepress.recipe.schema import slug
+from olivepress.core.names import slug
 from olivepress.report.registry import METRICS
 
 __all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]

@@ -16,10 +16,10 @@ from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
 from olivepress.core.files import new_directory
 from olivepress.core.layout import DATASETS
+from olivepress.core.names import slug
 from olivepress.data.store.examples import SPLITS, Example, to_line
 from olivepress.data.store.rows import SplitFile
 from olivepress.data.store.version import Hashes, hash_splits
-from olivepress.recipe.schema import slug
 
 __all__ = [
     "FACTS",
