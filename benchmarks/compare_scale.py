@@ -23,8 +23,9 @@ from typing import Any
 from olivepress.compare.comparison import compare
 from olivepress.compare.load import load
 from olivepress.compare.render.page import to_html
+from olivepress.core.files import write_text
 from olivepress.core.process import peak_memory_bytes
-from olivepress.report.device_report import DatasetUsed, DeviceReport, LatencySample, measured, write_report, write_text
+from olivepress.report.device_report import DatasetUsed, DeviceReport, LatencySample, measured, write_report
 from olivepress.report.examples import write_examples
 from olivepress.report.machine import fingerprint
 from olivepress.report.task_metrics import Example

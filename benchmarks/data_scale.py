@@ -27,10 +27,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from olivepress.core.files import write_text
 from olivepress.core.process import peak_memory_bytes
 from olivepress.data.prepare.policy import Policy
 from olivepress.data.prepare.prepare import prepare_rows
-from olivepress.report.device_report import write_text
 from olivepress.report.machine import fingerprint
 
 HERE = Path(__file__).parent
