@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from olivepress.core.artifact import Check, FileHash, Manifest, Resources, Verified, artifact_hash
 from olivepress.core.hub import local_directory
@@ -38,7 +39,7 @@ class JobFacts:
 
 def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> Manifest:
     """No absolute path, no user or host name."""
-    of_target = {name: getattr(job.target, name, None) for name in _TARGET_FIELDS}
+    of_target: dict[str, Any] = {name: getattr(job.target, name, None) for name in _TARGET_FIELDS}
     return Manifest(
         recipe=plan.recipe.name,
         job=job.id,
