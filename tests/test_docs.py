@@ -1,0 +1,108 @@
+"""The documentation says what is there: its links, its commands, its make targets; the README is short."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from olivepress.cli.main import app
+from tests.conftest import ROOT
+
+GENERATED = {"docs/reference.md", "docs/targets.md"}
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/README.md", ".github/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+WRITTEN = [path for path in PAGES if path.relative_to(ROOT).as_posix() not in GENERATED]
+_LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
+_FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def commands(text: str) -> list[str]:
+    """Every line that begins with ``olivepress``, in fenced blocks and in code spans."""
+    blocks = _FENCE.findall(text)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    lines += _SPAN.findall(_FENCE.sub("", text))
+    parts = [part.strip() for line in lines for part in re.split(r"\||&&", line.split(" #")[0])]
+    return [part for part in parts if part.startswith("olivepress ")]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_every_command_exists(page: Path) -> None:
+    for command in commands(page.read_text(encoding="utf-8")):
+        check_command(command)
+
+
+def check_command(command: str) -> None:
+    """Each verb and each option of a command line is one of olivepress."""
+    node: Any = get_command(app)
+    words = shlex.split(command)[1:]
+    while words and hasattr(node, "commands") and not words[0].startswith("-"):
+        assert words[0] in node.commands, f"{command}: no command {words[0]}"
+        node = node.commands[words.pop(0)]
+    known = {option for parameter in node.params for option in parameter.opts} | {"--help", "--debug", "--version"}
+    unknown = [word for word in words if re.match(r"--?[a-z]", word) and word.split("=")[0] not in known]
+    assert not unknown, f"{command}: no option {unknown}"
+
+
+def test_commands_are_looked_for() -> None:
+    found = [command for page in WRITTEN for command in commands(page.read_text(encoding="utf-8"))]
+    assert len(found) > 60 and "olivepress data check - --type csv" in found
+    with pytest.raises(AssertionError, match="no option"):
+        check_command("olivepress tune export --no-such-option")
+    with pytest.raises(AssertionError, match="no command"):
+        check_command("olivepress data nothing")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = page.read_text(encoding="utf-8")
+    code = [*_FENCE.findall(text), *_SPAN.findall(_FENCE.sub("", text))]
+    named = {target for piece in code for target in _MAKE.findall(piece)}
+    assert named <= targets
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = set(pages_of(yaml.safe_load(navigation)["nav"]))
+    assert {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")} <= listed
+
+
+def pages_of(navigation: Any) -> list[str]:
+    if isinstance(navigation, str):
+        return [navigation]
+    children = navigation.values() if isinstance(navigation, dict) else navigation
+    return [page for child in children for page in pages_of(child)]
+
+
+def test_ci_calls_make_targets() -> None:
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    steps = yaml.safe_load(workflow)["jobs"]["test"]["steps"]
+    called = [step["run"] for step in steps if "run" in step]
+    assert called and all(call.removeprefix("make ") in targets for call in called)
