@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import yaml
 from typer.main import get_command
 
 from olivepress.cli.main import app
+from olivepress.recipe.schema import Recipe
 from tests.conftest import ROOT
 
 GENERATED = {"docs/reference.md", "docs/targets.md"}
@@ -23,6 +27,7 @@ PAGES = sorted(
 WRITTEN = [path for path in PAGES if path.relative_to(ROOT).as_posix() not in GENERATED]
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
 _FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
 
@@ -76,6 +81,28 @@ def test_commands_are_looked_for() -> None:
         check_command("olivepress tune export --no-such-option")
     with pytest.raises(AssertionError, match="no command"):
         check_command("olivepress data nothing")
+
+
+def test_every_recipe_is_valid() -> None:
+    blocks = [yaml.safe_load(block) for page in WRITTEN for block in _YAML.findall(page.read_text(encoding="utf-8"))]
+    recipes = [block for block in blocks if {"name", "model"} <= set(block)]
+    assert len(recipes) >= 4
+    for recipe in recipes:
+        Recipe.model_validate_json(json.dumps(recipe))
+
+
+def test_the_target_that_the_docs_add_is_rendered(
+    project: Path, olivepress: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (block,) = _YAML.findall((ROOT / "docs/extending/target.md").read_text(encoding="utf-8"))
+    (project / "recipes/targets").mkdir()
+    (project / "recipes/targets/edge.yaml").write_text(block, encoding="utf-8")
+    recipe = (project / "recipes/tiny-phi.yaml").read_text(encoding="utf-8")
+    recipe = recipe.replace("name: tiny-phi", "name: mine").replace("[cpu-fp32, cpu-int4, cuda-int4]", "[edge]")
+    (project / "recipes/mine.yaml").write_text(recipe, encoding="utf-8")
+    done = olivepress("render", "recipes/mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert (project / "olive_configs/mine/export-edge-int4.yaml").is_file(), done.stdout
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
