@@ -5,7 +5,6 @@ Links between pages are written as they work in the repository (``../benchmarks/
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from pathlib import Path
@@ -28,7 +27,7 @@ _LOADED_BY_STYLE = re.compile(r"""@import\s+[^;]*//[^;]+|url\(\s*["']?(?:https?:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages and pictures that lie beside docs/ in the repository."""
+    """Add the pages and pictures that are next to docs/ in the repository."""
     for pattern in OUTSIDE:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
@@ -57,4 +56,4 @@ def on_post_build(config: Any) -> None:
     for path, pattern in [*((path, _LOADED) for path in pages), *((path, _LOADED_BY_STYLE) for path in styles)]:
         loaded = pattern.search(path.read_text(encoding="utf-8"))
         if loaded:
-            raise PluginError(f"{os.fspath(path)} loads something from elsewhere: {loaded[0][:200]}")
+            raise PluginError(f"{path} loads something from elsewhere: {loaded[0][:200]}")

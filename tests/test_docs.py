@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,3 +135,41 @@ def test_ci_calls_make_targets() -> None:
     steps = yaml.safe_load(workflow)["jobs"]["test"]["steps"]
     called = [step["run"] for step in steps if "run" in step]
     assert called and all(call.removeprefix("make ") in targets for call in called)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("index.html", '<script src="https://cdn.example/x.js"></script>'),
+        ("index.html", "<link rel=stylesheet href=//fonts.example/css>"),
+        ("site.css", "@import url(https://fonts.example/css);"),
+        ("index.html", '<pre class="mermaid">'),
+    ],
+)
+def test_a_site_that_loads_from_elsewhere_is_refused(tmp_path: Path, file: str, text: str) -> None:
+    pytest.importorskip("mkdocs")
+    check = runpy.run_path(str(ROOT / "scripts/docs_site.py"))["on_post_build"]
+    (tmp_path / "index.html").write_text('<a href="https://example.org">a link</a><link rel="icon" href="a.png">')
+    (tmp_path / "site.css").write_text("body { background: url(a.png) }")
+    check(config=SimpleNamespace(site_dir=str(tmp_path)))
+    (tmp_path / file).write_text(text)
+    with pytest.raises(Exception, match="loads something from elsewhere"):
+        check(config=SimpleNamespace(site_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "rewritten"),
+    [
+        ("docs/adapters.md", "../benchmarks/adapters.md", "benchmarks/adapters.md"),
+        ("docs/extending/target.md", "../../SECURITY.md", "../SECURITY.md"),
+        ("docs/extending/target.md", "../reference.md#targets", "../reference.md#targets"),
+        ("CONTRIBUTING.md", "docs/architecture.md#rooms", "architecture.md#rooms"),
+        ("benchmarks/README.md", "../docs/gain_retained.md", "../gain_retained.md"),
+        ("docs/index.md", "https://example.org/docs/a.md", "https://example.org/docs/a.md"),
+    ],
+)
+def test_links_are_those_of_the_repository(page: str, link: str, rewritten: str) -> None:
+    pytest.importorskip("mkdocs")
+    rewrite = runpy.run_path(str(ROOT / "scripts/docs_site.py"))["on_page_markdown"]
+    file = SimpleNamespace(src_uri=page.removeprefix("docs/"), abs_src_path=str(ROOT / page))
+    assert rewrite(f"[a]({link})", SimpleNamespace(file=file)) == f"[a]({rewritten})"
