@@ -116,6 +116,14 @@ def test_every_make_target_exists(page: Path) -> None:
     assert named <= targets
 
 
+def test_every_room_is_described() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Rooms")[2].partition("\n## ")[0]
+    rooms = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "src/olivepress").glob("*/__init__.py")}
+    assert len(rooms) == len(set(rooms)) and set(rooms) == packages
+
+
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     listed = set(pages_of(yaml.safe_load(navigation)["nav"]))
