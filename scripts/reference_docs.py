@@ -11,7 +11,8 @@ from typer.main import get_command
 
 from olivepress.catalog import Family, families, grid, targets
 from olivepress.cli.main import app
-from olivepress.pipeline.matrix import HEAD, MATRICES, Matrix, table
+from olivepress.core.layout import MATRICES
+from olivepress.pipeline.matrix import HEAD, Matrix, table
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
 
