@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from olivepress.catalog import targets
+from olivepress.catalog.provider import PROVIDERS
+from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.cli.chat import Chat
 from olivepress.core.errors import JobError, ReportError
 from olivepress.measure.worker.host import run_child
@@ -25,8 +27,6 @@ from olivepress.runtimes.config_rules import device_problems, genai_problems, is
 from olivepress.runtimes.genai_model import GenaiModel
 from olivepress.runtimes.native_code import code_in
 from olivepress.runtimes.openvino_model import NPU_ON_CPU, device_text, read_device
-from olivepress.runtimes.plugins import PROVIDERS
-from olivepress.runtimes.session_space import AXES, Hardware, Options
 
 CPU, QNN, CUDA = "CPUExecutionProvider", "QNNExecutionProvider", "CUDAExecutionProvider"
 GRAPH = b"\x3a\x00"
@@ -368,12 +368,11 @@ def test_names_that_stay_inside(name: str, inside: bool) -> None:
 
 def test_what_tuning_writes_is_allowed() -> None:
     seen = 0
-    for provider, axes in AXES.items():
-        short = next(name for name, full in PROVIDERS.items() if full == provider)
-        for axis in axes.values():
+    for provider in PROVIDERS.values():
+        for axis in provider.axes.values():
             for options in axis(Options(session={"intra_op_num_threads": 4}), HARDWARE):
-                entry = [{short: dict(options.provider)}] if short != "cpu" else []
-                found = genai_problems(settings({**options.session, "provider_options": entry}), provider=provider)
+                entry = [] if provider == PROVIDERS[CPU] else [{provider.genai_name: dict(options.provider)}]
+                found = genai_problems(settings({**options.session, "provider_options": entry}), provider=provider.name)
                 assert found == [], options.text
                 seen += 1
     assert seen > 20

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from olivepress.charts.svg import theme
-from olivepress.charts.table import printable
+from olivepress.core.printable import printable
 
 __all__ = ["WIDTH", "Spec", "discrete", "make_spec", "quantity"]
 

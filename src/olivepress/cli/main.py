@@ -746,7 +746,7 @@ def doctor(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
     from olivepress.pipeline.console import ConsoleReporter
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        found = diagnose(tell=reporter.begin if reporter.live else lambda step: None)
+        found = diagnose(on_progress=reporter.begin if reporter.live else lambda step: None)
         reporter.end_task()
     if as_json:
         print(found.model_dump_json(indent=2))

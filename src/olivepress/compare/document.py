@@ -1,4 +1,4 @@
-"""What a comparison says, as records: terminal, JSON, Markdown, CSV and the page are all written from one Document.
+"""The result of a comparison, as records: terminal, JSON, Markdown, CSV and the page are all written from one Document.
 
 Nothing here computes; ``comparison.compare`` makes a Document out of loaded reports.
 """
@@ -44,7 +44,8 @@ DecisionOutcome = Literal["ship", "not_distinguishable", "do_not_ship", "cannot_
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One report. ``name`` is unique in the document; ``role`` is its place on the ladder (base … quantized).
+    """One report. ``name`` is unique in the document, ``short`` the same without the machine that several of them may
+    have; ``role`` is its place on the ladder (base … quantized).
 
     ``labels`` must be read before any of its numbers: random weights, emulated device, synthetic data.
     ``itl_ms`` are 101 quantiles (0 % to 100 %) of the time between tokens in the headline workload, in ms; empty where
@@ -52,6 +53,7 @@ class Row:
     """
 
     name: str
+    short: str
     role: str
     machine: str
     labels: tuple[str, ...]

@@ -6,7 +6,7 @@
   base's answers are not beside the reports, the interval of the gain retained decides.
 - Better than always giving the most frequent expected answer (exact McNemar, Holm over all artifacts): this is the
   majority class of a classification, and never less than 1 / number of classes.
-- Of fewer than ``FEWEST`` examples nothing is told.
+- Fewer than ``FEWEST`` examples show nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A metric over commits: what every commit's reports in ``benchmarks/results`` said, and where it changed."""
+"""A metric over commits: its value in every commit's reports in ``benchmarks/results``, and where it changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from olivepress.compare.sources import RESULTS, git, is_report
 from olivepress.core.errors import ReportError, SetupError
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.report.device_report import DeviceReport, parse_report
+from olivepress.report.registry import in_view
 
-__all__ = ["HISTORY_METRICS", "Point", "Series", "change_points", "read_history"]
+__all__ = ["Point", "Series", "change_points", "read_history"]
 
-HISTORY_METRICS = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes", "size_on_disk_bytes", "kl_divergence")
 MIN_POINTS = 6  # below which a change cannot be told from noise
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 NOT_COMMITTED = "not committed"
@@ -44,23 +44,25 @@ class Series:
     changes: tuple[int, ...]
 
 
-def read_history(metrics: Sequence[str] = HISTORY_METRICS) -> tuple[list[Series], list[str]]:
+def read_history(metrics: Sequence[str] | None = None) -> tuple[list[Series], list[str]]:
     """Series of all reports in the git history and the working tree, and what could not be read, in words.
 
-    UsageError outside a git repository; ReportError when git fails.
+    ``metrics``: those of the view ``history`` when left out. UsageError outside a git repository; ReportError when git
+    fails.
     """
-    found: dict[tuple[str, str, str, str], dict[str, Point]] = {}
+    chosen = metrics if metrics is not None else in_view("history")
+    points_by_series: dict[tuple[str, str, str, str], dict[str, Point]] = {}
     refused = []
     for commit, name, text in _committed():
         try:
-            _add(found, parse_report(text, f"{commit[:12]}:{name}"), commit, metrics)
+            _add(points_by_series, parse_report(text, f"{commit[:12]}:{name}"), commit, chosen)
         except ReportError as error:
             refused.append(str(error))
     for path in sorted(RESULTS.rglob("*.json")):
         if is_report(path):
-            _add(found, parse_report(path.read_bytes(), str(path)), NOT_COMMITTED, metrics)
+            _add(points_by_series, parse_report(path.read_bytes(), str(path)), NOT_COMMITTED, chosen)
     series = []
-    for (machine, recipe, job, metric), points in sorted(found.items()):
+    for (machine, recipe, job, metric), points in sorted(points_by_series.items()):
         ordered = tuple(sorted(points.values(), key=lambda point: parse_timestamp(point.created_at)))
         changes = change_points([point.value for point in ordered])
         series.append(

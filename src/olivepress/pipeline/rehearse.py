@@ -310,8 +310,8 @@ def _bench_lines(record: dict[str, Any]) -> list[str]:
 
 
 def _shown(found: dict[str, Any]) -> str:
-    from olivepress.charts.table import format_value
     from olivepress.report.registry import METRICS
+    from olivepress.report.values import format_value
 
     names = ("load_ms", "ttft_ms", "prefill_tps", "decode_tps", "peak_memory_bytes", "size_on_disk_bytes")
     return ", ".join(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.core.artifact import (
     MANIFEST,
     FileHash,
@@ -38,7 +39,7 @@ from olivepress.report.device_report import write_text
 from olivepress.report.machine import processors
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.session import session_threads
-from olivepress.runtimes.session_space import Hardware, Options, alternatives, with_options
+from olivepress.runtimes.session_space import alternatives, with_options
 from olivepress.workflow.plan import Plan
 
 __all__ = ["reset", "summary", "tunable", "tune"]

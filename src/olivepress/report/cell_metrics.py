@@ -9,24 +9,7 @@ import numpy as np
 from olivepress.report.device_report import LatencySample, Measurement, ProcessSample, measured, not_measured
 from olivepress.stats.intervals import bootstrap_median
 
-__all__ = ["LATENCY_METRICS", "cell_metrics"]
-
-LATENCY_METRICS = (
-    "load_ms",
-    "ttft_ms",
-    "request_ttft_ms",
-    "e2e_ms",
-    "prefill_tps",
-    "decode_tps",
-    "itl_p50_ms",
-    "itl_p90_ms",
-    "itl_p95_ms",
-    "itl_p99_ms",
-    "peak_memory_bytes",
-    "peak_accelerator_memory_bytes",
-    "energy_j_per_token",
-    "harness_overhead",
-)
+__all__ = ["cell_metrics"]
 
 
 def cell_metrics(

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from olivepress.core.bounded import REPORT, parse_json, read_bytes
 from olivepress.core.errors import ReportError, SetupError
 from olivepress.core.strict_json import NotAllowedError, strict_hooks
 from olivepress.core.timestamps import Timestamp
 from olivepress.report.machine import Conditions, Machine
+from olivepress.report.measurement import MOST, Measurement, ReportRecord, measured, not_measured
 from olivepress.report.registry import LARGEST, METRICS, out_of_range
 
 __all__ = [
@@ -41,60 +42,17 @@ __all__ = [
 SCHEMA_VERSION = 2
 HOOKS = strict_hooks("is not a measurement; a metric that could not be measured is null with a reason")
 MAX_BYTES = REPORT
-MOST = 2**53  # a whole number that a float tells from its neighbours
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 # The last three come from importers.
 Runtime = Literal["onnxruntime-genai", "openvino", "pytorch", "onnxruntime", "llama.cpp", "other"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 # Others may declare metrics of the answers, so a name that is not ours is no error.
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-# Shares of right answers, an answer for each example, with Wilson's interval.
-COUNTED = frozenset({"exact_match", "json_schema_match", "json_valid", "label_accuracy_constrained"})
 
 
-class Measurement(_Record):
-    """A number with its unit, its count of observations and a 95 % interval, or the reason why there is none."""
-
-    value: float | None = None
-    unit: str
-    n: int = Field(default=0, ge=0, le=MOST)
-    ci_low: float | None = None
-    ci_high: float | None = None
-    reason: str | None = None
-
-    @model_validator(mode="after")
-    def _value_xor_reason(self) -> Measurement:
-        if (self.value is None) == (self.reason is None):
-            raise ValueError("a measurement has either a value or a reason why there is none")
-        if (self.ci_low is None) != (self.ci_high is None):
-            raise ValueError("an interval has two ends")
-        if self.ci_low is not None and self.ci_high is not None and (self.value is None or self.ci_low > self.ci_high):
-            raise ValueError("an interval needs a value and low <= high")
-        if self.reason is not None and not self.reason.strip():
-            raise ValueError("the reason is empty")
-        return self
-
-
-def measured(name: str, value: float, *, n: int, interval: tuple[float, float] | None = None) -> Measurement:
-    """A value of the metric ``name``, in the unit the registry gives it; none, with the reason, outside its range."""
-    if problem := out_of_range(name, value):
-        return not_measured(name, f"{problem}: not a measurement")
-    low, high = interval if interval else (None, None)
-    return Measurement(value=value, unit=METRICS[name].unit, n=n, ci_low=low, ci_high=high)
-
-
-def not_measured(name: str, reason: str) -> Measurement:
-    """The metric ``name`` without a value, and why."""
-    return Measurement(unit=METRICS[name].unit, reason=reason)
-
-
-class DatasetUsed(_Record):
+class DatasetUsed(ReportRecord):
     """The split that was answered: ``version`` is the dataset's sha256, ``n`` the examples measured of ``of``."""
 
     name: str
@@ -110,7 +68,7 @@ class DatasetUsed(_Record):
         return self
 
 
-class LatencySample(_Record):
+class LatencySample(ReportRecord):
     """One timed repetition, raw: milliseconds; ``step_ms`` are the tokens after the first."""
 
     workload: str
@@ -126,7 +84,7 @@ class LatencySample(_Record):
         return len(self.step_ms) / (sum(self.step_ms) / 1e3)
 
 
-class ProcessSample(_Record):
+class ProcessSample(ReportRecord):
     """One measuring process: one workload in one round. ``order`` counts all processes of the sitting, as they ran."""
 
     workload: str
@@ -140,7 +98,7 @@ class ProcessSample(_Record):
     conditions: Conditions
 
 
-class Ceiling(_Record):
+class Ceiling(ReportRecord):
     """What the machine can do at most, measured before the model: ``threads`` as the session uses them."""
 
     threads: int = Field(ge=1, le=MOST)
@@ -149,7 +107,7 @@ class Ceiling(_Record):
     method: str
 
 
-class Placement(_Record):
+class Placement(ReportRecord):
     """Nodes of the graph per provider that got them; ``fallback_ops`` are the op types that fell back to the CPU.
 
     ``arithmetic`` of the CPU's nodes only compute with shapes and positions: every provider leaves those there.
@@ -179,7 +137,7 @@ class Placement(_Record):
         return taken > 0 and taken >= min_placed * total and few
 
 
-class WorkloadResult(_Record):
+class WorkloadResult(ReportRecord):
     """One cell (prompt × generated tokens), or the reason why it has no numbers."""
 
     name: str
@@ -189,7 +147,7 @@ class WorkloadResult(_Record):
     reason: str | None = None
 
 
-class DeviceReport(_Record):
+class DeviceReport(ReportRecord):
     """What one machine measured of one artifact. ``report_sha256`` is set by ``write_report``."""
 
     schema_version: Literal[2] = 2
@@ -209,7 +167,7 @@ class DeviceReport(_Record):
     ceiling: Ceiling | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
-    lm_eval: dict[str, Measurement] = {}
+    lm_eval: dict[str, Measurement] = Field({})
     headline_workload: str | None
     workloads: tuple[WorkloadResult, ...]
     metrics: dict[str, Measurement]
@@ -344,8 +302,10 @@ def _impossible(report: DeviceReport) -> str | None:
         for name, measurement in where.items():
             if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
                 return why
-    for name in COUNTED & report.metrics.keys():
-        if problem := _miscounted(name, report.metrics[name], report.dataset.n if report.dataset else None):
+    examples = report.dataset.n if report.dataset else None
+    for name, measurement in report.metrics.items():
+        counted = name in METRICS and METRICS[name].counted
+        if counted and (problem := _miscounted(name, measurement, examples)):
             return problem
     for name, measurement in _all_measurements(report):
         if not _fits(measurement):

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from olivepress.charts.spec import WIDTH, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE, SHAPES, render_png, render_svg
-from olivepress.charts.table import STAGES, format_value, printable
 from olivepress.compare.document import Decision, Document, Row, Step
 from olivepress.compare.render.chart_front import front
 from olivepress.compare.render.phrases import cell, machines, short_name
+from olivepress.compare.rows import STAGES
+from olivepress.core.printable import printable
+from olivepress.report.values import format_value
 
 __all__ = [
     "KINDS",

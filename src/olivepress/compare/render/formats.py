@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
-from olivepress.charts.table import printable
 from olivepress.compare.document import Decision, Document, Row
 from olivepress.compare.gate import Gate
 from olivepress.compare.render.phrases import (
@@ -25,6 +24,7 @@ from olivepress.compare.render.phrases import (
     wrong_answer_texts,
 )
 from olivepress.compare.render.terminal import render_terminal
+from olivepress.core.printable import printable
 from olivepress.report.device_report import Measurement
 from olivepress.report.registry import METRICS
 
@@ -74,7 +74,7 @@ def as_data(document: Document) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    data: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(row)}
+    data: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "short"}
     return data | {"report": row.report.model_dump(mode="json", exclude={"samples", "processes"})}
 
 
@@ -115,7 +115,8 @@ def to_markdown(document: Document) -> str:
         lines += [*_decision(decision), ""]
     for machine in machines(document):
         lines += [*_table(document, machine), ""]
-    lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v)}" for v in document.verdicts))
+    rows = {row.name: row for row in document.rows}
+    lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v, rows)}" for v in document.verdicts))
     lines += _listed("Mind", document.remarks)
     notes = [f"{', '.join(titles)}: {reason}" for reason, titles in document.footnotes]
     if notes:

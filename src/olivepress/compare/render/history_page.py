@@ -9,9 +9,10 @@ from typing import Any
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import can_draw, render_svg
-from olivepress.charts.table import format_value, printable
 from olivepress.compare.history import NOT_COMMITTED, Series
+from olivepress.core.printable import printable
 from olivepress.report.registry import METRICS
+from olivepress.report.values import format_value
 
 __all__ = ["history_html", "series_spec"]
 

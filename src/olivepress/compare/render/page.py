@@ -13,7 +13,6 @@ from typing import Any
 
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
-from olivepress.charts.table import NULL, printable
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
 from olivepress.compare.render.charts import KINDS, Chart, NoChart, make_charts
 from olivepress.compare.render.excerpt import excerpt
@@ -35,16 +34,16 @@ from olivepress.compare.render.phrases import (
     short_name,
     value_text,
 )
+from olivepress.core.printable import printable
 from olivepress.recipe.schema import slug
 from olivepress.report.device_report import write_bytes, write_text
-from olivepress.report.registry import METRICS
+from olivepress.report.registry import METRICS, in_view
+from olivepress.report.values import NULL
 
 __all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]
 
 MAX_BYTES = 5_000_000
 PAGE_OF_EXAMPLES = 50
-CARD_METRICS = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes", "size_on_disk_bytes")
-WORKLOAD_METRICS = ("ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "itl_p50_ms", "itl_p99_ms", "load_ms")
 IN_WORDS = ("front", "ladder", "itl", "training")
 NO_VL_CONVERT = f"Charts need vl-convert-python: {INSTALL}, then write the page again."
 
@@ -103,8 +102,8 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         metrics=METRICS,
         MARKS=MARKS,
         NULL=NULL,
-        CARD_METRICS=CARD_METRICS,
-        WORKLOAD_METRICS=WORKLOAD_METRICS,
+        CARD_METRICS=in_view("card"),
+        WORKLOAD_METRICS=in_view("workload"),
         script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
         css=Markup(style_sheet()),
         js=Markup(js),

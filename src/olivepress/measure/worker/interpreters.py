@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from olivepress.catalog.provider import provider as find_provider
 from olivepress.core.errors import OlivepressError
 from olivepress.measure.worker.host import run_child
 from olivepress.report.machine import Machine, fingerprint
-from olivepress.runtimes.plugins import PLUGINS
 from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
 __all__ = ["PROBE_LIMIT_S", "machine_of", "openvino_devices_of", "try_provider"]
@@ -26,9 +26,9 @@ def machine_of(interpreter: Path | None) -> Machine:
 
 @cache
 def try_provider(interpreter: Path | None, provider: str, *, plugin: bool = True) -> ProviderProbe:
-    """Run a small model on the provider, by its plugin if it has one; ``crashed`` when the process did not live to
-    tell."""
-    spec = {"provider": provider, "plugin": PLUGINS.get(provider) if plugin else None}
+    """Run a small model on the provider, by its plugin if it has one; ``crashed`` when its process ended first."""
+    module = find_provider(provider).plugin if plugin else ""
+    spec = {"provider": provider, "plugin": module or None}
     try:
         found = run_child("probe", spec, interpreter=interpreter, timeout_s=PROBE_LIMIT_S)
     except OlivepressError as error:
