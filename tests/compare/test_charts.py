@@ -71,7 +71,7 @@ def test_the_front_has_whiskers_the_edge_and_what_is_recommended() -> None:
 
 def test_labels_of_close_points_do_not_lie_on_each_other() -> None:
     document = make_document()
-    close = [replace(document.rows[2], name=f"artifact-{n} @ {FIRST}") for n in range(6)]
+    close = [replace(document.rows[2], name=f"artifact-{n} @ {FIRST}", short=f"artifact-{n}") for n in range(6)]
     spec = front(replace(document, rows=tuple(close)), document.decisions[0])
     assert isinstance(spec, dict)
     low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]

@@ -50,6 +50,7 @@ def artifact(job: str, polite: int, folder: Path) -> Loaded:
     metrics = {
         "exact_match": measured("exact_match", 0.0, n=ALL, interval=(0.0, 0.02)),
         "politeness": measured("politeness", polite / ALL, n=ALL),
+        "decode_tps": measured("decode_tps", 100.0, n=30),
     }
     data = DatasetUsed(name="letters", version="ab" * 32, split="test", n=ALL, of=ALL)
     report = make_report(job=job, metrics=metrics, dataset=data, examples_file=name, examples_sha256=sha256)
