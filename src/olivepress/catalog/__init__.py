@@ -66,15 +66,17 @@ class Family(Record):
         scaling = config.get("rope_scaling") or {}
         traits = (config["model_type"], scaling.get("rope_type", scaling.get("type")))
         names = (target, *(f"{trait}/{target}" for trait in traits))
-        found = (why for pattern, why in self.unsupported.items() if any(fnmatchcase(name, pattern) for name in names))
-        return next(found, None)
+        for pattern, reason in self.unsupported.items():
+            if any(fnmatchcase(name, pattern) for name in names):
+                return reason
+        return None
 
 
 @lru_cache
 def families() -> dict[str, Family]:
     """All families by name."""
-    found = [read_record(path, Family) for path in sorted((_HERE / "families").glob("*.yaml"))]
-    return {family.family: family for family in found}
+    records = [read_record(path, Family) for path in sorted((_HERE / "families").glob("*.yaml"))]
+    return {family.family: family for family in records}
 
 
 def family_of_model_type(model_type: str) -> Family:

@@ -39,7 +39,7 @@ def with_group_sizes(passes: Mapping[str, Mapping[str, Any]], config: Mapping[st
     """A target's passes with ``at-most-N`` replaced by that model's ``group_size``. Raises as that does."""
 
     def resolved(value: Any) -> Any:
-        found = _AT_MOST.fullmatch(value) if isinstance(value, str) else None
-        return group_size(config, int(found.group(1))) if found else value
+        match = _AT_MOST.fullmatch(value) if isinstance(value, str) else None
+        return group_size(config, int(match.group(1))) if match else value
 
     return {name: {key: resolved(value) for key, value in settings.items()} for name, settings in passes.items()}

@@ -28,7 +28,7 @@ class _Device(Record):
     runtime: Runtime = "onnxruntime-genai"
     environment: str = Field(description="the environment it runs in")
     build_environment: str = Field("build", description="the environment that Olive builds it in")
-    build_execution_provider: str | None = Field(None, description="what Olive is told instead, where it must be")
+    build_execution_provider: str | None = Field(None, description="what Olive is given instead, where it must be")
     provider_options: dict[str, dict[str, Any]] = Field({}, description="for the session, by the runtime's own name")
     cpu_copy: bool = Field(False, description="the ONNX Runtime CPU provider computes the same graph")
     last_logits: bool = Field(
@@ -51,7 +51,7 @@ class _Divergence(Record):
 
 
 class _DefaultLimits(Record):
-    """``catalog/limits.yaml``: precision → what every target of it may lose that says nothing else."""
+    """``catalog/limits.yaml``: precision → what every target of it may lose, where its file sets no limit."""
 
     limits: dict[str, _Divergence]
 
@@ -63,7 +63,7 @@ class _Sizes(Record):
 
 
 class _Precision(_Sizes):
-    """One entry of ``precisions``; what is said here goes before what the file says for all."""
+    """One entry of ``precisions``; its values go before those of the file."""
 
     description: str | None = None
     runtime: Runtime | None = None

@@ -149,15 +149,15 @@ class Candidate:
 
     @property
     def besides(self) -> tuple[str, ...]:
-        """What ``why`` says that no limit says already."""
+        """The reasons in ``why`` that are not those of a limit."""
         return tuple(text for text in self.why if text not in {check.text for check in self.limits})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to ship to one machine: one name, several that cannot be told apart, or none. ``reasons`` in words.
+    """What to ship to one machine: one name, several that cannot be distinguished, or none. ``reasons`` in words.
 
-    ``reason`` says what stands against shipping anything; None with "ship" and "not_distinguishable". ``next_steps``
+    ``reason`` is why nothing is to be shipped; None with "ship" and "not_distinguishable". ``next_steps``
     are what to do then, ``wrong_answers`` up to five with "do_not_ship", where the answers are beside the reports.
     """
 
@@ -204,7 +204,7 @@ class Step:
 class Document:
     """``columns`` are the metrics of the matrix; ``footnotes`` are (reason, titles of the metrics) of nulls.
 
-    ``remarks`` say what must not be compared with what. ``examples`` are those that the rows do not agree on first,
+    ``remarks``: what must not be compared with what. ``examples`` are those that the rows do not agree on first,
     then others; ``examples_left_out`` counts what did not fit the page. ``training`` by recipe.
     """
 

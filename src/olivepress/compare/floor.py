@@ -1,4 +1,4 @@
-"""The floor of usefulness: what an artifact must be shown to be better than before anything recommends it.
+"""The floor of usefulness: what an artifact must be shown to be better than before it is recommended.
 
 - A share of 0 right answers is never useful.
 - Better than the base it was tuned from, and not worse than that base prompted with examples, by the paired test on
@@ -94,7 +94,7 @@ def usefulness(
     if metric == "exact_match":
         shown.append(_against_constant(measurement, constant))
     if n < FEWEST:
-        few = Reason(code="too_few_examples", text=f"{n} examples are too few to tell; {FEWEST} are the least")
+        few = Reason(code="too_few_examples", text=f"{n} examples are too few; at least {FEWEST} are needed")
         return _open(few, *(reason for _, reason in shown))
     against = [reason for call, reason in shown if call == "not useful"]
     if against:
@@ -148,7 +148,7 @@ def _numbers(verdict: Verdict) -> str:
 
 
 def _by_gain(row: Row, metric: str) -> tuple[str, Reason] | None:
-    """What the gain retained says where the base's answers are elsewhere: above 0 it is better than the base."""
+    """The gain retained, where the base's answers are not beside the reports: above 0 it is better than the base."""
     gain = row.report.metrics.get("gain_retained")
     if metric != "exact_match" or gain is None or gain.value is None or gain.ci_low is None:
         return None

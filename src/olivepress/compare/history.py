@@ -16,7 +16,7 @@ from olivepress.report.registry import in_view
 
 __all__ = ["Point", "Series", "change_points", "read_history"]
 
-MIN_POINTS = 6  # below which a change cannot be told from noise
+MIN_POINTS = 6  # fewer do not distinguish a change from noise
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 NOT_COMMITTED = "not committed"
 
@@ -72,7 +72,10 @@ def read_history(metrics: Sequence[str] | None = None) -> tuple[list[Series], li
 
 
 def _add(
-    found: dict[tuple[str, str, str, str], dict[str, Point]], report: DeviceReport, commit: str, metrics: Sequence[str]
+    points_by_series: dict[tuple[str, str, str, str], dict[str, Point]],
+    report: DeviceReport,
+    commit: str,
+    metrics: Sequence[str],
 ) -> None:
     """A report that stands in several commits counts once, under the first of them."""
     for metric in metrics:
@@ -86,19 +89,19 @@ def _add(
                 ci_high=measurement.ci_high,
             )
             key = (report.machine.id, report.recipe, report.job, metric)
-            found.setdefault(key, {}).setdefault(report.report_sha256, point)
+            points_by_series.setdefault(key, {}).setdefault(report.report_sha256, point)
 
 
 def _committed() -> list[tuple[str, str, bytes]]:
     """(commit, path, contents) of every report that a commit added or changed, oldest first."""
     log = git("log", "--reverse", "--diff-filter=AM", "--name-only", "-z", "--format=%x01%H", "--", RESULTS.as_posix())
-    found = []
+    reports = []
     for entry in log.decode("utf-8", "replace").split("\x01")[1:]:
         commit, _, names = entry.partition("\0")
         for name in filter(None, (part.strip("\n") for part in names.split("\0"))):
             if is_report(Path(name)):
-                found.append((commit.strip(), name, git("cat-file", "blob", f"{commit.strip()}:{name}")))
-    return found
+                reports.append((commit.strip(), name, git("cat-file", "blob", f"{commit.strip()}:{name}")))
+    return reports
 
 
 def change_points(values: Sequence[float]) -> list[int]:
@@ -121,5 +124,5 @@ def change_points(values: Sequence[float]) -> list[int]:
     steps = np.abs(np.diff(data))
     sigma = MAD_TO_SIGMA * float(np.median(steps)) / np.sqrt(2.0)
     sigma = max(sigma, 1e-9 * float(np.abs(data).max() or 1.0))
-    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(data / sigma).predict(pen=3.0 * np.log(n))
-    return [int(index) for index in found[:-1]]
+    ends = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(data / sigma).predict(pen=3.0 * np.log(n))
+    return [int(index) for index in ends[:-1]]

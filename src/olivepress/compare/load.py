@@ -45,16 +45,16 @@ def load(paths: Sequence[Path], *, progress: Progress = lambda *_: None) -> list
     """
     if not paths:
         raise ReportError("there are no reports to compare", next_step="olivepress bench writes one")
-    found: list[Loaded] = []
+    loaded: list[Loaded] = []
     seen: set[str] = set()
     ids: dict[tuple[str, ...], tuple[str, ...]] = {}
     for done, path in enumerate(paths, start=1):
         report = read_report(path)
         if report.report_sha256 not in seen:
-            found.append(_loaded(report, ids))
+            loaded.append(_loaded(report, ids))
         seen.add(report.report_sha256)
         progress(done, len(paths))
-    return found
+    return loaded
 
 
 def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -> Loaded:

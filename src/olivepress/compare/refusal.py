@@ -38,7 +38,7 @@ _NEXT: dict[str, tuple[str, ...]] = {
 def refused(
     machine: str, recipe: str, candidates: Sequence[Candidate], rows: Mapping[str, Row], speeds: Sequence[str]
 ) -> Decision:
-    """The decision where no candidate was chosen. ``speeds``: what may still be said of those without accuracy."""
+    """The decision where no candidate was chosen. ``speeds``: how those without accuracy compare in speed."""
     outcome, reason = _why(candidates, rows)
     words: dict[DecisionOutcome, str] = {"do_not_ship": "do not ship: ", "cannot_tell": "cannot recommend: "}
     headline = f"{words.get(outcome, '')}{reason.text}"
@@ -94,7 +94,7 @@ def _most(codes: Sequence[str]) -> Reason:
 
 
 def with_wrong_answers(decision: Decision, examples: Sequence[Example], rows: Mapping[str, Row]) -> Decision:
-    """The decision with five wrong answers of its best artifact, where it says not to ship any."""
+    """The decision with five wrong answers of its best artifact, where it is not to ship any."""
     if decision.outcome != "do_not_ship":
         return decision
     names = {candidate.name for candidate in decision.candidates}

@@ -86,8 +86,8 @@ def _problem(what: str, detail: str, fix: str, packages: tuple[str, ...] = ()) -
 
 def _builder_works(packages: Packages) -> bool:
     """Whether the installed onnxruntime-genai has a builder that Olive 0.13's ModelBuilder pass can drive."""
-    found = _genai(packages)
-    return found is not None and _parts(packages.versions[found]) < (0, 15)
+    name = _genai(packages)
+    return name is not None and _parts(packages.versions[name]) < (0, 15)
 
 
 def _build_command(packages: Packages) -> str:
@@ -245,18 +245,18 @@ def _left_behind(folder: Folder, packages: Packages) -> Finding:
 
 def _drift(packages: Packages, expected: Mapping[str, str]) -> Iterator[Finding]:
     """Local versions (``2.13.0+cpu``) are those of the pin."""
-    found = {name: packages.versions[name].partition("+")[0] for name in expected if packages.has(name)}
-    other = {name: version for name, version in found.items() if version != expected[name]}
+    installed = {name: packages.versions[name].partition("+")[0] for name in expected if packages.has(name)}
+    other = {name: version for name, version in installed.items() if version != expected[name]}
     if other:
         listed = ", ".join(f"{name} {version} ({expected[name]})" for name, version in sorted(other.items()))
         fix = "pip install " + " ".join(f"{name}=={expected[name]}" for name in sorted(other))
         detail = f"not the versions that were tested together: {listed}"
         yield Finding(level="note", what="other versions", detail=detail, fix=fix)
-    elif found:
+    elif installed:
         yield Finding(
             level="ok",
             what="versions",
-            detail=f"the {len(found)} pinned packages that are installed have the versions that were tested together",
+            detail=f"the {len(installed)} pinned packages installed here have the versions that were tested together",
         )
 
 

@@ -1,4 +1,4 @@
-"""DeviceReport: what one machine measured of one artifact, as a file that tells when it was changed by hand."""
+"""DeviceReport: what one machine measured of one artifact, as a file in which a change by hand is detected."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class LatencySample(ReportRecord):
 
 
 class ProcessSample(ReportRecord):
-    """One measuring process: one workload in one round. ``order`` counts all processes of the sitting, as they ran."""
+    """One measuring process: one workload in one round. ``order`` counts all processes of the bench session."""
 
     workload: str
     round: Count
@@ -163,7 +163,7 @@ class DeviceReport(ReportRecord):
     created_at: Timestamp
     settings: dict[str, int | float | str | None]
     git_commit: str | None = None
-    sitting: str | None = None  # reports with the same one were measured interleaved, round by round
+    sitting: str | None = None  # a bench session: its reports were measured interleaved, round by round
     ceiling: Ceiling | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ class DeviceReport(ReportRecord):
     synthetic_data: bool = False
     report_sha256: str = ""
 
-    # Where it was read from, so that the examples beside it can be found; never part of the file.
+    # Where it was read from, to read the examples beside it; never part of the file.
     _source: Path | None = PrivateAttr(default=None)
 
     @field_validator("examples_file")
@@ -264,7 +264,7 @@ def read_report(path: Path) -> DeviceReport:
 
 
 def parse_report(data: bytes, where: Path | str) -> DeviceReport:
-    """The report that a file holds; what cannot be believed is refused. ``where`` names it in errors.
+    """The report that a file holds; what is not consistent is refused. ``where`` names it in errors.
 
     ReportError for a truncated text, another schema version, NaN, duplicate keys, unknown fields, wrong types, and a
     body that does not match its own hash (a hand edit).
@@ -279,18 +279,18 @@ def parse_report(data: bytes, where: Path | str) -> DeviceReport:
     try:
         sealed = report_hash(fields)
     except ValueError as error:  # 1e999 is legal JSON and reads as infinity
-        raise _unbelievable(where, "holds a number that is not finite") from error
+        raise _refused(where, "holds a number that is not finite") from error
     if fields.get("report_sha256") != sealed:
-        raise _unbelievable(where, "its contents do not match report_sha256: it was changed after it was measured")
+        raise _refused(where, "its contents do not match report_sha256: it was changed after it was measured")
     try:
         # From the text: strict about types, yet lists become tuples.
         report = DeviceReport.model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "report"
-        raise _unbelievable(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
+        raise _refused(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
     if problem := _impossible(report):
-        raise _unbelievable(where, problem)
+        raise _refused(where, problem)
     return report
 
 
@@ -300,8 +300,8 @@ def _impossible(report: DeviceReport) -> str | None:
         return f"headline_workload is {ascii(report.headline_workload)[:60]}, none of its workloads"
     for where in (report.metrics, *(workload.metrics for workload in report.workloads)):
         for name, measurement in where.items():
-            if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
-                return why
+            if name in METRICS and measurement.value is not None and (problem := out_of_range(name, measurement.value)):
+                return problem
     examples = report.dataset.n if report.dataset else None
     for name, measurement in report.metrics.items():
         counted = name in METRICS and METRICS[name].counted
@@ -326,8 +326,8 @@ def _miscounted(name: str, measurement: Measurement, examples: int | None) -> st
 
 
 def _all_measurements(report: DeviceReport) -> list[tuple[str, Measurement]]:
-    found = [*report.metrics.items(), *report.lm_eval.items()]
-    return found + [pair for workload in report.workloads for pair in workload.metrics.items()]
+    measurements = [*report.metrics.items(), *report.lm_eval.items()]
+    return measurements + [pair for workload in report.workloads for pair in workload.metrics.items()]
 
 
 def _fits(measurement: Measurement) -> bool:
@@ -343,15 +343,15 @@ def _parse(data: bytes, where: Path | str) -> dict[str, Any]:
     try:
         parsed = parse_json(data.decode("utf-8"), **HOOKS)
     except json.JSONDecodeError as error:
-        raise _unbelievable(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
+        raise _refused(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
     except NotAllowedError as error:
-        raise _unbelievable(where, str(error)) from error
+        raise _refused(where, str(error)) from error
     except ValueError as error:  # not UTF-8, a number of thousands of digits, endless nesting
-        raise _unbelievable(where, f"not a JSON text ({type(error).__name__})") from error
+        raise _refused(where, f"not a JSON text ({type(error).__name__})") from error
     if not isinstance(parsed, dict):
-        raise _unbelievable(where, f"expected a JSON object, found {type(parsed).__name__}")
+        raise _refused(where, f"expected a JSON object, not {type(parsed).__name__}")
     return parsed
 
 
-def _unbelievable(where: Path | str, why: str) -> ReportError:
-    return ReportError(f"{where}: {why}", next_step="measure again with olivepress bench")
+def _refused(where: Path | str, reason: str) -> ReportError:
+    return ReportError(f"{where}: {reason}", next_step="measure again with olivepress bench")

@@ -106,8 +106,8 @@ def _schema_check(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     try:
         kind.check_schema(plain)
     except (SchemaError, RecursionError) as error:
-        why = getattr(error, "message", "it is nested too deeply")
-        raise DataError(f"the dataset's JSON Schema is invalid ({why})", next_step=again) from error
+        reason = getattr(error, "message", "it is nested too deeply")
+        raise DataError(f"the dataset's JSON Schema is invalid ({reason})", next_step=again) from error
     validator = kind(plain, registry=EMPTY_REGISTRY)
 
     def check(value: Any) -> bool:

@@ -133,7 +133,7 @@ def read_scores(report: DeviceReport) -> Scores | None:
 
 
 def _constant(examples: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Where the most frequent expected answer would be right; NaN everywhere where the file says no answers."""
+    """Where the most frequent expected answer would be right; NaN where the file has no expected answers."""
     expected = [example.get("expected") for example in examples]
     texts = [text.strip() for text in expected if isinstance(text, str)]
     if not texts or len(texts) < len(expected):

@@ -136,12 +136,12 @@ def _macro(name: str, answers: Answers) -> Measurement:
 
 def _class_of_text(labelled: list[Example], classes: tuple[str, ...]) -> Mapping[str, str] | None:
     """Answer text → class; a class without examples is named by itself. None when a text means two classes."""
-    found: dict[str, str] = {}
+    class_of: dict[str, str] = {}
     for example in labelled:
-        if example.label is not None and found.setdefault(example.expected.strip(), example.label) != example.label:
+        if example.label is not None and class_of.setdefault(example.expected.strip(), example.label) != example.label:
             return None
-    seen = set(found.values())
-    return {label.strip(): label for label in classes if label not in seen} | found
+    seen = set(class_of.values())
+    return {label.strip(): label for label in classes if label not in seen} | class_of
 
 
 def _hits_predicted_support(labelled: list[Example], classes: tuple[str, ...], texts: Mapping[str, str]) -> np.ndarray:

@@ -150,7 +150,7 @@ declare(
         unit="bytes",
         direction="lower",
         title="Accelerator memory",
-        description="Memory of the accelerator held by the measuring process at its end (the runtime's arena "
+        description="Memory of the accelerator that the measuring process uses at its end (the runtime's arena "
         "does not shrink).",
         group="latency",
         limit=POSITIVE_LIMIT,

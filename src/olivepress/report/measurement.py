@@ -18,7 +18,7 @@ class ReportRecord(BaseModel):
 
 
 class Measurement(ReportRecord):
-    """A number with its unit, its count of observations and a 95 % interval, or the reason why there is none."""
+    """A number with its unit, its count of observations and a 95 % interval, or the reason why it has no value."""
 
     value: float | None = None
     unit: str

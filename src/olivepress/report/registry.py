@@ -1,5 +1,5 @@
-"""The one list of metrics. A ``Metric`` says all there is to know of it: what it means, how two values of it are
-compared, whether tables show it, whether a recipe may limit it, whether a gate looks at it.
+"""The one list of metrics. A ``Metric`` declares everything about it: what it means, how two values of it are
+compared, whether tables show it, whether a recipe may limit it, whether a gate checks it.
 
 Importing ``olivepress.report`` declares all of olivepress's own: those of a task's answers beside the functions that
 compute them (``@task_metric``), the others in ``metrics``. Everything else reads the declarations through the functions
@@ -81,7 +81,7 @@ SHARE, POSITIVE_LIMIT = Limit(low=0, high=1), Limit(above=0)
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What a number means. ``direction`` says which way is better; ``title`` heads a table column.
+    """What a number means. ``direction``: which way is better; ``title`` heads a table column.
 
     ``values``: the smallest and the largest that can be a measurement, where they are not those of the unit.
     ``counted``: hits over answers, with Wilson's interval. ``score``: (output, expected) → the number of one example,
@@ -173,7 +173,7 @@ def judged() -> tuple[str, ...]:
 
 
 def gated() -> tuple[str, ...]:
-    """Names of the metrics that a gate looks at, as ``judged``."""
+    """Names of the metrics that a gate checks, as ``judged``."""
     return tuple(name for name in judged() if METRICS[name].gated)
 
 

@@ -145,8 +145,8 @@ def bleu(answers: Answers) -> Measurement:
 
     def corpus(sums: np.ndarray) -> np.ndarray:
         whole = [[round(value) for value in row] for row in sums]
-        found = [BLEU.compute_bleu(row[2:6], row[6:], row[0], row[1], smooth_method="exp") for row in whole]
-        return np.asarray([score.score for score in found])
+        corpora = [BLEU.compute_bleu(row[2:6], row[6:], row[0], row[1], smooth_method="exp") for row in whole]
+        return np.asarray([score.score for score in corpora])
 
     value = float(corpus(counts.sum(axis=0, keepdims=True))[0])
     # Rounding of the geometric mean may end an ulp above 100.

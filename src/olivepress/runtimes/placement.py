@@ -45,7 +45,7 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
     ort = import_onnxruntime()
     if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
         raise SetupError(
-            f"onnxruntime {ort.__version__} does not tell where it places nodes",
+            f"onnxruntime {ort.__version__} does not report where it places nodes",
             next_step="pip install --upgrade onnxruntime",
         )
     counts, ops, arithmetic = Counter[str](), set[str](), 0
@@ -76,14 +76,14 @@ def _parts(model_dir: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     stages = [decoder]
     if isinstance(decoder.get("pipeline"), list):
         stages = [stage for entry in decoder["pipeline"] if isinstance(entry, dict) for stage in entry.values()]
-    found = list[tuple[Path, Mapping[str, Any]]]()
+    parts = list[tuple[Path, Mapping[str, Any]]]()
     for stage in stages:
         path = graph_file(model_dir, stage)
         if isinstance(path, str):
             raise JobError(f"{model_dir}: {path}", next_step="export the model again")
         asked = stage.get("session_options", decoder.get("session_options"))
-        found.append((path, asked if isinstance(asked, dict) else {}))
-    return found
+        parts.append((path, asked if isinstance(asked, dict) else {}))
+    return parts
 
 
 def _assigned(ort: Any, path: Path, config: Mapping[str, Any], execution_provider: str) -> list[tuple[str, str, str]]:
@@ -115,7 +115,7 @@ def position_arithmetic(graph: Graph) -> set[str]:
     up in the embedding is not: a Gather from a weight belongs on the accelerator.
     """
     known = {name for name, kind in graph.inputs.items() if kind in INTEGERS}
-    found = set()
+    names = set()
     for node in graph.nodes:  # ONNX requires them in topological order
         inputs = [name for name in node.inputs if name]
         flows = [name for name in inputs if name not in graph.initializers]
@@ -123,8 +123,8 @@ def position_arithmetic(graph: Graph) -> set[str]:
         small = node.op_type in ("Shape", "Size", "Constant") or (bool(flows) and all(name in known for name in flows))
         if node.op_type in SHAPE_OPS and small and not table:
             known.update(node.outputs)
-            found.add(node.name)
-    return found - {""}
+            names.add(node.name)
+    return names - {""}
 
 
 def provider_options(config: Mapping[str, Any], execution_provider: str) -> dict[str, str]:
@@ -165,7 +165,7 @@ def _session_options(ort: Any, config: Mapping[str, Any]) -> Any:
 
 
 def import_onnxruntime() -> Any:
-    """onnxruntime, or a SetupError that says how to install it."""
+    """The module onnxruntime. SetupError, with how to install it, when it cannot be imported."""
     try:
         import onnxruntime
     except ImportError as error:

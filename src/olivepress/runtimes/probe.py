@@ -60,11 +60,11 @@ def probe_import(module: str) -> dict[str, Any]:
     SetupError when what is imported is only a folder that an uninstall left behind.
     """
     os.environ.update(OLIVE_RUNS)
-    found = importlib.import_module(module)
-    if not hasattr(found, PROOF[module]):
+    imported = importlib.import_module(module)
+    if not hasattr(imported, PROOF[module]):
         raise SetupError(f"{module} can be imported and has no {PROOF[module]}: what an uninstall left behind")
-    listed = found.get_available_providers() if module == "onnxruntime" else []
-    return {"version": str(getattr(found, "__version__", "")), "providers": list(listed)}
+    listed = imported.get_available_providers() if module == "onnxruntime" else []
+    return {"version": str(getattr(imported, "__version__", "")), "providers": list(listed)}
 
 
 def probe_provider(name: str, plugin: str | None = None) -> ProviderProbe:

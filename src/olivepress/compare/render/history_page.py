@@ -58,14 +58,14 @@ def _short(commit: str) -> str:
 
 def change_texts(series: Series) -> list[str]:
     """Where the level changed, in words."""
-    unit, found = METRICS[series.metric].unit, []
+    unit, texts = METRICS[series.metric].unit, []
     for index in series.changes:
         before, after = series.points[index - 1], series.points[index]
-        found.append(
+        texts.append(
             f"new level from {_short(after.commit)} ({after.created_at}) on: "
             f"{format_value(unit, before.value)} → {format_value(unit, after.value)}"
         )
-    return found
+    return texts
 
 
 def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:

@@ -152,12 +152,12 @@ def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: l
             head.append(f"\n[{printable(label)}]", style="yellow")
     texts = [head]
     for metric in metrics:
-        found = cell(row, metric)
-        text = Text(found.text + (f" [{notes[found.reason]}]" if found.reason in notes else ""))
-        if metric == "exact_match" and found.n:
-            text.append(f"\nn={found.n}", style="dim")
-        if found.interval:
-            interval = found.interval if len(found.interval) <= WIDE else found.interval.replace(" to ", " to\n")
+        shown = cell(row, metric)
+        text = Text(shown.text + (f" [{notes[shown.reason]}]" if shown.reason in notes else ""))
+        if metric == "exact_match" and shown.n:
+            text.append(f"\nn={shown.n}", style="dim")
+        if shown.interval:
+            interval = shown.interval if len(shown.interval) <= WIDE else shown.interval.replace(" to ", " to\n")
             text.append(f"\n{interval}", style="dim")
         texts.append(text)
     return texts
@@ -201,7 +201,7 @@ def _notes(document: Document) -> list[RenderableType]:
 
     ceilings = {row.machine: row.report.ceiling for row in document.rows if row.report.ceiling}
     lines: list[RenderableType] = [Text(f"ceiling of {printable(m)}: {ceiling_text(c)}") for m, c in ceilings.items()]
-    lines += [Text(f"mind: {printable(remark)}", style="yellow") for remark in document.remarks]
+    lines += [Text(f"note: {printable(remark)}", style="yellow") for remark in document.remarks]
     lines += [
         Text(printable(f"[{number}] {', '.join(titles)}: {reason}"), style="dim")
         for number, (reason, titles) in enumerate(document.footnotes, start=1)

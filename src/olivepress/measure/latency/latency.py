@@ -92,10 +92,10 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
     messages, tokens = prompt_of(spec, model)
     time_repetitions(model, spec, messages, tokens, spec.warmups)
-    before = None if isinstance(energy, str) else energy.read()
+    before = None if isinstance(energy, counters.Unavailable) else energy.read()
     samples = time_repetitions(model, spec, messages, tokens, spec.repetitions)
-    joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
-    memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
+    joules = None if isinstance(energy, counters.Unavailable) or before is None else energy.joules_since(before)
+    memory = counters.Unavailable("the model runs on the CPU") if on_cpu else counters.accelerator_memory_bytes()
     process = ProcessSample(
         workload=spec.workload.name,
         round=spec.round,
@@ -113,8 +113,8 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         "prompt_tokens": tokens,
         "runtime_device": model.device,
         "reasons": {
-            "peak_accelerator_memory_bytes": memory if isinstance(memory, str) else None,
-            "energy_j_per_token": energy if isinstance(energy, str) else None,
+            "peak_accelerator_memory_bytes": memory.reason if isinstance(memory, counters.Unavailable) else None,
+            "energy_j_per_token": energy.reason if isinstance(energy, counters.Unavailable) else None,
         },
     }
 
