@@ -10,7 +10,7 @@ from olivepress.compare.document import Decision, Document, Row, Verdict
 from olivepress.core.printable import printable
 from olivepress.report.device_report import Ceiling, Measurement
 from olivepress.report.registry import METRICS
-from olivepress.report.values import NULL, format_value
+from olivepress.report.values import NULL, format_value, number_and_unit
 
 __all__ = [
     "MARKS",
@@ -95,9 +95,11 @@ def interval_text(unit: str, value: float, low: float | None, high: float | None
     """``low to high``, without the unit where it is that of the value; empty where there is none."""
     if low is None or high is None:
         return ""
-    ends = [format_value(unit, end).partition(" ") for end in (low, high)]
-    bare = {end[2] for end in ends} == {format_value(unit, value).partition(" ")[2]}
-    return " to ".join(end[0] if bare else "".join(end) for end in ends)
+    ends = [number_and_unit(unit, end) for end in (low, high)]
+    _, shown_unit = number_and_unit(unit, value)
+    if all(end_unit == shown_unit for _, end_unit in ends):
+        return " to ".join(number for number, _ in ends)
+    return " to ".join(format_value(unit, end) for end in (low, high))
 
 
 def _unit(metric: str) -> str:
@@ -109,11 +111,15 @@ def value_text(metric: str, value: float | None) -> str:
     return NULL if value is None else format_value(_unit(metric), value)
 
 
-def _gap(verdict: Verdict, value: float) -> str:
-    """A difference with its sign: percent where relative, percentage points of shares, else in the metric's unit."""
+def _size(verdict: Verdict, value: float) -> str:
+    """A difference without its sign: percent where relative, percentage points of shares, else in the metric's unit."""
     if verdict.relative or _unit(verdict.metric) == "ratio":
-        return f"{100 * value:+.1f}"
-    return f"{'-' if value < 0 else '+'}{format_value(_unit(verdict.metric), abs(value))}"
+        return f"{100 * abs(value):.1f}"
+    return format_value(_unit(verdict.metric), abs(value))
+
+
+def _signed(verdict: Verdict, value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{_size(verdict, value)}"
 
 
 def _gap_unit(verdict: Verdict) -> str:
@@ -124,7 +130,7 @@ def _gap_unit(verdict: Verdict) -> str:
 
 def difference_value(verdict: Verdict) -> str:
     """``-2.0 points``."""
-    return NULL if verdict.difference is None else _gap(verdict, verdict.difference) + _gap_unit(verdict)
+    return NULL if verdict.difference is None else _signed(verdict, verdict.difference) + _gap_unit(verdict)
 
 
 def difference_interval(verdict: Verdict) -> str:
@@ -132,7 +138,7 @@ def difference_interval(verdict: Verdict) -> str:
     if verdict.difference is None or verdict.ci_low is None or verdict.ci_high is None:
         return ""
     usual = "" if verdict.confidence == 0.95 else f", {100 * verdict.confidence:g} %"
-    return f"{_gap(verdict, verdict.ci_low)} to {_gap(verdict, verdict.ci_high)}{usual}"
+    return f"{_signed(verdict, verdict.ci_low)} to {_signed(verdict, verdict.ci_high)}{usual}"
 
 
 def difference_text(verdict: Verdict) -> str:
@@ -145,7 +151,7 @@ def detectable_text(verdict: Verdict) -> str:
     """The smallest difference that would have been detected, without a sign."""
     if verdict.detectable is None:
         return NULL
-    return _gap(verdict, abs(verdict.detectable)).removeprefix("+") + _gap_unit(verdict)
+    return _size(verdict, verdict.detectable) + _gap_unit(verdict)
 
 
 def p_text(value: float | None) -> str:
