@@ -1,6 +1,6 @@
 """What to ship to a machine: hard limits, the floor of usefulness, the Pareto front, then one artifact or none.
 
-The rule, in the words that the page repeats: what is not shown to hold the budget is out, and so is what is not shown
+The rule, in the words that the page repeats: what is not shown to meet the budget is out, and so is what is not shown
 to be useful (``floor``). What another artifact is better than in something, and shown not to be worse in everything
 else (``dominance``), is dominated and out. Of the rest the best in the first criterion stays, with all that cannot be
 distinguished from it; then the next criterion decides among those. Accuracy comes first, unless the budget itself says
@@ -277,12 +277,12 @@ def _rule(
         excluded = [text for text, which in _LEFT_OUT.items() if others & which]
         return (f"it is the only one left: the others {' or '.join(excluded)}",)
     if limited:
-        return ("the budget says how much accuracy is enough, so speed decides among what holds it",)
+        return ("the budget says how much accuracy is enough, so speed decides among the artifacts that meet it",)
     return ("the budget sets no limit to what accuracy may be lost, so accuracy decides before speed",)
 
 
 _LEFT_OUT: dict[str, frozenset[Outcome]] = {
-    "are not shown to hold the budget": frozenset({"over budget", "not shown to fit"}),
+    "are not shown to meet the budget": frozenset({"over budget", "not shown to fit"}),
     "are not shown to be useful": frozenset({"not useful", "not shown useful"}),
     "are dominated": frozenset({"dominated"}),
     "were not measured": frozenset({"not measured"}),

@@ -36,8 +36,8 @@ CODES = {
     "too_few_examples": f"fewer than {FEWEST} examples",
     "random_weights": "the weights are random",
     "emulated": "the device is emulated",
-    "below_minimum": "nothing is shown to hold the budget: the answers are below its minimum",
-    "budget": "no artifact is shown to hold the budget",
+    "below_minimum": "nothing is shown to meet the budget: the answers are below its minimum",
+    "budget": "no artifact is shown to meet the budget",
     "better_than_base": "better than the base",
     "better_than_constant": "better than one constant answer",
     "base_not_there": "no report of the base to compare with",
@@ -84,7 +84,7 @@ def usefulness(
         return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
     n = measurement.n
     if not n:
-        return _open(Reason(code="too_few_examples", text="its report does not say on how many examples"))
+        return _open(Reason(code="too_few_examples", text="its report does not state how many examples it measured"))
     if measurement.value == 0:
         return _no(Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right"))
     prompted = _against_few_shot(row, metric, compared, lookup)

@@ -1,4 +1,4 @@
-"""A decision to ship nothing: "do not ship", "cannot recommend", or nothing holds the budget; with what to do next."""
+"""A decision to ship nothing: "do not ship", "cannot recommend", or nothing meets the budget; with what to do next."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _why(candidates: Sequence[Candidate], rows: Mapping[str, Row]) -> tuple[Deci
     unclear = [c.usefulness.reasons[0] for c in tried if c.outcome == "not shown useful" and c.usefulness]
     if unclear:
         return "cannot_tell", _most([reason.code for reason in unclear])
-    text = "nothing is shown to hold the budget"
+    text = "nothing is shown to meet the budget"
     if any(codes):
         text += " and to answer well enough"
     return "over_budget", Reason(code="budget", text=text)

@@ -186,7 +186,7 @@ class Limits(Record):
 
 
 class _Budget(Record):
-    """Hard limits of what may be shipped, in the metrics' units; what was not measured does not hold its limit.
+    """Hard limits of what may be shipped, in the metrics' units; what was not measured does not meet its limit.
 
     Each key is min_ or max_ and the name of a metric (docs/reference.md).
     """
