@@ -52,7 +52,7 @@ def outcomes(decision: Decision) -> dict[str, str]:
 def test_without_a_budget_accuracy_comes_first() -> None:
     # fp32 99.0 %, int8 98.75 %, int4 90.0 % of 400. int4 loses 36 examples to fp32: 2 * 0.5 ** 36 is far below 0.05,
     # so it is out. fp32 has one more right than int8: p = 1, not distinguishable. int8 is 50 % faster than fp32 and
-    # smaller, and in accuracy they cannot be told apart: int8 dominates fp32.
+    # smaller, and in accuracy they cannot be distinguished: int8 dominates fp32.
     _, decision = decided(FP32, INT8, INT4)
     assert decision.chosen == ("export-cpu-int8",) and decision.headline == f"{BOX.id}: ship export-cpu-int8"
     assert outcomes(decision) == {

@@ -87,7 +87,7 @@ def refusal(directory: Path, **options: Any) -> str:
         ({"provider_options": [{"OpenVINO": {"cache_dir": "x"}}]}, "cache_dir"),
         ({"provider_options": [{"VitisAI": {"config_file": "x"}}]}, "config_file"),
         ({"provider_options": [{"NvTensorRtRtx": {"nv_runtime_cache_path": "x"}}]}, "nv_runtime_cache_path"),
-        ({"provider_options": [{"MIGraphX": {"migraphx_load_model_path": "x"}}]}, "no execution provider"),
+        ({"provider_options": [{"MIGraphX": {"migraphx_load_model_path": "x"}}]}, "not an execution provider"),
         ({"provider_options": [{"cuda": {}, "QNN": {}}]}, "provider_options[0]"),
         ({"provider_options": {"QNN": {}}}, "provider_options"),
     ],
@@ -130,7 +130,7 @@ def test_the_rest_of_the_settings_is_allow_listed(tmp_path: Path, config: Any, k
 def test_the_settings_may_ask_for_the_manifests_provider_only(tmp_path: Path) -> None:
     qnn = folder(tmp_path, settings({"provider_options": [{"QNN": {"backend_type": "htp"}}]}))
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": CPU}))
-    assert "the manifest says CPUExecutionProvider, the settings ask for QNNExecutionProvider" in refusal(qnn)
+    assert "the manifest names CPUExecutionProvider, the settings ask for QNNExecutionProvider" in refusal(qnn)
     check_artifact(qnn, provider=QNN)
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": QNN}))
     check_artifact(qnn)
@@ -141,7 +141,7 @@ def test_no_plugin_is_loaded_for_settings_that_are_refused(tmp_path: Path, monke
     monkeypatch.setattr(genai_model, "register", lambda runtime, name: registered.append(name))
     qnn = folder(tmp_path, settings({"provider_options": [{"QNN": {}}]}))
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": CPU}))
-    with pytest.raises(ReportError, match="the manifest says CPU"):
+    with pytest.raises(ReportError, match="the manifest names CPU"):
         GenaiModel(qnn)
     assert registered == []
 

@@ -115,7 +115,7 @@ def fields(known: Mapping[str, Rule]) -> Rule:
             if name in known:
                 yield from known[name](inner, entry)
             else:
-                yield f"{inner}: no setting of an artifact that olivepress makes"
+                yield f"{inner}: not a setting that olivepress writes into artifacts"
 
     return rule
 

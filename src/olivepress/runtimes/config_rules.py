@@ -186,7 +186,7 @@ def _provider_entry(wanted: str | None, key: str, value: Any) -> Iterator[str]:
     provider = by_genai_name(name)
     shown = f"{key}.{ascii(name)[1:-1][:40]}"
     if provider is None:
-        yield f"{shown}: no execution provider that olivepress knows"
+        yield f"{shown}: not an execution provider that olivepress knows"
     elif wanted not in (None, provider.name) and provider.name != CPU.name:
         expected_name = ascii(wanted)[1:-1][:40]
         yield f"{shown}: the manifest names {expected_name}, the settings ask for {provider.name}"

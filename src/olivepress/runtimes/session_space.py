@@ -45,7 +45,7 @@ def with_options(config_text: str, options: Options) -> str:
         raise JobError("the decoder is a pipeline of several graphs: not tuned", next_step="ship it as it is")
     for key, value in options.session.items():
         if type(value) is not FIELDS.get(key, str) or (key not in FIELDS and "." not in key):
-            raise JobError(f"{key}={value!r} is no session option of genai")
+            raise JobError(f"{key}={value!r} is not a session option of genai")
     session.update(options.session)
     if options.provider:
         _providers_entry(session).update(options.provider)
