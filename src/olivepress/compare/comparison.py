@@ -75,12 +75,7 @@ def _pair(names: tuple[str, str], metrics: tuple[str, ...], loaded: Mapping[str,
 
 def _is_shown(metric: Metric, rows: Sequence[Row]) -> bool:
     always = metric.column is not None and metric.column.always
-    return always or any(_has(row, metric.name) for row in rows)
-
-
-def _has(row: Row, metric: str) -> bool:
-    measurement = row.report.metrics.get(metric)
-    return measurement is not None and measurement.value is not None
+    return always or any(row.report.value(metric.name) is not None for row in rows)
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -160,7 +155,7 @@ def _remarks(rows: Sequence[Row]) -> tuple[str, ...]:
     first: dict[str, DeviceReport] = {}
     for row in rows:
         for metric, title in _COMPARED_BY.items():
-            if not _has(row, metric):
+            if row.report.value(metric) is None:
                 continue
             reason = refusal(first.setdefault(metric, row.report), row.report, metric)
             if reason:

@@ -65,16 +65,11 @@ def _groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     return groups
 
 
-def _value(row: Row, metric: str) -> float | None:
-    measurement = row.report.metrics.get(metric)
-    return measurement.value if measurement else None
-
-
 def _beats(a: Row, b: Row) -> bool:
     """By the bare values: both have the same metrics, ``a`` is nowhere behind and somewhere ahead."""
     ahead = []
     for metric in weighed():
-        x, y = _value(a, metric), _value(b, metric)
+        x, y = a.report.value(metric), b.report.value(metric)
         if (x is None) != (y is None):
             return False
         if x is not None and y is not None:
@@ -219,7 +214,7 @@ def _not_measured(row: Row) -> list[str]:
 
 
 def _first_outcome(row: Row, checks: Sequence[LimitCheck]) -> Outcome:
-    timed = any(_value(row, metric) is not None for metric in SPEED)
+    timed = any(row.report.value(metric) is not None for metric in SPEED)
     if not timed or row.report.random_weights or row.report.emulated:
         return "not measured"
     if any(check.holds is False for check in checks):
@@ -231,11 +226,11 @@ def _choose(front: Sequence[Row], lookup: Lookup, *, limited: bool) -> tuple[lis
     """What is left of the front after each criterion in turn, and what each of them decided."""
     left, reasons = list(front), []
     for metric in (*SPEED, *ACCURACY, *REST) if limited else OBJECTIVES:
-        measured = [row for row in left if _value(row, metric) is not None]
+        measured = [row for row in left if row.report.value(metric) is not None]
         if len(left) < 2 or not measured:
             continue
         title, sign = METRICS[metric].title, 1 if METRICS[metric].higher_is_better else -1
-        best = max(measured, key=lambda row: sign * (_value(row, metric) or 0.0))
+        best = max(measured, key=lambda row: sign * (row.report.value(metric) or 0.0))
         others = {row.name: lookup(best.name, row.name, metric) for row in left if row is not best}
         behind = {name: v for name, v in others.items() if v is not None and v.call == "worse"}
         reasons += [f"{title}: {name} is worse than {best.name}, {difference_text(v)}" for name, v in behind.items()]

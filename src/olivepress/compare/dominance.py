@@ -54,18 +54,13 @@ def dominates(a: Row, b: Row, lookup: Lookup) -> bool:
         return False
     better = False
     for metric in weighed():
-        if not any(_has(row, metric) for row in (a, b)):
+        if a.report.value(metric) is None and b.report.value(metric) is None:
             continue
         verdict = lookup(b.name, a.name, metric)
         if verdict is None or not not_worse(verdict, b, a):
             return False
         better = better or verdict.call == "better"
     return better
-
-
-def _has(row: Row, metric: str) -> bool:
-    measurement = row.report.metrics.get(metric)
-    return measurement is not None and measurement.value is not None
 
 
 def better_in(a: Row, b: Row, lookup: Lookup) -> str:

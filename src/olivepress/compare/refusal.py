@@ -110,8 +110,7 @@ def with_wrong_answers(decision: Decision, examples: Sequence[Example], rows: Ma
 
 
 def _accuracy(row: Row) -> float:
-    measurement = row.report.metrics.get("exact_match")
-    return (measurement.value if measurement else None) or 0.0
+    return row.report.value("exact_match") or 0.0
 
 
 def _short(text: str) -> str:

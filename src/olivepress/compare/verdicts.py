@@ -80,8 +80,8 @@ def _verdict(pair: Pair, metric: str) -> Verdict | _Means | None:
         b=pair.name_b,
         metric=metric,
         call="not comparable",
-        value_a=a.value if a else None,
-        value_b=b.value if b else None,
+        value_a=pair.a.report.value(metric),
+        value_b=pair.b.report.value(metric),
     )
     missing = next((side for side, m in ((pair.name_a, a), (pair.name_b, b)) if _is_missing(m)), None)
     reason = f"not measured of {missing}" if missing else refusal(pair.a.report, pair.b.report, metric)
@@ -172,7 +172,7 @@ def _common(pair: Pair, metric: str) -> tuple[np.ndarray, np.ndarray, tuple[str,
 
 def _rounds(pair: Pair, metric: str, unjudged: Verdict) -> Verdict:
     a, b = pair.a.by_round.get(metric, {}), pair.b.by_round.get(metric, {})
-    floors = [_value(side.report.metrics.get("noise_floor")) for side in (pair.a, pair.b)]
+    floors = [side.report.value("noise_floor") for side in (pair.a, pair.b)]
     if None in floors:
         return replace(unjudged, notes=("too few rounds for a noise floor", *unjudged.notes))
     try:
@@ -194,10 +194,6 @@ def _rounds(pair: Pair, metric: str, unjudged: Verdict) -> Verdict:
         detectable=max(difference.floor, (difference.ci_high - difference.ci_low) / 2),
         method=f"signed ranks of rounds, noise floor {100 * difference.floor:.1f} %",
     )
-
-
-def _value(measurement: Measurement | None) -> float | None:
-    return measurement.value if measurement else None
 
 
 def _by_threshold(metric: str, unjudged: Verdict) -> Verdict:

@@ -201,6 +201,11 @@ class DeviceReport(ReportRecord):
                     raise ValueError(f"metric {name} is in {measurement.unit}, expected {METRICS[name].unit}")
         return self
 
+    def value(self, metric: str) -> float | None:
+        """The value of a metric; None where it was not measured."""
+        measurement = self.metrics.get(metric)
+        return measurement.value if measurement else None
+
     @property
     def source(self) -> Path | None:
         """The file this report was read from or written to."""

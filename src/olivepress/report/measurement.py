@@ -39,6 +39,13 @@ class Measurement(ReportRecord):
             raise ValueError("the reason is empty")
         return self
 
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The ends of the interval, or twice the value where there is no interval."""
+        if self.ci_low is None:
+            return self.value, self.value
+        return self.ci_low, self.ci_high
+
 
 def measured(name: str, value: float, *, n: int, interval: tuple[float, float] | None = None) -> Measurement:
     """A value of the metric ``name``, in the unit the registry gives it; none, with the reason, outside its range."""

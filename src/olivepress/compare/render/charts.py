@@ -15,7 +15,6 @@ from olivepress.compare.render.chart_front import front
 from olivepress.compare.render.phrases import cell, machines, short_name
 from olivepress.compare.rows import STAGES
 from olivepress.core.printable import printable
-from olivepress.report.device_report import Measurement
 from olivepress.report.values import format_value
 
 __all__ = [
@@ -100,7 +99,7 @@ def ladder(document: Document, recipe: str) -> Spec | NoData:
         measurement, text = row.report.metrics.get("exact_match"), cell(row, "exact_match")
         if measurement is None or measurement.value is None:
             continue
-        low, high = _ends(measurement)
+        low, high = measurement.ends
         name = short_name(row) if short[short_name(row)] == 1 else printable(row.name)
         interval = f" ({text.interval})" if text.interval else ""
         words.append(f"{name} ({row.role}) {text.text}{interval}")
@@ -125,13 +124,6 @@ def ladder(document: Document, recipe: str) -> Spec | NoData:
     layers[2]["encoding"]["text"] = {"field": "text"}
     body: Spec = {"width": WIDTH - 60, "height": {"step": 30}, "data": {"values": data}, "layer": layers}
     return make_spec(f"Exact match by stage: {recipe}", words, rows, **body)
-
-
-def _ends(measurement: Measurement) -> tuple[float | None, float | None]:
-    """The measured interval, or twice the value where there is none."""
-    if measurement.ci_low is None:
-        return measurement.value, measurement.value
-    return measurement.ci_low, measurement.ci_high
 
 
 def itl(rows: Sequence[Row]) -> Spec | NoData:
