@@ -149,7 +149,7 @@ def _decide(
         machine=machine,
         recipe=recipe,
         chosen=tuple(row.name for row in chosen),
-        headline=f"{machine}: {'ship' if is_one else 'not distinguishable:'} {_list(chosen)}",
+        headline=f"{machine}: {'ship' if is_one else 'not distinguishable:'} {_names(chosen)}",
         reasons=(*rule, *_shown(chosen, floors), *reasons),
         candidates=candidates,
         outcome="ship" if is_one else "not_distinguishable",
@@ -238,11 +238,11 @@ def _choose(front: Sequence[Row], lookup: Lookup, *, limited: bool) -> tuple[lis
         unclear = [row for row in left if row is not best and not _equal(others[row.name], best, row)]
         if unclear:
             numbers = _unclear(others[unclear[0].name])
-            names = _list([best, *unclear])
+            names = _names([best, *unclear])
             reasons.append(f"{title}: {names} are not shown to be equal ({numbers}), so no criterion decides")
             break
         if not behind and len(left) > 1:
-            reasons.append(f"{title}: {_list(left)} cannot be distinguished")
+            reasons.append(f"{title}: {_names(left)} cannot be distinguished")
     return left, reasons
 
 
@@ -284,6 +284,6 @@ _LEFT_OUT: dict[str, frozenset[Outcome]] = {
 }
 
 
-def _list(rows: Sequence[Row]) -> str:
+def _names(rows: Sequence[Row]) -> str:
     names = [row.name for row in rows]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -81,33 +81,39 @@ def usefulness(
     measurement = row.report.metrics.get(metric)
     if measurement is None or measurement.value is None:
         reason = (measurement.reason if measurement else None) or "not in its report"
-        return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
+        return _cannot_tell(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
     n = measurement.n
     if not n:
-        return _open(Reason(code="too_few_examples", text="its report does not state how many examples it measured"))
+        return _cannot_tell(
+            Reason(code="too_few_examples", text="its report does not state how many examples it measured")
+        )
     if measurement.value == 0:
-        return _no(Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right"))
+        return _not_useful(
+            Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right")
+        )
     prompted = _against_few_shot(row, metric, compared, lookup)
     if prompted is not None:
-        return _no(prompted)
+        return _not_useful(prompted)
     shown = [_against_base(row, metric, compared, lookup)]
     if metric == "exact_match":
         shown.append(_against_constant(measurement, constant))
     if n < FEWEST:
         few = Reason(code="too_few_examples", text=f"{n} examples are too few; at least {FEWEST} are needed")
-        return _open(few, *(reason for _, reason in shown))
+        return _cannot_tell(few, *(reason for _, reason in shown))
     against = [reason for call, reason in shown if call == "not useful"]
     if against:
-        return _no(*against)
+        return _not_useful(*against)
     unclear = [reason for call, reason in shown if call == "cannot tell"]
-    return _open(*unclear) if unclear else Usefulness(call="useful", reasons=tuple(reason for _, reason in shown))
+    return (
+        _cannot_tell(*unclear) if unclear else Usefulness(call="useful", reasons=tuple(reason for _, reason in shown))
+    )
 
 
-def _no(*reasons: Reason) -> Usefulness:
+def _not_useful(*reasons: Reason) -> Usefulness:
     return Usefulness(call="not useful", reasons=reasons)
 
 
-def _open(*reasons: Reason) -> Usefulness:
+def _cannot_tell(*reasons: Reason) -> Usefulness:
     return Usefulness(call="cannot tell", reasons=reasons)
 
 

@@ -18,7 +18,6 @@ from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
 __all__ = ["provider_findings", "try_import", "try_providers"]
 
-Tell = Callable[[str], None]
 
 PROBLEMS = {
     "fell back": "opens a session that runs on the CPU",
@@ -38,7 +37,7 @@ def try_import(module: str) -> tuple[bool, str, tuple[str, ...]]:
     return True, answer["version"], tuple(answer["providers"])
 
 
-def try_providers(listed: tuple[str, ...], on_progress: Tell) -> tuple[ProviderProbe, ...]:
+def try_providers(listed: tuple[str, ...], on_progress: Callable[[str], None]) -> tuple[ProviderProbe, ...]:
     """A probe of each of ``listed`` and of each installed plugin; none when ``listed`` is empty: no ONNX Runtime."""
     wanted = dict.fromkeys(listed, False)
     for record in PROVIDERS.values():

@@ -77,18 +77,18 @@ def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = can_draw()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in series:
+    for each in series:
         entry = {
-            "series": one,
-            "title": f"{printable(one.job)}: {METRICS[one.metric].title}",
-            "svg": Markup(render_svg(series_spec(one))) if drawn and len(one.points) > 1 else "",
-            "changes": change_texts(one),
+            "series": each,
+            "title": f"{printable(each.job)}: {METRICS[each.metric].title}",
+            "svg": Markup(render_svg(series_spec(each))) if drawn and len(each.points) > 1 else "",
+            "changes": change_texts(each),
             "rows": [
-                (_short(p.commit), printable(p.created_at), format_value(METRICS[one.metric].unit, p.value))
-                for p in reversed(one.points)
+                (_short(p.commit), printable(p.created_at), format_value(METRICS[each.metric].unit, p.value))
+                for p in reversed(each.points)
             ],
         }
-        groups.setdefault((printable(one.machine), printable(one.recipe)), []).append(entry)
+        groups.setdefault((printable(each.machine), printable(each.recipe)), []).append(entry)
     page = env.from_string((folder / "history.html").read_text(encoding="utf-8"))
     css = Markup(style_sheet())
     return page.render(groups=groups, refused=[printable(text) for text in refused], css=css)
