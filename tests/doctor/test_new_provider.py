@@ -140,9 +140,6 @@ def test_the_doctor_tests_it_and_reports_what_is_missing(
     (finding,) = doctor.provider_findings((broken,), HERE)
     assert (finding.level, finding.what, finding.fix) == ("problem", "Acme: no device", "flash the board")
 
-    monkeypatch.setattr(
-        readiness, "place_of", lambda target: SimpleNamespace(how="structure", why="not here", fix=None)
-    )
     (state,) = readiness.target_states([target()], HERE)
     assert "an Acme board" in state.needs
     (state,) = readiness.target_states([target()], HERE.model_copy(update={"npus": ("acme",)}))
