@@ -27,10 +27,12 @@ from estimating import rehearsed_plan
 
 from olivepress.catalog import ModelFacts, targets
 from olivepress.core.artifact import read_manifest
-from olivepress.pipeline.verbs import load_plan, prepare, write_workflows
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.render import write_workflows
 from olivepress.recipe.schema import Finetune
 from olivepress.run import run_plan
-from olivepress.run.job import JobOutcome
+from olivepress.run.outcome import JobOutcome
 from olivepress.synthetic.embedded.words import POOLS
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import (

@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.progress import track
 
 from olivepress.core.artifact import read_manifest
+from olivepress.core.files import write_text
 from olivepress.measure.bench import Settings
 from olivepress.measure.latency.latency import LatencySpec, Workload
 from olivepress.measure.worker.host import run_child
-from olivepress.report.device_report import LatencySample, write_text
+from olivepress.report.device_report import LatencySample
 from olivepress.report.machine import fingerprint
 from olivepress.report.noise import compare_rounds, decode_by_round, noise_floor
 from olivepress.stats.intervals import wilson

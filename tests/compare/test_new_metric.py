@@ -10,7 +10,7 @@ from rich.console import Console
 
 from olivepress.compare import compare, gate, load, render_terminal
 from olivepress.compare.load import Loaded
-from olivepress.recipe.schema import budget_record
+from olivepress.recipe.budget import budget_record
 from olivepress.report.device_report import DatasetUsed, measured, write_report
 from olivepress.report.examples import write_examples
 from olivepress.report.registry import METRICS, SHARE, Column, Metric

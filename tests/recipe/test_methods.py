@@ -10,9 +10,10 @@ from typing import Any, get_args
 import pytest
 
 from olivepress.measure.latency.grid import Subject
-from olivepress.measure.worker.tasks import _tuned
-from olivepress.pipeline.device_reports import _subject
-from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.measure.worker.records import ModelSpec
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.subjects import _job_subject
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Finetune
 from olivepress.run.verify.adapter import starts_at_zero
@@ -96,9 +97,10 @@ def test_the_fine_tuned_model_is_measured_as_it_was_trained(
     base = Subject(model_dir=Path("base"), runtime="pytorch", recipe="r", job="base", artifact_sha256="a")
     resources = SimpleNamespace(seconds=1.0, peak_memory_bytes=2)
     manifest: Any = SimpleNamespace(sha256="b", git_commit=None, parent=None, kind="finetune", resources=resources)
-    found = _subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
+    found = _job_subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
     assert (found.precision, found.adapter_dir) == (precision, Path("runs/tiny-phi/finetune/adapter"))
     assert found.four_bit == four_bit_base(method, "bfloat16") and found.model_dir == Path("base")
     # What the measuring process is given is what it makes of it.
     spec = {"adapter_dir": str(found.adapter_dir), "four_bit": found.four_bit and found.four_bit.model_dump()}
-    assert _tuned(json.loads(json.dumps(spec))) == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}
+    given = ModelSpec.model_validate_json(json.dumps(spec | {"model_dir": "base"}))
+    assert given.tuned == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}

@@ -9,11 +9,13 @@ from importlib.util import find_spec
 from olivepress.catalog import targets
 from olivepress.catalog.provider import PROVIDERS, provider, short_provider
 from olivepress.catalog.provider_record import Provider
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.doctor.records import Finding, Hardware
 from olivepress.environments.lookup import Environment, canonical, environments, satisfied_here
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.measure.worker.interpreters import PROBE_LIMIT_S, try_provider
+from olivepress.measure.worker.records import ImportSpec
 from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
 __all__ = ["provider_findings", "try_import", "try_providers"]
@@ -31,10 +33,10 @@ PROBLEMS = {
 def try_import(module: str) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a child process can import it, its version or why not, and the providers that it lists."""
     try:
-        answer = run_child("probe", {"module": module}, timeout_s=PROBE_LIMIT_S)
+        package = run_task(tasks.import_package, ImportSpec(module=module), timeout_s=PROBE_LIMIT_S).result
     except OlivepressError as error:
         return False, plain_reason(error.message), ()
-    return True, answer["version"], tuple(answer["providers"])
+    return True, package.version, package.providers
 
 
 def try_providers(listed: tuple[str, ...], on_progress: Callable[[str], None]) -> tuple[ProviderProbe, ...]:

@@ -35,15 +35,15 @@ class _Need:
 
 def _state(target: Target, hardware: Hardware) -> TargetState:
     place = place_of(target)
-    runs = place.how in ("native", "emulated")
+    runs = place.runs_here
     to_build = _needs_to_build(target)
     to_run = []
     requirement = provider(target.execution_provider).requires
     if requirement is not None and not hardware.meets(requirement):
         to_run.append(_Need(requirement.text))
-    reason = plain_reason(place.why)
+    reason = plain_reason(place.reason)
     if not runs and reason not in {need.text for need in to_build}:
-        to_run.append(_Need(reason, place.fix))
+        to_run.append(_Need(reason, place.next_step))
     needs = [*(_Need(f"to build: {need.text}", need.fix) for need in to_build), *to_run]
     return TargetState(
         target=target.target,

@@ -7,15 +7,16 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
-from olivepress.measure.latency.grid import Subject
-from olivepress.measure.worker.interpreters import try_provider
 from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.openvino_model import DEVICE_FILE, NPU_ON_CPU, device_text, read_device
 from olivepress.runtimes.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION
+
+if TYPE_CHECKING:
+    from olivepress.measure.latency.grid import Subject
 
 __all__ = ["cpu_copy", "emulated", "linked_copy", "linked_with_adapter", "npu_on_cpu", "on_cpu", "provider_is_missing"]
 __all__ += ["with_every_position"]
@@ -25,6 +26,8 @@ def provider_is_missing(subject: Subject) -> bool:
     """Whether the installed runtime lacks the provider that an exported artifact is for: genai would not open it."""
     if subject.runtime != "onnxruntime-genai":
         return False
+    from olivepress.measure.worker.interpreters import try_provider
+
     return not try_provider(subject.interpreter, subject.execution_provider).works
 
 

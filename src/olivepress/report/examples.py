@@ -17,8 +17,9 @@ import numpy as np
 
 from olivepress.core.bounded import ANSWERS, parse_json, read_bytes
 from olivepress.core.errors import ReportError
+from olivepress.core.files import write_text
 from olivepress.report.answers import Example
-from olivepress.report.device_report import DeviceReport, write_text
+from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS
 
 __all__ = [

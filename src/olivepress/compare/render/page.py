@@ -34,9 +34,9 @@ from olivepress.compare.render.phrases import (
     short_name,
     value_text,
 )
+from olivepress.core.files import write_bytes, write_text
+from olivepress.core.names import slug
 from olivepress.core.printable import printable
-from olivepress.recipe.schema import slug
-from olivepress.report.device_report import write_bytes, write_text
 from olivepress.report.registry import METRICS, in_view
 from olivepress.report.values import NULL
 

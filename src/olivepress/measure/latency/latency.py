@@ -21,10 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.catalog.provider import CPU, provider
 from olivepress.core.errors import JobError
+from olivepress.core.process import peak_memory_bytes
 from olivepress.data.split_reader import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
-from olivepress.report.machine import peak_rss_bytes
 from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.prompts import context_length, render_question
 from olivepress.runtimes.open import load_runtime
@@ -101,7 +101,7 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         round=spec.round,
         order=0,
         load_ms=load_ms,
-        peak_memory_bytes=peak_rss_bytes(),
+        peak_memory_bytes=peak_memory_bytes(),
         peak_accelerator_memory_bytes=memory if isinstance(memory, int) else None,
         energy_j=joules,
         harness_step_ns=empty_step_ns(),

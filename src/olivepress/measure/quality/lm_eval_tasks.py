@@ -23,9 +23,10 @@ from olivepress.catalog.provider import CPU
 from olivepress.catalog.provider import provider as find_provider
 from olivepress.catalog.provider_record import Provider
 from olivepress.core.errors import DataError, JobError, SetupError
+from olivepress.core.files import write_text
 from olivepress.data.split_reader import Message, Row, dataset_labels, read_split
 from olivepress.measure.cpu_stand_in import with_every_position
-from olivepress.report.device_report import Measurement, write_text
+from olivepress.report.device_report import Measurement
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.stats.intervals import Z95
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from olivepress.core.errors import JobError, SetupError
+from olivepress.core.errors import JobError
+from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
 from olivepress.measure.proof.long_row import LongRow, write_long_row
@@ -156,24 +155,16 @@ def write_reference(
     answer), ``top_ids`` (256 of them, int32), ``top_logprobs`` (float32) and ``tail_mass`` (float32, 1 minus their
     sum); ``greedy_ids`` and ``greedy_lengths`` (int32: its own answers to the
     first prompts with a start, cut at 16 tokens, without the end token), ``vocab_size``, ``format``; with ``long_row``
-    that row's logits as well (desk only). Written beside and renamed. JobError on
+    that row's logits as well (desk only). Written in one step. JobError on
     NaN or infinite logits: such a parent proves nothing.
     """
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
         raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty ones")
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir)
-    beside = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.tmp")
-    beside.mkdir(parents=True)
-    try:
-        _write_all(model, token_ids, answers or [AnswerPart()] * len(token_ids), beside, model_dir, progress)
+    with new_directory(out_dir) as folder:
+        _write_all(model, token_ids, answers or [AnswerPart()] * len(token_ids), folder, model_dir, progress)
         if long_row is not None:
-            write_long_row(model, long_row, beside)
-        shutil.rmtree(out_dir, ignore_errors=True)
-        beside.replace(out_dir)
-    except OSError as error:
-        raise SetupError(f"{out_dir}: cannot be written ({error.strerror})", next_step="free disk space") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            write_long_row(model, long_row, folder)
     return out_dir
 
 
@@ -254,7 +245,7 @@ def write_logits(
             with model.disable_adapter():
                 _save_logits(model, token_ids, model_dir, base_folder, "base", kept)
     except OSError as error:
-        raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
+        raise cannot_write(folder, folder.parent, error) from error
     return folder
 
 
