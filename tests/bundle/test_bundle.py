@@ -134,7 +134,7 @@ def with_session(**options: Any) -> bytes:
     ("config", "more", "says"),
     [
         (with_session(custom_ops_library="ops.bin"), {}, "custom_ops_library"),
-        (with_session(provider_options=[{"qnn": {"backend_path": "/tmp/lib.so"}}]), {}, "the manifest says CPU"),
+        (with_session(provider_options=[{"qnn": {"backend_path": "/tmp/lib.so"}}]), {}, "the manifest names CPU"),
         (json.dumps({"model": {"decoder": DECODER | {"filename": "../../model.onnx"}}}).encode(), {}, "filename"),
         (with_session(), {"ops.dll": b""}, "ops.dll is code"),
         (with_session(), {"sub/modeling.py": b""}, "modeling.py is code"),

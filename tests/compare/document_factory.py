@@ -79,6 +79,7 @@ def _row(number: int) -> Row:
     report = _report(number)
     return Row(
         name=f"{job} @ {machine}",
+        short=job,
         role=role,
         machine=machine,
         labels=("synthetic data",) if machine == FIRST else ("synthetic data", "emulated device"),
@@ -235,7 +236,9 @@ def hostile_document(text: str) -> Document:
         "workloads": (WorkloadResult(name=text, prompt_tokens=1, generated_tokens=1, metrics={}, reason=text),),
     }
     report = plain.rows[2].report.model_copy(update=fields)
-    bad = Row(name=text, role=text, machine=text, labels=(text,), report=report, itl_ms=plain.rows[2].itl_ms)
+    bad = Row(
+        name=text, short=text, role=text, machine=text, labels=(text,), report=report, itl_ms=plain.rows[2].itl_ms
+    )
     rows = (*plain.rows, bad)
     check = LimitCheck(key=text, limit=1.0, value=None, holds=None, text=text)
     candidate = Candidate(name=text, outcome="fits", limits=(check,), on_front=True, why=(text,))

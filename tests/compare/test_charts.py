@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from olivepress.charts.spec import NoData
 from olivepress.charts.svg import PALETTE, SHAPES
 from olivepress.compare.document import Document, Step
 from olivepress.compare.render.charts import (
@@ -47,7 +48,7 @@ def test_every_kind_is_drawn_or_says_why() -> None:
         *((kind, machine) for kind in ("itl", "memory", "size", "placement") for machine in (FIRST, SECOND)),
     }
     nothing = make_charts(replace(make_document(), rows=make_document().rows[:1], decisions=()))
-    reasons = {c.kind: c.why for c in nothing if isinstance(c, NoChart)}
+    reasons = {c.kind: c.reason for c in nothing if isinstance(c, NoChart)}
     assert reasons["front"] == "no artifact has both an exact match and a decode rate here"
     assert reasons["itl"] == "no time between tokens was measured" and "placement" in reasons and "ladder" in reasons
 
@@ -66,12 +67,12 @@ def test_the_front_has_whiskers_the_edge_and_what_is_recommended() -> None:
     steps = [layer for layer in spec["layer"] if layer["mark"].get("interpolate")]
     assert [layer["mark"]["interpolate"] for layer in steps] == ["step-before"]
     assert "export-cpu-int4: exact match 96.0 % (93.7 to 98.3), decode 1403 tok/s" in spec["description"]
-    assert "recommended" in spec["description"] and "Mind: synthetic data" in spec["description"]
+    assert "recommended" in spec["description"] and "Note: synthetic data" in spec["description"]
 
 
 def test_labels_of_close_points_do_not_lie_on_each_other() -> None:
     document = make_document()
-    close = [replace(document.rows[2], name=f"artifact-{n} @ {FIRST}") for n in range(6)]
+    close = [replace(document.rows[2], name=f"artifact-{n} @ {FIRST}", short=f"artifact-{n}") for n in range(6)]
     spec = front(replace(document, rows=tuple(close)), document.decisions[0])
     assert isinstance(spec, dict)
     low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
@@ -97,7 +98,7 @@ def test_numbers_of_the_other_charts() -> None:
     assert [(n["provider"], n["nodes"]) for n in nodes] == [("QNNExecutionProvider", 40), ("CPUExecutionProvider", 13)]
     spec = training("tiny", document.training["tiny"])
     assert isinstance(spec, dict) and "first loss 6.05 at step 0" in spec["description"]
-    assert training("tiny", (Step(step=1, loss=1.0),)) == "the run logged fewer than two steps"
+    assert training("tiny", (Step(step=1, loss=1.0),)) == NoData("the run logged fewer than two steps")
 
 
 def test_colour_is_never_the_only_channel() -> None:

@@ -52,7 +52,7 @@ def outcomes(decision: Decision) -> dict[str, str]:
 def test_without_a_budget_accuracy_comes_first() -> None:
     # fp32 99.0 %, int8 98.75 %, int4 90.0 % of 400. int4 loses 36 examples to fp32: 2 * 0.5 ** 36 is far below 0.05,
     # so it is out. fp32 has one more right than int8: p = 1, not distinguishable. int8 is 50 % faster than fp32 and
-    # smaller, and in accuracy they cannot be told apart: int8 dominates fp32.
+    # smaller, and in accuracy they cannot be distinguished: int8 dominates fp32.
     _, decision = decided(FP32, INT8, INT4)
     assert decision.chosen == ("export-cpu-int8",) and decision.headline == f"{BOX.id}: ship export-cpu-int8"
     assert outcomes(decision) == {
@@ -93,7 +93,7 @@ def test_what_was_not_measured_does_not_hold_its_limit() -> None:
     _, decision = decided(unknown, budgets={"all": {"min_gain_retained": 0.9}})
     assert decision.chosen == () and outcomes(decision) == {"export-cpu-int4": "not shown to fit"}
     assert "no base beside it" in decision.candidates[0].why[0]
-    assert decision.headline == f"{BOX.id}: nothing is shown to hold the budget"
+    assert decision.headline == f"{BOX.id}: nothing is shown to meet the budget"
 
 
 def test_a_gain_without_an_interval_holds_no_limit() -> None:
@@ -113,7 +113,7 @@ def test_a_share_of_an_unknown_number_of_examples_tells_nothing() -> None:
     )
     _, decision = decided(item)
     assert decision.outcome == "cannot_tell" and outcomes(decision) == {"export-cpu-int4": "not shown useful"}
-    assert decision.candidates[0].why == ("its report does not say on how many examples",)
+    assert decision.candidates[0].why == ("its report does not state how many examples it measured",)
 
 
 def test_equal_artifacts_are_not_distinguishable() -> None:

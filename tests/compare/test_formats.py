@@ -78,7 +78,7 @@ def test_a_cell_of_a_report_is_no_formula(start: str) -> None:
     document = make_document()
     name = f'{start}HYPERLINK("http://x","y")'
     report = document.rows[0].report.model_copy(update={"lm_eval": {"t": measured("gain_retained", -0.5, n=1)}})
-    row = replace(document.rows[0], name=name, machine=name, role=name, report=report)
+    row = replace(document.rows[0], name=name, short=name, machine=name, role=name, report=report)
     lines = list(csv.reader(io.StringIO(to_csv(replace(document, rows=(row,))))))[1:]
     for line in lines:
         assert all(cell.startswith("'") for cell in line[:3])
@@ -108,7 +108,7 @@ def test_markdown_makes_no_links_and_no_mentions() -> None:
 
 def test_rich_markup_in_a_name_is_not_markup() -> None:
     document = make_document()
-    named = replace(document, rows=(replace(document.rows[0], name="[red]job[/red]"),))
+    named = replace(document, rows=(replace(document.rows[0], name="[red]job[/red]", short="[red]job[/red]"),))
     assert "[red]job[/red]" in _terminal(named)
 
 
@@ -122,7 +122,7 @@ def test_a_terminal_line_ends_between_numbers(width: int) -> None:
 
 def test_artifacts_that_do_not_fit_come_in_tables_of_about_the_same_size() -> None:
     document = make_document()
-    many = tuple(replace(document.rows[3], name=f"artifact-{n}") for n in range(6))
+    many = tuple(replace(document.rows[3], name=f"artifact-{n}", short=f"artifact-{n}") for n in range(6))
     shown = _terminal(replace(document, rows=many, decisions=(), verdicts=()), 90)
     heads = [len(re.findall(r"artifact-\d", line)) for line in shown.splitlines() if "artifact-" in line]
     assert heads == [3, 3]

@@ -178,7 +178,14 @@ def test_imported_reports_have_a_page(name: str) -> None:
     file = Path(__file__).parent.parent / "measure" / "importers" / f"{name}.json"
     found = import_results(file, recipe="imported", job=name, now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
     rows = tuple(
-        Row(name=f"{name} {number}", role="exported", machine=report.machine.id, labels=(), report=report)
+        Row(
+            name=f"{name} {number}",
+            short=f"{name} {number}",
+            role="exported",
+            machine=report.machine.id,
+            labels=(),
+            report=report,
+        )
         for number, report in enumerate(found)
     )
     page = to_html(make_document(rows=rows, decisions=(), verdicts=(), examples=(), training={}))

@@ -10,8 +10,8 @@ import yaml
 
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Document
-from olivepress.compare.dominance import COMPARED
 from olivepress.compare.floor import CODES
+from olivepress.report.registry import weighed
 
 from .planted import reports_of
 
@@ -54,8 +54,8 @@ def assert_no_sentence_contradicts(document: Document) -> None:
         calls = {
             (v.call if v.b == ruler else {"better": "worse", "worse": "better"}.get(v.call, v.call))
             for v in document.verdicts
-            if {v.a, v.b} == {ruler, candidate.name} and v.metric in COMPARED
+            if {v.a, v.b} == {ruler, candidate.name} and v.metric in weighed()
         }
         assert "better" in calls and not calls & {"worse", "not comparable"}
     if not any(candidate.limits for candidate in decision.candidates):
-        assert not any("budget and" in text or "hold the budget" in text for text in decision.reasons)
+        assert not any("budget and" in text or "meet the budget" in text for text in decision.reasons)

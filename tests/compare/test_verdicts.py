@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from olivepress.compare.load import Loaded
+from olivepress.compare.load import Loaded, load
 from olivepress.compare.verdicts import Pair, judge
-from olivepress.report.device_report import DatasetUsed, Measurement, measured
+from olivepress.report.device_report import DatasetUsed, Measurement, ProcessSample, measured, write_report
 from olivepress.report.examples import Scores
+from olivepress.report.machine import Conditions
 from tests.report.factory import MACHINE, make_report
 
 IDS = tuple(f"e{i:04d}" for i in range(400))
@@ -124,16 +126,30 @@ def test_a_null_is_not_comparable_and_says_whose() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"sitting": "other"}, "not measured in one sitting"),
+        ({"sitting": "other"}, "not measured in one session"),
         ({"settings": {"intra_op_num_threads": 4}}, "threads: the default and 4"),
         ({"machine": MACHINE.model_copy(update={"packages": {"onnxruntime": "9"}})}, "onnxruntime none and 9"),
         ({"machine": MACHINE.model_copy(update={"drivers": {"nvidia": "1"}})}, "different drivers"),
-        ({"warnings": ("other programs used 40 % of the cores while it was measured",)}, "other programs used 40 %"),
     ],
 )
-def test_what_may_matter_is_told_beside_the_verdict(changes: dict[str, Any], says: str) -> None:
+def test_what_may_matter_is_noted_next_to_the_verdict(changes: dict[str, Any], says: str) -> None:
     found = verdict(loaded(), loaded(rate=110, **changes), "decode_tps")
     assert found.call == "better" and any(says in note for note in found.notes)
+
+
+def test_what_disturbed_a_measurement_is_noted_next_to_the_verdict(tmp_path: Path) -> None:
+    busy = Conditions(seconds=1.0, other_load=0.4, steal=0.06, throttled=2)
+    process = ProcessSample(
+        workload="32x2", round=0, order=0, load_ms=1, peak_memory_bytes=1, harness_step_ns=1, conditions=busy
+    )
+    write_report(make_report(processes=(process,)), tmp_path / "busy.json")
+    (read,) = load([tmp_path / "busy.json"])
+    disturbed = replace(loaded(rate=110), disturbances=read.disturbances)
+    notes = verdict(loaded(), disturbed, "decode_tps").notes
+    assert "other programs used 40 % of the cores while it was measured" in notes
+    assert "the hypervisor took 6 % of the cores while it was measured" in notes
+    assert "the processor throttled 2 times for heat" in notes
+    assert not set(read.disturbances) & set(verdict(loaded(), disturbed, "exact_match").notes)
 
 
 def test_pairs_are_by_id_and_only_common_ones() -> None:

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from olivepress.catalog import targets
+from olivepress.catalog.provider import QNN
 from olivepress.doctor import Diagnosis, Finding, Hardware, render_terminal
 from olivepress.doctor.hardware import hardware_findings
 from olivepress.doctor.packages import Folder, Packages, expected_versions, read_packages
@@ -196,11 +197,10 @@ def test_a_provider_that_this_runtime_lacks_fell_back() -> None:
 
 
 def test_a_plugin_that_aborts_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_plugin.py").write_text("import os\nos.abort()")
+    (tmp_path / "onnxruntime_qnn.py").write_text("import os\nos.abort()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     monkeypatch.syspath_prepend(tmp_path)
-    for owner in ("doctor.providers", "measure.worker.interpreters"):
-        monkeypatch.setattr(f"olivepress.{owner}.PLUGINS", {"QNNExecutionProvider": "broken_plugin"})
+    monkeypatch.setattr("olivepress.doctor.providers.PROVIDERS", {QNN.name: QNN})
     try_provider.cache_clear()
     cpu, broken = try_providers(("CPUExecutionProvider",), lambda step: None)
     try_provider.cache_clear()

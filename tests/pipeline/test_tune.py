@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from olivepress.catalog.provider import PROVIDERS
+from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import ReportError, UsageError
 from olivepress.measure.bench_session import Sitting
@@ -23,16 +25,17 @@ from olivepress.measure.tuning.trials import trials_of
 from olivepress.pipeline import tune as session_tuning
 from olivepress.runtimes.genai_model import GenaiModel
 from olivepress.runtimes.session import default_threads, session_threads
-from olivepress.runtimes.session_space import AXES, Hardware, Options, unknown_entries
+from olivepress.runtimes.session_space import unknown_entries
 from tests.runtimes.artifact_factory import make_artifact
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 CPU = "CPUExecutionProvider"
 # The command with two axes instead of eight: a search of half a minute.
 TWO_AXES = """
-import olivepress.runtimes.session_space as space
-known = space.AXES["CPUExecutionProvider"]
-space.AXES = {"CPUExecutionProvider": {name: known[name] for name in ("threads", "graph optimization")}}
+from dataclasses import replace
+from olivepress.catalog.provider import CPU, PROVIDERS
+two = {name: CPU.axes[name] for name in ("threads", "graph optimization")}
+PROVIDERS[CPU.name] = replace(CPU, axes=two)
 from olivepress.cli.main import main
 main()
 """
@@ -120,7 +123,7 @@ def test_every_setting_of_the_table_opens_and_does_what_it_says(int4_model: Path
     shipped = run(Options(), "shipped", 0, 60.0)
     assert len(shipped.tokens) == 5 and len(shipped.tokens[-1]) == 24 and shipped.decode_tps > 0
     seen = {options.text: run(options, name, 0, 60.0)
-            for name, axis in AXES[CPU].items() for options in axis(two, hardware)}  # fmt: skip
+            for name, axis in PROVIDERS[CPU].axes.items() for options in axis(two, hardware)}  # fmt: skip
     seen[two.text] = run(two, "threads", 0, 60.0)
     assert all(one.tokens == shipped.tokens and not one.unknown for one in seen.values()), seen
     one = run(Options(session={"intra_op_num_threads": 1}), "threads", 0, 60.0)
@@ -135,7 +138,7 @@ def test_every_setting_of_the_table_opens_and_does_what_it_says(int4_model: Path
 
 def test_a_key_that_no_library_holds_is_not_tried(int4_model: Path, tmp_path: Path) -> None:
     hardware = Hardware(cpus=(0, 1), physical_cores=2, threads=2)
-    found = [options for axis in AXES[CPU].values() for options in axis(Options(), hardware)]
+    found = [options for axis in PROVIDERS[CPU].axes.values() for options in axis(Options(), hardware)]
     keys = [key for options in found for key in options.session]
     assert "session.execution_mode" in keys and unknown_entries(keys, CPU) == []
     assert unknown_entries(["session.intra_op.allow_spining", "no_dot"], CPU) == ["session.intra_op.allow_spining"]

@@ -10,6 +10,7 @@ import pytest
 
 from olivepress.report.counters import (
     EnergyCounter,
+    Unavailable,
     Watch,
     accelerator_memory_bytes,
     energy_difference_uj,
@@ -106,7 +107,7 @@ def test_energy_is_of_all_packages_and_of_nothing_inside_or_around_them(tmp_path
 
 
 def test_no_energy_counter_has_a_reason(tmp_path: Path) -> None:
-    assert EnergyCounter.find(tmp_path) == "no energy counter here (Linux RAPL)"
+    assert EnergyCounter.find(tmp_path) == Unavailable("no energy counter here (Linux RAPL)")
     zone(tmp_path, "intel-rapl:0", "package-0", None)
     assert "not readable" in str(EnergyCounter.find(tmp_path))
 
@@ -126,7 +127,7 @@ def test_a_counter_that_wraps_at_100(before: int, after: int, expected: int) -> 
         ("7, 3\n", 3 * MIB),
         ("", "does not list"),
         ("17, 100\n", "does not list"),
-        ("4242, [N/A]\n", "does not tell"),
+        ("4242, [N/A]\n", "does not report"),
         ("No running processes found\n", "does not list"),
     ],
 )
@@ -146,4 +147,4 @@ def test_without_a_driver_there_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp
     script = tmp_path / "nvidia-smi"
     script.write_text("#!/bin/sh\nexit 9\n")
     script.chmod(0o755)
-    assert accelerator_memory_bytes() == "nvidia-smi ended with exit code 9"
+    assert accelerator_memory_bytes() == Unavailable("nvidia-smi ended with exit code 9")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from olivepress.core.process import peak_memory_bytes
 from olivepress.measure.quality.accuracy import MARGIN_TOKENS, answer_budget
 from olivepress.measure.quality.fidelity import divergence, first_divergence, kl_top, log_softmax, shift_sums
 from olivepress.measure.quality.reference import top_logprobs
-from olivepress.report.cell_metrics import LATENCY_METRICS, cell_metrics
+from olivepress.report.cell_metrics import cell_metrics
 from olivepress.report.device_report import LatencySample, ProcessSample
 from olivepress.report.machine import Conditions, machine_slug
-from olivepress.report.registry import declare
+from olivepress.report.registry import METRICS, declare, in_group
 from olivepress.stats.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
 
 
@@ -58,7 +59,7 @@ def test_latency_metrics_by_hand() -> None:
     processes = [process(0, 7.0, energy_j=1.5), process(1, 9.0, energy_j=3.0, peak_memory_bytes=125), process(2, 8.0)]
     reasons = {"peak_accelerator_memory_bytes": "the model runs on the CPU"}
     found = cell_metrics(samples, processes, prompt_tokens=100, reasons=reasons)
-    assert set(found) == set(LATENCY_METRICS)
+    assert set(found) == set(in_group("latency"))
     assert found["ttft_ms"].value == 50.0
     assert found["request_ttft_ms"].value == 51.0
     assert found["e2e_ms"].value == 101.0  # 51 + 10 + 10 + 10 + 20
@@ -127,7 +128,7 @@ def test_machine() -> None:
 
 def test_a_metric_has_one_meaning() -> None:
     with pytest.raises(ValueError, match="declared twice"):
-        declare("ttft_ms", "ms", "higher", "TTFT", "Another meaning.")
+        declare(replace(METRICS["ttft_ms"], direction="higher"))
 
 
 @pytest.mark.parametrize(

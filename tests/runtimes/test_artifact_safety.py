@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from olivepress.catalog import targets
+from olivepress.catalog.provider import PROVIDERS
+from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.cli.chat import Chat
 from olivepress.core.errors import JobError, ReportError
 from olivepress.measure.worker.host import run_child
@@ -27,8 +29,6 @@ from olivepress.runtimes.config_rules import device_problems, genai_problems, is
 from olivepress.runtimes.genai_model import GenaiModel
 from olivepress.runtimes.native_code import code_in
 from olivepress.runtimes.openvino_model import NPU_ON_CPU, device_text, read_device
-from olivepress.runtimes.plugins import PROVIDERS
-from olivepress.runtimes.session_space import AXES, Hardware, Options
 
 CPU, QNN, CUDA = "CPUExecutionProvider", "QNNExecutionProvider", "CUDAExecutionProvider"
 GRAPH = b"\x3a\x00"
@@ -89,7 +89,7 @@ def refusal(directory: Path, **options: Any) -> str:
         ({"provider_options": [{"OpenVINO": {"cache_dir": "x"}}]}, "cache_dir"),
         ({"provider_options": [{"VitisAI": {"config_file": "x"}}]}, "config_file"),
         ({"provider_options": [{"NvTensorRtRtx": {"nv_runtime_cache_path": "x"}}]}, "nv_runtime_cache_path"),
-        ({"provider_options": [{"MIGraphX": {"migraphx_load_model_path": "x"}}]}, "no execution provider"),
+        ({"provider_options": [{"MIGraphX": {"migraphx_load_model_path": "x"}}]}, "not an execution provider"),
         ({"provider_options": [{"cuda": {}, "QNN": {}}]}, "provider_options[0]"),
         ({"provider_options": {"QNN": {}}}, "provider_options"),
     ],
@@ -132,7 +132,7 @@ def test_the_rest_of_the_settings_is_allow_listed(tmp_path: Path, config: Any, k
 def test_the_settings_may_ask_for_the_manifests_provider_only(tmp_path: Path) -> None:
     qnn = folder(tmp_path, settings({"provider_options": [{"QNN": {"backend_type": "htp"}}]}))
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": CPU}))
-    assert "the manifest says CPUExecutionProvider, the settings ask for QNNExecutionProvider" in refusal(qnn)
+    assert "the manifest names CPUExecutionProvider, the settings ask for QNNExecutionProvider" in refusal(qnn)
     check_artifact(qnn, provider=QNN)
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": QNN}))
     check_artifact(qnn)
@@ -143,7 +143,7 @@ def test_no_plugin_is_loaded_for_settings_that_are_refused(tmp_path: Path, monke
     monkeypatch.setattr(genai_model, "register", lambda runtime, name: registered.append(name))
     qnn = folder(tmp_path, settings({"provider_options": [{"QNN": {}}]}))
     (tmp_path / "manifest.json").write_text(json.dumps({"execution_provider": CPU}))
-    with pytest.raises(ReportError, match="the manifest says CPU"):
+    with pytest.raises(ReportError, match="the manifest names CPU"):
         GenaiModel(qnn)
     assert registered == []
 
@@ -395,12 +395,11 @@ def test_names_that_stay_inside(name: str, inside: bool) -> None:
 
 def test_what_tuning_writes_is_allowed() -> None:
     seen = 0
-    for provider, axes in AXES.items():
-        short = next(name for name, full in PROVIDERS.items() if full == provider)
-        for axis in axes.values():
+    for provider in PROVIDERS.values():
+        for axis in provider.axes.values():
             for options in axis(Options(session={"intra_op_num_threads": 4}), HARDWARE):
-                entry = [{short: dict(options.provider)}] if short != "cpu" else []
-                found = genai_problems(settings({**options.session, "provider_options": entry}), provider=provider)
+                entry = [] if provider == PROVIDERS[CPU] else [{provider.genai_name: dict(options.provider)}]
+                found = genai_problems(settings({**options.session, "provider_options": entry}), provider=provider.name)
                 assert found == [], options.text
                 seen += 1
     assert seen > 20

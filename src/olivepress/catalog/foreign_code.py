@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-__all__ = ["OWN_MODULES", "QNN_BACKENDS", "foreign_code", "foreign_modules", "without_foreign_code"]
+from olivepress.catalog.provider import provider_libraries
+
+__all__ = ["OWN_MODULES", "foreign_code", "foreign_modules", "without_foreign_code"]
 
 OWN_MODULES = ("olive.", "olivepress.")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
@@ -26,8 +28,6 @@ _CODE_SUFFIXES = frozenset({
     ".bat", ".cmd", ".ckpt", ".dll", ".dylib", ".exe", ".pickle", ".pkl", ".ps1", ".pt", ".pth", ".py", ".pyc",
     ".pyd", ".sh", ".so",
 })  # fmt: skip
-QNN_BACKENDS = ("libQnnHtp.so", "libQnnGpu.so", "libQnnCpu.so", "QnnHtp.dll", "QnnGpu.dll", "QnnCpu.dll")
-"""Libraries that the QNN provider's own package ships, by their plain names: all that ``backend_path`` may say."""
 _OTHER_SYSTEMS = ("docker", "pythonenvironment", "isolatedort", "azureml")
 _DEEPEST = 64
 
@@ -79,7 +79,7 @@ def _is_code(name: str, value: Any) -> bool:
     if lowered == "extra_args" and isinstance(value, str):
         return True  # goes into the command line of a vendor's tool
     if lowered == "backend_path":
-        return not (isinstance(value, str) and value in QNN_BACKENDS)
+        return not (isinstance(value, str) and value in provider_libraries())
     if lowered == "package_config" and isinstance(value, Mapping):
         return False  # of a target file: pass → module, looked at one by one
     if lowered == "type" and isinstance(value, str):
@@ -90,7 +90,7 @@ def _is_code(name: str, value: Any) -> bool:
 
 def _names_code(value: str) -> bool:
     """A file of code or a pickle; not a plain name of a compiler's library, nor a module of Olive's."""
-    if value in QNN_BACKENDS or len(value) > 4096:
+    if value in provider_libraries() or len(value) > 4096:
         return False
     return {PurePosixPath(value).suffix.lower(), PureWindowsPath(value).suffix.lower()} & _CODE_SUFFIXES != set()
 

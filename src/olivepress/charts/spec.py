@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from olivepress.charts.svg import theme
-from olivepress.charts.table import printable
+from olivepress.core.printable import printable
 
-__all__ = ["WIDTH", "Spec", "discrete", "make_spec", "quantity"]
+__all__ = ["WIDTH", "NoData", "Spec", "discrete", "make_spec", "quantity"]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 WIDTH = 460
 
 Spec = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NoData:
+    """There is nothing to draw, and the reason."""
+
+    reason: str
 
 
 class Labelled(Protocol):
@@ -24,13 +32,13 @@ class Labelled(Protocol):
 
 
 def make_spec(title: str, words: Sequence[str], rows: Sequence[Labelled], *, hint: str = "", **body: Any) -> Spec:
-    """A specification with its numbers in ``words``, what must be known of ``rows`` and how to read it."""
-    said = dict.fromkeys(label for row in rows for label in row.labels)
-    mind = f" Mind: {', '.join(said)}." if said else ""
+    """A specification with its numbers in ``words``, the labels of ``rows`` and how to read it (``hint``)."""
+    labels = dict.fromkeys(label for row in rows for label in row.labels)
+    caution = f" Note: {', '.join(labels)}." if labels else ""
     return {
         "$schema": SCHEMA,
         "title": printable(title),
-        "description": printable(f"{hint}{'; '.join(words)}.{mind}"),
+        "description": printable(f"{hint}{'; '.join(words)}.{caution}"),
         "usermeta": {"words": [printable(text) for text in words]},
         "background": None,
         "padding": 4,

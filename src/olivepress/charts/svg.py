@@ -141,23 +141,23 @@ def _clean(element: ElementTree.Element) -> ElementTree.Element:
     kept = {k: v for k, v in element.attrib.items() if k in ATTRIBUTES and not REFERENCE.search(v)}
     # The page gives the palette lighter colours on dark paper.
     paints = [f"{k}:var(--chart-{PALETTE.index(kept[k])},{kept[k]})" for k in PAINTS if kept.get(k) in PALETTE]
-    made = ElementTree.Element(name, kept | ({"style": ";".join(paints)} if paints else {}))
+    cleaned = ElementTree.Element(name, kept | ({"style": ";".join(paints)} if paints else {}))
     if name in ("text", "tspan"):
-        made.text = element.text
+        cleaned.text = element.text
     for child in element:
         tag = child.tag.removeprefix(f"{{{SVG}}}") if isinstance(child.tag, str) else ""
         if tag == "a":  # the drawing inside a link, without the link
-            made.extend(_clean(part) for part in child if part.tag.removeprefix(f"{{{SVG}}}") in ELEMENTS)
+            cleaned.extend(_clean(part) for part in child if part.tag.removeprefix(f"{{{SVG}}}") in ELEMENTS)
         elif tag in ELEMENTS and not (tag == "path" and child.get("d", "") in ("", "M0,0h0v0h0Z")):
-            made.append(_clean(child))
-    return made
+            cleaned.append(_clean(child))
+    return cleaned
 
 
 def _text_ends(element: ElementTree.Element, x: float) -> Iterator[float]:
     """Where the lying texts may begin and end, in the drawing's points: wide enough for any reader's font."""
     move = element.get("transform", "")
-    found = TRANSLATE.match(move)
-    x += float(found.group(1)) if found else 0.0
+    match = TRANSLATE.match(move)
+    x += float(match.group(1)) if match else 0.0
     if element.tag == "text" and "rotate" not in move:
         size = float(element.get("font-size", "12px").removesuffix("px"))
         width = WIDEST * size * len(element.text or "")

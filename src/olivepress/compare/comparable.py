@@ -1,7 +1,7 @@
-"""Whether two reports can be held against each other in a metric, and what was different between them.
+"""Whether two reports can be compared in a metric, and what was different between them.
 
-A difference that changes what the number means refuses the comparison; one that may change the number is told beside
-it. Nothing is averaged over such differences.
+A difference that changes what the number means refuses the comparison; one that may change the number is noted next
+to it. Nothing is averaged over such differences.
 """
 
 from __future__ import annotations
@@ -9,28 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from olivepress.measure.quality.fidelity import FIDELITY_METRICS
-from olivepress.report.cell_metrics import LATENCY_METRICS
+from olivepress.compare.load import Loaded
 from olivepress.report.device_report import DeviceReport
+from olivepress.report.registry import METRICS, Group
 
-__all__ = ["group_of", "notes", "refusal"]
-
-TEXT = ("perplexity", "bits_per_byte")
-SIZES = ("size_on_disk_bytes",)
+__all__ = ["notes", "refusal"]
 
 
-def group_of(metric: str) -> str:
-    """``latency``, ``fidelity``, ``text``, ``size`` or ``task``: what has to be equal for it to mean the same."""
-    if metric in LATENCY_METRICS:
-        return "latency"
-    if metric in FIDELITY_METRICS:
-        return "fidelity"
-    return "text" if metric in TEXT else "size" if metric in SIZES else "task"
+def _group_of(metric: str) -> Group:
+    """What has to be equal for it to mean the same; for a metric that is not ours the data."""
+    return METRICS[metric].group if metric in METRICS else "task"
 
 
 def refusal(a: DeviceReport, b: DeviceReport, metric: str) -> str | None:
     """Why ``metric`` of the two means different things; None when it means the same."""
-    return _REFUSALS[group_of(metric)](a, b)
+    return _REFUSALS[_group_of(metric)](a, b)
 
 
 def _task(a: DeviceReport, b: DeviceReport) -> str | None:
@@ -57,7 +50,7 @@ def _latency(a: DeviceReport, b: DeviceReport) -> str | None:
 
 
 def _fidelity(a: DeviceReport, b: DeviceReport) -> str | None:
-    return _differ(a.settings, b.settings, "reference_sha256", "held against different parents")
+    return _differ(a.settings, b.settings, "reference_sha256", "compared with different parents")
 
 
 def _text(a: DeviceReport, b: DeviceReport) -> str | None:
@@ -66,37 +59,37 @@ def _text(a: DeviceReport, b: DeviceReport) -> str | None:
     )
 
 
-_REFUSALS: dict[str, Callable[[DeviceReport, DeviceReport], str | None]] = {
+_REFUSALS: dict[Group, Callable[[DeviceReport, DeviceReport], str | None]] = {
     "task": _task,
+    "cost": _task,
     "latency": _latency,
+    "reliability": _latency,
     "fidelity": _fidelity,
     "text": _text,
     "size": lambda a, b: None,
 }
 
 
-def _differ(a: Mapping[str, Any], b: Mapping[str, Any], key: str, said: str) -> str | None:
-    return said if a.get(key) != b.get(key) else None
+def _differ(a: Mapping[str, Any], b: Mapping[str, Any], key: str, reason: str) -> str | None:
+    return reason if a.get(key) != b.get(key) else None
 
 
-def notes(a: DeviceReport, b: DeviceReport, metric: str) -> tuple[str, ...]:
-    """What was different between two measurements that may be compared: packages, threads, load, sittings …"""
-    group, said = group_of(metric), []
-    if group in ("latency", "fidelity", "task", "text"):
-        said += _packages(a, b)
+def notes(first: Loaded, second: Loaded, metric: str) -> tuple[str, ...]:
+    """What was different between two measurements that may be compared: packages, threads, load, sessions …"""
+    a, b, group = first.report, second.report, _group_of(metric)
+    differences = [] if group in ("size", "cost") else _packages(a, b)
     if group in ("task", "text") and a.job == "finetune" and b.job == "merge" and a.precision != b.precision:
-        said.append(f"trained on a base in {a.precision}, merged into the unquantized one")
-    if group == "task" and a.settings.get("max_new_tokens") != b.settings.get("max_new_tokens"):
-        said.append(
-            f"answers of up to {a.settings.get('max_new_tokens')} and {b.settings.get('max_new_tokens')} tokens"
-        )
-    if group == "latency":
-        said += _conditions(a, b)
-    return tuple(said)
+        differences.append(f"trained on a base in {a.precision}, merged into the unquantized one")
+    lengths = [report.settings.get("max_new_tokens") for report in (a, b)]
+    if group == "task" and lengths[0] != lengths[1]:
+        differences.append(f"answers of up to {lengths[0]} and {lengths[1]} tokens")
+    if group in ("latency", "reliability"):
+        differences += [*_conditions(a, b), *sorted({*first.disturbances, *second.disturbances})]
+    return tuple(differences)
 
 
 def _packages(a: DeviceReport, b: DeviceReport) -> list[str]:
-    if "pytorch" in (a.runtime, b.runtime):  # the desk has more packages than the device, and answers alike
+    if "pytorch" in (a.runtime, b.runtime):  # a build machine has other packages, and answers do not depend on them
         return []
     names = [*sorted(a.machine.packages.keys() | b.machine.packages.keys())]
     changed = [
@@ -109,15 +102,14 @@ def _packages(a: DeviceReport, b: DeviceReport) -> list[str]:
 
 
 def _conditions(a: DeviceReport, b: DeviceReport) -> list[str]:
-    said = []
-    threads = [r.settings.get("intra_op_num_threads") for r in (a, b)]
+    differences = []
+    threads = [report.settings.get("intra_op_num_threads") or "the default" for report in (a, b)]
     if threads[0] != threads[1]:
-        said.append(f"threads: {threads[0] or 'the default'} and {threads[1] or 'the default'}")
+        differences.append(f"threads: {threads[0]} and {threads[1]}")
     if a.sitting is None or a.sitting != b.sitting:
-        said.append("not measured in one sitting")
+        differences.append("not measured in one session")
     if a.machine.governor != b.machine.governor:
-        said.append(f"CPU governor {a.machine.governor} and {b.machine.governor}")
+        differences.append(f"CPU governor {a.machine.governor} and {b.machine.governor}")
     if a.machine.os != b.machine.os:
-        said.append(f"{a.machine.os} and {b.machine.os}")
-    loaded = sorted({w for r in (a, b) for w in r.warnings if "used" in w or "took" in w or "throttled" in w})
-    return said + loaded
+        differences.append(f"{a.machine.os} and {b.machine.os}")
+    return differences

@@ -1,22 +1,24 @@
-"""Loaded reports → the Document: rows in order, verdicts, decisions, and what is told beside them."""
+"""Loaded reports → the Document: rows in order, verdicts, decisions, and the remarks next to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from olivepress.charts.table import COLUMNS, OPTIONAL, labels, names, order, printable, role
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
 from olivepress.compare.document import Answer, Document, Example, Row, Step
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
 from olivepress.compare.refusal import with_wrong_answers
+from olivepress.compare.rows import order, rows_of
 from olivepress.compare.verdicts import Pair, judge
+from olivepress.core.names import job_for, target_of_job
+from olivepress.core.printable import printable
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.examples import read_examples
-from olivepress.report.registry import METRICS
+from olivepress.report.registry import METRICS, Metric, columns
 
-__all__ = ["compare", "ladder_pairs", "rows_of"]
+__all__ = ["compare", "ladder_pairs"]
 
 MOST_EXAMPLES = 2000
 MOST_CHARACTERS = 2_000_000  # of all answers on the page: it stays far below 5 MB
@@ -30,7 +32,7 @@ def compare(
     training: Mapping[str, tuple[Step, ...]] | None = None,
     with_examples: bool = True,
 ) -> Document:
-    """Everything that can be said of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
+    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
 
     RecipeError for a limit of no metric; ReportError for examples that are not those of their report.
     """
@@ -38,18 +40,18 @@ def compare(
     rows = rows_of(ordered)
     by_name = {row.name: item for row, item in zip(rows, ordered, strict=True)}
     verdicts = judge([_pair(names, metrics, by_name) for names, metrics in _wanted(rows, budgets or {}).items()])
-    columns = tuple(c for c in COLUMNS if c not in OPTIONAL or any(_has(row, c) for row in rows))
+    shown = tuple(metric.name for metric in columns() if _is_shown(metric, rows))
     examples, left_out = _examples(rows) if with_examples else ((), 0)
     row_by_name = {row.name: row for row in rows}
     decisions = decide(rows, verdicts, budgets or {}, constants(by_name))
     return Document(
         title=_title(rows),
-        columns=columns,
+        columns=shown,
         rows=rows,
         decisions=tuple(with_wrong_answers(decision, examples, row_by_name) for decision in decisions),
         verdicts=tuple(verdicts),
         remarks=_remarks(rows),
-        footnotes=_footnotes(rows, columns),
+        footnotes=_footnotes(rows, shown),
         examples=examples,
         examples_left_out=left_out,
         training=dict(training or {}),
@@ -71,25 +73,9 @@ def _pair(names: tuple[str, str], metrics: tuple[str, ...], loaded: Mapping[str,
     return Pair(a=loaded[a], b=loaded[b], name_a=a, name_b=b, metrics=metrics)
 
 
-def rows_of(ordered: Sequence[Loaded]) -> tuple[Row, ...]:
-    """One row per report, with a name that no other has."""
-    return tuple(
-        Row(
-            name=name,
-            role=role(item.report),
-            machine=printable(item.report.machine.id),
-            labels=labels(item.report),
-            report=item.report,
-            itl_ms=item.itl_ms,
-            decode_by_round=tuple(item.by_round.get("decode_tps", {}).values()),
-        )
-        for item, name in zip(ordered, names([item.report for item in ordered]), strict=True)
-    )
-
-
-def _has(row: Row, metric: str) -> bool:
-    measurement = row.report.metrics.get(metric)
-    return measurement is not None and measurement.value is not None
+def _is_shown(metric: Metric, rows: Sequence[Row]) -> bool:
+    always = metric.column is not None and metric.column.always
+    return always or any(row.report.value(metric.name) is not None for row in rows)
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -115,14 +101,15 @@ def ladder_pairs(rows: Sequence[Row]) -> list[tuple[str, str]]:
         data = row.report.dataset
         if data is not None:
             groups.setdefault((row.report.recipe, data.version, data.split), []).append(row)
-    found = []
+    pairs = []
     for group in groups.values():
         by_role: dict[str, list[Row]] = {}
         for row in group:
             by_role.setdefault(row.role, []).append(row)
         for row in group:
-            found += [(parent.name, row.name) for parent in (*_parents(row, group[0], by_role), *_twins(row, group))]
-    return found
+            parents = [*_parents(row, group[0], by_role), *_merged_exports(row, group)]
+            pairs += [(parent.name, row.name) for parent in parents]
+    return pairs
 
 
 _BEFORE = {
@@ -135,50 +122,60 @@ _BEFORE = {
 
 
 def _parents(row: Row, first: Row, by_role: Mapping[str, Sequence[Row]]) -> list[Row]:
-    found = []
+    parents = []
     for before in _BEFORE.get(row.role, ()):
         same = [other for other in by_role.get(before, ()) if other.machine == row.machine]
         parent = next(iter(same or by_role.get(before, ())), None)
         if parent is not None and parent is not row:
-            found.append(parent)
-        if found and row.role != "fine-tuned":
+            parents.append(parent)
+        if parents and row.role != "fine-tuned":
             break
-    return found or ([first] if first is not row else [])
+    if not parents and first is not row:
+        return [first]
+    return parents
 
 
-def _twins(row: Row, group: Sequence[Row]) -> list[Row]:
-    """The merged export that a package's adapter is held against: of the same target on the same machine."""
-    twin = row.report.job.replace("package-", "export-", 1)
-    return [one for one in group if one.report.job == twin != row.report.job and one.machine == row.machine]
+def _merged_exports(row: Row, group: Sequence[Row]) -> list[Row]:
+    """The merged export that a package's adapter is compared with: of the same target on the same machine."""
+    match target_of_job(row.report.job):
+        case "package", target:
+            job = job_for("export", target)
+            return [other for other in group if other.report.job == job and other.machine == row.machine]
+        case _:
+            return []
+
+
+_COMPARED_BY = {"exact_match": "task metrics", "perplexity": "perplexity", "decode_tps": "latency"}
+"""Metric → what of the page is not comparable where it is not."""
 
 
 def _remarks(rows: Sequence[Row]) -> tuple[str, ...]:
     """Warnings of the reports, and what is not comparable on the page as a whole."""
-    said = [f"{row.name}: {printable(warning)}" for row in rows for warning in row.report.warnings]
+    remarks = [f"{row.name}: {printable(warning)}" for row in rows for warning in row.report.warnings]
     first: dict[str, DeviceReport] = {}
     for row in rows:
-        for metric, what in (("exact_match", "task metrics"), ("perplexity", "perplexity"), ("decode_tps", "latency")):
-            if not _has(row, metric):
+        for metric, title in _COMPARED_BY.items():
+            if row.report.value(metric) is None:
                 continue
-            why = refusal(first.setdefault(metric, row.report), row.report, metric)
-            if why:
-                said.append(f"{what}: {printable(why)}")
-    unique = list(dict.fromkeys(said))
+            reason = refusal(first.setdefault(metric, row.report), row.report, metric)
+            if reason:
+                remarks.append(f"{title}: {printable(reason)}")
+    unique = list(dict.fromkeys(remarks))
     if len(unique) > MOST_REMARKS:
         return (*unique[:MOST_REMARKS], f"and {len(unique) - MOST_REMARKS} more remarks in the reports")
     return tuple(unique)
 
 
-def _footnotes(rows: Sequence[Row], columns: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _footnotes(rows: Sequence[Row], names: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Reason → titles of the columns that are null for it, in the order in which they are met."""
-    found: dict[str, dict[str, None]] = {}
+    titles_by_reason: dict[str, dict[str, None]] = {}
     for row in rows:
-        for name in columns:
+        for name in names:
             measurement = row.report.metrics.get(name)
             if measurement is None or measurement.value is None:
                 reason = (measurement.reason if measurement else None) or "not in this report"
-                found.setdefault(printable(reason), {})[METRICS[name].title] = None
-    return tuple((reason, tuple(titles)) for reason, titles in found.items())
+                titles_by_reason.setdefault(printable(reason), {})[METRICS[name].title] = None
+    return tuple((reason, tuple(titles)) for reason, titles in titles_by_reason.items())
 
 
 def _examples(rows: Sequence[Row]) -> tuple[tuple[Example, ...], int]:
@@ -192,15 +189,15 @@ def _examples(rows: Sequence[Row]) -> tuple[tuple[Example, ...], int]:
             asked.setdefault(key, (str(example.get("expected", "")), label if isinstance(label, str) else None))
             output = str(example.get("output", ""))
             answers.setdefault(key, []).append(Answer(row=row.name, output=output, correct=example["correct"]))
-        if sum(len(found) for found in answers.values()) > 50 * MOST_EXAMPLES:  # a thousand reports: enough is read
+        if sum(len(given) for given in answers.values()) > 50 * MOST_EXAMPLES:  # a thousand reports: enough is read
             break
-    order = sorted(answers, key=lambda key: (len({a.correct for a in answers[key]}) == 1, key))
+    ordered = sorted(answers, key=lambda key: (len({a.correct for a in answers[key]}) == 1, key))
     kept: list[Example] = []
     room = MOST_CHARACTERS
-    for key in order[:MOST_EXAMPLES]:
+    for key in ordered[:MOST_EXAMPLES]:
         expected, label = asked[key]
         room -= len(expected) + sum(len(a.output) + len(a.row) + 20 for a in answers[key])
         if room < 0:
             break
         kept.append(Example(id=key, expected=expected, label=label, answers=tuple(answers[key])))
-    return tuple(kept), len(order) - len(kept)
+    return tuple(kept), len(ordered) - len(kept)

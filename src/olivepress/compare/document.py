@@ -1,4 +1,4 @@
-"""What a comparison says, as records: terminal, JSON, Markdown, CSV and the page are all written from one Document.
+"""The result of a comparison, as records: terminal, JSON, Markdown, CSV and the page are all written from one Document.
 
 Nothing here computes; ``comparison.compare`` makes a Document out of loaded reports.
 """
@@ -44,7 +44,8 @@ DecisionOutcome = Literal["ship", "not_distinguishable", "do_not_ship", "cannot_
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One report. ``name`` is unique in the document; ``role`` is its place on the ladder (base … quantized).
+    """One report. ``name`` is unique in the document, ``short`` the same without the machine that several of them may
+    have; ``role`` is its place on the ladder (base … quantized).
 
     ``labels`` must be read before any of its numbers: random weights, emulated device, synthetic data.
     ``itl_ms`` are 101 quantiles (0 % to 100 %) of the time between tokens in the headline workload, in ms; empty where
@@ -52,6 +53,7 @@ class Row:
     """
 
     name: str
+    short: str
     role: str
     machine: str
     labels: tuple[str, ...]
@@ -147,15 +149,15 @@ class Candidate:
 
     @property
     def besides(self) -> tuple[str, ...]:
-        """What ``why`` says that no limit says already."""
+        """The reasons in ``why`` that are not those of a limit."""
         return tuple(text for text in self.why if text not in {check.text for check in self.limits})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to ship to one machine: one name, several that cannot be told apart, or none. ``reasons`` in words.
+    """What to ship to one machine: one name, several that cannot be distinguished, or none. ``reasons`` in words.
 
-    ``reason`` says what stands against shipping anything; None with "ship" and "not_distinguishable". ``next_steps``
+    ``reason`` is why nothing is to be shipped; None with "ship" and "not_distinguishable". ``next_steps``
     are what to do then, ``wrong_answers`` up to five with "do_not_ship", where the answers are beside the reports.
     """
 
@@ -202,7 +204,7 @@ class Step:
 class Document:
     """``columns`` are the metrics of the matrix; ``footnotes`` are (reason, titles of the metrics) of nulls.
 
-    ``remarks`` say what must not be compared with what. ``examples`` are those that the rows do not agree on first,
+    ``remarks``: what must not be compared with what. ``examples`` are those that the rows do not agree on first,
     then others; ``examples_left_out`` counts what did not fit the page. ``training`` by recipe.
     """
 

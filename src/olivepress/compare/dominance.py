@@ -1,8 +1,8 @@
-"""Which artifact leaves which behind: better in something, and shown not to be worse in everything else.
+"""Which artifact dominates which: better in something, and shown not to be worse in everything else.
 
-"Not worse" needs a test of its own: what could not be told apart because it was hardly measured may be much worse. The
-interval of the difference must exclude a loss of more than ``MARGIN``. What only one of the two has, and what may not
-be compared, was not shown either.
+"Not worse" needs a test of its own: what could not be distinguished because it was hardly measured may be much worse.
+The interval of the difference must exclude a loss of more than ``LOSS_MARGIN``. What only one of the two has, and what
+may not be compared, was not shown either.
 """
 
 from __future__ import annotations
@@ -11,20 +11,11 @@ from collections.abc import Callable
 
 from olivepress.compare.document import Row, Verdict
 from olivepress.compare.render.phrases import difference_text
-from olivepress.report.registry import METRICS
+from olivepress.compare.verdicts import LOSS_MARGIN
+from olivepress.report.registry import METRICS, Metric, weighed
 
-__all__ = ["COMPARED", "MARGIN", "better_in", "dominates", "not_worse"]
+__all__ = ["better_in", "dominates", "not_worse"]
 
-MARGIN = 0.05  # of a rate and of a perplexity, and 5 points of a share
-SMALLEST = {
-    "kl_answer": 1e-3,
-    "kl_divergence": 1e-3,
-    "kl_top256": 1e-3,
-}  # nats: differences below this are none, next to a KL of 0
-COMPARED = (
-    "exact_match", "label_accuracy_constrained", "f1_token", "rouge_l", "kl_answer", "kl_divergence", "kl_top256",
-    "top1_agreement", "perplexity", "decode_tps", "ttft_ms", "size_on_disk_bytes", "peak_memory_bytes",
-)  # fmt: skip
 Lookup = Callable[[str, str, str], Verdict | None]
 
 
@@ -34,26 +25,27 @@ def not_worse(verdict: Verdict, a: Row, b: Row) -> bool:
         return True
     if verdict.call != "cannot tell":
         return False
-    higher = METRICS[verdict.metric].direction == "higher"
-    if verdict.method.startswith("intervals"):
-        return _by_intervals(verdict.metric, a, b, higher=higher)
-    if METRICS[verdict.metric].unit == "bytes":  # no interval: within its threshold
+    metric = METRICS[verdict.metric]
+    if metric.judge == "interval":
+        return _by_intervals(metric, a, b)
+    if metric.judge == "threshold":  # no interval: within its threshold
         return verdict.difference is not None
-    end = verdict.ci_low if higher else verdict.ci_high
-    return end is not None and (-end if higher else end) <= MARGIN
+    if metric.higher_is_better:
+        return verdict.ci_low is not None and -verdict.ci_low <= LOSS_MARGIN
+    return verdict.ci_high is not None and verdict.ci_high <= LOSS_MARGIN
 
 
-def _by_intervals(metric: str, a: Row, b: Row, *, higher: bool) -> bool:
+def _by_intervals(metric: Metric, a: Row, b: Row) -> bool:
     """From the far ends of two intervals: there is no paired test of KL, top-1 and perplexity."""
-    first, second = a.report.metrics[metric], b.report.metrics[metric]
+    first, second = a.report.metrics[metric.name], b.report.metrics[metric.name]
     if first == second and first.n:
         return True
     if first.value is None or None in (first.ci_low, first.ci_high, second.ci_low, second.ci_high):
         return False
-    loss = (
-        (first.ci_high or 0.0) - (second.ci_low or 0.0) if higher else (second.ci_high or 0.0) - (first.ci_low or 0.0)
-    )
-    return loss <= (MARGIN if higher else max(MARGIN * abs(first.value), SMALLEST.get(metric, 0.0)))
+    if metric.higher_is_better:
+        return (first.ci_high or 0.0) - (second.ci_low or 0.0) <= LOSS_MARGIN
+    allowed = max(LOSS_MARGIN * abs(first.value), metric.negligible)
+    return (second.ci_high or 0.0) - (first.ci_low or 0.0) <= allowed
 
 
 def dominates(a: Row, b: Row, lookup: Lookup) -> bool:
@@ -61,8 +53,8 @@ def dominates(a: Row, b: Row, lookup: Lookup) -> bool:
     if a is b:
         return False
     better = False
-    for metric in COMPARED:
-        if not any(_has(row, metric) for row in (a, b)):
+    for metric in weighed():
+        if a.report.value(metric) is None and b.report.value(metric) is None:
             continue
         verdict = lookup(b.name, a.name, metric)
         if verdict is None or not not_worse(verdict, b, a):
@@ -71,12 +63,7 @@ def dominates(a: Row, b: Row, lookup: Lookup) -> bool:
     return better
 
 
-def _has(row: Row, metric: str) -> bool:
-    measurement = row.report.metrics.get(metric)
-    return measurement is not None and measurement.value is not None
-
-
 def better_in(a: Row, b: Row, lookup: Lookup) -> str:
     """Where ``a`` is better than ``b``, in words."""
-    better = [v for metric in COMPARED if (v := lookup(b.name, a.name, metric)) and v.call == "better"]
+    better = [v for metric in weighed() if (v := lookup(b.name, a.name, metric)) and v.call == "better"]
     return ", ".join(f"{METRICS[v.metric].title} ({difference_text(v)})" for v in better)

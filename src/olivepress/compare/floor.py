@@ -1,4 +1,4 @@
-"""The floor of usefulness: what an artifact must be shown to be better than before anything recommends it.
+"""The floor of usefulness: what an artifact must be shown to be better than before it is recommended.
 
 - A share of 0 right answers is never useful.
 - Better than the base it was tuned from, and not worse than that base prompted with examples, by the paired test on
@@ -6,7 +6,7 @@
   base's answers are not beside the reports, the interval of the gain retained decides.
 - Better than always giving the most frequent expected answer (exact McNemar, Holm over all artifacts): this is the
   majority class of a classification, and never less than 1 / number of classes.
-- Of fewer than ``FEWEST`` examples nothing is told.
+- Fewer than ``FEWEST`` examples show nothing.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ CODES = {
     "too_few_examples": f"fewer than {FEWEST} examples",
     "random_weights": "the weights are random",
     "emulated": "the device is emulated",
-    "below_minimum": "nothing is shown to hold the budget: the answers are below its minimum",
-    "budget": "no artifact is shown to hold the budget",
+    "below_minimum": "nothing is shown to meet the budget: the answers are below its minimum",
+    "budget": "no artifact is shown to meet the budget",
     "better_than_base": "better than the base",
     "better_than_constant": "better than one constant answer",
     "base_not_there": "no report of the base to compare with",
@@ -81,33 +81,39 @@ def usefulness(
     measurement = row.report.metrics.get(metric)
     if measurement is None or measurement.value is None:
         reason = (measurement.reason if measurement else None) or "not in its report"
-        return _open(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
+        return _cannot_tell(Reason(code="not_measured", text=f"{metric_title(metric)} was not measured: {reason}"))
     n = measurement.n
     if not n:
-        return _open(Reason(code="too_few_examples", text="its report does not say on how many examples"))
+        return _cannot_tell(
+            Reason(code="too_few_examples", text="its report does not state how many examples it measured")
+        )
     if measurement.value == 0:
-        return _no(Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right"))
+        return _not_useful(
+            Reason(code="nothing_right", text=f"{metric_title(metric)} is 0: none of {n} answers is right")
+        )
     prompted = _against_few_shot(row, metric, compared, lookup)
     if prompted is not None:
-        return _no(prompted)
+        return _not_useful(prompted)
     shown = [_against_base(row, metric, compared, lookup)]
     if metric == "exact_match":
         shown.append(_against_constant(measurement, constant))
     if n < FEWEST:
-        few = Reason(code="too_few_examples", text=f"{n} examples are too few to tell; {FEWEST} are the least")
-        return _open(few, *(reason for _, reason in shown))
+        few = Reason(code="too_few_examples", text=f"{n} examples are too few; at least {FEWEST} are needed")
+        return _cannot_tell(few, *(reason for _, reason in shown))
     against = [reason for call, reason in shown if call == "not useful"]
     if against:
-        return _no(*against)
+        return _not_useful(*against)
     unclear = [reason for call, reason in shown if call == "cannot tell"]
-    return _open(*unclear) if unclear else Usefulness(call="useful", reasons=tuple(reason for _, reason in shown))
+    return (
+        _cannot_tell(*unclear) if unclear else Usefulness(call="useful", reasons=tuple(reason for _, reason in shown))
+    )
 
 
-def _no(*reasons: Reason) -> Usefulness:
+def _not_useful(*reasons: Reason) -> Usefulness:
     return Usefulness(call="not useful", reasons=reasons)
 
 
-def _open(*reasons: Reason) -> Usefulness:
+def _cannot_tell(*reasons: Reason) -> Usefulness:
     return Usefulness(call="cannot tell", reasons=reasons)
 
 
@@ -148,7 +154,7 @@ def _numbers(verdict: Verdict) -> str:
 
 
 def _by_gain(row: Row, metric: str) -> tuple[str, Reason] | None:
-    """What the gain retained says where the base's answers are elsewhere: above 0 it is better than the base."""
+    """The gain retained, where the base's answers are not beside the reports: above 0 it is better than the base."""
     gain = row.report.metrics.get("gain_retained")
     if metric != "exact_match" or gain is None or gain.value is None or gain.ci_low is None:
         return None

@@ -1,4 +1,4 @@
-"""A metric over commits: what every commit's reports in ``benchmarks/results`` said, and where it changed."""
+"""A metric over commits: its value in every commit's reports in ``benchmarks/results``, and where it changed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from olivepress.core.errors import ReportError, SetupError
 from olivepress.core.layout import RESULTS
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.report.device_report import DeviceReport, parse_report
+from olivepress.report.registry import in_view
 
-__all__ = ["HISTORY_METRICS", "Point", "Series", "change_points", "read_history"]
+__all__ = ["Point", "Series", "change_points", "read_history"]
 
-HISTORY_METRICS = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes", "size_on_disk_bytes", "kl_divergence")
-MIN_POINTS = 6  # below which a change cannot be told from noise
+MIN_POINTS = 6  # fewer do not distinguish a change from noise
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 NOT_COMMITTED = "not committed"
 
@@ -45,23 +45,25 @@ class Series:
     changes: tuple[int, ...]
 
 
-def read_history(metrics: Sequence[str] = HISTORY_METRICS) -> tuple[list[Series], list[str]]:
+def read_history(metrics: Sequence[str] | None = None) -> tuple[list[Series], list[str]]:
     """Series of all reports in the git history and the working tree, and what could not be read, in words.
 
-    UsageError outside a git repository; ReportError when git fails.
+    ``metrics``: those of the view ``history`` when left out. UsageError outside a git repository; ReportError when git
+    fails.
     """
-    found: dict[tuple[str, str, str, str], dict[str, Point]] = {}
+    chosen = metrics if metrics is not None else in_view("history")
+    points_by_series: dict[tuple[str, str, str, str], dict[str, Point]] = {}
     refused = []
     for commit, name, text in _committed():
         try:
-            _add(found, parse_report(text, f"{commit[:12]}:{name}"), commit, metrics)
+            _add(points_by_series, parse_report(text, f"{commit[:12]}:{name}"), commit, chosen)
         except ReportError as error:
             refused.append(str(error))
     for path in sorted(RESULTS.rglob("*.json")):
         if is_report(path):
-            _add(found, parse_report(path.read_bytes(), str(path)), NOT_COMMITTED, metrics)
+            _add(points_by_series, parse_report(path.read_bytes(), str(path)), NOT_COMMITTED, chosen)
     series = []
-    for (machine, recipe, job, metric), points in sorted(found.items()):
+    for (machine, recipe, job, metric), points in sorted(points_by_series.items()):
         ordered = tuple(sorted(points.values(), key=lambda point: parse_timestamp(point.created_at)))
         changes = change_points([point.value for point in ordered])
         series.append(
@@ -71,7 +73,10 @@ def read_history(metrics: Sequence[str] = HISTORY_METRICS) -> tuple[list[Series]
 
 
 def _add(
-    found: dict[tuple[str, str, str, str], dict[str, Point]], report: DeviceReport, commit: str, metrics: Sequence[str]
+    points_by_series: dict[tuple[str, str, str, str], dict[str, Point]],
+    report: DeviceReport,
+    commit: str,
+    metrics: Sequence[str],
 ) -> None:
     """A report that stands in several commits counts once, under the first of them."""
     for metric in metrics:
@@ -85,19 +90,19 @@ def _add(
                 ci_high=measurement.ci_high,
             )
             key = (report.machine.id, report.recipe, report.job, metric)
-            found.setdefault(key, {}).setdefault(report.report_sha256, point)
+            points_by_series.setdefault(key, {}).setdefault(report.report_sha256, point)
 
 
 def _committed() -> list[tuple[str, str, bytes]]:
     """(commit, path, contents) of every report that a commit added or changed, oldest first."""
     log = git("log", "--reverse", "--diff-filter=AM", "--name-only", "-z", "--format=%x01%H", "--", RESULTS.as_posix())
-    found = []
+    reports = []
     for entry in log.decode("utf-8", "replace").split("\x01")[1:]:
         commit, _, names = entry.partition("\0")
         for name in filter(None, (part.strip("\n") for part in names.split("\0"))):
             if is_report(Path(name)):
-                found.append((commit.strip(), name, git("cat-file", "blob", f"{commit.strip()}:{name}")))
-    return found
+                reports.append((commit.strip(), name, git("cat-file", "blob", f"{commit.strip()}:{name}")))
+    return reports
 
 
 def change_points(values: Sequence[float]) -> list[int]:
@@ -120,5 +125,5 @@ def change_points(values: Sequence[float]) -> list[int]:
     steps = np.abs(np.diff(data))
     sigma = MAD_TO_SIGMA * float(np.median(steps)) / np.sqrt(2.0)
     sigma = max(sigma, 1e-9 * float(np.abs(data).max() or 1.0))
-    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(data / sigma).predict(pen=3.0 * np.log(n))
-    return [int(index) for index in found[:-1]]
+    ends = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(data / sigma).predict(pen=3.0 * np.log(n))
+    return [int(index) for index in ends[:-1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from olivepress.core.errors import ReportError
 from olivepress.core.progress import Progress
 from olivepress.report.device_report import DeviceReport, LatencySample, read_report
+from olivepress.report.disturbances import disturbances
 from olivepress.report.examples import Scores, read_scores
 from olivepress.report.noise import by_round
+from olivepress.report.registry import METRICS
 
 __all__ = ["Loaded", "load"]
 
@@ -21,15 +24,17 @@ QUANTILES = 101
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A report without its raw samples, and what was made of them.
+    """A report without its raw samples, and what was computed from them.
 
-    ``by_round``: metric (decode_tps, ttft_ms) → round → median over its repetitions, of the headline workload.
-    ``itl_ms``: 101 quantiles of the time between tokens there. ``scores`` are None where the examples stayed behind.
+    ``by_round``: metric (of the judge ``rounds``) → round → median over its repetitions, of the headline workload.
+    ``itl_ms``: 101 quantiles of the time between tokens there. ``disturbances`` of the measuring processes, one
+    sentence each. ``scores`` are None where the examples are not beside the report.
     """
 
     report: DeviceReport
     by_round: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     itl_ms: tuple[float, ...] = ()
+    disturbances: tuple[str, ...] = ()
     scores: Scores | None = None
 
 
@@ -40,16 +45,16 @@ def load(paths: Sequence[Path], *, progress: Progress = lambda *_: None) -> list
     """
     if not paths:
         raise ReportError("there are no reports to compare", next_step="olivepress bench writes one")
-    found: list[Loaded] = []
+    loaded: list[Loaded] = []
     seen: set[str] = set()
     ids: dict[tuple[str, ...], tuple[str, ...]] = {}
     for done, path in enumerate(paths, start=1):
         report = read_report(path)
         if report.report_sha256 not in seen:
-            found.append(_loaded(report, ids))
+            loaded.append(_loaded(report, ids))
         seen.add(report.report_sha256)
         progress(done, len(paths))
-    return found
+    return loaded
 
 
 def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -> Loaded:
@@ -59,14 +64,20 @@ def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -
     chosen = [sample for sample in report.samples if sample.workload == report.headline_workload and sample.step_ms]
     small = report.model_copy(update={"samples": (), "processes": ()})
     small._source = report.source
-    return Loaded(report=small, by_round=_by_round(chosen), itl_ms=_quantiles(chosen), scores=scores)
+    return Loaded(
+        report=small,
+        by_round=_by_round(chosen),
+        itl_ms=_quantiles(chosen),
+        disturbances=tuple(disturbances(report.processes)),
+        scores=scores,
+    )
 
 
 def _by_round(samples: Sequence[LatencySample]) -> dict[str, dict[int, float]]:
     if not samples:
         return {}
-    rates, first = by_round(samples, lambda s: s.decode_tps), by_round(samples, lambda s: s.ttft_ms)
-    return {"decode_tps": rates, "ttft_ms": first}
+    names = [metric.name for metric in METRICS.values() if metric.judge == "rounds"]
+    return {name: by_round(samples, attrgetter(name)) for name in names}
 
 
 def _quantiles(samples: Iterable[LatencySample]) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""A decision to ship nothing: "do not ship", "cannot recommend", or nothing holds the budget; with what to do next."""
+"""A decision to ship nothing: "do not ship", "cannot recommend", or nothing meets the budget; with what to do next."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from olivepress.compare.limits import is_quality
 __all__ = ["MOST_WRONG", "refused", "with_wrong_answers"]
 
 MOST_WRONG, EXCERPT = 5, 200
-_LOOK = "read the wrong answers: is their form (label, JSON, spaces, language) what the data expects?"
+_READ_ANSWERS = "read the wrong answers: is their form (label, JSON, spaces, language) what the data expects?"
 _TRAIN = "train longer or on more rows (finetune in the recipe), then run it again"
 _MORE = "measure more examples: benchmark.max_examples in the recipe, or a larger test split"
 _NEXT: dict[str, tuple[str, ...]] = {
-    "nothing_right": (_LOOK, _TRAIN),
-    "worse_than_base": (_LOOK, _TRAIN),
+    "nothing_right": (_READ_ANSWERS, _TRAIN),
+    "worse_than_base": (_READ_ANSWERS, _TRAIN),
     "not_better_than_base": (_TRAIN, _MORE),
-    "not_better_than_constant": (_LOOK, _TRAIN),
+    "not_better_than_constant": (_READ_ANSWERS, _TRAIN),
     "worse_than_few_shot": ("prompt the base with examples instead, or train on more rows",),
     "below_minimum": ("a target with more bits, more training, or a lower minimum in the recipe's budget",),
     "one_expected_answer": ("a test split with more than one expected answer",),
@@ -38,8 +38,8 @@ _NEXT: dict[str, tuple[str, ...]] = {
 def refused(
     machine: str, recipe: str, candidates: Sequence[Candidate], rows: Mapping[str, Row], speeds: Sequence[str]
 ) -> Decision:
-    """The decision where no candidate was chosen. ``speeds``: what may still be said of those without accuracy."""
-    outcome, reason = _why(candidates, rows)
+    """The decision where no candidate was chosen. ``speeds``: how those without accuracy compare in speed."""
+    outcome, reason = _reason_against(candidates, rows)
     words: dict[DecisionOutcome, str] = {"do_not_ship": "do not ship: ", "cannot_tell": "cannot recommend: "}
     headline = f"{words.get(outcome, '')}{reason.text}"
     return Decision(
@@ -55,17 +55,17 @@ def refused(
     )
 
 
-def _why(candidates: Sequence[Candidate], rows: Mapping[str, Row]) -> tuple[DecisionOutcome, Reason]:
+def _reason_against(candidates: Sequence[Candidate], rows: Mapping[str, Row]) -> tuple[DecisionOutcome, Reason]:
     tried = [c for c in candidates if c.outcome != "not measured"]
     if not tried:
         return "cannot_tell", _nothing_measured([rows[c.name] for c in candidates])
-    codes = [_useless(c) for c in tried]
+    codes = [_not_good_enough(c) for c in tried]
     if all(codes):
-        return "do_not_ship", _most([code for code in codes if code])
+        return "do_not_ship", _most_frequent([code for code in codes if code])
     unclear = [c.usefulness.reasons[0] for c in tried if c.outcome == "not shown useful" and c.usefulness]
     if unclear:
-        return "cannot_tell", _most([reason.code for reason in unclear])
-    text = "nothing is shown to hold the budget"
+        return "cannot_tell", _most_frequent([reason.code for reason in unclear])
+    text = "nothing is shown to meet the budget"
     if any(codes):
         text += " and to answer well enough"
     return "over_budget", Reason(code="budget", text=text)
@@ -80,7 +80,7 @@ def _nothing_measured(rows: Sequence[Row]) -> Reason:
     return Reason(code="not_measured", text=text)
 
 
-def _useless(candidate: Candidate) -> str:
+def _not_good_enough(candidate: Candidate) -> str:
     """The code of what shows that the candidate's answers are not good enough; "" where nothing does."""
     if candidate.usefulness is not None and candidate.usefulness.call == "not useful":
         return candidate.usefulness.reasons[0].code
@@ -88,13 +88,13 @@ def _useless(candidate: Candidate) -> str:
     return "below_minimum" if broken else ""
 
 
-def _most(codes: Sequence[str]) -> Reason:
+def _most_frequent(codes: Sequence[str]) -> Reason:
     code = Counter(codes).most_common(1)[0][0]
     return Reason(code=code, text=CODES[code])
 
 
 def with_wrong_answers(decision: Decision, examples: Sequence[Example], rows: Mapping[str, Row]) -> Decision:
-    """The decision with five wrong answers of its best artifact, where it says not to ship any."""
+    """The decision with five wrong answers of its best artifact, where it is not to ship any."""
     if decision.outcome != "do_not_ship":
         return decision
     names = {candidate.name for candidate in decision.candidates}
@@ -104,14 +104,15 @@ def with_wrong_answers(decision: Decision, examples: Sequence[Example], rows: Ma
         for a in e.answers
         if a.row in names and not a.correct
     ]
-    there = {answer.row for answer in wrong}
-    best = max((name for name in names if name in there), key=lambda name: (_accuracy(rows[name]), name), default="")
+    rows_with_wrong = {answer.row for answer in wrong}
+    best = max(
+        (name for name in names if name in rows_with_wrong), key=lambda name: (_accuracy(rows[name]), name), default=""
+    )
     return replace(decision, wrong_answers=tuple(answer for answer in wrong if answer.row == best)[:MOST_WRONG])
 
 
 def _accuracy(row: Row) -> float:
-    measurement = row.report.metrics.get("exact_match")
-    return (measurement.value if measurement else None) or 0.0
+    return row.report.value("exact_match") or 0.0
 
 
 def _short(text: str) -> str:

@@ -24,15 +24,15 @@ def find_reports(sources: Sequence[str]) -> Iterator[list[Path]]:
 
     Those of a git revision lie in a folder that goes away with the context. UsageError for a source that gives none.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     with contextlib.ExitStack() as stack:
         for source in sources:
             revision = source.removeprefix("git:")
             paths = stack.enter_context(reports_of_revision(revision)) if revision != source else _of(source)
             if not paths:
                 raise UsageError(f"{source}: no device report", next_step="name report files, a folder or a glob")
-            found.update(dict.fromkeys(paths))
-        yield list(found)
+            files.update(dict.fromkeys(paths))
+        yield list(files)
 
 
 def _of(source: str) -> list[Path]:
@@ -93,6 +93,6 @@ def git(*arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ReportError(f"git {arguments[0]}: {error}", next_step="name report files instead") from error
     if done.returncode:
-        why = done.stderr.decode("utf-8", "replace").strip().split("\n")[0] or f"exit code {done.returncode}"
-        raise UsageError(f"git {arguments[0]}: {why}", next_step="run it in the repository that holds the reports")
+        reason = done.stderr.decode("utf-8", "replace").strip().split("\n")[0] or f"exit code {done.returncode}"
+        raise UsageError(f"git {arguments[0]}: {reason}", next_step="run it in the repository that holds the reports")
     return done.stdout

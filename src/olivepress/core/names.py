@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal, get_args
 
-__all__ = ["NAME_PATTERN", "check_name", "check_names", "slug"]
+__all__ = ["NAME_PATTERN", "check_name", "check_names", "job_for", "slug", "target_of_job"]
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
@@ -44,3 +45,20 @@ def slug(text: str) -> str:
     """``text`` as a name that can be a directory on every machine."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:40].rstrip("-._") or "unnamed"
     return f"x-{name}" if _reserved(name) else name
+
+
+TargetKind = Literal["export", "package"]
+
+
+def job_for(kind: TargetKind, target: str) -> str:
+    """Id of the job that makes an export, or a package of adapters, for ``target``."""
+    return f"{kind}-{target}"
+
+
+def target_of_job(job: str) -> tuple[TargetKind, str] | None:
+    """Kind and target of an id that ``job_for`` made; None for another job."""
+    for kind in get_args(TargetKind):
+        target = job.removeprefix(f"{kind}-")
+        if target != job:
+            return kind, target
+    return None

@@ -12,8 +12,8 @@ from typing import Any
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, PALETTE, can_draw, render_svg
-from olivepress.charts.table import printable
 from olivepress.core.files import write_text
+from olivepress.core.printable import printable
 from olivepress.data.convert.values import counted
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.find import describe

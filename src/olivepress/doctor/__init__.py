@@ -1,7 +1,7 @@
-"""What this machine and this environment can do, tried out and not looked up, and what is broken, with the fix.
+"""What this machine and this environment can do, tested and not looked up, and what is broken, with the fix.
 
-Runs in the light base install too: what is absent is said, with what that costs. Everything that may crash is tried in
-a process of its own.
+Runs in the light base install too, and reports what is absent with what that costs. Everything that may crash is tested
+in a process of its own.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ __all__ = ["Diagnosis", "Finding", "Hardware", "TargetState", "diagnose", "rende
 LEVELS = ("problem", "note", "ok")
 
 
-def diagnose(root: Path = Path(), *, tell: Callable[[str], None] = lambda step: None) -> Diagnosis:
-    """Try everything out; ``tell`` hears each step. ``root`` is the project's folder, whose disk counts.
+def diagnose(root: Path = Path(), *, on_progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
+    """Test everything; ``on_progress`` receives each step. ``root`` is the project's folder, whose disk counts.
 
     Takes 10 to 20 s where Olive is installed, which is how long its import takes. OSError when ``root`` is no folder.
     """
-    tell("look at packages")
+    on_progress("look at packages")
     machine = fingerprint()
     hardware, packages, expected = read_hardware(machine, root), read_packages(), expected_versions()
     imports, listed = {}, tuple[str, ...]()
     for module in ("onnxruntime", "onnxruntime_genai", "olive"):
-        tell(f"import {module}")
-        works, told, providers = try_import(module)
-        imports[module] = works, told
+        on_progress(f"import {module}")
+        works, outcome, providers = try_import(module)
+        imports[module] = works, outcome
         listed += providers
-    probes = try_providers(listed, tell)
-    tell("ask every environment")
+    probes = try_providers(listed, on_progress)
+    on_progress("ask every environment")
     findings = [
         *import_findings(packages, imports),
         *package_findings(packages, expected, gpu=bool(hardware.gpus)),

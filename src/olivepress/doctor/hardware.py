@@ -1,4 +1,4 @@
-"""Memory, disk, threads and devices of this machine, and what is worth knowing about them."""
+"""Memory, disk, threads and devices of this machine, and findings about them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_hardware(machine: Machine, root: Path) -> Hardware:
 
 
 def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]:
-    """Too little disk is a problem, too little for the largest models a note, as are threads that lie idle."""
+    """Too little disk is a problem, too little for the largest models a note, and so are idle threads."""
     memory, disk = machine.memory_bytes, hardware.disk_free_bytes
     if disk < FULL_DISK:
         yield Finding(
@@ -58,7 +58,8 @@ def hardware_findings(machine: Machine, hardware: Hardware) -> Iterator[Finding]
         yield Finding(level="note", what="little memory", detail=detail, fix=fix)
     logical = machine.logical_cores or 1
     if default_threads(logical) < logical:
-        detail = f"genai takes {default_threads(logical)} of {logical} processors unless genai_config.json says more"
+        taken = f"genai takes {default_threads(logical)} of {logical} processors"
+        detail = f"{taken} unless genai_config.json sets another number"
         fix = "olivepress tune ARTIFACT  (measures what is fastest here)"
         yield Finding(level="note", what="threads", detail=detail, fix=fix)
 
@@ -72,7 +73,7 @@ def _vulkan_drivers() -> list[Path]:
 
 
 def _mesa() -> str | None:
-    """From vulkaninfo, else from Debian's package; None when neither tells."""
+    """From vulkaninfo, else from Debian's package; None when neither is available."""
     commands = (["vulkaninfo", "--summary"], ["dpkg-query", "-W", "-f", "Mesa ${Version}", "mesa-vulkan-drivers"])
     for command in commands:
         try:

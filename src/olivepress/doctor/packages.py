@@ -53,8 +53,8 @@ def expected_versions() -> dict[str, str]:
         requirements = metadata.requires("olivepress") or []
     except metadata.PackageNotFoundError:
         requirements = []
-    found = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([\w.!+-]+)", requirement) for requirement in requirements)
-    extras = {canonical(match[1]): match[2] for match in found if match}
+    matches = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*==\s*([\w.!+-]+)", requirement) for requirement in requirements)
+    extras = {canonical(match[1]): match[2] for match in matches if match}
     mine = [one for one in environments().values() if satisfied_here(one)]
     if not mine:
         return extras

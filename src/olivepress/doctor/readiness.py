@@ -1,11 +1,12 @@
-"""For every target of the catalog: can it be built here, can it run here, and what is missing."""
+"""For every target of the catalog: whether it can be built and run here, and what is missing."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from olivepress.catalog.provider import provider
 from olivepress.core.errors import SetupError
 from olivepress.doctor.records import Hardware, TargetState
 from olivepress.environments.lookup import interpreter
@@ -24,40 +25,43 @@ def target_states(targets: Iterable[Target], hardware: Hardware) -> tuple[Target
     return tuple(_state(target, hardware) for target in targets)
 
 
+@dataclass(frozen=True)
+class _Need:
+    """What a target lacks, and what to type, where that helps."""
+
+    text: str
+    fix: str | None = None
+
+
 def _state(target: Target, hardware: Hardware) -> TargetState:
     place = place_of(target)
     runs = place.runs_here
-    needs: dict[str, str | None] = {}
-    if not olive_installed():
-        needs["to build: Olive, with this olivepress"] = "pip install 'olivepress[build]'"
-    try:
-        interpreter(target.build_environment)
-    except SetupError as error:
-        needs[f"to build: {plain_reason(error.message)}"] = error.next_step
-    builds = not needs
-    device = _device(target.execution_provider, hardware)
-    if device:
-        needs[device] = None
-    why = plain_reason(place.reason)
-    if not runs and f"to build: {why}" not in needs:
-        needs[why] = place.next_step
+    to_build = _needs_to_build(target)
+    to_run = []
+    requirement = provider(target.execution_provider).requires
+    if requirement is not None and not hardware.meets(requirement):
+        to_run.append(_Need(requirement.text))
+    reason = plain_reason(place.reason)
+    if not runs and reason not in {need.text for need in to_build}:
+        to_run.append(_Need(reason, place.next_step))
+    needs = [*(_Need(f"to build: {need.text}", need.fix) for need in to_build), *to_run]
     return TargetState(
         target=target.target,
         execution_provider=target.execution_provider,
-        builds=builds,
+        builds=not to_build,
         runs=runs,
         verified=place.how,
-        needs=tuple(needs),
-        fixes=tuple(dict.fromkeys(fix for fix in needs.values() if fix)),
+        needs=tuple(need.text for need in needs),
+        fixes=tuple(dict.fromkeys(need.fix for need in needs if need.fix)),
     )
 
 
-def _device(provider: str, hardware: Hardware) -> str | None:
-    """What no package can bring."""
-    if provider in ("CUDAExecutionProvider", "NvTensorRTRTXExecutionProvider") and not hardware.gpus:
-        return "an NVIDIA GPU with its driver"
-    if provider == "DmlExecutionProvider" and platform.system() != "Windows":
-        return "Windows"
-    if provider == "VitisAIExecutionProvider" and "amdxdna" not in hardware.npus:
-        return "an AMD Ryzen AI NPU with AMD's software"
-    return None
+def _needs_to_build(target: Target) -> list[_Need]:
+    needs = []
+    if not olive_installed():
+        needs.append(_Need("Olive, with this olivepress", "pip install 'olivepress[build]'"))
+    try:
+        interpreter(target.build_environment)
+    except SetupError as error:
+        needs.append(_Need(plain_reason(error.message), error.next_step))
+    return needs

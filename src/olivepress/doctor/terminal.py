@@ -1,10 +1,10 @@
-"""A diagnosis on a terminal: the machine, the providers, the targets, and last what is broken."""
+"""A diagnosis on a terminal: the machine, the providers, the targets, and last the findings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from olivepress.charts.table import printable
+from olivepress.core.printable import printable
 from olivepress.doctor.records import Diagnosis, Finding
 
 if TYPE_CHECKING:
@@ -22,23 +22,33 @@ GAP = 2
 
 
 def render_terminal(diagnosis: Diagnosis) -> Group:
-    """A rich renderable for ``Console().print``; what packages and drivers say is never read as markup."""
+    """A rich renderable for ``Console().print``; texts of packages and drivers are never read as markup."""
     from rich.console import Group
     from rich.text import Text
 
-    title = Text(_title(diagnosis), style="bold red" if diagnosis.problems else "bold green")
+    summary = Text(_title(diagnosis), style="bold red" if diagnosis.problems else "bold green")
     parts: list[RenderableType] = [Text("This machine", style="bold"), *_machine(diagnosis)]
     if diagnosis.providers:
-        parts += [Text(), Text("Providers, each given a model to run", style="bold"), _providers(diagnosis)]
+        parts += [
+            Text(),
+            Text("Execution providers, each tested with a small model", style="bold"),
+            _providers(diagnosis),
+        ]
     parts += [Text(), Text("Targets", style="bold"), *_targets(diagnosis)]
-    parts += [Text(), title, *_findings(diagnosis.findings)]
+    parts += [Text(), summary, *_findings(diagnosis.findings)]
     return Group(*parts)
 
 
 def _title(diagnosis: Diagnosis) -> str:
     notes = sum(finding.level == "note" for finding in diagnosis.findings)
-    said = f"{len(diagnosis.problems)} broken" if diagnosis.problems else "Nothing is broken"
-    return f"{said}, {notes} to know" if notes else said
+    title = "No problems found"
+    if diagnosis.problems:
+        title = _counted(len(diagnosis.problems), "problem")
+    return f"{title}, {_counted(notes, 'note')}" if notes else title
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _machine(diagnosis: Diagnosis) -> Iterator[RenderableType]:
@@ -51,22 +61,28 @@ def _machine(diagnosis: Diagnosis) -> Iterator[RenderableType]:
         ("CPU", f"{machine.cpu}, {cores}{machine.logical_cores} threads, {machine.architecture}"),
         ("memory", f"{hardware.memory_available_bytes / gb:.1f}{total} GB free"),
         ("disk", f"{hardware.disk_free_bytes / gb:.0f} GB free here"),
-        ("GPU", ", ".join(f"{name} (driver {machine.drivers[name]})" for name in hardware.gpus)
-         or (f"{hardware.render_nodes} in /dev/dri" if hardware.render_nodes else "none found")),
+        ("GPU", _gpus(diagnosis)),
         ("NPU", ", ".join(hardware.npus) or "none found"),
         ("Vulkan", vulkan or "no driver"),
         ("system", f"{machine.os}, Python {machine.python}"),
     ]  # fmt: skip
-    yield _grid([(_text(name, "dim"), _text(said)) for name, said in rows])
+    yield _grid([(_text(name, "dim"), _text(value)) for name, value in rows])
+
+
+def _gpus(diagnosis: Diagnosis) -> str:
+    machine, hardware = diagnosis.machine, diagnosis.hardware
+    if hardware.gpus:
+        return ", ".join(f"{name} (driver {machine.drivers[name]})" for name in hardware.gpus)
+    return f"{hardware.render_nodes} in /dev/dri" if hardware.render_nodes else "none found"
 
 
 def _providers(diagnosis: Diagnosis) -> RenderableType:
     rows = []
     for probe in diagnosis.providers:
         state = _text(probe.state, STATE_STYLES.get(probe.state, "red"))
-        # Why one does not work stands among the findings.
-        said = probe.detail if probe.works or probe.state == "remote" else ""
-        rows.append((_text(probe.provider), state, _text(said)))
+        # The reason why one does not work is among the findings.
+        detail = probe.detail if probe.works or probe.state == "remote" else ""
+        rows.append((_text(probe.provider), state, _text(detail)))
     return _grid(rows)
 
 
@@ -91,25 +107,25 @@ def _findings(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for finding in findings:
-        said = Text()
-        said.append(printable(finding.what), style="bold")
-        said.append(f"  {printable(finding.detail)}")
-        yield _grid([(_text(MARKS[finding.level], STYLES[finding.level]), said)], indent=0, gap=1)
+        text = Text()
+        text.append(printable(finding.what), style="bold")
+        text.append(f"  {printable(finding.detail)}")
+        yield _grid([(_text(MARKS[finding.level], STYLES[finding.level]), text)], indent=0, gap=1)
         if finding.fix:
             yield _command(finding.fix, GAP)
 
 
-def _command(said: str, indent: int) -> Text:
-    """What is longer than a line is left to the terminal, so that it is copied in one piece."""
+def _command(command: str, indent: int) -> Text:
+    """A command longer than a line is left to the terminal to wrap, so that it is copied in one piece."""
     from rich.text import Text
 
-    return Text(" " * indent + printable(said), style="cyan", no_wrap=True, overflow="ignore")
+    return Text(" " * indent + printable(command), style="cyan", no_wrap=True, overflow="ignore")
 
 
-def _text(said: str, style: str = "") -> Text:
+def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(printable(said), style=style)
+    return Text(printable(text), style=style)
 
 
 def _grid(rows: Sequence[Sequence[Text]], *, indent: int = GAP, gap: int = GAP) -> RenderableType:

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 
 from olivepress import __version__
 from olivepress.catalog import targets
+from olivepress.catalog.provider import PROVIDERS
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.core.layout import ENVIRONMENTS
@@ -45,9 +46,7 @@ __all__ = [
 
 MARKER = "olivepress-environment.json"  # written last: a folder without it is incomplete
 # Distributions that fill the same ``onnxruntime`` folder.
-ONNX_RUNTIMES = frozenset(
-    f"onnxruntime{kind}" for kind in ("", "-gpu", "-directml", "-openvino", "-webgpu", "-trt-rtx", "-training")
-)
+ONNX_RUNTIMES = frozenset(package for record in PROVIDERS.values() for package in record.runtime_packages)
 _CATALOG = Path(__file__).parents[1] / "catalog" / "environments"
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _SYSTEMS = {"linux": "linux", "win32": "windows", "darwin": "macos"}
@@ -64,7 +63,6 @@ class Environment(Record):
     also: tuple[str, ...] = Field((), description="requirements that a package has and does not declare")
     overrides: tuple[str, ...] = Field((), description="for the resolver, instead of what a package asks for")
     forbidden: tuple[str, ...] = Field((), description="must not be installed beside them")
-    plugins: dict[str, str] = Field({}, description="execution provider → module with its get_library_path()")
     needs: tuple[str, ...] = Field((), description="what no lock can install, in words")
     platforms: tuple[str, ...] = Field(description="one lock file each")
     elsewhere: str = Field(description="why there is no lock for other platforms")

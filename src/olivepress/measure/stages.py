@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from olivepress.catalog.provider import CPU
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import Split
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.cpu_stand_in import provider_is_missing
 from olivepress.measure.latency.grid import Subject
-from olivepress.measure.quality.fidelity import FIDELITY_METRICS
 from olivepress.measure.quality.perplexity import not_measured_text, read_text
 from olivepress.measure.settings import Settings, files_sha256
 from olivepress.report.device_report import Measurement, not_measured
+from olivepress.report.registry import in_group
 from olivepress.report.task_metrics import Answers, Example
 from olivepress.runtimes.weights import ACTIVE_ADAPTER
-
-CPU = "CPUExecutionProvider"
 
 __all__ = [
     "Extra",
@@ -92,7 +91,7 @@ class Stages:
         if subject.runtime == "pytorch" or subject.reference_dir is None:
             is_parent = "the PyTorch parent is what exports are held against"
             why = is_parent if subject.runtime == "pytorch" else "no reference of the parent was given"
-            return {name: not_measured(name, why) for name in FIDELITY_METRICS}, {}
+            return {name: not_measured(name, why) for name in in_group("fidelity")}, {}
         parent: Extra = {"reference_sha256": files_sha256([subject.reference_dir / "reference.npz"])}
         spec = {"model_dir": str(subject.model_dir), "reference_dir": str(subject.reference_dir), **parent}
         return _metrics(self._run("fidelity", spec)), parent
@@ -130,7 +129,7 @@ class Stages:
             "tasks": list(self.settings.lm_eval),
             "include_path": str(folder) if folder else None,
             "include_sha256": files_sha256(file for file in folder.rglob("*") if file.is_file()) if folder else None,
-            "execution_provider": CPU if provider_is_missing(self.subject) else self.subject.execution_provider,
+            "execution_provider": CPU.name if provider_is_missing(self.subject) else self.subject.execution_provider,
         }
 
     def _run(self, task: str, spec: dict[str, Any], title: str | None = None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from olivepress.catalog import ModelFacts
-from olivepress.charts.table import format_value
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING
@@ -15,6 +14,7 @@ from olivepress.pipeline.random_model import Step, unfinished_tries
 from olivepress.recipe.schema import Recipe
 from olivepress.report.machine import fingerprint
 from olivepress.report.registry import METRICS
+from olivepress.report.values import format_value
 from olivepress.workflow.find_recipe import data_of
 from olivepress.workflow.plan import Plan
 

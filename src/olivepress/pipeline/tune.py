@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.core.artifact import (
     MANIFEST,
     FileHash,
@@ -42,7 +43,7 @@ from olivepress.pipeline.subjects import artifact_subject
 from olivepress.report.machine import processors
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.session import session_threads
-from olivepress.runtimes.session_space import Hardware, Options, alternatives, with_options
+from olivepress.runtimes.session_space import alternatives, with_options
 from olivepress.workflow.plan import Plan
 
 __all__ = ["artifacts_to_tune", "reset", "summary", "tunable", "tune", "tune_all"]

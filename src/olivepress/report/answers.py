@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from olivepress.report.device_report import Measurement
-from olivepress.report.registry import Direction, Unit, declare
+from olivepress.report.measurement import Measurement
+from olivepress.report.registry import METRICS, Metric, declare
 
 __all__ = [
     "FEWEST",
@@ -20,8 +20,7 @@ __all__ = [
     "task_metric",
 ]
 
-FEWEST = 30  # examples below which nothing is told
-_FREE_TEXT = ("rouge_l", "f1_token")
+FEWEST = 30  # examples; fewer show nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +61,12 @@ TaskMetric = Callable[[Answers], Measurement]
 TASK_METRICS: dict[str, TaskMetric] = {}
 
 
-def task_metric(
-    name: str, unit: Unit, direction: Direction, title: str, description: str
-) -> Callable[[TaskMetric], TaskMetric]:
-    """Register the decorated function as the metric ``name`` of a task's answers."""
+def task_metric(metric: Metric) -> Callable[[TaskMetric], TaskMetric]:
+    """Declare ``metric`` and register the decorated function as what computes it from a task's answers."""
 
     def register(function: TaskMetric) -> TaskMetric:
-        declare(name, unit, direction, title, description)
-        TASK_METRICS[name] = function
+        declare(metric)
+        TASK_METRICS[metric.name] = function
         return function
 
     return register
@@ -81,7 +78,11 @@ def is_correct(output: str, expected: str) -> bool:
 
 
 def answer_metric(limits: Mapping[str, float]) -> str:
-    """What right answers are judged by: exact match, unless the budget's only minimum of answers is of free text."""
+    """The metric by which answers are judged: exact match, unless the budget's only minimum of answers is of free text.
+
+    Of several such minimums that of the metric declared last counts.
+    """
     if "min_exact_match" in limits or "min_gain_retained" in limits:
         return "exact_match"
-    return next((name for name in _FREE_TEXT if f"min_{name}" in limits), "exact_match")
+    free_text = [metric.name for metric in METRICS.values() if metric.judge == "mean" and metric.limit_key in limits]
+    return free_text[-1] if free_text else "exact_match"

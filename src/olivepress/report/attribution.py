@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from olivepress.report.device_report import Measurement, measured, not_measured
+from olivepress.report.measurement import Measurement, measured, not_measured
 from olivepress.stats.intervals import paired_difference, resampled_sums
 
 __all__ = ["gain_retained"]

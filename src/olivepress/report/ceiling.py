@@ -69,12 +69,12 @@ def flags(roofline_fraction: float, model_bytes: int, caches: Mapping[str, int])
     percent = f"{100 * roofline_fraction:.3g} %"
     if roofline_fraction > 1:
         fits = model_bytes <= caches.get("L3", 0)
-        why = (
+        reason = (
             "what a token reads fits in the L3 cache, so that the memory ceiling does not bind"
             if fits
             else "the ceiling, the bytes per token or the times must be wrong"
         )
-        return [f"more than the measured memory bandwidth ({percent}): {why}"]
+        return [f"more than the measured memory bandwidth ({percent}): {reason}"]
     if roofline_fraction < LOW:
         return [f"absurdly low: {percent} of the measured memory bandwidth; the time goes elsewhere than into weights"]
     return []

@@ -9,24 +9,7 @@ import numpy as np
 from olivepress.report.device_report import LatencySample, Measurement, ProcessSample, measured, not_measured
 from olivepress.stats.intervals import bootstrap_median
 
-__all__ = ["LATENCY_METRICS", "cell_metrics"]
-
-LATENCY_METRICS = (
-    "load_ms",
-    "ttft_ms",
-    "request_ttft_ms",
-    "e2e_ms",
-    "prefill_tps",
-    "decode_tps",
-    "itl_p50_ms",
-    "itl_p90_ms",
-    "itl_p95_ms",
-    "itl_p99_ms",
-    "peak_memory_bytes",
-    "peak_accelerator_memory_bytes",
-    "energy_j_per_token",
-    "harness_overhead",
-)
+__all__ = ["cell_metrics"]
 
 
 def cell_metrics(
@@ -40,7 +23,7 @@ def cell_metrics(
 
     prefill_tps = prompt tokens / TTFT; decode_tps = steps / sum of step times, per repetition; the ITL percentiles are
     over the steps of all repetitions together (``numpy.quantile``, linear). Intervals resample whole rounds, because
-    the repetitions of one process are not independent. ``reasons`` say why a counter has no value.
+    the repetitions of one process are not independent. ``reasons``: counter → why it has no value.
     """
     rounds = [s.round for s in samples]
     steps = [ms for s in samples for ms in s.step_ms]
@@ -56,10 +39,10 @@ def cell_metrics(
         return measured(name, float(np.median(values)), n=len(values), interval=bootstrap_median(values))
 
     def largest(name: str, values: list[int | None]) -> Measurement:
-        found = [value for value in values if value is not None]
-        if not found:
+        counted = [value for value in values if value is not None]
+        if not counted:
             return not_measured(name, reasons.get(name) or "no counter")
-        return measured(name, float(max(found)), n=len(found))
+        return measured(name, float(max(counted)), n=len(counted))
 
     return {
         "load_ms": per_process("load_ms", [p.load_ms for p in processes]),

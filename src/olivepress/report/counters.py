@@ -19,6 +19,7 @@ from olivepress.report.machine import Conditions
 
 __all__ = [
     "EnergyCounter",
+    "Unavailable",
     "Watch",
     "accelerator_memory_bytes",
     "energy_difference_uj",
@@ -86,28 +87,35 @@ def throttle_count(cores: Path = CORES) -> int | None:
 
 
 @dataclass(frozen=True)
+class Unavailable:
+    """A counter that cannot be read, and the reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class EnergyCounter:
     """RAPL's package domains: (file of microjoules, value at which it wraps) each."""
 
     domains: tuple[tuple[Path, int], ...]
 
     @classmethod
-    def find(cls, root: Path = POWERCAP) -> EnergyCounter | str:
-        """The counter of this machine, or the reason why there is none.
+    def find(cls, root: Path = POWERCAP) -> EnergyCounter | Unavailable:
+        """The counter of this machine, or why it is unavailable.
 
         Source: Linux powercap, ``intel-rapl:*/{name,energy_uj,max_energy_range_uj}`` (AMD's processors as well).
         Only packages: cores and uncore lie inside them, psys holds the whole board, and all three may be missing.
         """
         packages = [zone for zone in sorted(root.glob("intel-rapl:*")) if _text(zone / "name").startswith("package")]
         if not packages:
-            return "no energy counter here (Linux RAPL)"
-        found = []
+            return Unavailable("no energy counter here (Linux RAPL)")
+        domains = []
         for zone in packages:
             wrap = _number(zone / "max_energy_range_uj")
             if wrap is None or _number(zone / "energy_uj") is None:
-                return "the energy counter is not readable (since Linux 5.10 by root only)"
-            found.append((zone / "energy_uj", wrap))
-        return cls(tuple(found))
+                return Unavailable("the energy counter is not readable (since Linux 5.10 by root only)")
+            domains.append((zone / "energy_uj", wrap))
+        return cls(tuple(domains))
 
     def read(self) -> tuple[int, ...] | None:
         """Microjoules of each domain; None when one can no longer be read."""
@@ -132,20 +140,21 @@ def energy_difference_uj(before: int, after: int, wrap: int) -> int:
     return after - before if after >= before else after - before + wrap
 
 
-def accelerator_memory_bytes() -> int | str:
-    """Bytes of accelerator memory this process holds now, or the reason why they are not known.
+def accelerator_memory_bytes() -> int | Unavailable:
+    """Bytes of accelerator memory that this process uses now, or why they are unavailable.
 
     Source: nvidia-smi's compute processes. In a container the driver may list other process numbers, or none.
     """
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=5, check=False)
+        answer = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=5, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        return f"nvidia-smi gives no answer ({type(error).__name__}); no other accelerator's memory is counted"
-    if found.returncode != 0:
-        return f"nvidia-smi ended with exit code {found.returncode}"
+        name = type(error).__name__
+        return Unavailable(f"nvidia-smi gives no answer ({name}); no other accelerator's memory is counted")
+    if answer.returncode != 0:
+        return Unavailable(f"nvidia-smi ended with exit code {answer.returncode}")
     status = _text(Path("/proc/self/status"))
-    return process_memory(found.stdout, process_numbers(status) | {os.getpid()})
+    return process_memory(answer.stdout, process_numbers(status) | {os.getpid()})
 
 
 def process_numbers(status: str) -> set[int]:
@@ -154,14 +163,14 @@ def process_numbers(status: str) -> set[int]:
     return {int(number) for number in match[1].split()} if match else set()
 
 
-def process_memory(smi: str, numbers: set[int]) -> int | str:
-    """Bytes of the processes ``numbers`` in nvidia-smi's ``pid, MiB`` lines, summed over GPUs, or a reason."""
+def process_memory(smi: str, numbers: set[int]) -> int | Unavailable:
+    """Bytes of the processes ``numbers`` in nvidia-smi's ``pid, MiB`` lines, summed over GPUs."""
     rows = [line.split(",") for line in smi.splitlines() if line.count(",") == 1]
     own = [used.strip() for number, used in rows if number.strip().isdecimal() and int(number) in numbers]
     if not own:
-        return "nvidia-smi does not list this process (it lists none of a container's)"
+        return Unavailable("nvidia-smi does not list this process (it lists none of a container's)")
     if not all(used.isdecimal() for used in own):
-        return "nvidia-smi does not tell the memory of a process here"
+        return Unavailable("nvidia-smi does not report the memory of a process here")
     return sum(int(used) for used in own) * 1024 * 1024
 
 

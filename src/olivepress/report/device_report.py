@@ -1,4 +1,4 @@
-"""DeviceReport: what one machine measured of one artifact, as a file that tells when it was changed by hand."""
+"""DeviceReport: what one machine measured of one artifact, as a file in which a change by hand is detected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from olivepress.core.bounded import REPORT, parse_json, read_bytes
 from olivepress.core.errors import ReportError
@@ -17,6 +17,7 @@ from olivepress.core.files import write_text
 from olivepress.core.strict_json import NotAllowedError, strict_hooks
 from olivepress.core.timestamps import Timestamp
 from olivepress.report.machine import Conditions, Machine
+from olivepress.report.measurement import MOST, Measurement, ReportRecord, measured, not_measured
 from olivepress.report.registry import LARGEST, METRICS, out_of_range
 
 __all__ = [
@@ -41,60 +42,17 @@ __all__ = [
 SCHEMA_VERSION = 2
 HOOKS = strict_hooks("is not a measurement; a metric that could not be measured is null with a reason")
 MAX_BYTES = REPORT
-MOST = 2**53  # a whole number that a float tells from its neighbours
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Amount = Annotated[float, Field(ge=0, le=LARGEST)]
 # The last three come from importers.
 Runtime = Literal["onnxruntime-genai", "openvino", "pytorch", "onnxruntime", "llama.cpp", "other"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 # Others may declare metrics of the answers, so a name that is not ours is no error.
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-# Shares of right answers, an answer for each example, with Wilson's interval.
-COUNTED = frozenset({"exact_match", "json_schema_match", "json_valid", "label_accuracy_constrained"})
 
 
-class Measurement(_Record):
-    """A number with its unit, its count of observations and a 95 % interval, or the reason why there is none."""
-
-    value: float | None = None
-    unit: str
-    n: int = Field(default=0, ge=0, le=MOST)
-    ci_low: float | None = None
-    ci_high: float | None = None
-    reason: str | None = None
-
-    @model_validator(mode="after")
-    def _value_xor_reason(self) -> Measurement:
-        if (self.value is None) == (self.reason is None):
-            raise ValueError("a measurement has either a value or a reason why there is none")
-        if (self.ci_low is None) != (self.ci_high is None):
-            raise ValueError("an interval has two ends")
-        if self.ci_low is not None and self.ci_high is not None and (self.value is None or self.ci_low > self.ci_high):
-            raise ValueError("an interval needs a value and low <= high")
-        if self.reason is not None and not self.reason.strip():
-            raise ValueError("the reason is empty")
-        return self
-
-
-def measured(name: str, value: float, *, n: int, interval: tuple[float, float] | None = None) -> Measurement:
-    """A value of the metric ``name``, in the unit the registry gives it; none, with the reason, outside its range."""
-    if problem := out_of_range(name, value):
-        return not_measured(name, f"{problem}: not a measurement")
-    low, high = interval if interval else (None, None)
-    return Measurement(value=value, unit=METRICS[name].unit, n=n, ci_low=low, ci_high=high)
-
-
-def not_measured(name: str, reason: str) -> Measurement:
-    """The metric ``name`` without a value, and why."""
-    return Measurement(unit=METRICS[name].unit, reason=reason)
-
-
-class DatasetUsed(_Record):
+class DatasetUsed(ReportRecord):
     """The split that was answered: ``version`` is the dataset's sha256, ``n`` the examples measured of ``of``."""
 
     name: str
@@ -110,7 +68,7 @@ class DatasetUsed(_Record):
         return self
 
 
-class LatencySample(_Record):
+class LatencySample(ReportRecord):
     """One timed repetition, raw: milliseconds; ``step_ms`` are the tokens after the first."""
 
     workload: str
@@ -126,8 +84,8 @@ class LatencySample(_Record):
         return len(self.step_ms) / (sum(self.step_ms) / 1e3)
 
 
-class ProcessSample(_Record):
-    """One measuring process: one workload in one round. ``order`` counts all processes of the sitting, as they ran."""
+class ProcessSample(ReportRecord):
+    """One measuring process: one workload in one round. ``order`` counts all processes of the bench session."""
 
     workload: str
     round: Count
@@ -140,7 +98,7 @@ class ProcessSample(_Record):
     conditions: Conditions
 
 
-class Ceiling(_Record):
+class Ceiling(ReportRecord):
     """What the machine can do at most, measured before the model: ``threads`` as the session uses them."""
 
     threads: int = Field(ge=1, le=MOST)
@@ -149,7 +107,7 @@ class Ceiling(_Record):
     method: str
 
 
-class Placement(_Record):
+class Placement(ReportRecord):
     """Nodes of the graph per provider that got them; ``fallback_ops`` are the op types that fell back to the CPU.
 
     ``arithmetic`` of the CPU's nodes only compute with shapes and positions: every provider leaves those there.
@@ -179,7 +137,7 @@ class Placement(_Record):
         return taken > 0 and taken >= min_placed * total and few
 
 
-class WorkloadResult(_Record):
+class WorkloadResult(ReportRecord):
     """One cell (prompt × generated tokens), or the reason why it has no numbers."""
 
     name: str
@@ -189,7 +147,7 @@ class WorkloadResult(_Record):
     reason: str | None = None
 
 
-class DeviceReport(_Record):
+class DeviceReport(ReportRecord):
     """What one machine measured of one artifact. ``report_sha256`` is set by ``write_report``."""
 
     schema_version: Literal[2] = 2
@@ -205,11 +163,11 @@ class DeviceReport(_Record):
     created_at: Timestamp
     settings: dict[str, int | float | str | None]
     git_commit: str | None = None
-    sitting: str | None = None  # reports with the same one were measured interleaved, round by round
+    sitting: str | None = None  # a bench session: its reports were measured interleaved, round by round
     ceiling: Ceiling | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()
-    lm_eval: dict[str, Measurement] = {}
+    lm_eval: dict[str, Measurement] = Field({})
     headline_workload: str | None
     workloads: tuple[WorkloadResult, ...]
     metrics: dict[str, Measurement]
@@ -222,7 +180,7 @@ class DeviceReport(_Record):
     synthetic_data: bool = False
     report_sha256: str = ""
 
-    # Where it was read from, so that the examples beside it can be found; never part of the file.
+    # Where it was read from, to read the examples beside it; never part of the file.
     _source: Path | None = PrivateAttr(default=None)
 
     @field_validator("examples_file")
@@ -242,6 +200,11 @@ class DeviceReport(_Record):
                 if name in METRICS and measurement.unit != METRICS[name].unit:
                     raise ValueError(f"metric {name} is in {measurement.unit}, expected {METRICS[name].unit}")
         return self
+
+    def value(self, metric: str) -> float | None:
+        """The value of a metric; None where it was not measured."""
+        measurement = self.metrics.get(metric)
+        return measurement.value if measurement else None
 
     @property
     def source(self) -> Path | None:
@@ -283,7 +246,7 @@ def read_report(path: Path) -> DeviceReport:
 
 
 def parse_report(data: bytes, where: Path | str) -> DeviceReport:
-    """The report that a file holds; what cannot be believed is refused. ``where`` names it in errors.
+    """The report that a file holds; what is not consistent is refused. ``where`` names it in errors.
 
     ReportError for a truncated text, another schema version, NaN, duplicate keys, unknown fields, wrong types, and a
     body that does not match its own hash (a hand edit).
@@ -298,18 +261,18 @@ def parse_report(data: bytes, where: Path | str) -> DeviceReport:
     try:
         sealed = report_hash(fields)
     except ValueError as error:  # 1e999 is legal JSON and reads as infinity
-        raise _unbelievable(where, "holds a number that is not finite") from error
+        raise _refused(where, "holds a number that is not finite") from error
     if fields.get("report_sha256") != sealed:
-        raise _unbelievable(where, "its contents do not match report_sha256: it was changed after it was measured")
+        raise _refused(where, "its contents do not match report_sha256: it was changed after it was measured")
     try:
         # From the text: strict about types, yet lists become tuples.
         report = DeviceReport.model_validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "report"
-        raise _unbelievable(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
+        raise _refused(where, f"field {field}: {first['msg']} ({error.error_count()} in all)") from error
     if problem := _impossible(report):
-        raise _unbelievable(where, problem)
+        raise _refused(where, problem)
     return report
 
 
@@ -319,10 +282,12 @@ def _impossible(report: DeviceReport) -> str | None:
         return f"headline_workload is {ascii(report.headline_workload)[:60]}, none of its workloads"
     for where in (report.metrics, *(workload.metrics for workload in report.workloads)):
         for name, measurement in where.items():
-            if name in METRICS and measurement.value is not None and (why := out_of_range(name, measurement.value)):
-                return why
-    for name in COUNTED & report.metrics.keys():
-        if problem := _miscounted(name, report.metrics[name], report.dataset.n if report.dataset else None):
+            if name in METRICS and measurement.value is not None and (problem := out_of_range(name, measurement.value)):
+                return problem
+    examples = report.dataset.n if report.dataset else None
+    for name, measurement in report.metrics.items():
+        counted = name in METRICS and METRICS[name].counted
+        if counted and (problem := _miscounted(name, measurement, examples)):
             return problem
     for name, measurement in _all_measurements(report):
         if not _fits(measurement):
@@ -343,8 +308,8 @@ def _miscounted(name: str, measurement: Measurement, examples: int | None) -> st
 
 
 def _all_measurements(report: DeviceReport) -> list[tuple[str, Measurement]]:
-    found = [*report.metrics.items(), *report.lm_eval.items()]
-    return found + [pair for workload in report.workloads for pair in workload.metrics.items()]
+    measurements = [*report.metrics.items(), *report.lm_eval.items()]
+    return measurements + [pair for workload in report.workloads for pair in workload.metrics.items()]
 
 
 def _fits(measurement: Measurement) -> bool:
@@ -360,15 +325,15 @@ def _parse(data: bytes, where: Path | str) -> dict[str, Any]:
     try:
         parsed = parse_json(data.decode("utf-8"), **HOOKS)
     except json.JSONDecodeError as error:
-        raise _unbelievable(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
+        raise _refused(where, f"line {error.lineno}: not complete JSON ({error.msg}); truncated?") from error
     except NotAllowedError as error:
-        raise _unbelievable(where, str(error)) from error
+        raise _refused(where, str(error)) from error
     except ValueError as error:  # not UTF-8, a number of thousands of digits, endless nesting
-        raise _unbelievable(where, f"not a JSON text ({type(error).__name__})") from error
+        raise _refused(where, f"not a JSON text ({type(error).__name__})") from error
     if not isinstance(parsed, dict):
-        raise _unbelievable(where, f"expected a JSON object, found {type(parsed).__name__}")
+        raise _refused(where, f"expected a JSON object, not {type(parsed).__name__}")
     return parsed
 
 
-def _unbelievable(where: Path | str, why: str) -> ReportError:
-    return ReportError(f"{where}: {why}", next_step="measure again with olivepress bench")
+def _refused(where: Path | str, reason: str) -> ReportError:
+    return ReportError(f"{where}: {reason}", next_step="measure again with olivepress bench")

@@ -8,20 +8,47 @@ from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.report.answers import Answers, task_metric
-from olivepress.report.device_report import Measurement, measured, not_measured
+from olivepress.report.measurement import Measurement, measured, not_measured
+from olivepress.report.registry import SHARE, Column, Metric
 from olivepress.stats.intervals import wilson
 
 __all__ = ["exact_match", "json_schema_match", "json_valid"]
 
 
-@task_metric("exact_match", "ratio", "higher", "Exact match", "Share of greedy answers equal to the expected one.")
+@task_metric(
+    Metric(
+        name="exact_match",
+        unit="ratio",
+        direction="higher",
+        title="Exact match",
+        description="Share of greedy answers equal to the expected one.",
+        group="task",
+        counted=True,
+        judge="share",
+        column=Column(place=10),
+        views=("terminal", "card", "history"),
+        limit=SHARE,
+        gated=True,
+    )
+)
 def exact_match(answers: Answers) -> Measurement:
     """Share of correct answers with its Wilson interval."""
     n, hits = len(answers.examples), sum(e.correct for e in answers.examples)
     return measured("exact_match", hits / n, n=n, interval=wilson(hits, n))
 
 
-@task_metric("json_valid", "ratio", "higher", "JSON valid", "Share of greedy answers that are one JSON value.")
+@task_metric(
+    Metric(
+        name="json_valid",
+        unit="ratio",
+        direction="higher",
+        title="JSON valid",
+        description="Share of greedy answers that are one JSON value.",
+        group="task",
+        counted=True,
+        limit=SHARE,
+    )
+)
 def json_valid(answers: Answers) -> Measurement:
     """Share of outputs that parse, among the examples whose expected answer is a JSON object or array."""
     asked = [e for e in answers.examples if isinstance(_json(e.expected), dict | list)]
@@ -40,11 +67,17 @@ def _json(text: str) -> Any:
 
 
 @task_metric(
-    "json_schema_match",
-    "ratio",
-    "higher",
-    "Schema match",
-    "Share of greedy answers that are JSON and valid under the dataset's JSON Schema.",
+    Metric(
+        name="json_schema_match",
+        unit="ratio",
+        direction="higher",
+        title="Schema match",
+        description="Share of greedy answers that are JSON and valid under the dataset's JSON Schema.",
+        group="task",
+        counted=True,
+        column=Column(place=40, always=False),
+        limit=SHARE,
+    )
 )
 def json_schema_match(answers: Answers) -> Measurement:
     """(outputs that parse and validate) / outputs, with its Wilson interval; null when the dataset has no schema.
@@ -73,8 +106,8 @@ def _schema_check(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
     try:
         kind.check_schema(plain)
     except (SchemaError, RecursionError) as error:
-        why = getattr(error, "message", "it is nested too deeply")
-        raise DataError(f"the dataset's JSON Schema is invalid ({why})", next_step=again) from error
+        reason = getattr(error, "message", "it is nested too deeply")
+        raise DataError(f"the dataset's JSON Schema is invalid ({reason})", next_step=again) from error
     validator = kind(plain, registry=EMPTY_REGISTRY)
 
     def check(value: Any) -> bool:

@@ -18,13 +18,12 @@ import numpy as np
 from olivepress.core.bounded import ANSWERS, parse_json, read_bytes
 from olivepress.core.errors import ReportError
 from olivepress.core.files import write_text
+from olivepress.report.answers import Example
 from olivepress.report.device_report import DeviceReport
-from olivepress.report.task_metrics import Example
-from olivepress.report.text_metrics import rouge_l_f1, token_f1
+from olivepress.report.registry import METRICS
 
 __all__ = [
     "CONSTANT_ANSWER",
-    "EXAMPLE_SCORES",
     "Scores",
     "forget_old_examples",
     "read_examples",
@@ -33,9 +32,7 @@ __all__ = [
     "write_examples",
 ]
 
-# Metrics that are the mean of one number per example: kept with it, so that two reports can be paired by id.
-EXAMPLE_SCORES: dict[str, Callable[[str, str], float]] = {"f1_token": token_f1, "rouge_l": rouge_l_f1}
-CONSTANT_ANSWER = "constant_answer"  # what always giving the most frequent expected answer would have right
+CONSTANT_ANSWER = "constant_answer"  # whether always giving the most frequent expected answer would be right
 AGAIN = "measure again with olivepress bench"
 
 
@@ -67,8 +64,13 @@ def _fields(example: Example) -> dict[str, Any]:
         "correct": example.correct,
         "label": example.label,
         "scored_label": example.scored_label,
-        "scores": {name: round(score(example.output, example.expected), 6) for name, score in EXAMPLE_SCORES.items()},
+        "scores": {name: round(score(example.output, example.expected), 6) for name, score in _scored_metrics()},
     }
+
+
+def _scored_metrics() -> list[tuple[str, Callable[[str, str], float]]]:
+    """Metrics of one number per example: kept with the answers, so that two reports can be paired by id."""
+    return [(metric.name, metric.score) for metric in METRICS.values() if metric.score is not None]
 
 
 def forget_old_examples(report: DeviceReport) -> None:
@@ -121,7 +123,7 @@ def read_scores(report: DeviceReport) -> Scores | None:
     columns: dict[str, list[float]] = {
         "exact_match": [float(example["correct"]) for example in examples],
         "label_accuracy_constrained": [_scored(example) for example in examples],
-        **{name: [_score(example, name) for example in examples] for name in EXAMPLE_SCORES},
+        **{name: [_score(example, name) for example in examples] for name, _ in _scored_metrics()},
         CONSTANT_ANSWER: _constant(examples),
     }
     values = {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
@@ -132,7 +134,7 @@ def read_scores(report: DeviceReport) -> Scores | None:
 
 
 def _constant(examples: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Where the most frequent expected answer would be right; NaN everywhere where the file says no answers."""
+    """Where the most frequent expected answer would be right; NaN where the file has no expected answers."""
     expected = [example.get("expected") for example in examples]
     texts = [text.strip() for text in expected if isinstance(text, str)]
     if not texts or len(texts) < len(expected):

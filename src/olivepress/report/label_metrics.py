@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from olivepress.report.answers import Answers, Example, task_metric
-from olivepress.report.device_report import Measurement, measured, not_measured
+from olivepress.report.measurement import Measurement, measured, not_measured
+from olivepress.report.registry import SHARE, Column, Metric
 from olivepress.stats.intervals import bootstrap_of_sums, wilson
 
 __all__ = ["f1_macro", "label_accuracy", "label_accuracy_constrained", "precision_macro", "recall_macro"]
@@ -15,7 +16,18 @@ __all__ = ["f1_macro", "label_accuracy", "label_accuracy_constrained", "precisio
 NO_LABELS = "the answers of this dataset are not class labels"
 
 
-@task_metric("f1_macro", "ratio", "higher", "F1 macro", "Mean over the classes of the F1 of the generated class.")
+@task_metric(
+    Metric(
+        name="f1_macro",
+        unit="ratio",
+        direction="higher",
+        title="F1 macro",
+        description="Mean over the classes of the F1 of the generated class.",
+        group="task",
+        column=Column(place=30, always=False),
+        limit=SHARE,
+    )
+)
 def f1_macro(answers: Answers) -> Measurement:
     """Mean over classes of F1 = 2·hits / (predicted + support); see ``_macro`` for classes and interval.
 
@@ -25,21 +37,45 @@ def f1_macro(answers: Answers) -> Measurement:
 
 
 @task_metric(
-    "precision_macro", "ratio", "higher", "Precision macro", "Mean over the classes of hits over answers naming it."
+    Metric(
+        name="precision_macro",
+        unit="ratio",
+        direction="higher",
+        title="Precision macro",
+        description="Mean over the classes of hits over answers naming it.",
+        group="task",
+    )
 )
 def precision_macro(answers: Answers) -> Measurement:
     """Mean over classes of hits / predicted, 0 for a class never predicted; see ``_macro``."""
     return _macro("precision_macro", answers)
 
 
-@task_metric("recall_macro", "ratio", "higher", "Recall macro", "Mean over the classes of hits over its examples.")
+@task_metric(
+    Metric(
+        name="recall_macro",
+        unit="ratio",
+        direction="higher",
+        title="Recall macro",
+        description="Mean over the classes of hits over its examples.",
+        group="task",
+    )
+)
 def recall_macro(answers: Answers) -> Measurement:
     """Mean over classes of hits / support, 0 for a class without examples; see ``_macro``."""
     return _macro("recall_macro", answers)
 
 
 @task_metric(
-    "label_accuracy", "ratio", "higher", "Label accuracy", "Share of labelled examples whose answer is their class."
+    Metric(
+        name="label_accuracy",
+        unit="ratio",
+        direction="higher",
+        title="Label accuracy",
+        description="Share of labelled examples whose answer is their class.",
+        group="task",
+        counted=True,
+    )
 )
 def label_accuracy(answers: Answers) -> Measurement:
     """Outputs equal to the expected answer of the row's class / rows with a class, with its Wilson interval."""
@@ -51,11 +87,20 @@ def label_accuracy(answers: Answers) -> Measurement:
 
 
 @task_metric(
-    "label_accuracy_constrained",
-    "ratio",
-    "higher",
-    "Label accuracy, constrained",
-    "Share of scored examples whose most probable class is theirs, all other texts excluded.",
+    Metric(
+        name="label_accuracy_constrained",
+        unit="ratio",
+        direction="higher",
+        title="Label accuracy, constrained",
+        description="Share of scored examples whose most probable class is theirs, all other texts excluded.",
+        group="task",
+        counted=True,
+        judge="share",
+        column=Column(place=20, always=False),
+        views=("terminal",),
+        limit=SHARE,
+        gated=True,
+    )
 )
 def label_accuracy_constrained(answers: Answers) -> Measurement:
     """Rows whose highest-scoring class is theirs / rows scored, with its Wilson interval (see ``label_scoring``)."""
@@ -91,12 +136,12 @@ def _macro(name: str, answers: Answers) -> Measurement:
 
 def _class_of_text(labelled: list[Example], classes: tuple[str, ...]) -> Mapping[str, str] | None:
     """Answer text → class; a class without examples is named by itself. None when a text means two classes."""
-    found: dict[str, str] = {}
+    class_of: dict[str, str] = {}
     for example in labelled:
-        if example.label is not None and found.setdefault(example.expected.strip(), example.label) != example.label:
+        if example.label is not None and class_of.setdefault(example.expected.strip(), example.label) != example.label:
             return None
-    seen = set(found.values())
-    return {label.strip(): label for label in classes if label not in seen} | found
+    seen = set(class_of.values())
+    return {label.strip(): label for label in classes if label not in seen} | class_of
 
 
 def _hits_predicted_support(labelled: list[Example], classes: tuple[str, ...], texts: Mapping[str, str]) -> np.ndarray:

@@ -154,7 +154,7 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 
 def read_caches(core: Path = FIRST_CORE) -> dict[str, int]:
-    """Bytes of each cache that ``core`` (a folder of sysfs) reaches, by level; {} where the system does not tell.
+    """Bytes of each cache that ``core`` (a folder of sysfs) reaches, by level; {} where it does not report them.
 
     Source: ``cache/index*/{level,type,size}`` (Linux, Documentation/ABI/testing/sysfs-devices-system-cpu).
     """
@@ -171,7 +171,7 @@ def read_caches(core: Path = FIRST_CORE) -> dict[str, int]:
 def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
     """GPU name → driver version from ``name, version`` lines of nvidia-smi, else ``nvidia`` → that of the module.
 
-    ``kernel_module`` is the first line of /proc/driver/nvidia/version. {} when neither tells.
+    ``kernel_module`` is the first line of /proc/driver/nvidia/version. {} when neither is available.
     """
     pairs = [line.rsplit(",", 1) for line in smi.splitlines() if "," in line]
     found = {name.strip(): version.strip() for name, version in pairs if re.match(r"\s*\d+[.\d]*\s*$", version)}

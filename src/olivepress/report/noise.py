@@ -1,4 +1,4 @@
-"""How far to believe a latency: noise floor, drift, and whether two artifacts really differ.
+"""How far a latency can be trusted: noise floor, drift, and whether two artifacts really differ.
 
 All of it works on one number per round (the median over the repetitions of that round's process): repetitions inside
 one process share its memory layout and its moment, so that only processes are independent observations.
@@ -54,10 +54,10 @@ def decode_by_round(samples: Sequence[LatencySample], workload: str) -> dict[int
 
 def by_round(samples: Iterable[LatencySample], value: Callable[[LatencySample], float]) -> dict[int, float]:
     """Round → median of ``value`` over its repetitions, in the order of the rounds."""
-    found: dict[int, list[float]] = {}
+    values_by_round: dict[int, list[float]] = {}
     for sample in samples:
-        found.setdefault(sample.round, []).append(value(sample))
-    return {number: float(np.median(values)) for number, values in sorted(found.items())}
+        values_by_round.setdefault(sample.round, []).append(value(sample))
+    return {number: float(np.median(values)) for number, values in sorted(values_by_round.items())}
 
 
 def noise_floor(values: Sequence[float]) -> Measurement:
@@ -75,12 +75,12 @@ def noise_floor(values: Sequence[float]) -> Measurement:
     else:
         rng = np.random.default_rng(0)
         halves = [rng.permutation(n)[: n // 2].tolist() for _ in range(MAX_SPLITS)]
-    found = []
+    differences = []
     for half in halves:
         mask = np.zeros(n, dtype=bool)
         mask[half] = True
-        found.append(abs(float(np.median(data[mask]) / np.median(data[~mask])) - 1.0))
-    return measured("noise_floor", float(np.quantile(found, 0.95)), n=n)
+        differences.append(abs(float(np.median(data[mask]) / np.median(data[~mask])) - 1.0))
+    return measured("noise_floor", float(np.quantile(differences, 0.95)), n=n)
 
 
 def drift(values: Sequence[float]) -> tuple[Measurement, bool]:

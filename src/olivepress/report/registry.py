@@ -1,15 +1,19 @@
-"""The one list of metrics: name, unit, direction, meaning. Tables, pages and the docs are generated from it.
+"""The one list of metrics. A ``Metric`` declares everything about it: what it means, how two values of it are
+compared, whether tables show it, whether a recipe may limit it, whether a gate checks it.
 
-Metrics that come out of one measurement together (latency, fidelity) are declared here; a metric of the answers is
-one function under ``@task_metric`` in ``accuracy.py`` (or in a user's module), which declares it as well.
+Importing ``olivepress.report`` declares all of olivepress's own: those of a task's answers beside the functions that
+compute them (``@task_metric``), the others in ``metrics``. Everything else reads the declarations through the functions
+below when it needs them, so that a metric that a user's module declares counts as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["LARGEST", "METRICS", "Direction", "Metric", "Unit", "declare", "out_of_range"]
+__all__ = ["LARGEST", "METRICS", "SHARE", "Column", "Direction", "Group", "Judge", "Limit", "Metric", "Unit", "View"]
+__all__ += ["columns", "declare", "gated", "in_group", "in_view", "judged", "limited", "out_of_range", "weighed"]
 
 Direction = Literal["higher", "lower"]
 Unit = Literal[
@@ -27,7 +31,16 @@ Unit = Literal[
     "J/token",
     "currency",
 ]
-
+Group = Literal["task", "text", "latency", "reliability", "size", "fidelity", "cost"]
+"""What has to be equal for two values to mean the same: ``task`` the data, ``text`` the text and its window,
+``latency`` and ``reliability`` the machine and the workload, ``fidelity`` the parent, ``size`` nothing."""
+Judge = Literal["share", "mean", "interval", "rounds", "threshold"]
+"""How two values are compared (``compare.verdicts``): ``share`` by right or wrong per example, ``mean`` by one number
+per example, ``interval`` by whether the intervals are apart, ``rounds`` round by round against the noise floor (the
+raw samples have an attribute of the metric's name), ``threshold`` by the relative difference alone."""
+View = Literal["terminal", "card", "workload", "history"]
+"""Where a metric is singled out: among the differences on the terminal, on the card of each artifact, in the table of
+workloads, in the history over commits."""
 
 LARGEST = 1e18  # no time, size or rate is larger, in any of the units
 ANY, NOT_NEGATIVE = (-LARGEST, LARGEST), (0.0, LARGEST)
@@ -38,14 +51,44 @@ _RANGES: dict[Unit, tuple[float, float]] = {
     "ms": POSITIVE,
     "tokens/s": POSITIVE,
 }
-"""Unit → the smallest and the largest value that a metric may have; 0 and above where nothing else is said."""
+"""Unit → the smallest and the largest value that a metric may have; 0 and above for the other units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the metric tables: its ``place`` from the left; ``always``, or only when some report has a value."""
+
+    place: int
+    always: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """The limits that a recipe's budget may set: more than ``above``, or from ``low`` on, up to ``high``.
+
+    ``needs_interval``: a value without an interval does not show that the limit is met.
+    """
+
+    above: float | None = None
+    low: float | None = None
+    high: float | None = None
+    description: str = ""
+    needs_interval: bool = False
+
+
+SHARE, POSITIVE_LIMIT = Limit(low=0, high=1), Limit(above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What a number means. ``direction`` says which way is better; ``title`` heads a table column.
+    """What a number means. ``direction``: which way is better; ``title`` heads a table column.
 
-    ``low`` and ``high``: a value outside of them cannot be a measurement.
+    ``values``: the smallest and the largest that can be a measurement, where they are not those of the unit.
+    ``counted``: hits over answers, with Wilson's interval. ``score``: (output, expected) → the number of one example,
+    for the judges ``share`` and ``mean``. ``threshold``: the relative difference below which a ``threshold`` metric
+    counts as unchanged. ``negligible``: the difference below which an ``interval`` metric does. ``weighs``: an artifact
+    that is not shown to be as good in this metric does not dominate another; only for metrics that have a judge.
+    ``gated``: ``compare --baseline`` fails when it got worse.
     """
 
     name: str
@@ -53,29 +96,55 @@ class Metric:
     direction: Direction
     title: str
     description: str
-    low: float = 0.0
-    high: float = LARGEST
+    group: Group
+    values: tuple[float, float] | None = None
+    counted: bool = False
+    judge: Judge | None = None
+    score: Callable[[str, str], float] | None = None
+    threshold: float = 0.0
+    negligible: float = 0.0
+    weighs: bool = True
+    column: Column | None = None
+    views: tuple[View, ...] = ()
+    limit: Limit | None = None
+    gated: bool = False
+
+    @property
+    def low(self) -> float:
+        """The smallest value that can be a measurement."""
+        return self._range[0]
+
+    @property
+    def high(self) -> float:
+        """The largest value that can be a measurement."""
+        return self._range[1]
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        return self.values or _RANGES.get(self.unit, NOT_NEGATIVE)
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.direction == "higher"
+
+    @property
+    def limit_key(self) -> str:
+        """Its key in a recipe's budget: ``min_exact_match``, ``max_ttft_ms``."""
+        return f"{'min' if self.higher_is_better else 'max'}_{self.name}"
+
+    @property
+    def is_quality(self) -> bool:
+        """Whether it measures the answers or how faithful the model is to its parent."""
+        return self.group in ("task", "text", "fidelity")
 
 
 METRICS: dict[str, Metric] = {}
 
 
-def declare(
-    name: str,
-    unit: Unit,
-    direction: Direction,
-    title: str,
-    description: str,
-    values: tuple[float, float] | None = None,
-) -> Metric:
-    """Add a metric to ``METRICS``; ``values`` are its smallest and largest where they are not those of its unit.
-
-    ValueError when the name is taken by another meaning (a programming error).
-    """
-    low, high = values or _RANGES.get(unit, NOT_NEGATIVE)
-    metric = Metric(name=name, unit=unit, direction=direction, title=title, description=description, low=low, high=high)
-    if METRICS.setdefault(name, metric) != metric:
-        raise ValueError(f"metric {name!r} is declared twice with different meanings")
+def declare(metric: Metric) -> Metric:
+    """Add a metric to ``METRICS``. ValueError when the name is taken by another meaning (a programming error)."""
+    if METRICS.setdefault(metric.name, metric) != metric:
+        raise ValueError(f"metric {metric.name!r} is declared twice with different meanings")
     return metric
 
 
@@ -88,148 +157,37 @@ def out_of_range(name: str, value: float) -> str | None:
     return f"{name} is {value:g} {metric.unit}, expected {expected}"
 
 
-# Latency and resources.
-declare("load_ms", "ms", "lower", "Load", "Model and tokenizer created in a fresh process, runtime already imported.")
-declare("ttft_ms", "ms", "lower", "TTFT", "Prefill of the prompt's tokens plus the first token (model only).")
-declare(
-    "request_ttft_ms",
-    "ms",
-    "lower",
-    "Request TTFT",
-    "As ttft_ms, with rendering the template, tokenizing and setting up the generator.",
-)
-declare("e2e_ms", "ms", "lower", "End to end", "From the request (template, tokenization) to the last token.")
-declare("prefill_tps", "tokens/s", "higher", "Prefill", "Prompt tokens over ttft_ms.")
-declare("decode_tps", "tokens/s", "higher", "Decode", "Tokens after the first over the sum of their step times.")
-declare("itl_p50_ms", "ms", "lower", "ITL p50", "Median time between tokens, over all steps of all repetitions.")
-declare("itl_p90_ms", "ms", "lower", "ITL p90", "90th percentile of the time between tokens.")
-declare("itl_p95_ms", "ms", "lower", "ITL p95", "95th percentile of the time between tokens.")
-declare("itl_p99_ms", "ms", "lower", "ITL p99", "99th percentile of the time between tokens.")
-declare("peak_memory_bytes", "bytes", "lower", "Peak memory", "Peak resident set of the measuring process (VmHWM).")
-declare(
-    "peak_accelerator_memory_bytes",
-    "bytes",
-    "lower",
-    "Accelerator memory",
-    "Memory of the accelerator held by the measuring process at its end (the runtime's arena does not shrink).",
-)
-declare(
-    "size_on_disk_bytes",
-    "bytes",
-    "lower",
-    "Size",
-    "All files of the model folder but its reference, and of an adapter that is not merged.",
-)
-declare("energy_j_per_token", "J/token", "lower", "Energy", "Energy of the counter's package over generated tokens.")
+def in_group(group: Group) -> tuple[str, ...]:
+    """Names of the group's metrics, in the order of their declarations."""
+    return tuple(metric.name for metric in METRICS.values() if metric.group == group)
 
-# How far to believe the times.
-declare(
-    "bytes_per_token",
-    "bytes",
-    "lower",
-    "Bytes per token",
-    "Weights and KV cache that one decode step reads, at the middle of the generated tokens.",
-)
-declare(
-    "roofline_fraction",
-    "ratio",
-    "higher",
-    "Of the ceiling",
-    "bytes_per_token x decode_tps over the read bandwidth measured with the session's threads.",
-    NOT_NEGATIVE,
-)
-declare(
-    "noise_floor",
-    "ratio",
-    "lower",
-    "Noise floor",
-    "A/A: 95th percentile of the relative difference of decode_tps between two halves of the artifact's own rounds.",
-    NOT_NEGATIVE,
-)
-declare(
-    "drift",
-    "ratio",
-    "lower",
-    "Drift",
-    "Relative change of decode_tps from the first to the last round (Theil-Sen slope), absolute.",
-    NOT_NEGATIVE,
-)
-declare(
-    "harness_overhead",
-    "ratio",
-    "lower",
-    "Harness overhead",
-    "Time of the measuring loop around an empty step over the median time between tokens.",
-    NOT_NEGATIVE,
-)
 
-# Fidelity to the parent, on the same tokens.
-declare("max_abs_logit_diff", "logits", "lower", "Max logit diff", "Largest |parent logit - model logit| seen.")
-declare(
-    "kl_answer",
-    "nats",
-    "lower",
-    "KL answers",
-    "Mean KL(parent || model) per token of the answers, those that were trained on; the parent's tokens are given.",
-)
-declare("kl_prompt", "nats", "lower", "KL prompts", "As kl_answer, of all other tokens: no training touched them.")
-declare("kl_divergence", "nats", "lower", "KL", "Mean KL(parent || model) of the next-token distribution per token.")
-declare("kl_p50", "nats", "lower", "KL median", "Median of the per-token KL(parent || model).")
-declare("kl_p999", "nats", "lower", "KL p99.9", "99.9th percentile of the per-token KL(parent || model).")
-declare(
-    "kl_top256",
-    "nats",
-    "lower",
-    "KL top-256",
-    "Mean KL over the parent's top 256 tokens and one bucket for the rest; a lower bound of kl_divergence.",
-)
-declare(
-    "kl_top256_answer",
-    "nats",
-    "lower",
-    "KL top-256 answers",
-    "As kl_top256, of the answers' tokens only; a lower bound of kl_answer.",
-)
-declare("top1_agreement", "ratio", "higher", "Top-1 agreement", "Share of positions where both prefer the same token.")
-declare("top1_answer", "ratio", "higher", "Top-1 answers", "As top1_agreement, of the answers' tokens only.")
-declare(
-    "first_divergence",
-    "tokens",
-    "higher",
-    "First divergence",
-    "Median over answers of the tokens before the first disagreement in the top token; the answer's length if none.",
-)
-declare(
-    "adapter_kept",
-    "ratio",
-    "higher",
-    "Adapter kept",
-    "Share of the adapter's shift of the answers' logits (parent - base) that the model has, by least squares.",
-    ANY,
-)
-declare(
-    "adapter_noise",
-    "ratio",
-    "lower",
-    "Adapter noise",
-    "Size of what else differs from the parent's logits, over the size of the adapter's shift.",
-    NOT_NEGATIVE,
-)
+def in_view(view: View) -> tuple[str, ...]:
+    """Names of the metrics that a view singles out, in the order of their declarations."""
+    return tuple(metric.name for metric in METRICS.values() if view in metric.views)
 
-# What fine-tuning bought, and what it cost.
-declare(
-    "gain_retained",
-    "ratio",
-    "higher",
-    "Gain retained",
-    "(exact match - base) / (fine-tuned parent - base) on the same examples.",
-    ANY,
-)
-declare("train_s", "s", "lower", "Training", "Wall time of the finetune job.")
-declare("train_peak_memory_bytes", "bytes", "lower", "Training memory", "Peak memory of the finetune job's process.")
-declare("build_s", "s", "lower", "Build", "Wall time of merge and export, verification included.")
-declare("evaluation_s", "s", "lower", "Evaluation", "Wall time of this bench.")
-declare(
-    "evaluation_peak_memory_bytes", "bytes", "lower", "Evaluation memory", "Largest peak of any process of this bench."
-)
-declare("cost", "currency", "lower", "Cost", "Training, build and evaluation hours times the rate the recipe states.")
+
+def judged() -> tuple[str, ...]:
+    """Names of the metrics that two artifacts are compared in, by their judge."""
+    return tuple(name for judge in get_args(Judge) for name in METRICS if METRICS[name].judge == judge)
+
+
+def gated() -> tuple[str, ...]:
+    """Names of the metrics that a gate checks, as ``judged``."""
+    return tuple(name for name in judged() if METRICS[name].gated)
+
+
+def weighed() -> tuple[str, ...]:
+    """Names of the metrics in which an artifact must lose nothing to dominate another, as ``judged``."""
+    return tuple(name for name in judged() if METRICS[name].weighs)
+
+
+def columns() -> tuple[Metric, ...]:
+    """The metrics that tables show, from left to right."""
+    shown = [(metric.column.place, metric) for metric in METRICS.values() if metric.column is not None]
+    return tuple(metric for _, metric in sorted(shown, key=lambda entry: entry[0]))
+
+
+def limited() -> dict[str, Metric]:
+    """Key of a recipe's budget → its metric."""
+    return {metric.limit_key: metric for metric in METRICS.values() if metric.limit is not None}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from olivepress.report.answers import TASK_METRICS, Answers, Example, TaskMetric, is_correct, task_metric
-from olivepress.report.device_report import Measurement, not_measured
 from olivepress.report.exact_metrics import exact_match, json_schema_match, json_valid
 from olivepress.report.label_metrics import (
     f1_macro,
@@ -12,6 +11,7 @@ from olivepress.report.label_metrics import (
     precision_macro,
     recall_macro,
 )
+from olivepress.report.measurement import Measurement, not_measured
 from olivepress.report.text_metrics import bleu, f1_token, rouge_l
 
 __all__ = [

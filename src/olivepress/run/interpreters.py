@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.catalog import Target
+from olivepress.catalog.provider import provider as find_provider
 from olivepress.core.artifact import Verified
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import interpreter
 from olivepress.measure.worker.interpreters import openvino_devices_of, try_provider
-from olivepress.runtimes.plugins import QNN, is_emulated
+from olivepress.runtimes.plugins import is_emulated
 
 __all__ = ["Place", "place_of"]
 
@@ -42,14 +43,17 @@ def place_of(target: Target) -> Place:
     python = None if environment_python == Path(sys.executable) else environment_python
     if target.runtime == "openvino":
         return _openvino(target, python)
-    provider = target.execution_provider
-    if provider == QNN and target.device == "gpu" and is_emulated(provider):
-        return _without(target, "only Qualcomm's NPU is emulated here, its GPU is not")
-    probe = try_provider(python, provider)
+    provider = find_provider(target.execution_provider)
+    if is_emulated(provider.name) and provider.emulation and target.device not in provider.emulation.devices:
+        emulated = " and ".join(provider.emulation.devices).upper()
+        return _without(
+            target, f"{provider.name}: only its {emulated} is emulated here, its {target.device.upper()} is not"
+        )
+    probe = try_provider(python, provider.name)
     if probe.works:
         return Place(how="emulated" if probe.state == "emulated" else "native", interpreter=python)
     detail = f" ({probe.detail})" if probe.detail else ""
-    return _without(target, f"{provider}: {probe.state}{detail}")
+    return _without(target, f"{provider.name}: {probe.state}{detail}")
 
 
 def _without(target: Target, reason: str, next_step: str | None = None) -> Place:

@@ -1,8 +1,9 @@
-"""What a runtime's settings file may say: every key and every value that olivepress and Olive write, and nothing else.
+"""What a runtime's settings file may contain: each key and value that olivepress and Olive write, and nothing else.
 
 A settings file names libraries to load, files to write and addresses to jump to, so what is not known here is refused,
-whoever wrote it. Sources: ONNX Runtime's session and provider options, ``config.cpp`` of onnxruntime-genai 0.14.1, its
-model builder, and the passes of Olive 0.13.0 that edit the file.
+whoever wrote it. The options of an execution provider are in its record (``catalog.provider``). Sources: ONNX Runtime's
+session and provider options, ``config.cpp`` of onnxruntime-genai 0.14.1, its model builder, and the passes of Olive
+0.13.0 that edit the file.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from olivepress.catalog.foreign_code import QNN_BACKENDS
-from olivepress.runtimes.plugins import PROVIDERS
-from olivepress.runtimes.value_rules import (
+from olivepress.catalog.provider import CPU, MOST_THREADS, by_genai_name
+from olivepress.catalog.value_rules import (
     Rule,
     choice,
     digits,
@@ -31,7 +31,6 @@ from olivepress.runtimes.value_rules import (
 
 __all__ = ["device_problems", "genai_problems", "is_inside"]
 
-MOST_THREADS = 1024
 MOST_TOKENS = 2**26
 MOST_LAYERS = 4096
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}")
@@ -72,79 +71,6 @@ _CONFIG_ENTRIES: Mapping[str, Rule] = {
     "ep.dml.disable_graph_fusion": _SWITCH,
     "ep.dml.disable_memory_arena": _SWITCH,
 }
-
-_PROVIDER_OPTIONS: Mapping[str, Mapping[str, Rule]] = {
-    "CPUExecutionProvider": {},
-    "CUDAExecutionProvider": {
-        "device_id": digits(255),
-        "enable_cuda_graph": _SWITCH,
-        "enable_skip_layer_norm_strict_mode": _SWITCH,
-        "tunable_op_enable": _SWITCH,
-        "tunable_op_tuning_enable": _SWITCH,
-        "use_tf32": _SWITCH,
-        "prefer_nhwc": _SWITCH,
-        "do_copy_in_default_stream": _SWITCH,
-        "gpu_mem_limit": digits(2**48),
-        "arena_extend_strategy": choice("kNextPowerOfTwo", "kSameAsRequested"),
-        "cudnn_conv_algo_search": choice("EXHAUSTIVE", "HEURISTIC", "DEFAULT"),
-        "cudnn_conv_use_max_workspace": _SWITCH,
-        "sdpa_kernel": digits(255),
-    },
-    "DmlExecutionProvider": {
-        "device_id": digits(255),
-        "performance_preference": choice("default", "high_performance", "minimum_power"),
-        "device_filter": choice("gpu", "npu", "any"),
-        "disable_metacommands": choice("true", "false"),
-        "enable_graph_capture": choice("true", "false"),
-    },
-    "WebGpuExecutionProvider": {
-        "enableGraphCapture": _SWITCH,
-        "validationMode": choice("disabled", "wgpuOnly", "basic", "full"),
-        "powerPreference": choice("high-performance", "low-power"),
-        "dawnBackendType": choice("Vulkan", "D3D12"),
-        "preferredLayout": choice("NCHW", "NHWC"),
-        "deviceId": digits(255),
-    },
-    "QNNExecutionProvider": {
-        "backend_path": choice(*QNN_BACKENDS),
-        "backend_type": choice("htp", "gpu", "cpu"),
-        "soc_model": digits(9999),
-        "htp_arch": digits(999),
-        "device_id": digits(255),
-        "vtcm_mb": digits(1024),
-        "rpc_control_latency": digits(100_000),
-        "htp_performance_mode": choice(
-            "default", "burst", "balanced", "high_performance", "high_power_saver", "low_balanced", "low_power_saver",
-            "power_saver", "extreme_power_saver", "sustained_high_performance",
-        ),
-        "htp_graph_finalization_optimization_mode": choice("0", "1", "2", "3"),
-        "qnn_context_priority": choice("low", "normal", "normal_high", "high"),
-        "enable_htp_fp16_precision": _SWITCH,
-        "enable_htp_weight_sharing": _SWITCH,
-        "enable_htp_shared_memory_allocator": _SWITCH,
-        "enable_htp_spill_fill_buffer": _SWITCH,
-        "offload_graph_io_quantization": _SWITCH,
-    },
-    "NvTensorRTRTXExecutionProvider": {
-        "enable_cuda_graph": _SWITCH,
-        "device_id": digits(255),
-        "nv_max_workspace_size": digits(2**48),
-        "nv_multi_profile_enable": _SWITCH,
-    },
-    "OpenVINOExecutionProvider": {
-        "device_type": text(r"(CPU|GPU|NPU)(\.[0-9]{1,2})?", "CPU, GPU or NPU"),
-        "precision": choice("FP32", "FP16", "ACCURACY"),
-        "num_of_threads": digits(MOST_THREADS),
-        "num_streams": digits(255),
-        "model_priority": choice("LOW", "MEDIUM", "HIGH", "DEFAULT"),
-        "disable_dynamic_shapes": choice("true", "false", "True", "False"),
-        "enable_qdq_optimizer": choice("true", "false", "True", "False"),
-        "enable_causallm": choice("true", "false", "True", "False"),
-    },
-    "VitisAIExecutionProvider": {"log_level": choice("info", "warning", "error", "fatal")},
-}  # fmt: skip
-"""Nothing here names a library but by the plain names that the provider's own package ships, a file to be written, or
-an address in memory (a stream, an allocator, a device) that a text could forge."""
 
 _DEVICE_FILTER = fields({
     "hardware_device_type": choice("cpu", "gpu", "npu", "CPU", "GPU", "NPU"),
@@ -257,14 +183,15 @@ def _provider_entry(wanted: str | None, key: str, value: Any) -> Iterator[str]:
         yield expected(key, "an object with one provider", value)
         return
     ((name, options),) = value.items()
-    provider = PROVIDERS.get(name.lower())
+    provider = by_genai_name(name)
     shown = f"{key}.{ascii(name)[1:-1][:40]}"
     if provider is None:
-        yield f"{shown}: no execution provider that olivepress knows"
-    elif wanted not in (None, provider) and provider != PROVIDERS["cpu"]:
-        yield f"{shown}: the manifest says {ascii(wanted)[1:-1][:40]}, the settings ask for {provider}"
+        yield f"{shown}: not an execution provider that olivepress knows"
+    elif wanted not in (None, provider.name) and provider.name != CPU.name:
+        expected_name = ascii(wanted)[1:-1][:40]
+        yield f"{shown}: the manifest names {expected_name}, the settings ask for {provider.name}"
     else:
-        rules = {**_PROVIDER_OPTIONS[provider], "device_filtering_options": _DEVICE_FILTER}
+        rules = {**provider.options, "device_filtering_options": _DEVICE_FILTER}
         yield from fields(rules)(shown, options)
 
 

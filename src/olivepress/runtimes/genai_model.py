@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.catalog.provider import provider
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.runtimes.artifact_safety import check_settings
 from olivepress.runtimes.base import config_number
-from olivepress.runtimes.plugins import WEBGPU, is_emulated, provider_name, register
+from olivepress.runtimes.plugins import is_emulated, register
 from olivepress.runtimes.session import asked_providers
 from olivepress.runtimes.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION, decoder_config
 
@@ -47,9 +48,7 @@ class GenaiModel:
         self.vocabulary = config_number(model_dir / "genai_config.json", "model", "vocab_size")
         self._window = _window(model_dir)
         self.windowed = self._window is not None
-        self._by_token = any(provider_name(name) == WEBGPU for name in asked_providers(model_dir)) and is_emulated(
-            WEBGPU
-        )
+        self._by_token = any(_needs_single_tokens(name) for name in asked_providers(model_dir))
         self._adapter: tuple[Any, str] | None = None
         if (model_dir / ACTIVE_ADAPTER).is_file():
             self._adapter = self._loaded(model_dir / ACTIVE_ADAPTER)
@@ -207,6 +206,12 @@ def _window(model_dir: Path) -> int | None:
     window = decoder.get("sliding_window") if isinstance(decoder, dict) and "pipeline" in decoder else None
     size = window.get("window_size") if isinstance(window, dict) else None
     return size if isinstance(size, int) and size > 0 else None
+
+
+def _needs_single_tokens(name: str) -> bool:
+    """Whether the provider computes a prompt correctly only one token at a time: in software some do."""
+    emulation = provider(name).emulation
+    return emulation is not None and emulation.by_token and is_emulated(name)
 
 
 def import_genai() -> Any:

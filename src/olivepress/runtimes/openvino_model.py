@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.catalog.provider import OPENVINO
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.report.device_report import Placement
@@ -38,7 +39,6 @@ DEVICE_FILE = "openvino_device.json"
 # The NPU plugin's own static graphs on the CPU, as openvino.genai's tests run them: shapes and numerics, never speed.
 NPU_ON_CPU = {"NPUW_DEVICES": "CPU", "NPUW_ONLINE_PIPELINE": "NONE"}
 _MODEL = "openvino_model.xml"
-_PROVIDER = "OpenVINOExecutionProvider"
 _TOKEN_AXIS = 2  # of a KV state, as the CPU plugin shows it: batch, heads, tokens, head size
 
 
@@ -227,8 +227,8 @@ def openvino_placement(model_dir: Path) -> Placement:
     except Exception as error:  # the runtime's errors have no common base
         raise _unopened(model_dir, device, error) from error
     places = [str(asked.get(name, "no device")).split(".")[0] for name in names]
-    nodes = Counter(_PROVIDER if place == device else place for place in places)
-    return Placement(asked=_PROVIDER, nodes=dict(nodes), fallback=len(nodes) > 1)
+    nodes = Counter(OPENVINO.name if place == device else place for place in places)
+    return Placement(asked=OPENVINO.name, nodes=dict(nodes), fallback=len(nodes) > 1)
 
 
 def _unopened(model_dir: Path, device: str, error: Exception) -> JobError:

@@ -1,6 +1,6 @@
 """Which execution provider got which nodes of the graph: ONNX Runtime hands what a provider cannot run to the CPU.
 
-Opens the model once more, so it belongs into a process of its own.
+Opens the model once more, so run it in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from olivepress.catalog.provider import CPU, provider
 from olivepress.core.errors import JobError, SetupError
 from olivepress.report.device_report import Placement
 from olivepress.runtimes.base import runtime_of
@@ -19,7 +20,6 @@ from olivepress.runtimes.weights import decoder_config, graph_file
 
 __all__ = ["fallen_back", "import_onnxruntime", "node_placement", "position_arithmetic", "provider_options"]
 
-CPU = "CPUExecutionProvider"
 # ONNX Runtime puts arithmetic on shapes on the CPU on purpose, for every provider with memory of its own (its
 # GetCpuPreferredNodes): a handful of int64 numbers that other nodes need on the host anyway. Ops it does so with:
 SHAPE_OPS = frozenset({
@@ -45,7 +45,7 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
     ort = import_onnxruntime()
     if not hasattr(ort.InferenceSession, "get_provider_graph_assignment_info"):
         raise SetupError(
-            f"onnxruntime {ort.__version__} does not tell where it places nodes",
+            f"onnxruntime {ort.__version__} does not report where it places nodes",
             next_step="pip install --upgrade onnxruntime",
         )
     counts, ops, arithmetic = Counter[str](), set[str](), 0
@@ -54,11 +54,11 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
         if isinstance(graph, str):
             raise JobError(f"{model_dir}: {graph}", next_step="export the model again")
         nodes = _assigned(ort, path, config, execution_provider)
-        counts.update(provider for provider, _, _ in nodes)
-        if execution_provider != CPU:
+        counts.update(place for place, _, _ in nodes)
+        if execution_provider != CPU.name:
             ops.update(fallen_back(nodes, graph))
             small = position_arithmetic(graph)
-            arithmetic += sum(provider == CPU and name in small for provider, name, _ in nodes)
+            arithmetic += sum(place == CPU.name and name in small for place, name, _ in nodes)
     return Placement(
         asked=execution_provider,
         nodes=dict(counts),
@@ -76,14 +76,14 @@ def _parts(model_dir: Path) -> list[tuple[Path, Mapping[str, Any]]]:
     stages = [decoder]
     if isinstance(decoder.get("pipeline"), list):
         stages = [stage for entry in decoder["pipeline"] if isinstance(entry, dict) for stage in entry.values()]
-    found = list[tuple[Path, Mapping[str, Any]]]()
+    parts = list[tuple[Path, Mapping[str, Any]]]()
     for stage in stages:
         path = graph_file(model_dir, stage)
         if isinstance(path, str):
             raise JobError(f"{model_dir}: {path}", next_step="export the model again")
         asked = stage.get("session_options", decoder.get("session_options"))
-        found.append((path, asked if isinstance(asked, dict) else {}))
-    return found
+        parts.append((path, asked if isinstance(asked, dict) else {}))
+    return parts
 
 
 def _assigned(ort: Any, path: Path, config: Mapping[str, Any], execution_provider: str) -> list[tuple[str, str, str]]:
@@ -105,7 +105,7 @@ def fallen_back(nodes: Iterable[tuple[str, str, str]], graph: Graph) -> tuple[st
     ``nodes`` are (provider, node name, op type) as the runtime placed them.
     """
     small = position_arithmetic(graph)
-    return tuple(sorted({op_type for provider, name, op_type in nodes if provider == CPU and name not in small}))
+    return tuple(sorted({op_type for place, name, op_type in nodes if place == CPU.name and name not in small}))
 
 
 def position_arithmetic(graph: Graph) -> set[str]:
@@ -115,7 +115,7 @@ def position_arithmetic(graph: Graph) -> set[str]:
     up in the embedding is not: a Gather from a weight belongs on the accelerator.
     """
     known = {name for name, kind in graph.inputs.items() if kind in INTEGERS}
-    found = set()
+    names = set()
     for node in graph.nodes:  # ONNX requires them in topological order
         inputs = [name for name in node.inputs if name]
         flows = [name for name in inputs if name not in graph.initializers]
@@ -123,16 +123,16 @@ def position_arithmetic(graph: Graph) -> set[str]:
         small = node.op_type in ("Shape", "Size", "Constant") or (bool(flows) and all(name in known for name in flows))
         if node.op_type in SHAPE_OPS and small and not table:
             known.update(node.outputs)
-            found.add(node.name)
-    return found - {""}
+            names.add(node.name)
+    return names - {""}
 
 
 def provider_options(config: Mapping[str, Any], execution_provider: str) -> dict[str, str]:
-    """What ``provider_options`` of the session options says for this provider; genai calls it ``cuda``, ``DML``, …"""
+    """The entry of ``provider_options`` for this provider, which genai calls ``cuda``, ``DML``, …"""
     listed = config.get("provider_options")
     for entry in listed if isinstance(listed, list) else []:
         for name, options in entry.items() if isinstance(entry, dict) else []:
-            if f"{name}ExecutionProvider".lower() == execution_provider.lower() and isinstance(options, dict):
+            if provider(name).name == provider(execution_provider).name and isinstance(options, dict):
                 return {str(key): str(value) for key, value in options.items()}
     return {}
 
@@ -144,9 +144,9 @@ def _providers(ort: Any, options: Any, name: str, config: Mapping[str, Any]) -> 
         if devices:
             options.add_provider_for_devices(devices[:1], provider_options(config, name))
         return None
-    if name == CPU or name not in ort.get_available_providers():
-        return [CPU]
-    return [(name, provider_options(config, name)), CPU]
+    if name == CPU.name or name not in ort.get_available_providers():
+        return [CPU.name]
+    return [(name, provider_options(config, name)), CPU.name]
 
 
 def _session_options(ort: Any, config: Mapping[str, Any]) -> Any:
@@ -165,7 +165,7 @@ def _session_options(ort: Any, config: Mapping[str, Any]) -> Any:
 
 
 def import_onnxruntime() -> Any:
-    """onnxruntime, or a SetupError that says how to install it."""
+    """The module onnxruntime. SetupError, with how to install it, when it cannot be imported."""
     try:
         import onnxruntime
     except ImportError as error:

@@ -5,75 +5,55 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PLUGINS", "PROVIDERS", "QNN", "WEBGPU", "is_emulated", "plugin", "provider_name", "register"]
+from olivepress.catalog.provider import provider
 
-QNN, WEBGPU = "QNNExecutionProvider", "WebGpuExecutionProvider"
-PROVIDERS: Mapping[str, str] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "dml": "DmlExecutionProvider",
-    "webgpu": WEBGPU,
-    "qnn": QNN,
-    "nvtensorrtrtx": "NvTensorRTRTXExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "vitisai": "VitisAIExecutionProvider",
-}
-"""genai's name in lower case → the execution provider."""
-PLUGINS: Mapping[str, str] = {
-    QNN: "onnxruntime_qnn",
-    WEBGPU: "onnxruntime_ep_webgpu",
-    "NvTensorRTRTXExecutionProvider": "onnxruntime_ep_nv_tensorrt_rtx",
-}
-"""Execution provider → the module that brings it; each has ``get_library_path()``."""
-
-# Without it the plugin takes no software Vulkan, and ONNX Runtime has no device.
-_SOFTWARE_WEBGPU = {"ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1"}
-_GPU_NODES = ("dri/renderD*", "nvidia[0-9]*", "dxg")  # in /dev: any GPU's, NVIDIA's alone, Windows' beneath WSL
-
-
-def provider_name(name: str) -> str:
-    """The execution provider's full name for genai's short one: ``qnn`` → ``QNNExecutionProvider``."""
-    short = name.removesuffix("ExecutionProvider")
-    return PROVIDERS.get(short.lower(), f"{short}ExecutionProvider")
+__all__ = ["is_emulated", "plugin", "register", "register_library"]
 
 
 def plugin(name: str) -> ModuleType | None:
     """The module that brings the provider (either spelling); None when it is no plugin or not installed."""
-    module = PLUGINS.get(provider_name(name))
+    module = provider(name).plugin
+    if not module:
+        return None
     try:
-        return importlib.import_module(module) if module else None
+        return importlib.import_module(module)
     except ImportError:
         return None
 
 
 @cache
 def register(runtime: Any, name: str) -> bool:
-    """Tell ``runtime`` (the module onnxruntime or onnxruntime_genai) where the plugin's library is, once a process.
+    """Register the plugin's library with ``runtime`` (the module onnxruntime or onnxruntime_genai), once a process.
 
     False when the provider is no plugin or its package is not installed.
     """
-    found = plugin(name)
-    if found is None:
+    module = plugin(name)
+    if module is None:
         return False
-    if provider_name(name) == WEBGPU and is_emulated(WEBGPU):
-        os.environ.update(_SOFTWARE_WEBGPU)
-    runtime.register_execution_provider_library(provider_name(name), found.get_library_path())
+    register_library(runtime, provider(name).name, module)
     return True
 
 
-def is_emulated(execution_provider: str) -> bool:
-    """Whether the provider computes here what another device would: its numbers are evidence, its speed is not.
+def register_library(runtime: Any, name: str, module: ModuleType) -> None:
+    """Register the library of a plugin's ``module`` as the provider ``name``, for software where there is no device."""
+    emulation = provider(name).emulation
+    if emulation is not None and is_emulated(name):
+        os.environ.update(emulation.environment)
+    runtime.register_execution_provider_library(name, module.get_library_path())
 
-    Qualcomm's NPU library on x86-64 is an emulator; WebGPU without a GPU runs on Vulkan in software.
-    """
-    if execution_provider == QNN:
-        return platform.machine().lower() in ("x86_64", "amd64")
-    if execution_provider == WEBGPU and platform.system() == "Linux":
-        return not any(path for pattern in _GPU_NODES for path in Path("/dev").glob(pattern))
-    return False
+
+def is_emulated(name: str) -> bool:
+    """Whether the provider computes here what another device would: its numbers are evidence, its speed is not."""
+    emulation = provider(name).emulation
+    if emulation is None:
+        return False
+    if platform.machine().lower() in emulation.processors:
+        return True
+    if not emulation.absent or platform.system() != "Linux":
+        return False
+    return not any(path for pattern in emulation.absent for path in Path("/dev").glob(pattern))

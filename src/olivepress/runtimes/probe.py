@@ -1,28 +1,28 @@
-"""What only trying it out tells: whether a package can be imported, and whether a provider runs a model.
+"""What only a test shows: whether a package can be imported, and whether a provider runs a model.
 
-Belongs into a process of its own (task ``probe`` of ``measure.child``): a broken native library ends the process.
+Run it in a process of its own (task ``probe`` of ``measure.worker``): a broken native library ends the process.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import platform
 import re
 from collections import Counter
+from types import ModuleType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from olivepress.catalog.provider import CPU, provider
+from olivepress.catalog.provider_record import Provider
 from olivepress.core.errors import SetupError
 from olivepress.core.privacy import OLIVE_RUNS
-from olivepress.runtimes.plugins import QNN, is_emulated, register
+from olivepress.runtimes.plugins import is_emulated, register_library
 from olivepress.runtimes.probe_model import TOLERANCE, ProbeModel, fp32_model, quantized_model
 
 __all__ = ["ProviderProbe", "plain_reason", "probe_import", "probe_provider"]
 
-CPU = "CPUExecutionProvider"
-REMOTE = "AzureExecutionProvider"  # part of every onnxruntime; calls a hosted service
 # A folder that an uninstall left behind is a namespace package: it can be imported and holds nothing.
 PROOF = {"onnxruntime": "InferenceSession", "onnxruntime_genai": "Model", "olive": "__version__"}
 
@@ -33,12 +33,12 @@ State = Literal["runs", "emulated", "fell back", "no session", "no device", "wro
 
 
 class ProviderProbe(BaseModel):
-    """How one provider took the probe model.
+    """What one provider did with the probe model.
 
     ``runs``: it computed what numpy computes, with the CPU forbidden; ``emulated``: the same, in software;
     ``fell back``: there is a session, all of it on the CPU; ``no session``, ``no device``: it is listed, or its plugin
-    is installed, and that is all; ``wrong``: other numbers than numpy's; ``crashed``: its process ended; ``remote``:
-    not tried. ``nodes`` are those placed on it, null where ONNX Runtime does not tell.
+    is installed, and no more; ``wrong``: other numbers than numpy's; ``crashed``: its process ended; ``remote``: not
+    tried. ``nodes`` are those placed on it, null where ONNX Runtime does not report them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -60,30 +60,40 @@ def probe_import(module: str) -> dict[str, Any]:
     SetupError when what is imported is only a folder that an uninstall left behind.
     """
     os.environ.update(OLIVE_RUNS)
-    found = importlib.import_module(module)
-    if not hasattr(found, PROOF[module]):
+    imported = importlib.import_module(module)
+    if not hasattr(imported, PROOF[module]):
         raise SetupError(f"{module} can be imported and has no {PROOF[module]}: what an uninstall left behind")
-    listed = found.get_available_providers() if module == "onnxruntime" else []
-    return {"version": str(getattr(found, "__version__", "")), "providers": list(listed)}
+    listed = imported.get_available_providers() if module == "onnxruntime" else []
+    return {"version": str(getattr(imported, "__version__", "")), "providers": list(listed)}
 
 
-def probe_provider(provider: str, plugin: str | None = None) -> ProviderProbe:
-    """Run the probe model on ``provider``; ``plugin`` is the module of the package that brings it, if one does."""
+def probe_provider(name: str, plugin: str | None = None) -> ProviderProbe:
+    """Run the probe model on a provider; ``plugin`` is the module of the package that brings it, if one does."""
     import onnxruntime as ort
 
-    if provider == REMOTE:
-        return ProviderProbe(provider=provider, state="remote", detail="a hosted service, not tried")
-    model = quantized_model() if provider == QNN else fp32_model()
+    record = provider(name)
+    if record.remote:
+        return ProviderProbe(provider=name, state="remote", detail="a hosted service, not tried")
+    model = quantized_model() if record.quantized_probe else fp32_model()
     try:
-        devices, extra = _register(ort, plugin) if plugin else ([], _options(provider, None))
-        if plugin and not devices:
-            return ProviderProbe(provider=provider, state="no device")
-        session = _session(ort, model, provider, devices, extra)
-        return _judge(ort, session, model, provider)
+        module = importlib.import_module(plugin) if plugin else None
+        devices = _devices(ort, name, module)
+        if module is not None and not devices:
+            return ProviderProbe(provider=name, state="no device")
+        session = _session(ort, model, record, devices, record.probe_options(module))
+        return _judge(ort, session, model, name)
     except Exception as error:  # the runtime's errors have no common base
         text = plain_reason(str(error))
         fell_back = any(sign in text for sign in FELL_BACK)
-        return ProviderProbe(provider=provider, state="fell back" if fell_back else "no session", detail=text)
+        return ProviderProbe(provider=name, state="fell back" if fell_back else "no session", detail=text)
+
+
+def _devices(ort: Any, name: str, module: ModuleType | None) -> list[Any]:
+    """A device that the plugin finds (one is enough); none without a plugin."""
+    if module is None:
+        return []
+    register_library(ort, name, module)
+    return [device for device in ort.get_ep_devices() if device.ep_name == name][:1]
 
 
 def plain_reason(text: str) -> str:
@@ -94,32 +104,17 @@ def plain_reason(text: str) -> str:
     return re.sub(r"(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+", "", line)[:300]
 
 
-def _register(ort: Any, plugin: str) -> tuple[list[Any], dict[str, str]]:
-    """Devices that the plugin finds (one is enough), and the options it needs."""
-    module = importlib.import_module(plugin)
-    (name,) = module.get_ep_names()[:1]
-    register(ort, name)
-    return [device for device in ort.get_ep_devices() if device.ep_name == name][:1], _options(name, module)
-
-
-def _options(provider: str, module: Any) -> dict[str, str]:
-    if provider != QNN:
-        return {}
-    library = "QnnHtp.dll" if platform.system() == "Windows" else "libQnnHtp.so"
-    return {"backend_path": module.get_qnn_htp_path() if module else library}
-
-
-def _session(ort: Any, model: ProbeModel, provider: str, devices: list[Any], extra: dict[str, str]) -> Any:
+def _session(ort: Any, model: ProbeModel, record: Provider, devices: list[Any], extra: dict[str, str]) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if provider != CPU:
+    if record.name != CPU.name:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if devices:
         options.add_provider_for_devices(devices, extra)
         return ort.InferenceSession(model.data, options)
     # Without enable_fallback=0 the Python wrapper retries on the CPU and hides why.
-    return ort.InferenceSession(model.data, options, providers=[(provider, extra)], enable_fallback=0)
+    return ort.InferenceSession(model.data, options, providers=[(record.name, extra)], enable_fallback=0)
 
 
 def _judge(ort: Any, session: Any, model: ProbeModel, provider: str) -> ProviderProbe:
@@ -127,8 +122,8 @@ def _judge(ort: Any, session: Any, model: ProbeModel, provider: str) -> Provider
 
     (y,) = session.run(None, {"x": model.x})
     error = float(np.abs(y - model.y).max())
-    told: list[Any] = getattr(session, "get_provider_graph_assignment_info", list)()
-    counts = Counter(graph.ep_name for graph in told for _ in graph.get_nodes())
+    assigned: list[Any] = getattr(session, "get_provider_graph_assignment_info", list)()
+    counts = Counter(graph.ep_name for graph in assigned for _ in graph.get_nodes())
     nodes = counts[provider] if counts else None  # WebGPU of ONNX Runtime 1.27 reports nothing
     version = f"onnxruntime {ort.__version__}"
     if nodes == 0 or provider not in session.get_providers():

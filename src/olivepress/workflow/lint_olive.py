@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.catalog.foreign_code import without_foreign_code
+from olivepress.catalog.provider import PROVIDERS
 from olivepress.core.privacy import OLIVE_RUNS
 from olivepress.workflow.finding import Finding, finding
 from olivepress.workflow.lint_rows import supervision
@@ -21,13 +22,8 @@ from olivepress.workflow.rendered import Workflow
 __all__ = ["against_olive", "quiet_olive"]
 
 # onnxruntime-genai's builder knows these; Olive hands any other provider to it as "cpu" and does not say so.
-_BUILDER_PROVIDERS = (
-    "CPUExecutionProvider",
-    "CUDAExecutionProvider",
-    "DmlExecutionProvider",
-    "WebGpuExecutionProvider",
-    "JsExecutionProvider",
-    "NvTensorRTRTXExecutionProvider",
+_BUILDER_PROVIDERS = frozenset(
+    {record.name for record in PROVIDERS.values() if record.in_model_builder} | {"JsExecutionProvider"}
 )
 _AFTER_BUILDER = ("StaticLLM", "EPContextBinaryGenerator")  # these make a model for the NPU out of one for the CPU
 

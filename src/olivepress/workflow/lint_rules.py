@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from olivepress.catalog.provider import CPU, DIRECTML, OPENVINO, QNN, TENSORRT_RTX
 from olivepress.recipe.methods import METHODS
 from olivepress.workflow.olive_plugin.passes import OWN_PASSES, QUANTIZERS
 
@@ -16,8 +17,6 @@ __all__ = ["broken_rules"]
 
 Passes = Mapping[str, Mapping[str, Any]]
 Broken = Iterator[tuple[str, str]]  # (key in the workflow, what is wrong and what to write)
-
-_CPU = "CPUExecutionProvider"
 
 
 def broken_rules(config: Mapping[str, Any], text: str, soc_models: Mapping[str, str]) -> Broken:
@@ -30,13 +29,13 @@ def broken_rules(config: Mapping[str, Any], text: str, soc_models: Mapping[str, 
     yield from _builder(passes)
     yield from _mixed_bits(passes)
     yield from _own_passes(passes, text)
-    if provider == "QNNExecutionProvider":
+    if provider == QNN.name:
         yield from _qnn(passes, text, soc_models)
-    if provider == "OpenVINOExecutionProvider":
+    if provider == OPENVINO.name:
         yield from _openvino(passes)
-    if provider == "DmlExecutionProvider":
+    if provider == DIRECTML.name:
         yield from _directml(passes)
-    if provider == "NvTensorRTRTXExecutionProvider":
+    if provider == TENSORRT_RTX.name:
         yield from _trt_rtx(passes)
 
 
@@ -47,7 +46,7 @@ def _of(passes: Passes, *kinds: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _evaluator(config: Mapping[str, Any], provider: str) -> Broken:
-    if config.get("evaluator") and provider != _CPU:
+    if config.get("evaluator") and provider != CPU.name:
         yield "evaluator", f"Olive would look for {provider} and stop without it; remove it, and use olivepress bench"
 
 
@@ -93,7 +92,7 @@ def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Broken:
     compiled = list(_of(passes, "EPContextBinaryGenerator"))
     for key, settings in compiled:
         if "--package-config" not in text:
-            yield f"{key}.type", "Olive finds no QNNExecutionProvider, a plugin; olive run … --package-config FILE"
+            yield f"{key}.type", f"Olive finds no {QNN.name}, a plugin; olive run … --package-config FILE"
         yield from _context_binary(key, settings, soc_models)
     if not compiled:
         return

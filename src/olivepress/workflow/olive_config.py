@@ -7,6 +7,7 @@ from typing import Any
 
 from olivepress.catalog import Target
 from olivepress.catalog.groups import with_group_sizes
+from olivepress.catalog.provider import CPU
 from olivepress.core.layout import CONFIGS, tensorboard_dir, training_dir
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.workflow.plan import Job, Plan
@@ -44,7 +45,7 @@ def _system(device: str, execution_provider: str) -> dict[str, Any]:
 def _accelerator(target: Target) -> tuple[str, str]:
     """Device and execution provider that Olive is given: the CPU's, for a model that is built for the CPU first."""
     provider = target.build_execution_provider or target.execution_provider
-    device = "cpu" if provider == "CPUExecutionProvider" else target.device
+    device = "cpu" if provider == CPU.name else target.device
     return device, provider
 
 
@@ -78,7 +79,7 @@ def _finetune(plan: Plan, job: Job) -> dict[str, Any]:
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
     return {
         "input_model": _hf_model(plan, plan.model.path),
-        "systems": _system("cpu", "CPUExecutionProvider"),
+        "systems": _system("cpu", CPU.name),
         "data_configs": [_data_config(plan, "train", "train", "olivepress_supervised", **packing, **turns)],
         "passes": {settings.method: _adapter(plan, job)},
     }
@@ -145,7 +146,7 @@ def _merge(plan: Plan, job: Job) -> dict[str, Any]:
     model["adapter_path"] = (plan.output_dir(plan.job(job.parent)) / "adapter").as_posix()
     return {
         "input_model": model,
-        "systems": _system("cpu", "CPUExecutionProvider"),
+        "systems": _system("cpu", CPU.name),
         "passes": {"merge": {"type": "MergeAdapterWeights"}},
     }
 
@@ -194,7 +195,7 @@ def _export(plan: Plan, job: Job) -> dict[str, Any]:
     config = _built(plan, target, path)
     # An evaluator that names a provider absent from the build environment aborts the build; elsewhere the
     # device's own `olivepress bench` measures.
-    if target.execution_provider == "CPUExecutionProvider" and job.parent:
+    if target.execution_provider == CPU.name and job.parent:
         config["evaluators"] = {
             EVALUATOR: {
                 "type": "olivepress_evaluator",

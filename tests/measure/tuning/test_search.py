@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from olivepress.catalog.provider import PROVIDERS
+from olivepress.catalog.session_axes import Axis, Hardware, Options
 from olivepress.core.errors import JobError
 from olivepress.measure.tuning.search import CONFIRMING_ROUNDS, ROUNDS, Found, Search, search
 from olivepress.measure.tuning.trial import Seen
-from olivepress.runtimes.session_space import AXES, Axis, Hardware, Options, alternatives, with_options
+from olivepress.runtimes.session_space import alternatives, with_options
 
 CPU = "CPUExecutionProvider"
 TOKENS = ((1, 2, 3), (4, 5, 6, 7))
-THREADS = AXES[CPU]["threads"]
+THREADS = PROVIDERS[CPU].axes["threads"]
 CONFIG = json.dumps({"model": {"decoder": {"session_options": {"log_id": "x", "provider_options": []}}}})
 
 
@@ -51,7 +53,7 @@ class Bench:
         )
         return self.change(options, seen)
 
-    def search(self, *, budget: float = 1000.0, axes: Mapping[str, Axis] = AXES[CPU], cpus: int = 2) -> Found:
+    def search(self, *, budget: float = 1000.0, axes: Mapping[str, Axis] = PROVIDERS[CPU].axes, cpus: int = 2) -> Found:
         return search(
             Search(
                 axes=axes,
@@ -77,7 +79,7 @@ def test_what_is_faster_wins_and_is_confirmed_in_fresh_rounds() -> None:
     assert found.confirmed.score.value == pytest.approx((1.5 * 1.8) ** 0.5, rel=0.03)
     (threads,) = [one for one in found.alternatives if one.axis == "threads"]
     assert threads.verdict == "better" and threads.score.ci_low is not None and threads.score.ci_low > 1.3
-    assert {one.axis for one in found.alternatives} == set(AXES[CPU]) and not found.not_searched
+    assert {one.axis for one in found.alternatives} == set(PROVIDERS[CPU].axes) and not found.not_searched
     assert all(one.against == Options(session={"intra_op_num_threads": 2}) for one in found.alternatives[1:])
 
 
@@ -122,7 +124,7 @@ def test_a_setting_that_is_taken_and_ignored_is_refused() -> None:
         return seen.model_copy(update={"threads": 1, "pinned": 0})
 
     found = Bench(lambda options, axis: (2.0, 2.0) if options.session else (1.0, 1.0), change=change).search(
-        axes={name: AXES[CPU][name] for name in ("threads", "execution mode")}
+        axes={name: PROVIDERS[CPU].axes[name] for name in ("threads", "execution mode")}
     )
     assert [one.verdict for one in found.alternatives] == ["refused", "refused"] and found.winner is None
     assert found.alternatives[0].reason == "taken and ignored: it asks for +1 threads, the session started +0"
@@ -157,7 +159,10 @@ def test_the_budget_is_honoured(budget: float) -> None:
     found = bench.search(budget=budget)
     assert bench.clock <= budget
     searched = {one.axis for one in found.alternatives}
-    assert searched | set(found.not_searched) >= set(AXES[CPU]) - {"spinning", "affinity"}  # those need two threads
+    assert searched | set(found.not_searched) >= set(PROVIDERS[CPU].axes) - {
+        "spinning",
+        "affinity",
+    }  # those need two threads
     assert not searched & set(found.not_searched)
     assert set(found.not_searched.values()) <= {"the time budget ran out"}
     # What is searched leaves room for the confirmation, so that it was not searched for nothing.
@@ -193,10 +198,10 @@ def test_a_hopeless_alternative_is_not_run_to_the_end() -> None:
     assert found.alternatives[0].score.n == 3 and found.alternatives[0].verdict == "not better"
 
 
-@pytest.mark.parametrize("provider", sorted(AXES))
+@pytest.mark.parametrize("provider", sorted(name for name, record in PROVIDERS.items() if record.axes))
 def test_every_alternative_can_be_written(provider: str) -> None:
     """Each option of each provider's table goes into the file and comes out of it, on machines of several sizes."""
-    name = {"CUDAExecutionProvider": "cuda", "WebGpuExecutionProvider": "WebGPU"}.get(provider, "DML")
+    name = PROVIDERS[provider].genai_name
     providers = [] if provider == CPU else [{name: {"kept": "1"}}]
     text = json.dumps({"model": {"decoder": {"session_options": {"log_id": "x", "provider_options": providers}}}})
     written = 0
@@ -218,29 +223,32 @@ def test_threads_and_affinity_fit_the_machine() -> None:
     wide = Hardware(cpus=tuple(range(4, 10)), physical_cores=3, threads=3)
     assert [o.session["intra_op_num_threads"] for o in THREADS(Options(), wide)] == [1, 2, 4, 5, 6]
     four = Options(session={"intra_op_num_threads": 4})
-    (pinned,) = AXES[CPU]["affinity"](four, wide)
+    (pinned,) = PROVIDERS[CPU].axes["affinity"](four, wide)
     assert pinned.session["session.intra_op_thread_affinities"] == "6;7;8"  # counted from 1, without the caller's
     alone = Hardware(cpus=(0,), physical_cores=1, threads=1)
-    assert all(not AXES[CPU][name](Options(), alone) for name in ("threads", "spinning", "affinity", "execution mode"))
+    assert all(
+        not PROVIDERS[CPU].axes[name](Options(), alone)
+        for name in ("threads", "spinning", "affinity", "execution mode")
+    )
 
 
 @pytest.mark.parametrize(
     ("session", "says"),
     [
-        ({"execution_mode": "ORT_PARALLEL"}, "execution_mode='ORT_PARALLEL' is no session option of genai"),
-        ({"intra_op_num_threads": "2"}, "intra_op_num_threads='2' is no session option"),
-        ({"session.intra_op.allow_spinning": 0}, "allow_spinning=0 is no session option"),
-        ({"enable_mem_pattern": 1}, "enable_mem_pattern=1 is no session option"),
+        ({"execution_mode": "ORT_PARALLEL"}, "execution_mode='ORT_PARALLEL' is not a session option of genai"),
+        ({"intra_op_num_threads": "2"}, "intra_op_num_threads='2' is not a session option"),
+        ({"session.intra_op.allow_spinning": 0}, "allow_spinning=0 is not a session option"),
+        ({"enable_mem_pattern": 1}, "enable_mem_pattern=1 is not a session option"),
     ],
 )
 def test_what_genai_would_take_and_ignore_is_not_written(session: dict[str, bool | int | str], says: str) -> None:
-    with pytest.raises(JobError, match="is no session option of genai") as caught:
+    with pytest.raises(JobError, match="is not a session option of genai") as caught:
         with_options(CONFIG, Options(session=session))
     assert says in caught.value.message
 
 
 def test_what_cannot_be_tuned_is_said_in_words() -> None:
-    with pytest.raises(JobError, match="nothing to tune is known of QNNExecutionProvider"):
+    with pytest.raises(JobError, match="QNNExecutionProvider has no settings to tune"):
         alternatives("QNNExecutionProvider")
     with pytest.raises(JobError, match="a pipeline of several graphs"):
         with_options('{"model": {"decoder": {"pipeline": []}}}', Options(session={"intra_op_num_threads": 2}))

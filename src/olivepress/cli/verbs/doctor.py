@@ -23,7 +23,7 @@ def doctor(quiet: QuietOption = False, as_json: JsonOption = False) -> None:
     from olivepress.doctor import diagnose, render_terminal
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        diagnosis = diagnose(tell=reporter.begin if reporter.live else lambda step: None)
+        diagnosis = diagnose(on_progress=reporter.begin if reporter.live else lambda step: None)
         reporter.end_task()
     if as_json:
         print(diagnosis.model_dump_json(indent=2))

@@ -71,6 +71,8 @@ def _print_phase(phase: Phase) -> None:
     """Kernels by their share; those too small to matter in one line."""
     from rich.table import Table
 
+    from olivepress.catalog.provider import short_provider
+
     total = phase.us_per_token
     print(f"\n{phase.phase}: {_us(total)} us a token, n={phase.n_tokens} tokens in {phase.n_runs} runs of the graph")
     table = Table(box=None, padding=(0, 1), show_edge=False)
@@ -81,7 +83,7 @@ def _print_phase(phase: Phase) -> None:
     for kernel in phase.kernels[: len(phase.kernels) - len(small)]:
         table.add_row(
             kernel.op_type,
-            kernel.provider.removesuffix("ExecutionProvider"),
+            short_provider(kernel.provider),
             str(kernel.nodes),
             f"{100 * kernel.share:.1f} %",
             _us(kernel.us_per_token),

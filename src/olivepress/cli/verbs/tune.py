@@ -86,7 +86,7 @@ def _print_tuning(directory: Path, tuning: Tuning) -> None:
 
 
 def _row(alternative: Alternative) -> tuple[str, ...]:
-    from olivepress.runtimes.session_space import Options
+    from olivepress.catalog.session_axes import Options
 
     before = alternative.against.session | alternative.against.provider
     after = alternative.options.session | alternative.options.provider

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from olivepress.charts.spec import WIDTH, Spec, discrete, make_spec, quantity
+from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE, SHAPES
 from olivepress.compare.document import Candidate, Decision, Document, Row
 from olivepress.compare.render.phrases import cell, short_name
@@ -17,14 +17,14 @@ HEIGHT = 260
 LABEL_PX, CHAR_PX = 15, 6.8  # a label's height and the width of its letters, to keep labels off each other
 
 
-def front(document: Document, decision: Decision) -> Spec | str:
-    """Exact match against decode rate of one machine's artifacts, or why not."""
+def front(document: Document, decision: Decision) -> Spec | NoData:
+    """Exact match against decode rate of one machine's artifacts, or the reason why there is none."""
     rows = [row for row in document.rows if row.machine == decision.machine]
     rows = [row for row in rows if not decision.recipe or row.report.recipe == decision.recipe]
     judged = {candidate.name: candidate for candidate in decision.candidates}
     points = [point for row in rows if (point := _point(row, judged.get(row.name), decision))]
     if not points:
-        return "no artifact has both an exact match and a decode rate here"
+        return NoData("no artifact has both an exact match and a decode rate here")
     x_domain = _domain([v for p in points for v in (p["x"], p["x_low"], p["x_high"])], low=0.0)
     y_domain = _domain([v for p in points for v in (p["y"], p["y_low"], p["y_high"])], low=0.0, high=1.0)
     _place_labels(points, x_domain, y_domain)
@@ -52,8 +52,8 @@ def front(document: Document, decision: Decision) -> Spec | str:
     layers.append({"mark": dot, "encoding": at | {"shape": shape}})
     layers += _labels({"x": x, "y": at_y | {"field": "label_y"}, "text": {"field": "label"}})
     body: Spec = {"width": WIDTH, "height": HEIGHT, "data": {"values": points}, "layer": layers}
-    title, said = f"Exact match against decode rate on {decision.machine}", [point["said"] for point in points]
-    return make_spec(title, said, rows, hint="Right and up is better. ", **body)
+    title, words = f"Exact match against decode rate on {decision.machine}", [point["words"] for point in points]
+    return make_spec(title, words, rows, hint="Right and up is better. ", **body)
 
 
 def _labels(encoding: Spec) -> Iterator[Spec]:
@@ -71,20 +71,20 @@ def _point(row: Row, candidate: Candidate | None, decision: Decision) -> dict[st
     name, chosen = short_name(row), row.name in decision.chosen
     on_front = candidate is not None and candidate.on_front
     texts = [cell(row, metric) for metric in ("exact_match", "decode_tps")]
-    said = [f"{text.text} ({text.interval})" if text.interval else text.text for text in texts]
-    more = [word for word, holds in (("on the front", on_front), ("recommended", chosen)) if holds]
+    numbers = [f"{text.text} ({text.interval})" if text.interval else text.text for text in texts]
+    remarks = [word for word, holds in (("on the front", on_front), ("recommended", chosen)) if holds]
     return {
         "name": name,
         "label": f"{name} – recommended" if chosen else name,
         "x": speed.value,
-        "x_low": speed.ci_low if speed.ci_low is not None else speed.value,
-        "x_high": speed.ci_high if speed.ci_high is not None else speed.value,
+        "x_low": speed.ends[0],
+        "x_high": speed.ends[1],
         "y": accuracy.value,
-        "y_low": accuracy.ci_low if accuracy.ci_low is not None else accuracy.value,
-        "y_high": accuracy.ci_high if accuracy.ci_high is not None else accuracy.value,
+        "y_low": accuracy.ends[0],
+        "y_high": accuracy.ends[1],
         "front": on_front,
         "chosen": chosen,
-        "said": f"{name}: exact match {said[0]}, decode {said[1]}" + "".join(f", {word}" for word in more),
+        "words": f"{name}: exact match {numbers[0]}, decode {numbers[1]}" + "".join(f", {word}" for word in remarks),
     }
 
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from olivepress.charts.spec import WIDTH, Spec, discrete, make_spec, quantity
+from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE, SHAPES, render_png, render_svg
-from olivepress.charts.table import STAGES, format_value, printable
 from olivepress.compare.document import Decision, Document, Row, Step
 from olivepress.compare.render.chart_front import front
 from olivepress.compare.render.phrases import cell, machines, short_name
+from olivepress.compare.rows import STAGES
+from olivepress.core.printable import printable
+from olivepress.report.values import format_value
 
 __all__ = [
     "KINDS",
@@ -48,31 +50,31 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class NoChart:
-    """Why there is no chart of this kind for ``about``."""
+    """The reason why there is no chart of this kind for ``about``."""
 
     kind: Kind
     about: str
     machines: tuple[str, ...]
-    why: str
+    reason: str
 
 
 def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
     """All charts of the document, by kind; one for each machine, of the ladder and training one for each recipe."""
-    found: list[Chart | NoChart] = []
+    charts: list[Chart | NoChart] = []
     for decision in document.decisions or [_undecided(machine) for machine in machines(document)]:
-        found.append(_made("front", (decision.machine,), decision.machine, front(document, decision)))
+        charts.append(_chart("front", (decision.machine,), decision.machine, front(document, decision)))
     for recipe in dict.fromkeys(row.report.recipe for row in document.rows):
-        there = tuple(dict.fromkeys(row.machine for row in document.rows if row.report.recipe == recipe))
-        found.append(_made("ladder", there, recipe, ladder(document, recipe)))
+        machines_there = tuple(dict.fromkeys(row.machine for row in document.rows if row.report.recipe == recipe))
+        charts.append(_chart("ladder", machines_there, recipe, ladder(document, recipe)))
     for machine in machines(document):
         rows = [row for row in document.rows if row.machine == machine]
-        found.append(_made("itl", (machine,), machine, itl(rows)))
-        found.append(_made("memory", (machine,), machine, resource(rows, "peak_memory_bytes", "Peak memory")))
-        found.append(_made("size", (machine,), machine, resource(rows, "size_on_disk_bytes", "Size on disk")))
-        found.append(_made("placement", (machine,), machine, placement(rows)))
+        charts.append(_chart("itl", (machine,), machine, itl(rows)))
+        charts.append(_chart("memory", (machine,), machine, resource(rows, "peak_memory_bytes", "Peak memory")))
+        charts.append(_chart("size", (machine,), machine, resource(rows, "size_on_disk_bytes", "Size on disk")))
+        charts.append(_chart("placement", (machine,), machine, placement(rows)))
     for recipe, steps in document.training.items():
-        found.append(_made("training", (), recipe, training(recipe, steps)))
-    return tuple(found)
+        charts.append(_chart("training", (), recipe, training(recipe, steps)))
+    return tuple(charts)
 
 
 def _undecided(machine: str) -> Decision:
@@ -81,29 +83,30 @@ def _undecided(machine: str) -> Decision:
     )
 
 
-def _made(kind: Kind, there: tuple[str, ...], about: str, made: Spec | str) -> Chart | NoChart:
-    if isinstance(made, str):
-        return NoChart(kind=kind, about=about, machines=there, why=made)
-    return Chart(kind=kind, about=about, machines=there, spec=made)
+def _chart(kind: Kind, machines: tuple[str, ...], about: str, spec: Spec | NoData) -> Chart | NoChart:
+    if isinstance(spec, NoData):
+        return NoChart(kind=kind, about=about, machines=machines, reason=spec.reason)
+    return Chart(kind=kind, about=about, machines=machines, spec=spec)
 
 
-def ladder(document: Document, recipe: str) -> Spec | str:
-    """Exact match of each stage of one recipe, base first, or why not."""
+def ladder(document: Document, recipe: str) -> Spec | NoData:
+    """Exact match of each stage of one recipe, base first, or the reason why there is none."""
     rows = [row for row in document.rows if row.report.recipe == recipe]
     rows.sort(key=lambda row: STAGES.index(row.role) if row.role in STAGES else len(STAGES))
     short = Counter(short_name(row) for row in rows)
-    data = []
+    data, words = [], list[str]()
     for row in rows:
-        found, text = row.report.metrics.get("exact_match"), cell(row, "exact_match")
-        if found is None or found.value is None:
+        measurement, text = row.report.metrics.get("exact_match"), cell(row, "exact_match")
+        if measurement is None or measurement.value is None:
             continue
-        ends = (found.ci_low, found.ci_high) if found.ci_low is not None else (found.value, found.value)
+        low, high = measurement.ends
         name = short_name(row) if short[short_name(row)] == 1 else printable(row.name)
-        said = f"{name} ({row.role}) {text.text}" + (f" ({text.interval})" if text.interval else "")
-        data.append({"name": name, "role": row.role, "value": found.value, "low": ends[0], "high": ends[1]})
-        data[-1] |= {"text": text.text, "said": said}
+        interval = f" ({text.interval})" if text.interval else ""
+        words.append(f"{name} ({row.role}) {text.text}{interval}")
+        data.append({"name": name, "role": row.role, "value": measurement.value, "low": low, "high": high})
+        data[-1] |= {"text": text.text}
     if len(data) < 2:
-        return "fewer than two stages have an exact match"
+        return NoData("fewer than two stages have an exact match")
     roles = [role for role in STAGES if role in {entry["role"] for entry in data}]
     y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None}
     y["axis"] = {"grid": True, "ticks": False, "labelPadding": 12}
@@ -119,16 +122,15 @@ def ladder(document: Document, recipe: str) -> Spec | str:
     layers[0]["encoding"] = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
     layers[1]["encoding"] = {"x": x, "y": y, "color": colour, "shape": discrete("role", roles, SHAPES, title=None)}
     layers[2]["encoding"]["text"] = {"field": "text"}
-    said_all = [str(entry["said"]) for entry in data]
     body: Spec = {"width": WIDTH - 60, "height": {"step": 30}, "data": {"values": data}, "layer": layers}
-    return make_spec(f"Exact match by stage: {recipe}", said_all, rows, **body)
+    return make_spec(f"Exact match by stage: {recipe}", words, rows, **body)
 
 
-def itl(rows: Sequence[Row]) -> Spec | str:
-    """Share of the steps that took at most so long, per artifact, or why not."""
+def itl(rows: Sequence[Row]) -> Spec | NoData:
+    """Share of the steps that took at most so long, per artifact, or the reason why there is none."""
     timed = [row for row in rows if len(row.itl_ms) > 1 and min(row.itl_ms) > 0]
     if not timed:
-        return "no time between tokens was measured"
+        return NoData("no time between tokens was measured")
     names = [short_name(row) for row in timed]
     values = [
         {"name": name, "ms": ms, "share": index / (len(row.itl_ms) - 1)}
@@ -144,53 +146,53 @@ def itl(rows: Sequence[Row]) -> Spec | str:
         "color": discrete("name", names, PALETTE, title=None, legend=legend),
         "strokeDash": discrete("name", names, DASHES, title=None, legend=legend),
     }
-    said = [
+    words = [
         f"{name}: half within {_ms(row, 0.5)}, 95 % within {_ms(row, 0.95)}, longest {_ms(row, 1.0)}"
         for name, row in zip(names, timed, strict=True)
     ]
     mark = {"type": "line", "strokeWidth": 2.2, "interpolate": "linear"}
     body: Spec = {"width": WIDTH, "height": 220, "data": {"values": values}, "mark": mark, "encoding": encoding}
     title = f"Time between tokens on {rows[0].machine}"
-    return make_spec(title, said, timed, hint="Further left is faster. ", **body)
+    return make_spec(title, words, timed, hint="Further left is faster. ", **body)
 
 
 def _ms(row: Row, share: float) -> str:
     return format_value("ms", row.itl_ms[round(share * (len(row.itl_ms) - 1))])
 
 
-def resource(rows: Sequence[Row], metric: str, title: str) -> Spec | str:
-    """Bars of one metric in bytes, from zero, or why not."""
+def resource(rows: Sequence[Row], metric: str, title: str) -> Spec | NoData:
+    """Bars of one metric in bytes, from zero, or the reason why there is none."""
     data = []
     for row in rows:
-        found = row.report.metrics.get(metric)
-        if found is not None and found.value is not None:
-            text = format_value("bytes", found.value)
-            data.append({"name": short_name(row), "role": row.role, "mb": found.value / 1e6, "text": text})
+        measurement = row.report.metrics.get(metric)
+        if measurement is not None and measurement.value is not None:
+            text = format_value("bytes", measurement.value)
+            data.append({"name": short_name(row), "role": row.role, "mb": measurement.value / 1e6, "text": text})
     if not data:
-        return f"{title.lower()} was not measured"
+        return NoData(f"{title.lower()} was not measured")
     y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False}}
     x = quantity("mb", "MB", axis={"tickCount": 4}, scale={"domainMin": 0})
     layers: list[Spec] = [
         {"mark": {"type": "bar", "height": {"band": 0.62}, "color": PALETTE[0]}, "encoding": {"x": x, "y": y}},
         {"mark": {"type": "text", "align": "left", "dx": 6}, "encoding": {"x": x, "y": y, "text": {"field": "text"}}},
     ]
-    said = [f"{entry['name']} {entry['text']}" for entry in data]
+    words = [f"{entry['name']} {entry['text']}" for entry in data]
     body: Spec = {"width": WIDTH - 180, "height": {"step": 30}, "data": {"values": data}, "layer": layers}
-    return make_spec(f"{title} on {rows[0].machine}", said, rows, **body)
+    return make_spec(f"{title} on {rows[0].machine}", words, rows, **body)
 
 
-def placement(rows: Sequence[Row]) -> Spec | str:
-    """Nodes of the graph per provider, stacked, or why not."""
+def placement(rows: Sequence[Row]) -> Spec | NoData:
+    """Nodes of the graph per provider, stacked, or the reason why there is none."""
     data = list(_nodes(rows))
     if not data:
-        return "no report says which provider took which node"
+        return NoData("no report contains which provider took which node")
     providers = list(dict.fromkeys(str(entry["provider"]) for entry in data))
     y: Spec = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"ticks": False}}
     x = quantity("nodes", "nodes of the graph", axis={"tickCount": 5}, stack="zero")
     colour = discrete("provider", providers, PALETTE, title=None, legend={"orient": "bottom", "columns": 2})
     order = {"field": "order", "type": "quantitative"}
     bar = {"type": "bar", "height": {"band": 0.62}, "stroke": "currentColor", "strokeWidth": 0.6}
-    said = [f"{entry['name']}: {entry['nodes']} on {entry['provider']}" for entry in data]
+    words = [f"{entry['name']}: {entry['nodes']} on {entry['provider']}" for entry in data]
     encoding = {"x": x, "y": y, "color": colour, "order": order}
     body: Spec = {
         "width": WIDTH - 120,
@@ -199,7 +201,7 @@ def placement(rows: Sequence[Row]) -> Spec | str:
         "mark": bar,
         "encoding": encoding,
     }
-    return make_spec(f"Nodes by provider on {rows[0].machine}", said, rows, **body)
+    return make_spec(f"Nodes by provider on {rows[0].machine}", words, rows, **body)
 
 
 def _nodes(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
@@ -210,18 +212,18 @@ def _nodes(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
             yield {"name": short_name(row), "provider": printable(provider), "nodes": nodes, "order": order}
 
 
-def training(recipe: str, steps: Sequence[Step]) -> Spec | str:
-    """Loss by step of one fine-tuning run, or why not."""
+def training(recipe: str, steps: Sequence[Step]) -> Spec | NoData:
+    """Loss by step of one fine-tuning run, or the reason why there is none."""
     data = [{"step": step.step, "loss": step.loss} for step in steps if math.isfinite(step.loss)]
     if len(data) < 2:
-        return "the run logged fewer than two steps"
+        return NoData("the run logged fewer than two steps")
     encoding = {
         "x": quantity("step", "step", axis={"tickCount": 6}),
         "y": quantity("loss", "training loss", axis={"tickCount": 5}, scale={"domainMin": 0}),
     }
     lowest = min(data, key=lambda entry: entry["loss"])
     seen = {"first": data[0], "last": data[-1], "lowest": lowest}
-    said = [f"{word} loss {entry['loss']:.3g} at step {entry['step']}" for word, entry in seen.items()]
+    words = [f"{word} loss {entry['loss']:.3g} at step {entry['step']}" for word, entry in seen.items()]
     mark = {"type": "line", "color": PALETTE[0], "strokeWidth": 2}
     body: Spec = {"width": WIDTH, "height": 200, "data": {"values": data}, "mark": mark, "encoding": encoding}
-    return make_spec(f"Training loss: {recipe}", said, (), **body)
+    return make_spec(f"Training loss: {recipe}", words, (), **body)

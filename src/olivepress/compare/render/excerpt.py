@@ -12,7 +12,7 @@ MOST_ROWS, MOST_DECISIONS = 60, 12
 
 
 def excerpt(document: Document) -> Document:
-    """The document itself where it fits; else its first decisions, their rows, and what is said of these.
+    """The document itself where it fits; else its first decisions, their rows, and what is remark of these.
 
     A remark says what was left out and where it is. Nothing in a row is shortened.
     """
@@ -25,7 +25,7 @@ def excerpt(document: Document) -> Document:
     kept = kept[:MOST_ROWS]
     names = {row.name for row in kept}
     left_out = len(document.rows) - len(kept)
-    said = (
+    remark = (
         f"{left_out} of {len(document.rows)} reports are not on this page: report.json and report.csv hold all of them"
     )
     examples = [
@@ -38,7 +38,7 @@ def excerpt(document: Document) -> Document:
         rows=tuple(kept),
         decisions=decisions,
         verdicts=tuple(v for v in document.verdicts if v.a in names and v.b in names),
-        remarks=((said, *document.remarks) if left_out else document.remarks),
+        remarks=((remark, *document.remarks) if left_out else document.remarks),
         examples=shown,
         examples_left_out=document.examples_left_out + len(examples) - len(shown),
         training={recipe: steps for recipe, steps in document.training.items() if recipe in recipes},

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
-from olivepress.charts.table import printable
 from olivepress.compare.document import Decision, Document, Row
 from olivepress.compare.gate import Gate
 from olivepress.compare.render.phrases import (
@@ -25,6 +24,7 @@ from olivepress.compare.render.phrases import (
     wrong_answer_texts,
 )
 from olivepress.compare.render.terminal import render_terminal
+from olivepress.core.printable import printable
 from olivepress.report.device_report import Measurement
 from olivepress.report.registry import METRICS
 
@@ -74,7 +74,7 @@ def as_data(document: Document) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    data: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(row)}
+    data: dict[str, Any] = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "short"}
     return data | {"report": row.report.model_dump(mode="json", exclude={"samples", "processes"})}
 
 
@@ -87,10 +87,10 @@ def to_csv(document: Document) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in document.rows:
-        for name, found in _all_metrics(row):
-            texts = [_defused(text) for text in (row.name, row.machine, row.role, name, found.unit)]
-            numbers = [found.value, found.ci_low, found.ci_high, found.n]
-            writer.writerow([*texts, *numbers, _defused(found.reason or ""), _defused("; ".join(row.labels))])
+        for name, measurement in _all_metrics(row):
+            names = [_defused(text) for text in (row.name, row.machine, row.role, name, measurement.unit)]
+            numbers = [measurement.value, measurement.ci_low, measurement.ci_high, measurement.n]
+            writer.writerow([*names, *numbers, _defused(measurement.reason or ""), _defused("; ".join(row.labels))])
     return out.getvalue()
 
 
@@ -98,8 +98,8 @@ def _all_metrics(row: Row) -> Iterator[tuple[str, Measurement]]:
     known = [name for name in METRICS if name in row.report.metrics]
     for name in [*known, *sorted(set(row.report.metrics) - set(known))]:
         yield name, row.report.metrics[name]
-    for name, found in sorted(row.report.lm_eval.items()):
-        yield f"lm_eval:{name}", found
+    for name, measurement in sorted(row.report.lm_eval.items()):
+        yield f"lm_eval:{name}", measurement
 
 
 def _defused(text: str) -> str:
@@ -115,8 +115,9 @@ def to_markdown(document: Document) -> str:
         lines += [*_decision(decision), ""]
     for machine in machines(document):
         lines += [*_table(document, machine), ""]
-    lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v)}" for v in document.verdicts))
-    lines += _listed("Mind", document.remarks)
+    rows = {row.name: row for row in document.rows}
+    lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v, rows)}" for v in document.verdicts))
+    lines += _listed("Remarks", document.remarks)
     notes = [f"{', '.join(titles)}: {reason}" for reason, titles in document.footnotes]
     if notes:
         lines += ["## Not measured", "", *(f"{i}. {_escape(note)}" for i, note in enumerate(notes, start=1)), ""]
@@ -136,8 +137,8 @@ def gate_markdown(gate: Gate) -> str:
 
 
 def _listed(title: str, texts: Iterable[str]) -> list[str]:
-    found = [f"- {_escape(text)}" for text in texts]
-    return [f"## {title}", "", *found, ""] if found else []
+    items = [f"- {_escape(text)}" for text in texts]
+    return [f"## {title}", "", *items, ""] if items else []
 
 
 def _decision(decision: Decision) -> list[str]:
@@ -145,8 +146,8 @@ def _decision(decision: Decision) -> list[str]:
     lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
     lines += [f"- {_escape(reason)}" for reason in decision.reasons]
     for candidate in decision.candidates:
-        said = [check.text for check in candidate.limits] + list(candidate.besides)
-        detail = f": {_escape('; '.join(said))}" if said else ""
+        reasons = [check.text for check in candidate.limits] + list(candidate.besides)
+        detail = f": {_escape('; '.join(reasons))}" if reasons else ""
         lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
     lines += [f"- {_escape(text)}" for text in wrong_answer_texts(decision)]
     return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
@@ -172,9 +173,9 @@ def _table(document: Document, machine: str) -> list[str]:
     for metric in document.columns:
         texts = []
         for row in rows:
-            found = cell(row, metric)
-            note = f" <sup>{notes[found.reason]}</sup>" if found.reason in notes else ""
-            texts.append(_escape(found.text) + (f" ({_escape(found.interval)})" if found.interval else "") + note)
+            shown = cell(row, metric)
+            note = f" <sup>{notes[shown.reason]}</sup>" if shown.reason in notes else ""
+            texts.append(_escape(shown.text) + (f" ({_escape(shown.interval)})" if shown.interval else "") + note)
         lines.append(f"| {_escape(metric_title(metric))} | {' | '.join(texts)} |")
     return lines
 

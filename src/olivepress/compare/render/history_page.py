@@ -9,9 +9,10 @@ from typing import Any
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import can_draw, render_svg
-from olivepress.charts.table import format_value, printable
 from olivepress.compare.history import NOT_COMMITTED, Series
+from olivepress.core.printable import printable
 from olivepress.report.registry import METRICS
+from olivepress.report.values import format_value
 
 __all__ = ["history_html", "series_spec"]
 
@@ -57,14 +58,14 @@ def _short(commit: str) -> str:
 
 def change_texts(series: Series) -> list[str]:
     """Where the level changed, in words."""
-    unit, found = METRICS[series.metric].unit, []
+    unit, texts = METRICS[series.metric].unit, []
     for index in series.changes:
         before, after = series.points[index - 1], series.points[index]
-        found.append(
+        texts.append(
             f"new level from {_short(after.commit)} ({after.created_at}) on: "
             f"{format_value(unit, before.value)} → {format_value(unit, after.value)}"
         )
-    return found
+    return texts
 
 
 def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
@@ -76,18 +77,18 @@ def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = can_draw()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in series:
+    for each in series:
         entry = {
-            "series": one,
-            "title": f"{printable(one.job)}: {METRICS[one.metric].title}",
-            "svg": Markup(render_svg(series_spec(one))) if drawn and len(one.points) > 1 else "",
-            "changes": change_texts(one),
+            "series": each,
+            "title": f"{printable(each.job)}: {METRICS[each.metric].title}",
+            "svg": Markup(render_svg(series_spec(each))) if drawn and len(each.points) > 1 else "",
+            "changes": change_texts(each),
             "rows": [
-                (_short(p.commit), printable(p.created_at), format_value(METRICS[one.metric].unit, p.value))
-                for p in reversed(one.points)
+                (_short(p.commit), printable(p.created_at), format_value(METRICS[each.metric].unit, p.value))
+                for p in reversed(each.points)
             ],
         }
-        groups.setdefault((printable(one.machine), printable(one.recipe)), []).append(entry)
+        groups.setdefault((printable(each.machine), printable(each.recipe)), []).append(entry)
     page = env.from_string((folder / "history.html").read_text(encoding="utf-8"))
     css = Markup(style_sheet())
     return page.render(groups=groups, refused=[printable(text) for text in refused], css=css)

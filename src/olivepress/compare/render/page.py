@@ -13,7 +13,6 @@ from typing import Any
 
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
-from olivepress.charts.table import NULL, printable
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
 from olivepress.compare.render.charts import KINDS, Chart, NoChart, make_charts
 from olivepress.compare.render.excerpt import excerpt
@@ -37,14 +36,14 @@ from olivepress.compare.render.phrases import (
 )
 from olivepress.core.files import write_bytes, write_text
 from olivepress.core.names import slug
-from olivepress.report.registry import METRICS
+from olivepress.core.printable import printable
+from olivepress.report.registry import METRICS, in_view
+from olivepress.report.values import NULL
 
 __all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]
 
 MAX_BYTES = 5_000_000
 PAGE_OF_EXAMPLES = 50
-CARD_METRICS = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes", "size_on_disk_bytes")
-WORKLOAD_METRICS = ("ttft_ms", "request_ttft_ms", "prefill_tps", "decode_tps", "itl_p50_ms", "itl_p99_ms", "load_ms")
 IN_WORDS = ("front", "ladder", "itl", "training")
 NO_VL_CONVERT = f"Charts need vl-convert-python: {INSTALL}, then write the page again."
 
@@ -52,7 +51,7 @@ NO_VL_CONVERT = f"Charts need vl-convert-python: {INSTALL}, then write the page 
 def to_html(document: Document) -> str:
     """One page of at most 5 MB (``MAX_BYTES``): examples that do not fit are counted as left out.
 
-    ValueError for a number that is not finite. Without vl-convert the page has no charts and says so.
+    ValueError for a number that is not finite. Without vl-convert the page has no charts but a note on how to get them.
     """
     return _page(document, _drawn(excerpt(document)))
 
@@ -95,7 +94,7 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         lm_eval=sorted({name for row in document.rows for name in row.report.lm_eval}),
         matrix=[(row, [notes.mark(cell(row, metric)) for metric in document.columns]) for row in document.rows],
         every=[_every(document, name, notes) for name in _known_metrics(document)],
-        notes=notes.found,
+        notes=notes.titles_by_reason,
         charts=charts,
         no_charts="" if charts else NO_VL_CONVERT,
         groups=_by_machine(document),
@@ -103,8 +102,8 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         metrics=METRICS,
         MARKS=MARKS,
         NULL=NULL,
-        CARD_METRICS=CARD_METRICS,
-        WORKLOAD_METRICS=WORKLOAD_METRICS,
+        CARD_METRICS=in_view("card"),
+        WORKLOAD_METRICS=in_view("workload"),
         script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
         css=Markup(style_sheet()),
         js=Markup(js),
@@ -116,17 +115,19 @@ class _Notes:
     """Reasons for what is not measured, numbered: the document's footnotes first, then what only a long table has."""
 
     def __init__(self, document: Document) -> None:
-        self.found: dict[str, list[str]] = {printable(reason): list(titles) for reason, titles in document.footnotes}
+        self.titles_by_reason: dict[str, list[str]] = {
+            printable(reason): list(titles) for reason, titles in document.footnotes
+        }
 
-    def mark(self, found: Any) -> tuple[Any, int | None]:
+    def mark(self, shown: Any) -> tuple[Any, int | None]:
         """The cell with the number of its note, or None where it has a value."""
-        if not found.reason:
-            return found, None
-        titles = self.found.setdefault(found.reason, [])
-        title = metric_title(found.metric)
+        if not shown.reason:
+            return shown, None
+        titles = self.titles_by_reason.setdefault(shown.reason, [])
+        title = metric_title(shown.metric)
         if title not in titles:
             titles.append(title)
-        return found, list(self.found).index(found.reason) + 1
+        return shown, list(self.titles_by_reason).index(shown.reason) + 1
 
 
 def _known_metrics(document: Document) -> list[str]:
@@ -144,24 +145,24 @@ def _by_machine(document: Document) -> list[tuple[str, list[Row]]]:
 
 
 def _charts(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> dict[str, list[dict[str, Any]]]:
-    """kind → what stands in its section: an <svg> or why there is none; empty where charts cannot be drawn."""
+    """kind → the charts of its section: an <svg> or the reason why there is none; empty where none can be drawn."""
     from markupsafe import Markup
 
     if not drawn:
         return {}
-    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     labels = {machine: [label for row in there for label in row.labels] for machine, there in _by_machine(document)}
     for chart, svg in drawn:
-        entry: dict[str, Any] = {"about": chart.about, "machines": chart.machines, "svg": "", "title": "", "why": ""}
+        entry: dict[str, Any] = {"about": chart.about, "machines": chart.machines, "svg": "", "title": "", "reason": ""}
         entry["labels"] = list(dict.fromkeys(label for m in chart.machines for label in labels.get(m, ())))
         if isinstance(chart, Chart):
             entry |= {"svg": Markup(svg), "title": chart.spec["title"]}
             # Bars say their own numbers.
             entry["words"] = chart.spec["usermeta"]["words"] if chart.kind in IN_WORDS else []
         else:
-            entry["why"] = chart.why
-        found[chart.kind].append(entry)
-    return found
+            entry["reason"] = chart.reason
+        by_kind[chart.kind].append(entry)
+    return by_kind
 
 
 def _example(example: Example) -> dict[str, Any]:
@@ -193,19 +194,19 @@ def _inert(data: dict[str, Any]) -> str:
 def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
     """Write report.html, .md, .json, .csv and the charts in ``plots/`` (each whole or not at all); kind → path.
 
-    Without vl-convert there are no charts, as the page says. SetupError when the disk does not take them.
+    Without vl-convert there are no charts. SetupError when the disk does not take them.
     """
     drawn = _drawn(excerpt(document))
-    made = {
+    files = {
         "html": (out_dir / "report.html", _page(document, drawn)),
         "markdown": (out_dir / "report.md", to_markdown(document)),
         "json": (out_dir / "report.json", to_json(document)),
         "csv": (out_dir / "report.csv", to_csv(document)),
     }
-    for path, text in made.values():
+    for path, text in files.values():
         write_text(path, text)
     _write_plots(drawn, out_dir / "plots")
-    return {kind: path for kind, (path, _) in made.items()}
+    return {kind: path for kind, (path, _) in files.items()}
 
 
 def _write_plots(drawn: Sequence[tuple[Chart | NoChart, str]], folder: Path) -> None:

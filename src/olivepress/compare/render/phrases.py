@@ -1,14 +1,16 @@
-"""The words and numbers that terminal, Markdown and page have in common, so that they say the same."""
+"""The words and numbers that terminal, Markdown and page have in common, so that they agree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from olivepress.charts.table import NULL, format_value, printable
+from olivepress.catalog.provider import short_provider
 from olivepress.compare.document import Decision, Document, Row, Verdict
+from olivepress.core.printable import printable
 from olivepress.report.device_report import Ceiling, Measurement
 from olivepress.report.registry import METRICS
+from olivepress.report.values import NULL, format_value, number_and_unit
 
 __all__ = [
     "MARKS",
@@ -27,6 +29,7 @@ __all__ = [
     "numbers",
     "p_text",
     "pair",
+    "pair_text",
     "provider_text",
     "sentence",
     "short_name",
@@ -63,8 +66,8 @@ def metric_title(metric: str) -> str:
 
 
 def short_name(row: Row) -> str:
-    """The row's name where its machine is said already."""
-    return printable(row.name.removesuffix(f" @ {row.machine}"))
+    """The row's name where its machine is named already."""
+    return printable(row.short)
 
 
 def cell(row: Row, metric: str) -> Cell:
@@ -72,18 +75,18 @@ def cell(row: Row, metric: str) -> Cell:
     return measurement_cell(metric, row.report.metrics.get(metric), str(row.report.settings.get("currency") or ""))
 
 
-def measurement_cell(metric: str, found: Measurement | None, currency: str = "") -> Cell:
+def measurement_cell(metric: str, measurement: Measurement | None, currency: str = "") -> Cell:
     """A measurement of any table as texts; money in ``currency`` where the recipe named one."""
-    if found is None or found.value is None:
-        reason = printable((found.reason if found else None) or ABSENT)
+    if measurement is None or measurement.value is None:
+        reason = printable((measurement.reason if measurement else None) or ABSENT)
         return Cell(metric=metric, text=NULL, interval="", number=None, n=0, reason=reason)
-    unit = currency if found.unit == "currency" and currency else found.unit
+    unit = currency if measurement.unit == "currency" and currency else measurement.unit
     return Cell(
         metric=metric,
-        text=format_value(unit, found.value),
-        interval=interval_text(unit, found.value, found.ci_low, found.ci_high),
-        number=found.value,
-        n=found.n,
+        text=format_value(unit, measurement.value),
+        interval=interval_text(unit, measurement.value, measurement.ci_low, measurement.ci_high),
+        number=measurement.value,
+        n=measurement.n,
         reason="",
     )
 
@@ -92,9 +95,11 @@ def interval_text(unit: str, value: float, low: float | None, high: float | None
     """``low to high``, without the unit where it is that of the value; empty where there is none."""
     if low is None or high is None:
         return ""
-    ends = [format_value(unit, end).partition(" ") for end in (low, high)]
-    bare = {end[2] for end in ends} == {format_value(unit, value).partition(" ")[2]}
-    return " to ".join(end[0] if bare else "".join(end) for end in ends)
+    ends = [number_and_unit(unit, end) for end in (low, high)]
+    _, shown_unit = number_and_unit(unit, value)
+    if all(end_unit == shown_unit for _, end_unit in ends):
+        return " to ".join(number for number, _ in ends)
+    return " to ".join(format_value(unit, end) for end in (low, high))
 
 
 def _unit(metric: str) -> str:
@@ -106,11 +111,15 @@ def value_text(metric: str, value: float | None) -> str:
     return NULL if value is None else format_value(_unit(metric), value)
 
 
-def _gap(verdict: Verdict, value: float) -> str:
-    """A difference with its sign: percent where relative, percentage points of shares, else in the metric's unit."""
+def _size(verdict: Verdict, value: float) -> str:
+    """A difference without its sign: percent where relative, percentage points of shares, else in the metric's unit."""
     if verdict.relative or _unit(verdict.metric) == "ratio":
-        return f"{100 * value:+.1f}"
-    return f"{'-' if value < 0 else '+'}{format_value(_unit(verdict.metric), abs(value))}"
+        return f"{100 * abs(value):.1f}"
+    return format_value(_unit(verdict.metric), abs(value))
+
+
+def _signed(verdict: Verdict, value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{_size(verdict, value)}"
 
 
 def _gap_unit(verdict: Verdict) -> str:
@@ -121,15 +130,15 @@ def _gap_unit(verdict: Verdict) -> str:
 
 def difference_value(verdict: Verdict) -> str:
     """``-2.0 points``."""
-    return NULL if verdict.difference is None else _gap(verdict, verdict.difference) + _gap_unit(verdict)
+    return NULL if verdict.difference is None else _signed(verdict, verdict.difference) + _gap_unit(verdict)
 
 
 def difference_interval(verdict: Verdict) -> str:
-    """``-3.4 to -0.6``; the confidence is said where it is not 95 %. Empty where there is none."""
+    """``-3.4 to -0.6``, with the confidence where it is not 95 %. Empty where there is no interval."""
     if verdict.difference is None or verdict.ci_low is None or verdict.ci_high is None:
         return ""
     usual = "" if verdict.confidence == 0.95 else f", {100 * verdict.confidence:g} %"
-    return f"{_gap(verdict, verdict.ci_low)} to {_gap(verdict, verdict.ci_high)}{usual}"
+    return f"{_signed(verdict, verdict.ci_low)} to {_signed(verdict, verdict.ci_high)}{usual}"
 
 
 def difference_text(verdict: Verdict) -> str:
@@ -139,10 +148,10 @@ def difference_text(verdict: Verdict) -> str:
 
 
 def detectable_text(verdict: Verdict) -> str:
-    """The smallest difference that would have been found, without a sign."""
+    """The smallest difference that would have been detected, without a sign."""
     if verdict.detectable is None:
         return NULL
-    return _gap(verdict, abs(verdict.detectable)).removeprefix("+") + _gap_unit(verdict)
+    return _size(verdict, verdict.detectable) + _gap_unit(verdict)
 
 
 def p_text(value: float | None) -> str:
@@ -172,30 +181,35 @@ def numbers(verdict: Verdict) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def pair(verdict: Verdict) -> tuple[str, str, str]:
-    """The two names and, said once, the machine that both end with; empty where they do not."""
-    a, at_a, machine_a = verdict.a.rpartition(" @ ")
-    b, at_b, machine_b = verdict.b.rpartition(" @ ")
-    if at_a and at_b and machine_a == machine_b:
-        return printable(a), printable(b), printable(machine_a)
-    return printable(verdict.a), printable(verdict.b), ""
+def pair(verdict: Verdict, rows: Mapping[str, Row]) -> tuple[str, str, str]:
+    """The two names and the machine of both; where the machines differ, the full names and an empty text.
+
+    ``rows`` by name; a name that is no row of the document is shown as it is.
+    """
+    a, b = rows.get(verdict.a), rows.get(verdict.b)
+    if a is None or b is None or a.machine != b.machine or a.name == a.short:
+        return printable(verdict.a), printable(verdict.b), ""
+    return printable(a.short), printable(b.short), printable(a.machine)
 
 
-def sentence(verdict: Verdict) -> str:
+def pair_text(verdict: Verdict, rows: Mapping[str, Row]) -> str:
+    """``a → b``, followed by ``@ machine`` where the names would repeat it."""
+    a, b, machine = pair(verdict, rows)
+    return f"{a} → {b} @ {machine}" if machine else f"{a} → {b}"
+
+
+def sentence(verdict: Verdict, rows: Mapping[str, Row]) -> str:
     """A verdict in one line of words."""
-    a, b, where = pair(verdict)
-    head = f"{a} → {b}{f' @ {where}' if where else ''}: {metric_title(verdict.metric)} {verdict.call}"
-    return "; ".join(_said([", ".join((head, *numbers(verdict))), *verdict.notes]))
+    head = f"{pair_text(verdict, rows)}: {metric_title(verdict.metric)} {verdict.call}"
+    texts = [", ".join((head, *numbers(verdict))), *verdict.notes]
+    return "; ".join(printable(text) for text in texts if text)
 
 
 def provider_text(row: Row) -> str:
     """What ran it, without the ending that all providers have."""
-    report = row.report
-    return (
-        "PyTorch"
-        if report.runtime == "pytorch"
-        else printable(report.execution_provider.removesuffix("ExecutionProvider"))
-    )
+    if row.report.runtime == "pytorch":
+        return "PyTorch"
+    return printable(short_provider(row.report.execution_provider))
 
 
 def wrong_answer_texts(decision: Decision) -> list[str]:
@@ -206,17 +220,13 @@ def wrong_answer_texts(decision: Decision) -> list[str]:
     ]
 
 
-def _said(texts: Iterable[str]) -> list[str]:
-    return [printable(text) for text in texts if text]
-
-
 def bytes_text(value: int | float | None) -> str:
     """Bytes as MB or GB (powers of ten)."""
     return NULL if value is None else format_value("bytes", value)
 
 
 def ceiling_text(ceiling: Ceiling) -> str:
-    """What the machine can do at most, in words."""
+    """The machine's measured ceiling, in words."""
     return (
         f"reads {ceiling.read_bytes_per_s / 1e9:.1f} GB/s, multiplies {ceiling.matrix_flops / 1e9:.0f} GFLOP/s, "
         f"{ceiling.threads} threads"

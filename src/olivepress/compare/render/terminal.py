@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from olivepress.charts.table import printable
 from olivepress.compare.document import Candidate, Decision, Document, Row, Verdict
 from olivepress.compare.render.phrases import (
     MARKS,
@@ -14,12 +13,17 @@ from olivepress.compare.render.phrases import (
     machines,
     metric_title,
     numbers,
-    pair,
+    pair_text,
     short_name,
     wrong_answer_texts,
 )
+from olivepress.core.names import target_of_job
+from olivepress.core.printable import printable
+from olivepress.report.registry import in_view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
     from rich.table import Table
     from rich.text import Text
@@ -35,8 +39,6 @@ OUTCOME_STYLES = {
     "not useful": "bold red",
 }
 HEADLINE_STYLES = {"ship": "bold green", "not_distinguishable": "bold", "do_not_ship": "bold red"}
-# The page has all metrics; here those that decide.
-SHOWN = ("exact_match", "label_accuracy_constrained", "perplexity", "ttft_ms", "decode_tps", "size_on_disk_bytes")
 GAP = 2  # spaces between columns
 WIDE = 14  # letters of an interval that still stand in one line
 
@@ -51,20 +53,22 @@ def render_terminal(document: Document) -> Group:
     for label in common:
         title.append(f" [{printable(label)}]", style="yellow")
     parts: list[RenderableType] = [title]
+    short = {row.name: short_name(row) for row in document.rows}
     for decision in document.decisions:
-        parts += [Text(), *_decision(decision)]
+        parts += [Text(), *_decision(decision, short)]
     for machine in machines(document):
         rows = [row for row in document.rows if row.machine == machine]
         if rows:
             parts += [Text(), Text(f"Measured on {printable(machine)}", style="bold"), _Grid(document, rows, common)]
-    verdicts = tuple(verdict for verdict in document.verdicts if verdict.metric in SHOWN)
+    highlighted = in_view("terminal")  # the page has all metrics
+    verdicts = tuple(verdict for verdict in document.verdicts if verdict.metric in highlighted)
     if verdicts:
-        parts += [Text(), Text("Differences", style="bold"), _Verdicts(verdicts)]
+        parts += [Text(), Text("Differences", style="bold"), _Verdicts(verdicts, document.rows)]
     parts += _notes(document)
     return Group(*parts)
 
 
-def _decision(decision: Decision) -> list[RenderableType]:
+def _decision(decision: Decision, short: Mapping[str, str]) -> list[RenderableType]:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -79,19 +83,19 @@ def _decision(decision: Decision) -> list[RenderableType]:
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
     for candidate in decision.candidates:
-        grid.add_row(*_candidate(candidate, decision.machine))
+        grid.add_row(*_candidate(candidate, short.get(candidate.name, candidate.name)))
     lines.append(Padding(grid, (0, 2)))
     lines += [Padding(Text(printable(text), style="red"), (0, 2)) for text in wrong_answer_texts(decision)]
     lines += [Padding(Text(printable(f"next: {text}")), (0, 2)) for text in decision.next_steps]
     return lines
 
 
-def _candidate(candidate: Candidate, machine: str) -> tuple[Text, Text, Text]:
+def _candidate(candidate: Candidate, name: str) -> tuple[Text, Text, Text]:
     from rich.text import Text
 
-    said = "; ".join(printable(text) for text in (*(check.text for check in candidate.limits), *candidate.besides))
-    name = printable(candidate.name.removesuffix(f" @ {machine}"))
-    return Text(name), Text(candidate.outcome, style=OUTCOME_STYLES.get(candidate.outcome, "yellow")), Text(said)
+    reasons = "; ".join(printable(text) for text in (*(check.text for check in candidate.limits), *candidate.besides))
+    outcome = Text(candidate.outcome, style=OUTCOME_STYLES.get(candidate.outcome, "yellow"))
+    return Text(printable(name)), outcome, Text(reasons)
 
 
 class _Grid:
@@ -138,7 +142,8 @@ def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: l
     """The head and the cells of one artifact."""
     from rich.text import Text
 
-    name = short_name(row).removeprefix("export-")
+    job = target_of_job(short_name(row))
+    name = job[1] if job is not None and job[0] == "export" else short_name(row)
     head = Text(name, style="bold")
     head.append(f"\n{printable(row.role)}" if row.role != name else "\n", style="dim")
     head.append(f"\n{printable(row.report.precision)}", style="dim")
@@ -147,12 +152,12 @@ def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: l
             head.append(f"\n[{printable(label)}]", style="yellow")
     texts = [head]
     for metric in metrics:
-        found = cell(row, metric)
-        text = Text(found.text + (f" [{notes[found.reason]}]" if found.reason in notes else ""))
-        if metric == "exact_match" and found.n:
-            text.append(f"\nn={found.n}", style="dim")
-        if found.interval:
-            interval = found.interval if len(found.interval) <= WIDE else found.interval.replace(" to ", " to\n")
+        shown = cell(row, metric)
+        text = Text(shown.text + (f" [{notes[shown.reason]}]" if shown.reason in notes else ""))
+        if metric == "exact_match" and shown.n:
+            text.append(f"\nn={shown.n}", style="dim")
+        if shown.interval:
+            interval = shown.interval if len(shown.interval) <= WIDE else shown.interval.replace(" to ", " to\n")
             text.append(f"\n{interval}", style="dim")
         texts.append(text)
     return texts
@@ -161,8 +166,8 @@ def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: l
 class _Verdicts:
     """The call first, then the pair and its numbers; a line ends between two numbers, never inside one."""
 
-    def __init__(self, verdicts: tuple[Verdict, ...]) -> None:
-        self.verdicts = verdicts
+    def __init__(self, verdicts: tuple[Verdict, ...], rows: tuple[Row, ...]) -> None:
+        self.verdicts, self.rows = verdicts, {row.name: row for row in rows}
         self.indent = max(len(f"{MARKS[v.call]} {v.call}") for v in verdicts) + GAP
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -171,9 +176,8 @@ class _Verdicts:
 
         room = max(options.max_width - self.indent, 30)
         for verdict in self.verdicts:
-            a, b, where = pair(verdict)
             line = Text(f"{MARKS[verdict.call]} {verdict.call}".ljust(self.indent), style=CALL_STYLES[verdict.call])
-            line.append(f"{a} → {b}{f' @ {where}' if where else ''}, ", style="not dim default")
+            line.append(f"{pair_text(verdict, self.rows)}, ", style="not dim default")
             line.append(metric_title(verdict.metric), style="not dim bold default")
             yield line
             texts = [Text(text) for text in _lines(numbers(verdict), room)]
@@ -197,7 +201,7 @@ def _notes(document: Document) -> list[RenderableType]:
 
     ceilings = {row.machine: row.report.ceiling for row in document.rows if row.report.ceiling}
     lines: list[RenderableType] = [Text(f"ceiling of {printable(m)}: {ceiling_text(c)}") for m, c in ceilings.items()]
-    lines += [Text(f"mind: {printable(remark)}", style="yellow") for remark in document.remarks]
+    lines += [Text(f"note: {printable(remark)}", style="yellow") for remark in document.remarks]
     lines += [
         Text(printable(f"[{number}] {', '.join(titles)}: {reason}"), style="dim")
         for number, (reason, titles) in enumerate(document.footnotes, start=1)

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from olivepress.catalog.provider import CPU
 from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.progress import StageProgress
 from olivepress.data.split_reader import Message
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.latency.latency import LatencySpec, Workload
 from olivepress.recipe.methods import FourBit
-from olivepress.report.cell_metrics import LATENCY_METRICS, cell_metrics
+from olivepress.report.cell_metrics import cell_metrics
 from olivepress.report.device_report import (
     LatencySample,
     Measurement,
@@ -29,6 +30,7 @@ from olivepress.report.device_report import (
     measured,
     not_measured,
 )
+from olivepress.report.registry import in_group
 from olivepress.runtimes.chat_template.prompts import context_length
 from olivepress.stats.intervals import bootstrap_median
 
@@ -62,7 +64,7 @@ class Subject:
     recipe: str
     job: str
     artifact_sha256: str
-    execution_provider: str = "CPUExecutionProvider"
+    execution_provider: str = CPU.name
     device: Literal["cpu", "gpu", "npu"] = "cpu"
     precision: str = "fp32"
     adapter_dir: Path | None = None
@@ -104,7 +106,7 @@ class Cell:
         metrics = (
             cell_metrics(self.samples, self.processes, prompt_tokens=tokens, reasons=self.reasons)
             if self.samples
-            else {name: not_measured(name, str(reason)) for name in LATENCY_METRICS}
+            else {name: not_measured(name, str(reason)) for name in in_group("latency")}
         )
         return WorkloadResult(
             name=self.workload.name,
@@ -203,7 +205,7 @@ def headline_metrics(
     chosen = next((result for result in results if result.name == name), None)
     if chosen is None:
         why = next((result.reason for result in results if result.reason), None) or reason
-        return {name: not_measured(name, why) for name in LATENCY_METRICS}
+        return {name: not_measured(name, why) for name in in_group("latency")}
     loads = [process.load_ms for process in processes]
     peak = max(process.peak_memory_bytes for process in processes)
     return {

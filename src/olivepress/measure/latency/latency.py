@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from olivepress.catalog.provider import CPU, provider
 from olivepress.core.errors import JobError
 from olivepress.core.process import peak_memory_bytes
 from olivepress.data.split_reader import Message
@@ -31,8 +32,6 @@ from olivepress.runtimes.open import load_runtime
 __all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process"]
 __all__ += ["prompt_of", "time_repetitions", "time_steps"]
 
-# Providers whose absence genai hides by running on the CPU; model.device_type tells.
-OFF_CPU = {"CUDAExecutionProvider", "DmlExecutionProvider", "WebGpuExecutionProvider"}
 FILLER = "the quick brown fox counts seven small boxes and puts them on the shelf by the window before noon"
 EMPTY_STEPS = 10_000
 
@@ -70,7 +69,7 @@ class LatencySpec(BaseModel):
     round: int = 0
     repetitions: int = Field(3, ge=1)
     warmups: int = Field(1, ge=0)
-    execution_provider: str = "CPUExecutionProvider"
+    execution_provider: str = CPU.name
     allow_fallback: bool = False
     messages: tuple[Message, ...] | None = None
     planted_slowdown: float = Field(0.0, ge=0)
@@ -89,14 +88,14 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     model = open_model(spec.model_dir)
     load_ms = (time.perf_counter_ns() - start) / 1e6
     on_cpu = model.device.upper() == "CPU"
-    if spec.execution_provider in OFF_CPU and on_cpu and not spec.allow_fallback:
+    if provider(spec.execution_provider).hides_absence and on_cpu and not spec.allow_fallback:
         raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
     messages, tokens = prompt_of(spec, model)
     time_repetitions(model, spec, messages, tokens, spec.warmups)
-    before = None if isinstance(energy, str) else energy.read()
+    before = None if isinstance(energy, counters.Unavailable) else energy.read()
     samples = time_repetitions(model, spec, messages, tokens, spec.repetitions)
-    joules = None if isinstance(energy, str) or before is None else energy.joules_since(before)
-    memory = counters.accelerator_memory_bytes() if not on_cpu else "the model runs on the CPU"
+    joules = None if isinstance(energy, counters.Unavailable) or before is None else energy.joules_since(before)
+    memory = counters.Unavailable("the model runs on the CPU") if on_cpu else counters.accelerator_memory_bytes()
     process = ProcessSample(
         workload=spec.workload.name,
         round=spec.round,
@@ -114,8 +113,8 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         "prompt_tokens": tokens,
         "runtime_device": model.device,
         "reasons": {
-            "peak_accelerator_memory_bytes": memory if isinstance(memory, str) else None,
-            "energy_j_per_token": energy if isinstance(energy, str) else None,
+            "peak_accelerator_memory_bytes": memory.reason if isinstance(memory, counters.Unavailable) else None,
+            "energy_j_per_token": energy.reason if isinstance(energy, counters.Unavailable) else None,
         },
     }
 

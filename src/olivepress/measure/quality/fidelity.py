@@ -12,6 +12,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.progress import Progress
 from olivepress.measure.quality.reference_file import Reference, read_reference
 from olivepress.report.device_report import Measurement, measured, not_measured
+from olivepress.report.registry import in_group
 from olivepress.runtimes.base import LanguageModel, teacher_forced
 from olivepress.runtimes.chat_template.prompts import context_length
 from olivepress.runtimes.open import open_model
@@ -19,7 +20,6 @@ from olivepress.stats.intervals import bootstrap_median, bootstrap_of_sums, clus
 
 __all__ = [
     "ANSWER_METRICS",
-    "FIDELITY_METRICS",
     "divergence",
     "fidelity",
     "first_divergence",
@@ -30,17 +30,6 @@ __all__ = [
 
 ADAPTER_METRICS = ("adapter_kept", "adapter_noise")
 ANSWER_METRICS = ("kl_answer", "kl_prompt", "kl_top256_answer", "top1_answer")
-FIDELITY_METRICS = (
-    "max_abs_logit_diff",
-    *ANSWER_METRICS,
-    "kl_divergence",
-    "kl_p50",
-    "kl_p999",
-    "kl_top256",
-    "top1_agreement",
-    "first_divergence",
-    *ADAPTER_METRICS,
-)
 
 
 @dataclass(kw_only=True)
@@ -63,7 +52,7 @@ class _Prompt:
 def fidelity(
     model_dir: Path, reference_dir: Path, *, model: LanguageModel | None = None, progress: Progress | None = None
 ) -> dict[str, Measurement]:
-    """Teacher-forced divergence of an exported model from its parent, every metric of ``FIDELITY_METRICS``.
+    """Teacher-forced divergence of an exported model from its parent, every metric of the group ``fidelity``.
 
     Away from the desk (no ``logits-*.npy``) only the top-256 divergences, the agreements and first_divergence have
     values; without ``base-*.npy`` the adapter's have none; where the reference knows no answers, those of answers none.
@@ -242,7 +231,7 @@ def _measurements(seen: Sequence[_Prompt]) -> dict[str, Measurement]:
         found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
         found["max_abs_logit_diff"] = measured("max_abs_logit_diff", max(prompt.worst for prompt in seen), n=len(kl))
     missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"
-    names = [name for name in FIDELITY_METRICS if name not in ADAPTER_METRICS]
+    names = [name for name in in_group("fidelity") if name not in ADAPTER_METRICS]
     return {name: found.get(name) or not_measured(name, missing) for name in names}
 
 

@@ -19,6 +19,9 @@ from typing import Any
 
 import yaml
 
+from olivepress.catalog.provider import CPU
+from olivepress.catalog.provider import provider as find_provider
+from olivepress.catalog.provider_record import Provider
 from olivepress.core.errors import DataError, JobError, SetupError
 from olivepress.core.files import write_text
 from olivepress.data.split_reader import Message, Row, dataset_labels, read_split
@@ -33,13 +36,6 @@ OWN_TASK = "dataset"  # the name under which a prepared dataset is a task
 
 # Shares from 0 to 1 in the harness's own tasks; anything else (perplexity, bleu from 0 to 100 …) is a plain number.
 RATIOS = re.compile(r"^(acc|exact_match|f1|em|mc[12]|pass@|prompt_level|inst_level|precision|recall)")
-# onnxruntime-genai's own provider names, where they differ from ONNX Runtime's.
-PROVIDERS = {
-    "CPUExecutionProvider": "cpu",
-    "CUDAExecutionProvider": "cuda",
-    "DmlExecutionProvider": "DML",
-    "NvTensorRTRTXExecutionProvider": "NvTensorRtRtx",
-}
 BOOTSTRAP = 1000  # only for metrics that are no means; the harness's default of 100000 takes minutes
 PROBE = 3
 TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -143,22 +139,22 @@ def _load_task(manager: Any, task: str) -> list[Any]:
 def _load_model(harness: Any, model_dir: Path, execution_provider: str) -> Any:
     if not (model_dir / "genai_config.json").is_file():
         raise SetupError(f"{model_dir}: no genai_config.json", next_step="name the folder of an exported model")
-    provider = PROVIDERS.get(execution_provider, execution_provider)
+    provider = find_provider(execution_provider)
     # Opened is opened: the links may go. Windows keeps what is mapped.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        return _opened(harness, with_every_position(model_dir, Path(scratch, "model")), provider, execution_provider)
+        return _opened(harness, with_every_position(model_dir, Path(scratch, "model")), provider)
 
 
-def _opened(harness: Any, model_dir: Path, provider: str, execution_provider: str) -> Any:
+def _opened(harness: Any, model_dir: Path, provider: Provider) -> Any:
     try:
         model = harness.models.onnxruntime_genai.ONNXRuntimeGenAILM(
-            pretrained=str(model_dir), execution_provider=provider
+            pretrained=str(model_dir), execution_provider=provider.genai_name
         )
         rows = len(model._forward_logits([model.eot_token_id] * PROBE))
     except (RuntimeError, ImportError, OSError, ValueError) as error:
         raise SetupError(
-            f"{model_dir}: cannot be loaded on {execution_provider} ({_first_line(error)})",
-            next_step="install the onnxruntime-genai package of that provider, or use CPUExecutionProvider",
+            f"{model_dir}: cannot be loaded on {provider.name} ({_first_line(error)})",
+            next_step=f"install the onnxruntime-genai package of that provider, or use {CPU.name}",
         ) from error
     if rows != PROBE:
         raise SetupError(
@@ -166,10 +162,10 @@ def _opened(harness: Any, model_dir: Path, provider: str, execution_provider: st
             next_step="export without pruning the head (prune_lm_head) and without chunked prefill",
         )
     placed = str(model.model.device_type).upper()
-    if placed == "CPU" and provider.lower() in ("cuda", "dml", "webgpu"):
+    if placed == "CPU" and provider.hides_absence:
         raise SetupError(
-            f"{model_dir}: asked for {execution_provider}, the runtime placed the model on the CPU",
-            next_step="install the onnxruntime-genai package of that provider, or use CPUExecutionProvider",
+            f"{model_dir}: asked for {provider.name}, the runtime placed the model on the CPU",
+            next_step=f"install the onnxruntime-genai package of that provider, or use {CPU.name}",
         )
     return model
 

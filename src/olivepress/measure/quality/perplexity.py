@@ -19,7 +19,6 @@ from olivepress.core.errors import DataError, UsageError
 from olivepress.core.progress import Progress
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.report.device_report import Measurement, measured, not_measured
-from olivepress.report.registry import declare
 from olivepress.runtimes.base import teacher_forced
 from olivepress.runtimes.chat_template.prompts import context_length
 from olivepress.runtimes.open import open_model
@@ -38,15 +37,6 @@ __all__ = [
 
 WINDOW = 1024  # tokens, where the model's context holds as many
 LARGEST_EXPONENT = 700.0  # nats per token; e to the power of 710 is no float64
-
-declare("perplexity", "1", "lower", "Perplexity", "exp of the mean negative log-likelihood per token of the text.")
-declare(
-    "bits_per_byte",
-    "bits/byte",
-    "lower",
-    "Bits per byte",
-    "Negative log-likelihood of the text in bits over its UTF-8 bytes; comparable between tokenizers.",
-)
 
 LogitsOf = Callable[[Sequence[int]], Iterable[tuple[int, np.ndarray]]]
 """Tokens → blocks (offset, logits [rows, vocabulary]): row r holds the logits for the token after offset + r."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from olivepress.catalog.session_axes import Options
 from olivepress.core.artifact import FileHash
 from olivepress.core.bounded import CONFIG, read_text
 from olivepress.core.errors import ReportError
@@ -17,7 +18,6 @@ from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
 from olivepress.report.device_report import Measurement
 from olivepress.report.machine import Machine
-from olivepress.runtimes.session_space import Options
 from olivepress.stats.intervals import bootstrap_median
 
 __all__ = [

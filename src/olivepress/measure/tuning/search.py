@@ -13,12 +13,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from olivepress.catalog.provider import CPU
+from olivepress.catalog.session_axes import AFFINITY, INTER, INTRA, MODE, Axis, Hardware, Options
 from olivepress.core.errors import JobError, OlivepressError, SetupError
 from olivepress.core.progress import StageProgress
 from olivepress.measure.tuning.record import Alternative, median_of
 from olivepress.measure.tuning.trial import Seen
 from olivepress.report.noise import compare_rounds, noise_floor
-from olivepress.runtimes.session_space import AFFINITY, INTER, INTRA, MODE, Axis, Hardware, Options
 
 __all__ = ["CONFIRMING_ROUNDS", "ROUNDS", "Found", "Run", "Search", "race", "search"]
 
@@ -26,7 +27,6 @@ ROUNDS, CONFIRMING_ROUNDS = 5, 10
 EARLY = 3  # rounds after which an alternative whose interval lies below 1 is not run again
 MARGIN = 1.5  # trials of one setting take longer than those of another, and other load comes and goes
 BUDGET = "the time budget ran out"
-CPU = "CPUExecutionProvider"
 
 Run = Callable[[Options, str, int, float], Seen]  # (settings, axis, round, seconds that are left) → what was seen
 
@@ -113,7 +113,7 @@ class Search:
             return None
         if why := _difference(self.expected.tokens, seen.tokens):
             return why
-        return _without_effect(options, seen, self.expected, self.hardware) if self.provider == CPU else None
+        return _without_effect(options, seen, self.expected, self.hardware) if self.provider == CPU.name else None
 
 
 def search(plan: Search) -> Found:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from olivepress.catalog.session_axes import Options
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.cpu_stand_in import linked_copy
@@ -14,7 +15,7 @@ from olivepress.measure.latency.latency import Workload
 from olivepress.measure.tuning.search import Run
 from olivepress.measure.tuning.trial import Seen, TrialSpec
 from olivepress.runtimes.chat_template.prompts import context_length
-from olivepress.runtimes.session_space import Options, with_options
+from olivepress.runtimes.session_space import with_options
 
 __all__ = ["trials_of", "workload_for"]
 

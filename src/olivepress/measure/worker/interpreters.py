@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from olivepress.catalog.provider import provider as find_provider
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import Nothing, ProbeSpec
 from olivepress.report.machine import Machine, fingerprint
-from olivepress.runtimes.plugins import PLUGINS
 from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
 __all__ = ["PROBE_LIMIT_S", "machine_of", "openvino_devices_of", "try_provider"]
@@ -29,7 +29,8 @@ def machine_of(interpreter: Path | None) -> Machine:
 @cache
 def try_provider(interpreter: Path | None, provider: str, *, plugin: bool = True) -> ProviderProbe:
     """Run a small model on the provider, by its plugin if it has one; ``crashed`` when the process did not answer."""
-    spec = ProbeSpec(provider=provider, plugin=PLUGINS.get(provider) if plugin else None)
+    module = find_provider(provider).plugin if plugin else ""
+    spec = ProbeSpec(provider=provider, plugin=module or None)
     try:
         return run_task(tasks.probe, spec, interpreter=interpreter, timeout_s=PROBE_LIMIT_S).result
     except OlivepressError as error:

@@ -11,9 +11,8 @@ import yaml
 import olivepress.catalog
 from olivepress.core.artifact import Check
 
-__all__ = ["DML", "dml_operators"]
+__all__ = ["dml_operators"]
 
-DML = "DmlExecutionProvider"
 _KERNELS = Path(olivepress.catalog.__file__).parent / "dml_kernels.yaml"
 
 

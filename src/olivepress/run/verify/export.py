@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from olivepress.catalog.provider import CPU, DIRECTML
 from olivepress.core.artifact import Check, PlacedNodes, TaskVerdict, Verified
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError
@@ -14,7 +15,7 @@ from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
 from olivepress.measure.worker import tasks
 from olivepress.report.device_report import Measurement
-from olivepress.run.verify.directml import DML, dml_operators
+from olivepress.run.verify.directml import dml_operators
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.float32_copy import wide_copy
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
@@ -28,7 +29,6 @@ __all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_defa
 STRENGTH: tuple[Verified, ...] = ("structure", "cpu-copy", "emulated", "native")  # weakest first
 # Of the process: transformers is there for its tokenizer, and importing torch would take seconds and 0.4 GB.
 WITHOUT_TORCH = {"USE_TORCH": "0", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}  # nor say that it is missing
-_CPU = "CPUExecutionProvider"
 _TOKENIZER_ROWS = 100
 _FP32_LOGIT_LIMIT = 1.0e-3
 _LAST_POSITION_LIMIT = 1.0e-3  # the same arithmetic, its sums in another order
@@ -70,7 +70,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     same token ids, an answer, logits and greedy tokens against the parent's. JobError when it cannot be opened."""
     output = Path(spec.output_dir)
     yield from structure(output)
-    if spec.execution_provider == DML:
+    if spec.execution_provider == DIRECTML.name:
         yield dml_operators(output)
     if spec.how == "structure":
         yield from not_compared(NOT_OPENED)
@@ -116,7 +116,7 @@ def _prove(spec: ExportSpec, output: Path, opened: Path) -> Proof:
     texts = [render_prompt(output, row.messages, row.tools).full for row in rows]
     asked = ProofSpec(
         model_dir=opened,
-        execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
+        execution_provider=CPU.name if spec.how == "cpu-copy" else spec.execution_provider,
         reference_dir=Path(spec.reference_dir),
         texts=tuple(texts),
         token_ids=tuple(tuple(ids) for ids in _token_ids(Path(spec.parent_model), texts)),

@@ -10,6 +10,7 @@ import numpy as np
 from olivepress.adapters import PeftAdapter, check_adapter, read_package, read_peft_adapter
 from olivepress.adapters.adapter_file import read_adapter_file
 from olivepress.adapters.projections import projection_of_input
+from olivepress.catalog.provider import CPU
 from olivepress.core.artifact import Check, TaskVerdict, Verified
 from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
@@ -24,7 +25,6 @@ from olivepress.run.verify.task import TaskSpec, task_check
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
 
-_CPU = "CPUExecutionProvider"
 _BASE_LIMIT = 1.0e-6  # nats: the base's weights are the same, only what is added to them is zero
 _FP32_LOGIT_LIMIT = 1.0e-3
 
@@ -131,7 +131,7 @@ def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
     asked = PackageProofSpec(
         model_dir=opened[spec.output_dir],
         base_dir=opened[spec.base_dir],
-        execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
+        execution_provider=CPU.name if spec.how == "cpu-copy" else spec.execution_provider,
         adapters=tuple(
             AdapterProofSpec(
                 name=member.name,

@@ -16,7 +16,7 @@ from olivepress.measure.quality.noninferiority import PILOT, judge_task, not_ask
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import PYTORCH, NamedAnswersSpec
 from olivepress.report.answers import FEWEST, is_correct
-from olivepress.report.examples import EXAMPLE_SCORES
+from olivepress.report.registry import METRICS
 from olivepress.run.verify.task_text import verdict_text
 from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
 
@@ -148,6 +148,7 @@ def _parents_file(spec: TaskSpec, version: str, budget: int) -> Path:
 
 def _scores(metric: str, examples: Sequence[Sequence[str]]) -> list[float]:
     """A score from 0 to 1 of each (answer, expected answer)."""
-    if metric in EXAMPLE_SCORES:
-        return [EXAMPLE_SCORES[metric](output, expected) for output, expected in examples]
+    score = METRICS[metric].score
+    if score is not None:
+        return [score(output, expected) for output, expected in examples]
     return [float(is_correct(output, expected)) for output, expected in examples]

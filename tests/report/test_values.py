@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from olivepress.charts.table import format_value
+from olivepress.report.values import format_value
 
 
 @pytest.mark.parametrize(

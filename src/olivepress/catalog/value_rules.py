@@ -28,8 +28,11 @@ _MOST_ENTRIES = 4096  # of a list
 
 
 def expected(key: str, what: str, value: Any) -> str:
+    """The problem with a value: where it stands, what was expected, and the start of what is there."""
     shown = ascii(value)
-    return f"{key}: expected {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    if len(shown) > 60:
+        shown = f"{shown[:57]}..."
+    return f"{key}: expected {what}, not {shown}"
 
 
 def whole(low: int, high: int) -> Rule:
@@ -112,7 +115,7 @@ def fields(known: Mapping[str, Rule]) -> Rule:
             if name in known:
                 yield from known[name](inner, entry)
             else:
-                yield f"{inner}: no setting of an artifact that olivepress makes"
+                yield f"{inner}: not a setting that olivepress writes into artifacts"
 
     return rule
 
