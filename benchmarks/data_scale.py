@@ -27,8 +27,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from olivepress.data.prepare.policy import Policy
-from olivepress.data.prepare.prepare import prepare_rows
+from olivepress.data.policy import Policy
+from olivepress.data.prepare.preparation import prepare_rows
 from olivepress.report.device_report import write_text
 from olivepress.report.machine import fingerprint, peak_rss_bytes
 

@@ -20,7 +20,7 @@ from olivepress.data.build import prepare_files
 from olivepress.data.derive.augment import augment, noisy, read_table, read_templates, table_maker, template_maker
 from olivepress.data.derive.endpoint import Endpoint, back_translator, paraphraser
 from olivepress.data.derive.mixing import mix, replay, shares_of
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from olivepress.data.store.find import describe

@@ -18,7 +18,7 @@ import zstandard
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.read import compressed
 from olivepress.data.read.containers import read_rows
 from tests.data.planted import clean_rows, write_jsonl

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.read.containers import read_rows
 from olivepress.data.read.json_layout import lay_out
 from olivepress.data.store.examples import SPLITS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from olivepress.data.build import prepare_files
 from olivepress.data.page import audit_page, write_audit_page
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import write_dataset
 from tests.data.planted import clean_rows, write_jsonl
 

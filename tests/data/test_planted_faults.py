@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, read_jsonl, write_jsonl

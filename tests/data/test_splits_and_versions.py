@@ -13,7 +13,7 @@ from olivepress.core.errors import DataError
 from olivepress.data.build import build_dataset, prepare_files
 from olivepress.data.dedup.neighbors import signatures
 from olivepress.data.dedup.shingles import letter_shingles, word_shingles
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset, load_dataset, write_dataset
 from olivepress.data.store.examples import SPLITS
 from olivepress.recipe.schema import Data

@@ -187,7 +187,7 @@ def _forget() -> None:
 
 def _tools(path: Path) -> None:
     """Rows with tool calls against a chat template that comes from elsewhere, too."""
-    from olivepress.data.split_reader import Row
+    from olivepress.data.store.examples import Example
     from olivepress.runtimes.chat_template.check import check_rows
 
     _forget()
@@ -198,7 +198,7 @@ def _tools(path: Path) -> None:
         {"role": "assistant", "content": "", "tool_calls": [call]},
     )
     tools = ({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}},)
-    check_rows(path.parent, [Row(id="r", messages=messages, label=None, tools=tools)])
+    check_rows(path.parent, [Example(id="r", messages=messages, label=None, tools=tools)])
 
 
 def _model_file(path: Path) -> None:
@@ -269,15 +269,15 @@ def _tuning(path: Path) -> None:
 
 
 def _split(path: Path) -> None:
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
 
     (path.parent / "dataset.json").write_text('{"name": "d", "version": "1"}')
     read_split(path.parent, "test")
 
 
 def _facts(path: Path) -> None:
-    from olivepress.data.split_reader import read_split
     from olivepress.data.store.dataset import load_dataset
+    from olivepress.data.store.reader import read_split
 
     for split in ("train", "validation", "test"):
         (path.parent / f"{split}.jsonl").write_bytes(_SPLIT)

@@ -15,7 +15,7 @@ from olivepress.cli.data_options import one_of, takes_policy
 from olivepress.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
     from olivepress.data.store.dataset import Dataset
     from olivepress.pipeline.console import ConsoleReporter
 
@@ -98,9 +98,9 @@ def export(
 
     The JSON lines that hosted services and other trainers take.
     """
-    from olivepress.data.convert.values import counted
     from olivepress.data.derive.export import FORMS, export_dataset
     from olivepress.data.store.find import find_dataset
+    from olivepress.data.text.values import counted
 
     one_of("--to", to, FORMS)
     exported = export_dataset(find_dataset(name), to, out)
@@ -126,7 +126,7 @@ def _prepare(
     from olivepress.pipeline.console import ConsoleReporter
 
     with ConsoleReporter(quiet=quiet) as reporter:
-        return prepare_files(files, policy, name=name, origin=origin, tell=teller(reporter), audit=audit)
+        return prepare_files(files, policy, name=name, origin=origin, on_progress=teller(reporter), audit=audit)
 
 
 def teller(reporter: "ConsoleReporter") -> Any:
@@ -171,7 +171,7 @@ def _print(dataset: "Dataset", as_json: bool, directory: Path | None = None) -> 
 
 
 def _sentences(told: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.convert.values import counted
+    from olivepress.data.text.values import counted
 
     rows = ", ".join(f"{count:,} {split}" for split, count in told["rows"].items())
     yield f"{told['name']}, {told['format']}: {rows}; sha256 {told['version']}"
@@ -202,7 +202,7 @@ def _sentences(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _numbers(statistics: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.convert.values import counted
+    from olivepress.data.text.values import counted
 
     for what in ("prompt", "answer"):
         found = statistics["lengths"][what]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
 
 __all__ = ["one_of", "takes_policy"]
 
@@ -63,7 +63,7 @@ def _policy(
         typer.Option("--embeddings", metavar="DIR", help="A model2vec model, for semantic diversity ([diversity])."),
     ] = None,
 ) -> "Policy":
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
 
     one_of("--near-duplicates", near_duplicates, ("group", "drop", "ignore"))
     if stdin_type is not None:

@@ -16,8 +16,8 @@ from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.hub import local_directory
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
-from olivepress.data.split_reader import read_split
 from olivepress.data.store.dataset import DATASETS
+from olivepress.data.store.reader import read_split
 from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, bench, outcomes_of
 from olivepress.measure.latency.grid import Spent, Subject
 from olivepress.measure.latency.latency import Workload

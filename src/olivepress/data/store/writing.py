@@ -1,4 +1,4 @@
-"""What is said when the disk does not take a file: the path that was asked for, why, and what to do about it."""
+"""Errors for files that cannot be written: the path that was asked for, the reason, and what to do about it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["cannot_write", "copy_audit", "expect_file"]
 
 
 def cannot_write(path: Path, directory: Path, error: OSError) -> SetupError:
-    """The error for ``path``, which was to lie in ``directory`` (or be it)."""
+    """The error for ``path``, a file in ``directory`` or ``directory`` itself."""
     for above in (directory, *directory.parents):
         if above.exists() and not above.is_dir():
             step = "move it away, or give another path"
             return SetupError(f"{above}: is a file, expected a directory", next_step=step)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    step = "free disk space" if full else "give another path, or check its rights"
+    step = "free disk space" if full else "give another path, or check its permissions"
     return SetupError(f"{path}: cannot be written ({error.strerror or error})", next_step=step)
 
 
@@ -29,7 +29,7 @@ def expect_file(option: str, path: Path) -> None:
 
 
 def copy_audit(source: Path, target: Path) -> None:
-    """Copy a whole audit or nothing. Raises SetupError when the disk does not take it."""
+    """Copy an audit; on failure no partial file is left. Raises SetupError when it cannot be written."""
     partial = target.with_name(f".{target.name}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

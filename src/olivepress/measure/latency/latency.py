@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.core.errors import JobError
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
 from olivepress.report.machine import peak_rss_bytes

@@ -71,7 +71,7 @@ def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
 
 def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.accuracy import Finished
     from olivepress.measure.quality.few_shot import add_shots
     from olivepress.runtimes.chat_template.prompts import ContextExceeded
@@ -110,7 +110,7 @@ def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole:
 
 def _named_answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     """Greedy answers to the rows of a split that are named by id; those that ``partial`` holds are not asked again."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.accuracy import Finished, measure_exported
 
     rows = {row.id: row for row in read_split(Path(spec["dataset_dir"]), spec["split"]).rows}
@@ -138,7 +138,7 @@ def _tuned(spec: Spec) -> dict[str, Any]:
 
 def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
     """The class of each example by constrained scoring."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.few_shot import add_shots
 
     dataset, model_dir, labels = Path(spec["dataset_dir"]), Path(spec["model_dir"]), spec["labels"]

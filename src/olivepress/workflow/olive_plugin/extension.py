@@ -23,7 +23,8 @@ from transformers.integrations import integration_utils
 from olivepress.adapters import add_lora_inputs
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.process import report_progress
-from olivepress.data.split_reader import Row, dataset_labels, read_split
+from olivepress.data.store.examples import Example
+from olivepress.data.store.reader import dataset_labels, read_split
 from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
@@ -75,7 +76,7 @@ def supervise_rows(
     Unpadded, so that Olive's collator pads each batch to its own longest row. With ``packing`` the mask numbers the
     examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
     """
-    rows: list[Row] = dataset.items
+    rows: list[Example] = dataset.items
     examples = supervise(
         rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
     )
@@ -109,7 +110,7 @@ def calibration_rows(
     dataset: _Rows, model_path: str, max_length: int, max_rows: int, revision: str | None = None
 ) -> _Rows:
     """Data component: ``max_rows`` rows spread over the split → whole texts as 1-D int64 tensors, one a batch."""
-    rows: list[Row] = dataset.items
+    rows: list[Example] = dataset.items
     count = min(max_rows, len(rows))
     spread = [rows[index * len(rows) // count] for index in range(count)]
     examples = supervise(spread, model_path, max_length=max_length, revision=revision)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from tests.data.rows import row
 
 MakeDataset = Callable[..., Path]
@@ -18,7 +18,7 @@ def test_a_limit_spreads_over_the_file(make_dataset: MakeDataset) -> None:
     folder = make_dataset([row(i, f"q{i}", "a") for i in range(10)])
     split = read_split(folder, "test", limit=4)
     assert [r.id for r in split.rows] == ["r0", "r2", "r5", "r7"]
-    assert split.of == 10 and split.version == "ab" * 32 and split.rows[0].expected == "a"
+    assert split.of == 10 and split.version == "ab" * 32 and split.rows[0].answer == "a"
     assert len(read_split(folder, "test", limit=99).rows) == 10
 
 
