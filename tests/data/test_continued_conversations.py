@@ -74,7 +74,7 @@ def test_new_rows_that_continue_held_out_ones(tmp_path: Path) -> None:
     assert new
     first = make_example(new[0].example.messages[0]["content"], new[0].example.messages[1]["content"])
     kept, dropped = without_leaks(new, [[first]], among=False)
-    assert [why for _, why in dropped] == ["continues a conversation of a held-out split"]
+    assert [reason.text for _, reason in dropped] == ["continues a conversation of a held-out split"]
     assert len(kept) == len(new) - 1
 
 

@@ -99,9 +99,9 @@ def test_what_is_omitted_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "rows", "says"),
     [
-        ("alpaca", calls, "has tool calls, Alpaca holds questions with their answers"),
+        ("alpaca", calls, "has tool calls, Alpaca takes questions and answers"),
         ("prompt-completion", long, "has the turns system, user, assistant, user, assistant"),
-        ("sharegpt", lambda: of_tools(content="Let me see."), "has a text beside its tool calls"),
+        ("sharegpt", lambda: of_tools(content="Let me see."), "has a text and tool calls in one turn"),
         ("alpaca", lambda: [{"text": row["completion"]} for row in ROWS], "has the turns user, assistant"),
         ("sharegpt", lambda: [{"text": row["completion"]} for row in ROWS], "has an empty turn"),
     ],

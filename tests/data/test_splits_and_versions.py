@@ -168,7 +168,7 @@ def test_advice_on_classes(tmp_path: Path) -> None:
         advice = prepare(tmp_path).facts["advice"]
         return [(one["level"], one["text"]) for one in advice if "class" in one["text"]]
 
-    one = "all training rows are of the class 'a': there is nothing to tell apart"
+    one = "all training rows are of the class 'a': there is nothing to learn"
     assert told(["a"] * 40, ["a"] * 4) == [("stop", one)]
     assert told(["a", "b"] * 20, ["a", "b"] * 2) == []
     unknown = "1 held-out class has no training row ('c'): it cannot be learned"

@@ -193,7 +193,9 @@ def test_what_does_not_change_stays_as_it_is_written() -> None:
 @given(JSON, st.booleans(), st.sampled_from([None, 1]))
 def test_a_mask_keeps_json_and_all_that_is_not_masked(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps([value], ensure_ascii=ascii_only, indent=indent)
-    changed = rewrite_json(text, "", lambda part, _, kind: part if kind == "key" else mask(part, find_personal_data(part)))
+    changed = rewrite_json(
+        text, "", lambda part, _, kind: part if kind == "key" else mask(part, find_personal_data(part))
+    )
 
     def masked(part: Any) -> Any:
         if isinstance(part, dict):

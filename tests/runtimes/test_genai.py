@@ -358,7 +358,7 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     with pytest.raises(JobError, match="NaN or infinite logits"):
         write_reference(broken, [[5, 6]], tmp_path / "out")
     (broken / "model.safetensors").write_bytes(b"garbage")
-    with pytest.raises(RecipeError, match="not a whole safetensors"):
+    with pytest.raises(RecipeError, match="not a complete safetensors"):
         count_parameters(broken)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nan"]  # nothing half-written
 

@@ -32,7 +32,7 @@ def build_dataset(data: Data, *, on_progress: StageProgress = lambda *_: None) -
         return _with_schema(_demo(data), data)
     assert data.source is not None
     if data.source == "-":  # every command on the recipe would read it again
-        step = "run olivepress data prepare - -o NAME, and set source: to the directory that it prints"
+        step = "olivepress data prepare - -o NAME, then set source: to the directory that it prints"
         raise DataError("data: source: '-' is standard input, which a recipe cannot read", next_step=step)
     if is_prepared(Path(data.source)):
         _expect_no_preparation(data)

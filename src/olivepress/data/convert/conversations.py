@@ -101,7 +101,7 @@ def _context_column(row: Mapping[str, Any], changes: list[str]) -> str:
     if len(texts) < len(filled):
         changes.append(PLACEHOLDER)
     if len(texts) == 2:
-        raise RowError("both input and context hold text, expected one of them")
+        raise RowError("both input and context contain text, expected one of them")
     return next(iter(texts), "")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from olivepress.core.errors import DataError
-from olivepress.data.convert.columns import CONTEXT, LABELLED, PAIRS, candidates, content_beside, suggestion
+from olivepress.data.convert.columns import CONTEXT, LABELED, PAIRS, candidates, suggestion, unused_content
 from olivepress.data.convert.conversations import (
     Converted,
     are_turns,
@@ -32,7 +32,7 @@ FORMATS = (
     "alpaca",
     "snips",
     "xlam",
-    *(f"{prompt}/{answer}" for prompt, answer in (*PAIRS, *LABELLED)),
+    *(f"{prompt}/{answer}" for prompt, answer in (*PAIRS, *LABELED)),
     "text",
 )
 
@@ -53,7 +53,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
     """The converter of a format for rows with these ``keys``.
 
     ``name`` is one of FORMATS, or ``COLUMN/COLUMN`` for the columns of prompt and answer (``COLUMN/COLUMN:label`` when
-    the answer is a class). DataError naming ``where`` for any other.
+    the answer is a class). Raises DataError naming ``where`` for any other.
     """
     row, keys = keys, tuple(keys)
     if name in _WHOLE or name == "alpaca":
@@ -68,7 +68,7 @@ def make_converter(where: str, name: str, keys: Iterable[str]) -> Converter:
             f"{where}: unknown format {name!r}, expected one of {', '.join(FORMATS)}, or COLUMN/COLUMN",
             next_step=f"--format {close[0]}" if close else "--format with one of them",
         )
-    labeled = bool(colon) or (prompt, answer) in LABELLED
+    labeled = bool(colon) or (prompt, answer) in LABELED
     missing = [column for column in (prompt, answer) if column not in keys]
     if missing:
         close = difflib.get_close_matches(missing[0], keys, n=1) or ["COLUMN"]
@@ -102,10 +102,10 @@ def _used_by(name: str, keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def choose_format(where: str, row: Row) -> str:
-    """The only format that ``row`` can be. DataError naming ``where``, and the candidates when there are several."""
+    """The only format that fits ``row``. Raises DataError naming ``where``, and the candidates if there are several."""
     fitting = candidates(row)
     if len(fitting) == 1:
-        _check_beside(where, row, fitting[0])
+        _check_unused(where, row, fitting[0])
         return fitting[0]
     if fitting:
         raise DataError(
@@ -123,24 +123,24 @@ def choose_format(where: str, row: Row) -> str:
     )
 
 
-def _check_beside(where: str, row: Row, name: str) -> None:
+def _check_unused(where: str, row: Row, name: str) -> None:
     """Raise DataError when ``name`` would leave out a column that looks like content."""
-    beside = content_beside(row, name, _used_by(name, row))
-    if not beside:
+    unused = unused_content(row, name, _used_by(name, row))
+    if not unused:
         return
-    first = beside[0]
+    first = unused[0]
     step = f"--format {name} to leave {first} out"
     if name.count("/") and first.lower() in (*CONTEXT, "passage", "document", "article"):
         prompt, answer = name.split("/")
         step = f"rename {prompt} to instruction, {answer} to output and {first} to context, or {step}"
-    elif name.count("/") and tuple(name.split("/")) in LABELLED and first.lower() != "split":
+    elif name.count("/") and tuple(name.split("/")) in LABELED and first.lower() != "split":
         step = f"--format {name.split('/')[0]}/{first}:label, or {step}"
     elif name.count("/"):
         step = f"{step}, or --format COLUMN/COLUMN"
     if first.lower() == "split":
         step = f"write a file for each split, or {step}"
     raise DataError(
-        f"{where}: columns {_listed(row)}; ambiguous: {name} would leave out {', '.join(map(repr, beside[:4]))}",
+        f"{where}: columns {_listed(row)}; ambiguous: {name} would leave out {', '.join(map(repr, unused[:4]))}",
         next_step=step,
     )
 
@@ -178,7 +178,7 @@ def _turns(value: Any, role: str) -> list[Any]:
 
 
 def _from_text(row: Row) -> Converted:
-    """Plain text is an answer to an empty question: the whole of it is learned."""
+    """Plain text is an answer to an empty question: all of it is learned."""
     text, change = as_text(row.get("text"), "text")
     messages: list[dict[str, Any]] = [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
     return Converted(messages=messages, key=text, plain=True, changes=[change] if change else [])
@@ -199,13 +199,13 @@ def _from_snips(row: Row) -> Converted:
             name, value = str(chunk["entity"]), chunk["text"].strip()
             slots.setdefault(name, []).append(value)
     prompt = "".join(sentence)
-    values = {name: found[0] if len(found) == 1 else found for name, found in slots.items()}
+    values = {name: texts[0] if len(texts) == 1 else texts for name, texts in slots.items()}
     answer = compact({"intent": intent, "slots": values})
     messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     return Converted(messages=messages, key=prompt, label=intent)
 
 
-# Formats whose columns have fixed names; Alpaca's and pairs' depend on the file.
+# Formats whose columns have fixed names; those of Alpaca and pairs depend on the file.
 _WHOLE: dict[str, Callable[[Row], Converted]] = {
     "messages": from_messages,
     "sharegpt": from_sharegpt,

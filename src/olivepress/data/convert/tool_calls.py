@@ -1,4 +1,4 @@
-"""Tools and calls of tools in one form, OpenAI's, with arguments as objects: what chat templates expect.
+"""Tools and tool calls in OpenAI's format, with arguments as objects: what chat templates expect.
 
 ``arguments`` as JSON text would be quoted a second time by templates that write them with ``tojson``.
 """

@@ -132,8 +132,7 @@ def _drop_benchmark_rows(
     members: list[NDArray[np.int64]],
     benchmark: NDArray[np.int64],
 ) -> None:
-    """Drop training rows that ask the same as a benchmark, or nearly. Held-out splits are left as their authors made
-    them."""
+    """Drop training rows that ask the same as a benchmark, or nearly. Held-out splits stay unchanged."""
     if not len(benchmark):
         return
     kept = decisions.kept

@@ -83,7 +83,7 @@ def _of_classes(labels: Mapping[str, Mapping[str, int]], are_answers: bool) -> I
         )
     single = sum(count == 1 for count in counts.values())
     if len(counts) > 1 and single > len(counts) / 2:
-        yield _warning(f"{single} of {len(counts)} classes have one training row: are the answers classes?")
+        yield _warning(f"{single} of {len(counts)} classes have a single training row: are the answers really classes?")
     unknown = sorted({name for split in ("validation", "test") for name in labels.get(split, {})} - set(counts))
     if counts and unknown:
         named = ", ".join(map(repr, unknown[:3])) + (", …" if len(unknown) > 3 else "")

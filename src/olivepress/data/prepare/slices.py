@@ -17,12 +17,13 @@ def in_slices(slices: Sequence[str], ordinals: NDArray[np.int64], split: str, to
 
     Percentages are rounded as ``datasets`` does (to the closest). Raises DataError for an invalid slice.
     """
-    ranges = [found for spec in slices if (found := _ranges(spec, {split: total})) is not None]
-    if not ranges:
+    slice_ranges = [ranges for spec in slices if (ranges := _ranges(spec, {split: total})) is not None]
+    if not slice_ranges:
         return np.ones(len(ordinals), bool)
     is_inside = np.zeros(len(ordinals), bool)
-    for start, end in (each for found in ranges for each in found):
-        is_inside |= (ordinals >= start) & (ordinals < end)
+    for ranges in slice_ranges:
+        for start, end in ranges:
+            is_inside |= (ordinals >= start) & (ordinals < end)
     return is_inside
 
 

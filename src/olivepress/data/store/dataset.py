@@ -180,8 +180,8 @@ def _is_written(dataset: Dataset, directory: Path, facts: str) -> bool:
     )
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    return other.is_file() and (one.samefile(other) or one.read_bytes() == other.read_bytes())
+def _is_same(source: Path, target: Path) -> bool:
+    return target.is_file() and (source.samefile(target) or source.read_bytes() == target.read_bytes())
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

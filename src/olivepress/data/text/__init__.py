@@ -1,1 +1,1 @@
-"""Words and values: text in every script, and what stands in a field as text."""
+"""Words of every script, and values of fields as text."""

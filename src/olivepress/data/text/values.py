@@ -108,7 +108,7 @@ def structured(value: Any) -> Any:
 
 
 def as_text(value: Any, column: str) -> tuple[str, str | None]:
-    """The text of ``value`` and the change made to it, None for a text. Raises RowError for a value without a text."""
+    """The text of ``value`` and the change made to it, None if it is text. Raises RowError for other values."""
     if isinstance(value, str):
         return value, None
     if isinstance(value, bool):
