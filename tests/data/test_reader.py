@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +72,10 @@ def test_nesting_without_end_is_refused(make_dataset: MakeDataset) -> None:
     (folder / "test.jsonl").write_text("[" * 100_000 + "\n")
     with pytest.raises(DataError, match=r"test\.jsonl:1: nested too deeply"):
         read_split(folder, "test")
+
+
+def test_reading_a_split_needs_the_base_install_only() -> None:
+    heavy = ("numpy", "pyarrow", "datasets", "torch", "regex")
+    code = f"import sys, olivepress.data.store.reader; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
