@@ -163,7 +163,7 @@ def test_input_and_context_cannot_both_be_used(tmp_path: Path) -> None:
     rows = [{"instruction": r["prompt"], "input": "", "context": r["prompt"], "output": r["completion"]} for r in ROWS]
     rows[3]["input"] = "another"
     dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
-    assert dataset.dropped == {"both input and context hold text, expected one of them": 1}
+    assert dataset.dropped == {"both input and context contain text, expected one of them": 1}
     assert json.dumps(dataset.facts["unused_columns"]) == "{}"
 
 

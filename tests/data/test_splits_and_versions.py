@@ -174,7 +174,7 @@ def test_advice_on_classes(tmp_path: Path) -> None:
     unknown = "1 held-out class has no training row ('c'): it cannot be learned"
     assert told(["a", "b"] * 20, ["a", "c"]) == [("warning", unknown)]
     (level, text), _ = told([f"{n}" for n in range(40)], ["0"])  # and those that went to validation cannot be learned
-    assert level == "warning" and "classes have one training row: are the answers classes?" in text
+    assert level == "warning" and "classes have a single training row: are the answers really classes?" in text
 
 
 def test_too_few_rows_are_told_with_the_sums(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_thoughts_that_the_text_holds_too_stand_once(tmp_path: Path) -> None:
 
     dataset = written(tmp_path, make)
     assert all(set(example.messages[-1]) == {"role", "content"} for example in every(dataset))
-    assert dataset.changed == {"thoughts that the text holds too left out": 30}
+    assert dataset.changed == {"thoughts left out that the text contains too": 30}
 
 
 def test_thoughts_are_masked_and_make_another_example(tmp_path: Path) -> None:

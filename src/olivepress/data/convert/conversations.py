@@ -17,7 +17,7 @@ __all__ = ["Converted", "are_turns", "from_alpaca", "from_messages", "from_share
 _KEPT = ("tool_calls", "tool_call_id", "name")  # of a message, beside its role and text
 _WRITE_CALL = "write the call as tool_calls, or as a function_call turn before it"
 _SYSTEM_TOOLS = "tools of the system message read as the row's"
-_THOUGHTS_TWICE = "thoughts that the text holds too left out"
+_THOUGHTS_TWICE = "thoughts left out that the text contains too"
 
 
 @dataclass(slots=True, kw_only=True)

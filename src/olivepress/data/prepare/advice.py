@@ -63,7 +63,7 @@ def _of_similarity(near: float, template_share: float, statistics: Statistics) -
         )
     if template_share:
         yield _warning(
-            f"{template_share:.0%} of rows contain phrases of a template, which over a quarter of them share: these "
+            f"{template_share:.0%} of rows contain phrases of a template, shared by over a quarter of all rows: these "
             "phrases do not count as overlap with held-out text, nor for near duplicates among rows under 32 words"
         )
 

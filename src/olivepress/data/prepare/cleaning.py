@@ -178,8 +178,9 @@ def _is_empty(row: Converted) -> bool:
     last = row.messages[-1]
     if not last["content"] and not last.get("tool_calls"):
         return True
-    questions = [message for message in row.messages[:-1] if message["role"] in ("user", "system")]
-    return not row.plain and any(not message["content"] for message in questions)
+    if row.plain:
+        return False
+    return any(not message["content"] for message in row.messages[:-1] if message["role"] in ("user", "system"))
 
 
 def _truncation(answer: str) -> str:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,7 @@ class Keys:
     openings: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a row was read: ``file`` and ``split`` are numbers, ``row`` counts in the file, ``ordinal`` in the split.
 
     ``line`` and ``row`` count from 1; ``split`` is an index of SPLITS, or BENCHMARK.
