@@ -24,7 +24,7 @@ from olivepress.measure.proof.long_row import (
 )
 from olivepress.run.verify.long_row import check_long_row
 from olivepress.runtimes.open import open_model
-from olivepress.workflow.plan import LONG_POSITIONS
+from olivepress.workflow.sizes import LONG_POSITIONS
 from tests.synthetic import tiny
 
 SMALL: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 8192}
