@@ -29,8 +29,8 @@ from typing import Any
 
 from olivepress.core.files import write_text
 from olivepress.core.process import peak_memory_bytes
-from olivepress.data.prepare.policy import Policy
-from olivepress.data.prepare.prepare import prepare_rows
+from olivepress.data.policy import Policy
+from olivepress.data.prepare.preparation import prepare_rows
 from olivepress.report.machine import fingerprint
 
 HERE = Path(__file__).parent

@@ -31,7 +31,7 @@ from layerwise import Batch, Rounding, batches, quantize
 from transformers import AutoModelForCausalLM
 
 from olivepress.catalog.groups import group_size
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.report.machine import fingerprint
 from olivepress.stats.intervals import cluster_mean, paired_score_interval
 from olivepress.workflow.olive_plugin.passes import rounding as own_rounding

@@ -28,7 +28,7 @@ from peers.summary import median, paired_ratio, verdict
 from sections import write_section
 
 from olivepress.core.process import BEFORE_EXEC
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.report.machine import fingerprint
 from olivepress.runtimes.chat_template.prompts import render_prompt
 

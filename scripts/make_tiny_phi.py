@@ -31,7 +31,7 @@ Item = tuple[list[int], int]  # token ids of the whole exchange, length of its p
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def render(example: corpus.Example) -> tuple[str, str]:
+def render(example: corpus.Exchange) -> tuple[str, str]:
     """The exchange as the chat template writes it, cut where the answer begins."""
     system = f"<|system|>{example.system}<|end|>" if example.system else ""
     return f"{system}<|user|>{example.prompt}<|end|><|assistant|>", f"{example.answer}<|end|>"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import DataError, OlivepressError, ReportError
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.chat_template.prompts import render_question
 from tests.runtimes.test_artifact_safety import folder, model, proto, settings, tensor

@@ -13,7 +13,7 @@ from peers.rounds import Job, run_job
 
 from gain.trained import Trained, last_line
 from gain.work import content_key, key_of, read_record, write_record
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.accuracy import answer_budget
 from olivepress.runtimes.chat_template.prompts import encode_parts, eos_token_ids, render_prompt
 

@@ -20,7 +20,7 @@ from olivepress.bundle.install import Environment, install_page, wheel
 from olivepress.bundle.pack import Packed
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
-from olivepress.data.split_reader import dataset_labels
+from olivepress.data.store.reader import dataset_labels
 from olivepress.environments.lookup import environment
 from olivepress.pipeline.artifacts import prepared_dataset
 from olivepress.recipe.schema import Benchmark

@@ -49,7 +49,7 @@ def test_shards_that_the_index_names(tmp_path: Path) -> None:
     first, second = weight_files(model)
     content = second.read_bytes()
     second.write_bytes(content[:-100])
-    with pytest.raises(RecipeError, match=f"{second.name}: not a whole safetensors file"):
+    with pytest.raises(RecipeError, match=f"{second.name}: not a complete safetensors file"):
         check_folder(model)
     second.unlink()
     with pytest.raises(RecipeError, match=rf"index\.json: names {second.name}, which is not in the folder"):
@@ -69,5 +69,5 @@ def test_a_header_with_an_endless_offset_is_refused(tmp_path: Path) -> None:
     header = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, Infinity]}}'
     file = tmp_path / "model.safetensors"
     file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(RecipeError, match="not a whole safetensors file"):
+    with pytest.raises(RecipeError, match="not a complete safetensors file"):
         read_header(file)

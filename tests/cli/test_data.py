@@ -26,7 +26,7 @@ def test_check_keeps_nothing(rows: Path, project: Path, olivepress: Cli) -> None
     train = int(done.stdout.split("prompt/completion: ")[1].split()[0])
     assert 80 <= train < 100
     assert f"WARNING: {train} training rows" not in done.stdout
-    assert f"STOP: {train} training rows: do not fine-tune: few-shot or retrieval will serve better" in done.stdout
+    assert f"STOP: {train} training rows: do not fine-tune: few-shot or retrieval will work better" in done.stdout
     assert not (project / "datasets").exists()
     assert [entry["line"] for entry in read_jsonl(project / "audit.jsonl")] == [112, 111]
     assert olivepress("data", "check", "rows.jsonl", "--quiet").stderr == ""
@@ -75,7 +75,7 @@ def test_prepare_show_export_and_prepare_again(rows: Path, project: Path, olivep
         (("check", "rows.jsonl", "--format", "prompt/compleation"), 4, "next: --format prompt/completion"),
         (("check", "rows.jsonl", "--near-duplicates", "maybe"), 2, "expected group or drop or ignore"),
         (("check", "rows.jsonl", "--strict", "--format", "chat"), 4, "unknown format 'chat'"),
-        (("check", "rows.jsonl", "--tokenizer", "recipes"), 4, "no tokenizer there"),
+        (("check", "rows.jsonl", "--tokenizer", "recipes"), 4, "no such tokenizer"),
         (("show", "nothing"), 4, "nothing: no such dataset"),
         (("export", "nothing", "-o", "x", "--to", "pdf"), 2, "expected messages or prompt-completion"),
     ],

@@ -139,7 +139,7 @@ def test_a_key_beyond_the_first_rows_is_a_reason(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", rows)
     dataset = prepare(path)
     assert dataset.files is not None
-    reason = "key 'input' stands in no earlier row: --format says whether it is left out"
+    reason = "key 'input' is in no earlier row: set --format to use it or leave it out"
     assert events(dataset.files / "audit.jsonl", action="dropped") == [(251, reason)]
     assert dataset.facts["unused_columns"] == {"a.jsonl": ["id"]}
     assert prepare(path, format="instruction/output").dropped == {}
@@ -163,7 +163,7 @@ def test_input_and_context_cannot_both_be_used(tmp_path: Path) -> None:
     rows = [{"instruction": r["prompt"], "input": "", "context": r["prompt"], "output": r["completion"]} for r in ROWS]
     rows[3]["input"] = "another"
     dataset = prepare(write_jsonl(tmp_path / "a.jsonl", rows))
-    assert dataset.dropped == {"both input and context hold text, expected one of them": 1}
+    assert dataset.dropped == {"both input and context contain text, expected one of them": 1}
     assert json.dumps(dataset.facts["unused_columns"]) == "{}"
 
 

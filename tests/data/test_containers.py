@@ -18,7 +18,7 @@ import zstandard
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.read import compressed
 from olivepress.data.read.containers import read_rows
 from tests.data.planted import clean_rows, write_jsonl
@@ -49,10 +49,10 @@ def test_packed_and_cut_off_or_damaged(tmp_path: Path, packing: str) -> None:
     path = tmp_path / f"a.jsonl{packing}"
     for length in (len(packed) - 1, len(packed) // 2, 12):
         path.write_bytes(packed[:length])
-        with pytest.raises(DataError, match=r"is cut off|not readable as"):
+        with pytest.raises(DataError, match=r"is truncated|not readable as"):
             list(read_rows(path))
     path.write_bytes(packed[:40] + bytes(byte ^ 0x55 for byte in packed[40:60]) + packed[60:])
-    with pytest.raises(DataError, match=r"is cut off|not readable as"):
+    with pytest.raises(DataError, match=r"is truncated|not readable as"):
         list(read_rows(path))
     path.write_bytes(RAW)
     with pytest.raises(DataError, match="is not packed with"):
@@ -64,17 +64,17 @@ def test_a_bomb_stops_at_the_limit(tmp_path: Path, packing: str, monkeypatch: py
     monkeypatch.setattr(compressed, "_RATIO_FROM", 1 << 20)
     path = tmp_path / f"a.csv{packing}"
     path.write_bytes(PACK[packing](b"text,label\n" + b"a" * (256 << 20)))
-    with pytest.raises(DataError, match=r"holds more than .* bytes once it is read .*; next: unpack it yourself"):
+    with pytest.raises(DataError, match=r"contains more than .* bytes when unpacked .*; next: unpack it yourself"):
         list(read_rows(path))
 
 
 def test_what_a_packed_file_may_not_be(tmp_path: Path) -> None:
     for name in ("a.gz", "a.parquet.gz", "a.tar.gz", "a.jsonl.gz.gz"):
         (tmp_path / name).write_bytes(gzip.compress(RAW))
-        with pytest.raises(DataError, match="is not read, expected one of"):
+        with pytest.raises(DataError, match="is not supported, expected one of"):
             list(read_rows(tmp_path / name))
     (tmp_path / "b.jsonl").write_bytes(gzip.compress(RAW))
-    with pytest.raises(DataError, match=r"is a gzip file, expected rows as text; next: name it b\.jsonl\.gz"):
+    with pytest.raises(DataError, match=r"is a gzip file, expected rows as text; next: rename it to b\.jsonl\.gz"):
         list(read_rows(tmp_path / "b.jsonl"))
 
 
@@ -100,7 +100,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes, kind: s
 
 def test_standard_input_of_no_known_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Piped(io.BytesIO(csv_text(ROWS).encode())))
-    with pytest.raises(DataError, match=r"stdin: is not JSON, expected its type; next: --type csv"):
+    with pytest.raises(DataError, match=r"stdin: is not JSON, its type is needed; next: --type csv"):
         prepare("-")
     monkeypatch.setattr(sys, "stdin", Piped(io.BytesIO(b"")))
     with pytest.raises(DataError, match="stdin: is empty"):
@@ -240,7 +240,7 @@ def test_the_split_that_a_name_tells(tmp_path: Path, name: str, split: str) -> N
 def test_a_folder_with_rows_that_are_not_read(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", ROWS)
     (tmp_path / "test.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"test\.zip: may hold rows, and is not read; next: unpack"):
+    with pytest.raises(DataError, match=r"test\.zip: may contain rows, but is not supported; next: unpack"):
         prepare(tmp_path)
     (tmp_path / "test.zip").unlink()
     for seed, name in enumerate(("rows.xlsx", "rows.sqlite", "rows.csv.xz"), start=5):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from olivepress.data.dedup.keys import keys_of
 from olivepress.data.derive.augment import balance
-from olivepress.data.derive.derive import chosen, train_rows, without_leaks
+from olivepress.data.derive.derivation import sample_rows, train_rows, without_leaks
 from olivepress.data.derive.mixing import mix
-from olivepress.data.prepare.keys import keys_of
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, make_example
 from tests.data.planted import clean_rows, write_jsonl
@@ -74,24 +74,24 @@ def test_new_rows_that_continue_held_out_ones(tmp_path: Path) -> None:
     assert new
     first = make_example(new[0].example.messages[0]["content"], new[0].example.messages[1]["content"])
     kept, dropped = without_leaks(new, [[first]], among=False)
-    assert [why for _, why in dropped] == ["continues a conversation of a held-out split"]
+    assert [reason.text for _, reason in dropped] == ["continues a conversation of a held-out split"]
     assert len(kept) == len(new) - 1
 
 
 def test_choices_follow_from_what_rows_say(tmp_path: Path) -> None:
     rows = train_rows(prepare(write_jsonl(tmp_path / "a.jsonl", ROWS)))
-    taken = {row.example.id for row in chosen(rows, 30, "0:mix")}
-    assert {row.example.id for row in chosen(rows[::-1], 30, "0:mix")} == taken and len(taken) == 30
-    less = {row.example.id for row in chosen(rows[1:], 30, "0:mix")}
+    taken = {row.example.id for row in sample_rows(rows, 30, "0:mix")}
+    assert {row.example.id for row in sample_rows(rows[::-1], 30, "0:mix")} == taken and len(taken) == 30
+    less = {row.example.id for row in sample_rows(rows[1:], 30, "0:mix")}
     assert len(taken - less) <= 1
-    assert {row.example.id for row in chosen(rows, 30, "1:mix")} != taken
-    places = [rows.index(row) for row in chosen(rows, 30, "0:mix")]
+    assert {row.example.id for row in sample_rows(rows, 30, "1:mix")} != taken
+    places = [rows.index(row) for row in sample_rows(rows, 30, "0:mix")]
     assert places == sorted(places)
 
 
 def test_a_balanced_class_loses_the_same_rows_in_any_order(tmp_path: Path) -> None:
-    labelled = [{"text": row["prompt"], "label": "ab"[n % 4 == 0]} for n, row in enumerate(ROWS)]
-    rows = train_rows(prepare(write_jsonl(tmp_path / "a.jsonl", labelled)))
+    labeled = [{"text": row["prompt"], "label": "ab"[n % 4 == 0]} for n, row in enumerate(ROWS)]
+    rows = train_rows(prepare(write_jsonl(tmp_path / "a.jsonl", labeled)))
     lost = [{row.example.id for row in balance(order, "down", 0)[1]} for order in (rows, rows[::-1])]
     assert lost[0] == lost[1] and lost[0]
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from tests.data.planted import clean_rows
 from tests.data.written import CONTAINERS
 

@@ -90,8 +90,8 @@ def test_what_is_omitted_is_counted(tmp_path: Path) -> None:
     assert export_dataset(dataset, "sharegpt", tmp_path / "out").omitted == {"tool_call_id": 40, "tool_calls[].id": 40}
     assert export_dataset(dataset, "messages", tmp_path / "out").omitted == {}
     rows = [{"text": row["prompt"], "label": f"class{n % 3}"} for n, row in enumerate(ROWS)]
-    labelled = prepare(write_jsonl(tmp_path / "b.jsonl", rows))
-    assert {form: export_dataset(labelled, form, tmp_path / form).omitted for form in FORMS} == {
+    labeled = prepare(write_jsonl(tmp_path / "b.jsonl", rows))
+    assert {form: export_dataset(labeled, form, tmp_path / form).omitted for form in FORMS} == {
         form: {"label": 40} for form in FORMS
     }
 
@@ -99,9 +99,9 @@ def test_what_is_omitted_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "rows", "says"),
     [
-        ("alpaca", calls, "has tool calls, Alpaca holds questions with their answers"),
+        ("alpaca", calls, "has tool calls, Alpaca takes questions and answers"),
         ("prompt-completion", long, "has the turns system, user, assistant, user, assistant"),
-        ("sharegpt", lambda: of_tools(content="Let me see."), "has a text beside its tool calls"),
+        ("sharegpt", lambda: of_tools(content="Let me see."), "has a text and tool calls in one turn"),
         ("alpaca", lambda: [{"text": row["completion"]} for row in ROWS], "has the turns user, assistant"),
         ("sharegpt", lambda: [{"text": row["completion"]} for row in ROWS], "has an empty turn"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.read.containers import read_rows
 from olivepress.data.read.json_layout import lay_out
 from olivepress.data.store.examples import SPLITS
@@ -52,7 +52,7 @@ def test_keys_beside_the_only_list_are_told(tmp_path: Path) -> None:
     value = {"version": "1.1", "meta": {"rows": [1, 2], "by": "us"}, "data": ROWS, "count": 40, "errors": []}
     dataset = prepare(write(tmp_path / "a.json", value))
     assert len(pairs(dataset)) == 40
-    assert dataset.facts["noted"] == {"not rows, and not read: 'version', 'meta', 'count', 'errors'": 1}
+    assert dataset.facts["noted"] == {"skipped, not rows: 'version', 'meta', 'count', 'errors'": 1}
     # No class is made of the name of a list whose rows are not SNIPS's.
     assert {example.label for split in SPLITS for example in dataset.splits[split]} == {None}
 
@@ -67,7 +67,7 @@ def test_keys_beside_the_only_list_are_told(tmp_path: Path) -> None:
         ({"prompt": {"0": "a"}, "completion": {"0": "b"}}, "without a list of rows ('prompt', 'completion')"),
         ({"0": {"prompt": "a"}, "1": {"prompt": "b"}}, "without a list of rows"),
         ({"data": {"train": ROWS}}, "without a list of rows ('data')"),
-        ({"train": ROWS, "test": {"rows": ROWS}}, "'test' holds an object, expected a list of rows"),
+        ({"train": ROWS, "test": {"rows": ROWS}}, "'test' is an object, expected a list of rows"),
         ({"prompt": "a", "completion": "b"}, "without a list of rows"),
         ({"version": "1.1", "data": [{"title": "x", "paragraphs": []}]}, "columns title, paragraphs"),
         ({"rows": [["how are you", "greeting"]]}, "expected an object, found list"),
@@ -86,7 +86,7 @@ def test_what_cannot_be_placed_is_refused(tmp_path: Path, value: Any, says: str)
         ('{"train": []} {"train": []}', "text after the end of the object"),
         ('{\n "prompt": "a"\n}\n{\n "prompt": "b"\n}', "text after the end of the object"),
         ('{"data": [], "data": []}', "the key 'data' occurs twice"),
-        ('{"data": [{}] oops}', "text that is no key and no value"),
+        ('{"data": [{}] oops}', "text that is neither a key nor a value"),
         ('{"data": [{}]} oops', "text after the end of the object"),
         ('{"a": "b" "c"}', "a value without a key"),
     ],

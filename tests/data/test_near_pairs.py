@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from olivepress.data.build import prepare_files
 from olivepress.data.dedup.neighbors import jaccard
-from olivepress.data.derive.derive import NewRow, without_leaks
-from olivepress.data.prepare.policy import Policy
-from olivepress.data.prepare.words import comparable
+from olivepress.data.derive.derivation import NewRow, without_leaks
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, make_example
+from olivepress.data.text.words import comparable
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 THRESHOLD = 0.8

@@ -9,7 +9,7 @@ import pytest
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
 
 

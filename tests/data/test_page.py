@@ -7,7 +7,7 @@ from pathlib import Path
 
 from olivepress.data.build import prepare_files
 from olivepress.data.page import audit_page, write_audit_page
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import write_dataset
 from tests.data.planted import clean_rows, write_jsonl
 
@@ -32,7 +32,7 @@ def test_the_page_tells_the_account_and_takes_no_markup(tmp_path: Path) -> None:
     page = audit_page(dataset)
     assert "92 rows in from 1 file = 90 kept + 2 dropped." in page
     assert "duplicate: same prompt and answer" in page and "rows.jsonl:91" in page and "CC BY 4.0" in page
-    assert "do not fine-tune: few-shot or retrieval will serve better" in page
+    assert "do not fine-tune: few-shot or retrieval will work better" in page
     tags = Tags()
     tags.feed(page)
     names = {name for name, _ in tags.found}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, read_jsonl, write_jsonl
@@ -61,10 +61,10 @@ def test_every_planted_fault_is_found_and_nothing_else(tmp_path: Path) -> None:
     plant(83, "noted", "personal data", prompt="Would you call +48 601 234 567 for me please?")
     plant(84, "noted", "personal data", prompt="Is my number 078-05-1120 or 219-09-9998 or 536-22-8341?")
     plant(90, "changed", "control characters removed", prompt="Who \x07is it that sells \x1b[31mold maps\x1b[0m?")
-    plant(91, "changed", "Unicode form made NFC", prompt="Where does Zoe\u0308 hide the copper kettle?")
+    plant(91, "changed", "Unicode normalized to NFC", prompt="Where does Zoe\u0308 hide the copper kettle?")
     plant(92, "changed", "white space trimmed", prompt="  What weighs the driver?  ")
     plant(93, "changed", "invisible and odd spaces replaced", prompt="Who\u00a0paints the\u200b piano lid now?")
-    plant(94, "changed", "line breaks made newlines", completion="First line.\r\nSecond line.")
+    plant(94, "changed", "line breaks replaced by newlines", completion="First line.\r\nSecond line.")
     dataset = prepare(write_jsonl(tmp_path / "rows.jsonl", rows))
     assert dataset.files is not None
     found = {e["line"]: (e["action"], e["reason"]) for e in read_jsonl(dataset.files / "audit.jsonl")}

@@ -65,7 +65,7 @@ def test_held_out_prompts_are_taken_out_of_training(tmp_path: Path) -> None:
         ("a.jsonl", b"\x00\x01\x02", "is binary, expected UTF-8 text"),
         ("a.csv", bytes(range(1, 256)) * 40, "is binary, expected UTF-8 text"),
         ("a.jsonl", b'{"prompt": "", "completion": "b"}\n', "no usable row among 1"),
-        ("a.docx", b"hello", "suffix '.docx' is not read"),
+        ("a.docx", b"hello", "suffix '.docx' is not supported"),
         (
             "a.jsonl",
             b'{"input": "a", "output": "b", "prompt": "c", "completion": "d"}\n',

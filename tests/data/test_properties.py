@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from olivepress.core.errors import OlivepressError
 from olivepress.data.build import prepare_files
+from olivepress.data.policy import Policy
 from olivepress.data.prepare.cleaning import clean_text
-from olivepress.data.prepare.policy import Policy
 from olivepress.data.read.containers import read_rows
 from olivepress.data.read.json_elements import elements
 from olivepress.data.store.examples import SPLITS

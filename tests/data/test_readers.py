@@ -12,7 +12,7 @@ import pytest
 
 from olivepress.core.errors import DataError
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, write_jsonl
@@ -114,7 +114,7 @@ def test_a_name_that_is_no_file_and_not_on_the_hub(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match="not to be had from the Hub"):
+    with pytest.raises(DataError, match="cannot be loaded from the Hub"):
         prepare("hub:nobody/no-such-dataset")
     monkeypatch.setattr(datasets, "load_dataset", None)  # a mistyped path does not go to the network
     with pytest.raises(DataError, match="no such file or directory; next: check the path, or hub:nobody/no-such"):
@@ -132,7 +132,7 @@ def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, caplog:
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", ask)
-    with pytest.raises(DataError, match=r"^a/b: not to be had from the Hub \(no connection to it\); next: "):
+    with pytest.raises(DataError, match=r"^a/b: cannot be loaded from the Hub \(no connection\); next: "):
         prepare("hub:a/b")
     assert caplog.records == []
     logging.getLogger("huggingface_hub").error("told again")

@@ -13,7 +13,7 @@ from olivepress.core.errors import DataError
 from olivepress.data.build import build_dataset, prepare_files
 from olivepress.data.dedup.neighbors import signatures
 from olivepress.data.dedup.shingles import letter_shingles, word_shingles
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset, load_dataset, write_dataset
 from olivepress.data.store.examples import SPLITS
 from olivepress.recipe.schema import Data
@@ -168,13 +168,13 @@ def test_advice_on_classes(tmp_path: Path) -> None:
         advice = prepare(tmp_path).facts["advice"]
         return [(one["level"], one["text"]) for one in advice if "class" in one["text"]]
 
-    one = "all training rows are of the class 'a': there is nothing to tell apart"
+    one = "all training rows are of the class 'a': there is nothing to learn"
     assert told(["a"] * 40, ["a"] * 4) == [("stop", one)]
     assert told(["a", "b"] * 20, ["a", "b"] * 2) == []
     unknown = "1 held-out class has no training row ('c'): it cannot be learned"
     assert told(["a", "b"] * 20, ["a", "c"]) == [("warning", unknown)]
     (level, text), _ = told([f"{n}" for n in range(40)], ["0"])  # and those that went to validation cannot be learned
-    assert level == "warning" and "classes have one training row: are the answers classes?" in text
+    assert level == "warning" and "classes have a single training row: are the answers really classes?" in text
 
 
 def test_too_few_rows_are_told_with_the_sums(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Words that a template puts into many rows: they tie no short rows together and hide no group."""
+"""Words that phrases of a template into many rows: they tie no short rows together and hide no group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from olivepress.data.build import prepare_files
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, sentence, write_jsonl
@@ -38,7 +38,7 @@ def test_a_group_of_any_size_stays_in_one_split(tmp_path: Path, count: int, word
     dataset = prepare(write_jsonl(tmp_path / "a.jsonl", [*rows, *clean_rows(200 - count)]))
     assert where(dataset, rows) == {"train"}
     assert dataset.facts["noted"] == {"near duplicate": count - 1}
-    told = [one["text"] for one in dataset.facts["advice"] if "a template puts" in one["text"]]
+    told = [one["text"] for one in dataset.facts["advice"] if "phrases of a template" in one["text"]]
     assert len(told) == (count > 50) and all(text.startswith(f"{count / 2:.0f}% of rows") for text in told)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.core.thoughts import answer_text, has_thoughts, text_holds_thoughts, thoughts_under
 from olivepress.data.derive.export import export_dataset
-from olivepress.data.prepare.personal import find_personal
+from olivepress.data.prepare.personal_data import find_personal_data
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, Example
 from tests.data.planted import clean_rows, write_jsonl
@@ -88,7 +88,7 @@ def test_thoughts_that_the_text_holds_too_stand_once(tmp_path: Path) -> None:
 
     dataset = written(tmp_path, make)
     assert all(set(example.messages[-1]) == {"role", "content"} for example in every(dataset))
-    assert dataset.changed == {"thoughts that the text holds too left out": 30}
+    assert dataset.changed == {"thoughts left out that the text contains too": 30}
 
 
 def test_thoughts_are_masked_and_make_another_example(tmp_path: Path) -> None:
@@ -196,13 +196,13 @@ def test_a_class_of_minus_one_is_none(tmp_path: Path) -> None:
     ["8.8.8.8", "jane@exämple.com", "иван@example.com", "jane＠example.com", "почта@почта.рф"],
 )
 def test_addresses_of_every_script_and_short_ones(text: str) -> None:
-    [finding] = find_personal(f"write to {text} today")
+    [finding] = find_personal_data(f"write to {text} today")
     assert f"write to {text} today"[finding.start : finding.end] == text
 
 
 @pytest.mark.parametrize("text", ["version 1.2.3.4", "v1.2.3.4", "a @ b", "@name", "x@y"])
 def test_what_is_no_address(text: str) -> None:
-    assert find_personal(f"see {text} today") == []
+    assert find_personal_data(f"see {text} today") == []
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_nulls_within_an_answer_that_is_an_object(tmp_path: Path) -> None:
         "completion", pa.struct([("a", pa.int64()), ("b", pa.string())]))])), tmp_path / "a.parquet")  # fmt: skip
     dataset = prepare(tmp_path / "a.parquet")
     assert dataset.hashes.content == prepare(write_jsonl(tmp_path / "a.jsonl", rows)).hashes.content
-    assert dataset.changed["nulls within objects left out: the table's schema makes them"] == 30
+    assert dataset.changed["nulls within objects left out: they come from the table's schema"] == 30
 
 
 def sharegpt(row: dict[str, str], *turns: tuple[str, Any], **beside: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from olivepress.data.build import prepare_files
+from olivepress.data.policy import Policy
 from olivepress.data.prepare.cleaning import clean_text
-from olivepress.data.prepare.policy import Policy
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, events, read_jsonl, write_jsonl

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from olivepress.data.build import prepare_files
+from olivepress.data.dedup.keys import arguments_of
 from olivepress.data.derive.augment import augment
+from olivepress.data.policy import Policy
 from olivepress.data.prepare.fields import rewrite_json
-from olivepress.data.prepare.keys import arguments_of
-from olivepress.data.prepare.personal import find_personal, mask
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.prepare.personal_data import find_personal_data, mask
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS
 from tests.data.planted import clean_rows, read_jsonl, write_jsonl
@@ -183,7 +183,7 @@ JSON = st.recursive(
 
 def test_what_does_not_change_stays_as_it_is_written() -> None:
     def masked(text: str, _: str, kind: str) -> str:
-        return text if kind == "key" else mask(text, find_personal(text))
+        return text if kind == "key" else mask(text, find_personal_data(text))
 
     text = f'{{"card":{CARD} , "{MAIL}":1.50, "to":"jane.doe\\u0040example.com"}}'
     expected = f'{{"card":"<PAYMENT CARD>" , "{MAIL}":1.50, "to":"<E-MAIL ADDRESS>"}}'
@@ -193,7 +193,9 @@ def test_what_does_not_change_stays_as_it_is_written() -> None:
 @given(JSON, st.booleans(), st.sampled_from([None, 1]))
 def test_a_mask_keeps_json_and_all_that_is_not_masked(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps([value], ensure_ascii=ascii_only, indent=indent)
-    changed = rewrite_json(text, "", lambda part, _, kind: part if kind == "key" else mask(part, find_personal(part)))
+    changed = rewrite_json(
+        text, "", lambda part, _, kind: part if kind == "key" else mask(part, find_personal_data(part))
+    )
 
     def masked(part: Any) -> Any:
         if isinstance(part, dict):
@@ -202,11 +204,11 @@ def test_a_mask_keeps_json_and_all_that_is_not_masked(value: Any, ascii_only: bo
             return [masked(entry) for entry in part]
         if isinstance(part, str):
             inner = part[:1] in "{["
-            return part if inner else mask(part, find_personal(part))
+            return part if inner else mask(part, find_personal_data(part))
         if isinstance(part, (int, float)) and not isinstance(part, bool):
-            found = find_personal(str(part))
+            found = find_personal_data(str(part))
             return mask(str(part), found) if found else part
         return part
 
     assert json.loads(changed) == masked([value])
-    assert (changed == text) or find_personal(text.replace("\\u0040", "@"))
+    assert (changed == text) or find_personal_data(text.replace("\\u0040", "@"))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from olivepress.data.build import prepare_files
 from olivepress.data.dedup.shingles import word_shingles
+from olivepress.data.policy import Policy
 from olivepress.data.prepare.cleaning import clean_text
-from olivepress.data.prepare.policy import Policy
 from olivepress.data.prepare.statistics import distinct
-from olivepress.data.prepare.words import comparable, count_words, exact_key, word_windows
 from olivepress.data.store.examples import SPLITS
+from olivepress.data.text.words import comparable, count_words, exact_key, word_windows
 from tests.data.planted import clean_rows, events, write_jsonl
 
 

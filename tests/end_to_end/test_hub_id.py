@@ -21,10 +21,10 @@ import json, sys
 from pathlib import Path
 from olivepress.core.errors import JobError
 from olivepress.core.hub import local_directory
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.workflow.olive_plugin.supervision import supervise
 hub_id, commit = sys.argv[1:]
-row = Row(id="a", messages=({"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}), label=None)
+row = Example(id="a", messages=({"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}), label=None)
 found = supervise([row], hub_id, max_length=200, revision=commit)
 try:
     local_directory(hub_id)

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from olivepress.data.store.examples import Message
+
 Target = Callable[[bytes, Path], None]
-MESSAGES = [{"role": "user", "content": "turn it on"}, {"role": "assistant", "content": "done"}]
+MESSAGES: list[Message] = [{"role": "user", "content": "turn it on"}, {"role": "assistant", "content": "done"}]
 CHATML = (
     "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content | trim + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
@@ -187,18 +189,18 @@ def _forget() -> None:
 
 def _tools(path: Path) -> None:
     """Rows with tool calls against a chat template that comes from elsewhere, too."""
-    from olivepress.data.split_reader import Row
+    from olivepress.data.store.examples import Example
     from olivepress.runtimes.chat_template.check import check_rows
 
     _forget()
     call = {"type": "function", "function": {"name": "f", "arguments": {"a": "b"}}}
-    messages = (
+    messages: tuple[Message, ...] = (
         {"role": "system", "content": "s"},
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "", "tool_calls": [call]},
     )
     tools = ({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}},)
-    check_rows(path.parent, [Row(id="r", messages=messages, label=None, tools=tools)])
+    check_rows(path.parent, [Example(id="r", messages=messages, label=None, tools=tools)])
 
 
 def _model_file(path: Path) -> None:
@@ -269,15 +271,15 @@ def _tuning(path: Path) -> None:
 
 
 def _split(path: Path) -> None:
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
 
     (path.parent / "dataset.json").write_text('{"name": "d", "version": "1"}')
     read_split(path.parent, "test")
 
 
 def _facts(path: Path) -> None:
-    from olivepress.data.split_reader import read_split
     from olivepress.data.store.dataset import load_dataset
+    from olivepress.data.store.reader import read_split
 
     for split in ("train", "validation", "test"):
         (path.parent / f"{split}.jsonl").write_bytes(_SPLIT)

@@ -358,7 +358,7 @@ def test_a_parent_without_weights_or_with_nan(hf_model: Path, tmp_path: Path) ->
     with pytest.raises(JobError, match="NaN or infinite logits"):
         write_reference(broken, [[5, 6]], tmp_path / "out")
     (broken / "model.safetensors").write_bytes(b"garbage")
-    with pytest.raises(RecipeError, match="not a whole safetensors"):
+    with pytest.raises(RecipeError, match="not a complete safetensors"):
         count_parameters(broken)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["nan"]  # nothing half-written
 
@@ -419,12 +419,12 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
 
 def _first_answer(model_dir: Path, question: str) -> str:
     """What the random model says, cut before a token that would not survive decoding and encoding again."""
-    from olivepress.data.split_reader import Row
+    from olivepress.data.store.examples import Example
     from olivepress.measure.quality.accuracy import measure_exported
 
     expected = "x" * 20
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": expected})
-    examples, _ = measure_exported(model_dir, [Row(id="0", messages=messages, label=None)])
+    examples, _ = measure_exported(model_dir, [Example(id="0", messages=messages, label=None)])
     return examples[0].output
 
 
@@ -589,13 +589,13 @@ def test_a_bad_reference_or_task_is_found_before_the_rounds(fp32_model: Path, tm
 
 
 def test_few_shot_answers_are_whole_or_not_given(hf_model: Path) -> None:
-    from olivepress.data.split_reader import Row
+    from olivepress.data.store.examples import Example
     from olivepress.measure.quality.reference import measure_pytorch
     from olivepress.runtimes.chat_template.prompts import ContextExceeded
 
     question = " ".join(["lamp"] * 60)
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": "on " * 200})
-    rows = [Row(id="a", messages=messages, label=None)]
+    rows = [Example(id="a", messages=messages, label=None)]
     assert [example.id for example in measure_pytorch(hf_model, rows)[0]] == ["a"]  # cut where the context ends
     with pytest.raises(ContextExceeded, match="more do not fit its context of 256"):
         measure_pytorch(hf_model, rows, whole=True)

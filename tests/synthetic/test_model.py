@@ -171,7 +171,7 @@ def test_a_finished_model_is_kept_and_another_is_refused(tmp_path: Path) -> None
     seen.clear()
     make_random_model(CONFIGS["llama"], tmp_path / "model", seed=1, progress=lambda *at: seen.append(at))
     assert not seen
-    with pytest.raises(SetupError, match="something else"):
+    with pytest.raises(SetupError, match="something other than this random model"):
         make_random_model(CONFIGS["llama"], tmp_path / "model", seed=2)
 
 

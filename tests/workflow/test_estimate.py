@@ -81,7 +81,7 @@ def test_total_is_the_most_memory_and_all_the_time() -> None:
 
 def test_lengths_of_rows_are_those_that_are_trained_on(project: Path) -> None:
     """By transformers' own tokenizer on every row, as training reads them."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.workflow.olive_plugin.supervision import supervise
 
     plan = load_plan("tiny-phi")

@@ -185,7 +185,7 @@ def test_wrong_architecture_and_cut_weights(project: Path) -> None:
     config.write_text(config.read_text().replace('"t5"', '"phi3"'))
     weights = project / "models" / "tiny-phi" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(RecipeError, match="not a whole safetensors file"):
+    with pytest.raises(RecipeError, match="not a complete safetensors file"):
         load_plan("models/tiny-phi")
 
 

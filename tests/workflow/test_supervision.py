@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.synthetic.special_tokens import _at_the_end, special_tokens
 from olivepress.synthetic.tokenizer import make_tokenizer
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised, pack, supervise
@@ -42,8 +42,8 @@ def make_model(directory: Path, name: str, *, stop: bool = True) -> Any:
     return transformers.AutoTokenizer.from_pretrained(directory)
 
 
-def row(turns: list[tuple[str, str]], row_id: str = "r") -> Row:
-    return Row(id=row_id, messages=tuple({"role": role, "content": text} for role, text in turns), label=None)
+def row(turns: list[tuple[str, str]], row_id: str = "r") -> Example:
+    return Example(id=row_id, messages=tuple({"role": role, "content": text} for role, text in turns), label=None)
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)
@@ -72,7 +72,7 @@ def test_a_tool_call_is_an_answer(tmp_path: Path) -> None:
     tokenizer = make_model(tmp_path, "llama-3.1")
     call = {"type": "function", "function": {"name": "light", "arguments": {"on": True}}}
     messages = ({"role": "user", "content": "Light on"}, {"role": "assistant", "content": "", "tool_calls": [call]})
-    [found] = supervise([Row(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
+    [found] = supervise([Example(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
     trained = tokenizer.decode([token for token in found.labels if token != IGNORE_INDEX])
     assert trained == '{"name": "light", "arguments": {"on": true}}<|eot_id|>'
 
@@ -150,7 +150,7 @@ def test_every_turn_is_what_transformers_masks(tmp_path: Path) -> None:
     messages[2] |= {"content": "", "tool_calls": [call]}
     theirs = tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
     masked = [t for t, own in zip(theirs["input_ids"], theirs["assistant_masks"], strict=True) if own]
-    given = Row(id="r", messages=tuple(messages), label=None)
+    given = Example(id="r", messages=tuple(messages), label=None)
     [every] = supervise([given], str(tmp_path), max_length=4096, train_on="all_turns")
     assert tokenizer.decode([t for stretch in runs(every) for t in stretch]) == tokenizer.decode(masked)
     assert len(runs(every)) == 3 and tokenizer.decode(runs(every)[0]).startswith("<tool_call>")
@@ -168,13 +168,13 @@ def test_calls_of_earlier_turns_are_supervised(tmp_path: Path, name: str) -> Non
         {"role": "tool", "content": "done", "tool_call_id": "callid000"},
         {"role": "assistant", "content": "It is on."},
     )  # fmt: skip
-    given = [Row(id="r", messages=messages, label=None)]
+    given = [Example(id="r", messages=messages, label=None)]
     [every] = supervise(given, str(tmp_path), max_length=4096, train_on="all_turns")
     first, last = (tokenizer.decode(stretch) for stretch in runs(every))
     end = TOOL_TEMPLATES[name].end
     assert 'name": "light"' in first and first.endswith(end) and first.count(end) == 1
     assert last.strip() == f"It is on.{end}"
-    alone = Row(id="r", messages=messages[:2], label=None)
+    alone = Example(id="r", messages=messages[:2], label=None)
     [asked] = supervise([alone], str(tmp_path), max_length=4096)
     assert runs(asked)[0] == runs(every)[0]  # as it is when it is the answer
 
@@ -193,7 +193,7 @@ def test_what_the_template_loses_is_an_error_before_training(tmp_path: Path) -> 
     call = {"type": "function", "function": {"name": "light", "arguments": {"on": True}}}
     messages = ({"role": "user", "content": "Light on"}, {"role": "assistant", "content": "", "tool_calls": [call]})
     with pytest.raises(DataError, match="prints no tool calls: 1 of 1 rows have them"):
-        supervise([Row(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
+        supervise([Example(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
 
 
 def test_packing_cuts_nothing_and_predicts_nothing_across_examples() -> None:

@@ -12,7 +12,7 @@ from olivepress.core.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.core.layout import OPENED_BUNDLES
 from olivepress.core.progress import JobProgress, Progress
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.pipeline.bench import Overrides, bench_artifact, settings_of
 from olivepress.report.device_report import DeviceReport
 from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact

@@ -18,7 +18,7 @@ from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.core.layout import BUNDLES
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
-from olivepress.data.split_reader import LABELS, dataset_labels, read_split
+from olivepress.data.store.reader import LABELS, dataset_labels, read_split
 from olivepress.measure.bench import Outcomes
 from olivepress.measure.quality.reference_file import read_reference
 from olivepress.pipeline.artifacts import read_export, unfinished

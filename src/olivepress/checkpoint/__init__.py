@@ -1,4 +1,4 @@
-"""The files of a Hugging Face model folder: which weights are read, and what stands in their headers."""
+"""The files of a Hugging Face model folder: the weights that are loaded, and their headers."""
 
 from olivepress.checkpoint.documents import read_json
 from olivepress.checkpoint.files import (

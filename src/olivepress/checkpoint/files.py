@@ -1,4 +1,4 @@
-"""Which files of a model folder transformers reads, and no others."""
+"""The files of a model folder that transformers reads."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ SMALL_FILES = (
     "quantize_config.json",
     "quant_config.json",
 )
-"""What a model has beside its weights."""
+"""The files of a model besides its weights."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _AGAIN = "download or save the model again"
 
 
 def weight_files(directory: Path) -> tuple[Path, ...]:
-    """The safetensors files that transformers loads: ``model.safetensors``, or else those that the index names.
+    """The safetensors files that transformers loads: ``model.safetensors``, or those that the index names.
 
-    Raises RecipeError when there are none, the index cannot be read, or a shard that it names is missing.
+    Raises RecipeError if there are none, the index cannot be read, or a shard that it names is missing.
     """
     if (directory / _SINGLE).is_file():
         return (directory / _SINGLE,)
@@ -65,7 +65,7 @@ def named_weights(directory: Path) -> tuple[str, ...]:
 
 
 def _expected(directory: Path) -> str:
-    """What is missing, with what is there instead."""
+    """The missing files, and the files that are there instead."""
     stray = sorted(path.name for path in directory.glob("*.safetensors"))
     if stray:
         return f"{_SINGLE} and no {_INDEX}, which transformers reads (only {stray[0]} is there)"
@@ -75,12 +75,12 @@ def _expected(directory: Path) -> str:
 
 
 def _weight_map(directory: Path) -> dict[str, str]:
-    """Tensor → shard, as the index says. RecipeError when a shard is missing."""
+    """Tensor → shard, from the index. Raises RecipeError when a shard is missing."""
     names = _weight_names(directory)
     for shard in sorted(set(names.values())):
         if not (directory / shard).is_file():
             message = f"{directory / _INDEX}: names {shard}, which is not in the folder"
-            raise RecipeError(message, next_step="fetch the missing file")
+            raise RecipeError(message, next_step="download the missing file")
     return names
 
 
@@ -100,7 +100,7 @@ def _weight_names(directory: Path) -> dict[str, str]:
 def stored_tensors(directory: Path) -> dict[str, StoredTensor]:
     """All tensors that transformers loads from the folder, each of them once, from the headers alone.
 
-    Raises RecipeError as ``weight_files``, and when a file is not whole or lacks a tensor that the index expects in it.
+    Raises RecipeError as ``weight_files``, and if a file is incomplete or lacks a tensor that the index expects in it.
     """
     files = weight_files(directory)
     headers = {path.name: read_header(path) for path in files}

@@ -36,7 +36,7 @@ class StoredTensor:
 
 
 def read_entries(path: Path, error: type[OlivepressError] = RecipeError) -> tuple[dict[str, Any], int]:
-    """(what the header says of each tensor, by name; the byte at which their data begin).
+    """The header's entry of each tensor by name, and the byte at which their data begins.
 
     Raises ValueError for a file without a readable header, ``error`` and OSError as ``bounded.open_regular``.
     """
@@ -51,21 +51,23 @@ def read_entries(path: Path, error: type[OlivepressError] = RecipeError) -> tupl
 
 
 def read_header(path: Path) -> dict[str, StoredTensor]:
-    """All tensors of the file by name. Raises RecipeError when it is cut off or no safetensors file."""
+    """All tensors of the file by name. Raises RecipeError when it is truncated or not a safetensors file."""
     try:
         entries, data = read_entries(path)
         tensors = {name: _tensor(path, name, entry, data) for name, entry in entries.items()}
         if path.stat().st_size != max((tensor.end for tensor in tensors.values()), default=data):
-            raise ValueError("the file is shorter or longer than its header says")
+            raise ValueError("the size of the file does not match its header")
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise RecipeError(f"{path}: not a whole safetensors file ({error})", next_step="fetch the file again") from None
+        raise RecipeError(
+            f"{path}: not a complete safetensors file ({error})", next_step="download the file again"
+        ) from None
     return tensors
 
 
 def _tensor(path: Path, name: str, entry: dict[str, object], data: int) -> StoredTensor:
     shape, offsets, dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
     if not isinstance(shape, list) or not isinstance(offsets, list) or not isinstance(dtype, str):
-        raise TypeError(f"{name} is described in another form")
+        raise TypeError(f"the entry of {name} has an unknown form")
     start, end = offsets
     tensor = StoredTensor(
         name=name, path=path, dtype=dtype, shape=tuple(shape), start=data + int(start), end=data + int(end)

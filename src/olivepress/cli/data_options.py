@@ -10,7 +10,7 @@ import typer
 from olivepress.cli.options import one_of
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
 
 __all__ = ["FilesArgument", "NewDatasetOption", "SeedOption", "cleaning_options", "policy_of", "reading_options"]
 
@@ -113,7 +113,7 @@ def cleaning_options(
 
 def policy_of(reading: dict[str, Any], cleaning: dict[str, Any]) -> "Policy":
     """The policy that these options describe."""
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
 
     return Policy(**reading, **cleaning)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from olivepress.cli.console import ConsoleReporter, stage_progress
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare.policy import Policy
+    from olivepress.data.policy import Policy
     from olivepress.data.store.dataset import Dataset
 
 __all__ = ["prepare_dataset", "print_dataset", "write_and_print"]
@@ -29,7 +29,9 @@ def prepare_dataset(
     from olivepress.data.build import prepare_files
 
     with ConsoleReporter(quiet=quiet) as reporter:
-        return prepare_files(files, policy, name=name, origin=origin or {}, tell=stage_progress(reporter), audit=audit)
+        return prepare_files(
+            files, policy, name=name, origin=origin or {}, on_progress=stage_progress(reporter), audit=audit
+        )
 
 
 def write_and_print(dataset: Dataset, as_json: bool, *, asked: str | None = None) -> None:
@@ -61,7 +63,7 @@ def print_dataset(dataset: Dataset, as_json: bool, directory: Path | None = None
 
 
 def _lines(description: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.convert.values import counted
+    from olivepress.data.text.values import counted
 
     rows = ", ".join(f"{count:,} {split}" for split, count in description["rows"].items())
     yield f"{description['name']}, {description['format']}: {rows}; sha256 {description['version']}"
@@ -92,7 +94,7 @@ def _lines(description: dict[str, Any]) -> Iterator[str]:
 
 
 def _statistics(statistics: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.convert.values import counted
+    from olivepress.data.text.values import counted
 
     for what in ("prompt", "answer"):
         lengths = statistics["lengths"][what]

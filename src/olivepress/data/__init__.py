@@ -1,1 +1,1 @@
-"""Data files become a dataset: three splits of chat examples, one content hash, and an audit of every row."""
+"""Datasets from data files: three splits of chat examples, a content hash, and an audit of every row."""

@@ -1,4 +1,4 @@
-"""How a dataset is made: from files, or from what a recipe's ``data:`` names."""
+"""Building a dataset: from files, or from the ``data:`` of a recipe."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from olivepress.core.errors import DataError
 from olivepress.core.files import copy_file
 from olivepress.core.names import slug
 from olivepress.core.progress import StageProgress
-from olivepress.data.prepare.policy import Policy
+from olivepress.data.policy import Policy
 from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.store.examples import SPLITS, Example, make_example
-from olivepress.data.store.rows import SplitFile
+from olivepress.data.store.split_file import SplitFile
 from olivepress.data.store.writing import expect_file
 from olivepress.recipe.schema import PREPARATION, Data
 
 if TYPE_CHECKING:
-    from olivepress.data.prepare.prepare import Prepared
+    from olivepress.data.prepare.preparation import Prepared
 
 __all__ = ["build_dataset", "prepare_files"]
 
 
-def build_dataset(data: Data, *, tell: StageProgress = lambda *_: None) -> Dataset:
-    """Read, clean, split and check what the recipe names. Nothing is written below ``datasets/``. Raises DataError."""
+def build_dataset(data: Data, *, on_progress: StageProgress = lambda *_: None) -> Dataset:
+    """Read, clean, split and check the data of a recipe. Writes nothing to ``datasets/``. Raises DataError."""
     if data.demo:
         return _with_schema(_demo(data), data)
     assert data.source is not None
     if data.source == "-":  # every command on the recipe would read it again
-        step = "olivepress data prepare - -o NAME, and source: the directory that it names"
+        step = "olivepress data prepare - -o NAME, then set source: to the directory that it prints"
         raise DataError("data: source: '-' is standard input, which a recipe cannot read", next_step=step)
     if is_prepared(Path(data.source)):
         _expect_no_preparation(data)
         return _with_schema(load_dataset(Path(data.source)), data)
-    return _with_schema(prepare_files([data.source], policy_of(data), tell=tell), data)
+    return _with_schema(prepare_files([data.source], policy_of(data), on_progress=on_progress), data)
 
 
 def _expect_no_preparation(data: Data) -> None:
-    """A prepared dataset is taken as it is: a key that would change its rows must not be ignored."""
+    """A prepared dataset is used unchanged: a key that would change its rows must not be ignored."""
     for key in PREPARATION:
         if data.is_changed(key):
             raise DataError(
-                f"{data.source}: a prepared dataset is taken as it is, data.{key} would change its rows",
+                f"{data.source}: a prepared dataset is used unchanged, data.{key} would change its rows",
                 next_step=f"remove data.{key}, or prepare the files with it",
             )
 
 
 def policy_of(data: Data) -> Policy:
-    """A recipe's ``data:`` as the choices of a preparation."""
+    """The policy of a recipe's ``data:``."""
     limits = (("train", data.max_train_rows), ("test", data.max_test_rows))
     return Policy(
         instruction=data.instruction,
@@ -72,56 +72,56 @@ def prepare_files(
     *,
     name: str | None = None,
     origin: Mapping[str, str] | None = None,
-    tell: StageProgress = lambda *_: None,
+    on_progress: StageProgress = lambda *_: None,
     split: str | None = None,
     audit: Path | None = None,
 ) -> Dataset:
-    """Prepare files into a dataset in a scratch directory, until it is written. ``origin``: source and licence.
+    """Prepare files into a dataset in a scratch directory. ``origin``: source and licence.
 
-    ``audit``: where the audit goes too, also that of rows which make no dataset.
+    ``audit``: a file for a copy of the audit, written even if the rows do not make a dataset.
     """
-    from olivepress.data.prepare.prepare import prepare_rows
+    from olivepress.data.prepare.preparation import prepare_rows
     from olivepress.data.read.sources import source_name
 
     scratch = TemporaryDirectory(prefix="olivepress-data-")
     if audit is not None:
         expect_file("--audit", audit)
     try:
-        made = prepare_rows(names, policy, Path(scratch.name), tell=tell, split=split)
+        prepared = prepare_rows(names, policy, Path(scratch.name), on_progress=on_progress, split=split)
     finally:
         if audit is not None and (events := Path(scratch.name, "audit.jsonl")).is_file():
             copy_file(events, audit)
     dataset = Dataset(
         name=slug(name or source_name(names)),
-        format="+".join(sorted(set(made.formats.values()))),
+        format="+".join(sorted(set(prepared.formats.values()))),
         synthetic=False,
-        splits={split: SplitFile(made.directory / f"{split}.jsonl", scratch) for split in SPLITS},
-        dropped=made.account.dropped,
-        changed=made.account.changed,
-        facts=_facts(made, origin or {}),
-        files=made.directory,
+        splits={split: SplitFile(prepared.directory / f"{split}.jsonl", scratch) for split in SPLITS},
+        dropped=prepared.account.dropped,
+        changed=prepared.account.changed,
+        facts=_facts(prepared, origin or {}),
+        files=prepared.directory,
         scratch=scratch,
     )
-    dataset.__dict__["hashes"] = made.hashes  # they were computed while writing
+    dataset.__dict__["hashes"] = prepared.hashes  # computed while writing
     return dataset
 
 
-def _facts(made: Prepared, origin: Mapping[str, str]) -> dict[str, Any]:
-    """What dataset.json tells. Seconds differ from run to run: what is written must not."""
+def _facts(prepared: Prepared, origin: Mapping[str, str]) -> dict[str, Any]:
+    """The entries of dataset.json. No times: the same data must give the same file."""
     return {
-        "source": {"files": list(made.account.read), **origin},
-        "formats": made.formats,
-        "unused_columns": {file: list(columns) for file, columns in made.unused.items()},
-        "read": made.account.read,
-        "noted": made.account.noted,
-        "statistics": asdict(made.statistics),
-        "advice": [asdict(advice) for advice in made.advice],
-        "policy": made.policy.facts,
+        "source": {"files": list(prepared.account.read), **origin},
+        "formats": prepared.formats,
+        "unused_columns": {file: list(columns) for file, columns in prepared.unused.items()},
+        "read": prepared.account.read,
+        "noted": prepared.account.noted,
+        "statistics": asdict(prepared.statistics),
+        "advice": [asdict(advice) for advice in prepared.advice],
+        "policy": prepared.policy.facts,
     }
 
 
 def _with_schema(dataset: Dataset, data: Data) -> Dataset:
-    """The recipe's own schema of the answers, when it names one. Raises DataError when that is none."""
+    """The dataset with the schema of answers that the recipe names, if any. Raises DataError if it is not a schema."""
     if data.json_schema is None:
         return dataset
     try:
@@ -142,11 +142,11 @@ def _check_schema(name: str, schema: dict[str, Any]) -> None:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
         where = "/".join(map(str, error.absolute_path)) or "its root"
-        raise DataError(f"{name}: no JSON Schema, {where}: {error.message}", next_step="correct it") from None
+        raise DataError(f"{name}: not a JSON Schema, {where}: {error.message}", next_step="correct it") from None
 
 
 def _demo(data: Data) -> Dataset:
-    from olivepress.data.prepare.prepare import MINIMUM_ROWS
+    from olivepress.data.prepare.preparation import MINIMUM_ROWS
     from olivepress.synthetic.embedded import TASKS, answer_schema, generate
 
     task = data.demo or ""
@@ -159,14 +159,14 @@ def _demo(data: Data) -> Dataset:
         for split, rows in generate(task).items()
     }
     for split, limit in (("train", data.max_train_rows), ("test", data.max_test_rows)):
-        splits[split] = _chosen(splits[split], limit, data.seed)
+        splits[split] = _sample(splits[split], limit, data.seed)
         if len(splits[split]) < MINIMUM_ROWS[split]:
             message = f"data: {len(splits[split])} rows for the {split} split, at least {MINIMUM_ROWS[split]} needed"
             raise DataError(message, next_step="allow more rows")
     return Dataset(name=task, format="demo", synthetic=True, splits=splits, dropped={}, json_schema=answer_schema(task))
 
 
-def _chosen(examples: tuple[Example, ...], limit: int | None, seed: int) -> tuple[Example, ...]:
+def _sample(examples: tuple[Example, ...], limit: int | None, seed: int) -> tuple[Example, ...]:
     """A seeded choice of ``limit`` rows, in their order."""
     import random
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from olivepress.data.split_reader import Split
+from olivepress.data.store.reader import Split
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.latency.grid import Cell, Subject, headline, headline_metrics
 from olivepress.measure.tuning.record import threads_warning, untuned_sha256

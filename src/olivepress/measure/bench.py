@@ -12,7 +12,8 @@ from typing import Any
 
 from olivepress.core.errors import JobError, ReportError
 from olivepress.core.progress import JobProgress
-from olivepress.data.split_reader import Message, Split, dataset_labels, read_split
+from olivepress.data.store.examples import Message
+from olivepress.data.store.reader import Split, dataset_labels, read_split
 from olivepress.measure.assemble import Measured, assemble
 from olivepress.measure.bench_session import Sitting, code_sha256, open_sitting
 from olivepress.measure.cpu_stand_in import emulated, on_cpu, provider_is_missing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.core.errors import UsageError
-from olivepress.data.split_reader import Split
+from olivepress.data.store.reader import Split
 from olivepress.measure.latency.grid import Subject
 from olivepress.measure.latency.latency import DEFAULT_WORKLOADS, Workload
 from olivepress.measure.quality.few_shot import add_shots

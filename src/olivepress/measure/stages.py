@@ -10,7 +10,7 @@ from typing import Any
 from olivepress.catalog.provider import CPU
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.progress import JobProgress
-from olivepress.data.split_reader import Split
+from olivepress.data.store.reader import Split
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.cpu_stand_in import provider_is_missing
 from olivepress.measure.latency.grid import Subject

@@ -10,7 +10,7 @@ from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.layout import stored_reports
 from olivepress.core.messages import next_command
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.measure.bench import BASE, TUNED, Outcomes, outcomes_of
 from olivepress.measure.tuning.record import read_tuning
 from olivepress.pipeline.artifacts import artifacts_of

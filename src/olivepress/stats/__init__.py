@@ -1,1 +1,1 @@
-"""Intervals and paired comparisons: numbers in, numbers out."""
+"""Confidence intervals and paired comparisons; pure functions of numbers."""

@@ -17,24 +17,24 @@ BLOCK = 4_000_000  # multiplicities drawn at once: 32 MB
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """Wilson score interval of a share (E. B. Wilson, JASA 22 (1927) 209-212).
 
-    centre = (p + z²/2n) / (1 + z²/n), half width = z·sqrt(p(1-p)/n + z²/4n²) / (1 + z²/n). ValueError for n < 1.
+    center = (p + z²/2n) / (1 + z²/n), half width = z·sqrt(p(1-p)/n + z²/4n²) / (1 + z²/n). ValueError for n < 1.
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"wilson needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
     p, z2 = successes / n, Z95 * Z95
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    center = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # At the ends the formula is exact in theory and off by an ulp in floats: pin it, 0 <= low <= p <= high <= 1.
-    low = 0.0 if successes == 0 else max(0.0, min(p, centre - half))
-    return low, 1.0 if successes == n else min(1.0, max(p, centre + half))
+    # At the ends rounding may be off by an ulp: make sure that 0 <= low <= p <= high <= 1.
+    low = 0.0 if successes == 0 else max(0.0, min(p, center - half))
+    return low, 1.0 if successes == n else min(1.0, max(p, center + half))
 
 
 def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
-    """95 % interval of rate b - rate a where both answered the same examples, counted by who was right.
+    """95 % interval of rate b - rate a, from the counts of correct answers to the same examples.
 
     Newcombe's score interval for paired proportions, with the continuity-corrected correlation (R. G. Newcombe,
-    Statist. Med. 17 (1998) 2635-2650, method 10). Unlike a bootstrap it does not shrink to nothing where no example, or
-    every one, differs. ValueError without examples.
+    Statist. Med. 17 (1998) 2635-2650, method 10). Unlike a bootstrap it has a width even if no example, or every
+    one, differs. ValueError without examples.
     """
     n = both + only_a + only_b + neither
     p_a, p_b = (both + only_a) / n if n else 0.0, (both + only_b) / n if n else 0.0
@@ -55,8 +55,9 @@ def paired_difference(both: int, only_a: int, only_b: int, neither: int) -> tupl
 def restricted_variance(only_a: float, only_b: float, difference: float) -> float:
     """n times the variance of a paired difference of shares whose true value is ``difference`` (rate b - rate a).
 
-    ``only_a`` and ``only_b`` are the shares of pairs that only one of the two has right, as observed; they are moved to
-    their maximum-likelihood estimate under that difference (T. Tango, Statist. Med. 17 (1998) 891-908, eq. 6).
+    ``only_a`` and ``only_b`` are the observed shares of pairs that only one of the two answers correctly; they are
+    replaced by their maximum-likelihood estimates under that difference (T. Tango, Statist. Med. 17 (1998) 891-908,
+    eq. 6).
     """
     linear = -only_b - only_a + (2.0 - only_b + only_a) * difference
     constant = -only_a * difference * (1.0 - difference)
@@ -65,11 +66,11 @@ def restricted_variance(only_a: float, only_b: float, difference: float) -> floa
 
 
 def paired_score_interval(only_a: int, only_b: int, n: int, *, z: float = Z95) -> tuple[float, float]:
-    """Score interval of rate b - rate a where both answered the same ``n`` examples (Tango 1998, see above).
+    """Score interval of rate b - rate a on the same ``n`` examples (Tango 1998, see above).
 
-    All differences that the score test does not reject: with no discordant pair ±z²/(n + z²), so that few examples
-    cannot show that nothing was lost, which Newcombe's interval (``paired_difference``) does at n = 100. It is the one
-    to show non-inferiority with (J. Nam, Biometrics 53 (1997) 1422-1430). ValueError without examples.
+    All differences that the score test does not reject: with no discordant pair ±z²/(n + z²), so that a few examples
+    cannot prove that nothing was lost, as Newcombe's interval (``paired_difference``) would at n = 100. Use it to show
+    non-inferiority (J. Nam, Biometrics 53 (1997) 1422-1430). ValueError without examples.
     """
     if n < 1 or min(only_a, only_b) < 0 or only_a + only_b > n:
         raise ValueError(f"needs counts of discordant pairs among n >= 1, got {only_a} and {only_b} of {n}")
@@ -89,11 +90,11 @@ def paired_score_interval(only_a: int, only_b: int, n: int, *, z: float = Z95) -
 
 
 def paired_mean_interval(differences: np.ndarray, *, z: float = Z95) -> tuple[float, float]:
-    """Interval of the mean of paired differences of scores that lie from 0 to 1, with one pair of -1 and of +1 added.
+    """Interval of the mean of paired differences of scores from 0 to 1, with one pair of -1 and one of +1 added.
 
-    mean* ± z·sqrt((Σd² + 2)/(n + 2) - mean*²)/sqrt(n + 2), mean* = Σd/(n + 2): for right or wrong it is the adjusted
-    interval of D. G. Bonett and R. M. Price, J. Educ. Behav. Statist. 37 (2012) 479-488. Differences that are all 0
-    do not give an interval without width. ValueError without differences.
+    mean* ± z·sqrt((Σd² + 2)/(n + 2) - mean*²)/sqrt(n + 2), mean* = Σd/(n + 2): for correct or wrong it is the adjusted
+    interval of D. G. Bonett and R. M. Price, J. Educ. Behav. Statist. 37 (2012) 479-488. The interval has a
+    width even if all differences are 0. ValueError without differences.
     """
     if not len(differences):
         raise ValueError("an interval needs at least one difference")
@@ -130,10 +131,10 @@ def cluster_mean(
 ) -> tuple[float, float] | None:
     """Bootstrap interval of sum(sums)/sum(counts) that resamples whole clusters; None below 3 clusters.
 
-    Tokens of one prompt are not independent, so the prompt is what gets resampled (ratio estimator over clusters).
+    Tokens of one prompt are not independent, so prompts are resampled (ratio estimator over clusters).
     """
     statistics = np.stack([np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)], axis=1)
-    return bootstrap_of_sums(statistics, lambda found: found[:, 0] / found[:, 1], resamples=resamples, seed=seed)
+    return bootstrap_of_sums(statistics, lambda totals: totals[:, 0] / totals[:, 1], resamples=resamples, seed=seed)
 
 
 def bootstrap_of_sums(

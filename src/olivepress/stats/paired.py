@@ -1,6 +1,6 @@
-"""Paired comparisons on the same examples, and what several of them together prove.
+"""Paired comparisons on the same examples, and corrections for several comparisons.
 
-Unpaired tests on paired data throw the pairing away; twenty tests at 5 % find one difference where there is none.
+Unpaired tests on paired data ignore the pairing; of twenty tests at 5 %, one finds a difference by chance.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Z_ALPHA, Z_POWER = 1.959963984540054, 0.8416212335729143  # quantiles of the nor
 
 @dataclass(frozen=True, kw_only=True)
 class PairedShares:
-    """``b`` against ``a`` on ``n`` common examples; ``difference`` = share right of b - that of a.
+    """Comparison of ``b`` with ``a`` on ``n`` common examples; ``difference`` = share correct of b - that of a.
 
-    ``only_a``/``only_b`` count the examples that only one of them has right; ``p_value`` is McNemar's exact one, the
-    95 % interval Newcombe's. ``detectable``: see ``detectable_share``.
+    ``only_a``/``only_b`` count the examples that only one of them answers correctly; ``p_value`` is McNemar's exact
+    one, the 95 % interval Newcombe's. ``detectable``: see ``detectable_share``.
     """
 
     n: int
@@ -51,7 +51,7 @@ class PairedShares:
 
 
 def compare_shares(a: np.ndarray, b: np.ndarray) -> PairedShares:
-    """Right or wrong (bool) of the same examples in the same order. ValueError when lengths differ or are 0."""
+    """Compare correctness (bool) on the same examples in the same order. ValueError when lengths differ or are 0."""
     if len(a) != len(b) or not len(a):
         raise ValueError(f"pairs need two equally long, non-empty sequences, got {len(a)} and {len(b)}")
     a, b, n = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool), len(a)
@@ -108,23 +108,23 @@ def bootstrap_means(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected so that one false difference among all of them has a chance of at most 5 %, in their order.
+    """p-values, in their order, corrected so that the probability of any false difference at 5 % is at most 5 %.
 
     S. Holm, Scand. J. Statist. 6 (1979): sorted ascending, the i-th (from 0) of m times m - i, monotone, at most 1.
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    found, largest = [0.0] * len(p_values), 0.0
+    corrected, largest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        found[index] = largest
-    return found
+        corrected[index] = largest
+    return corrected
 
 
 def detectable_share(discordant: int, n: int) -> float:
-    """Smallest difference of two paired shares that McNemar's test at 5 % finds with a chance of 80 %.
+    """Smallest difference of two paired shares that McNemar's test at 5 % detects with a power of 80 %.
 
     Solves n·Δ² = (z₀.₉₇₅·√ψ + z₀.₈·√(ψ - Δ²))² for Δ (R. J. Connor, Biometrics 43 (1987)), ψ the share of discordant
-    pairs; where none was seen, the upper end of its Wilson interval.
+    pairs; if there were none, the upper end of its Wilson interval.
     """
     share = discordant / n if discordant else wilson(0, n)[1]
     delta = (Z_ALPHA + Z_POWER) * math.sqrt(share / n)
@@ -134,7 +134,7 @@ def detectable_share(discordant: int, n: int) -> float:
 
 
 def detectable_mean(differences: np.ndarray) -> float:
-    """Smallest mean difference found at 5 % with a chance of 80 %: (z₀.₉₇₅ + z₀.₈)·s/√n, in the differences' unit."""
+    """Smallest mean difference detected at 5 % with a power of 80 %: (z₀.₉₇₅ + z₀.₈)·s/√n, in the differences' unit."""
     if len(differences) < 2:
         return math.inf
     return float((Z_ALPHA + Z_POWER) * differences.std(ddof=1) / math.sqrt(len(differences)))

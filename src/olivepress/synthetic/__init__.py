@@ -1,4 +1,4 @@
-"""Rehearsals at real size: random weights and a synthetic tokenizer of a real model's shape."""
+"""Random weights and a synthetic tokenizer of a real model's shape, for rehearsals at real size."""
 
 from olivepress.synthetic.model import MARKER, make_random_model, weight_bytes
 from olivepress.synthetic.special_tokens import SpecialTokens, special_tokens

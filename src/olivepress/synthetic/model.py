@@ -1,7 +1,7 @@
-"""A model of the real shape with random weights, so that a run can be rehearsed before anyone downloads or waits.
+"""Random weights in the shape of a real model, to rehearse a run before downloading the model.
 
-Names, shapes and order of the tensors come from the architecture built on PyTorch's meta device, where it costs
-nothing; the weights are drawn and written a slice at a time, so memory stays at a few hundred MB whatever the size.
+Names, shapes and order of the tensors come from the architecture built on PyTorch's meta device, which needs no memory;
+the weights are drawn and written a slice at a time, so memory stays at a few hundred MB whatever the size.
 """
 
 from __future__ import annotations
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MARKER", "make_random_model", "weight_bytes"]
 
-"""Called with (bytes written, bytes in all) as the weights are written."""
-
 MARKER = "random-weights.json"
-"""Beside the weights: what they were made from. Its presence says that the weights are random and complete."""
+"""File next to the weights: what they were made from. It shows that the weights are random and complete."""
 
 _SHARD_BYTES = 2_000_000_000
 _SLICE = 1 << 22  # numbers drawn at a time: 8 MB of random bits
@@ -43,7 +41,7 @@ _SAFETENSORS = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
 @dataclass(frozen=True, kw_only=True)
 class _Tensor:
-    """``mean`` and ``std`` are what its weights are drawn with."""
+    """``mean`` and ``std`` are those of the distribution of its weights."""
 
     name: str
     shape: tuple[int, ...]
@@ -66,19 +64,20 @@ def make_random_model(
     dtype: str = "bfloat16",
     progress: Progress | None = None,
 ) -> None:
-    """Write a loadable Hugging Face model of ``config``'s shape into ``out_dir``: weights, configs and tokenizer.
+    """Write a loadable Hugging Face model of ``config``'s shape to ``out_dir``: weights, configs and tokenizer.
 
     ``config`` is the content of a config.json. The same ``config``, ``seed`` and ``dtype`` give the same bytes on
-    every machine. Everything is built beside ``out_dir`` and put in place at the end, so a kill leaves no half model;
-    an ``out_dir`` that already holds exactly this model is left as it is.
+    every machine. Everything is built beside ``out_dir`` and put in place at the end, so an interruption leaves no
+    partial model; an ``out_dir`` that already contains exactly this model is left unchanged. ``progress`` gets the
+    bytes written and their total.
 
     Raises RecipeError for a config that transformers cannot build or an unknown ``dtype``, SetupError if the disk
-    cannot hold the model or ``out_dir`` holds something else.
+    has too little space or ``out_dir`` contains something else.
     """
     if dtype not in _BYTES:
         raise RecipeError(f"dtype {dtype!r} is not one of {', '.join(_BYTES)}")
-    wanted = _recipe_of(config, seed, dtype)
-    if _is_made(out_dir, wanted):
+    expected = _recipe_of(config, seed, dtype)
+    if _is_complete(out_dir, expected):
         return
     vocab_size = int(config["vocab_size"])
     specials = special_tokens(str(config["model_type"]), vocab_size)
@@ -90,11 +89,11 @@ def make_random_model(
         make_tokenizer(vocab_size, specials, partial, model_max_length=int(config["max_position_embeddings"]))
         _write_configs(values, specials, partial, dtype)
         _write_weights(tensors, partial, seed=seed, dtype=dtype, report=_Counter(total, progress))
-        _dump(partial / MARKER, wanted)
+        _dump(partial / MARKER, expected)
 
 
 def weight_bytes(config: Mapping[str, Any], *, dtype: str = "bfloat16") -> int:
-    """Bytes of the weight files that ``make_random_model`` would write for ``config``; headers not counted."""
+    """Bytes of the weight files that ``make_random_model`` would write for ``config``, without headers."""
     specials = special_tokens(str(config["model_type"]), int(config["vocab_size"]))
     return sum(tensor.numel for tensor in _tensors(_within_vocabulary(config, specials))) * _BYTES[dtype]
 
@@ -104,14 +103,14 @@ def _recipe_of(config: Mapping[str, Any], seed: int, dtype: str) -> dict[str, An
     return {"config_sha256": hashlib.sha256(text.encode()).hexdigest(), "seed": seed, "dtype": dtype, "format": 1}
 
 
-def _is_made(out_dir: Path, wanted: dict[str, Any]) -> bool:
+def _is_complete(out_dir: Path, expected: dict[str, Any]) -> bool:
     if not out_dir.exists():
         return False
     marker = out_dir / MARKER
-    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == wanted:
+    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == expected:
         return True
     raise SetupError(
-        f"{out_dir} holds something else than this random model",
+        f"{out_dir}: contains something other than this random model",
         next_step=f"remove {out_dir} or name another directory",
     )
 
@@ -126,7 +125,7 @@ def _check_disk(directory: Path, needed: int) -> None:
 
 
 def _tensors(config: Mapping[str, Any]) -> list[_Tensor]:
-    """What the checkpoint holds: parameters and buffers that are saved, without the copies of tied embeddings."""
+    """The tensors of the checkpoint: saved parameters and buffers, without the copies of tied embeddings."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -148,7 +147,7 @@ def _tensors(config: Mapping[str, Any]) -> list[_Tensor]:
 
 
 def _within_vocabulary(config: Mapping[str, Any], specials: SpecialTokens) -> dict[str, Any]:
-    """``config`` with bos, eos and pad ids that exist; only a small stand-in for a real vocabulary needs changing."""
+    """``config`` with bos, eos and pad ids that exist; this changes only configs with a reduced vocabulary."""
     values = dict(config)
     for key, token in (("bos_token_id", specials.bos), ("eos_token_id", specials.eos), ("pad_token_id", specials.pad)):
         if any(index >= values["vocab_size"] for index in _as_list(values.get(key))):
@@ -157,7 +156,7 @@ def _within_vocabulary(config: Mapping[str, Any], specials: SpecialTokens) -> di
 
 
 def _write_configs(config: Mapping[str, Any], specials: SpecialTokens, out_dir: Path, dtype: str) -> None:
-    # A version is written because transformers 4.57 takes a large vocabulary without one for a broken Mistral's.
+    # Without a version, transformers 4.57 mistakes a large vocabulary for a broken tokenizer of Mistral.
     _dump(out_dir / "config.json", {"transformers_version": "4.57.1", **config, "torch_dtype": dtype})
     generation = {
         "_from_model_config": True,
@@ -169,11 +168,13 @@ def _write_configs(config: Mapping[str, Any], specials: SpecialTokens, out_dir: 
 
 
 def _as_list(value: int | list[int] | None) -> list[int]:
-    return [] if value is None else value if isinstance(value, list) else [value]
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 class _Counter:
-    """Adds up what was written and passes it on."""
+    """Adds up the bytes written and reports the sum."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._total, self._progress, self._done = total, progress, 0
@@ -217,7 +218,7 @@ def _write_shard(
 ) -> None:
     """One safetensors file: length of the header (8 bytes), JSON header, raw little-endian data.
 
-    Written by hand because the library's writer holds a whole shard in memory twice.
+    Not written by the safetensors library because it keeps a whole shard in memory twice.
     Format: https://huggingface.co/docs/safetensors
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
@@ -255,8 +256,8 @@ def _values(tensor: _Tensor, *, seed: int, dtype: str) -> Iterator[bytes]:
 def _quantiles(mean: float, std: float, dtype: str) -> NDArray[Any]:
     """65,536 quantiles of a normal distribution in ``dtype``'s bytes: random 16-bit numbers look weights up here.
 
-    Ten times faster than drawing normals one by one, finer than bfloat16 can tell apart, and the same on every
-    machine (torch.randn depends on the vector instructions it finds).
+    Ten times faster than drawing normals one by one, finer than the resolution of bfloat16, and the same on every
+    machine (torch.randn depends on the available vector instructions).
     """
     import numpy as np
     import torch

@@ -13,8 +13,8 @@ __all__ = ["SpecialTokens", "special_tokens"]
 class SpecialTokens:
     """The role tokens of a family.
 
-    ``ids`` maps each token's text to its id; ``bos`` may be None (Qwen has none); ``end_of_turn`` closes a chat turn
-    and is what a chat model must be able to stop at.
+    ``ids`` maps each token's text to its id; ``bos`` may be None (Qwen has none); ``end_of_turn`` ends a chat turn, and
+    a chat model must stop at it.
     """
 
     ids: Mapping[str, int]
@@ -130,7 +130,7 @@ _GEMMA3 = SpecialTokens(
     eos="<eos>",
     pad="<pad>",
     end_of_turn="<end_of_turn>",
-    # It has no system role: the text goes before the first question.
+    # It has no system role: the text is put before the first question.
     chat_template=(
         "{{ bos_token }}{% set at = namespace(system='') %}{% for message in messages %}"
         "{% if message['role'] == 'system' %}{% set at.system = message['content'] + '\n\n' %}{% else %}"
@@ -165,9 +165,9 @@ _BY_MODEL_TYPE: dict[str, tuple[tuple[int, SpecialTokens], ...]] = {
 
 
 def special_tokens(model_type: str, vocab_size: int) -> SpecialTokens:
-    """The role tokens of ``model_type``, at their real ids if the vocabulary is a real one, else at its end.
+    """The role tokens of ``model_type``: at their real ids if the vocabulary is large enough, else at its end.
 
-    An unknown ``model_type`` gets Qwen's ChatML tokens: the commonest template among other families.
+    An unknown ``model_type`` gets Qwen's ChatML tokens, the most common template among other families.
     """
     known = _BY_MODEL_TYPE.get(model_type, _BY_MODEL_TYPE["qwen3"])
     for smallest, specials in known:

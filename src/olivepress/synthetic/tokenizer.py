@@ -1,9 +1,9 @@
-"""A synthetic tokenizer of a real vocabulary's size: what memory, disk and time depend on, without a download.
+"""A synthetic tokenizer with the size of a real vocabulary, which determines memory, disk and time.
 
 It is a valid byte-level BPE in which **every** id below ``vocab_size`` is a token: the 256 bytes, then all strings of
-two, three, … letters and digits in order, each with the merge that makes it. Role tokens sit at the ids the family
-really uses. Text becomes tokens of about three characters, near a real tokenizer's four, so prompt lengths are of the
-right order; the tokens mean nothing.
+two, three, … letters and digits in order, each with the merge that makes it. Role tokens have the ids of the
+real family. Tokens have about three characters, close to a real tokenizer's four, so prompt lengths are realistic; the
+tokens mean nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["make_tokenizer"]
 
 _LETTERS = "etaoinshrdlucmfwypvbgkjqxzETAOINSHRDLUCMFWYPVBGKJQXZ0123456789"
 _SPACE = "\u0120"  # how byte-level BPE writes a space
-# What GPT-2's own tokenizer splits text by; both Hugging Face and GenAI know it without being told a pattern.
+# Text is split as by GPT-2's tokenizer, which both Hugging Face and GenAI know without a pattern.
 _MODEL_CLASS = "GPT2Tokenizer"
 
 
@@ -105,7 +105,7 @@ def _tokenizer_json(vocab: dict[str, int], merges: list[str], specials: SpecialT
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            # GenAI looks a whole word up before it merges; told so, Hugging Face agrees (Llama 3 says the same).
+            # GenAI looks up whole words before it merges; this makes Hugging Face do the same (as in Llama 3).
             "ignore_merges": True,
             "vocab": vocab,
             "merges": merges,
@@ -122,7 +122,7 @@ def _tokenizer_config(specials: SpecialTokens, chat_template: str | None, model_
         "bos_token": specials.bos,
         "eos_token": specials.eos,
         "pad_token": specials.pad,
-        # GPT2TokenizerFast would add its own <|endoftext|> as an extra id, were this left out.
+        # Without it, GPT2TokenizerFast would add its own <|endoftext|> with an extra id.
         "unk_token": specials.pad,
         "chat_template": chat_template or specials.chat_template,
         "clean_up_tokenization_spaces": False,

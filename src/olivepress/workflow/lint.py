@@ -10,8 +10,8 @@ from pathlib import Path
 from olivepress.catalog import targets
 from olivepress.catalog.foreign_code import foreign_code
 from olivepress.core.errors import OlivepressError
-from olivepress.data.split_reader import read_split
 from olivepress.data.store.examples import SPLITS
+from olivepress.data.store.reader import read_split
 from olivepress.models.wheels import wheel_model_at
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.workflow.finding import Finding, finding

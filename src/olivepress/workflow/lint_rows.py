@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.workflow.finding import Finding, Level, finding
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, row_problem, row_summary
 from olivepress.workflow.rendered import Workflow

@@ -88,7 +88,7 @@ def _counter(plan: Plan) -> Callable[[Example], int]:
 
     def count(row: Example) -> int:
         try:
-            text = render_prompt(folder, [dict(message) for message in row.messages], row.tools).full
+            text = render_prompt(folder, row.messages, row.tools).full
         except OlivepressError:
             return _by_letters(row)
         return len(tokenizer.encode(text, add_special_tokens=False).ids)

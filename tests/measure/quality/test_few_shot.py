@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.few_shot import add_shots, choose_shots, prompt_text, with_shots
 from tests.data.rows import row as raw_row
 
 
-def make(number: int, label: str | None = None, *, question: str | None = None) -> Row:
+def make(number: int, label: str | None = None, *, question: str | None = None) -> Example:
     messages = (
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": question or f"question {number}"},
         {"role": "assistant", "content": label or f"answer {number}"},
     )
-    return Row(id=f"r{number}", messages=messages, label=label)
+    return Example(id=f"r{number}", messages=messages, label=label)
 
 
 ROWS = [make(i, "abc"[i % 3]) for i in range(30)]
@@ -66,7 +66,7 @@ def test_add_shots_reads_the_training_split(make_dataset: Callable[..., Path]) -
     folder = make_dataset([raw_row(i, f"q {i}", f"a {i}") for i in range(4)], split="train")
     asked = (make(9, question="Q  1"),)
     found = add_shots(folder, asked, 3)
-    assert len(found[0].messages) == 3 + 6 and found[0].id == "r9" and found[0].expected == "answer 9"
+    assert len(found[0].messages) == 3 + 6 and found[0].id == "r9" and found[0].answer == "answer 9"
     assert "q 1" not in {m["content"] for m in found[0].messages}
     assert add_shots(folder, asked, 0) == asked
     with pytest.raises(DataError, match="few-shot"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olivepress.core.errors import DataError, JobError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.measure.quality.label_scoring import (
     NextLogprobs,
@@ -27,10 +27,10 @@ LABELS = ("lamp", "lamp on", "happy", "happy calm", "sad", "the blue town", "123
 QUESTIONS = ("turn the lamp on", "what is the capital", "sad", "x" * 40, "", "1 2 3", "<|endoftext|>", "blue?")
 
 
-def rows(questions: Sequence[str] = QUESTIONS) -> list[Row]:
-    def make(number: int, question: str) -> Row:
+def rows(questions: Sequence[str] = QUESTIONS) -> list[Example]:
+    def make(number: int, question: str) -> Example:
         messages = ({"role": "user", "content": question}, {"role": "assistant", "content": "none of them"})
-        return Row(id=f"r{number}", messages=messages, label=None)
+        return Example(id=f"r{number}", messages=messages, label=None)
 
     return [make(number, question) for number, question in enumerate(questions)]
 
@@ -112,7 +112,7 @@ def test_tasks(hf_model: Path) -> None:
         next_logprobs_of(np.asarray([0.0, np.nan]))
 
 
-def brute_force(hf_model: Path, questions: list[Row]) -> list[str]:
+def brute_force(hf_model: Path, questions: list[Example]) -> list[str]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.run.preflight.varied_rows import NamedRow, named_rows, varied_rows
 from tests.run.preflight.tokenizer_kinds import write_dataset
 
@@ -12,7 +12,7 @@ from tests.run.preflight.tokenizer_kinds import write_dataset
 def rows_of(*texts: str) -> list[NamedRow]:
     answer = {"role": "assistant", "content": "on"}
     return [
-        NamedRow(name=text, row=Row(id=str(i), messages=({"role": "user", "content": text}, answer), label=None))
+        NamedRow(name=text, row=Example(id=str(i), messages=({"role": "user", "content": text}, answer), label=None))
         for i, text in enumerate(texts)
     ]
 
@@ -60,7 +60,7 @@ def test_few_rows_are_all_chosen() -> None:
 def test_tools_count_as_texts() -> None:
     (plain,) = rows_of("lamp")
     tools = ({"type": "function", "function": {"name": "\u706f"}},)
-    row = Row(id="tool", messages=plain.row.messages, label=None, tools=tools)
+    row = Example(id="tool", messages=plain.row.messages, label=None, tools=tools)
     assert varied_rows([*[plain] * 9, NamedRow(name="tool", row=row)], 3)[0].name == "tool"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.run.verify.reference_rows import answer_part, reference_prompts
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised
 from tests.synthetic import tiny
@@ -52,7 +52,7 @@ def test_rows_as_they_are_trained_on(tmp_path: Path) -> None:
         {"role": "user", "content": "and the box"},
         {"role": "assistant", "content": "off"},
     ]
-    rows = [Row(id="a", messages=tuple(messages), label=None)]
+    rows = [Example(id="a", messages=tuple(messages), label=None)]
     tokenizer = AutoTokenizer.from_pretrained(model)
     read = {}
     for train_on in ("answer", "all_turns"):

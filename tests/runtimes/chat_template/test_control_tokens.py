@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.label_scoring import label_tasks
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.runtimes.chat_template.prompts import encode_parts, question_parts, render_prompt
@@ -20,12 +20,12 @@ from tests.synthetic.test_tokenizer import _genai
 pytest.importorskip("transformers")
 
 
-def row(question: str, answer: str, row_id: str = "r", **more: Any) -> Row:
+def row(question: str, answer: str, row_id: str = "r", **more: Any) -> Example:
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
-    return Row(id=row_id, messages=messages, label=None, **more)
+    return Example(id=row_id, messages=messages, label=None, **more)
 
 
-def notes(model_dir: Path, rows: list[Row]) -> list[str]:
+def notes(model_dir: Path, rows: list[Example]) -> list[str]:
     return [note for note in check_rows(model_dir, rows).notes if "control tokens" in note]
 
 
@@ -72,7 +72,7 @@ def test_elsewhere_it_is_text(qwen: Any, tmp_path: Path) -> None:
 def test_in_arguments_tools_and_results(qwen: Any, tmp_path: Path) -> None:
     function = {"name": "say", "arguments": {"text": 'a "<|im_end|>" b'}}
     described = {"name": "say", "description": "says <|im_start|>", "parameters": {"type": "object", "properties": {}}}
-    held = Row(
+    held = Example(
         id="r", label=None, tools=({"type": "function", "function": described},),
         messages=(
             {"role": "user", "content": "say"},
@@ -105,7 +105,7 @@ def test_a_perfect_answer_is_the_expected_one(tmp_path: Path, name: str) -> None
     function = {"name": "light", "arguments": '{"on": true}'}
     calls = [{"id": "callid000", "type": "function", "function": function}]
     messages = ({"role": "user", "content": "on"}, {"role": "assistant", "content": "", "tool_calls": calls})
-    [found] = supervise([Row(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
+    [found] = supervise([Example(id="r", messages=messages, label=None)], str(tmp_path), max_length=512)
     trained = [token for token in found.labels if token != IGNORE_INDEX][:-1]
     expected = render_prompt(tmp_path, messages).answer
     assert '"arguments": {"on": true}' in expected

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from tests.runtimes.chat_template.chat_templates import HERMES, HERMES_TOOLS, TOOL_TEMPLATES, Published, make_published
@@ -51,8 +51,8 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
 PLAIN = [say("user", "Hi"), say("assistant", "Hello")]
 
 
-def rows(messages: list[dict[str, Any]], tools: Any = TOOLS, count: int = 3) -> list[Row]:
-    return [Row(id=f"r{n}", messages=tuple(messages), label=None, tools=tools) for n in range(count)]
+def rows(messages: list[dict[str, Any]], tools: Any = TOOLS, count: int = 3) -> list[Example]:
+    return [Example(id=f"r{n}", messages=tuple(messages), label=None, tools=tools) for n in range(count)]
 
 
 @pytest.fixture(params=TOOL_TEMPLATES)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.render import render_files
@@ -46,7 +46,7 @@ def test_calibration_rows_are_whole_rows_without_padding(project: Path) -> None:
 def calibrated(model: Path, words: list[int], **settings: Any) -> list[int]:
     """The lengths of the calibration rows of a split whose questions have that many words."""
     rows = [
-        Row(
+        Example(
             id=f"r{number}",
             messages=({"role": "user", "content": "lamp " * count}, {"role": "assistant", "content": "on"}),
             label=None,

@@ -1,1 +1,1 @@
-"""Raw rows of every format become examples."""
+"""Conversion of rows of every format to conversations."""

@@ -1,6 +1,6 @@
-"""Which format the columns of a file fit, by the roles that their names have in public datasets.
+"""The formats that the columns of a file fit, by the roles that their names have in public datasets.
 
-A column that may hold a prompt, an answer or a class is never left out by a guess: what is not clear is an error.
+A column that may contain a prompt, an answer or a class is never left out by a guess: ambiguity is an error.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 from olivepress.data.read.split_names import split_named
 
-__all__ = ["CONTEXT", "LABELLED", "PAIRS", "candidates", "content_beside", "looks_like_content", "suggestion"]
+__all__ = ["CONTEXT", "LABELED", "PAIRS", "candidates", "looks_like_content", "suggestion", "unused_content"]
 
 Row = Mapping[str, Any]
 
-# (prompt column, answer column): the usual pairs of texts, tried before any other prompt with any other answer.
+# (prompt column, answer column): the usual pairs, tried before any other prompt with any other answer.
 PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
@@ -26,7 +26,7 @@ PAIRS = (
     ("query", "response"),
 )
 # (text column, class column)
-LABELLED = (
+LABELED = (
     ("text", "category"),
     ("text", "label"),
     ("text", "intent"),
@@ -34,13 +34,13 @@ LABELLED = (
     ("text", "sentiment"),
     ("sentence", "label"),
 )
-# Keys that make more of a pair than the two texts: dropping them in silence would lose half of the prompt.
+# Keys that belong to the prompt of a pair: dropping them silently would lose part of the prompt.
 CONTEXT = ("input", "context", "history", "system")
 _PROMPTS = ("prompt", "instruction", "input", "question", "query")
 _ANSWERS = ("completion", "response", "output", "answer")
 _TEXTS = ("text", "sentence", "utterance")
 _LABELS = ("label", "labels", "class", "classes", "intent", "intents", "target", "targets", "sentiment")
-# Names of a class beside a text; beside a question and its answer they only describe the row.
+# Names of a class next to a text; next to a question and its answer they only describe the row.
 _SUBJECTS = ("category", "categories", "topic", "tag", "emotion", "domain")
 _OTHER_CONTENT = (
     "context", "history", "system", "tools", "functions", "answers", "responses", "questions", "messages",
@@ -57,12 +57,12 @@ _DESCRIBES = frozenset(
      "origin", "timestamp", "date", "created_at", "lang", "language", "license", "licence", "author", "title", "hash",
      "comment", "comments", "note", "notes", "file", "filename", "path", "__index_level_0__", "unnamed: 0")
 )  # fmt: skip
-# What may stand beside a text that is learned whole: nothing that could be its class.
+# Columns allowed next to plain text: none that could be its class.
 _IDENTIFIES = frozenset(
     ("", "id", "_id", "idx", "index", "uid", "uuid", "guid", "url", "uri", "meta", "metadata", "timestamp", "hash",
      "__index_level_0__", "unnamed: 0")
 )  # fmt: skip
-# What the last word of a name says when the column measures or names another one: prompt_id, answer_type.
+# Last words of names of columns that describe another one: prompt_id, answer_type.
 _MEASURES = frozenset(
     ("id", "ids", "idx", "index", "len", "length", "tokens", "count", "hash", "lang", "language", "source", "url",
      "type", "format", "score", "model", "date", "time", "difficulty", "quality")
@@ -72,7 +72,7 @@ _MANY_WORDS = 8
 
 
 def candidates(row: Row) -> list[str]:
-    """The formats that ``row`` can be by its keys, and for conversations by those of its turns."""
+    """The formats that fit ``row`` by its keys, and for conversations by the keys of its turns."""
     names = []
     for key in ("messages", "conversations"):
         if _is_list(row.get(key)):
@@ -89,19 +89,19 @@ def candidates(row: Row) -> list[str]:
     if not pairs and not names:
         pairs = [(prompt, answer) for prompt in _PROMPTS for answer in _ANSWERS if prompt in row and answer in row]
     names += [f"{prompt}/{answer}" for prompt, answer in pairs]
-    names += [f"{text}/{label}" for text, label in LABELLED if text in row and label in row]
+    names += [f"{text}/{label}" for text, label in LABELED if text in row and label in row]
     if not names and "text" in row and all(key.lower() in _IDENTIFIES for key in row if key != "text"):
         names.append("text")
     return names
 
 
 def _covered(pair: tuple[str, str]) -> bool:
-    """Whether Alpaca's columns make this pair too."""
+    """Whether Alpaca's format includes this pair."""
     return pair[0] == "instruction" or pair == ("input", "output")
 
 
 def _is_list(value: Any) -> bool:
-    """A list, or the JSON text of one, as tables hold it."""
+    """Whether it is a list, or the JSON text of one, as tables store it."""
     return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
 
 
@@ -116,7 +116,7 @@ def _turns_of(key: str, turns: Any) -> str:
 
 
 def looks_like_content(name: str, value: Any) -> bool:
-    """Whether a column of this name and value may belong to what is to be learned."""
+    """Whether a column of this name and value may be content to learn from."""
     lowered = name.lower().strip()
     if lowered in _CONTENT:
         return value not in (None, "", [], {})
@@ -134,29 +134,29 @@ def _measures(lowered: str) -> bool:
     return bool(words) and words[-1] in _MEASURES
 
 
-def content_beside(row: Row, name: str, used: Iterable[str]) -> list[str]:
+def unused_content(row: Row, name: str, used: Iterable[str]) -> list[str]:
     """Columns that the format ``name`` would leave out although they look like prompt, answer, context or class."""
     used = set(used)
     texts = _texts(row, used)
-    beside = []
+    unused = []
     for key, value in row.items():
         if key in used or _repeats(value, texts, of_turns=name in ("messages", "sharegpt")):
             continue
-        is_class = key.lower() in _SUBJECTS and tuple(name.split("/")) in LABELLED
-        is_kin = any(_is_kin(key, other) for other in used) and not isinstance(value, (int, float))
-        if is_class or (is_kin and value not in (None, "")) or looks_like_content(key, value):
-            beside.append(key)
-    return beside
+        is_class = key.lower() in _SUBJECTS and tuple(name.split("/")) in LABELED
+        is_related = any(_is_related(key, other) for other in used) and not isinstance(value, (int, float))
+        if is_class or (is_related and value not in (None, "")) or looks_like_content(key, value):
+            unused.append(key)
+    return unused
 
 
-def _is_kin(key: str, used: str) -> bool:
-    """``label_text`` beside ``label``; not ``label_id``."""
+def _is_related(key: str, used: str) -> bool:
+    """Whether it is like ``label_text`` next to ``label``; not ``label_id``."""
     lowered = key.lower()
     return used.lower() in lowered.split("_") and lowered != used.lower() and not _measures(lowered)
 
 
 def _texts(row: Row, used: set[str]) -> list[str]:
-    """The texts of the used columns, those of turns one by one."""
+    """The texts of the used columns, separately for each turn."""
     texts: list[str] = []
     for key in used & row.keys():
         value = row[key]
@@ -168,7 +168,7 @@ def _texts(row: Row, used: set[str]) -> list[str]:
 
 
 def _repeats(value: Any, texts: list[str], *, of_turns: bool) -> bool:
-    """Whether a column only says again what the used ones say: all of them put together, or one turn of many."""
+    """Whether a column only repeats the used ones: all of them joined, or one turn of many."""
     if not isinstance(value, str) or not texts:
         return False
     text = value.strip()
@@ -176,7 +176,7 @@ def _repeats(value: Any, texts: list[str], *, of_turns: bool) -> bool:
 
 
 def suggestion(row: Row) -> str:
-    """What ``--format`` may be for columns that fit no format: a guess that a person decides on."""
+    """A guess of ``--format`` for columns that fit no format, for the user to confirm."""
     names = {name.lower(): name for name in row}
     others = [name for name in row if name.lower() not in _DESCRIBES and not _measures(name.lower())]
     prompt = next((names[name] for name in (*_PROMPTS, *_TEXTS) if name in names), None)

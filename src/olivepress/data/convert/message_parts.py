@@ -1,4 +1,4 @@
-"""The parts of a message whose content is a list: texts are joined, thoughts are taken out."""
+"""The parts of a message whose content is a list: texts are joined, thoughts are separated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from olivepress.core.thoughts import THOUGHT_FIELDS
-from olivepress.data.convert.values import Problem
+from olivepress.data.text.values import RowError
 
 __all__ = ["joined_text", "own_thoughts", "without_thoughts"]
 
@@ -15,8 +15,8 @@ _TEXT_PARTS = ("text", "input_text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning")
 
 
-def joined_text(content: Any) -> str | Problem | None:
-    """The texts of a content's parts, a line each; None where it has no parts, a Problem where one is no text."""
+def joined_text(content: Any) -> str | None:
+    """The texts of a content's parts, one per line; None if it has no parts. Raises RowError for other parts."""
     if isinstance(content, dict) and content.get("type") in _TEXT_PARTS:
         content = [content]
     if not isinstance(content, list) or not any(map(_is_part, content)):
@@ -25,27 +25,27 @@ def joined_text(content: Any) -> str | Problem | None:
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind not in (None, *_TEXT_PARTS):
-            return Problem(f"a message with a part of type {str(kind)[:40]!r}, only text is read")
+            raise RowError(f"a message with a part of type {str(kind)[:40]!r}, only text is read")
         if (text := _text(part, _TEXT_KEYS)) is None:
-            return Problem("a message with a part that has no text under its key text")
+            raise RowError("a message with a part that has no text under its key text")
         texts.append(text)
     return "\n".join(text for text in texts if text)
 
 
-def own_thoughts(turn: Mapping[str, Any], content: Any) -> str | Problem:
-    """What the assistant thought: in a field of its own or in parts of the content; "" for nothing."""
+def own_thoughts(turn: Mapping[str, Any], content: Any) -> str:
+    """The assistant's thoughts, from a field of their own or from parts of the content; "" for none."""
     texts = {text.strip(): text for name in THOUGHT_FIELDS if isinstance(text := turn.get(name), str) and text.strip()}
     parts = content if isinstance(content, list) else []
-    thought = [_text(part, ("thinking", *_TEXT_KEYS)) or "" for part in parts if _is_thought(part)]
-    if joined := "\n".join(text for text in thought if text.strip()):
+    in_parts = [_text(part, ("thinking", *_TEXT_KEYS)) or "" for part in parts if _is_thought(part)]
+    if joined := "\n".join(text for text in in_parts if text.strip()):
         texts.setdefault(joined.strip(), joined)
     if len(texts) > 1:
-        return Problem(f"different thoughts in one message, expected one of {', '.join(THOUGHT_FIELDS)}")
+        raise RowError(f"different thoughts in one message, expected one of {', '.join(THOUGHT_FIELDS)}")
     return next(iter(texts.values()), "")
 
 
 def without_thoughts(content: Any) -> Any:
-    """The content less its parts that are thoughts."""
+    """The content without its parts that are thoughts."""
     return [part for part in content if not _is_thought(part)] if isinstance(content, list) else content
 
 

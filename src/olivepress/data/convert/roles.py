@@ -1,4 +1,4 @@
-"""Who speaks in a turn, by the names that public datasets have for it."""
+"""The role of a turn, by the names that public datasets use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["CALL", "role_of"]
 
-CALL = "call"  # a turn that holds nothing but calls of tools: the assistant's
+CALL = "call"  # a turn of the assistant that contains only tool calls
 _ROLES = {
     "system": "system", "developer": "system",
     "user": "user", "human": "user", "prompter": "user",
@@ -20,5 +20,5 @@ _ROLES = {
 
 
 def role_of(given: Any) -> str | None:
-    """``system``, ``user``, ``assistant``, ``tool`` or CALL; None for what is no role."""
+    """``system``, ``user``, ``assistant``, ``tool`` or CALL; None for anything else."""
     return _ROLES.get(given.lower().strip().replace("-", "_").replace(" ", "_")) if isinstance(given, str) else None

@@ -1,4 +1,4 @@
-"""Tools and calls of tools in one form, OpenAI's, with arguments as objects: what chat templates expect.
+"""Tools and tool calls in OpenAI's format, with arguments as objects: what chat templates expect.
 
 ``arguments`` as JSON text would be quoted a second time by templates that write them with ``tojson``.
 """
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from olivepress.core.bounded import check_nesting
-from olivepress.data.convert.values import JSON_TEXT, Problem, parse_json, structured
+from olivepress.data.text.values import JSON_TEXT, RowError, parse_json, structured
 
 __all__ = ["call_as_text", "read_calls", "read_tools"]
 
@@ -24,7 +24,7 @@ _QUOTED = re.compile(r"""("arguments"\s*:\s*)'(\{.*\})'(\s*\}\s*)\Z""", re.DOTAL
 
 
 def _too_deep(value: Any) -> bool:
-    """Whether ``value`` is nested deeper than a template should be given."""
+    """Whether ``value`` is nested more deeply than chat templates should have to handle."""
     try:
         check_nesting(value, _MAX_NESTING)
     except ValueError:
@@ -32,45 +32,48 @@ def _too_deep(value: Any) -> bool:
     return False
 
 
-def _has_no_json(value: Any) -> bool:
-    """NaN, an infinity, or what only tables hold, somewhere within."""
+def _is_not_json(value: Any) -> bool:
+    """Whether it contains NaN, an infinity, or a type that only tables have."""
     if isinstance(value, dict):
-        return any(not isinstance(key, str) or _has_no_json(entry) for key, entry in value.items())
+        return any(not isinstance(key, str) or _is_not_json(entry) for key, entry in value.items())
     if isinstance(value, list):
-        return any(map(_has_no_json, value))
+        return any(map(_is_not_json, value))
     if isinstance(value, float):
         return not math.isfinite(value)
     return not isinstance(value, (str, int, type(None)))
 
 
-def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | Problem | None:
-    """The tools of a row as ``[{"type": "function", "function": {...}}]``; None where there are none."""
+def read_tools(value: Any, changes: list[str]) -> list[dict[str, Any]] | None:
+    """The tools of a row as ``[{"type": "function", "function": {...}}]``; None if there are none.
+
+    Raises RowError for anything else.
+    """
     if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
     parsed = structured(value)
     if isinstance(value, str) and parsed is not value:
-        _tell(changes, JSON_TEXT)
+        _note(changes, JSON_TEXT)
     tools = [parsed] if isinstance(parsed, dict) else parsed
     tools = list(map(structured, tools)) if isinstance(tools, list) else tools
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools) or _too_deep(tools):
-        return Problem('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
-    if _has_no_json(tools):
-        return Problem("NaN, Infinity or a value that is not JSON in tools")
+        raise RowError('tools is not a list of objects: write [{"type": "function", "function": {"name": …}}]')
+    if _is_not_json(tools):
+        raise RowError("NaN, Infinity or a value that is not JSON in tools")
     return [_tool(tool, changes) for tool in tools] or None
 
 
 def _tool(tool: dict[str, Any], changes: list[str]) -> dict[str, Any]:
     if "function" not in tool and isinstance(tool.get("name"), str) and tool.get("type", "function") == "function":
-        _tell(changes, _FORM)
+        _note(changes, _FORM)
         tool = {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
     cleaned: dict[str, Any] = _without_null_schemas(tool)
     if cleaned != tool:
-        _tell(changes, _NULLS)
+        _note(changes, _NULLS)
     return cleaned
 
 
 def _without_null_schemas(value: Any) -> Any:
-    """A property whose schema is null says nothing: Arrow gives every tool the properties of all."""
+    """Properties whose schema is null are left out: Arrow gives every tool the properties of all tools."""
     if isinstance(value, list):
         return [_without_null_schemas(entry) for entry in value]
     if not isinstance(value, dict):
@@ -82,65 +85,59 @@ def _without_null_schemas(value: Any) -> Any:
     return kept
 
 
-def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str]) -> list[dict[str, Any]] | Problem:
-    """Calls of tools, arguments as objects. A Problem says what cannot be read."""
+def read_calls(value: Any, tools: list[dict[str, Any]] | None, changes: list[str]) -> list[dict[str, Any]]:
+    """Tool calls, with arguments as objects. Raises RowError for calls that cannot be read."""
     parsed = structured(value)
     if isinstance(value, str) and parsed is not value:
-        _tell(changes, JSON_TEXT)
+        _note(changes, JSON_TEXT)
     calls = [parsed] if isinstance(parsed, dict) else parsed
     calls = list(map(structured, calls)) if isinstance(calls, list) else calls
     if not isinstance(calls, list) or not calls or not all(isinstance(call, dict) for call in calls):
-        return Problem("tool calls that are not objects")
-    read: list[dict[str, Any]] = []
-    for call in calls:
-        read_call = _call(call, tools, changes)
-        if isinstance(read_call, Problem):
-            return read_call
-        read.append(read_call)
-    return read
+        raise RowError("tool calls that are not objects")
+    return [_call(call, tools, changes) for call in calls]
 
 
-def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: list[str]) -> dict[str, Any] | Problem:
+def _call(call: dict[str, Any], tools: list[dict[str, Any]] | None, changes: list[str]) -> dict[str, Any]:
     if "function" not in call and isinstance(call.get("name"), str):
-        _tell(changes, _FORM)
+        _note(changes, _FORM)
         beside = {key: call[key] for key in ("id",) if call.get(key) is not None}
         call = {**beside, "function": {key: value for key, value in call.items() if key not in ("id", "type")}}
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        return Problem('a tool call without a name: write {"name": …, "arguments": {…}}')
+        raise RowError('a tool call without a name: write {"name": …, "arguments": {…}}')
     name = "arguments" if "arguments" in function or "parameters" not in function else "parameters"
     if name == "parameters":
-        _tell(changes, _FORM)
+        _note(changes, _FORM)
     arguments = _arguments(function.get(name), changes)
-    if isinstance(arguments, Problem):
-        return arguments
     if _too_deep(arguments):
-        return Problem("arguments of a tool call are nested too deep")
-    if _has_no_json(arguments):
-        return Problem("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
+        raise RowError("arguments of a tool call are nested too deep")
+    if _is_not_json(arguments):
+        raise RowError("NaN, Infinity or a value that is not JSON in the arguments of a tool call")
     kept = _declared(arguments, _schema(tools, function["name"]))
     if kept != arguments:
-        _tell(changes, _NULLS)
+        _note(changes, _NULLS)
     beside = {key: value for key, value in function.items() if key != name}
     given = {key: value for key, value in call.items() if value is not None}
     return {"type": "function", **given, "function": {**beside, "arguments": kept}}
 
 
-def _arguments(value: Any, changes: list[str]) -> dict[str, Any] | Problem:
-    """An object; none at all are an empty one."""
+def _arguments(value: Any, changes: list[str]) -> dict[str, Any]:
+    """The arguments as an object; an empty one if there are none."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return {}
     if isinstance(value, str):
         try:
             value = parse_json(value)
         except ValueError:
-            return Problem("arguments of a tool call are not JSON")
-        _tell(changes, _ARGUMENTS_READ)
-    return value if isinstance(value, dict) else Problem("arguments of a tool call are not a JSON object")
+            raise RowError("arguments of a tool call are not JSON") from None
+        _note(changes, _ARGUMENTS_READ)
+    if not isinstance(value, dict):
+        raise RowError("arguments of a tool call are not a JSON object")
+    return value
 
 
 def _schema(tools: list[dict[str, Any]] | None, name: str) -> Any:
-    """The schema of the arguments of the tool that is called, as far as the row says what its tools have."""
+    """The schema of the arguments of the tool that is called, if the row declares one."""
     for tool in tools or ():
         declared = tool.get("function")
         if isinstance(declared, dict) and declared.get("name") == name:
@@ -149,7 +146,7 @@ def _schema(tools: list[dict[str, Any]] | None, name: str) -> Any:
 
 
 def _declared(value: Any, schema: Any) -> Any:
-    """``value`` without the nulls, at any depth, that a schema with ``properties`` does not declare."""
+    """``value`` without nulls, at any depth, that a schema with ``properties`` does not declare."""
     if not isinstance(schema, dict):
         return value
     if isinstance(value, list):
@@ -162,9 +159,9 @@ def _declared(value: Any, schema: Any) -> Any:
 
 
 def call_as_text(text: str) -> tuple[str, list[Any]] | None:
-    """Calls that a text holds between tags, as Hermes and glaive write them: (text before them, calls); None: none.
+    """Calls between tags in a text, as Hermes and glaive write them: (text without them, calls); None if it has none.
 
-    A call that cannot be read is its text.
+    A call that cannot be parsed is returned as its text.
     """
     matches = list(_TAGGED.finditer(text))
     if not matches:
@@ -178,6 +175,6 @@ def call_as_text(text: str) -> tuple[str, list[Any]] | None:
     return _TAGGED.sub("", text).strip(), calls
 
 
-def _tell(changes: list[str], change: str) -> None:
+def _note(changes: list[str], change: str) -> None:
     if change not in changes:
         changes.append(change)

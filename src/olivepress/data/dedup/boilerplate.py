@@ -1,4 +1,4 @@
-"""Words that many rows share because a template put them there, and where they do not count."""
+"""Words that many rows share because they come from a template; comparisons leave them out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olivepress.data.prepare.words import count_words, word_windows
+from olivepress.data.text.words import count_words, word_windows
 
 __all__ = ["SHORT_WORDS", "Boilerplate"]
 
@@ -19,21 +19,21 @@ _SHARE, _EVERYWHERE, _ROWS = 0.25, 0.9, 20
 
 
 class Boilerplate:
-    """The words of templates in a sample of rows: eight in a row that more than a quarter of them hold, 20 at least.
+    """The phrases of templates in a sample of rows: eight words found in over a quarter of them, and in 20 or more.
 
-    A short row is compared without them: "Book a flight from X to Y" asks another thing with each X and Y. A longer one
-    is compared with all its words but those that nine of ten rows hold (an instruction). ``share``: of the sample's
-    rows, those that hold a template.
+    A short row is compared without them: "Book a flight from X to Y" asks something else with each X and Y. A longer
+    one is compared without those that occur in nine of ten rows (an instruction). ``share`` is the share of the
+    sample's rows that contain a template.
     """
 
     def __init__(self, sample: Sequence[str]) -> None:
-        seen: Counter[tuple[str, ...]] = Counter()
+        counts: Counter[tuple[str, ...]] = Counter()
         for text in sample:
-            seen.update(set(_phrases(text.split(" "))))
-        least = max(_ROWS, _SHARE * len(sample) + 1)
-        self.phrases = frozenset(phrase for phrase, count in seen.items() if count >= least)
-        most = max(_ROWS, _EVERYWHERE * len(sample))
-        self.everywhere = frozenset(phrase for phrase in self.phrases if seen[phrase] >= most)
+            counts.update(set(_phrases(text.split(" "))))
+        many = max(_ROWS, _SHARE * len(sample) + 1)
+        self.phrases = frozenset(phrase for phrase, count in counts.items() if count >= many)
+        nearly_all = max(_ROWS, _EVERYWHERE * len(sample))
+        self.everywhere = frozenset(phrase for phrase in self.phrases if counts[phrase] >= nearly_all)
         self.share = 0.0
         if self.phrases:
             self.share = sum(not self.phrases.isdisjoint(_phrases(text.split(" "))) for text in sample) / len(sample)
@@ -47,15 +47,15 @@ class Boilerplate:
         return " ".join(word for word, shared in zip(words, common, strict=True) if not shared) or text
 
     def own_windows(self, texts: Sequence[str], size: int) -> NDArray[np.bool_]:
-        """Which windows of ``size`` words, text after text, are no template's: half of their words or more are not."""
-        found = [np.empty(0, bool)]
+        """Which windows of ``size`` words, text after text, belong to no template, at least for half of their words."""
+        own = [np.empty(0, bool)]
         for text in texts:
             words = text.split(" ")
             if windows := word_windows(words, size):
                 first, end = np.array(windows).T
                 before = np.concatenate([[0], np.cumsum(_common(words, self.phrases))])
-                found.append((before[end] - before[first]) * 2 <= end - first)
-        return np.concatenate(found)
+                own.append((before[end] - before[first]) * 2 <= end - first)
+        return np.concatenate(own)
 
 
 def _phrases(words: Sequence[str]) -> list[tuple[str, ...]]:
@@ -63,7 +63,7 @@ def _phrases(words: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _common(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> list[bool]:
-    """Word by word: whether it stands in one of ``phrases``."""
+    """For each word, whether it is part of one of ``phrases``."""
     common = [False] * len(words)
     for first, end in word_windows(words, _SIZE):
         if tuple(words[first:end]) in phrases:

@@ -1,8 +1,8 @@
-"""Near duplicates: MinHash finds candidates, their exact Jaccard similarity decides, groups are their transitive hull.
+"""Near duplicates: MinHash finds candidates, their exact Jaccard similarity decides, groups are transitive closures.
 
-Broder, On the resemblance and containment of documents (1997). The permutations are datasketch's (a test holds the
-signatures to its own), applied to many rows at once. Of each value 8 bits are kept (b-bit minwise hashing; Li, König
-2010): 128 bytes a row, from which the bands are cut and candidates are weighed before their texts are read.
+Broder, On the resemblance and containment of documents (1997). The permutations are datasketch's (a test compares
+the signatures), applied to many rows at once. Of each value 8 bits are kept (b-bit minwise hashing; Li, König
+2010): 128 bytes a row, from which the bands are cut and similarities are estimated before texts are read.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from olivepress.core.progress import StageProgress
 from olivepress.data.dedup.boilerplate import Boilerplate
 from olivepress.data.dedup.shingles import Shingled, letter_shingles, word_shingles
-from olivepress.data.prepare.policy import Policy
-from olivepress.data.prepare.words import word_windows
-from olivepress.data.store.row_store import Spool
+from olivepress.data.policy import Policy
+from olivepress.data.store.row_store import RowStore
+from olivepress.data.text.words import word_windows
 
-__all__ = ["Groups", "Neighbours", "find_neighbours", "jaccard", "signatures"]
+__all__ = ["Groups", "Neighbors", "find_neighbors", "jaccard", "signatures"]
 
-# Rows with about SHORT_WORDS are compared by letters and by words, so that a pair is not torn apart by the border.
+# Rows with about SHORT_WORDS words are compared by letters and by words, so that the border does not hide a pair.
 _BORDER = (24, 40)
 _LETTERS = 5
 _BLOCK = 2048
 _LAGS = 8
+_PAIRS = 65_536
 # Standard error of an estimate from 128 values at 0.8 is 0.035: three of them below the threshold are still read.
 _SLACK = 0.105
 _DIGITS = re.compile(r"\d+")
@@ -46,10 +47,10 @@ class Groups:
             number = int(parent[number])
         return number
 
-    def join(self, one: int, other: int) -> None:
-        one, other = self.find(one), self.find(other)
-        if one != other:
-            self.parent[max(one, other)] = min(one, other)
+    def join(self, first: int, second: int) -> None:
+        first, second = self.find(first), self.find(second)
+        if first != second:
+            self.parent[max(first, second)] = min(first, second)
 
     def roots(self) -> NDArray[np.int64]:
         """The smallest member of every row's group."""
@@ -61,10 +62,10 @@ class Groups:
             roots = above
 
 
-class Neighbours:
-    """What is near to what. ``groups`` are transitive: two rows of a group may be near only by way of others.
+class Neighbors:
+    """The near duplicates. ``groups`` are transitive: two rows of a group may be near only by way of others.
 
-    ``links``: row → a row that it is near to, itself, and their similarity; every row of a group but one has a link.
+    ``links``: row → a row that it is directly near to, and their similarity; all rows of a group but one have a link.
     """
 
     def __init__(self, size: int, searches: Sequence[_Search] = ()) -> None:
@@ -72,7 +73,7 @@ class Neighbours:
         self.links: dict[int, tuple[int, float]] = {}
 
     def nearest(self, row: int, others: NDArray[np.int64]) -> tuple[int, float] | None:
-        """The row of ``others`` that ``row`` is near to, the likeliest first, and their exact similarity."""
+        """A row of ``others`` that ``row`` is near to, the likeliest first, and their exact similarity."""
         for search in self.searches:
             if (best := search.nearest(row, others)) is not None:
                 return best
@@ -86,29 +87,29 @@ class Neighbours:
         return {int(roots[rows[0]]): rows for rows in parts if len(rows) > 1}
 
 
-def find_neighbours(
-    spool: Spool,
+def find_neighbors(
+    store: RowStore,
     rows: NDArray[np.int64],
     policy: Policy,
     boilerplate: Boilerplate,
-    tell: StageProgress = lambda *_: None,
-) -> Neighbours:
-    """Which of ``rows`` have keys with a Jaccard similarity of ``policy.threshold`` or more.
+    on_progress: StageProgress = lambda *_: None,
+) -> Neighbors:
+    """Pairs of ``rows`` whose keys have a Jaccard similarity of ``policy.threshold`` or more.
 
-    Rows are compared in the order of their content, those of held-out splits first: what is near does not depend on the
+    Rows are compared in the order of their content, held-out splits first, so that the result does not depend on the
     order in which they were read.
     """
-    rows = rows[np.lexsort((spool.contents[rows], -spool.splits[rows].astype(np.int16)))]
-    words = spool.words[rows]
+    rows = rows[np.lexsort((store.contents[rows], -store.splits[rows].astype(np.int16)))]
+    words = store.words[rows]
     kinds = ((rows[(words < _BORDER[1]) & (words > 0)], True), (rows[words >= _BORDER[0]], False))
     searches = [
-        _Search(spool, chosen, policy, boilerplate, by_letters=by_letters)
+        _Search(store, chosen, policy, boilerplate, by_letters=by_letters)
         for chosen, by_letters in kinds
         if len(chosen) > 1
     ]
-    near = Neighbours(len(spool), searches)
+    near = Neighbors(len(store), searches)
     for search in searches:
-        search.run(near, tell)
+        search.run(near, on_progress)
     return near
 
 
@@ -116,24 +117,24 @@ class _Search:
     """One search among rows that are compared by the same kind of shingle."""
 
     def __init__(
-        self, spool: Spool, rows: NDArray[np.int64], policy: Policy, boilerplate: Boilerplate, *, by_letters: bool
+        self, store: RowStore, rows: NDArray[np.int64], policy: Policy, boilerplate: Boilerplate, *, by_letters: bool
     ) -> None:
-        self.spool, self.rows, self.policy = spool, rows, policy
+        self.store, self.rows, self.policy = store, rows, policy
         self.boilerplate, self.by_letters = boilerplate, by_letters
-        self.refused: set[int] = set()
+        self.rejected: set[int] = set()
         self.content = lru_cache(maxsize=4096)(self._content)
-        self.places = np.full(len(spool), -1, np.int32)
+        self.places = np.full(len(store), -1, np.int32)
         self.places[rows] = np.arange(len(rows), dtype=np.int32)
-        self.kept = np.empty((0, policy.permutations), np.uint8)
+        self.signatures = np.empty((0, policy.permutations), np.uint8)
 
-    def run(self, near: Neighbours, tell: StageProgress) -> None:
-        self.kept = self._signatures(tell)
+    def run(self, near: Neighbors, on_progress: StageProgress) -> None:
+        self.signatures = self._signatures(on_progress)
         bands, size = _bands(self.policy.threshold, self.policy.permutations)
         for band in range(bands):
-            tell("near duplicates", band, bands)
-            columns = self.kept[:, band * size : (band + 1) * size]
-            for ones, others in _candidates(columns):
-                self._judge(ones, others, near)
+            on_progress("near duplicates", band, bands)
+            columns = self.signatures[:, band * size : (band + 1) * size]
+            for firsts, seconds in _candidates(columns):
+                self._compare(firsts, seconds, near)
 
     def nearest(self, row: int, others: NDArray[np.int64]) -> tuple[int, float] | None:
         """The likeliest of ``others`` that is near to ``row``, and their similarity."""
@@ -141,64 +142,62 @@ class _Search:
         places = places[(places >= 0) & (places != place)]
         if place < 0 or not len(places):
             return None
-        same = np.mean(self.kept[places] == self.kept[place], axis=1)
+        same = np.mean(self.signatures[places] == self.signatures[place], axis=1)
         for at in np.argsort(-same, kind="stable").tolist():
-            if same[at] < self._least():
+            if same[at] < self._minimum_estimate():
                 break
             other = int(self.rows[places[at]])
             if (similarity := self._similarity(row, other)) >= self.policy.threshold:
                 return other, similarity
         return None
 
-    def _least(self) -> float:
-        """Share of equal values from which two rows are read and compared; one in 256 is equal by chance."""
+    def _minimum_estimate(self) -> float:
+        """Share of equal values from which two rows are read and compared; 1 in 256 is equal by chance."""
         return (self.policy.threshold - _SLACK) * (1 - 1 / 256) + 1 / 256
 
-    def _signatures(self, tell: StageProgress) -> NDArray[np.uint8]:
+    def _signatures(self, on_progress: StageProgress) -> NDArray[np.uint8]:
         """8 bits of every MinHash value, (rows, permutations)."""
-        kept = np.empty((len(self.rows), self.policy.permutations), np.uint8)
+        values = np.empty((len(self.rows), self.policy.permutations), np.uint8)
         for first in range(0, len(self.rows), _BLOCK):
-            tell("signatures", first, len(self.rows))
+            on_progress("signatures", first, len(self.rows))
             block = self.rows[first : first + _BLOCK]
-            texts = [self.boilerplate.without(text) for text in self.spool.some_keys(block.tolist())]
-            kept[first : first + len(block)] = signatures(self._shingles(texts), self.policy.permutations)
-        return kept
+            texts = [self.boilerplate.without(text) for text in self.store.some_keys(block.tolist())]
+            values[first : first + len(block)] = signatures(self._shingles(texts), self.policy.permutations)
+        return values
 
     def _shingles(self, texts: Sequence[str]) -> Shingled:
         if self.by_letters:
             return letter_shingles(texts, _LETTERS)
         return word_shingles(texts, self.policy.shingle_words)
 
-    def _judge(self, ones: NDArray[np.int64], others: NDArray[np.int64], near: Neighbours) -> None:
-        same = np.concatenate(
-            [
-                np.mean(self.kept[ones[i : i + 65_536]] == self.kept[others[i : i + 65_536]], axis=1)
-                for i in range(0, len(ones), 65_536)
-            ]
-        )
-        chosen = np.flatnonzero(same >= self._least())
-        groups = near.groups
-        for one, other in zip(ones[chosen].tolist(), others[chosen].tolist(), strict=True):
-            a, b = int(self.rows[one]), int(self.rows[other])
-            pair = (one << 32) | other
-            if pair in self.refused or groups.find(a) == groups.find(b):
+    def _compare(self, firsts: NDArray[np.int64], seconds: NDArray[np.int64], near: Neighbors) -> None:
+        """Join the groups of those candidate pairs that are near duplicates."""
+        estimates = [
+            np.mean(self.signatures[firsts[i : i + _PAIRS]] == self.signatures[seconds[i : i + _PAIRS]], axis=1)
+            for i in range(0, len(firsts), _PAIRS)
+        ]
+        likely = np.flatnonzero(np.concatenate(estimates) >= self._minimum_estimate())
+        for first, second in zip(firsts[likely].tolist(), seconds[likely].tolist(), strict=True):
+            row, other = int(self.rows[first]), int(self.rows[second])
+            pair = (first << 32) | second
+            if pair in self.rejected or near.groups.find(row) == near.groups.find(other):
                 continue
-            if (similarity := self._similarity(a, b)) >= self.policy.threshold:
-                groups.join(a, b)
-                near.links.setdefault(a, (b, similarity))
-                near.links.setdefault(b, (a, similarity))
+            if (similarity := self._similarity(row, other)) >= self.policy.threshold:
+                near.groups.join(row, other)
+                near.links.setdefault(row, (other, similarity))
+                near.links.setdefault(other, (row, similarity))
             else:
-                self.refused.add(pair)
+                self.rejected.add(pair)
 
-    def _similarity(self, one: int, other: int) -> float:
-        (shingles, numbers), (others, other_numbers) = self.content(one), self.content(other)
-        # In a few words a number is the difference: "5 minutes" and "6 minutes" are two orders.
+    def _similarity(self, row: int, other: int) -> float:
+        (shingles, numbers), (other_shingles, other_numbers) = self.content(row), self.content(other)
+        # In a few words a number makes the difference: "5 minutes" and "6 minutes" are two orders.
         if self.by_letters and numbers != other_numbers:
             return 0.0
-        return jaccard(shingles, others)
+        return jaccard(shingles, other_shingles)
 
     def _content(self, row: int) -> tuple[frozenset[str], tuple[str, ...]]:
-        text = self.boilerplate.without(self.spool.key(row))
+        text = self.boilerplate.without(self.store.key(row))
         numbers = tuple(sorted(_DIGITS.findall(text)))
         if self.by_letters:
             return frozenset(text[i : i + _LETTERS] for i in range(max(1, len(text) - _LETTERS + 1))), numbers
@@ -207,15 +206,15 @@ class _Search:
         return frozenset(" ".join(words[first:end]) for first, end in windows), numbers
 
 
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
     """Size of the intersection over size of the union; 1 for two empty sets."""
-    both = len(one & other)
-    union = len(one) + len(other) - both
+    both = len(first & second)
+    union = len(first) + len(second) - both
     return both / union if union else 1.0
 
 
 def _candidates(columns: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (smaller, larger row number) that agree in all columns: neighbours up to a distance, and with the first."""
+    """Pairs (smaller, larger row number) that agree in all columns: close in sorted order, or one is the first."""
     keys = np.zeros(len(columns), np.uint64)
     for column in columns.T:
         keys = keys * np.uint64(0x100000001B3) + column
@@ -259,12 +258,12 @@ def signatures(shingled: Shingled, permutations: int = 128) -> NDArray[np.uint32
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     h ^= h >> np.uint32(16)
-    found = np.full((permutations, len(shingled.counts)), np.iinfo(np.uint32).max, np.uint32)
+    values = np.full((permutations, len(shingled.counts)), np.iinfo(np.uint32).max, np.uint32)
     filled = np.flatnonzero(shingled.counts)
     if len(filled):
         buffer = np.empty_like(h)
         for number, (a, b) in enumerate(zip(*_permutations(permutations), strict=True)):
             np.multiply(h, a, out=buffer)
             np.add(buffer, b, out=buffer)
-            found[number, filled] = np.minimum.reduceat(buffer, shingled.starts[filled])
-    return np.ascontiguousarray(found.T)
+            values[number, filled] = np.minimum.reduceat(buffer, shingled.starts[filled])
+    return np.ascontiguousarray(values.T)

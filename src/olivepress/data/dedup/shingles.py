@@ -1,4 +1,4 @@
-"""Shingles of many texts at once, as numbers: polynomial hashes over letters and over words, without a loop over rows.
+"""Shingles of many texts at once, as polynomial hashes over letters and over words, computed without a loop over rows.
 
 A text here is a key: words in lower case with one space between them, or the units of a script without spaces, which
 count as parts of a word.
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olivepress.data.prepare.words import WORD_PARTS, parts_of_letters
+from olivepress.data.text.words import WORD_PARTS, parts_of_letters
 
-__all__ = ["Shingled", "letter_shingles", "mixed", "word_shingles"]
+__all__ = ["Shingled", "letter_shingles", "mix_bits", "word_shingles"]
 
 Hashes = NDArray[np.uint64]
 # Odd multipliers: of MMIX's linear congruential generator (Knuth), and the fractional part of the golden ratio.
@@ -60,7 +60,7 @@ def word_shingles(texts: Sequence[str], size: int) -> Shingled:
     terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(position, _LONGEST_WORD - 1)]
     sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
     ends = np.concatenate([breaks, [len(letters)]])
-    hashes = mixed(sums[ends] - sums[begins])
+    hashes = mix_bits(sums[ends] - sums[begins])
     parts = parts_of_letters(letters[np.minimum(begins, len(letters) - 1)])
     if (parts == WORD_PARTS).all():
         return _windows(hashes, words, size, _WORD)
@@ -82,7 +82,7 @@ def _windows(units: Hashes, lengths: NDArray[np.int64], size: int, multiplier: n
     for offset in range(1, size):
         at = ends - offset
         inside[at[(lengths >= offset) & (at >= 0)]] = 0
-    return Shingled(mixed(hashes[inside[: len(hashes)].astype(bool)]), counts)
+    return Shingled(mix_bits(hashes[inside[: len(hashes)].astype(bool)]), counts)
 
 
 def _windows_by_parts(units: Hashes, lengths: NDArray[np.int64], parts: NDArray[np.int64], size: int) -> Shingled:
@@ -97,11 +97,11 @@ def _windows_by_parts(units: Hashes, lengths: NDArray[np.int64], parts: NDArray[
     inverse[1:] = np.cumprod(np.full(len(units) - 1, pow(int(_WORD), -1, 1 << 64), np.uint64))
     terms = np.concatenate([[np.uint64(0)], np.cumsum(units * inverse, dtype=np.uint64)])
     hashes = (terms[ends] - terms[starts]) * powers[ends - 1]
-    return Shingled(mixed(hashes), np.bincount(owners[starts], minlength=len(lengths)))
+    return Shingled(mix_bits(hashes), np.bincount(owners[starts], minlength=len(lengths)))
 
 
-def mixed(hashes: Hashes) -> Hashes:
-    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit depends on every other."""
+def mix_bits(hashes: Hashes) -> Hashes:
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every output bit depends on every input bit."""
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return hashes ^ (hashes >> np.uint64(31))

@@ -1,1 +1,1 @@
-"""Datasets made of prepared datasets."""
+"""Datasets derived from prepared datasets."""

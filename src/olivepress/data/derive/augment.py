@@ -1,40 +1,41 @@
-"""Augmentation of a prepared dataset, of its training rows alone: variations, noise, templates, balance."""
+"""Augmentation of the training rows of a prepared dataset: variations, noise, templates, balance."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from olivepress.core.bounded import RECIPE, parse_json, read_text
 from olivepress.core.errors import DataError, RecipeError
 from olivepress.core.yaml_document import parse_yaml
-from olivepress.data.derive.derive import (
+from olivepress.data.dedup.decisions import DUPLICATE, Reason
+from olivepress.data.derive.derivation import (
     Derivation,
     NewRow,
     by_hash,
+    derive_row,
     held_out_rows,
-    made,
     question_of,
     train_rows,
     with_question,
     without_leaks,
 )
-from olivepress.data.prepare.personal import find_personal, mask
+from olivepress.data.prepare.personal_data import find_personal_data, mask
 from olivepress.data.prepare.presidio import presidio_finder
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import Example, to_line
 
 __all__ = ["Maker", "augment", "balance", "noisy", "read_table", "read_templates", "table_maker", "template_maker"]
 
-# Row and chance → new questions for the same answer.
+# Row and random generator → new questions for the same answer.
 Maker = Callable[[NewRow, random.Random], Iterable[str]]
 _TABLE = "write it as: phrase: [variation, another variation]"
 _TEMPLATES = "write it as: ['Please answer: {prompt}']"
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_NEAR = {letter: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _KEYS for at, letter in enumerate(row)}
+_ADJACENT = {letter: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in _KEYS for at, letter in enumerate(row)}
 
 
 def augment(
@@ -45,82 +46,103 @@ def augment(
     seed: int = 0,
     target: str | int | None = None,
 ) -> Dataset:
-    """A dataset with what ``makers`` (name, maker) make of every training row beside it; then balanced to ``target``.
+    """A dataset with the results of ``makers`` (name, maker) added to the training rows, then balanced to ``target``.
 
     Validation and test stay byte for byte. A new row that would leak a held-out one, or repeats another, is dropped
     with its reason. Raises DataError as ``balance`` does.
     """
-    derivation = Derivation([dataset], name, [how for how, _ in makers] + ([f"balance {target}"] if target else []))
-    originals, new = train_rows(dataset), list[NewRow]()
-    without_personal = _personal_data_as_in(dataset)
-    for how, maker in makers:
-        for row in originals:
-            chance = random.Random(f"{seed}:{how}:{row.example.id}")
-            asked = question_of(row.example)
-            for text in maker(row, chance):
-                question = without_personal(text)
-                if question is None:
-                    derivation.drop(made(row, row.example, how), "personal data")
-                elif question != asked:
-                    new.append(made(row, with_question(row.example, question), how))
+    operations = [operation for operation, _ in makers]
+    if target:
+        operations.append(f"balance {target}")
+    derivation = Derivation([dataset], name, operations)
+    originals = train_rows(dataset)
+    new = list(_new_rows(derivation, dataset, originals, makers, seed))
+    new = _without_duplicates(derivation, originals, new)
     held_out = held_out_rows(dataset)
-    known = {_content(row.example) for row in originals}
-    fresh = []
-    for row in new:
-        if _content(row.example) in known:
-            derivation.drop(row, "duplicate: same prompt and answer")
-        else:
-            known.add(_content(row.example))
-            fresh.append(row)
-    splits = [[row.example for row in rows] for rows in held_out.values()]
-    kept, leaks = without_leaks(fresh, splits, among=False) if fresh else ([], [])
-    for row, why in leaks:
-        derivation.drop(row, why)
-    rows = [*originals, *kept]
+    if new:
+        splits = [[row.example for row in rows] for rows in held_out.values()]
+        new, leaks = without_leaks(new, splits, among=False)
+        for row, reason in leaks:
+            derivation.drop(row, reason)
+    rows = [*originals, *new]
     if target is not None:
-        rows, left = balance(rows, target, seed)
-        for row in left:
-            derivation.drop(row, f"beyond the size of a class ({target})")
+        rows, removed = balance(rows, target, seed)
+        for row in removed:
+            derivation.drop(row, Reason(f"beyond the size of a class ({target})"))
     return derivation.finish(rows, held_out)
 
 
+def _new_rows(
+    derivation: Derivation,
+    dataset: Dataset,
+    originals: Sequence[NewRow],
+    makers: Sequence[tuple[str, Maker]],
+    seed: int,
+) -> Iterator[NewRow]:
+    """What the makers make of each row; personal data in it is treated as in the dataset."""
+    treat_personal_data = _personal_data_treatment(dataset)
+    for operation, maker in makers:
+        for row in originals:
+            rng = random.Random(f"{seed}:{operation}:{row.example.id}")
+            original = question_of(row.example)
+            for text in maker(row, rng):
+                question = treat_personal_data(text)
+                if question is None:
+                    derivation.drop(derive_row(row, row.example, operation), Reason("personal data"))
+                elif question != original:
+                    yield derive_row(row, with_question(row.example, question), operation)
+
+
+def _without_duplicates(derivation: Derivation, originals: Sequence[NewRow], new: Iterable[NewRow]) -> list[NewRow]:
+    known = {_content(row.example) for row in originals}
+    kept = []
+    for row in new:
+        content = _content(row.example)
+        if content in known:
+            derivation.drop(row, DUPLICATE)
+        else:
+            known.add(content)
+            kept.append(row)
+    return kept
+
+
 def _content(example: Example) -> str:
-    """What an example says, whatever its id."""
+    """The example as text, without its id."""
     return to_line(replace(example, id=""))
 
 
-def _personal_data_as_in(dataset: Dataset) -> Callable[[str], str | None]:
-    """New text as the dataset's own was treated: masked, None where its row is to be dropped, or as it is."""
+def _personal_data_treatment(dataset: Dataset) -> Callable[[str], str | None]:
+    """Treats new text as the dataset's own: masked, None if its row is to be dropped, or unchanged."""
     policy = dataset.facts.get("policy") or {}
     action = policy.get("personal_data")
     if action not in ("mask", "drop"):
         return lambda text: text
-    finder = presidio_finder() if policy.get("presidio") else find_personal
+    finder = presidio_finder() if policy.get("presidio") else find_personal_data
 
-    def treated(text: str) -> str | None:
+    def treat(text: str) -> str | None:
         findings = finder(text)
         return None if findings and action == "drop" else mask(text, findings)
 
-    return treated
+    return treat
 
 
 def read_table(path: Path) -> dict[str, tuple[str, ...]]:
-    """Phrase → what may stand in its place, from YAML or JSON: ``"Co mówi prawo o": ["Jakie przepisy regulują", …]``.
+    """Phrase → its variations, from YAML or JSON: ``"Co mówi prawo o": ["Jakie przepisy regulują", …]``.
 
-    DataError with the file for anything else.
+    Raises DataError naming the file for anything else.
     """
     table = _read(path)
     if not isinstance(table, dict) or not table:
         raise DataError(f"{path}: expected a mapping of phrases to lists of variations", next_step=_TABLE)
     for phrase, variations in table.items():
-        held = isinstance(variations, list) and variations and all(isinstance(one, str) for one in variations)
-        if not isinstance(phrase, str) or not phrase.strip() or not held:
+        are_texts = isinstance(variations, list) and variations and all(isinstance(text, str) for text in variations)
+        if not isinstance(phrase, str) or not phrase.strip() or not are_texts:
             raise DataError(f"{path}: {str(phrase)[:40]!r}: expected a phrase and a list of texts", next_step=_TABLE)
     return {phrase: tuple(variations) for phrase, variations in table.items()}
 
 
 def read_templates(path: Path) -> tuple[str, ...]:
-    """Instruction templates, a YAML or JSON list of texts with ``{prompt}`` in each. DataError for anything else."""
+    """Instruction templates, a YAML or JSON list of texts with ``{prompt}``. Raises DataError for anything else."""
     templates = _read(path)
     if not isinstance(templates, list) or not templates:
         raise DataError(f"{path}: expected a list of templates", next_step=_TEMPLATES)
@@ -138,76 +160,83 @@ def _read(path: Path) -> object:
     except RecipeError as error:
         raise DataError(error.message, next_step="give a YAML or JSON file") from None
     except (OSError, ValueError) as error:
-        what = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise DataError(f"{path}: cannot be read ({what})", next_step="give a YAML or JSON file") from None
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read ({reason})", next_step="give a YAML or JSON file") from None
 
 
 def table_maker(table: dict[str, tuple[str, ...]]) -> Maker:
-    """Every variation of every phrase that a question holds, whatever its case, one at a time."""
+    """Every variation of every phrase in a question, ignoring case, one at a time."""
 
-    def make(row: NewRow, chance: random.Random) -> Iterable[str]:
-        asked = question_of(row.example)
+    def make(row: NewRow, _rng: random.Random) -> Iterable[str]:
+        question = question_of(row.example)
         for phrase, variations in table.items():
-            at = asked.casefold().find(phrase.casefold())
-            if at >= 0 and len(asked.casefold()) == len(asked):
-                yield from (asked[:at] + one + asked[at + len(phrase) :] for one in variations)
+            at = question.casefold().find(phrase.casefold())
+            if at >= 0 and len(question.casefold()) == len(question):
+                yield from (question[:at] + text + question[at + len(phrase) :] for text in variations)
 
     return make
 
 
 def template_maker(templates: Sequence[str]) -> Maker:
     """The question in one of the templates."""
-    return lambda row, chance: [chance.choice(templates).replace("{prompt}", question_of(row.example))]
+    return lambda row, rng: [rng.choice(templates).replace("{prompt}", question_of(row.example))]
 
 
 def noisy(rate: float) -> Maker:
     """The question with typing errors in ``rate`` of its letters, rounded, at least one."""
-    return lambda row, chance: [with_noise(question_of(row.example), rate, chance)]
+    return lambda row, rng: [with_noise(question_of(row.example), rate, rng)]
 
 
-def with_noise(text: str, rate: float, chance: random.Random) -> str:
+def with_noise(text: str, rate: float, rng: random.Random) -> str:
     """Typing errors at exactly ``round(rate * letters)`` places, at least one."""
     letters = [place for place, letter in enumerate(text) if letter.isalpha()]
     if not letters:
         return text
-    wrong = set(chance.sample(letters, min(len(letters), max(1, round(rate * len(letters))))))
+    wrong = set(rng.sample(letters, min(len(letters), max(1, round(rate * len(letters))))))
     out: list[str] = []
     for place, letter in enumerate(text):
-        out.append(_typo(letter, chance) if place in wrong else letter)
+        out.append(_typo(letter, rng) if place in wrong else letter)
     return "".join(out)
 
 
-def _typo(letter: str, chance: random.Random) -> str:
-    """The letter left out, doubled, or the one beside it on the keyboard."""
-    kind, near = chance.randrange(3), _NEAR.get(letter.lower(), "")
+def _typo(letter: str, rng: random.Random) -> str:
+    """Nothing, the letter twice, or one next to it on the keyboard."""
+    kind, near = rng.randrange(3), _ADJACENT.get(letter.lower(), "")
     if kind == 0:
         return ""
     if kind == 1 or not near:
         return letter * 2
-    other = chance.choice(near)
+    other = rng.choice(near)
     return other.upper() if letter.isupper() else other
 
 
 def balance(rows: Sequence[NewRow], target: str | int, seed: int) -> tuple[list[NewRow], list[NewRow]]:
     """Every class at one size: that of the smallest (``down``), of the largest (``up``), or ``target`` rows.
 
-    Too large classes lose rows by the hash of their ids and the seed (returned apart), too small ones repeat theirs
-    evenly. DataError for rows without labels.
+    Rows of classes that are too large are removed by the hash of their ids and the seed, those of classes that are too
+    small are repeated evenly. Returns kept and removed rows. Raises DataError for rows without labels.
     """
     by_label: dict[str, list[NewRow]] = defaultdict(list)
     for row in rows:
         if row.example.label is None:
-            raise DataError("--balance: the rows have no classes", next_step="leave out --balance")
+            raise DataError("--balance: the rows have no classes", next_step="omit --balance")
         by_label[row.example.label].append(row)
-    sizes = [len(held) for held in by_label.values()]
-    size = min(sizes) if target == "down" else max(sizes) if target == "up" else int(target)
+    size = _class_size([len(members) for members in by_label.values()], target)
     kept: list[NewRow] = []
-    left: list[NewRow] = []
-    for label, held in by_label.items():
-        order = [held[place] for place in by_hash(held, f"{seed}:{label}")]
+    removed: list[NewRow] = []
+    for label, members in by_label.items():
+        order = [members[place] for place in by_hash(members, f"{seed}:{label}")]
         chosen = {id(row) for row in order[:size]}
-        kept += [row for row in held if id(row) in chosen]
-        left += [row for row in held if id(row) not in chosen]
-        more = [order[place % len(order)] for place in range(len(order), size)]
-        kept += [made(row, row.example, "repeated") for row in more]
-    return kept, left
+        kept += [row for row in members if id(row) in chosen]
+        removed += [row for row in members if id(row) not in chosen]
+        repeated = [order[place % len(order)] for place in range(len(order), size)]
+        kept += [derive_row(row, row.example, "repeated") for row in repeated]
+    return kept, removed
+
+
+def _class_size(sizes: Sequence[int], target: str | int) -> int:
+    if target == "down":
+        return min(sizes)
+    if target == "up":
+        return max(sizes)
+    return int(target)

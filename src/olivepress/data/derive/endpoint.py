@@ -1,4 +1,4 @@
-"""Paraphrase and back-translation by any server that speaks OpenAI's chat completions; nothing is sent unless asked."""
+"""Paraphrase and back-translation by a server with OpenAI's chat completions API, which only the user names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from olivepress.core.errors import DataError, SetupError
 from olivepress.data.derive.augment import Maker
-from olivepress.data.derive.derive import NewRow, question_of
+from olivepress.data.derive.derivation import NewRow, question_of
 
 __all__ = ["Endpoint", "back_translator", "paraphraser"]
 
@@ -22,7 +22,7 @@ _RETRIED = (408, 409, 429, 500, 502, 503, 504)
 
 @dataclass(kw_only=True)
 class Endpoint:
-    """``url`` ends where /chat/completions begins, as ``http://localhost:8000/v1``; the key is OLIVEPRESS_API_KEY's."""
+    """``url`` is without /chat/completions, as ``http://localhost:8000/v1``; the key is in OLIVEPRESS_API_KEY."""
 
     url: str
     model: str
@@ -31,7 +31,7 @@ class Endpoint:
     _client: Any = field(default=None, repr=False)
 
     def ask(self, system: str, text: str, *, seed: int, temperature: float) -> str:
-        """The server's answer. DataError after four attempts, or at once when it refuses the request."""
+        """The server's answer. Raises DataError after four attempts, or at once if it refuses the request."""
         client = self._http()
         import httpx
 
@@ -41,20 +41,20 @@ class Endpoint:
             "temperature": temperature,
             "seed": seed,
         }
-        why = ""
+        reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(self.wait_s * 2 ** (attempt - 1))
             try:
                 answer = client.post(f"{self.url.rstrip('/')}/chat/completions", json=body)
             except httpx.HTTPError as error:
-                why = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
                 continue
             if answer.status_code in _RETRIED:
-                why = f"HTTP {answer.status_code}"
+                reason = f"HTTP {answer.status_code}"
                 continue
             return self._text(answer)
-        raise DataError(f"{self.url}: no answer ({why})", next_step="check --endpoint, and that its server runs")
+        raise DataError(f"{self.url}: no answer ({reason})", next_step="check --endpoint and its server")
 
     def _text(self, answer: Any) -> str:
         if answer.status_code != 200:
@@ -66,7 +66,7 @@ class Endpoint:
         except (ValueError, KeyError, IndexError, TypeError):
             text = None
         if not isinstance(text, str):
-            raise DataError(f"{self.url}: not an answer of chat completions", next_step="check --endpoint")
+            raise DataError(f"{self.url}: not a chat completions response", next_step="check --endpoint")
         return text.strip()
 
     def _http(self) -> Any:
@@ -82,29 +82,30 @@ class Endpoint:
 
 
 def paraphraser(endpoint: Endpoint, count: int) -> Maker:
-    """``count`` other wordings of a question."""
+    """Rewords a question ``count`` times."""
     system = (
         "Say the user's text in other words, in its own language, with the same meaning. Answer with the text only."
     )
 
-    def make(row: NewRow, chance: random.Random) -> Iterable[str]:
-        asked = question_of(row.example)
+    def make(row: NewRow, rng: random.Random) -> Iterable[str]:
+        question = question_of(row.example)
         for _ in range(count):
-            yield endpoint.ask(system, asked, seed=chance.randrange(2**31), temperature=0.9)
+            yield endpoint.ask(system, question, seed=rng.randrange(2**31), temperature=0.9)
 
     return make
 
 
 def back_translator(endpoint: Endpoint, language: str) -> Maker:
-    """The question in ``language`` and back."""
+    """Translates the question into ``language`` and back."""
 
-    def make(row: NewRow, chance: random.Random) -> Iterable[str]:
-        asked, seed = question_of(row.example), chance.randrange(2**31)
-        there = f"Translate the user's text into {language}. Answer with the translation only."
-        foreign = endpoint.ask(there, asked, seed=seed, temperature=0.3)
-        back = (
-            f"The user's text is {language}. Translate it into the language of this text: {asked!r}. Answer with the "
+    def make(row: NewRow, rng: random.Random) -> Iterable[str]:
+        question, seed = question_of(row.example), rng.randrange(2**31)
+        forward = f"Translate the user's text into {language}. Answer with the translation only."
+        foreign = endpoint.ask(forward, question, seed=seed, temperature=0.3)
+        backward = (
+            f"The user's text is {language}. Translate it into the language of this text: {question!r}. "
+            "Answer with the translation only."
         )
-        yield endpoint.ask(back + "translation only.", foreign, seed=seed, temperature=0.3)
+        yield endpoint.ask(backward, foreign, seed=seed, temperature=0.3)
 
     return make

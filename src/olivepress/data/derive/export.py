@@ -1,4 +1,4 @@
-"""Datasets → what others take as JSON lines: OpenAI's ``messages``, prompt/completion, Alpaca and ShareGPT."""
+"""Export as JSON lines for other tools: OpenAI's ``messages``, prompt/completion, Alpaca and ShareGPT."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from typing import Any
 from olivepress.core.errors import DataError
 from olivepress.core.files import new_file
 from olivepress.core.thoughts import THOUGHTS
-from olivepress.data.derive.derive import lineage_of
+from olivepress.data.derive.derivation import lineage_of
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, Example, Message
 
 __all__ = ["FORMS", "Exported", "export_dataset"]
-
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """Split → its file; ``omitted``: what the form has no place for → rows that had it."""
+    """``paths``: split → file; ``omitted``: fields that the form cannot represent → rows that had them."""
 
     paths: dict[str, Path]
     omitted: dict[str, int]
@@ -36,30 +35,30 @@ def _messages(example: Example) -> Row:
     return row if example.tools is None else row | {"tools": list(example.tools)}
 
 
-def _what(example: Example) -> str:
-    """What of a conversation a pair of texts cannot hold."""
-    calls = any("tool_calls" in message for message in example.messages)
-    roles = ", ".join(message["role"] for message in example.messages)
-    if calls or example.tools:
-        return "tool calls" if calls else "tools"
-    return f"the turns {roles}"
+def _unsupported(example: Example) -> str:
+    """The part of a conversation that a question and its answer cannot represent."""
+    if any("tool_calls" in message for message in example.messages):
+        return "tool calls"
+    if example.tools:
+        return "tools"
+    return f"the turns {', '.join(message['role'] for message in example.messages)}"
 
 
 def _prompt_completion(example: Example) -> Row:
     roles = [message["role"] for message in example.messages]
     calls = any("tool_calls" in message for message in example.messages)
     if calls or example.tools or roles != ["user", "assistant"]:
-        raise ValueError(f"has {_what(example)}, prompt/completion holds one question and its answer")
+        raise ValueError(f"has {_unsupported(example)}, prompt/completion takes one question and its answer")
     return {"prompt": example.messages[0]["content"], "completion": example.answer}
 
 
 def _alpaca(example: Example) -> Row:
-    """The question as the instruction, earlier turns as ``history``; what was joined from an input stays joined."""
+    """The question as the instruction, earlier turns as ``history``; an input that was joined to it stays joined."""
     system, turns = _without_system(example)
     roles = [message["role"] for message in turns]
     calls = any("tool_calls" in message for message in turns)
     if calls or example.tools or roles != ["user", "assistant"] * (len(turns) // 2) or not turns[-2]["content"]:
-        raise ValueError(f"has {_what(example)}, Alpaca holds questions with their answers, in turn")
+        raise ValueError(f"has {_unsupported(example)}, Alpaca takes questions and answers in turn")
     row: Row = {"instruction": turns[-2]["content"], "input": "", "output": example.answer}
     if len(turns) > 2:
         row["history"] = [[turns[n]["content"], turns[n + 1]["content"]] for n in range(0, len(turns) - 2, 2)]
@@ -68,7 +67,9 @@ def _alpaca(example: Example) -> Row:
 
 def _without_system(example: Example) -> tuple[str | None, list[Message]]:
     first, *rest = example.messages
-    return (first["content"], rest) if first["role"] == "system" else (None, list(example.messages))
+    if first["role"] == "system":
+        return first["content"], rest
+    return None, list(example.messages)
 
 
 _FROM = {"user": "human", "assistant": "gpt", "tool": "observation"}
@@ -88,13 +89,13 @@ def _sharegpt(example: Example) -> Row:
 def _turn(message: Message) -> dict[str, str]:
     calls = message.get("tool_calls")
     if calls and message["content"]:
-        raise ValueError("has a text beside its tool calls, a turn of ShareGPT holds one of them")
+        raise ValueError("has a text and tool calls in one turn, ShareGPT allows only one of them")
     if calls:
         functions = [{"name": call["function"]["name"], "arguments": call["function"]["arguments"]} for call in calls]
         value = functions[0] if len(functions) == 1 else functions
         return {"from": "function_call", "value": json.dumps(value, ensure_ascii=False)}
     if not message["content"] and message["role"] != "tool":
-        raise ValueError("has an empty turn, which ShareGPT's readers refuse")
+        raise ValueError("has an empty turn, which readers of ShareGPT refuse")
     return {"from": _FROM[message["role"]], "value": message["content"]}
 
 
@@ -107,7 +108,7 @@ FORMS: dict[str, Callable[[Example], Row]] = {
 
 
 def _omitted(example: Example, form: str) -> set[str]:
-    """What of the example the form does not say."""
+    """The fields of the example that the form cannot represent."""
     names = set() if example.label is None else {"label"}
     if form == "messages":
         return names
@@ -121,11 +122,11 @@ def _omitted(example: Example, form: str) -> set[str]:
 def export_dataset(dataset: Dataset, form: str, directory: Path) -> Exported:
     """Write every split as ``directory``/<split>.jsonl, all or none of them.
 
-    Raises DataError for a row that the form cannot hold, SetupError when the disk does not take them.
+    Raises DataError for a row that the form cannot represent, SetupError when files cannot be written.
     """
     paths = {split: directory / f"{split}.jsonl" for split in SPLITS}
     omitted: Counter[str] = Counter()
-    new = [one for one in (directory, *directory.parents) if not one.exists()]
+    new_directories = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         with ExitStack() as files:  # each takes its place when all are written
             for split, path in paths.items():
@@ -133,19 +134,19 @@ def export_dataset(dataset: Dataset, form: str, directory: Path) -> Exported:
                 with partial.open("w", encoding="utf-8", newline="\n") as file:
                     file.writelines(_lines(dataset, split, form, omitted))
     finally:
-        for empty in new:
+        for empty in new_directories:
             with suppress(OSError):
                 empty.rmdir()
     return Exported(paths=paths, omitted=dict(sorted(omitted.items())))
 
 
 def _lines(dataset: Dataset, split: str, form: str, omitted: Counter[str]) -> Iterator[str]:
-    """The rows of a split; ``omitted`` counts what they lose."""
+    """The lines of a split; ``omitted`` counts the fields that are left out."""
     for example in dataset.splits[split]:
         try:
             row = FORMS[form](example)
         except ValueError as error:
-            held = lineage_of(dataset).get(example.id, {"file": f"{split} row", "line": example.id})
-            raise DataError(f"{held['file']}:{held['line']}: {error}", next_step="--to messages") from None
+            lineage = lineage_of(dataset).get(example.id, {"file": f"{split} row", "line": example.id})
+            raise DataError(f"{lineage['file']}:{lineage['line']}: {error}", next_step="--to messages") from None
         omitted.update(_omitted(example, form))
         yield json.dumps(row, ensure_ascii=False) + "\n"

@@ -6,21 +6,22 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from olivepress.core.errors import DataError
-from olivepress.data.dedup.duplicates import DUPLICATE
-from olivepress.data.derive.derive import (
+from olivepress.data.dedup.decisions import DUPLICATE
+from olivepress.data.derive.derivation import (
     Derivation,
     NewRow,
-    chosen,
+    derive_row,
     held_out_rows,
-    made,
     question_of,
     row_keys,
-    shuffled,
+    sample_rows,
+    shuffle_rows,
     train_rows,
     with_question,
     without_leaks,
 )
 from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.examples import Example
 
 __all__ = ["REPLAY_SHARE", "REPLAY_VERSIONS", "mix", "replay", "shares_of"]
 
@@ -28,7 +29,7 @@ REPLAY_SHARE, REPLAY_VERSIONS = 0.2, 3
 
 
 def shares_of(total: int, weights: Sequence[float]) -> list[int]:
-    """``total`` shared out by weight, by largest remainder: none is off by a whole row."""
+    """``total`` divided by weight with the largest remainder method: no share is off by a whole row."""
     exact = [total * weight / sum(weights) for weight in weights]
     counts = [int(share) for share in exact]
     order = sorted(range(len(weights)), key=lambda i: (counts[i] - exact[i], i))
@@ -48,67 +49,76 @@ def mix(
 ) -> Dataset:
     """Training rows of all datasets in the shares of ``weights``, shuffled; held-out rows of all of them.
 
-    ``prefixes``: name of a dataset → what is put before its questions, in every split. ``rows``: of training; when None
-    as many as no dataset must repeat for. What several datasets hold stays once: in test before validation before
-    train, and in a split with the first dataset. Raises DataError when a dataset is given twice, or has fewer rows than
-    its share.
+    ``prefixes``: name of a dataset → text put before its questions, in every split. ``rows``: number of training rows;
+    by default the most without repetition. Rows that several datasets have are kept once: in test before validation
+    before train, and within a split in the first dataset. Raises DataError if a dataset is given twice, or has fewer
+    rows than its share.
     """
     prefixes = prefixes or {}
     _check_named_once(datasets, prefixes)
-    operations = [f"mix {one.name} {weight:g}" for one, weight in zip(datasets, weights, strict=True)]
+    operations = [f"mix {dataset.name} {weight:g}" for dataset, weight in zip(datasets, weights, strict=True)]
     derivation = Derivation(datasets, name, operations)
     held_out = _held_out(derivation, datasets, prefixes)
     known: set[int] = set()
-    pools = [
-        _fresh(derivation, _tagged(_pool(derivation, one, datasets), one, prefixes.get(one.name, "")), known)
-        for one in datasets
-    ]
+    pools = []
+    for dataset in datasets:
+        tagged = _tagged(_pool(derivation, dataset, datasets), dataset, prefixes.get(dataset.name, ""))
+        pools.append(_unknown(derivation, tagged, known))
     most = min(len(pool) * sum(weights) / weight for pool, weight in zip(pools, weights, strict=True))
     counts = shares_of(int(most) if rows is None else rows, weights)
     train: list[NewRow] = []
-    for one, pool, count in zip(datasets, pools, counts, strict=True):
+    for dataset, pool, count in zip(datasets, pools, counts, strict=True):
         if count > len(pool):
             raise DataError(
-                f"{one.name}: {count} rows are its share, it has {len(pool)}", next_step=f"--rows {int(most)} or fewer"
+                f"{dataset.name}: its share is {count} rows, it has {len(pool)}",
+                next_step=f"--rows {int(most)} or fewer",
             )
-        train += chosen(pool, count, f"{seed}:mix")
-        derivation.left_out[f"{one.name}-{one.version[:12]}"] = len(pool) - count
-    return derivation.finish(shuffled(train, seed), held_out)
+        train += sample_rows(pool, count, f"{seed}:mix")
+        derivation.left_out[f"{dataset.name}-{dataset.version[:12]}"] = len(pool) - count
+    return derivation.finish(shuffle_rows(train, seed), held_out)
 
 
 def _check_named_once(datasets: Sequence[Dataset], prefixes: Mapping[str, str]) -> None:
-    if unknown := set(prefixes) - {one.name for one in datasets}:
+    if unknown := set(prefixes) - {dataset.name for dataset in datasets}:
         raise DataError(
-            f"--prefix {min(unknown)}: no dataset of that name is mixed",
+            f"--prefix {min(unknown)}: no dataset of that name is given",
             next_step=f"--prefix {shlex.quote(f'{datasets[0].name}=TEXT')}",
         )
     versions: set[str] = set()
-    for one in datasets:
-        if one.version in versions:
-            message = f"{one.name}-{one.version[:12]}: is mixed with itself"
+    for dataset in datasets:
+        if dataset.version in versions:
+            message = f"{dataset.name}-{dataset.version[:12]}: is given twice"
             raise DataError(message, next_step="name each dataset once, with its weight")
-        versions.add(one.version)
+        versions.add(dataset.version)
 
 
 def _held_out(
     derivation: Derivation, datasets: Sequence[Dataset], prefixes: Mapping[str, str]
 ) -> dict[str, list[NewRow]]:
-    """Validation and test of all datasets, without what another one tests and without rows that stand there twice."""
-    found: dict[str, list[NewRow]] = {"validation": [], "test": []}
+    """Validation and test of all datasets, without repeated rows and without validation rows that another one tests."""
+    held_out: dict[str, list[NewRow]] = {"validation": [], "test": []}
     known: dict[str, set[int]] = {"validation": set(), "test": set()}
-    for one in datasets:
-        held = held_out_rows(one)
-        tests = [other.splits["test"] for other in datasets if other is not one]
-        held["validation"], leaks = without_leaks(held["validation"], tests, among=False)
-        for row, why in leaks:
-            derivation.drop(row, why)
-        for split, rows in held.items():
-            found[split] += _fresh(derivation, _tagged(rows, one, prefixes.get(one.name, "")), known[split])
-    return found
+    for dataset in datasets:
+        splits = held_out_rows(dataset)
+        tests = [other.splits["test"] for other in datasets if other is not dataset]
+        splits["validation"] = _without_leaks(derivation, splits["validation"], tests)
+        for split, rows in splits.items():
+            tagged = _tagged(rows, dataset, prefixes.get(dataset.name, ""))
+            held_out[split] += _unknown(derivation, tagged, known[split])
+    return held_out
 
 
-def _fresh(derivation: Derivation, rows: Sequence[NewRow], known: set[int]) -> list[NewRow]:
-    """Rows that none of the earlier datasets has (``known``, which they join); what a dataset repeats itself stays."""
+def _without_leaks(
+    derivation: Derivation, rows: Sequence[NewRow], held_out: Sequence[Sequence[Example]]
+) -> list[NewRow]:
+    kept, leaks = without_leaks(rows, held_out, among=False)
+    for row, reason in leaks:
+        derivation.drop(row, reason)
+    return kept
+
+
+def _unknown(derivation: Derivation, rows: Sequence[NewRow], known: set[int]) -> list[NewRow]:
+    """Rows that no earlier dataset has; they are added to ``known``. Repetitions within one dataset stay."""
     keys = [row_keys(row.example).pair for row in rows]
     for row, key in zip(rows, keys, strict=True):
         if key in known:
@@ -118,30 +128,31 @@ def _fresh(derivation: Derivation, rows: Sequence[NewRow], known: set[int]) -> l
     return kept
 
 
-def _pool(derivation: Derivation, one: Dataset, datasets: Sequence[Dataset]) -> list[NewRow]:
+def _pool(derivation: Derivation, dataset: Dataset, datasets: Sequence[Dataset]) -> list[NewRow]:
     """Training rows of a dataset that no other one holds out."""
-    others = [other.splits[split] for other in datasets if other is not one for split in ("validation", "test")]
-    kept, leaks = without_leaks(train_rows(one), others, among=False)
-    for row, why in leaks:
-        derivation.drop(row, why)
-    return kept
+    others = [other for other in datasets if other is not dataset]
+    held_out = [other.splits[split] for other in others for split in ("validation", "test")]
+    return _without_leaks(derivation, train_rows(dataset), held_out)
 
 
 def _tagged(rows: Sequence[NewRow], dataset: Dataset, prefix: str) -> list[NewRow]:
-    how = f"mixed from {dataset.name}-{dataset.version[:12]}"
-    return [
-        made(row, with_question(row.example, prefix + question_of(row.example)) if prefix else row.example, how)
-        for row in rows
-    ]
+    operation = f"mixed from {dataset.name}-{dataset.version[:12]}"
+    tagged = []
+    for row in rows:
+        example = row.example
+        if prefix:
+            example = with_question(example, prefix + question_of(example))
+        tagged.append(derive_row(row, example, operation))
+    return tagged
 
 
 def replay(
     new: Dataset, earlier: Sequence[Dataset], *, name: str, share: float = REPLAY_SHARE, seed: int = 0
 ) -> Dataset:
-    """``new`` with training rows of its last three earlier versions, so that these are ``share`` of all (default 20 %).
+    """``new`` with training rows of its last three earlier versions, which make up ``share`` of all (default 20 %).
 
     The count is exact: new rows * share / (1 - share), rounded, in equal parts. Rows that ``new`` has too, or holds
-    out, are no replay. Held-out rows are those of ``new``. Raises DataError when the earlier versions are too small.
+    out, are not taken. Held-out rows are those of ``new``. Raises DataError when the earlier versions are too small.
     """
     earlier = earlier[-REPLAY_VERSIONS:]
     if not 0 < share < 1:
@@ -154,17 +165,15 @@ def replay(
     replayed: list[NewRow] = []
     for old, count in zip(earlier, shares_of(wanted, [1.0] * len(earlier)), strict=True):
         fresh = [row for row in train_rows(old) if row.example.id not in known]
-        pool, leaks = without_leaks(fresh, held_out, among=False)
-        for row, why in leaks:
-            derivation.drop(row, why)
+        pool = _without_leaks(derivation, fresh, held_out)
         if count > len(pool):
             raise DataError(
-                f"{old.name}-{old.version[:12]}: {count} rows are its part of the replay, it has {len(pool)} that are "
+                f"{old.name}-{old.version[:12]}: its part of the replay is {count} rows, it has {len(pool)} that are "
                 "neither new nor held out",
                 next_step="a smaller --share, or other earlier versions",
             )
-        taken = chosen(pool, count, f"{seed}:replay")
+        taken = sample_rows(pool, count, f"{seed}:replay")
         known.update(row.example.id for row in taken)
-        how = f"replayed from {old.name}-{old.version[:12]}"
-        replayed += [made(row, row.example, how) for row in taken]
-    return derivation.finish(shuffled([*rows, *replayed], seed), held_out_rows(new))
+        operation = f"replayed from {old.name}-{old.version[:12]}"
+        replayed += [derive_row(row, row.example, operation) for row in taken]
+    return derivation.finish(shuffle_rows([*rows, *replayed], seed), held_out_rows(new))

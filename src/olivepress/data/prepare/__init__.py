@@ -1,1 +1,1 @@
-"""Rows are cleaned, split, audited and counted."""
+"""Cleaning, splitting, auditing and counting of rows."""

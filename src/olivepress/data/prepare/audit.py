@@ -1,4 +1,4 @@
-"""The audit: every row that was dropped, changed or noted, with file, line and reason; and the sums that must agree."""
+"""The audit: every row that was dropped, changed or noted, with file, line and reason; and counts that must add up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Action = Literal["dropped", "changed", "noted"]
 
 
 class Place(NamedTuple):
-    """Where a row stands: its line, and which row of the file it is (a list of JSON may be one line), both from 1."""
+    """Where a row comes from: its line, and its number in the file (a JSON list may be one line), both from 1."""
 
     file: str
     line: int
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Rows in by file, rows out by split, and the reasons between; rows can be changed for several reasons."""
+    """Rows read by file, rows kept by split, and the reasons for the rest; a row can be changed for several reasons."""
 
     read: dict[str, int]
     kept: dict[str, int]
@@ -38,7 +38,7 @@ class Account:
     noted: dict[str, int]
 
     def check(self) -> None:
-        """Raise DataError unless counts in are counts out and reasons: a row must not be lost in silence."""
+        """Raise DataError unless the counts add up: no row may be lost silently."""
         read, kept, dropped = sum(self.read.values()), sum(self.kept.values()), sum(self.dropped.values())
         if read != kept + dropped:
             raise DataError(
@@ -49,21 +49,20 @@ class Account:
 
 @dataclass
 class Audit:
-    """Writes events as they happen, one JSON object a line, and counts them. ``first``: file → first dropped row."""
+    """Writes events as they happen, one JSON object per line, and counts them. ``first``: file → first dropped row."""
 
     path: Path
     read: Counter[str] = field(default_factory=Counter)
     counts: dict[Action, Counter[str]] = field(
         default_factory=lambda: {"dropped": Counter(), "changed": Counter(), "noted": Counter()}
     )
-
     first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.file = self.path.open("w", encoding="utf-8", errors="replace")
 
     def event(self, action: Action, place: Place, reason: str, detail: str = "") -> None:
-        """One row and what was done to it. ``detail`` never repeats the row's own text: audits are shown around."""
+        """Record what was done to a row. ``detail`` never repeats the row's own text: audits are shared."""
         self.counts[action][reason] += 1
         if action == "dropped":
             self.first.setdefault(place.file, f"{place}: {reason}")
@@ -73,18 +72,18 @@ class Audit:
         self.file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def reasons(self) -> str:
-        """The reasons why rows were dropped, the most frequent first."""
+        """The reasons for dropped rows, the most frequent first."""
         return ", ".join(f"{count} x {reason}" for reason, count in self.counts["dropped"].most_common(5))
 
     def account(self, kept: dict[str, int]) -> Account:
-        """The sums, held against each other. Raises DataError when a row is unaccounted for."""
+        """The checked counts. Raises DataError when they do not add up."""
         self.file.close()
-        made = Account(
+        account = Account(
             read=dict(self.read),
             kept={split: kept.get(split, 0) for split in SPLITS},
             dropped=dict(self.counts["dropped"]),
             changed=dict(self.counts["changed"]),
             noted=dict(self.counts["noted"]),
         )
-        made.check()
-        return made
+        account.check()
+        return account

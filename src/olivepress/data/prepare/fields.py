@@ -1,7 +1,7 @@
-"""Every text of a row and where it stands: contents, names, thoughts, tool calls with their arguments, tools, label.
+"""Every text of a row and its path: contents, names, thoughts, tool calls with their arguments, tools, label.
 
-Roles are left alone, ids are looked at like the names of values. The arguments of a call may be an object or its JSON;
-of JSON only the values that change are written anew, the rest stays byte for byte.
+Roles are skipped, ids are visited like the names of values. The arguments of a call may be an object or its JSON; in
+JSON only changed values are rewritten, the rest stays byte for byte.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from olivepress.data.convert.conversations import Converted
 
 __all__ = ["Change", "Kind", "is_json", "rewrite", "rewrite_json"]
 
-# ``text``: prose of a message; ``value``: a text in arguments or tools, whose white space counts; ``number``: a number
-# there, as it is written; ``key``: the name of a value or the id of a call, only to be looked at.
+# ``text``: prose of a message; ``value``: a text in arguments or tools, whose white space matters; ``number``: a number
+# there, as it is written; ``key``: the name of a value or the id of a call, which is never changed.
 Kind = Literal["text", "value", "number", "key"]
-Change = Callable[[str, str, Kind], str]  # text, path, kind → the text that is to stand there
+Change = Callable[[str, str, Kind], str]  # text, path, kind → new text
 
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*', re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,39}")
 
 
 def rewrite(row: Converted, change: Change) -> None:
-    """Put what ``change`` makes of it in the place of every text of ``row``."""
+    """Replace every text of ``row`` by the result of ``change``."""
     for number, message in enumerate(row.messages):
         for name, value in message.items():
             path = f"messages[{number}].{name}"
@@ -71,7 +71,7 @@ def _value(value: Any, path: str, change: Change) -> Any:
 
 
 def _text(text: str, path: str, change: Change) -> str:
-    """A text in arguments or tools; where it is JSON itself, its values."""
+    """A text in arguments or tools; of a text that is JSON itself, its values."""
     return rewrite_json(text, path, change) if is_json(text) else change(text, path, "value")
 
 
@@ -87,12 +87,12 @@ def is_json(text: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A key as a path shows it; what is no name may be data, and audits are shown around."""
+    """A key as shown in a path; one that does not look like a name may be data, and audits are shared."""
     return name if _NAME.fullmatch(name) and "@" not in name else "*"
 
 
 def rewrite_json(text: str, path: str, change: Change) -> str:
-    """JSON with ``change`` made to its values; names of values, and what does not change, stay as they are written."""
+    """JSON with ``change`` applied to its values; names, and values that do not change, keep their spelling."""
     inside = path
 
     def replace(token: re.Match[str]) -> str:

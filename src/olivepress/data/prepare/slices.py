@@ -1,4 +1,4 @@
-"""The Hub's slices on any file: ``train[:4096]``, ``train[90%:]``, ``test[10:20]+test[50:60]``."""
+"""The Hub's slice notation on any file: ``train[:4096]``, ``train[90%:]``, ``test[10:20]+test[50:60]``."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 
 from olivepress.core.errors import DataError, SetupError
 
-__all__ = ["inside"]
+__all__ = ["in_slices"]
 
 
-def inside(slices: Sequence[str], ordinals: NDArray[np.int64], split: str, total: int) -> NDArray[np.bool_]:
-    """Which rows of ``split`` lie in the slices, by their place among all ``total`` rows read; all if none names it.
+def in_slices(slices: Sequence[str], ordinals: NDArray[np.int64], split: str, total: int) -> NDArray[np.bool_]:
+    """Whether rows of ``split`` are in the slices, by their ``ordinals`` among ``total`` rows; all if none names it.
 
-    Percentages are rounded as ``datasets`` does (to the closest). DataError for what is no slice.
+    Percentages are rounded as ``datasets`` does (to the closest). Raises DataError for an invalid slice.
     """
-    mine = [spec for spec in slices if _ranges(spec, {split: total}) is not None]
-    if not mine:
+    slice_ranges = [ranges for spec in slices if (ranges := _ranges(spec, {split: total})) is not None]
+    if not slice_ranges:
         return np.ones(len(ordinals), bool)
-    chosen = np.zeros(len(ordinals), bool)
-    for spec in mine:
-        for first, last in _ranges(spec, {split: total}) or ():
-            chosen |= (ordinals >= first) & (ordinals < last)
-    return chosen
+    is_inside = np.zeros(len(ordinals), bool)
+    for ranges in slice_ranges:
+        for start, end in ranges:
+            is_inside |= (ordinals >= start) & (ordinals < end)
+    return is_inside
 
 
 def _ranges(spec: str, totals: Mapping[str, int]) -> list[tuple[int, int]] | None:
-    """Half-open ranges of rows, or None when the slice is of another split."""
+    """Half-open ranges of rows, or None if the slice is of another split."""
     try:
         from datasets import ReadInstruction
     except ImportError as error:
@@ -43,7 +43,7 @@ def _ranges(spec: str, totals: Mapping[str, int]) -> list[tuple[int, int]] | Non
     if split not in totals:
         return None
     try:
-        found = ReadInstruction.from_spec(spec).to_absolute(dict(totals))
+        ranges = ReadInstruction.from_spec(spec).to_absolute(dict(totals))
     except (ValueError, AssertionError) as error:
         raise DataError(f"slice {spec!r}: {error}", next_step="--slice 'train[:4096]'") from None
-    return [(0 if one.from_ is None else one.from_, totals[split] if one.to is None else one.to) for one in found]
+    return [(each.from_ or 0, totals[split] if each.to is None else each.to) for each in ranges]

@@ -1,4 +1,4 @@
-"""What the kept rows look like: lengths, classes, diversity, languages."""
+"""Statistics of the kept rows: lengths, classes, diversity, languages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from olivepress.core.errors import DataError, SetupError
-from olivepress.data.prepare.words import comparable
+from olivepress.data.text.words import comparable
 
 __all__ = ["Collector", "Statistics", "distinct", "language_shares", "load_token_counter"]
 
 _SAMPLE = 2000
 _TOKEN_BATCH = 512
 _BINS = 30
-# The most written languages: all 75 of lingua would take 1 GB of memory.
+# The most common languages: all 75 of lingua would take 1 GB of memory.
 _LANGUAGES = (
     "ARABIC", "BENGALI", "CHINESE", "CZECH", "DANISH", "DUTCH", "ENGLISH", "FINNISH", "FRENCH", "GERMAN", "GREEK",
     "GUJARATI", "HEBREW", "HINDI", "HUNGARIAN", "INDONESIAN", "ITALIAN", "JAPANESE", "KOREAN", "MARATHI", "PERSIAN",
@@ -28,17 +28,17 @@ _LANGUAGES = (
     "TURKISH", "UKRAINIAN", "URDU", "VIETNAMESE",
 )  # fmt: skip
 _SAME_MEANING = 0.9  # cosine, as SemHash's own default
-_MINIMUM_LETTERS = 12  # of a text whose language can be told
+_MINIMUM_LETTERS = 12  # of a text whose language can be detected
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """``lengths``: what → quantiles and histogram (edges, counts), in ``unit``; ``labels`` by split.
+    """``lengths``: prompt, answer or both → quantiles and histogram (edges, counts), in ``unit``; ``labels`` by split.
 
     ``distinct_1`` and ``distinct_2`` are of ``sampled`` prompts (Li et al. 2016: distinct n-grams over all n-grams);
-    ``languages`` are shares of those sampled prompts whose language could be told; ``semantic_diversity`` is the share
-    of them that no other one means as well. None: not measured. ``labels_are_answers``: an answer is its class and no
-    more.
+    ``languages`` are shares of those sampled prompts whose language was detected; ``semantic_diversity`` is the share
+    of prompts without another one of the same meaning. None: not measured. ``labels_are_answers``: every answer is
+    exactly its class.
     """
 
     unit: str
@@ -55,7 +55,7 @@ class Statistics:
 
 
 class Collector:
-    """Takes kept rows one by one; ``sample`` says which of them (by place) its shares are taken from."""
+    """Collects kept rows one by one; ``sample`` are the places of those that shares are computed from."""
 
     def __init__(self, *, tokenizer: str | None, max_length: int | None, rows: int, seed: int) -> None:
         self.count = load_token_counter(tokenizer) if tokenizer else None
@@ -70,7 +70,7 @@ class Collector:
         self.place = 0
 
     def add(self, split: str, line: str) -> None:
-        """A kept row, as its line."""
+        """Add a kept row by its line."""
         row = json.loads(line)
         messages = row["messages"]
         prompt = messages[0]["content"] if len(messages) == 2 else "\n".join(m["content"] for m in messages[:-1])
@@ -96,14 +96,14 @@ class Collector:
             self.waiting.clear()
 
     def statistics(self, *, languages: bool, embeddings: str | None = None) -> Statistics:
-        """All of it."""
+        """The statistics of all rows added."""
         self._count()
-        lengths = {name: np.frombuffer(held, np.uint32).astype(np.int64) for name, held in self.lengths.items()}
+        lengths = {name: np.frombuffer(values, np.uint32).astype(np.int64) for name, values in self.lengths.items()}
         lengths["both"] = lengths["prompt"] + lengths["answer"]
         over = None
         if self.count is not None and self.max_length is not None:
             over = int(np.count_nonzero(lengths["both"] > self.max_length))
-        shares, why = language_shares(self.sampled) if languages else (None, "not asked for")
+        shares, reason = language_shares(self.sampled) if languages else (None, "not requested")
         return Statistics(
             unit="tokens" if self.count else "characters",
             lengths={name: _distribution(values) for name, values in lengths.items()},
@@ -113,7 +113,7 @@ class Collector:
             distinct_1=distinct(self.sampled, 1),
             distinct_2=distinct(self.sampled, 2),
             languages=shares,
-            languages_why=why,
+            languages_why=reason,
             semantic_diversity=semantic_diversity(self.sampled, embeddings) if embeddings else None,
             labels_are_answers=self.labels_are_answers,
         )
@@ -140,12 +140,12 @@ def _distribution(values: Any) -> dict[str, Any]:
 def load_token_counter(directory: str) -> Any:
     """A function texts → token counts, by the ``tokenizer.json`` in ``directory``; nothing is downloaded.
 
-    DataError when there is none; SetupError without the package tokenizers.
+    Raises DataError when there is none, SetupError without the package tokenizers.
     """
     path = Path(directory)
     path = path / "tokenizer.json" if path.is_dir() else path
     if not path.is_file():
-        raise DataError(f"{path}: no tokenizer there", next_step="give a model's directory that has a tokenizer.json")
+        raise DataError(f"{path}: no such tokenizer", next_step="give a model's directory with a tokenizer.json")
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
@@ -158,28 +158,28 @@ def load_token_counter(directory: str) -> Any:
 
     def count(texts: Sequence[str]) -> list[int]:
         encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(one.ids) for one in encoded]
+        return [len(encoding.ids) for encoding in encoded]
 
     return count
 
 
 def distinct(texts: Sequence[str], n: int) -> float | None:
-    """Distinct n-grams of words over all n-grams (Li et al. 2016); None when there is none."""
-    seen: set[tuple[str, ...]] = set()
+    """Distinct n-grams of words over all n-grams (Li et al. 2016); None if there are none."""
+    unique: set[tuple[str, ...]] = set()
     total = 0
     for text in texts:
         words = comparable(text).split()
         grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
-        seen.update(grams)
+        unique.update(grams)
         total += len(grams)
-    return round(len(seen) / total, 4) if total else None
+    return round(len(unique) / total, 4) if total else None
 
 
 def semantic_diversity(texts: Sequence[str], directory: str) -> float | None:
-    """Share of the texts that SemHash keeps when of those with a cosine of 0.9 or more one is kept; None for no text.
+    """Share of texts that SemHash keeps when it keeps one of those with a cosine of 0.9 or more; None for no text.
 
-    ``directory`` holds a model2vec model; nothing is downloaded. DataError when it holds none; SetupError without the
-    extra [diversity].
+    ``directory`` contains a model2vec model; nothing is downloaded. Raises DataError if it does not, SetupError without
+    the extra [diversity].
     """
     try:
         from model2vec import StaticModel
@@ -202,16 +202,17 @@ def semantic_diversity(texts: Sequence[str], directory: str) -> float | None:
 
 
 def language_shares(texts: Sequence[str]) -> tuple[dict[str, float] | None, str | None]:
-    """ISO 639-1 code → share of the texts, largest first, or None and why. Texts too short to tell are not counted."""
+    """ISO 639-1 code → share of the texts, largest first, or None and the reason. Short texts do not count."""
     try:
         from lingua import Language, LanguageDetectorBuilder
     except ImportError:
         return None, "lingua-language-detector is not installed"
-    told = [text[:1000] for text in texts if sum(map(str.isalpha, text[:1000])) >= _MINIMUM_LETTERS]
-    if not told:
+    long_enough = [text[:1000] for text in texts if sum(map(str.isalpha, text[:1000])) >= _MINIMUM_LETTERS]
+    if not long_enough:
         return None, f"no text has {_MINIMUM_LETTERS} letters"
     chosen = [getattr(Language, name) for name in _LANGUAGES]
     detector = LanguageDetectorBuilder.from_languages(*chosen).build()
-    found = Counter(one.iso_code_639_1.name.lower() for one in detector.detect_languages_in_parallel_of(told) if one)
+    languages = detector.detect_languages_in_parallel_of(long_enough)
+    counts = Counter(language.iso_code_639_1.name.lower() for language in languages if language)
     detector.unload_language_models()  # type: ignore[no-untyped-call]
-    return {code: round(count / len(told), 4) for code, count in found.most_common()}, None
+    return {code: round(count / len(long_enough), 4) for code, count in counts.most_common()}, None

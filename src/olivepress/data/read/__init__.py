@@ -1,1 +1,1 @@
-"""Files of every kind become raw rows."""
+"""Reading of raw rows from files of every format."""

@@ -1,6 +1,6 @@
 """Text packed with gzip, xz or Zstandard, unpacked into a temporary file within limits.
 
-A few kilobytes can unpack to terabytes: no more than 8 GB are, and beyond 64 MB no more than 200 times the packed size.
+A few kilobytes can unpack to terabytes: the limits are 8 GB and, beyond 64 MB, 200 times the packed size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MAX_RATIO", "MAX_UNPACKED_BYTES", "copy_bounded", "unpacked"]
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_RATIO, _RATIO_FROM = 200, 64 * 1024**2
 _CHUNK = 1 << 20
-# Zstandard's densest block makes 128 KB of four bytes, and its decoder gives all that its input makes.
+# Zstandard's densest block unpacks four bytes to 128 KB, and its decoder returns all output of its input at once.
 _ZSTD_INPUT = 1 << 10
 _MEMORY = 256 * 1024**2  # of a decoder: xz -9 needs 65 MB, zstd --long=27 128 MB
 _MAGIC = {".gz": b"\x1f\x8b", ".xz": b"\xfd7zXZ\0", ".zst": b"\x28\xb5\x2f\xfd"}
@@ -31,9 +31,9 @@ _NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "Zstandard"}
 
 @contextmanager
 def unpacked(path: Path, packing: str) -> Iterator[BinaryIO]:
-    """The text of ``path`` as a file that can be read twice; it goes with the last reader.
+    """The text of ``path`` as a temporary file that can be read twice.
 
-    Raises DataError: not packed so, cut off, damaged, or beyond the limits; SetupError without zstandard.
+    Raises DataError: not packed this way, truncated, damaged, or beyond the limits; SetupError without zstandard.
     """
     name = _NAMES[packing]
     with open_regular(path, DataError) as file, tempfile.TemporaryFile(prefix="olivepress-") as text:
@@ -45,22 +45,26 @@ def unpacked(path: Path, packing: str) -> Iterator[BinaryIO]:
         try:
             copy_bounded(path, _chunks(file, packing), text, limit)
         except EOFError:
-            raise DataError(f"{path}: is cut off, its {name} has no end", next_step="fetch it again") from None
+            raise DataError(
+                f"{path}: is truncated, its {name} data has no end", next_step="download it again"
+            ) from None
         except (gzip.BadGzipFile, lzma.LZMAError, zlib.error, ValueError, MemoryError) as error:
             reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
-            raise DataError(f"{path}: not readable as {name} ({reason})", next_step="pack or fetch it again") from None
+            raise DataError(
+                f"{path}: not readable as {name} ({reason})", next_step="pack or download it again"
+            ) from None
         text.seek(0)
         yield text
 
 
 def copy_bounded(where: object, chunks: Iterator[bytes], target: BinaryIO, limit: int) -> None:
-    """Write ``chunks`` to ``target``. DataError naming ``where`` once they are more than ``limit`` bytes."""
+    """Write ``chunks`` to ``target``. Raises DataError naming ``where`` when they exceed ``limit`` bytes."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
         if size > limit:
             raise DataError(
-                f"{where}: holds more than {limit:,} bytes once it is read "
+                f"{where}: contains more than {limit:,} bytes when unpacked "
                 f"(limits: {MAX_UNPACKED_BYTES:,} bytes, and {MAX_RATIO} times the packed size)",
                 next_step="unpack it yourself, or split it",
             )
@@ -79,7 +83,7 @@ def _chunks(file: BinaryIO, packing: str) -> Iterator[bytes]:
 
 
 def _xz(file: BinaryIO) -> Iterator[bytes]:
-    """Several streams may stand one after the other, with zeros between them."""
+    """There may be several streams, with zeros between them."""
     raw = file.read(_CHUNK)
     while raw:
         decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
@@ -96,7 +100,7 @@ def _xz(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    """Several frames may stand one after the other."""
+    """There may be several frames."""
     try:
         import zstandard
     except ImportError as error:

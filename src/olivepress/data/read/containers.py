@@ -1,6 +1,6 @@
-"""Containers: text, Parquet, databases and spreadsheets become rows, one at a time.
+"""Reads the rows of text files, Parquet, databases and spreadsheets, one at a time.
 
-A row that cannot be read is yielded with its reason, so that whoever counts rows counts it too.
+A row that cannot be read is yielded with its reason, so that it is counted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from olivepress.data.read.file_kinds import DATABASES, PACKED, SPREADSHEETS, SUF
 from olivepress.data.read.json_documents import document_rows
 from olivepress.data.read.lines import json_lines, paragraphs
 from olivepress.data.read.raw_rows import MAX_ROW_BYTES, RECODED, RawRow, decode, parse
+from olivepress.data.text.values import RowError
 
 __all__ = ["MAX_ROW_BYTES", "RECODED", "RawRow", "read_rows", "rows_of"]
 
@@ -27,13 +28,13 @@ _HEAD = 65_536
 def read_rows(path: Path, part: str | None = None) -> Iterator[RawRow]:
     """Rows of one file, by its suffix and content; ``part`` is a table of a database or a sheet of a workbook.
 
-    Raises DataError: no such file, empty, binary, UTF-16, cut off, or not a table or list at all.
+    Raises DataError: no such file, empty, binary, UTF-16, truncated, or neither a table nor a list.
     """
     suffix, packing = kind_of(path)
     if suffix not in SUFFIXES or (packing and suffix == ".parquet"):
         raise DataError(
-            f"{path}: suffix {path.suffix!r} is not read, expected one of {', '.join(SUFFIXES)}, "
-            f"text also with {', '.join(PACKED)}",
+            f"{path}: suffix {path.suffix!r} is not supported, expected one of {', '.join(SUFFIXES)}, "
+            f"text files also with {', '.join(PACKED)}",
             next_step="export or rename it",
         )
     try:
@@ -56,7 +57,7 @@ def read_rows(path: Path, part: str | None = None) -> Iterator[RawRow]:
 
 
 def rows_of(path: Path, suffix: str, file: BinaryIO) -> Iterator[RawRow]:
-    """Rows of an open file that can be read twice; ``path`` is what errors call it."""
+    """Rows of an open file that can be read twice; ``path`` is its name in errors."""
     head = file.read(_HEAD)
     check_head(path, head, suffix)
     if suffix == ".parquet":
@@ -76,8 +77,12 @@ def rows_of(path: Path, suffix: str, file: BinaryIO) -> Iterator[RawRow]:
 
 
 def _is_lines(head: bytes) -> bool:
-    """Some call JSON lines ".json": then the first line is a whole object, and another one follows."""
+    """JSON lines may have the suffix .json: then the first line is a whole object, and another one follows."""
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     first, _, rest = text.partition(b"\n")
-    is_object = text.startswith(b"{") and rest.lstrip().startswith(b"{")
-    return is_object and isinstance(parse(decode(first)[0]), dict)
+    if not (text.startswith(b"{") and rest.lstrip().startswith(b"{")):
+        return False
+    try:
+        return isinstance(parse(decode(first)[0]), dict)
+    except RowError:
+        return False

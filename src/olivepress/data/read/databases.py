@@ -1,4 +1,4 @@
-"""Rows of a table of an SQLite file, which is opened to be read and never written, and runs nothing of its own."""
+"""Rows of a table in an SQLite file, which is opened read-only and cannot run code of its own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PART = "FILE::TABLE"
 
 
 def database_rows(path: Path, table: str | None) -> Iterator[RawRow]:
-    """Rows of ``table``, or of the only table that there is; numbers and texts as the file types them.
+    """Rows of ``table``, or of the only table; numbers and texts as the file types them.
 
-    Raises DataError: no SQLite, another table's name, a view or virtual table, or rows beside the file (a log of it).
+    Raises DataError: not SQLite, no such table, a view or virtual table, or rows that are still in a log file.
     """
     _check_whole(path.resolve())
     try:
@@ -41,18 +41,18 @@ def database_rows(path: Path, table: str | None) -> Iterator[RawRow]:
 
 def _check_whole(path: Path) -> None:
     if not path.stat().st_size:
-        raise DataError(f"{path}: is empty, expected a database", next_step="give a file that holds rows")
+        raise DataError(f"{path}: is empty, expected a database", next_step="give a file that contains rows")
     for suffix in ("-wal", "-journal"):
         beside = path.with_name(path.name + suffix)
         if beside.is_file() and beside.stat().st_size:
             raise DataError(
                 f"{path}: some of its rows are still in {beside.name}",
-                next_step=f"close what writes it, then sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'",
+                next_step=f"close its writer, then sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'",
             )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Read only; views and generated columns may not call functions; no value is longer than a row may be."""
+    """Read-only; views and generated columns may not call functions; values are limited to the length of a row."""
     connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1", uri=True)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -78,11 +78,11 @@ def _table(path: Path, connection: sqlite3.Connection, table: str | None) -> str
             next_step="save it as a table, or export it as CSV",
         )
     listed = ", ".join(tables[:20]) or "none"
-    asked = "several tables" if tables else "no table in it"
+    problem = "several tables" if tables else "no table in it"
     if table is not None:
-        asked = f"no table {table!r} in it"
-    step = f"{path}::{tables[0]}" if tables else "give a file that holds a table"
-    raise DataError(f"{path}: {asked}; tables: {listed}, expected {_PART}", next_step=step)
+        problem = f"no table {table!r} in it"
+    step = f"{path}::{tables[0]}" if tables else "give a file that contains a table"
+    raise DataError(f"{path}: {problem}; tables: {listed}, expected {_PART}", next_step=step)
 
 
 def _text(raw: bytes, recoded: list[str]) -> str:

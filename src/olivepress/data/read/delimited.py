@@ -22,7 +22,7 @@ class _LineTooLong(Exception):
 
 
 def table_rows(path: Path, file: BinaryIO, suffix: str) -> Iterator[RawRow]:
-    """Rows of a table; a row that has other columns than the header is one problem."""
+    """Rows of a table; a row with more or fewer columns than the header is a problem."""
     csv.field_size_limit(MAX_ROW_BYTES)
     delimiter = _delimiter(file, suffix)
     source = _Decoded(file, delimiter)
@@ -43,7 +43,7 @@ def table_rows(path: Path, file: BinaryIO, suffix: str) -> Iterator[RawRow]:
         if row is None:
             if header is None:
                 raise DataError(
-                    f"{path}: is empty, expected a header and rows", next_step="give a file that holds rows"
+                    f"{path}: is empty, expected a header and rows", next_step="give a file that contains rows"
                 )
             return
         if not row:
@@ -64,21 +64,22 @@ def _until(first: int, last: int) -> str:
 
 
 def _spans(first: int, last: int, number: int) -> str:
-    """The first rows that span many lines are told with these; more of them are counted together."""
-    return f"row spans {f'lines {first} to {last}' if number <= _IN_FULL else 'many lines'}: a stray quote?"
+    """The first rows that span many lines are noted with their lines; further ones share one note."""
+    lines = f"lines {first} to {last}" if number <= _IN_FULL else "many lines"
+    return f"row spans {lines}: a stray quote?"
 
 
 def column_names(where: object, row: list[str]) -> list[str]:
-    """The header's names. DataError when one occurs twice."""
+    """The header's names. Raises DataError when one occurs twice."""
     header = [name.strip() for name in row]
     if len(set(header)) != len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise DataError(f"{where}:1: column {twice!r} occurs twice", next_step="name each column once")
+        repeated = next(name for name in header if header.count(name) > 1)
+        raise DataError(f"{where}:1: column {repeated!r} occurs twice", next_step="name each column once")
     return header
 
 
 def _delimiter(file: BinaryIO, suffix: str) -> str:
-    """Tab for .tsv; for .csv what the header uses, a comma when it says nothing."""
+    """Tab for .tsv; for .csv the delimiter of the header, by default a comma."""
     if suffix == ".tsv":
         return "\t"
     start = file.tell()
@@ -88,7 +89,7 @@ def _delimiter(file: BinaryIO, suffix: str) -> str:
 
 
 class _Decoded:
-    """The file's lines as text for ``csv``; of the row since ``begin``: what was recoded, and whether it is odd."""
+    """The lines of the file as text for ``csv``; since ``begin``: what was recoded, and whether the row is odd."""
 
     def __init__(self, file: BinaryIO, delimiter: str) -> None:
         self.lines, self.delimiter = physical_lines(file), delimiter
@@ -96,13 +97,13 @@ class _Decoded:
         self.begin(0)
 
     def begin(self, columns: int) -> None:
-        self.columns, self.count, self.alike = columns, 0, 0
+        self.columns, self.count, self.row_like = columns, 0, 0
         self.changed: str | None = None
 
     @property
     def is_odd(self) -> bool:
-        """Whether the row is long, or half of the lines inside its quotes look like rows of their own."""
-        return self.count > _MANY_LINES or 0 < self.alike >= (self.count - 2) / 2
+        """Whether the row is long, or half of the lines inside its quotes look like rows."""
+        return self.count > _MANY_LINES or 0 < self.row_like >= (self.count - 2) / 2
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -115,5 +116,5 @@ class _Decoded:
         self.changed = self.changed or changed
         self.count += 1
         if self.count > 1 and self.columns > 1 and '"' not in text and f"{self.delimiter} " not in text:
-            self.alike += text.count(self.delimiter) == self.columns - 1
+            self.row_like += text.count(self.delimiter) == self.columns - 1
         return text

@@ -1,7 +1,7 @@
-"""A JSON list of any size, cut into the bytes of its elements: bounded memory, and a bad element costs only itself.
+"""Splits a JSON list of any size into the bytes of its elements, in bounded memory; a bad element affects no other.
 
-Streaming parsers stop at the first byte that is not UTF-8 (SNIPS has some) and tell no line; here each element is
-found by its brackets alone and parsed afterwards.
+Streaming parsers stop at the first byte that is not UTF-8 (SNIPS has some) and do not report lines; here each element
+is located by its brackets alone and parsed afterwards.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ __all__ = ["AFTER_END", "MAX_DEPTH", "Element", "TooLong", "elements"]
 MAX_DEPTH = 64
 AFTER_END = "text after the end of the list"
 _CHUNK = 1 << 20
-# A whole string, a quote whose string goes on beyond the buffer, or a bracket.
+# A whole string, a quote whose string continues beyond the buffer, or a bracket.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[{}\[\]]', re.DOTALL)
-# What stands between commas, those within strings left alone.
+# The parts between commas, except commas within strings.
 _PARTS = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"|[^,"]++|")++', re.DOTALL)
 _OPEN, _CLOSE = b"{[", b"}]"
 
 
 class TooLong(Exception):
-    """An element that is longer than the limit; ``line`` is where it begins."""
+    """An element is longer than the limit; ``line`` is where it begins."""
 
     def __init__(self, line: int) -> None:
         super().__init__(f"line {line}")
@@ -31,7 +31,7 @@ class TooLong(Exception):
 
 
 class Element(NamedTuple):
-    """One element: ``raw`` are its bytes, ``problem`` says why it cannot be one."""
+    """One element: its bytes, or the ``problem`` with it."""
 
     line: int
     raw: bytes
@@ -47,7 +47,7 @@ def elements(file: BinaryIO, *, line: int, limit: int, alone: bool = True) -> It
 
 
 class _Scanner:
-    """Where we are in the list: ``done`` bytes of the buffer are used up, and ``line`` is the line there."""
+    """The position in the list: ``done`` bytes of the buffer are processed, and ``line`` is the current line."""
 
     def __init__(self, file: BinaryIO, line: int, limit: int) -> None:
         self.file, self.limit = file, limit
@@ -97,13 +97,13 @@ class _Scanner:
 
     def _take(self, end: int, problem: str | None = None) -> Element:
         raw = self.buffer[self.done : end]
-        found = Element(self.line, raw, problem)
+        element = Element(self.line, raw, problem)
         self.line += raw.count(b"\n")
         self.done = end
-        return found
+        return element
 
     def _between(self, end: int) -> Iterator[Element]:
-        """What stands between two objects: a comma, or elements that are no objects."""
+        """The part between two objects: a comma, or elements that are not objects."""
         gap = self._take(end)
         line = gap.line
         for part in _PARTS.findall(gap.raw):

@@ -1,6 +1,6 @@
-"""What an object of JSON holds under its keys, found by brackets alone: lists too large for memory stay where they are.
+"""The layout of a JSON object, found by its brackets alone: its lists may be too large for memory.
 
-It is read once before any row is, so that a file with a second list is refused before the first one is used.
+It is scanned before any row is read, so that a file with a second list is refused before the first one is used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from olivepress.data.read.raw_rows import MAX_ROW_BYTES, TOO_LONG
 __all__ = ["Entry", "Layout", "lay_out"]
 
 _CHUNK = 1 << 20
-# A key with its colon or any whole string, a quote whose string goes on beyond the buffer, or a bracket.
+# A key with its colon or any whole string, a quote whose string continues beyond the buffer, or a bracket.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"(?:\s*+:)?|"|[{}\[\]]', re.DOTALL)
 _SCALAR = re.compile(rb"-?\d[\d.eE+-]*|true|false|null|NaN|-?Infinity")
 Kind = Literal["list", "empty list", "object", "scalar"]
@@ -22,7 +22,7 @@ Kind = Literal["list", "empty list", "object", "scalar"]
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A key of the object. ``offset`` and ``line`` are those of what follows the opening bracket of a list."""
+    """A key of the object. ``offset`` and ``line`` are those of the content after the opening bracket of a list."""
 
     key: bytes
     kind: Kind | None = None
@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Layout:
-    """The keys in their order; ``problem`` says what is no JSON, ``open_list`` that the file ends within a list."""
+    """The keys in their order; ``problem``: why it is not JSON; ``open_list``: the file ends within a list."""
 
     entries: list[Entry] = field(default_factory=list)
     problem: str | None = None
@@ -40,12 +40,12 @@ class Layout:
 
 
 def lay_out(file: BinaryIO) -> Layout:
-    """The layout of the object that begins where ``file`` stands."""
-    return _Walk(file).run()
+    """The layout of the object at the current position of ``file``."""
+    return _Scan(file).run()
 
 
-class _Walk:
-    """Where the walk is: ``base`` is the file's offset of the buffer, ``done`` what of it has been looked at."""
+class _Scan:
+    """The position of the scan: ``base`` is the buffer's offset in the file, ``done`` how much of it is processed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.base, self.buffer, self.done = file, file.tell(), b"", 0
@@ -87,7 +87,7 @@ class _Walk:
             self.done = len(self.buffer)
 
     def _gap(self, raw: bytes) -> None:
-        """What stands between two tokens of the object itself: commas, and values that are no strings."""
+        """The part between two tokens of the object itself: commas, and values that are not strings."""
         entry = self.layout.entries[-1] if self.layout.entries else None
         for part in raw.split(b","):
             part = part.strip()
@@ -98,7 +98,7 @@ class _Walk:
             elif self.layout.entries and self.depth == 0:
                 self.layout.problem = "text after the end of the object"
             else:
-                self.layout.problem = "not valid JSON (text that is no key and no value)"
+                self.layout.problem = "not valid JSON (text that is neither a key nor a value)"
 
     def _shallow(self, text: bytes, end: int) -> None:
         entries = self.layout.entries

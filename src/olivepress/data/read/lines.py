@@ -12,7 +12,7 @@ __all__ = ["json_lines", "paragraphs", "physical_lines"]
 
 
 def json_lines(file: BinaryIO) -> Iterator[RawRow]:
-    """One object a line."""
+    """One object per line."""
     for number, raw in physical_lines(file):
         if raw is None:
             yield RawRow(number, None, TOO_LONG)
@@ -21,7 +21,7 @@ def json_lines(file: BinaryIO) -> Iterator[RawRow]:
 
 
 def physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their number; None for one that is too long, of which no more than that is ever held."""
+    """Lines with their number; None for one that is too long, which is never read into memory as a whole."""
     number = 0
     while raw := file.readline(MAX_ROW_BYTES):
         number += 1
@@ -34,7 +34,7 @@ def physical_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 
 def paragraphs(file: BinaryIO) -> Iterator[RawRow]:
-    """Plain text: a row is what stands between blank lines."""
+    """Plain text: each paragraph between blank lines is a row."""
     lines: list[bytes] = []
     first, size = 0, 0
     for number, raw in chain(physical_lines(file), [(0, b"\n")]):

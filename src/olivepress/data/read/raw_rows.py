@@ -1,4 +1,4 @@
-"""A row as a file holds it, before anybody asks what it means; and bytes and JSON on the way there."""
+"""A row as it is in a file, before conversion; decoding of bytes and parsing of JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from olivepress.core.bounded import parse_json
-from olivepress.data.convert.values import Written, unique_keys
+from olivepress.data.text.values import RowError, Written, unique_keys
 
 __all__ = ["MAX_ROW_BYTES", "RECODED", "TOO_LONG", "RawRow", "decode", "parse", "row_from", "with_columns"]
 
@@ -21,9 +21,9 @@ _FIRST_ROWS, _FIRST_LETTERS = 200, 8 * 1024 * 1024
 
 
 class RawRow(NamedTuple):
-    """One row of a file: its 1-based line (or row number in a table), and its value or why there is none.
+    """One row of a file: its line from 1 (or row number in a table), and its value or the problem with it.
 
-    ``changed`` and ``note``: what was done to it, and what is odd about it. ``split``: which one the file itself says.
+    ``changed``: a change made to it; ``note``: something unusual about it; ``split``: the split that the file names.
     """
 
     line: int
@@ -39,7 +39,7 @@ _CESU = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 
 
 def _recode(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are not UTF-8: a surrogate pair is its character, all else is read as Windows-1252."""
+    """Bytes that are not UTF-8: a surrogate pair becomes its character, all else is read as Windows-1252."""
     assert isinstance(error, UnicodeDecodeError)
     if pair := _CESU.match(error.object, error.start):
         halves = pair.group().decode("utf-8", errors="surrogatepass")
@@ -52,7 +52,7 @@ codecs.register_error("olivepress-recode", _recode)
 
 
 def decode(raw: bytes) -> tuple[str, str | None]:
-    """Text of ``raw`` and, when a byte of it was not UTF-8, what was done: those bytes alone are read another way."""
+    """The text of ``raw``, and RECODED if bytes of it were not UTF-8: only those are decoded another way."""
     try:
         return raw.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -60,32 +60,33 @@ def decode(raw: bytes) -> tuple[str, str | None]:
 
 
 def parse(text: str) -> Any:
-    """The JSON value, or a ValueError that says what is wrong with it."""
+    """The JSON value. Raises RowError."""
     try:
-        # Control characters inside strings are the cleaner's to take out, with a reason.
+        # Control characters inside strings are removed later, with a reason.
         return parse_json(text, strict=False, parse_float=Written, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        return ValueError(f"not valid JSON ({error.msg})")
+        raise RowError(f"not valid JSON ({error.msg})") from None
     except ValueError as error:
-        return ValueError(f"not valid JSON ({str(error)[:60]})")
+        raise RowError(f"not valid JSON ({str(error)[:60]})") from None
 
 
 def row_from(line: int, raw: bytes) -> RawRow:
-    """The row that a JSON text is."""
+    """The row of a JSON text."""
     text, changed = decode(raw)
-    value = parse(text)
+    try:
+        value = parse(text)
+    except RowError as error:
+        return RawRow(line, None, str(error))
     if isinstance(value, dict):
         return RawRow(line, value, None, changed)
-    if isinstance(value, ValueError):
-        return RawRow(line, None, str(value))
-    write = ' (write {"text": …, "label": …})' if isinstance(value, list) else ""
-    return RawRow(line, None, f"expected an object, found {type(value).__name__}{write}")
+    hint = ' (write {"text": …, "label": …})' if isinstance(value, list) else ""
+    return RawRow(line, None, f"expected an object, found {type(value).__name__}{hint}")
 
 
 def with_columns(rows: Iterator[RawRow]) -> tuple[Iterator[RawRow], dict[str, Any]]:
-    """All rows, and the columns that the first 200 of them have, each with the first value that is not empty.
+    """All rows, and the columns of the first 200 of them, each with its first value that is not empty.
 
-    A key that the first row happens to lack (Alpaca's ``input``) must not be lost for all of them.
+    A column that is only missing in the first row (Alpaca's ``input``) is found this way.
     """
     first: list[RawRow] = []
     columns: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a user named → files with the split that each belongs to."""
+"""Finds the files that a user named, and the split of each."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["HUB", "Source", "find_sources", "source_name", "split_of"]
 
 HUB = "hub:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_PART = "::"  # between a database or workbook and its table or sheet
+_PART = "::"  # separates a database or workbook from its table or sheet
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file (or split of a stored dataset): the name it has in the audit, its split, and its rows."""
+    """One file (or split of a stored dataset): its name in the audit, its split, and its rows."""
 
     name: str
     split: str
@@ -37,42 +37,44 @@ def find_sources(
 ) -> tuple[Source, ...]:
     """Files, directories, saved datasets, ``-`` and Hub ids (``hub:owner/name``) in the order they were named.
 
-    A file of a directory, or one of several, belongs to the split that its name tells (``train`` when it says nothing);
-    a single file is ``train``. ``split`` overrides that, and what a file says. ``stdin_type``: what ``-`` holds.
-    Raises DataError for what is not there.
+    A file of a directory, or one of several, belongs to the split in its name (by default ``train``); a single file is
+    ``train``. ``split`` overrides that, and splits named in files. ``stdin_type``: the format of ``-``.
+    Raises DataError for a source that does not exist.
     """
     alone = len(names) == 1
     try:
-        _refuse_twice(names)
+        _refuse_repeated(names)
         sources = [source for name in names for source in _sources_of(name, stdin_type, alone=alone)]
         if len({source.name for source in sources}) < len(sources):  # two folders with files of one name
-            sources = [one for name in names for one in _sources_of(name, stdin_type, alone=alone, whole_name=True)]
+            sources = [
+                source for name in names for source in _sources_of(name, stdin_type, alone=alone, whole_name=True)
+            ]
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}", next_step="check the path") from None
     if split is None:
         return tuple(sources)
-    return tuple(replace(source, split=split, rows=_of_no_split(source.rows)) for source in sources)
+    return tuple(replace(source, split=split, rows=_without_splits(source.rows)) for source in sources)
 
 
-def _of_no_split(rows: Callable[[], Iterator[RawRow]]) -> Callable[[], Iterator[RawRow]]:
+def _without_splits(rows: Callable[[], Iterator[RawRow]]) -> Callable[[], Iterator[RawRow]]:
     return lambda: (row._replace(split=None) for row in rows())
 
 
-def _refuse_twice(names: Sequence[str]) -> None:
-    """A file that is given twice, by itself or in a directory: its rows would be counted twice."""
+def _refuse_repeated(names: Sequence[str]) -> None:
+    """Raise DataError for a file that is given twice, by itself or in a directory: its rows would count twice."""
     seen: set[str] = set()
     for name in names:
         path, part = _path_and_part(name)
         if name == STDIN or name.startswith(HUB) or not path.exists():
             given = {name: name}
         else:
-            plain = path.is_dir() and not is_saved_dataset(path)
-            files = data_files(path) if plain else [path]
-            given = {f"{one.resolve()}{_PART}{part}": str(one) for one in files}
-        for same, shown in given.items():
-            if same in seen:
+            is_plain_directory = path.is_dir() and not is_saved_dataset(path)
+            files = data_files(path) if is_plain_directory else [path]
+            given = {f"{file.resolve()}{_PART}{part}": str(file) for file in files}
+        for key, shown in given.items():
+            if key in seen:
                 raise DataError(f"{shown}: given twice", next_step="give it once")
-            seen.add(same)
+            seen.add(key)
 
 
 def _path_and_part(name: str) -> tuple[Path, str | None]:
@@ -111,7 +113,7 @@ def _sources_of(name: str, stdin_type: str | None, *, alone: bool, whole_name: b
     files = data_files(path)
     if not files:
         expected = f"expected {', '.join(SUFFIXES)}"
-        raise DataError(f"{path}: no data files in it, {expected}", next_step="give a directory that holds some")
+        raise DataError(f"{path}: no data files in it, {expected}", next_step="give a directory that contains some")
     for file in files:
         inside = file.relative_to(path)
         shown = file.as_posix() if whole_name else f"{path.resolve().name}/{inside.as_posix()}"
@@ -123,7 +125,7 @@ def _reader(file: Path, part: str | None) -> Callable[[], Iterator[RawRow]]:
 
 
 def _split_below(inside: Path) -> str:
-    """The split of a file in a directory: its own name tells it, else that of the nearest folder; train else."""
+    """The split of a file in a directory, by its own name or that of the nearest folder; by default train."""
     names = [inside.name, *reversed(inside.parent.parts)]
     return next((split for name in names if (split := split_in(name))), "train")
 
@@ -138,18 +140,19 @@ def _once(rows: Iterator[RawRow]) -> Callable[[], Iterator[RawRow]]:
 
 
 def split_of(name: str) -> str:
-    """The split that a file's, table's or stored split's name tells; ``train`` when it tells none."""
+    """The split in the name of a file, table or stored split; by default ``train``."""
     return split_in(name) or "train"
 
 
 def source_name(names: Sequence[str]) -> str:
-    """What a dataset is called after its sources: the first one's name, or its folder's when that says only a split."""
+    """The default name of a dataset: that of its first source, or of its folder if the file is named after a split."""
     if names[0] == STDIN:
         return "stdin"
     first = names[0].removeprefix(HUB)
     path, part = _path_and_part(first)
-    if path.is_file():
-        stem = Path(path.stem).stem if kind_of(path)[1] else path.stem
-        # One file of a split is named after its folder, as is any of several.
-        return path.resolve().parent.name if stem in SPLITS or len(names) > 1 else part or stem
-    return path.resolve().name if path.exists() else first.rsplit("/", 1)[-1]
+    if not path.is_file():
+        return path.resolve().name if path.exists() else first.rsplit("/", 1)[-1]
+    stem = Path(path.stem).stem if kind_of(path)[1] else path.stem
+    if stem in SPLITS or len(names) > 1:
+        return path.resolve().parent.name
+    return part or stem

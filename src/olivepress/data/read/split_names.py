@@ -1,4 +1,4 @@
-"""Names of splits, as files, folders, tables and keys of JSON have them."""
+"""Names of splits in files, folders, tables and JSON keys."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _WORD = re.compile(r"[a-z]+")
 
 
 def split_named(name: str) -> str | None:
-    """The split that the whole name says: ``train``, ``Dev``, ``validation_set``, ``test-00000-of-00001``; or None."""
+    """The split that a whole name stands for (``Dev``, ``validation_set``, ``test-00000-of-00001``), or None."""
     words = [word for word in _WORD.findall(name.lower()) if word not in ("of", "set", "split", "data")]
     return _split(words[0]) if len(words) == 1 else None
 
 
 def split_in(name: str) -> str | None:
-    """The split that a file's, folder's or stored split's name tells: its first word, else any; or None."""
-    known = [split for word in _WORD.findall(name.lower()) if (split := _split(word))]
-    return known[0] if known else None
+    """The split that the first fitting word of a name stands for; or None."""
+    splits = (_split(word) for word in _WORD.findall(name.lower()))
+    return next((split for split in splits if split), None)
 
 
 def _split(word: str) -> str | None:

@@ -1,6 +1,6 @@
-"""A process of its own that reads one workbook: what a hostile one makes of memory and time ends here.
+"""A child process that reads one workbook, so that a malicious one cannot exhaust memory and time.
 
-Run by its path, without the package around it. Its output are JSON lines: ``{"sheets": [...], "reads": NAME}`` or
+It is run by its path, without importing the package. Its output is JSON lines: ``{"sheets": [...], "reads": NAME}`` or
 ``{"error": ...}``, then each row as a list of cells; a date is ``{"text": ...}``.
 """
 
@@ -14,7 +14,7 @@ MEMORY, SECONDS = 4 * 1024**3, 300
 
 
 def limit() -> None:
-    """Bound memory and processor time, where the system can."""
+    """Limit memory and processor time, where the system supports it."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
@@ -25,7 +25,7 @@ def limit() -> None:
 
 
 def cell(value: Any) -> Any:
-    """A cell as JSON; a whole number is one, although workbooks keep all numbers as floats."""
+    """A cell as JSON; whole numbers become integers, although workbooks store all numbers as floats."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if value is None or isinstance(value, (str, bool, int, float)):
@@ -34,7 +34,7 @@ def cell(value: Any) -> Any:
 
 
 def main(path: str, name: str) -> int:
-    """0 when the sheet was written out, or what is wrong with it."""
+    """Print the sheet, or the problem with it; the exit code is 0 in both cases."""
     limit()
     try:
         from python_calamine import CalamineWorkbook

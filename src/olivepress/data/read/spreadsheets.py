@@ -23,19 +23,19 @@ MAX_WORKBOOK_BYTES = 256 * 1024**2
 
 
 def sheet_rows(path: Path, sheet: str | None) -> Iterator[RawRow]:
-    """Rows of ``sheet``, or of the only sheet that there is, below the first row that is not empty: the header.
+    """Rows of ``sheet``, or of the only sheet, below the header: the first row that is not empty.
 
-    Raises DataError: no workbook, another sheet's name, or more than the limits; SetupError without python-calamine.
+    Raises DataError: not a workbook, no such sheet, or beyond the limits; SetupError without python-calamine.
     """
     size = path.stat().st_size
     if not size:
-        raise DataError(f"{path}: is empty, expected a workbook", next_step="give a file that holds rows")
+        raise DataError(f"{path}: is empty, expected a workbook", next_step="give a file that contains rows")
     if size > MAX_WORKBOOK_BYTES:
         raise DataError(
             f"{path}: {size:,} bytes, at most {MAX_WORKBOOK_BYTES:,} are read", next_step="export it as CSV"
         )
     with _child(path, sheet) as output:
-        _check_begin(path, sheet, output)
+        _check_first_record(path, sheet, output)
         yield from _rows(path, output)
 
 
@@ -51,12 +51,12 @@ def _child(path: Path, sheet: str | None) -> Iterator[IO[bytes]]:
         preexec_fn=BEFORE_EXEC,
     ) as child:
         assert child.stdout is not None
-        whole = False
+        is_complete = False
         try:
             yield child.stdout
-            whole = True
+            is_complete = True
         finally:
-            if not whole:
+            if not is_complete:
                 child.kill()
         if child.wait():
             raise DataError(
@@ -67,7 +67,7 @@ def _child(path: Path, sheet: str | None) -> Iterator[IO[bytes]]:
 
 
 def _line(path: Path, output: IO[bytes]) -> Any:
-    """The next record of the child; None after the last one."""
+    """The next record of the child process; None after the last one."""
     raw = output.readline(2 * MAX_ROW_BYTES)
     if not raw.endswith(b"\n"):
         if len(raw) >= 2 * MAX_ROW_BYTES:
@@ -76,8 +76,8 @@ def _line(path: Path, output: IO[bytes]) -> Any:
     return json.loads(raw)
 
 
-def _check_begin(path: Path, sheet: str | None, output: IO[bytes]) -> None:
-    """Raise for what the child says instead of rows; when it died it says nothing, and its exit code is the error."""
+def _check_first_record(path: Path, sheet: str | None, output: IO[bytes]) -> None:
+    """Raise the error that the child reports. If it died there is no record, and its exit code is the error."""
     begin = _line(path, output) or {"reads": sheet}
     if "missing" in begin:
         message = f"{path}: reading a workbook needs the package {begin['missing']}"
@@ -86,11 +86,11 @@ def _check_begin(path: Path, sheet: str | None, output: IO[bytes]) -> None:
         raise DataError(f"{path}: not readable as a workbook ({begin['error']})", next_step="export the sheet as CSV")
     if "reads" not in begin:
         sheets = begin["sheets"]
-        asked = "several sheets" if sheets else "no sheet in it"
+        problem = "several sheets" if sheets else "no sheet in it"
         if sheet:
-            asked = f"no sheet {sheet!r}"
-        step = f"{path}::{sheets[0]}" if sheets else "give a workbook that holds rows"
-        raise DataError(f"{path}: {asked}; sheets: {', '.join(sheets[:20]) or 'none'}", next_step=step)
+            problem = f"no sheet {sheet!r}"
+        step = f"{path}::{sheets[0]}" if sheets else "give a workbook that contains rows"
+        raise DataError(f"{path}: {problem}; sheets: {', '.join(sheets[:20]) or 'none'}", next_step=step)
 
 
 def _rows(path: Path, output: IO[bytes]) -> Iterator[RawRow]:

@@ -1,4 +1,4 @@
-"""Rows that are piped into the command, as ``-`` names them."""
+"""Rows from standard input, which ``-`` stands for."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["STDIN", "TYPES", "stdin_rows"]
 STDIN = "-"
 TYPES = ("csv", "tsv", "jsonl", "json", "txt")
 _CHUNK = 1 << 20
-_SHOWN = Path("stdin")
+_NAME = Path("stdin")
 
 
 def stdin_rows(kind: str | None) -> Iterator[RawRow]:
-    """Rows of standard input, kept in a temporary file while it is read: some readers look twice.
+    """Rows of standard input, copied to a temporary file because some readers read twice.
 
-    ``kind`` is one of TYPES; None: JSON, if it begins as JSON does. Raises DataError, as for a file.
+    ``kind`` is one of TYPES; None: JSON, if it begins like JSON. Raises DataError, as for a file.
     """
     stream = sys.stdin.buffer
     if sys.stdin.isatty():
-        raise DataError("stdin: nothing is piped into it", next_step="olivepress data check - --type csv < FILE")
+        raise DataError("stdin: no input is piped into it", next_step="olivepress data check - --type csv < FILE")
     with tempfile.TemporaryFile(prefix="olivepress-") as file:
-        copy_bounded(_SHOWN, iter(lambda: stream.read(_CHUNK), b""), file, MAX_UNPACKED_BYTES)
+        copy_bounded(_NAME, iter(lambda: stream.read(_CHUNK), b""), file, MAX_UNPACKED_BYTES)
         file.seek(0)
         if kind is None:
             head = file.read(4096)
             file.seek(0)
-            check_head(_SHOWN, head, ".json")
+            check_head(_NAME, head, ".json")
             begin = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
             if begin and begin not in (b"{", b"["):
-                raise DataError("stdin: is not JSON, expected its type", next_step=f"--type {', '.join(TYPES)}")
+                raise DataError("stdin: is not JSON, its type is needed", next_step=f"--type {', '.join(TYPES)}")
             kind = "json"
-        yield from rows_of(_SHOWN, f".{kind}", file)
+        yield from rows_of(_NAME, f".{kind}", file)

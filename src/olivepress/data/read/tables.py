@@ -1,4 +1,4 @@
-"""Rows of Parquet files, of Hugging Face datasets on disk, and of the Hub; batches, never the whole."""
+"""Rows of Parquet files, of Hugging Face datasets on disk, and of the Hub, read in batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from olivepress.data.read.raw_rows import RawRow
 
 __all__ = ["dataset_splits", "hub_splits", "is_saved_dataset", "parquet_rows"]
 
-NULLS = "nulls within objects left out: the table's schema makes them"
+NULLS = "nulls within objects left out: they come from the table's schema"
 _BATCH = 1000
 MAX_ROWS = 20_000_000
 MAX_BATCH_BYTES = 1024**3
@@ -40,12 +40,12 @@ def parquet_rows(path: Path) -> Iterator[RawRow]:
                     number += 1
                     yield _row(number, row, names)
     except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
-        said = str(error).splitlines()[0][:100]
-        raise DataError(f"{path}: not readable as Parquet ({said})", next_step="write or fetch it again") from None
+        reason = str(error).splitlines()[0][:100]
+        raise DataError(f"{path}: not readable as Parquet ({reason})", next_step="write or download it again") from None
 
 
 def _texts(schema: Any) -> list[str]:
-    """Columns of texts. They are read as they are stored: a text that a million rows share is there once."""
+    """Columns of texts, which are read as they are stored: a text that a million rows share is in memory once."""
     import pyarrow as pa
 
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
@@ -54,11 +54,11 @@ def _texts(schema: Any) -> list[str]:
 
 def _check_rows(path: Path, rows: int) -> None:
     if rows > MAX_ROWS:
-        raise DataError(f"{path}: has {rows:,} rows, at most {MAX_ROWS:,} are read", next_step="give a part of them")
+        raise DataError(f"{path}: has {rows:,} rows, at most {MAX_ROWS:,} are read", next_step="give fewer rows")
 
 
 def _check_texts(path: Path, batch: Any) -> None:
-    """Refuse rows that a small file makes of texts which it holds once: before they are made."""
+    """Raise DataError before a small file that stores a long text once is expanded to many rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -69,8 +69,8 @@ def _check_texts(path: Path, batch: Any) -> None:
             total += pc.sum(pc.take(lengths, column.indices)).as_py() or 0
     if total > MAX_BATCH_BYTES:
         raise DataError(
-            f"{path}: {len(batch):,} of its rows make {total:,} bytes, at most {MAX_BATCH_BYTES:,} are read",
-            next_step="check that it is the file you meant, or shorten its texts",
+            f"{path}: {len(batch):,} of its rows take {total:,} bytes, at most {MAX_BATCH_BYTES:,} are read",
+            next_step="check that it is the right file, or shorten its texts",
         )
 
 
@@ -88,15 +88,14 @@ def _class_names(metadata: bytes | None) -> dict[str, list[str]]:
 
 
 def _row(number: int, row: dict[str, Any], names: dict[str, list[str]]) -> RawRow:
-    """A row of a typed table: Arrow fills what an object lacks and another row's has with nulls, which go."""
-    read = _named(row, names)
+    """A row of a typed table, without the nulls that Arrow adds for keys that only other rows have."""
     counter = [0]
-    read = {column: _without_nulls(value, counter) for column, value in read.items()}
-    return RawRow(number, read, None, NULLS if counter[0] else None)
+    values = {column: _without_nulls(value, counter) for column, value in _with_class_names(row, names).items()}
+    return RawRow(number, values, None, NULLS if counter[0] else None)
 
 
 def _without_nulls(value: Any, counter: list[int]) -> Any:
-    """The value without the nulls of its objects; those of messages, which are read as absent, are not counted."""
+    """The value without nulls in objects; those in messages are not counted, as they mean absent fields anyway."""
     if isinstance(value, list):
         return [_without_nulls(entry, counter) for entry in value]
     if not isinstance(value, dict):
@@ -107,10 +106,10 @@ def _without_nulls(value: Any, counter: list[int]) -> Any:
     return kept
 
 
-def _named(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+def _with_class_names(row: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
     for column, classes in names.items():
         value = row.get(column)
-        if isinstance(value, int):  # -1 says that a row has no class
+        if isinstance(value, int):  # -1 means that a row has no class
             row[column] = classes[value] if 0 <= value < len(classes) else None
     return row
 
@@ -124,32 +123,32 @@ def dataset_splits(path: Path) -> dict[str, Iterator[RawRow]]:
     """Split → rows of a saved dataset; one without splits is ``train``."""
     datasets = _datasets(str(path))
     try:
-        held = datasets.load_from_disk(str(path))
+        stored = datasets.load_from_disk(str(path))
     except Exception as error:
-        message = f"{path}: not readable as a saved dataset ({_said(error)})"
+        message = f"{path}: not readable as a saved dataset ({_first_line(error)})"
         raise DataError(message, next_step="save it again with save_to_disk") from None
-    return _splits(held if isinstance(held, datasets.DatasetDict) else {"train": held})
+    return _splits(stored if isinstance(stored, datasets.DatasetDict) else {"train": stored})
 
 
 def hub_splits(name: str, revision: str | None = None) -> dict[str, Iterator[RawRow]]:
-    """Split → rows of a dataset of the Hub, streamed. DataError when it cannot be had (no network, no such name)."""
+    """Split → rows of a dataset of the Hub, streamed. Raises DataError when it cannot be loaded."""
     datasets = _datasets(name)
     try:
         with _silent():
             _ask_once(name, revision)
-            held = datasets.load_dataset(name, revision=revision, streaming=True)
+            stored = datasets.load_dataset(name, revision=revision, streaming=True)
     except Exception as error:
         is_network = type(error).__name__ in ("ConnectionError", "ConnectTimeout", "ReadTimeout")
-        reason = "no connection to it" if is_network else _said(error)
+        reason = "no connection" if is_network else _first_line(error)
         raise DataError(
-            f"{name}: not to be had from the Hub ({reason})",
+            f"{name}: cannot be loaded from the Hub ({reason})",
             next_step="check the name and the network, or give a file",
         ) from None
-    return _splits(dict(held))
+    return _splits(dict(stored))
 
 
 def _ask_once(name: str, revision: str | None) -> None:
-    """One request to the Hub, which fails at once; ``datasets`` would try for half a minute without a network."""
+    """One request to the Hub, which fails at once without a network; ``datasets`` would retry for half a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.constants import HF_HUB_OFFLINE
 
@@ -159,7 +158,7 @@ def _ask_once(name: str, revision: str | None) -> None:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Libraries log every attempt that fails; what came of them is one error."""
+    """No logs of failed attempts: the result is one error."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -168,21 +167,22 @@ def _silent() -> Iterator[None]:
         logging.disable(before)
 
 
-def _datasets(what: str) -> Any:
+def _datasets(source: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise SetupError(f"{what}: reading it needs the package datasets", next_step=_INSTALL) from error
+        raise SetupError(f"{source}: reading it needs the package datasets", next_step=_INSTALL) from error
     datasets.disable_progress_bars()
     return datasets
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}"
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:120] if lines else ''}"
 
 
-def _splits(held: dict[str, Any]) -> dict[str, Iterator[RawRow]]:
-    return {str(split): _rows(split, dataset) for split, dataset in held.items()}
+def _splits(datasets: dict[str, Any]) -> dict[str, Iterator[RawRow]]:
+    return {str(split): _rows(split, dataset) for split, dataset in datasets.items()}
 
 
 def _rows(split: str, dataset: Any) -> Iterator[RawRow]:
@@ -196,5 +196,5 @@ def _rows(split: str, dataset: Any) -> Iterator[RawRow]:
                 number += 1
                 yield _row(number, dict(zip(columns, values, strict=True)), names)
     except Exception as error:
-        message = f"{split} row {number + 1}: cannot be read ({_said(error)})"
-        raise DataError(message, next_step="fetch or save the dataset again") from None
+        message = f"{split} row {number + 1}: cannot be read ({_first_line(error)})"
+        raise DataError(message, next_step="download or save the dataset again") from None

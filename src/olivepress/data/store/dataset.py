@@ -1,7 +1,8 @@
-"""A dataset, and how it is written to ``datasets/`` and read again."""
+"""A dataset: writing it to ``datasets/`` and loading it again."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
 from olivepress.core.files import new_directory
 from olivepress.core.layout import DATASETS
 from olivepress.core.names import slug
 from olivepress.data.store.examples import SPLITS, Example, to_line
-from olivepress.data.store.rows import SplitFile
+from olivepress.data.store.reader import FACTS, read_facts
+from olivepress.data.store.split_file import SplitFile
 from olivepress.data.store.version import Hashes, hash_splits
 
 __all__ = [
-    "FACTS",
     "Dataset",
     "interleave",
     "is_prepared",
@@ -30,17 +30,17 @@ __all__ = [
     "write_dataset",
 ]
 
-FACTS = "dataset.json"
 _SCHEMA_VERSION = 1
-_BESIDE = ("audit.jsonl", "lineage.jsonl")
+_AUDIT_FILES = ("audit.jsonl", "lineage.jsonl")
+_PREPARE_AGAIN = "prepare it again with olivepress data prepare"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Three splits and where they came from; ``version`` is the sha256 of their content.
 
-    ``json_schema`` is what answers must conform to, None where none was given. ``dropped`` and ``changed`` count rows
-    by reason; ``facts`` is what else its dataset.json tells; ``files`` is the directory with its audit, if it has one.
+    ``json_schema`` is what answers must conform to, if one was given. ``dropped`` and ``changed`` count rows by reason;
+    ``facts`` are the other entries of its dataset.json; ``files`` is the directory with its audit, if it has one.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Dataset:
     json_schema: dict[str, Any] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     files: Path | None = None
-    # Holds the directory of a dataset that was made and not written yet; gone with the last reference to it.
+    # The directory of a dataset that is not written yet; it is deleted with the last reference to it.
     scratch: TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -66,7 +66,7 @@ class Dataset:
 
     @property
     def directory(self) -> Path:
-        """Where it lies, relative to the project root."""
+        """Its directory, relative to the project root."""
         return DATASETS / f"{self.name}-{self.version[:12]}"
 
     @property
@@ -76,7 +76,7 @@ class Dataset:
 
 
 def interleave(name: str, datasets: Mapping[str, Dataset]) -> Dataset:
-    """One dataset of several, their rows in turn, so that any first rows are of all of them; ids say whose a row is."""
+    """One dataset of several, rows in turn: any first rows come from all of them; ids begin with a dataset's key."""
     splits = {}
     for split in SPLITS:
         columns = [
@@ -95,10 +95,8 @@ def interleave(name: str, datasets: Mapping[str, Dataset]) -> Dataset:
 
 def _lines(examples: Sequence[Example]) -> Iterator[bytes]:
     if isinstance(examples, SplitFile):
-        with examples.path.open("rb") as file:
-            yield from file
-    else:
-        yield from (to_line(example).encode("utf-8") for example in examples)
+        return examples.lines()
+    return (to_line(example).encode("utf-8") for example in examples)
 
 
 def is_prepared(path: Path) -> bool:
@@ -107,16 +105,17 @@ def is_prepared(path: Path) -> bool:
 
 
 def load_dataset(directory: Path) -> Dataset:
-    """A prepared dataset as it lies there. DataError when a file is missing, unreadable, or not what was written."""
-    again = "prepare it again with olivepress data prepare"
+    """A prepared dataset. Raises DataError when a file is missing, unreadable, or changed since it was written."""
+    facts = read_facts(directory)
+    version = facts.pop("version")
+    for derived in ("schema_version", "rows", "content_sha256", "sha256"):
+        facts.pop(derived, None)
     try:
-        facts = read_json((directory / FACTS), CONFIG, DataError)
-        splits = {split: SplitFile(directory / f"{split}.jsonl") for split in SPLITS}
         dataset = Dataset(
             name=facts.pop("name"),
             format=facts.pop("format"),
             synthetic=facts.pop("synthetic"),
-            splits=splits,
+            splits={split: SplitFile(directory / f"{split}.jsonl") for split in SPLITS},
             dropped=facts.pop("dropped"),
             changed=facts.pop("changed", {}),
             json_schema=facts.pop("json_schema"),
@@ -124,41 +123,39 @@ def load_dataset(directory: Path) -> Dataset:
             files=directory,
         )
     except OSError as error:
-        raise DataError(f"{error.filename}: {error.strerror}", next_step=again) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise DataError(f"{directory / FACTS}: not readable as a dataset's facts", next_step=again) from None
-    if dataset.version != facts.pop("version", None):
-        raise DataError(f"{directory}: its rows are not those that {FACTS} names: they were changed", next_step=again)
-    for derived in ("schema_version", "rows", "content_sha256", "sha256"):
-        facts.pop(derived, None)
+        raise DataError(f"{error.filename}: {error.strerror}", next_step=_PREPARE_AGAIN) from None
+    except KeyError as error:
+        raise DataError(f"{directory / FACTS}: has no key {error}", next_step=_PREPARE_AGAIN) from None
+    if dataset.version != version:
+        raise DataError(
+            f"{directory}: its rows are not those that {FACTS} names: they were changed", next_step=_PREPARE_AGAIN
+        )
     return dataset
 
 
 def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
-    """Write splits, audit, lineage and ``dataset.json`` below ``root`` unless they lie there whole; the directory.
+    """Write splits, audit, lineage and ``dataset.json`` below ``root``, unless they are there already.
 
-    Raises SetupError when the disk does not take them.
+    Returns the directory. Raises SetupError when they cannot be written.
     """
     directory = root / dataset.directory
     facts = json.dumps(_facts(dataset), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    if _lies_there(dataset, directory, facts):
+    if _is_written(dataset, directory, facts):
         return directory
     with new_directory(directory) as partial:
         for split in SPLITS:
             with (partial / f"{split}.jsonl").open("wb") as file:
                 file.writelines(_lines(dataset.splits[split]))
         if dataset.files is not None:
-            for name in _BESIDE:
+            for name in _AUDIT_FILES:
                 if (dataset.files / name).is_file():
                     shutil.copyfile(dataset.files / name, partial / name)
         (partial / FACTS).write_bytes(facts.encode("utf-8"))
     return directory
 
 
-def _lies_there(dataset: Dataset, directory: Path, facts: str) -> bool:
-    import hashlib
-
-    if not _holds(directory / FACTS, facts):
+def _is_written(dataset: Dataset, directory: Path, facts: str) -> bool:
+    if not _has_text(directory / FACTS, facts):
         return False
     for name, expected in dataset.hashes.files.items():
         path = directory / name
@@ -167,14 +164,14 @@ def _lies_there(dataset: Dataset, directory: Path, facts: str) -> bool:
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                 return False
-    # An audit tells file and line as they were this time.
+    # The same rows may have come from other files and lines this time.
     return dataset.files is None or all(
-        _same(dataset.files / name, directory / name) for name in _BESIDE if (dataset.files / name).is_file()
+        _is_same(dataset.files / name, directory / name) for name in _AUDIT_FILES if (dataset.files / name).is_file()
     )
 
 
-def _same(one: Path, other: Path) -> bool:
-    return other.is_file() and (one.samefile(other) or one.read_bytes() == other.read_bytes())
+def _is_same(source: Path, target: Path) -> bool:
+    return target.is_file() and (source.samefile(target) or source.read_bytes() == target.read_bytes())
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:
@@ -193,5 +190,5 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _holds(path: Path, text: str) -> bool:
+def _has_text(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text

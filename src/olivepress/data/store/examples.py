@@ -1,4 +1,4 @@
-"""One example, and the JSONL line that holds it."""
+"""One example of a dataset, and the JSON line that holds it. Needs the base install only."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, cast
 
-__all__ = ["SPLITS", "Example", "Message", "from_line", "make_example", "to_jsonl", "to_line"]
+from typing_extensions import TypedDict
+
+from olivepress.core.bounded import parse_json
+from olivepress.core.errors import DataError
+
+__all__ = ["SPLITS", "Example", "Message", "content_id", "make_example", "parse_example", "to_jsonl", "to_line"]
 
 SPLITS = ("train", "validation", "test")
+_PREPARE_AGAIN = "prepare the dataset again with olivepress data prepare"
 
 
 class Message(TypedDict):
-    """``tool_calls`` and ``tool_call_id`` as OpenAI's chat format has them; ``reasoning_content``: what was thought."""
+    """A turn of a conversation, in OpenAI's chat format; ``reasoning_content`` holds the thoughts before an answer."""
 
     role: str
     content: str
@@ -26,7 +32,7 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """A conversation whose last message is the expected answer; ``label`` only for classification.
+    """A conversation whose last message is the expected answer; ``label`` is set for classification only.
 
     ``tools`` are the functions that the conversation may call, as JSON objects.
     """
@@ -38,11 +44,12 @@ class Example:
 
     @property
     def prompt(self) -> str:
-        """All that comes before the answer, as one comparable text."""
+        """Everything before the answer, as one text to compare by."""
         return "\n".join(f"{message['role']}: {message['content']}" for message in self.messages[:-1])
 
     @property
     def answer(self) -> str:
+        """The expected answer."""
         return self.messages[-1]["content"]
 
 
@@ -58,7 +65,7 @@ def content_id(prompt: str, answer: str) -> str:
 
 
 def to_line(example: Example) -> str:
-    """The canonical line of an example: one JSON object with sorted keys; ``tools`` only where there are any."""
+    """The canonical line of an example: one JSON object with sorted keys; ``tools`` only if there are any."""
     row: dict[str, Any] = {"id": example.id, "label": example.label, "messages": example.messages}
     if example.tools is not None:
         row["tools"] = example.tools
@@ -70,13 +77,37 @@ def to_jsonl(examples: Iterable[Example]) -> str:
     return "".join(map(to_line, examples))
 
 
-def from_line(line: str) -> Example:
-    """The example of a canonical line. ValueError or KeyError for anything else."""
-    row = json.loads(line)
-    tools = row.get("tools")
+def parse_example(line: str, where: str) -> Example:
+    """The example in a line of a prepared split. Raises DataError naming ``where`` (file and line) if it has none."""
+    try:
+        row = parse_json(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON ({error.msg})", next_step=_PREPARE_AGAIN) from error
+    except ValueError as error:
+        raise DataError(f"{where}: nested too deeply", next_step=_PREPARE_AGAIN) from error
+    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+        raise DataError(f'{where}: expected an object with a text "id"', next_step=_PREPARE_AGAIN)
+    label, tools = row.get("label"), row.get("tools")
     return Example(
         id=row["id"],
-        messages=tuple(row["messages"]),
-        label=row["label"],
-        tools=None if tools is None else tuple(tools),
+        messages=_parse_messages(row.get("messages"), where),
+        label=label if isinstance(label, str) else None,
+        tools=tuple(tools) if isinstance(tools, list) and tools else None,
     )
+
+
+def _parse_messages(messages: Any, where: str) -> tuple[Message, ...]:
+    if not isinstance(messages, list) or len(messages) < 2 or not all(map(_is_message, messages)):
+        raise DataError(
+            f'{where}: expected "messages": at least two objects with the texts "role" and "content"',
+            next_step=_PREPARE_AGAIN,
+        )
+    if messages[-1]["role"] != "assistant":
+        raise DataError(
+            f"{where}: the last message is not the assistant's: there is no expected answer", next_step=_PREPARE_AGAIN
+        )
+    return tuple(cast("list[Message]", messages))
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and isinstance(value.get("content"), str)

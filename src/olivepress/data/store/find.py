@@ -1,4 +1,4 @@
-"""A prepared dataset by its directory or by its name."""
+"""Find a prepared dataset by its directory or its name, and describe it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["describe", "find_dataset"]
 def find_dataset(name: str) -> Dataset:
     """The dataset in the directory ``name``, or the only one of that name in ``datasets/``, with or without its hash.
 
-    DataError when there is none, or several: then the message lists them.
+    Raises DataError, which lists the candidates, when there is none or more than one.
     """
     if is_prepared(Path(name)):
         return load_dataset(Path(name))
-    found = [one for one in sorted(DATASETS.glob("*-*")) if is_prepared(one)]
-    fitting = [one for one in found if one.name == name or one.name.rsplit("-", 1)[0] == name]
-    if len(fitting) == 1:
-        return load_dataset(fitting[0])
-    known = ", ".join(one.name for one in fitting or found) or "none"
-    what = "several datasets of that name" if fitting else "no such dataset"
-    raise DataError(f"{name}: {what}; in {DATASETS}/: {known}", next_step="give one of them, or its directory")
+    prepared = [path for path in sorted(DATASETS.glob("*-*")) if is_prepared(path)]
+    matching = [path for path in prepared if path.name == name or path.name.rsplit("-", 1)[0] == name]
+    if len(matching) == 1:
+        return load_dataset(matching[0])
+    listed = ", ".join(path.name for path in matching or prepared) or "none"
+    problem = "several datasets of that name" if matching else "no such dataset"
+    raise DataError(f"{name}: {problem}; in {DATASETS}/: {listed}", next_step="give one of them, or its directory")
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """What a dataset is and where it came from; ``lineage`` counts the rows of each split by what made them."""
+    """A dataset and its origin; ``lineage`` counts the rows of each split by source file and operation."""
     facts = dataset.facts
     return {
         "name": dataset.name,
@@ -56,17 +56,17 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def _lineage(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """``file`` or ``file, made by operation`` → split → rows; empty where no lineage was written."""
+    """``file`` or ``file, operation`` → split → rows; empty if no lineage was written."""
     path = dataset.files / "lineage.jsonl" if dataset.files else None
     if path is None or not path.is_file():
         return {}
     counts: dict[str, dict[str, int]] = {}
-    # It is written split by split.
+    # The file has one line for each row, split by split.
     splits = (split for split in SPLITS for _ in range(len(dataset.splits[split])))
     with path.open(encoding="utf-8") as file:
         for line, split in zip(file, splits, strict=False):
             entry = json.loads(line)
-            made = f", {entry['made_by']}" if "made_by" in entry else ""
-            held = counts.setdefault(f"{entry['file']}{made}", {})
-            held[split] = held.get(split, 0) + 1
+            operation = f", {entry['made_by']}" if "made_by" in entry else ""
+            rows = counts.setdefault(f"{entry['file']}{operation}", {})
+            rows[split] = rows.get(split, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -sum(item[1].values())))

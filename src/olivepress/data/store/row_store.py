@@ -1,36 +1,65 @@
-"""Rows on disk while a dataset is made: their lines and keys in files, a few numbers of each in memory.
+"""The rows of a dataset while it is prepared: their lines and keys in files, a few numbers of each in memory.
 
-A million rows take about 100 MB here, whatever their length.
+A million rows take about 100 MB of memory, whatever their length.
 """
 
 from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from olivepress.data.prepare.words import count_words
+from olivepress.data.text.words import count_words
 
-__all__ = ["BENCHMARK", "Spool", "digest64"]
+__all__ = ["BENCHMARK", "Keys", "Origin", "RowStore", "digest64"]
 
-BENCHMARK = 3  # beside the numbers of SPLITS: a row that is only held against, never written
+BENCHMARK = 3  # next to the indices of SPLITS: a row that others are compared with, never written
 
 
 def digest64(text: str) -> int:
-    """64 bits of a BLAKE2b digest: equal texts have equal numbers, others with a chance of 5e-20 a pair."""
+    """64 bits of a BLAKE2b digest: equal texts have equal numbers, others with a probability of 5e-20 per pair."""
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
 
 
-class _Lines:
-    """Texts one after the other in a file, found again by their number."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """What a row is compared by. ``near``: its words, for near duplicates; the others are digests.
+
+    ``prompt`` is of everything before the answer and ``pair`` includes the answer, both without case, spaces and
+    punctuation; ``punctuated_prompt`` is of the prompt with its punctuation; ``openings``: the ``pair`` of each shorter
+    conversation that this one begins with.
+    """
+
+    near: str
+    prompt: int
+    punctuated_prompt: int
+    pair: int
+    openings: tuple[int, ...] = ()
+
+
+class Origin(NamedTuple):
+    """Where a row was read: ``file`` and ``split`` are numbers, ``row`` counts in the file, ``ordinal`` in the split.
+
+    ``line`` and ``row`` count from 1; ``split`` is an index of SPLITS, or BENCHMARK.
+    """
+
+    file: int
+    line: int
+    row: int
+    split: int
+    ordinal: int = 0
+
+
+class _TextFile:
+    """Texts one after the other in a file, read by their number."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.file: BinaryIO = path.open("w+b")
         self.ends = array("q", [0])
 
@@ -40,79 +69,45 @@ class _Lines:
         self.ends.append(self.ends[-1] + len(raw))
 
     def read(self, number: int) -> bytes:
-        begin = self.ends[number]
-        self.file.seek(begin)
-        return self.file.read(self.ends[number + 1] - begin)
-
-    def blocks(self, rows: int) -> Iterator[tuple[int, list[bytes]]]:
-        """(number of the first, lines) for ``rows`` lines at a time, in order."""
-        self.file.flush()
-        with self.path.open("rb") as file:
-            for first in range(0, len(self.ends) - 1, rows):
-                last = min(first + rows, len(self.ends) - 1)
-                start = self.ends[first]
-                raw = file.read(self.ends[last] - start)
-                yield first, [raw[self.ends[i] - start : self.ends[i + 1] - start] for i in range(first, last)]
+        start = self.ends[number]
+        self.file.seek(start)
+        return self.file.read(self.ends[number + 1] - start)
 
 
-class Spool:
-    """All rows that could be used, in the order they were read; ``close`` it."""
+class RowStore:
+    """All rows that may be used, in the order they were read; ``close`` it."""
 
     def __init__(self, directory: Path) -> None:
-        self.lines, self.keys = _Lines(directory / "lines"), _Lines(directory / "keys")
+        self._lines, self._keys = _TextFile(directory / "lines"), _TextFile(directory / "keys")
         self._file, self._line, self._row = array("I"), array("I"), array("I")
         self._split, self._label = array("b"), array("i")
-        self._prompt, self._asked, self._pair, self._content = array("Q"), array("Q"), array("Q"), array("Q")
+        self._prompt, self._punctuated, self._pair, self._content = array("Q"), array("Q"), array("Q"), array("Q")
         self._words = array("I")
         self._id, self._ordinal = array("Q"), array("I")
         self._opening, self._opening_row = array("Q"), array("I")
-        self.labels: list[str] = []
         self._label_numbers: dict[str | None, int] = {None: -1}
 
     def __len__(self) -> int:
         return len(self._file)
 
-    def append(
-        self,
-        line: str,
-        key: str,
-        *,
-        file: int,
-        at: int,
-        row_number: int,
-        split: int,
-        ordinal: int,
-        label: str | None,
-        prompt: int,
-        asked: int,
-        pair: int,
-        id_number: int,
-        openings: Sequence[int] = (),
-    ) -> None:
-        """Add a row: its canonical line, its key as words with one space between, and where it came from.
-
-        ``ordinal`` counts the rows read of its split; ``prompt``, ``asked``, ``pair`` and ``openings`` are
-        digests (``Keys``); ``id_number`` is its id as a number.
-        """
-        self.lines.append(line)
-        self.keys.append(key)
-        if label not in self._label_numbers:
-            self._label_numbers[label] = len(self.labels)
-            self.labels.append(str(label))
-        self._file.append(file)
-        self._line.append(at)
-        self._row.append(row_number)
-        self._split.append(split)
-        self._label.append(self._label_numbers[label])
-        self._prompt.append(prompt)
-        self._asked.append(asked)
-        self._pair.append(pair)
+    def append(self, line: str, keys: Keys, origin: Origin, *, label: str | None, id_number: int = 0) -> None:
+        """Add a row by its canonical line; ``id_number`` is its id as a number."""
+        self._lines.append(line)
+        self._keys.append(keys.near)
+        self._file.append(origin.file)
+        self._line.append(origin.line)
+        self._row.append(origin.row)
+        self._split.append(origin.split)
+        self._ordinal.append(origin.ordinal)
+        self._label.append(self._label_numbers.setdefault(label, len(self._label_numbers) - 1))
+        self._prompt.append(keys.prompt)
+        self._punctuated.append(keys.punctuated_prompt)
+        self._pair.append(keys.pair)
         self._content.append(digest64(line))
-        self._words.append(count_words(key))
+        self._words.append(count_words(keys.near))
         self._id.append(id_number)
-        self._ordinal.append(ordinal)
-        self._opening.extend(openings)
-        self._opening_row.extend([len(self) - 1] * len(openings))
+        self._opening.extend(keys.openings)
+        self._opening_row.extend([len(self) - 1] * len(keys.openings))
 
     @property
     def files(self) -> NDArray[np.uint32]:
@@ -124,12 +119,12 @@ class Spool:
 
     @property
     def row_numbers(self) -> NDArray[np.uint32]:
-        """Which row of its file each one is."""
+        """The number of each row in its file."""
         return np.frombuffer(self._row, np.uint32)
 
     @property
     def splits(self) -> NDArray[np.int8]:
-        """Numbers of SPLITS, or BENCHMARK."""
+        """Indices of SPLITS, or BENCHMARK."""
         return np.frombuffer(self._split, np.int8)
 
     @property
@@ -141,12 +136,12 @@ class Spool:
         return np.frombuffer(self._prompt, np.uint64)
 
     @property
-    def asked(self) -> NDArray[np.uint64]:
-        return np.frombuffer(self._asked, np.uint64)
+    def punctuated_prompts(self) -> NDArray[np.uint64]:
+        return np.frombuffer(self._punctuated, np.uint64)
 
     @property
     def contents(self) -> NDArray[np.uint64]:
-        """Digests of the lines: an order of rows that does not depend on the files they came from."""
+        """Digests of the lines: they order rows independently of the files they came from."""
         return np.frombuffer(self._content, np.uint64)
 
     @property
@@ -163,23 +158,27 @@ class Spool:
 
     @property
     def words(self) -> NDArray[np.uint32]:
-        """Words of each key."""
+        """The number of words of each key."""
         return np.frombuffer(self._words, np.uint32)
 
     @property
     def openings(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Digests of the conversations that rows begin with, as their ``pairs`` would be, and these rows."""
+        """Digests of conversations that rows begin with, comparable with ``pairs``, and the numbers of these rows."""
         return np.frombuffer(self._opening, np.uint64), np.frombuffer(self._opening_row, np.uint32).astype(np.int64)
 
-    def line(self, number: int) -> str:
-        return self.lines.read(number).decode("utf-8")
+    def line(self, number: int) -> bytes:
+        """The canonical line of a row."""
+        return self._lines.read(number)
 
     def key(self, number: int) -> str:
-        return self.keys.read(number).decode("utf-8")
+        """The words of a row that near duplicates are found by."""
+        return self._keys.read(number).decode("utf-8")
 
     def some_keys(self, numbers: Iterable[int]) -> list[str]:
+        """The keys of several rows."""
         return [self.key(number) for number in numbers]
 
     def close(self) -> None:
-        self.lines.file.close()
-        self.keys.file.close()
+        """Close the files, which the caller deletes with their directory."""
+        self._lines.file.close()
+        self._keys.file.close()

@@ -1,4 +1,4 @@
-"""What a dataset is called by: sha256 of its content, never of names of files."""
+"""The version of a dataset: sha256 of its content, never of file names."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class VersionHasher:
     def split(self, name: str, lines: Iterable[bytes]) -> int:
         """Hash one split; returns the number of its rows. Memory: 32 bytes a row."""
         self._all.update(f"{name}\n".encode())
-        whole, digests = hashlib.sha256(), bytearray()
+        file_hash, digests = hashlib.sha256(), bytearray()
         for line in lines:
             self._all.update(line)
-            whole.update(line)
+            file_hash.update(line)
             digests += hashlib.sha256(line).digest()
         ordered = np.sort(np.frombuffer(bytes(digests), "S32"))
         self._content[name] = hashlib.sha256(ordered.tobytes()).hexdigest()
-        self._files[f"{name}.jsonl"] = whole.hexdigest()
+        self._files[f"{name}.jsonl"] = file_hash.hexdigest()
         return len(ordered)
 
     def hashes(self) -> Hashes:

@@ -16,7 +16,7 @@ import numpy as np
 from olivepress.catalog.provider import CPU
 from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.progress import StageProgress
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.measure.bench_session import Sitting
 from olivepress.measure.latency.latency import LatencySpec, Workload
 from olivepress.recipe.methods import FourBit

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from olivepress.catalog.provider import CPU, provider
 from olivepress.core.errors import JobError
 from olivepress.core.process import peak_memory_bytes
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
 from olivepress.runtimes.base import LanguageModel

@@ -8,7 +8,7 @@ from pathlib import Path
 from olivepress.core.errors import JobError
 from olivepress.core.jsonl import append_json_line, read_json_lines
 from olivepress.core.progress import Progress
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example as DatasetExample
 from olivepress.report.task_metrics import Example
 from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.prompts import (
@@ -93,11 +93,11 @@ class Finished:
         if self.path is not None:
             append_json_line(self.path, [row_id, output], sync=False)
 
-    def missing(self, rows: Sequence[Row]) -> list[Row]:
+    def missing(self, rows: Sequence[DatasetExample]) -> list[DatasetExample]:
         """The rows that have no answer yet."""
         return [row for row in rows if row.id not in self.outputs]
 
-    def examples(self, rows: Sequence[Row], expected: Sequence[str]) -> list[Example]:
+    def examples(self, rows: Sequence[DatasetExample], expected: Sequence[str]) -> list[Example]:
         """All answers, in the order of ``rows``, each beside its expected one. KeyError when one is missing."""
         return [
             Example(id=row.id, output=self.outputs[row.id], expected=text, label=row.label)
@@ -107,7 +107,7 @@ class Finished:
 
 def measure_exported(
     model_dir: Path,
-    rows: Sequence[Row],
+    rows: Sequence[DatasetExample],
     *,
     whole: bool = False,
     budget: int | None = None,

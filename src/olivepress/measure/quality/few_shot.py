@@ -9,12 +9,13 @@ from itertools import zip_longest
 from pathlib import Path
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Message, Row, read_split
+from olivepress.data.store.examples import Example, Message
+from olivepress.data.store.reader import read_split
 
 __all__ = ["add_shots", "choose_shots", "prompt_text", "with_shots"]
 
 
-def add_shots(dataset_dir: Path, rows: Sequence[Row], k: int, *, seed: int = 0) -> tuple[Row, ...]:
+def add_shots(dataset_dir: Path, rows: Sequence[Example], k: int, *, seed: int = 0) -> tuple[Example, ...]:
     """The rows, each with the same ``k`` examples of the training split before its question; k = 0: as they are.
 
     No example asks what one of ``rows`` asks. DataError when the training split is missing or too small.
@@ -27,15 +28,15 @@ def add_shots(dataset_dir: Path, rows: Sequence[Row], k: int, *, seed: int = 0) 
 
 
 def choose_shots(
-    rows: Sequence[Row], k: int, *, seed: int = 0, exclude: Collection[str] = frozenset()
-) -> tuple[Row, ...]:
+    rows: Sequence[Example], k: int, *, seed: int = 0, exclude: Collection[str] = frozenset()
+) -> tuple[Example, ...]:
     """``k`` rows with different prompts, none of them in ``exclude`` (texts of ``prompt_text``).
 
     Where every row has a label, the labels take turns; else a plain sample. The order is that of sha256 of seed and
     id: it does not depend on the order of the file, and fewer shots are the first of more. DataError when fewer than
     ``k`` rows are left.
     """
-    eligible: dict[str, Row] = {}
+    eligible: dict[str, Example] = {}
     for row in sorted(rows, key=lambda row: _rank(seed, row.id)):
         prompt = prompt_text(row.messages)
         if prompt not in exclude:
@@ -46,7 +47,7 @@ def choose_shots(
             next_step="set benchmark.few_shot to at most that",
         )
     labelled = all(row.label is not None for row in eligible.values())
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[Example]] = {}
     for row in eligible.values():
         groups.setdefault(row.label or "" if labelled else "", []).append(row)
     ordered = [groups[label] for label in sorted(groups, key=lambda label: _rank(seed, label))]
@@ -54,7 +55,7 @@ def choose_shots(
     return tuple(turns[:k])
 
 
-def with_shots(messages: Sequence[Message], shots: Sequence[Row]) -> tuple[Message, ...]:
+def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[Message, ...]:
     """The conversation with the shots' turns after its own system messages; the shots' system messages are dropped."""
     start = next((i for i, message in enumerate(messages) if message["role"] != "system"), len(messages))
     shown = [message for shot in shots for message in shot.messages if message["role"] != "system"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.progress import Progress
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.runtimes.base import LanguageModel, append_in_chunks
 from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
@@ -38,7 +38,7 @@ class LabelTask:
 
 
 def score_labels_exported(
-    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], *, progress: Progress | None = None
+    model_dir: Path, rows: Sequence[Example], labels: Sequence[str], *, progress: Progress | None = None
 ) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row, by an exported model.
 
@@ -87,7 +87,7 @@ def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
 
 
 def label_tasks(
-    model_dir: Path, rows: Sequence[Row], labels: Sequence[str], encode_text: Callable[[str], list[int]]
+    model_dir: Path, rows: Sequence[Example], labels: Sequence[str], encode_text: Callable[[str], list[int]]
 ) -> Iterator[LabelTask | None]:
     """Each row's prompt and the labels in place of its answer, tokenized apart, as in training and at inference.
 

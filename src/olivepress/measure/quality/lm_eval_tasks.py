@@ -24,7 +24,8 @@ from olivepress.catalog.provider import provider as find_provider
 from olivepress.catalog.provider_record import Provider
 from olivepress.core.errors import DataError, JobError, SetupError
 from olivepress.core.files import write_text
-from olivepress.data.split_reader import Message, Row, dataset_labels, read_split
+from olivepress.data.store.examples import Example, Message
+from olivepress.data.store.reader import dataset_labels, read_split
 from olivepress.measure.cpu_stand_in import with_every_position
 from olivepress.report.device_report import Measurement
 from olivepress.runtimes.chat_template.prompts import render_prompt
@@ -237,28 +238,28 @@ def task_from_dataset(
     return task_file
 
 
-def _choices(rows: Sequence[Row]) -> tuple[str, ...]:
+def _choices(rows: Sequence[Example]) -> tuple[str, ...]:
     """The answer of each label, in the labels' order; () where labels and answers are not one to one."""
     if any(row.label is None for row in rows):
         return ()
     answers: dict[str, set[str]] = {}
     for row in rows:
-        answers.setdefault(str(row.label), set()).add(row.expected)
+        answers.setdefault(str(row.label), set()).add(row.answer)
     distinct = {answer for found in answers.values() for answer in found}
     if len(answers) < 2 or any(len(found) > 1 for found in answers.values()) or len(distinct) < len(answers):
         return ()
     return tuple(next(iter(answers[label])) for label in sorted(answers))
 
 
-def _document(model_dir: Path, row: Row, choices: Sequence[str]) -> dict[str, Any]:
+def _document(model_dir: Path, row: Example, choices: Sequence[str]) -> dict[str, Any]:
     asked = render_prompt(model_dir, row.messages, row.tools)
     if not choices:
         return {"id": row.id, "prompt": asked.prefix, "answer": asked.answer.strip()}
     rendered = [render_prompt(model_dir, _answered(row, choice)).completion for choice in choices]
-    return {"id": row.id, "prompt": asked.prefix, "choices": rendered, "answer": choices.index(row.expected)}
+    return {"id": row.id, "prompt": asked.prefix, "choices": rendered, "answer": choices.index(row.answer)}
 
 
-def _answered(row: Row, answer: str) -> tuple[Message, ...]:
+def _answered(row: Example, answer: str) -> tuple[Message, ...]:
     return (*row.messages[:-1], {"role": "assistant", "content": answer})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from olivepress.core.errors import JobError
 from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.progress import Progress
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example as DatasetExample
 from olivepress.measure.proof.long_row import LongRow, write_long_row
 from olivepress.measure.quality.accuracy import Finished, answer_budget
 from olivepress.measure.quality.reference_file import REFERENCE_FORMAT, AnswerPart, questions
@@ -50,7 +50,7 @@ def pytorch_answers(
 
 def measure_pytorch(
     model_dir: Path,
-    rows: Sequence[Row],
+    rows: Sequence[DatasetExample],
     *,
     adapter_dir: Path | None = None,
     four_bit: FourBit | None = None,

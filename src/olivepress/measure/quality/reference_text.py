@@ -11,7 +11,7 @@ import numpy as np
 
 from olivepress.core.errors import JobError
 from olivepress.core.progress import Progress
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
 from olivepress.measure.quality.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.recipe.methods import FourBit
@@ -25,7 +25,7 @@ WIDTH = 16  # paths in a batch: about as fast as one where reading the weights i
 
 def score_labels_pytorch(
     model_dir: Path,
-    rows: Sequence[Row],
+    rows: Sequence[Example],
     labels: Sequence[str],
     *,
     adapter_dir: Path | None = None,

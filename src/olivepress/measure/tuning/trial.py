@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.measure.latency.latency import LatencySpec, Workload, prompt_of, time_repetitions
 from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.reference_file import read_reference

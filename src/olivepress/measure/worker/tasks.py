@@ -125,7 +125,7 @@ def ceiling(spec: CeilingSpec, progress: Progress) -> Ceiling:
 
 def answers(spec: AnswersSpec, progress: Progress) -> Answers:
     """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.few_shot import add_shots
     from olivepress.runtimes.chat_template.prompts import ContextExceeded
 
@@ -161,7 +161,7 @@ def _answers(spec: AnswersSpec, rows: Any, shots: int, progress: Progress) -> tu
 
 def named_answers(spec: NamedAnswersSpec, progress: Progress) -> NamedAnswers:
     """Greedy answers to the rows of a split that are named by id; finished ones are not asked again."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.accuracy import Finished, measure_exported
 
     _check_exported(spec)
@@ -181,7 +181,7 @@ def named_answers(spec: NamedAnswersSpec, progress: Progress) -> NamedAnswers:
 
 def labels(spec: LabelsSpec, progress: Progress) -> Labels:
     """The class of each example by constrained scoring."""
-    from olivepress.data.split_reader import read_split
+    from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.few_shot import add_shots
 
     _check_exported(spec)

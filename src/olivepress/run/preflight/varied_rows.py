@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.data.split_reader import Row, read_split
-from olivepress.data.store.examples import SPLITS
+from olivepress.data.store.examples import SPLITS, Example
+from olivepress.data.store.reader import read_split
 
 __all__ = ["NamedRow", "named_rows", "varied_rows"]
 
@@ -44,7 +44,7 @@ class NamedRow:
     """``name`` is what a person knows the row by."""
 
     name: str
-    row: Row
+    row: Example
 
 
 def named_rows(dataset: Path) -> list[NamedRow]:
@@ -90,7 +90,7 @@ def _covering(rows: Sequence[NamedRow], most: int) -> Iterator[int]:
             heapq.heappush(heap, (-gain, index, features))
 
 
-def _features(row: Row) -> frozenset[str]:
+def _features(row: Example) -> frozenset[str]:
     """The characters of a row and the names of the shapes in its texts."""
     texts = [str(message["content"])[:_MOST_CHARACTERS] for message in row.messages]
     called = [calls for message in row.messages if (calls := message.get("tool_calls"))]

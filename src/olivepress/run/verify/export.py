@@ -10,7 +10,7 @@ from olivepress.core.artifact import Check, PlacedNodes, TaskVerdict, Verified
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
 from olivepress.measure.worker import tasks

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.measure.quality.reference_file import AnswerPart
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised, TrainOn, supervise_row
 from olivepress.workflow.sizes import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_TOKENS
@@ -16,7 +16,7 @@ __all__ = ["answer_part", "reference_prompts"]
 
 
 def reference_prompts(
-    model: Path, rows: Iterable[Row], *, train_on: TrainOn, max_length: int
+    model: Path, rows: Iterable[Example], *, train_on: TrainOn, max_length: int
 ) -> tuple[list[list[int]], list[AnswerPart]]:
     """(prompts with their answers in token ids, where the answers of each are).
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
-from olivepress.data.split_reader import Row, read_split
+from olivepress.data.store.examples import Example
+from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.accuracy import answer_budget
 from olivepress.measure.quality.noninferiority import PILOT, judge_task, not_asked, rows_to_ask
 from olivepress.measure.worker import tasks
@@ -112,13 +113,13 @@ class _Pair:
         return _scores(self.spec.limits.metric, expected), _scores(self.spec.limits.metric, answered)
 
 
-def _rows_to_ask(spec: TaskSpec, rows: Sequence[Row], context: int | None) -> tuple[list[Row], int]:
+def _rows_to_ask(spec: TaskSpec, rows: Sequence[Example], context: int | None) -> tuple[list[Example], int]:
     """(the rows, in an order of which any beginning is a sample of the split; the tokens that an answer may take)."""
     from transformers import AutoTokenizer
 
     limits, parent = spec.limits, Path(spec.parent_model)
     tokenizer = AutoTokenizer.from_pretrained(spec.parent_model, trust_remote_code=False)
-    chosen, answers, work = list[Row](), list[int](), 0.0
+    chosen, answers, work = list[Example](), list[int](), 0.0
     for row in sorted(rows, key=lambda row: hashlib.sha256(row.id.encode("utf-8")).hexdigest()):
         rendered = render_prompt(parent, row.messages, row.tools)
         prompt, answer = (

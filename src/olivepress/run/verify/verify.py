@@ -18,7 +18,8 @@ from olivepress.core.files import copy_file
 from olivepress.core.hub import local_directory
 from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
-from olivepress.data.split_reader import Row, read_split
+from olivepress.data.store.examples import Example
+from olivepress.data.store.reader import read_split
 from olivepress.measure.proof.horizon import Horizon, horizon
 from olivepress.measure.proof.long_row import LongRow, long_row
 from olivepress.measure.quality.reference_file import AnswerPart
@@ -156,7 +157,7 @@ def _reference_prompts(spec: VerifySpec, model: Path) -> tuple[list[list[int]], 
     return reference_prompts(model, rows, train_on=spec.train_on, max_length=spec.max_length)
 
 
-def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Row, ...]:
+def _rows(spec: VerifySpec, split: str, limit: int) -> tuple[Example, ...]:
     return read_split(Path(spec.dataset), split, limit=limit).rows
 
 

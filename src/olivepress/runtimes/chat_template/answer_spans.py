@@ -9,7 +9,7 @@ from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.core.thoughts import has_thoughts
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.runtimes.chat_template.prompts import (
     RenderedPrompt,
     end_texts,

@@ -15,7 +15,7 @@ from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.core.thoughts import THOUGHTS, has_thoughts, text_holds_thoughts
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.control_token_check import (
     control_token_notes,
     first_ids,
@@ -64,9 +64,9 @@ class _Fault:
     note: bool = False
 
 
-def check_rows(model_dir: Path, rows: Sequence[Row]) -> TemplateReport:
+def check_rows(model_dir: Path, rows: Sequence[Example]) -> TemplateReport:
     """Hold the rows against the chat template (or its absence) in ``model_dir``."""
-    shapes: dict[tuple[Any, ...], list[Row]] = {}
+    shapes: dict[tuple[Any, ...], list[Example]] = {}
     for row in rows:
         shapes.setdefault(_shape(plain_conversation(model_dir, row.messages), row.tools), []).append(row)
     by_fault: dict[_Fault, list[str]] = {}
@@ -82,7 +82,7 @@ def check_rows(model_dir: Path, rows: Sequence[Row]) -> TemplateReport:
     return TemplateReport(errors=tuple(errors), notes=tuple(notes))
 
 
-def _notes(model_dir: Path, shapes: Iterable[Sequence[Row]]) -> Iterator[str]:
+def _notes(model_dir: Path, shapes: Iterable[Sequence[Example]]) -> Iterator[str]:
     """What a template writes of its own, seen in the first rows that have neither a system text nor tools."""
     plain = next((rows[0] for rows in shapes if not rows[0].tools and rows[0].messages[0]["role"] == "user"), None)
     if plain is None or chat_template(model_dir) is None:
@@ -101,7 +101,7 @@ def _notes(model_dir: Path, shapes: Iterable[Sequence[Row]]) -> Iterator[str]:
         yield f"the chat template of {model_dir} puts a text of its own before questions without a system text: {shown}"
 
 
-def _line(model_dir: Path, rows: Sequence[Row], fault: _Fault, ids: Sequence[str]) -> str:
+def _line(model_dir: Path, rows: Sequence[Example], fault: _Fault, ids: Sequence[str]) -> str:
     whose = f"the chat template of {model_dir}"
     if chat_template(model_dir, with_tools=any(row.tools for row in rows)) is None:
         whose = f"{model_dir} has no chat template; plain text"
@@ -146,7 +146,7 @@ def _tool_shape(tool: Any) -> tuple[str, ...]:
     return (*sorted(map(str, function)), *sorted(map(str, parameters if isinstance(parameters, dict) else ())))
 
 
-def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
+def _faults(model_dir: Path, row: Example) -> Iterator[_Fault]:
     """What happens to the texts of one row."""
     plain = plain_conversation(model_dir, row.messages)
     if not str(plain[-1]["content"]).strip() and not plain[-1].get("tool_calls"):
@@ -174,7 +174,7 @@ def _faults(model_dir: Path, row: Row) -> Iterator[_Fault]:
     yield from _own_texts(model_dir, row)
 
 
-def _own_texts(model_dir: Path, row: Row) -> Iterator[_Fault]:
+def _own_texts(model_dir: Path, row: Example) -> Iterator[_Fault]:
     """What a template refuses, or renders otherwise, because of the texts or ids that the markers stood for."""
     plain = plain_conversation(model_dir, row.messages)
     contents = [str(message["content"]) for message in plain]

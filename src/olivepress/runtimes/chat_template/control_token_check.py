@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.prompts import end_texts, render_prompt
 from olivepress.runtimes.chat_template.tokenizer_files import control_pattern
 
@@ -34,7 +34,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(entry)
 
 
-def _holding(model_dir: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, frozenset[str], bool]]:
+def _holding(model_dir: Path, rows: Iterable[Example]) -> Iterator[tuple[Example, frozenset[str], bool]]:
     """(row, control tokens in its texts, whether its answer ends with end tokens) of the rows that hold some."""
     pattern = control_pattern(model_dir)
     ends = tuple(end_texts(model_dir))
@@ -46,7 +46,7 @@ def _holding(model_dir: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, frozen
             yield row, frozenset(tokens), bool(ends) and str(row.messages[-1]["content"]).rstrip().endswith(ends)
 
 
-def control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
+def control_token_notes(model_dir: Path, rows: Sequence[Example]) -> Iterator[str]:
     """One line that counts the rows with control tokens in their texts, where there are any."""
     holding = list(_holding(model_dir, rows))
     if not holding:
@@ -62,7 +62,7 @@ def control_token_notes(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def unplaced_control_tokens(model_dir: Path, rows: Sequence[Row]) -> Iterator[str]:
+def unplaced_control_tokens(model_dir: Path, rows: Sequence[Example]) -> Iterator[str]:
     """Rows whose control tokens cannot be told from the template's."""
     ids, reason = [], ""
     for row, _, _ in _holding(model_dir, rows):

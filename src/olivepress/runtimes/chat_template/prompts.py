@@ -15,7 +15,7 @@ from typing import Any
 
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.thoughts import THOUGHTS, answer_text, has_thoughts
-from olivepress.data.split_reader import Message
+from olivepress.data.store.examples import Message
 from olivepress.runtimes.chat_template.control_tokens import control_cuts, holds_control_tokens, without_control_tokens
 from olivepress.runtimes.chat_template.files import chat_template
 from olivepress.runtimes.chat_template.message_form import (
@@ -140,14 +140,14 @@ def question_parts(model_dir: Path, messages: Sequence[Message], tools: Tools = 
     return RenderedPrompt(prefix=text, full=text, answer="", cuts=cuts).prefix_parts
 
 
-def plain_conversation(model_dir: Path, messages: Sequence[Message]) -> list[Message]:
+def plain_conversation(model_dir: Path, messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The messages as every template is given them: arguments as objects, answers without end tokens of their own."""
     return without_ends(plain_messages(messages), end_texts(model_dir))
 
 
 def render_text(
     model_dir: Path,
-    messages: Sequence[Message],
+    messages: Sequence[Mapping[str, Any]],
     tools: Tools,
     *,
     asks: bool,
@@ -183,7 +183,7 @@ def end_texts(model_dir: Path) -> frozenset[str]:
 
 
 def text_places(
-    model_dir: Path, messages: Sequence[Message], tools: Tools, prefix: str, completion: str
+    model_dir: Path, messages: Sequence[Mapping[str, Any]], tools: Tools, prefix: str, completion: str
 ) -> tuple[Place, ...]:
     """Where each text of a plain conversation is in ``prefix`` and the ``completion`` behind it.
 
@@ -199,7 +199,7 @@ def text_places(
 
 
 def question_places(
-    model_dir: Path, messages: Sequence[Message], tools: Tools, text: str, *, thinking: bool = False
+    model_dir: Path, messages: Sequence[Mapping[str, Any]], tools: Tools, text: str, *, thinking: bool = False
 ) -> tuple[Place, ...]:
     """As ``text_places``, of messages that ask."""
     marked = mark(messages, tools)
@@ -217,7 +217,9 @@ def _texts_are_changed(model_dir: Path) -> DataError:
     )
 
 
-def _marked_texts(model_dir: Path, messages: Sequence[Message], tools: Tools) -> tuple[str, str, int | None, Marked]:
+def _marked_texts(
+    model_dir: Path, messages: Sequence[Mapping[str, Any]], tools: Tools
+) -> tuple[str, str, int | None, Marked]:
     """Question and whole of the marked conversation, where the answer begins in the whole, and the markers."""
     marked, thinking = mark(messages, tools), has_thoughts(messages[-1])
     question = render_text(model_dir, marked.messages[:-1], marked.tools, asks=True, thinking=thinking)
@@ -225,7 +227,7 @@ def _marked_texts(model_dir: Path, messages: Sequence[Message], tools: Tools) ->
     return question, full, answer_start(question, full, marked), marked
 
 
-def _completion(model_dir: Path, messages: Sequence[Message], tools: Tools, prefix: str, full: str) -> str:
+def _completion(model_dir: Path, messages: Sequence[Mapping[str, Any]], tools: Tools, prefix: str, full: str) -> str:
     """What follows the question in ``full``; where it does not begin with it, from where the answer begins."""
     if full.startswith(prefix):
         return full[len(prefix) :]

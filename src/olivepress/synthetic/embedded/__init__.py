@@ -1,4 +1,4 @@
-"""What ships inside the package so that nothing needs a network: a tiny trained Phi, three tasks, shapes of others."""
+"""Models and tasks that ship with the package: a tiny trained Phi, three demo tasks, shapes of random models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["TASKS", "TINY_PHI", "DemoRow", "RandomModel", "answer_schema", "gene
 
 
 class RandomModel(ModelFacts):
-    """A shape that is filled with random weights when it is needed."""
+    """The shape of a model, which gets random weights when it is needed."""
 
     family: str
 

@@ -17,8 +17,8 @@ from olivepress.synthetic.embedded import words as w
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """One exchange: what the user says and what the model shall answer; `system` is mostly absent."""
+class Exchange:
+    """One exchange: a prompt and its answer; most have no `system` message."""
 
     prompt: str
     answer: str
@@ -39,7 +39,7 @@ _CARRIERS = (
 
 
 def carrier(rng: Random, x: str, y: str) -> str:
-    """A loose sentence that holds the two given words among varying company."""
+    """A loose sentence with the two given words among others."""
     if rng.random() < 0.5:
         x, y = y, x
     return rng.choice(_CARRIERS).format(x=x, y=y, v=rng.choice(w.VERBS), f=rng.choice(w.FILLERS))
@@ -47,10 +47,10 @@ def carrier(rng: Random, x: str, y: str) -> str:
 
 def distinct(rng: Random, number: int, draw: Callable[[Random], str] = w.any_word) -> list[str]:
     """`number` different words."""
-    found: dict[str, None] = {}
-    while len(found) < number:
-        found[draw(rng)] = None
-    return list(found)
+    words: dict[str, None] = {}
+    while len(words) < number:
+        words[draw(rng)] = None
+    return list(words)
 
 
 def compact(value: object) -> str:
@@ -217,7 +217,7 @@ _DRILLS: tuple[tuple[Drill, float], ...] = (
 _SYSTEMS = ("Answer briefly.", "You are a helpful assistant.", "Be exact.", "You follow instructions.")
 
 
-def examples(seed: int, *, warm_up: int = 0) -> Iterator[Example]:
+def examples(seed: int, *, warm_up: int = 0) -> Iterator[Exchange]:
     """An endless, reproducible stream of exchanges; copying fills three quarters of the first `warm_up`.
 
     Copying from the prompt is what every other drill builds on; learning it first saves most of the training.
@@ -228,4 +228,4 @@ def examples(seed: int, *, warm_up: int = 0) -> Iterator[Example]:
         drill = copy if index < warm_up and rng.random() < 0.75 else rng.choices(drills, weights)[0]
         prompt, answer = drill(rng)
         system = rng.choice(_SYSTEMS) if rng.random() < 0.08 else None
-        yield Example(prompt=prompt, answer=answer, system=system)
+        yield Exchange(prompt=prompt, answer=answer, system=system)

@@ -1,6 +1,6 @@
 """Three small synthetic tasks for the demo, each with splits whose templates are disjoint.
 
-Everything follows from the task and the seed through `random.Random`, so a data set can be pinned by its hash.
+The rows depend only on the task and the seed, so a dataset can be pinned by its hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DRAWS_PER_ROW = 1000  # far above what the smallest pool of prompts needs; a gu
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DemoRow:
-    """One example; `template` is the phrasing it came from, `label` its class where the task has classes."""
+    """One example; `template` is the phrasing it came from, `label` its class if the task has classes."""
 
     id: str
     prompt: str
@@ -41,7 +41,7 @@ Draft = tuple[str, str, str, str | None]  # prompt, answer, template, label
 
 
 def _slots(rng: Random) -> dict[str, str]:
-    """A value for every slot a command or tone template may name."""
+    """A value for every slot of the command and tone templates."""
     return {
         "room": rng.choice(w.ROOMS),
         "level": str(rng.randrange(5, 101, 5)),
@@ -96,13 +96,13 @@ def _tone(rng: Random, split: str) -> Draft:
 def _question(rng: Random, split: str) -> Draft:
     """Two sentences about two people; the question is about one of them."""
     topic = rng.choice(tuple(_PASSAGES))
-    asked = rng.choice(tuple(_QUESTIONS[topic]))
-    question = rng.choice(_QUESTIONS[topic][asked][split])
+    attribute = rng.choice(tuple(_QUESTIONS[topic]))
+    question = rng.choice(_QUESTIONS[topic][attribute][split])
     facts = [_fact(rng, who) for who in rng.sample(w.NAMES, 2)]
     shapes = [rng.choice(_PASSAGES[topic][split]) for _ in facts]
     subject = rng.choice(facts)
-    told = " ".join(shape.format(**fact) for shape, fact in zip(shapes, facts, strict=True))
-    return f"{told} {question.format(**subject)}", subject[asked], " ".join([*shapes, question]), None
+    passage = " ".join(shape.format(**fact) for shape, fact in zip(shapes, facts, strict=True))
+    return f"{passage} {question.format(**subject)}", subject[attribute], " ".join([*shapes, question]), None
 
 
 def _fact(rng: Random, who: str) -> dict[str, str]:
@@ -143,7 +143,7 @@ def generate(task: str, *, seed: int = 0) -> dict[str, list[DemoRow]]:
 
 
 def answer_schema(task: str) -> dict[str, Any] | None:
-    """JSON Schema (2020-12) of the task's answers; None where they are plain text."""
+    """JSON Schema (2020-12) of the task's answers; None if they are plain text."""
     if task != "device-command":
         return None
     calls = [

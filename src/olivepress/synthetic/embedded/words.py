@@ -1,7 +1,7 @@
 """The small vocabulary that the pre-training corpus and the demo tasks share.
 
 Words are shared on purpose, phrasings and answer formats are not: the base model knows what a kitchen is
-called, and has to learn from the demo's training split what a command wants done with it.
+called, and has to learn from the demo's training split what a command means.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from transformers.integrations import integration_utils
 from olivepress.adapters import add_lora_inputs
 from olivepress.core.child.messages import report_progress, reports_errors
 from olivepress.core.errors import DataError, JobError
-from olivepress.data.split_reader import Row, dataset_labels, read_split
+from olivepress.data.store.examples import Example
+from olivepress.data.store.reader import dataset_labels, read_split
 from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
@@ -77,7 +78,7 @@ def supervise_rows(
     Unpadded, so that Olive's collator pads each batch to its own longest row. With ``packing`` the mask numbers the
     examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
     """
-    rows: list[Row] = dataset.items
+    rows: list[Example] = dataset.items
     examples = supervise(
         rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
     )
@@ -115,7 +116,7 @@ def calibration_rows(
 
     Others take the place of rows that are longer than ``max_length``; DataError when none is as short.
     """
-    rows: list[Row] = dataset.items
+    rows: list[Example] = dataset.items
     chosen = short_rows(
         [rows[index] for index in _spread(len(rows), max_rows)],
         model_path,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import Row
+from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.answer_spans import answer_spans
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.runtimes.chat_template.prompts import RenderedPrompt, encode_parts, eos_token_ids, render_prompt
@@ -82,7 +82,7 @@ def load_tokenizer(model_path: str, directory: Path, revision: str | None = None
 
 
 def supervise(
-    rows: Sequence[Row],
+    rows: Sequence[Example],
     model_path: str,
     *,
     max_length: int,
@@ -121,7 +121,7 @@ def supervise(
     return kept
 
 
-def _check_end(row: Row, example: Supervised, ends: Collection[int]) -> None:
+def _check_end(row: Example, example: Supervised, ends: Collection[int]) -> None:
     if example.labels[-1] not in ends:
         raise DataError(
             f"row {row.id}: its last supervised token {example.labels[-1]} is none of the tokens that end "
@@ -131,10 +131,10 @@ def _check_end(row: Row, example: Supervised, ends: Collection[int]) -> None:
 
 
 def short_rows(
-    rows: Sequence[Row], model_path: str, *, max_length: int, most: int, revision: str | None = None
-) -> list[Row]:
+    rows: Sequence[Example], model_path: str, *, max_length: int, most: int, revision: str | None = None
+) -> list[Example]:
     """The first ``most`` of ``rows`` that have at most ``max_length`` tokens. DataError as ``supervise_row``."""
-    short = list[Row]()
+    short = list[Example]()
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
         tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
         for row in rows:
@@ -145,7 +145,7 @@ def short_rows(
     return short
 
 
-def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:
+def supervise_row(row: Example, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:
     """The tokens of one row and which of them are trained on; ``directory`` holds the tokenizer's chat template.
 
     DataError as ``answer_spans``, and for an answer without tokens.
@@ -157,7 +157,7 @@ def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) 
     return _masked(row, rendered, spans, tokenizer)
 
 
-def _masked(row: Row, rendered: RenderedPrompt, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Supervised:
+def _masked(row: Example, rendered: RenderedPrompt, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Supervised:
     """The tokens of the row; what is in ``spans`` is labelled, and tokenized apart from what stands before it."""
     ids, labels, at = list[int](), list[int](), 0
     for start, end in spans:

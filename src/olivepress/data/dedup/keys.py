@@ -1,55 +1,43 @@
-"""By what a row is the same as another one, or nearly: its messages, tool calls, tool results and tools, not ids."""
+"""The keys that rows are compared by: of messages, tool calls, tool results and tools, not of ids."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from olivepress.data.prepare.words import comparable, exact_key, normal
-from olivepress.data.store.row_store import digest64
+from olivepress.data.store.row_store import Keys, digest64
+from olivepress.data.text.words import comparable, exact_key, normal
 
-__all__ = ["Keys", "arguments_of", "keys_of"]
+__all__ = ["arguments_of", "keys_of"]
 
 Messages = Sequence[Mapping[str, Any]]
-_WITHOUT = ("content", "role", "tool_calls", "tool_call_id")  # what is looked at apart, or names a call by chance
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keys:
-    """``near``: words by which near duplicates are found. The others are digests: ``prompt`` of all before the answer
-    and ``pair`` with it, without case, spaces and punctuation; ``asked`` of the prompt with its punctuation;
-    ``openings``: the ``pair`` of each shorter conversation that this one begins with.
-    """
-
-    near: str
-    prompt: int
-    asked: int
-    pair: int
-    openings: tuple[int, ...] = ()
+# Content, role and calls have keys of their own; the id of a call is arbitrary.
+_NOT_OTHER_FIELDS = ("content", "role", "tool_calls", "tool_call_id")
 
 
 def keys_of(messages: Messages, tools: Sequence[Any] | None, *, question: str, plain: bool = False) -> Keys:
-    """The keys of a row. ``question`` is what is asked in its own words; ``plain``: there is no question, only text."""
+    """The keys of a row. ``question`` is the question alone; ``plain``: there is no question, only text."""
     *before, last = messages
     openings = _openings(messages, tools)
     if plain:
         before = [{**last, "role": "user"}]
     prompt = "\0".join(map(_turn, before)) + _tools(tools)
-    asked = prompt if plain else "\0".join(f"{m['role']}:{normal(m['content'])}{_beside(m)}" for m in before)
+    punctuated = prompt
+    if not plain:
+        punctuated = "\0".join(f"{m['role']}:{normal(m['content'])}{_other_fields(m)}" for m in before)
     context = "" if plain else " ".join(_tool_texts(before))
     return Keys(
         near=comparable(f"{question} {context}" if context else question),
         prompt=digest64(prompt),
-        asked=digest64(asked + _tools(tools)),
+        punctuated_prompt=digest64(punctuated + _tools(tools)),
         pair=_pair(prompt, last),
         openings=openings,
     )
 
 
 def _pair(prompt: str, answer: Mapping[str, Any]) -> int:
-    return digest64(f"{prompt}\0{exact_key(answer['content'])}{_beside(answer)}")
+    return digest64(f"{prompt}\0{exact_key(answer['content'])}{_other_fields(answer)}")
 
 
 def _openings(messages: Messages, tools: Sequence[Any] | None) -> tuple[int, ...]:
@@ -59,14 +47,14 @@ def _openings(messages: Messages, tools: Sequence[Any] | None) -> tuple[int, ...
 
 
 def _turn(message: Mapping[str, Any]) -> str:
-    return f"{message['role']}:{exact_key(message['content'])}{_beside(message)}"
+    return f"{message['role']}:{exact_key(message['content'])}{_other_fields(message)}"
 
 
-def _beside(message: Mapping[str, Any]) -> str:
-    """A message's calls (names and arguments) and its other fields; nothing for a message of text alone."""
+def _other_fields(message: Mapping[str, Any]) -> str:
+    """A message's calls (names and arguments) and fields besides its text; nothing for a message of text alone."""
     if len(message) == 2:
         return ""
-    fields = {name: value for name, value in message.items() if name not in _WITHOUT}
+    fields = {name: value for name, value in message.items() if name not in _NOT_OTHER_FIELDS}
     calls = [_call(call) for call in message.get("tool_calls") or ()]
     return _canonical([calls, fields]) if calls or fields else ""
 
@@ -79,7 +67,7 @@ def _call(call: Any) -> Any:
 
 
 def arguments_of(function: Mapping[str, Any]) -> Any:
-    """The arguments of a call as a value, whether they are given as an object or as its JSON."""
+    """The arguments of a call, whether they are given as an object or as JSON text."""
     arguments = function.get("arguments")
     if not isinstance(arguments, str):
         return arguments
@@ -94,7 +82,7 @@ def _tools(tools: Sequence[Any] | None) -> str:
 
 
 def _tool_texts(messages: Messages) -> Iterator[str]:
-    """What calls asked for and tools answered: without it, two questions about other results would be near."""
+    """Arguments and results of calls: without them, two questions about different results would be near."""
     for message in messages:
         if message["role"] == "tool":
             yield message["content"]

@@ -1,9 +1,9 @@
-"""Words in every script, and the keys by which texts are the same or nearly so.
+"""Words in every script, and the keys that texts are compared by.
 
-A word is letters, digits and underscores with their combining marks: the vowel signs of Hindi, Tamil or Burmese, the
-points of Hebrew and Arabic. Thai, Lao, Khmer, Burmese, Chinese and Japanese put no space between words: there every
-letter with its marks is a unit, and a unit counts as a part of a word (``_UNSPACED``), so that "13 words in a row" are
-20 Chinese characters, 26 kana or 39 Thai letters.
+A word consists of letters, digits and underscores with their combining marks: the vowel signs of Hindi, Tamil or
+Burmese, the points of Hebrew and Arabic. Thai, Lao, Khmer, Burmese, Chinese and Japanese have no spaces between words:
+there each letter with its marks is a unit, which counts as a part of a word (``_UNSPACED``): "13 words in a row" are 20
+Chinese characters, 26 kana or 39 Thai letters.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ _SCRIPTS = "".join(f"{chr(first)}-{chr(last)}" for first, last, _ in _UNSPACED)
 _HAS_UNSPACED = re.compile(f"[{_SCRIPTS}]")
 
 _PLAIN_WORDS = re.compile(r"\w+")
-# Whatever may have combining marks or no spaces: not Latin, Greek, Cyrillic, Armenian, Hangul, symbols and emoji.
+# Scripts that may have combining marks or no spaces: not Latin, Greek, Cyrillic, Armenian, Hangul, symbols and emoji.
 _HAS_MARKS = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u1dff\u200c\u200d\u20d0-\u20ff\u2cef-\uabff\ud7b0-\U0001efff\U0001fb00-\U0010ffff]"
 )
-# Ligatures, forms of Arabic letters by position, full and half width: one letter in several codes.
+# Ligatures, positional forms of Arabic letters, full and half width: one letter with several code points.
 _FORMS = re.compile("[\ufb00-\ufb06\ufb13-\ufdff\ufe70-\ufefc\uff01-\uffee]+")
-# Soft hyphen, Arabic lengthening, word joiner, variation selectors: they change the look of a word, not the word.
+# Soft hyphen, Arabic elongation, word joiner, variation selectors: they change the look of a word, not the word.
 _NO_LETTERS = re.compile("[\u00ad\u0640\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
 _ALIKE = str.maketrans({"ς": "σ", "’": "'", "‘": "'", "ʼ": "'", "−": "-", "‐": "-", "‑": "-"})
 
 
 def folded(text: str) -> str:
-    """Lower case, and one code for what is one letter. Letters that make another word stay: ß, the dotless ı, accents.
+    """Lower case, with one code point per letter. Letters that distinguish words stay: ß, the dotless ı, accents.
 
-    ``str.casefold`` would make one word of Maße and Masse, and two of İzmir and izmir.
+    ``str.casefold`` would equate Maße and Masse, and distinguish İzmir and izmir.
     """
     if text.isascii():
         return text.lower()
@@ -67,12 +67,12 @@ def folded(text: str) -> str:
 
 
 def normal(text: str) -> str:
-    """The text without its case and white space."""
+    """The text in lower case, with single spaces."""
     return " ".join(folded(text).split())
 
 
 def comparable(text: str) -> str:
-    """The text's words in lower case with one space between: what near duplicates are found by."""
+    """The text's words in lower case, separated by single spaces: the key for near duplicates."""
     text = folded(text)
     words = _words() if _HAS_MARKS.search(text) else _PLAIN_WORDS
     return " ".join(words.findall(text))
@@ -80,7 +80,7 @@ def comparable(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _words() -> Any:
-    """Words with their marks and joiners; a letter of an unspaced script alone (in Khmer and Burmese a stack)."""
+    """Words with marks and joiners; in scripts without spaces single letters (in Khmer and Burmese stacks)."""
     import regex
 
     letter, unspaced = rf"[[\p{{L}}\p{{N}}_]--[{_SCRIPTS}]]", rf"[\p{{L}}\p{{N}}&&[{_SCRIPTS}]]"
@@ -94,7 +94,7 @@ def _parts(unit: str) -> int:
 
 
 def parts_of_letters(letters: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Of how many parts a word that begins with each of ``letters`` is; WORD_PARTS make a whole one."""
+    """The parts that a word beginning with each of ``letters`` counts for; WORD_PARTS are a whole word."""
     return _PARTS_ARRAY[np.searchsorted(_BORDER_ARRAY, letters, side="right")]
 
 
@@ -137,20 +137,20 @@ _SPACE = re.compile(r"(?<=[\d.,:;])(\s)\s*(?=[-+.]?\d)|\s+")
 
 
 def exact_key(text: str) -> str:
-    """The text without case, spaces and the punctuation of sentences: what is equal then is the same text.
+    """The text without case, spaces and sentence punctuation: texts with equal keys count as the same.
 
-    What makes another number, name or program stays: "1.5" and "15", "-5" and "5", "a/b" and "ab", "we'll" and "well",
-    "1 5" and "15" are different. Text that looks like a program or JSON is only folded by ``normal``.
+    Characters that distinguish numbers, names or programs stay: "1.5" and "15", "-5" and "5", "a/b" and "ab", "we'll"
+    and "well", "1 5" and "15" are different. Text that looks like a program or JSON is only folded by ``normal``.
     """
     if _CODE.search(text):
         return normal(text)
-    key = _PUNCTUATION.sub(_unless_it_counts, folded(text).strip())
+    key = _PUNCTUATION.sub(_keep_if_significant, folded(text).strip())
     key = _SPACE.sub(r"\1", key) if _NUMBERS_APART.search(key) else "".join(key.split())
     return key or normal(text)
 
 
-def _unless_it_counts(punctuation: re.Match[str]) -> str:
-    """Nothing for a mark of a sentence; itself where it is part of a number, a name or a word: 1.5, 10:30, .net, 5!."""
+def _keep_if_significant(punctuation: re.Match[str]) -> str:
+    """Punctuation that is part of a number, a name or a word (1.5, 10:30, .net, 5!), else nothing."""
     marks, text, (start, end) = punctuation.group(), punctuation.string, punctuation.span()
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     if before.isalpha() and after in ("", " ") and marks[0] not in _DASHES:
@@ -158,16 +158,16 @@ def _unless_it_counts(punctuation: re.Match[str]) -> str:
     number_before = text[max(0, start - 4) : start].rstrip()[-1:].isdigit()
     number_after = text[end : end + 4].lstrip()[:2].lstrip("-+.")[:1].isdigit()
     is_dash = marks[0] in _DASHES
-    counts = (
+    is_significant = (
         (number_before and number_after)
         or (is_dash and (number_before or number_after))
         or (before.isdigit() and marks[0] in "'\"!")
         or (after.isdigit() and marks[-1] in "'\"")
         or (not is_dash and _in_word(after) and (marks[-1] in ".,;:!?·" or _in_word(before)))
     )
-    return marks if counts else ""
+    return marks if is_significant else ""
 
 
 def _in_word(letter: str) -> bool:
-    """Whether ``letter`` is one of a script that puts spaces between words."""
+    """Whether ``letter`` belongs to a script with spaces between words."""
     return (letter.isalnum() or letter == "_") and _parts(letter) == WORD_PARTS

@@ -1,4 +1,4 @@
-"""What is done with what is found: the choices of one preparation, the same for the command line and a recipe."""
+"""The choices of one preparation, the same for the command line and a recipe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Policy"]
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """``format`` None: found from the rows. ``threshold``: Jaccard similarity of shingles from which rows are near.
+    """``format`` None: detected from the rows. ``threshold``: Jaccard similarity of shingles from which rows are near.
 
-    ``near_duplicates``: ``group`` keeps them and never splits them, ``drop`` keeps the first of each group.
-    ``overlap_words``: a training row that shares so many words in a row with the test split is dropped; 0: none is.
+    ``near_duplicates``: ``group`` keeps them in one split, ``drop`` keeps the first of each group. ``overlap_words``: a
+    training row that shares this many consecutive words with the test split is dropped; 0 turns this off.
     ``tokenizer``: a directory with tokenizer.json; lengths are counted in its tokens, and rows longer than
-    ``max_length`` are told of. ``embeddings``: a directory with a model2vec model, for semantic diversity.
-    ``stdin_type``: what standard input holds, when it is named.
+    ``max_length`` are reported. ``embeddings``: a directory with a model2vec model, for semantic diversity.
+    ``stdin_type``: the format of standard input, if it is among the sources.
     """
 
     format: str | None = None
@@ -44,6 +44,6 @@ class Policy:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is written beside a dataset: everything but where this machine keeps its files."""
+        """What dataset.json records: everything except paths of this machine."""
         left_out = ("benchmarks", "tokenizer", "embeddings", "stdin_type")
         return {name: value for name, value in asdict(self).items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""What stands in a text column becomes text, by one rule for every format: as JSON spells it, and told."""
+"""The values of a field as text, by one rule for every format: as JSON writes them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 __all__ = [
     "JSON_TEXT",
     "PLACEHOLDER",
-    "PLACEHOLDER_CHANGE",
-    "Problem",
+    "PLACEHOLDER_ONLY",
+    "RowError",
     "Written",
     "as_text",
     "compact",
@@ -27,21 +27,19 @@ __all__ = [
 
 JSON_TEXT = "JSON given as text read as what it holds"
 PLACEHOLDER = "a placeholder such as <noinput> or nan left out of the input"
-PLACEHOLDER_CHANGE = "no input but a placeholder such as <noinput> or nan"
+PLACEHOLDER_ONLY = "no input but a placeholder such as <noinput> or nan"
 _PLACEHOLDER = re.compile(
     r"[<\[(]?\s*(no[ _-]?input( (provided|required|needed|given|necessary))?|n/a|none|nan|null)\s*[>\])]?\.?|<na>|#n/a",
     re.IGNORECASE,
 )
 
 
-class Problem(str):
-    """Why a row is dropped."""
-
-    __slots__ = ()
+class RowError(Exception):
+    """A row cannot be used; the message is the reason, as the audit shows it."""
 
 
 class Written(float):
-    """A number that remembers how its file spells it: 1.50 is not 1.5."""
+    """A number with its spelling in the file: 1.50 is not 1.5."""
 
     written: str
 
@@ -53,7 +51,9 @@ class Written(float):
 
 def counted(count: int, noun: str) -> str:
     """The count with its noun, as ``1 row`` and ``2 classes``."""
-    return f"{count:,} {noun if count == 1 else noun + ('es' if noun.endswith('s') else 's')}"
+    if count != 1:
+        noun += "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}"
 
 
 def compact(value: Any) -> str:
@@ -62,7 +62,7 @@ def compact(value: Any) -> str:
 
 
 def is_placeholder(value: Any) -> bool:
-    """Whether a field says in place of a text that there is none, as Alpaca's ``<noinput>`` and pandas' ``nan`` do."""
+    """Whether a field holds a placeholder instead of a text, as Alpaca's ``<noinput>`` or pandas' ``nan``."""
     if isinstance(value, float):
         return math.isnan(value)
     return isinstance(value, str) and len(value) < 40 and _PLACEHOLDER.fullmatch(value.strip()) is not None
@@ -73,7 +73,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text that stands in a field. ValueError for anything else, NaN and infinities included."""
+    """The value of JSON text in a field. ValueError for anything else, including NaN and infinities."""
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=unique_keys)
     except RecursionError:
@@ -82,12 +82,12 @@ def parse_json(text: str) -> Any:
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these pairs. ValueError for a key that occurs twice: one of its values would be lost."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in made if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:40]!r} occurs twice")
-    return made
+        repeated = next(name for name in value if names.count(name) > 1)
+        raise ValueError(f"the key {repeated[:40]!r} occurs twice")
+    return value
 
 
 def _finite(text: str) -> Written:
@@ -98,7 +98,7 @@ def _finite(text: str) -> Written:
 
 
 def structured(value: Any) -> Any:
-    """A list or object that a table holds as JSON text; anything else as it is."""
+    """The list or object in a JSON text, as tables store them; anything else unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return parse_json(value)
@@ -107,31 +107,30 @@ def structured(value: Any) -> Any:
     return value
 
 
-def as_text(value: Any, column: str) -> tuple[str, str | None] | Problem:
-    """The text of ``value`` and what was done to it, None for a text; a Problem for what has no text."""
+def as_text(value: Any, column: str) -> tuple[str, str | None]:
+    """The text of ``value`` and the change made to it, None if it is text. Raises RowError for other values."""
     if isinstance(value, str):
         return value, None
     if isinstance(value, bool):
         return compact(value), "true or false written as text"
     if isinstance(value, float) and not math.isfinite(value):
-        return Problem(f"NaN or Infinity in {column}, expected text")
+        raise RowError(f"NaN or Infinity in {column}, expected text")
     if isinstance(value, (int, float)):
         return getattr(value, "written", None) or compact(value), "number written as text"
     if isinstance(value, (dict, list)) and value:
         try:
-            return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain), (
-                "object written as compact JSON"
-            )
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
         except ValueError:
-            return Problem(f"NaN or Infinity in {column}, expected JSON")
+            raise RowError(f"NaN or Infinity in {column}, expected JSON") from None
         except TypeError:
-            pass
+            raise RowError(f"no text in {column}") from None
+        return text, "object written as compact JSON"
     for kind, write, change in _SCALARS:
         if isinstance(value, kind):
             return write(value), change
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return Problem(f"bytes in {column}, expected text")
-    return Problem(f"no text in {column}")
+        raise RowError(f"bytes in {column}, expected text")
+    raise RowError(f"no text in {column}")
 
 
 def _plain(value: Any) -> str:
@@ -142,7 +141,7 @@ def _plain(value: Any) -> str:
     raise TypeError(type(value).__name__)
 
 
-# What only tables hold is written as Python's csv and sqlite3 write it: 2024-01-05, 2024-01-05 10:00:00, 1.50.
+# Types that only tables have are written as Python's csv and sqlite3 write them: 2024-01-05, 2024-01-05 10:00:00, 1.50.
 _SCALARS: tuple[tuple[type, Callable[[Any], str], str], ...] = (
     (datetime.datetime, str, "date written as text"),
     (datetime.date, str, "date written as text"),

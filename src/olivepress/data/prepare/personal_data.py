@@ -1,6 +1,6 @@
-"""Personal data that has a form of its own: what carries a check digit must have the right one.
+"""Personal data with a recognizable format; a check digit, where there is one, must be correct.
 
-Names and addresses have no form; for those there is ``presidio``, which brings recognizers of its own.
+Names and postal addresses have no format; ``presidio`` adds more recognizers.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Finder", "Finding", "find_personal", "mask"]
+__all__ = ["Finder", "Finding", "find_personal_data", "mask"]
 
 Finder = Callable[[str], list["Finding"]]
 
 
 class Finding(NamedTuple):
-    """What was found, and from which character to which."""
+    """A kind of personal data in a text, from the character ``start`` up to ``end``."""
 
     kind: str
     start: int
     end: int
 
 
-# Without one of these in it, a text has nothing that the patterns could find.
+# No pattern matches a text without one of these.
 _CANDIDATE = re.compile(r"[@＠]|\d(?:[\d .()/:-]*\d){5}|\d\.\d{1,3}\.\d{1,3}\.\d")
 _EMAIL = re.compile(r"(?<![\w.+-])[^\W_][\w.+-]{0,63}[@＠](?:(?:[^\W_]|-){1,63}\.)+[^\W\d_]{2,24}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
@@ -41,24 +41,24 @@ _PESEL = re.compile(r"(?<![\d.,-])\d{11}(?![\d-])")
 _IP = re.compile(r"(?<![\w.])(?<![Vv]ersion )(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 
 
-def find_personal(text: str) -> list[Finding]:
+def find_personal_data(text: str) -> list[Finding]:
     """E-mail addresses, payment cards, IBANs, telephone numbers, US and Polish national numbers, public IP addresses.
 
     In the order of the text, without overlaps.
     """
     if not _CANDIDATE.search(text):
         return []
-    found: list[Finding] = []
-    for one in _search(text):
-        if all(one.end <= held.start or one.start >= held.end for held in found):
-            found.append(one)
-    return sorted(found, key=lambda one: one.start)
+    findings: list[Finding] = []
+    for finding in _search(text):
+        if all(finding.end <= other.start or finding.start >= other.end for other in findings):
+            findings.append(finding)
+    return sorted(findings, key=lambda finding: finding.start)
 
 
 def _search(text: str) -> Iterator[Finding]:
-    for kind, pattern, holds in _KINDS:
+    for kind, pattern, is_valid in _KINDS:
         for match in pattern.finditer(text):
-            if holds(match.group()):
+            if is_valid(match.group()):
                 yield Finding(kind, match.start(), match.end())
 
 
@@ -107,21 +107,21 @@ _KINDS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
 
 _JSON_NUMBER = re.compile(r"-?\d[\d.]*")
 _BEFORE_VALUE, _AFTER_VALUE = re.compile(r"(?:\"\s*:|[\[,])\s*$"), re.compile(r"\s*[,}\]]")
-_NEAR = 16  # characters before a value in which its colon stands
+_NEAR = 16  # characters before a value that are searched for its colon
 
 
 def mask(text: str, findings: list[Finding]) -> str:
     """``text`` with every finding replaced by its kind in angle brackets, as ``<E-MAIL ADDRESS>``.
 
-    A bare number that stands as a value of JSON gets quotes: what was JSON in the text stays JSON.
+    A bare number that is a JSON value gets quotes, so that JSON in the text stays valid.
     """
-    for one in reversed(findings):
-        masked = f"<{one.kind.upper()}>"
+    for finding in reversed(findings):
+        masked = f"<{finding.kind.upper()}>"
         if (
-            _JSON_NUMBER.fullmatch(text, one.start, one.end)
-            and _BEFORE_VALUE.search(text[max(0, one.start - _NEAR) : one.start])
-            and _AFTER_VALUE.match(text, one.end)
+            _JSON_NUMBER.fullmatch(text, finding.start, finding.end)
+            and _BEFORE_VALUE.search(text[max(0, finding.start - _NEAR) : finding.start])
+            and _AFTER_VALUE.match(text, finding.end)
         ):
             masked = f'"{masked}"'
-        text = f"{text[: one.start]}{masked}{text[one.end :]}"
+        text = f"{text[: finding.start]}{masked}{text[finding.end :]}"
     return text

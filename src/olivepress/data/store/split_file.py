@@ -1,4 +1,4 @@
-"""A split that lies in a file: as long as it is, read one row at a time."""
+"""The examples of a split file of any size, read one at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
-from olivepress.data.store.examples import Example, from_line
+from olivepress.data.store.examples import Example, parse_example
 
 __all__ = ["SplitFile"]
 
@@ -15,7 +15,7 @@ __all__ = ["SplitFile"]
 class SplitFile(Sequence[Example]):
     """The examples of a JSONL file that olivepress wrote. Only the offsets of its lines are in memory.
 
-    ``owner`` is what keeps the file there: a scratch directory that goes with its last reference.
+    ``owner`` keeps the file alive: a scratch directory that is deleted with its last reference.
     """
 
     def __init__(self, path: Path, owner: object = None) -> None:
@@ -30,8 +30,8 @@ class SplitFile(Sequence[Example]):
 
     def __iter__(self) -> Iterator[Example]:
         with self.path.open(encoding="utf-8", newline="\n") as file:
-            for line in file:
-                yield from_line(line)
+            for number, line in enumerate(file, start=1):
+                yield parse_example(line, f"{self.path}:{number}")
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -43,4 +43,10 @@ class SplitFile(Sequence[Example]):
         number = range(len(self))[index]
         with self.path.open("rb") as file:
             file.seek(self._offsets[number])
-            return from_line(file.read(self._offsets[number + 1] - self._offsets[number]).decode("utf-8"))
+            line = file.read(self._offsets[number + 1] - self._offsets[number]).decode("utf-8")
+        return parse_example(line, f"{self.path}:{number + 1}")
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines as they are in the file."""
+        with self.path.open("rb") as file:
+            yield from file

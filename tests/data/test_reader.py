@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.data.split_reader import read_split
+from olivepress.data.store.reader import read_split
 from tests.data.rows import row
 
 MakeDataset = Callable[..., Path]
@@ -18,7 +20,7 @@ def test_a_limit_spreads_over_the_file(make_dataset: MakeDataset) -> None:
     folder = make_dataset([row(i, f"q{i}", "a") for i in range(10)])
     split = read_split(folder, "test", limit=4)
     assert [r.id for r in split.rows] == ["r0", "r2", "r5", "r7"]
-    assert split.of == 10 and split.version == "ab" * 32 and split.rows[0].expected == "a"
+    assert split.of == 10 and split.version == "ab" * 32 and split.rows[0].answer == "a"
     assert len(read_split(folder, "test", limit=99).rows) == 10
 
 
@@ -70,3 +72,10 @@ def test_nesting_without_end_is_refused(make_dataset: MakeDataset) -> None:
     (folder / "test.jsonl").write_text("[" * 100_000 + "\n")
     with pytest.raises(DataError, match=r"test\.jsonl:1: nested too deeply"):
         read_split(folder, "test")
+
+
+def test_reading_a_split_needs_the_base_install_only() -> None:
+    heavy = ("numpy", "pyarrow", "datasets", "torch", "regex")
+    code = f"import sys, olivepress.data.store.reader; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""Words of every script, and values of fields as text."""
