@@ -29,9 +29,9 @@ import psutil
 from llama_shape import LLAMA
 
 from olivepress.adapters import add_adapter
-from olivepress.measure.cpu_stand_in import linked_copy
 from olivepress.report.machine import fingerprint, peak_rss_bytes
 from olivepress.runtimes.genai_model import GenaiModel
+from olivepress.runtimes.linked_copy import linked_copy
 from olivepress.runtimes.session import size_on_disk_bytes
 from olivepress.stats.intervals import bootstrap_median
 

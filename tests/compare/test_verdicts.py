@@ -128,7 +128,7 @@ def test_a_null_is_not_comparable_and_says_whose() -> None:
         ({"settings": {"intra_op_num_threads": 4}}, "threads: the default and 4"),
         ({"machine": MACHINE.model_copy(update={"packages": {"onnxruntime": "9"}})}, "onnxruntime none and 9"),
         ({"machine": MACHINE.model_copy(update={"drivers": {"nvidia": "1"}})}, "different drivers"),
-        ({"warnings": ("other programs used 40 % of the cores while it was measured",)}, "other programs used 40 %"),
+        ({"warnings": ("other programs used 40 % of the cores during the measurement",)}, "other programs used 40 %"),
     ],
 )
 def test_what_may_matter_is_told_beside_the_verdict(changes: dict[str, Any], says: str) -> None:

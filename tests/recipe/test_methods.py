@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from olivepress.measure.latency.grid import Subject
+from olivepress.measure.subject import Subject
 from olivepress.measure.worker.tasks import _tuned
 from olivepress.pipeline.device_reports import _subject
 from olivepress.pipeline.verbs import load_plan, prepare

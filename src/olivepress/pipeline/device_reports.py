@@ -19,8 +19,8 @@ from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import read_split
 from olivepress.data.store.dataset import DATASETS
 from olivepress.measure.bench import BASE, TUNED, Outcomes, Settings, bench, outcomes_of
-from olivepress.measure.latency.grid import Spent, Subject
 from olivepress.measure.latency.latency import Workload
+from olivepress.measure.subject import JobCosts, Subject
 from olivepress.measure.tuning.record import read_tuning
 from olivepress.recipe.methods import four_bit_base
 from olivepress.recipe.schema import Benchmark
@@ -131,7 +131,7 @@ def _subject(plan: Plan, job: Job, made: Mapping[str, Manifest], base: Subject) 
         job=job.id,
         artifact_sha256=manifest.sha256,
         git_commit=manifest.git_commit,
-        spent=spent_of(manifest, made),
+        job_costs=spent_of(manifest, made),
     )
     if job.kind == "finetune":
         settings = plan.recipe.finetune
@@ -162,14 +162,14 @@ def on_target(subject: Subject, plan: Plan, target: Target, model_dir: Path) -> 
     )
 
 
-def spent_of(manifest: Manifest, made: Mapping[str, Manifest]) -> Spent:
+def spent_of(manifest: Manifest, made: Mapping[str, Manifest]) -> JobCosts:
     """Seconds and memory of the jobs that led to an artifact, as far as their manifests are here."""
     line = [manifest]
     while (parent := made.get(line[-1].parent or "")) and parent.sha256 == line[-1].parent_sha256:
         line.append(parent)
     tuned = next((m.resources for m in line if m.kind == "finetune"), None)
     built = [m.resources.seconds for m in line if m.kind != "finetune"]
-    return Spent(
+    return JobCosts(
         train_s=tuned.seconds if tuned else None,
         train_peak_memory_bytes=tuned.peak_memory_bytes if tuned else None,
         build_s=sum(built) if built else None,
@@ -227,7 +227,7 @@ def bench_plan(
         dataset_dir=plan.dataset.directory,
         settings=settings_of(plan.recipe.benchmark, overrides),
         ladder={name: subject.artifact_sha256 for name, subject in subjects.items()},
-        tell=tell,
+        on_progress=tell,
     )
     return list(chosen)
 
@@ -249,7 +249,7 @@ def bench_artifact(
     """
     subject = artifact_subject(directory, reference_dir)
     path = out or RESULTS / fingerprint().id / subject.recipe / f"{subject.job}.json"
-    found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=tell)
+    found = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, on_progress=tell)
     return found[0], path
 
 
@@ -269,7 +269,7 @@ def artifact_subject(directory: Path, reference_dir: Path | None = None) -> Subj
         reference_dir=reference_dir or _reference(directory, made),
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
-        spent=spent_of(manifest, made),
+        job_costs=spent_of(manifest, made),
         min_placed=1.0 if manifest.min_placed is None else manifest.min_placed,
         max_cpu_nodes=manifest.max_cpu_nodes,
         interpreter=place.interpreter if place else None,

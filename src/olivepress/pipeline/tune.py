@@ -25,13 +25,13 @@ from olivepress.core.artifact import (
 from olivepress.core.errors import ReportError, SetupError, UsageError
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
-from olivepress.measure.bench_session import code_sha256, open_sitting
+from olivepress.measure.bench_session import code_sha256, open_sessions
 from olivepress.measure.cpu_stand_in import provider_is_missing
-from olivepress.measure.latency.grid import Subject
+from olivepress.measure.subject import Subject
+from olivepress.measure.trials import trials_of, workload_for
 from olivepress.measure.tuning.record import TUNING, UNTUNED, Tuning, read_tuning
-from olivepress.measure.tuning.search import Found, Search, search
+from olivepress.measure.tuning.search import Search, SearchResult, search
 from olivepress.measure.tuning.trial import TrialSpec
-from olivepress.measure.tuning.trials import trials_of, workload_for
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.pipeline.device_reports import artifact_subject, not_measured_here
 from olivepress.report.device_report import write_text
@@ -71,12 +71,12 @@ def tune(
     machine = machine_of(subject.interpreter)
     identity = hashlib.sha256("\n".join([manifest.sha256, machine.model_dump_json(), code_sha256()]).encode())
     place = directory.resolve()
-    with open_sitting({place.with_name(f"{place.name}.tuning"): identity.hexdigest()}) as sittings:
-        (sitting,) = sittings.values()
-        sitting.interpreter = subject.interpreter
+    with open_sessions({place.with_name(f"{place.name}.tuning"): identity.hexdigest()}) as sessions:
+        (session,) = sessions.values()
+        session.interpreter = subject.interpreter
         spec = _spec(subject).model_copy(update={"repetitions": repetitions, "answers": answers})
-        run, spent = trials_of(sitting, directory, config, spec)
-        threads = _threads(sitting.folder, config)
+        run, spent = trials_of(session, directory, config, spec)
+        threads = _threads(session.folder, config)
         plan = Search(
             axes=alternatives(subject.execution_provider),
             hardware=Hardware(cpus=processors(), physical_cores=machine.physical_cores, threads=threads),
@@ -84,7 +84,7 @@ def tune(
             budget_s=budget_s,
             run=run,
             spent=spent,
-            tell=lambda stage, done, total: tell(subject.job, stage, done, total),
+            on_progress=lambda stage, done, total: tell(subject.job, stage, done, total),
         )
         found = search(plan)
         tuning = Tuning(
@@ -94,7 +94,7 @@ def tune(
             shipped_threads=threads,
             budget_s=budget_s,
             spent_s=round(spent(), 1),
-            resumed=sitting.resumed,
+            resumed=session.resumed,
             **_about(subject, manifest, config, spec),
             **_fields(found),
         )
@@ -169,10 +169,10 @@ def _session_options(config: str) -> dict[str, Any]:
     return found
 
 
-def _fields(found: Found) -> dict[str, Any]:
+def _fields(found: SearchResult) -> dict[str, Any]:
     return {
         "winner": found.winner,
-        "why": found.why,
+        "why": found.reason,
         "alternatives": found.alternatives,
         "confirmed": found.confirmed,
         "not_searched": dict(found.not_searched),

@@ -16,7 +16,7 @@ from olivepress.core.artifact import Manifest, changed_files, read_manifest
 from olivepress.core.errors import AdapterError, JobError, ReportError, SetupError
 from olivepress.core.process import exclusive
 from olivepress.environments.lookup import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.measure.proof.long_row import LONG_ROW_FORMAT
+from olivepress.measure.quality.long_row import LONG_ROW_FORMAT
 from olivepress.measure.quality.reference_file import REFERENCE_FORMAT
 from olivepress.models.admission import BaseModel
 from olivepress.report.machine import package_versions

@@ -72,9 +72,9 @@ def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
 def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
     from olivepress.data.split_reader import read_split
-    from olivepress.measure.quality.accuracy import Finished
+    from olivepress.measure.quality.accuracy import AnswerStore
     from olivepress.measure.quality.few_shot import add_shots
-    from olivepress.runtimes.chat_template.prompts import ContextExceeded
+    from olivepress.runtimes.chat_template.model_config import ContextExceeded
 
     dataset = Path(spec["dataset_dir"])
     asked = read_split(dataset, spec["split"], limit=spec["limit"]).rows
@@ -83,7 +83,7 @@ def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
         rows = add_shots(dataset, asked, shots)
         try:
             examples, budget = _measure(
-                spec, rows, Finished(Path(f"{spec['partial']}.{shots}")), progress, whole=shots > 0
+                spec, rows, AnswerStore(Path(f"{spec['partial']}.{shots}")), progress, whole=shots > 0
             )
         except ContextExceeded:
             if shots == 0:
@@ -97,27 +97,27 @@ def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _measure(spec: Spec, rows: Any, finished: Any, progress: Progress, *, whole: bool) -> tuple[list[Any], int]:
+def _measure(spec: Spec, rows: Any, store: Any, progress: Progress, *, whole: bool) -> tuple[list[Any], int]:
     model_dir = Path(spec["model_dir"])
     if spec["runtime"] == "pytorch":
-        from olivepress.measure.quality.reference import measure_pytorch
+        from olivepress.measure.quality.parent_answers import measure_pytorch
 
-        return measure_pytorch(model_dir, rows, **_tuned(spec), whole=whole, finished=finished, progress=progress)
+        return measure_pytorch(model_dir, rows, **_tuned(spec), whole=whole, store=store, progress=progress)
     from olivepress.measure.quality.accuracy import measure_exported
 
-    return measure_exported(model_dir, rows, whole=whole, finished=finished, progress=progress)
+    return measure_exported(model_dir, rows, whole=whole, store=store, progress=progress)
 
 
 def _named_answers(spec: Spec, progress: Progress) -> dict[str, Any]:
     """Greedy answers to the rows of a split that are named by id; those that ``partial`` holds are not asked again."""
     from olivepress.data.split_reader import read_split
-    from olivepress.measure.quality.accuracy import Finished, measure_exported
+    from olivepress.measure.quality.accuracy import AnswerStore, measure_exported
 
     rows = {row.id: row for row in read_split(Path(spec["dataset_dir"]), spec["split"]).rows}
     asked = [rows[row_id] for row_id in spec["ids"]]
-    how = {"budget": spec["max_new_tokens"], "finished": Finished(Path(spec["partial"])), "progress": progress}
+    how = {"budget": spec["max_new_tokens"], "store": AnswerStore(Path(spec["partial"])), "progress": progress}
     if spec["runtime"] == "pytorch":
-        from olivepress.measure.quality.reference import measure_pytorch
+        from olivepress.measure.quality.parent_answers import measure_pytorch
 
         examples, _ = measure_pytorch(Path(spec["model_dir"]), asked, **how)
     else:
@@ -144,7 +144,7 @@ def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
     dataset, model_dir, labels = Path(spec["dataset_dir"]), Path(spec["model_dir"]), spec["labels"]
     rows = add_shots(dataset, read_split(dataset, spec["split"], limit=spec["limit"]).rows, spec["few_shot"])
     if spec["runtime"] == "pytorch":
-        from olivepress.measure.quality.reference_text import score_labels_pytorch
+        from olivepress.measure.quality.parent_text import score_labels_pytorch
 
         found = score_labels_pytorch(model_dir, rows, labels, **_tuned(spec), progress=progress)
     else:
@@ -160,7 +160,7 @@ def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
 
     model_dir, text = Path(spec["model_dir"]), read_text(Path(spec["text"]))
     if spec["runtime"] == "pytorch":
-        from olivepress.measure.quality.reference_text import perplexity_pytorch
+        from olivepress.measure.quality.parent_text import perplexity_pytorch
 
         found = perplexity_pytorch(model_dir, text, window=spec["window"], **_tuned(spec), progress=progress)
     else:

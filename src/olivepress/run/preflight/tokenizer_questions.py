@@ -11,13 +11,8 @@ from typing import Any, Literal
 from olivepress.core.errors import DataError, SetupError
 from olivepress.run.preflight.varied_rows import NamedRow, named_rows, varied_rows
 from olivepress.runtimes.chat_template.files import chat_template
-from olivepress.runtimes.chat_template.prompts import (
-    RenderedPrompt,
-    eos_token_ids,
-    plain_conversation,
-    render_prompt,
-    render_question,
-)
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
+from olivepress.runtimes.chat_template.prompts import RenderedPrompt, plain_conversation, render_prompt, render_question
 from olivepress.runtimes.chat_template.tokenizer_files import read_object
 from olivepress.runtimes.runtime_tokenizer import Conversation
 

@@ -9,7 +9,6 @@ from olivepress.core.artifact import Check, TaskVerdict, Verified
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import read_split
-from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
 from olivepress.measure.worker.host import run_child
 from olivepress.report.device_report import Measurement
@@ -21,6 +20,7 @@ from olivepress.run.verify.structure import structure
 from olivepress.run.verify.task import TaskSpec, task_check
 from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.chat_template.prompts import render_prompt
+from olivepress.runtimes.linked_copy import cpu_copy, npu_on_cpu
 
 __all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 

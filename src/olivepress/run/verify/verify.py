@@ -21,8 +21,8 @@ from olivepress.core.errors import OlivepressError
 from olivepress.core.hub import local_directory
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import Row, read_split
-from olivepress.measure.proof.horizon import Horizon, horizon
-from olivepress.measure.proof.long_row import LongRow, long_row
+from olivepress.measure.quality.horizon import Horizon, horizon
+from olivepress.measure.quality.long_row import LongRow, long_row
 from olivepress.measure.quality.reference_file import AnswerPart
 from olivepress.recipe.methods import FourBit
 from olivepress.run.verify.adapter import adapter_checks, weight_delta
