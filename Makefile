@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 DATA_OPTION := $(if $(DATA),--data "$(DATA)")
 MODEL ?= tiny-phi
 .DEFAULT_GOAL := help
+# uv installs; where pip is told to find packages, uv finds them too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 .PHONY: help install doctor demo real test test-long test-real check golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
@@ -17,7 +20,8 @@ install: $(STAMP) ## create .venv and install the pinned set
 $(STAMP): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or later, or make PYTHON=python3"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock --editable '.[dev]'
 	touch $@
 
 doctor: $(STAMP) ## try out packages, providers and devices here; say what is broken, and the fix

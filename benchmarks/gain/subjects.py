@@ -11,6 +11,7 @@ from peers.rounds import Job
 from peers.subjects import SUBJECTS as PEERS
 from peers.subjects import Subject
 
+from gain.packages import PACKAGES, export_package
 from gain.trained import Trained, export, our_targets
 from gain.work import content_key
 from olivepress.runtimes.session import size_on_disk_bytes
@@ -38,14 +39,14 @@ class Answering:
 
 def names() -> list[str]:
     """Every subject beside the two references, in the order of the table."""
-    return [*our_targets(), *PEER_NAMES]
+    return [*our_targets(), *PACKAGES, *PEER_NAMES]
 
 
 def titles() -> dict[str, str]:
     """Name → what the table calls it."""
-    return {name: f"olivepress {name}" for name in our_targets()} | {
-        one.name: one.title for one in PEERS if one.name in PEER_NAMES
-    }
+    own = {name: f"olivepress {name}" for name in our_targets()}
+    packages = {name: f"olivepress {target}, the base; the adapter beside it" for name, target in PACKAGES.items()}
+    return own | packages | {one.name: one.title for one in PEERS if one.name in PEER_NAMES}
 
 
 def reference(name: str, trained: Trained) -> Answering:
@@ -59,11 +60,13 @@ def answering(name: str, trained: Trained, work: Path, environments: Path) -> An
     """Make the subject of this fine-tune, unless it lies there."""
     if name in (BASE, MERGED):
         return reference(name, trained)
-    return _ours(name, trained) if name in our_targets() else _peer(name, trained, work, environments)
+    if name in PEER_NAMES:
+        return _peer(name, trained, work, environments)
+    return _ours(name, trained)
 
 
 def _ours(name: str, trained: Trained) -> Answering:
-    made = export(trained, name)
+    made = export_package(trained, name) if name in PACKAGES else export(trained, name)
     found = Answering(
         name=name, title=titles()[name], role="ours", runtime="onnx_genai", model=made.model, note=made.reason
     )

@@ -52,7 +52,7 @@ def _declared(path: Path) -> None:
         (_declared, "its header asks for int64"),
         (lambda path: np.savez(path, **arrays(ids=np.array([{}], dtype=object))), "asks for object|Object arrays"),
         (lambda path: np.savez(path, **arrays(more=np.zeros(3))), "do not belong to it"),
-        (lambda path: np.savez(path, **arrays(ids=np.full(5, 9, np.int32))), "outside of its vocabulary of 9"),
+        (lambda path: np.savez(path, **arrays(ids=np.full(5, 9, np.int32))), "outside its vocabulary of 9"),
         (lambda path: np.savez(path, **arrays(lengths=np.array([-1, 6], np.int32))), "do not match"),
         (lambda path: np.savez(path, **arrays(firsts=np.array([3, 0], np.int32))), "do not match"),
         (lambda path: np.savez(path, **arrays(firsts=np.array([-1, 0], np.int32))), "do not match"),

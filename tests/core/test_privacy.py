@@ -22,10 +22,10 @@ PIPELINE_VARIABLES = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "BUILDK
 # Programs that are no Python, and send nothing: there is nothing to be turned off in them.
 NO_PYTHON = {
     "compare/sources.py": "git",
-    "run/make.py": "git",
+    "run/job.py": "git",
     "doctor/hardware.py": "vulkaninfo and the like",
-    "measure/counters.py": "nvidia-smi",
-    "measure/machine.py": "nvidia-smi",
+    "report/counters.py": "nvidia-smi",
+    "report/machine.py": "nvidia-smi",
 }
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 RUN_A_MODEL = (
@@ -74,7 +74,7 @@ def test_no_process_is_started_with_an_environment_of_its_own_making() -> None:
             given = next((ast.unparse(word.value) for word in call.keywords if word.arg == "env"), None)
             assert given is not None or name in NO_PYTHON, f"{path}:{call.lineno}: no env="
         for maker in ("dict(os.environ)", "**os.environ", "os.environ |", "os.environ.copy"):
-            assert maker not in text or name == "privacy.py", f"{path}: {maker}, expected private_environment()"
+            assert maker not in text or name == "core/privacy.py", f"{path}: {maker}, expected private_environment()"
     assert looked >= 7
 
 

@@ -199,7 +199,7 @@ def test_a_plugin_that_aborts_is_a_finding(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "broken_plugin.py").write_text("import os\nos.abort()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     monkeypatch.syspath_prepend(tmp_path)
-    for owner in ("doctor.providers", "measure.elsewhere"):
+    for owner in ("doctor.providers", "measure.worker.interpreters"):
         monkeypatch.setattr(f"olivepress.{owner}.PLUGINS", {"QNNExecutionProvider": "broken_plugin"})
     try_provider.cache_clear()
     cpu, broken = try_providers(("CPUExecutionProvider",), lambda step: None)

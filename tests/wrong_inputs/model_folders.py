@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.wrong_inputs.case import Case
 from tests.wrong_inputs.recipes import BASE
 
-TINY = ROOT / "src" / "olivepress" / "embedded" / "tiny_phi"
+TINY = ROOT / "src" / "olivepress" / "synthetic" / "embedded" / "tiny_phi"
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 1536, "hidden_size": 64,
     "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,

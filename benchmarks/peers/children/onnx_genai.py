@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ class OnnxGenai:
 
         self.og = onnxruntime_genai
         self.model = self.og.Model(str(job["model"]))
+        self.adapters: Any = None
+        adapter = Path(job["model"]) / "adapter.onnx_adapter"  # of a package, the active one
+        if adapter.is_file():
+            self.adapters = self.og.Adapters(self.model)
+            self.adapters.load(str(adapter), adapter.stem)
 
     def generator(self, length: int, *, ends: bool = False) -> Any:
         """Greedy, up to ``length`` tokens; an end token stops it only with ``ends``."""
@@ -26,7 +32,10 @@ class OnnxGenai:
         params.set_search_options(
             do_sample=False, num_beams=1, max_length=length, min_length=0 if ends else length, repetition_penalty=1.0
         )
-        return self.og.Generator(self.model, params)
+        generator = self.og.Generator(self.model, params)
+        if self.adapters is not None:
+            generator.set_active_adapter(self.adapters, "adapter")
+        return generator
 
     def generate(self, prompt: Sequence[int], tokens: int) -> tuple[float, float]:
         generator, ids = self.generator(len(prompt) + tokens + 2), np.asarray(prompt, dtype=np.int32)

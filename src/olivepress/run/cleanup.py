@@ -12,6 +12,7 @@ from olivepress.catalog import Target
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
 from olivepress.run.last_position import write_last_position
+from olivepress.run.shared_weights import share_weights
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
 from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
@@ -38,6 +39,7 @@ def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
         _flatten_openvino(output, job.target)
     elif job.target:
         _correct_genai_config(output / "genai_config.json", job.target)
+        share_weights(output)
         if job.target.last_logits and job.kind == "export":
             write_last_position(output)
     if job.kind == "export" and job.parent:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "write_last_position"]
 
-FORMAT = 1  # of the graph: one more when it is made otherwise, so that finished exports are made again
+FORMAT = 2  # of the graph: one more when it is made otherwise, so that finished exports are made again
 
 _LOGITS, _PREFIX = "logits", "/lm_head/last_position"
 # What ModelBuilder may put between the head and the logits: a bias, a scale, a softcap, a mask, a cast.

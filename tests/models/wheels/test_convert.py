@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -40,6 +41,38 @@ def test_weights_are_those_that_transformers_reads(source: Path, folder: Path) -
     tokens = torch.tensor([[1, 50, 60, 70, 80, 2]])
     with torch.inference_mode():
         assert torch.equal(ours(tokens).logits, theirs(tokens).logits)
+
+
+def rotated(vectors: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """Vectors [positions, size] rotated by their position; ``pairs`` of entries turn together, by frequency."""
+    out = vectors.copy()
+    for number, (first, second) in enumerate(pairs):
+        angle = np.arange(len(vectors)) / 10000.0 ** (2 * number / vectors.shape[1])
+        out[:, first] = vectors[:, first] * np.cos(angle) - vectors[:, second] * np.sin(angle)
+        out[:, second] = vectors[:, first] * np.sin(angle) + vectors[:, second] * np.cos(angle)
+    return out
+
+
+def test_queries_meet_keys_as_in_llama_cpp(source: Path, folder: Path) -> None:
+    """huggingface/transformers#31766: rows of q_proj and k_proj in llama.cpp's order, and with fewer key heads than
+    query heads in neither's. What each query head makes of its key head is the same, as each runtime rotates them."""
+    tensors = {
+        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in gguf.GGUFReader(source).tensors
+    }
+    found = load_file(folder / "model.safetensors")
+    hidden = np.random.default_rng(5).normal(size=(7, 64))
+    size = 16
+    theirs, ours = [(2 * i, 2 * i + 1) for i in range(8)], [(i, i + 8) for i in range(8)]
+    for head in range(4):
+        scores = []
+        for q, k, pairs in (
+            (tensors["blk.1.attn_q.weight"], tensors["blk.1.attn_k.weight"], theirs),
+            (found["model.layers.1.self_attn.q_proj.weight"], found["model.layers.1.self_attn.k_proj.weight"], ours),
+        ):
+            query = rotated(hidden @ q[head * size :][:size].T.astype(np.float64), pairs)
+            key = rotated(hidden @ k[head // 2 * size :][:size].T.astype(np.float64), pairs)
+            scores.append(query @ key.T)
+        assert np.allclose(scores[0], scores[1]) and np.abs(scores[0]).max() > 0.1
 
 
 def test_twice_the_same_bytes(source: Path, folder: Path, tmp_path: Path) -> None:

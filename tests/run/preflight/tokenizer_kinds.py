@@ -33,6 +33,8 @@ _TEXTS = [
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
 LLAMA3 += r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+HAN = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
+DEEPSEEK = r"[!-/:-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _SPACE = "\u2581"  # of sentencepiece
 _WORDS = ("the", "lamp", "on", "what", "is", "capital", "town")
 
@@ -63,11 +65,22 @@ def split(pattern: str) -> Any:
     ])  # fmt: skip
 
 
+def splits(*patterns: str) -> Any:
+    """Several patterns one after the other: as DeepSeek has it."""
+    return pre_tokenizers.Sequence([
+        *(pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in patterns),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])  # fmt: skip
+
+
+def before_bytes(first: Any) -> Any:
+    """A pre-tokenizer, then GPT-2's pattern."""
+    return pre_tokenizers.Sequence([first, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+
+
 def digits() -> Any:
     """Single digits, then GPT-2's pattern: as SmolLM2 has it."""
-    return pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    ])  # fmt: skip
+    return before_bytes(pre_tokenizers.Digits(individual_digits=True))
 
 
 def sentencepiece(*, bytes_: bool = True, rstrip: bool = False) -> Tokenizer:
@@ -120,6 +133,31 @@ def unigram() -> Tokenizer:
     return raw
 
 
+def without_effect() -> Tokenizer:
+    """A pre-tokenizer that splits at a text that no row has: as ChatGLM 3 has it."""
+    raw = gemma()
+    raw.pre_tokenizer = pre_tokenizers.Split("<!dummy-prefix!>", behavior="isolated")
+    raw.decoder = decoders.Metaspace(replacement=_SPACE, prepend_scheme="always")
+    return raw
+
+
+def merges_ignored() -> Tokenizer:
+    """Words of the vocabulary are one token whatever the merges say: as Llama 3 has it."""
+    raw = json.loads(bpe(pre=split(LLAMA3)).to_str())
+    raw["model"]["ignore_merges"] = True
+    return Tokenizer.from_str(json.dumps(raw))
+
+
+def wordpiece() -> Tokenizer:
+    vocab = {text: number for number, text in enumerate(["[UNK]", *CONTROL, *"abcdehilmnoprstwuy0123456789.,"])}
+    vocab |= {f"##{text}": len(vocab) + number for number, text in enumerate("abcdehilmnoprstwuy0123456789.,")}
+    raw = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+    raw.normalizer, raw.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    raw.decoder = decoders.WordPiece()
+    raw.add_special_tokens(CONTROL)
+    return raw
+
+
 def of_gguf() -> Tokenizer:
     """What transformers 4.57 makes of a GGUF with byte-level BPE: its class and decoder are sentencepiece's."""
     raw = json.loads(bpe(pre=digits()).to_str())
@@ -145,6 +183,17 @@ EQUAL: dict[str, Kind] = {
     "phi 3": (lambda: sentencepiece(rstrip=True), "LlamaTokenizer"),
     "gemma": (gemma, "GemmaTokenizer"),
     "added token": (lambda: bpe(added=[AddedToken("<tool>", normalized=False)]), "GPT2Tokenizer"),
+    "merges ignored": (merges_ignored, "PreTrainedTokenizerFast"),
+    "a space before the text": (lambda: bpe(pre=pre_tokenizers.ByteLevel(add_prefix_space=True)), "GPT2Tokenizer"),
+    "punctuation apart": (lambda: bpe(pre=before_bytes(pre_tokenizers.Punctuation())), "GPT2Tokenizer"),
+    "added tokens that overlap": (
+        lambda: bpe(added=[AddedToken(text, normalized=False) for text in ("<tool>", "<tool>b", "tool")]),
+        "GPT2Tokenizer",
+    ),
+    "added tokens of spaces": (
+        lambda: bpe(added=[AddedToken(" " * count, normalized=False) for count in (4, 3, 2)]),
+        "CodeGenTokenizer",
+    ),
     "added token, rstrip": (lambda: bpe(added=[AddedToken("<tool>", rstrip=True, normalized=False)]), "GPT2Tokenizer"),
 }
 DIFFERENT: dict[str, Kind] = {
@@ -156,10 +205,22 @@ DIFFERENT: dict[str, Kind] = {
     "added token, lstrip": (lambda: bpe(added=[AddedToken("<tool>", lstrip=True, normalized=False)]), "GPT2Tokenizer"),
     "single word": (lambda: bpe(added=[AddedToken("tool", single_word=True, normalized=False)]), "GPT2Tokenizer"),
     "no byte fallback": (lambda: sentencepiece(bytes_=False), "LlamaTokenizer"),
+    # microsoft/onnxruntime-extensions#1064: the last of several splits is the only one that is read.
+    "deepseek": (lambda: bpe(pre=splits(r"\p{N}{1,3}", HAN, DEEPSEEK)), "PreTrainedTokenizerFast"),
+    "what a split removes": (
+        lambda: bpe(pre=before_bytes(pre_tokenizers.Split("-", behavior="removed"))),
+        "GPT2Tokenizer",
+    ),
+    "words apart": (lambda: bpe(pre=before_bytes(pre_tokenizers.WhitespaceSplit())), "GPT2Tokenizer"),
+    # microsoft/onnxruntime-extensions#852: control tokens between the pieces of a unigram model.
+    "unigram": (unigram, "XLMRobertaTokenizer"),
     "a space before the first word": (metaspace_first, "LlamaTokenizer"),
 }
 REFUSED: dict[str, Kind] = {
     "a pattern that the runtime has not": (lambda: bpe(pre=split(r"\p{N}{1,2}|\p{L}{1,4}|\s+")), "GPT2Tokenizer"),
+    # microsoft/onnxruntime-extensions#1045
+    "a pre-tokenizer without effect": (without_effect, "LlamaTokenizer"),
+    "wordpiece": (wordpiece, "BertTokenizer"),
     "unigram without a class": (unigram, "PreTrainedTokenizerFast"),
 }
 

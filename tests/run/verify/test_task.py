@@ -102,7 +102,30 @@ def test_the_parents_answers_are_given_once(parent: Path, tmp_path: Path) -> Non
         (kept,) = folder.iterdir()
         lines = kept.read_text().splitlines()
         assert len(lines) == 40 and kept.name.startswith("c" * 16)
-        assert len((tmp_path / scratch / "answers.jsonl").read_text().splitlines()) == 40
+        assert len((tmp_path / scratch / kept.name).read_text().splitlines()) == 40
+
+
+def test_answers_to_other_rows_or_of_another_length_are_not_taken(
+    parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IBM/unitxt#7 and gepa-ai/gepa#425: answers were kept under an id that another question has now."""
+    partial: list[tuple[str, str]] = []
+
+    def answering(name: str, given: Mapping[str, Any], *, interpreter: Path | None = None) -> dict[str, Any]:
+        partial.append((given["runtime"] or "export", given["partial"]))
+        return {"examples": [["on", "on"] for _ in given["ids"]]}
+
+    monkeypatch.setattr(task, "run_child", answering)
+    given = spec(parent, tmp_path / "data", 40)
+    task_check(given, parent, tmp_path, None)
+    about = tmp_path / "data" / "dataset.json"
+    about.write_text(json.dumps({"name": "lamps", "version": "cd" * 32}))
+    task_check(given, parent, tmp_path, None)
+    rows = tmp_path / "data" / "validation.jsonl"
+    rows.write_text(rows.read_text().replace('"on"', '"on and on and on"'))
+    task_check(given, parent, tmp_path, None)
+    for runtime in ("pytorch", "export"):
+        assert len({path for who, path in partial if who == runtime}) == 3
 
 
 def changed(plan: Plan, **limits: Any) -> Plan:

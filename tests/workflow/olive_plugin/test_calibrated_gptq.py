@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.passes import OWN_PASSES
 from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq
 
@@ -54,6 +55,51 @@ def test_a_layer_that_no_row_reached_is_an_error() -> None:
     linear.quant_info.data = None
     with pytest.raises(ValueError, match="no calibration row reached Linear"):
         CalibratedGptq.process_module(linear)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_inputs_that_are_not_finite_are_an_error_in_words(value: float) -> None:
+    """AutoGPTQ/AutoGPTQ#708: activations of NaN end in "the leading minor of order 1 is not positive-definite"."""
+    linear, rows = layer(bits=4, symmetric=True, group_size=16)
+    rows[3, 2, 5] = value
+    CalibratedGptq.accumulate_hessian(linear, (rows[3:4],), None)
+    with pytest.raises(JobError, match=r"Linear\(in_features=64.*\): its inputs on the calibration rows are not fin"):
+        CalibratedGptq.process_module(linear)
+
+
+@pytest.mark.parametrize("all_zero", [True, False])
+def test_a_layer_works_on_inputs_that_no_calibration_row_used(all_zero: bool) -> None:
+    """Samsung/TICO#412: accuracy fell to nearly zero, for weights of inputs that were zero then were zeroed."""
+    linear, rows = layer(bits=4, symmetric=True, group_size=16)
+    before = linear.weight.data.clone()
+    seen = rows.clone()
+    seen[..., :: 1 if all_zero else 2] = 0
+    linear.quant_info.data = None
+    CalibratedGptq.accumulate_hessian(linear, (seen,), None)
+    CalibratedGptq.process_module(linear)
+    lost = (before - linear.weight.data)[:, (seen == 0).all(0).all(0)]
+    assert float(lost.square().mean()) < 0.05 * float(before.square().mean())
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("size", [1e-6, 1e-12, 1e-30, 1e-44, 0.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_groups_of_weights_that_are_almost_zero(dtype: torch.dtype, size: float, symmetric: bool) -> None:
+    """google-ai-edge/ai-edge-quantizer#678 and vllm-project/compressed-tensors#832: scales that are zero or no
+    number in the type that they are stored in, of rows and groups that training left almost zero."""
+    linear, rows = layer(bits=4, symmetric=symmetric, group_size=16)
+    linear.weight.data[3] *= size
+    linear.weight.data[5, 16:32] *= size
+    linear.to(dtype)
+    expected = rows @ linear.weight.data.float().T
+    CalibratedGptq.process_module(linear)
+    info = linear.quant_info
+    packed = nn.QuantLinear.from_module(
+        linear, bits=4, symmetric=symmetric, group_size=16, scales=info.scales, zero_points=info.zero_points
+    )
+    assert torch.equal(packed.scales.float(), info.scales) and bool((packed.scales != 0).all())
+    lost = (packed(rows.to(dtype)).float() - expected).square().mean()
+    assert float(lost) < 0.01 * float(expected.square().mean())
 
 
 def test_the_paths_of_our_passes_are_theirs() -> None:

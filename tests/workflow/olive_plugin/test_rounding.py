@@ -117,9 +117,69 @@ def test_gptq_loses_far_less_than_rounding_each_weight() -> None:
     assert torch.equal(dequantize(ours, scales, zeros, bits=4, group_size=16), ours)  # nothing between the values
 
 
-def test_an_input_that_is_always_zero_changes_nothing() -> None:
+@pytest.mark.parametrize("unused", [[7], list(range(0, 64, 2)), list(range(64))])
+def test_an_input_that_is_always_zero_changes_nothing(unused: list[int]) -> None:
+    """Samsung/TICO#412: the reference implementation zeroes the weights of such inputs, a whole layer's at worst; rows
+    that were not calibrated on use them."""
     weight, hessian = drawn(6)
-    hessian[7] = hessian[:, 7] = 0
+    used = [column for column in range(64) if column not in unused]
+    hessian[unused] = hessian[:, unused] = 0
+    scales, zeros = search_scales(weight, torch.ones(64), bits=4, group_size=16, symmetric=True)
+    rounded = gptq(weight, hessian, scales, zeros, bits=4, group_size=16, damping=0.01)
+    nearest = dequantize(weight, scales, zeros, bits=4, group_size=16)
+    assert torch.equal(rounded[:, unused], nearest[:, unused])
+    assert not torch.equal(rounded[:, used], nearest[:, used]) or not used
+
+
+def loss(weight: torch.Tensor, rounded: torch.Tensor, inputs: torch.Tensor) -> float:
+    return float((inputs @ (weight - rounded).T).square().mean())
+
+
+@pytest.mark.parametrize(
+    "name", ["one token", "the same token again", "repeated inputs", "attention sink", "tiny", "no spread"]
+)
+def test_rows_that_hardly_determine_a_hessian(name: str) -> None:
+    """AutoGPTQ/AutoGPTQ#572, #708 and vllm-project/llm-compressor#142: Cholesky's factorization ends hours of work. A
+    few short rows leave a Hessian of low rank; what is left has to be finite, on the grid and better than nearest."""
+    generator = torch.Generator().manual_seed(8)
+    plain = torch.randn(100, 512, generator=generator)
+    inputs = {
+        "one token": plain[:1],
+        "the same token again": plain[:1].expand(100, -1),
+        "repeated inputs": plain[:, :64].repeat_interleave(8, 1),
+        "attention sink": torch.cat([1e4 * plain[:1], plain]),
+        "tiny": 1e-20 * plain,  # single precision does not factor it
+        "no spread": torch.ones(3, 512),
+    }[name]
+    weight = torch.randn(6, 512, generator=generator)
+    hessian = 2 * inputs.T @ inputs / len(inputs)
     scales, zeros = search_scales(weight, hessian.diag(), bits=4, group_size=16, symmetric=True)
     rounded = gptq(weight, hessian, scales, zeros, bits=4, group_size=16, damping=0.01)
-    assert torch.isfinite(rounded).all() and (rounded[:, 7] == 0).all()
+    nearest = dequantize(weight, scales, zeros, bits=4, group_size=16)
+    assert torch.equal(dequantize(rounded, scales, zeros, bits=4, group_size=16), rounded)
+    size = inputs.abs().max()
+    assert loss(weight, rounded, inputs / size) < 0.6 * loss(weight, nearest, inputs / size)
+
+
+def test_the_order_of_groups_is_not_that_of_the_activations() -> None:
+    """intel/neural-compressor#1614 and henrywoo/pyllama#58: with groups and act-order a scale must stay with the
+    columns that it was chosen for. Groups in another order are rounded as before, each with its own scale."""
+    weight, hessian = drawn(9)
+    groups = torch.arange(64).reshape(4, 16)[[2, 0, 3, 1]].reshape(-1)  # whole groups, another order
+    results = []
+    for order in (torch.arange(64), groups):
+        own, diagonal = hessian[order][:, order], hessian.diag()[order]
+        scales, zeros = search_scales(weight[:, order], diagonal, bits=4, group_size=16, symmetric=False)
+        rounded = gptq(weight[:, order], own, scales, zeros, bits=4, group_size=16, damping=0.01)
+        results.append(rounded[:, torch.argsort(order)])
+    assert torch.allclose(results[0], results[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_weights_of_one_sign_have_a_zero_point_that_fits(sign: int) -> None:
+    """keras-team/keras#23512: zero points up to 255 of groups that do not cross zero fit no four bits."""
+    weight = sign * (1 + torch.rand(4, 32, generator=torch.Generator().manual_seed(0)))
+    scales, zeros = search_scales(weight, torch.ones(32), bits=4, group_size=16, symmetric=False)
+    assert ((zeros >= 0) & (zeros <= 15)).all()
+    rounded = dequantize(weight, scales, zeros, bits=4, group_size=16)
+    assert (rounded - weight).abs().max() < 0.1

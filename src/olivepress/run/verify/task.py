@@ -66,12 +66,14 @@ def task_check(spec: TaskSpec, model_dir: Path, scratch: Path, interpreter: Path
 
 
 def _verdict(spec: TaskSpec, model_dir: Path, scratch: Path, interpreter: Path | None) -> TaskVerdict:
-    limits, split = spec.limits, read_split(Path(spec.dataset), SPLIT).rows
-    rows, budget = _rows_to_ask(spec, split, context_length(model_dir))
-    metric, margin, available, limit = limits.metric, limits.margin, len(split), limits.rows
+    limits, split = spec.limits, read_split(Path(spec.dataset), SPLIT)
+    rows, budget = _rows_to_ask(spec, split.rows, context_length(model_dir))
+    metric, margin, available, limit = limits.metric, limits.margin, len(split.rows), limits.rows
     if len(rows) < FEWEST:
         return too_few_rows(metric, margin=margin, available=available, limit=limit, rows=len(rows))
-    pair = _Pair(spec=spec, model_dir=model_dir, kept=_parents_file(spec, budget), scratch=scratch, budget=budget)
+    pair = _Pair(
+        spec=spec, model_dir=model_dir, kept=_parents_file(spec, split.version, budget), scratch=scratch, budget=budget
+    )
     count = min(PILOT, len(rows))
     while True:
         parent, export = pair.scores([row.id for row in rows[:count]], interpreter)
@@ -95,7 +97,7 @@ class _Pair:
         """Scores of both on these rows; what either has answered before is not asked again."""
         asked = {"dataset_dir": self.spec.dataset, "split": SPLIT, "ids": ids, "max_new_tokens": self.budget}
         parent = {"runtime": "pytorch", "model_dir": self.spec.parent_model, "partial": str(self.kept)}
-        export = {"runtime": "", "model_dir": str(self.model_dir), "partial": str(self.scratch / "answers.jsonl")}
+        export = {"runtime": "", "model_dir": str(self.model_dir), "partial": str(self.scratch / self.kept.name)}
         expected = run_child("named_answers", asked | parent)["examples"]
         answered = run_child("named_answers", asked | export, interpreter=interpreter)["examples"]
         return _scores(self.spec.limits.metric, expected), _scores(self.spec.limits.metric, answered)
@@ -124,15 +126,15 @@ def _rows_to_ask(spec: TaskSpec, rows: Sequence[Row], context: int | None) -> tu
     return chosen, answer_budget(answers)
 
 
-def _parents_file(spec: TaskSpec, budget: int) -> Path:
-    """Where the parent's answers are kept, in place of those of an earlier parent."""
+def _parents_file(spec: TaskSpec, version: str, budget: int) -> Path:
+    """Where the parent's answers are kept, in place of those of an earlier parent or to another dataset."""
     folder = Path(spec.answers)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{spec.parent_sha256[:16]}-{budget}.jsonl"
+    asked = f"{spec.parent_sha256[:16]}-{version[:12]}-"
     for other in folder.glob("*.jsonl"):
-        if not other.name.startswith(spec.parent_sha256[:16]):
+        if not other.name.startswith(asked):
             other.unlink()
-    return file
+    return folder / f"{asked}{budget}.jsonl"
 
 
 def _scores(metric: str, examples: Sequence[Sequence[str]]) -> list[float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
 from olivepress.report.task_metrics import Answers, task_metrics
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, row_problem, row_summary
-from olivepress.workflow.olive_plugin.supervision import TrainOn, pack, supervise
+from olivepress.workflow.olive_plugin.supervision import TrainOn, pack, short_rows, supervise
 
 __all__ = ["activate", "separate_documents"]
 
@@ -108,12 +108,32 @@ def _report_rows(counts: RowCounts) -> None:
 def calibration_rows(
     dataset: _Rows, model_path: str, max_length: int, max_rows: int, revision: str | None = None
 ) -> _Rows:
-    """Data component: ``max_rows`` rows spread over the split → whole texts as 1-D int64 tensors, one a batch."""
+    """Data component: ``max_rows`` rows spread over the split → whole texts as 1-D int64 tensors, one a batch.
+
+    Others take the place of rows that are longer than ``max_length``; DataError when none is as short.
+    """
     rows: list[Row] = dataset.items
-    count = min(max_rows, len(rows))
-    spread = [rows[index * len(rows) // count] for index in range(count)]
-    examples = supervise(spread, model_path, max_length=max_length, revision=revision)
+    chosen = short_rows(
+        [rows[index] for index in _spread(len(rows), max_rows)],
+        model_path,
+        max_length=max_length,
+        most=max_rows,
+        revision=revision,
+    )
+    examples = supervise(chosen or rows, model_path, max_length=max_length, revision=revision)
+    tokens = sum(len(example.input_ids) for example in examples)
+    print(f"olivepress: calibrated on {len(examples)} of {len(rows)} rows, {tokens} tokens")
     return _Rows([(_calibration_inputs(example.input_ids), torch.tensor(example.labels)) for example in examples])
+
+
+def _spread(count: int, most: int) -> Iterator[int]:
+    """All of ``count`` indices: first ``most`` at equal distances, then the rest, from all parts too."""
+    first = [index * count // most for index in range(most)] if most < count else list(range(count))
+    yield from first
+    step = max(count // most, 1)
+    rest = sorted(set(range(count)).difference(first))
+    for offset in range(step):
+        yield from rest[offset::step]
 
 
 def _calibration_inputs(token_ids: Sequence[int]) -> dict[str, torch.Tensor]:

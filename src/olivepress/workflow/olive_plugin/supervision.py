@@ -16,7 +16,8 @@ from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.chat_template.prompts import RenderedPrompt, encode_parts, render_prompt
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows
 
-__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "supervise", "supervise_row"]
+__all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "short_rows"]
+__all__ += ["supervise", "supervise_row"]
 
 _OPEN = 500  # sequences that packing still fills
 TrainOn = Literal["answer", "all_turns"]
@@ -124,6 +125,21 @@ def supervise(
                 next_step="fix eos_token_id in generation_config.json or the chat template",
             )
     return kept
+
+
+def short_rows(
+    rows: Sequence[Row], model_path: str, *, max_length: int, most: int, revision: str | None = None
+) -> list[Row]:
+    """The first ``most`` of ``rows`` that have at most ``max_length`` tokens. DataError as ``supervise_row``."""
+    found = list[Row]()
+    with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
+        tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
+        for row in rows:
+            if len(found) == most:
+                break
+            if len(supervise_row(row, tokenizer, directory, "answer").input_ids) <= max_length:
+                found.append(row)
+    return found
 
 
 def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:

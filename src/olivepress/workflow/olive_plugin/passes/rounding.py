@@ -119,17 +119,16 @@ def gptq(
     GPTQ (Frantar et al., 2023, arXiv:2210.17323, algorithm 1) in the order of falling activations, with groups that
     stay where they are ("static groups" of its reference implementation): any runtime of grouped weights computes the
     result. ``hessian`` [in, in] is the mean of 2·x·xᵀ over the inputs, damped by ``damping`` times its mean diagonal.
-    Returns float32 [out, in], each value on the grid of its group. torch.linalg.LinAlgError when the damped Hessian is
-    not positive definite.
+    The weights of an input that is zero in all of them are rounded to the nearest value. Returns float32 [out, in],
+    each value on the grid of its group. torch.linalg.LinAlgError when the damped Hessian is not positive definite, in
+    double precision either.
     """
     hessian, weight = hessian.clone(), weight.clone()
     unused = hessian.diag() == 0
     hessian[unused, unused] = 1
-    weight[:, unused] = 0
     hessian.diagonal().add_(damping * hessian.diag().mean())
     order = torch.argsort(hessian.diag(), descending=True)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian[order][:, order]))
-    factor = torch.linalg.cholesky(inverse, upper=True)
+    factor = _inverse_factor(hessian[order][:, order])
     ordered = weight[:, order]
     groups = order // group_size
     for first in range(0, len(order), _COLUMNS):
@@ -143,3 +142,15 @@ def gptq(
             ordered[:, column] = rounded
         ordered[:, last:] -= errors @ factor[first:last, last:]
     return ordered[:, torch.argsort(order)]
+
+
+def _inverse_factor(hessian: torch.Tensor) -> torch.Tensor:
+    """The upper Cholesky factor of its inverse; in double precision where single does not do."""
+    try:
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
+        factor: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
+    except RuntimeError:  # torch.linalg.LinAlgError, which its stubs lack
+        if hessian.dtype == torch.float64:
+            raise
+        return _inverse_factor(hessian.double()).to(hessian.dtype)
+    return factor
