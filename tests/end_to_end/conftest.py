@@ -1,13 +1,16 @@
-"""A small project whose recipe has run, made once for all tests of a process."""
+"""Projects whose recipes have run, built once for all processes of a test run; tests work on copies of them."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from olivepress.synthetic import MARKER
 from tests.end_to_end.families import make_small_model, write_recipe
@@ -16,10 +19,28 @@ COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()"]
 DATA = {"demo": "phrase-tone", "max_train_rows": 16, "max_test_rows": 6, "max_length": 512}
 
 
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """The folder that ``build`` fills, built by the first process that needs it; the others wait for it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # a worker's own folder lies in that of the run
+    folder, whole = root / name, root / f"{name}.whole"
+    with FileLock(root / f"{name}.lock"):
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose small recipe has run; tests work on copies of it."""
-    project = tmp_path_factory.mktemp("made")
+    """A project whose small recipe has run."""
+    return built_once(tmp_path_factory, "small-project", _run_small)
+
+
+def _run_small(project: Path) -> None:
     make_small_model("qwen2-tied", project / "models" / "small")
     # Its weights are random, and reports would say so; here it stands for a model that somebody trained.
     (project / "models" / "small" / MARKER).unlink()
@@ -40,7 +61,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_recipe(recipe, "models/small", targets=["cpu-fp32", "cpu-int4", "cuda-int4"], **changes)
     done = subprocess.run([*COMMAND, "run", "small"], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return project
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.artifact import read_manifest
+from tests.end_to_end.conftest import COMMAND, built_once
 from tests.end_to_end.families import make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -71,17 +72,20 @@ def hold_to_their_twins(manifests: dict[str, dict[str, Any]], target: str) -> No
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict[str, Any]]]:
-    """The package of a Phi, made once; tests work on copies of it."""
-    import sys
+    """A project with the package of a Phi, and the manifests of its jobs."""
 
-    project = tmp_path_factory.mktemp("packages")
-    (project / "recipes").mkdir()
+    def build(project: Path) -> None:
+        def olivepress(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*COMMAND, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=1800
+            )
 
-    def olivepress(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", *arguments]
-        return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=1800)
+        (project / "recipes").mkdir()
+        manifests = packaged(project, olivepress, "phi3-longrope-within-untied", ["cpu-fp32", "cpu-int4"])
+        (project / "manifests.json").write_text(json.dumps(manifests))
 
-    return project, packaged(project, olivepress, "phi3-longrope-within-untied", ["cpu-fp32", "cpu-int4"])
+    project = built_once(tmp_path_factory, "package-project", build)
+    return project, json.loads((project / "manifests.json").read_text())
 
 
 @pytest.fixture

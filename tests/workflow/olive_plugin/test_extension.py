@@ -12,7 +12,7 @@ import yaml
 from olivepress.core.errors import DataError
 from olivepress.data.split_reader import Row
 from olivepress.pipeline.verbs import load_plan, prepare, render_files
-from tests.measure import tiny
+from tests.synthetic import tiny
 
 extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")
 config = pytest.importorskip("olive.data.config")
