@@ -27,7 +27,9 @@ from estimating import rehearsed_plan
 
 from olivepress.catalog import ModelFacts, targets
 from olivepress.core.artifact import read_manifest
-from olivepress.pipeline.verbs import load_plan, prepare, write_workflows
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.render import write_workflows
 from olivepress.recipe.schema import Finetune
 from olivepress.run import run_plan
 from olivepress.run.job import JobOutcome

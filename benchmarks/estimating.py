@@ -5,7 +5,9 @@ from __future__ import annotations
 from olivepress.catalog import targets
 from olivepress.data.build import build_dataset
 from olivepress.pipeline.rehearse import rehearsal_recipe
-from olivepress.workflow.plan import Job, Plan, data_of, find_recipe, resolve_model
+from olivepress.workflow.find_recipe import data_of, find_recipe
+from olivepress.workflow.model import resolve_model
+from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["rehearsed_plan"]
 

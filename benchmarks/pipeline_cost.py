@@ -39,7 +39,9 @@ STAGES = ("import_s", "plan_s", "render_s", "lint_s", "report_s", "total_s")
 
 def once(project: Path, began: float) -> dict[str, float]:
     """Seconds of each stage over all families; ``began`` is when the process was started (time.time())."""
-    from olivepress.pipeline.verbs import lint_plan, load_plan, write_workflows
+    from olivepress.pipeline.lint import lint_workflows
+    from olivepress.pipeline.plan import load_plan
+    from olivepress.pipeline.render import write_workflows
 
     os.chdir(project)
     marks, found = time.time(), dict.fromkeys(STAGES, 0.0)
@@ -52,9 +54,9 @@ def once(project: Path, began: float) -> dict[str, float]:
     for family in FAMILIES:
         plan = load_plan(family)
         lap("plan_s")
-        write_workflows(plan)
+        workflows = write_workflows(plan)
         lap("render_s")
-        lint_plan(plan)
+        lint_workflows(workflows)
         lap("lint_s")
     (project / "report.html").write_text(to_html(compare(load(sorted((project / "reports").glob("*.json"))))))
     lap("report_s")

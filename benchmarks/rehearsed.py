@@ -23,7 +23,7 @@ from sections import replaced
 
 from olivepress.measure.tuning.record import UNTUNED
 from olivepress.pipeline.rehearse import REHEARSALS
-from olivepress.workflow.plan import find_recipe
+from olivepress.workflow.find_recipe import find_recipe
 
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
 PROMPT, GENERATED, REPEATS, ROUNDS = 128, 32, 3, 3

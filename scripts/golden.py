@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from olivepress.pipeline.verbs import load_plan, render_files, write_workflows
-from olivepress.workflow.render import CONFIGS
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.render import render_files, write_workflows
+from olivepress.workflow.rendered import CONFIGS
 
 GOLDEN = ("tiny-phi", "tiny-tasks", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
         extra = set((CONFIGS / name).glob("*")) - set(files) - {CONFIGS / name / "__pycache__"}
         stale = [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
         for path in [*stale, *sorted(extra, key=Path.as_posix)]:
-            print(f"{path}: not what its recipe renders; next: make golden")
+            print(f"{path}: out of date; next: make golden")
             return 1
         checked += len(files)
     if "--check" in arguments:

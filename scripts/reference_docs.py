@@ -1,8 +1,7 @@
-"""Write docs/reference.md (from the code) and docs/targets.md (from benchmarks/matrix/), or --check that they are."""
+"""Write docs/reference.md (from the code) and docs/targets.md (from benchmarks/matrix/), or check them (--check)."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typer.main import get_command
 
 from olivepress.catalog import Family, families, grid, targets
 from olivepress.cli.main import app
-from olivepress.pipeline.matrix import HEAD, MATRICES, table
+from olivepress.pipeline.matrix import HEAD, MATRICES, Matrix, table
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
 
@@ -41,7 +40,7 @@ def main(arguments: list[str]) -> int:
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            print(f"{path}: not what the code says; next: make golden")
+            print(f"{path}: out of date; next: make golden")
             return 1
         else:
             print(f"{path} is up to date")
@@ -95,23 +94,23 @@ def _families_by_target() -> Iterator[str]:
             shapes.setdefault(f"{family.family} ({facts.config['model_type']}{longrope})", (family, facts.config))
     rows, reasons = [], list[str]()
     for target in targets():
-        found = [family.why_not(config, target) for family, config in shapes.values()]
-        reasons += [why for why in dict.fromkeys(found) if why and why not in reasons]
-        rows.append((target, *(f"no ({reasons.index(why) + 1})" if why else "yes" for why in found)))
+        refusals = [family.refusal(config, target) for family, config in shapes.values()]
+        reasons += [reason for reason in dict.fromkeys(refusals) if reason and reason not in reasons]
+        rows.append((target, *(f"no ({reasons.index(reason) + 1})" if reason else "yes" for reason in refusals)))
     yield from _table(("target", *shapes), rows)
     yield ""
-    yield from (f"{number}. {why}" for number, why in enumerate(reasons, start=1))
+    yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))
 
 
 def _proofs() -> Iterator[str]:
     """What `make matrix` found, model by model, as committed."""
     for path in sorted(MATRICES.glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        machine, packages = record["machine"], record["machine"]["packages"]
-        random = ", random weights: top-1 says little" if record["random_weights"] else ""
+        matrix = Matrix.model_validate_json(path.read_text(encoding="utf-8"))
+        machine, packages = matrix.machine, matrix.machine.packages
+        random = ", random weights: top-1 says little" if matrix.random_weights else ""
         versions = ", ".join(f"{name} {packages[name]}" for name in NAMED if name in packages)
-        yield f"\n### {record['model']}{random}\n\n{machine['id']}, {machine['os']}; {versions}.\n"
-        rows, notes = table(record["rows"])
+        yield f"\n### {matrix.model}{random}\n\n{machine.id}, {machine.os}; {versions}.\n"
+        rows, notes = table(matrix.rows)
         yield from _table(HEAD, rows)
         yield ""
         yield from (f"[{number}] {note}  " for number, note in enumerate(notes, start=1))

@@ -22,7 +22,7 @@ from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.data.split_reader import dataset_labels
 from olivepress.environments.lookup import environment
-from olivepress.pipeline.device_reports import prepared_dataset
+from olivepress.pipeline.artifacts import prepared_dataset
 from olivepress.recipe.schema import Benchmark
 from olivepress.report.device_report import DeviceReport, read_report, write_report
 from olivepress.report.examples import read_examples, write_examples

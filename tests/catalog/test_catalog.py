@@ -12,11 +12,12 @@ import pytest
 from olivepress.catalog import Family, families, targets
 from olivepress.core.errors import RecipeError
 from olivepress.data.build import build_dataset
-from olivepress.pipeline.verbs import prepare
+from olivepress.pipeline.prepare import prepare
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.synthetic import weight_bytes
 from olivepress.workflow.lint import lint
-from olivepress.workflow.plan import Plan, make_plan, resolve_model
+from olivepress.workflow.model import resolve_model
+from olivepress.workflow.plan import Plan, make_plan
 from olivepress.workflow.render import render_all
 
 MODELS = {name: family for family in families().values() for name in family.models}
@@ -70,7 +71,7 @@ def plan_of(project: Path, model: str, target_names: list[str]) -> Plan:
 @pytest.mark.parametrize("name", ARCHITECTURES.values())
 def test_every_target_is_rendered_or_refused_in_words(name: str, project: Path) -> None:
     family = MODELS[name]
-    why = {target: family.why_not(family.models[name].config, target) for target in targets()}
+    why = {target: family.refusal(family.models[name].config, target) for target in targets()}
     for target, reason in why.items():
         if reason:
             with pytest.raises(RecipeError, match=f"target {target} cannot take {name}: .*next: remove {target} from"):
@@ -92,10 +93,10 @@ def test_a_pattern_is_of_a_target_or_of_an_architecture_and_a_target() -> None:
         models={},
         unsupported={"qnn-*": "no NPU", "b/cpu-int?": "no int"},
     )
-    assert family.why_not({"model_type": "a"}, "qnn-int8") == "no NPU"
-    assert family.why_not({"model_type": "b"}, "cpu-int4") == "no int"
-    assert family.why_not({"model_type": "a"}, "cpu-int4") is None
-    assert family.why_not({"model_type": "b"}, "cpu-fp32") is None
+    assert family.refusal({"model_type": "a"}, "qnn-int8") == "no NPU"
+    assert family.refusal({"model_type": "b"}, "cpu-int4") == "no int"
+    assert family.refusal({"model_type": "a"}, "cpu-int4") is None
+    assert family.refusal({"model_type": "b"}, "cpu-fp32") is None
 
 
 def test_a_hub_id_is_of_its_own_family_and_a_directory_of_its_architectures(project: Path) -> None:

@@ -14,7 +14,9 @@ import yaml
 from olivepress.catalog import grid, targets
 from olivepress.catalog.foreign_code import foreign_code, foreign_modules, without_foreign_code
 from olivepress.core.errors import LintError, RecipeError
-from olivepress.pipeline.verbs import lint_file, load_plan, write_workflows
+from olivepress.pipeline.lint import lint_file
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.render import write_workflows
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 TARGET: dict[str, Any] = {
@@ -159,7 +161,7 @@ def test_lint_takes_no_other_python(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_lint_knows_the_script_that_olivepress_renders(project: Path) -> None:
     plan = load_plan("tiny-phi")
-    from olivepress.pipeline.verbs import prepare
+    from olivepress.pipeline.prepare import prepare
 
     prepare(plan)
     workflow = next(each for each in write_workflows(plan) if each.job_id == "finetune")

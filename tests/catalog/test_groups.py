@@ -9,7 +9,8 @@ import pytest
 from olivepress.catalog import families, targets
 from olivepress.catalog.groups import group_size, with_group_sizes
 from olivepress.core.errors import RecipeError
-from olivepress.pipeline.verbs import load_plan, render_files
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.render import render_files
 
 CONFIGS = {name: facts.config for family in families().values() for name, facts in family.models.items()}
 

@@ -51,7 +51,7 @@ def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: 
     assert olivepress("render", model, "--check").returncode == 0
     (project / "olive_configs" / model / "merge.yaml").write_text("edited: by hand\n")
     stale = olivepress("render", model, "--check")
-    assert stale.returncode == 5 and "merge.yaml is not what its recipe renders" in stale.stderr
+    assert stale.returncode == 5 and "merge.yaml is out of date; render the recipe again" in stale.stderr
 
 
 @pytest.mark.parametrize(

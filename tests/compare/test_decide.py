@@ -12,7 +12,7 @@ from olivepress.compare.decide import OBJECTIVES, check_limits
 from olivepress.compare.document import Decision, Document
 from olivepress.compare.load import Loaded
 from olivepress.core.errors import RecipeError
-from olivepress.recipe.schema import Budget
+from olivepress.recipe.budget import Budget
 from olivepress.report.device_report import Measurement, measured
 from olivepress.report.registry import METRICS
 from tests.report.factory import MACHINE

@@ -19,8 +19,8 @@ from scipy.stats import wilcoxon
 from olivepress.core.errors import ReportError
 from olivepress.measure.tuning.search import SearchResult
 from olivepress.pipeline import tune as session_tuning
-from olivepress.pipeline.device_reports import report_paths
-from olivepress.pipeline.verbs import load_plan
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.reports import report_paths
 from olivepress.report.device_report import DeviceReport, read_report, write_report
 from olivepress.report.registry import METRICS
 from olivepress.runtimes.session_space import Options

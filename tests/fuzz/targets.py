@@ -233,7 +233,7 @@ def _onnx_seed() -> bytes:
 
 
 def _workflow(path: Path) -> None:
-    from olivepress.pipeline.verbs import lint_file
+    from olivepress.pipeline.lint import lint_file
 
     lint_file(path)
 

@@ -11,8 +11,9 @@ import pytest
 
 from olivepress.measure.subject import Subject
 from olivepress.measure.worker.tasks import _tuned
-from olivepress.pipeline.device_reports import _subject
-from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.subjects import _job_subject
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Finetune
 from olivepress.run.verify.adapter import starts_at_zero
@@ -96,7 +97,7 @@ def test_the_fine_tuned_model_is_measured_as_it_was_trained(
     base = Subject(model_dir=Path("base"), runtime="pytorch", recipe="r", job="base", artifact_sha256="a")
     resources = SimpleNamespace(seconds=1.0, peak_memory_bytes=2)
     manifest: Any = SimpleNamespace(sha256="b", git_commit=None, parent=None, kind="finetune", resources=resources)
-    found = _subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
+    found = _job_subject(plan, plan.job("finetune"), {"finetune": manifest}, base)
     assert (found.precision, found.adapter_dir) == (precision, Path("runs/tiny-phi/finetune/adapter"))
     assert found.four_bit == four_bit_base(method, "bfloat16") and found.model_dir == Path("base")
     # What the measuring process is given is what it makes of it.

@@ -12,7 +12,7 @@ import olivepress
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.models.admission import BaseModel
-from olivepress.pipeline.verbs import load_plan
+from olivepress.pipeline.plan import load_plan
 from olivepress.run import base_model as admit
 from olivepress.run import job as make
 from olivepress.run import runner

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import choices, targets
+from olivepress.cli.cost_table import duration, plan_lines
 from olivepress.core.artifact import Manifest
 from olivepress.core.errors import RecipeError, SetupError
 from olivepress.data.build import build_dataset
 from olivepress.models.admission import BaseModel
-from olivepress.pipeline import verbs as pipeline
-from olivepress.pipeline.cost_table import duration, plan_lines
-from olivepress.pipeline.verbs import raise_failed
+from olivepress.pipeline.report import budgets
+from olivepress.pipeline.run import raise_failed
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.run import choice, runner
 from olivepress.run.failure import ChecksFailed
@@ -69,7 +69,7 @@ def test_a_target_that_is_named_too_is_always_built() -> None:
 def test_unknown_names_and_several_adapters(project: Path) -> None:
     with pytest.raises(RecipeError, match="unknown target 'cpux'; did you mean 'cpu'"):
         plan_of("cpux")
-    with pytest.raises(RecipeError, match="budget of 'cpu-int5', which is no target of it"):
+    with pytest.raises(RecipeError, match="budget of 'cpu-int5', which is not one of its targets"):
         plan_of("cpu", budget={"cpu-int5": {"max_ttft_ms": 5}})
     recipe = load_recipe(Path("recipes/tiny-tasks.yaml"))
     several = Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), "targets": ["cpu"]}))
@@ -80,7 +80,7 @@ def test_unknown_names_and_several_adapters(project: Path) -> None:
 
 def test_the_budget_of_a_device_is_of_each_of_its_targets() -> None:
     budget = {"cpu": {"max_ttft_ms": 50}, "cpu-int8": {"max_ttft_ms": 90}, "all": {"min_decode_tps": 5}}
-    limits = pipeline.budgets(plan_of("cpu", budget=budget).recipe)
+    limits = budgets(plan_of("cpu", budget=budget).recipe)
     assert limits["cpu-int4"] == {"max_ttft_ms": 50} and limits["cpu-int8"] == {"max_ttft_ms": 90}
     assert limits["all"] == {"min_decode_tps": 5}
 

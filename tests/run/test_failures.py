@@ -10,7 +10,8 @@ from olivepress.catalog import choices, targets
 from olivepress.core.artifact import Check
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
-from olivepress.pipeline.verbs import load_plan, raise_failed
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.run import raise_failed
 from olivepress.run import runner
 from olivepress.run.cleanup import _hold_to_context
 from olivepress.run.executor import ChildResult, failure_in, last_error, warnings_in

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import grid, targets
-from olivepress.workflow.render import builder_without_remote_code
+from olivepress.workflow.olive_config import builder_without_remote_code
 
 CODE = (
     "from pathlib import Path\nPath({ran!r}).write_text('x')\n"

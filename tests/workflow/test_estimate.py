@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from olivepress.catalog import ModelFacts, families, targets
-from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
 from olivepress.recipe.schema import Finetune
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import (

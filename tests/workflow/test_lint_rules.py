@@ -11,8 +11,8 @@ import yaml
 
 from olivepress.catalog import targets
 from olivepress.core.errors import RecipeError
-from olivepress.pipeline.verbs import load_plan
-from olivepress.workflow.lint_rules import find_traps
+from olivepress.pipeline.plan import load_plan
+from olivepress.workflow.lint_rules import broken_rules
 from olivepress.workflow.render import render_all
 
 GOLDEN = Path(__file__).parents[2] / "olive_configs"
@@ -78,14 +78,14 @@ def plant(config: dict[str, Any], where: tuple[str | int, ...], value: Any) -> d
 @pytest.mark.parametrize(("target", "where", "value", "says"), TRAPS)
 def test_a_planted_trap_is_found(target: str, where: tuple[str | int, ...], value: Any, says: str) -> None:
     config, text = workflow_of(target)
-    found = list(find_traps(plant(config, where, value), text, SOC_MODELS))
+    found = list(broken_rules(plant(config, where, value), text, SOC_MODELS))
     assert any(says in message for _, message in found), found
 
 
 def test_a_compiled_model_without_its_package_config() -> None:
     config, text = workflow_of("qnn-npu-w4a16")
     assert "--package-config olive_configs/llama/qnn-npu-package.json" in text
-    found = list(find_traps(config, text.replace("--package-config", ""), SOC_MODELS))
+    found = list(broken_rules(config, text.replace("--package-config", ""), SOC_MODELS))
     keys = [key for key, message in found if "--package-config FILE" in message]
     assert keys == ["passes.compile.type"]
 
@@ -96,7 +96,7 @@ def test_a_compiled_model_without_its_package_config() -> None:
 def test_a_key_that_an_adapter_s_pass_does_not_read(kind: str, key: str, value: float) -> None:
     text = (GOLDEN / "llama" / "finetune.yaml").read_text(encoding="utf-8")
     config = plant(yaml.safe_load(text), ("passes", "lora", "type"), kind)
-    found = dict(find_traps(plant(config, ("passes", "lora", key), value), text, SOC_MODELS))
+    found = dict(broken_rules(plant(config, ("passes", "lora", key), value), text, SOC_MODELS))
     expected = "passes.lora.target_modules" if kind == "QLoRA" else f"passes.lora.{key}"
     assert list(found) == [expected] and "remove it, or use" in found[expected]
 
@@ -106,7 +106,7 @@ def test_no_golden_workflow_holds_a_trap() -> None:
     assert len(paths) >= 100
     for path in paths:
         text = path.read_text(encoding="utf-8")
-        assert not list(find_traps(yaml.safe_load(text), text, SOC_MODELS)), path
+        assert not list(broken_rules(yaml.safe_load(text), text, SOC_MODELS)), path
 
 
 def test_the_recipe_s_chip(project: Path) -> None:

@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import RecipeError, UsageError
-from olivepress.pipeline.verbs import load_plan, prepare, render_files
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.render import render_files
 from olivepress.workflow.estimate import need
+from olivepress.workflow.find_recipe import find_recipe
 from olivepress.workflow.lint import lint
-from olivepress.workflow.plan import Plan, find_recipe
-from olivepress.workflow.render import Workflow, render, render_all
+from olivepress.workflow.plan import Plan
+from olivepress.workflow.render import render, render_all
+from olivepress.workflow.rendered import Workflow
 
 ROOT = Path(__file__).parents[2]
 # Every recipe that ships with golden workflows, and how many.
@@ -41,7 +45,9 @@ def test_jobs_and_their_order(plan: Plan) -> None:
 def test_rendering_is_the_same_in_another_process_and_place(plan: Plan, project: Path) -> None:
     here = {str(path): text for path, text in render_files(plan).items()}
     code = (
-        "from olivepress.pipeline.verbs import load_plan, render_files; import json;"
+        "import json\n"
+        "from olivepress.pipeline.plan import load_plan\n"
+        "from olivepress.pipeline.render import render_files\n"
         "print(json.dumps({str(p): t for p, t in render_files(load_plan('tiny-phi')).items()}))"
     )
     elsewhere = subprocess.run(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.pipeline import verbs as pipeline
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare, row_notes
 from olivepress.run.cleanup import _last_of_each_step, trained_rows
 from olivepress.workflow.lint import row_findings
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows, row_problem, row_summary
@@ -59,10 +60,10 @@ def test_render_knows_which_rows_are_too_long(project: Path, long_rows: int, lev
     text = recipe.read_text()
     start, end = text.index("data:"), text.index("finetune:")
     recipe.write_text(f"{text[:start]}data: {{source: notes.jsonl, max_length: 256}}\n{text[end:]}")
-    plan = pipeline.load_plan("tiny-phi")
-    pipeline.prepare(plan)
+    plan = load_plan("tiny-phi")
+    prepare(plan)
     findings = row_findings(render_all(plan))
     assert [finding.level for finding in findings] == ([level] if level else [])
     if level:
         assert "are longer than 256 tokens" in findings[0].message and "data.max_length: " in findings[0].message
-        assert pipeline.row_notes(plan) == [findings[0].message]
+        assert row_notes(plan) == [findings[0].message]

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from olivepress.core.errors import LintError
-from olivepress.pipeline.verbs import lint_plan, load_plan, prepare, write_workflows
-from olivepress.workflow.lint import Finding
+from olivepress.pipeline.lint import lint_workflows
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.render import write_workflows
+from olivepress.workflow.finding import Finding
 
 
 def linted(
@@ -30,8 +33,7 @@ def linted(
     (project / "recipes" / "mine.yaml").write_text(yaml.safe_dump(recipe))
     plan = load_plan("mine")
     prepare(plan)
-    write_workflows(plan)
-    return lint_plan(plan)
+    return lint_workflows(write_workflows(plan))
 
 
 def chat(number: int, answer: dict[str, Any]) -> dict[str, Any]:

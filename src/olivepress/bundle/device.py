@@ -12,7 +12,7 @@ from olivepress.core.artifact import MANIFEST, hash_file, read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.data.split_reader import read_split
-from olivepress.pipeline.device_reports import Overrides, bench_artifact, settings_of
+from olivepress.pipeline.bench import Overrides, bench_artifact, settings_of
 from olivepress.report.device_report import DeviceReport
 from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
 
@@ -84,7 +84,7 @@ def bench_bundle(
         out=None,
         settings=settings,
         outcomes=contents.outcomes,
-        tell=tell,
+        on_progress=tell,
     )
     carried = out or Path(f"{report.recipe}-{report.job}-{report.machine.id}.report.zip")
     return report_path, pack_report(report, report_path, carried)

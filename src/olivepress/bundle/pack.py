@@ -20,7 +20,8 @@ from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import LABELS, dataset_labels, read_split
 from olivepress.measure.bench import Outcomes
 from olivepress.measure.quality.reference_file import read_reference
-from olivepress.pipeline.device_reports import outcomes_at_home, read_export, unfinished
+from olivepress.pipeline.artifacts import read_export, unfinished
+from olivepress.pipeline.reports import known_outcomes
 from olivepress.recipe.schema import Benchmark
 from olivepress.workflow.plan import Plan
 
@@ -63,7 +64,7 @@ def bundle_plan(
         raise ReportError(
             f"recipe {plan.recipe.name}: no artifact to bundle", next_step=next_command("run", plan.recipe.name)
         )
-    outcomes = {} if ids_only else outcomes_at_home(plan)
+    outcomes = {} if ids_only else known_outcomes(plan)
     return [
         bundle_artifact(
             plan.output_dir(job),

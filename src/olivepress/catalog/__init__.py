@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Family(Record):
 
     family: str
     model_types: tuple[str, ...] = Field(
-        min_length=1, description="what a local directory is known by; no family's else"
+        min_length=1, description="by which a local directory is recognized; each belongs to one family"
     )
     other_model_types: tuple[str, ...] = Field(
         (), description="of another family, but of this one if the recipe says so"
@@ -58,23 +58,29 @@ class Family(Record):
     models: dict[str, ModelFacts]
     unsupported: dict[str, str] = Field(
         {},
-        description="pattern of a target (qnn-*), or architecture or rope type and target (smollm3/*) → why not",
+        description="pattern of a target (qnn-*), or architecture or rope type and target (smollm3/*) → the reason",
     )
 
-    def why_not(self, config: Mapping[str, Any], target: str) -> str | None:
-        """Why a model with that config.json cannot be made for the target of that name; None if it can."""
+    def refusal(self, config: Mapping[str, Any], target: str) -> str | None:
+        """The reason that a model with that config.json cannot be built for the target; None if it can."""
         scaling = config.get("rope_scaling") or {}
         traits = (config["model_type"], scaling.get("rope_type", scaling.get("type")))
         names = (target, *(f"{trait}/{target}" for trait in traits))
-        found = (why for pattern, why in self.unsupported.items() if any(fnmatchcase(name, pattern) for name in names))
-        return next(found, None)
+        for pattern, reason in self.unsupported.items():
+            if any(fnmatchcase(name, pattern) for name in names):
+                return reason
+        return None
 
 
-@lru_cache
 def families() -> dict[str, Family]:
-    """All families by name."""
-    found = [read_record(path, Family) for path in sorted((_HERE / "families").glob("*.yaml"))]
-    return {family.family: family for family in found}
+    """All families by name: each is a file of ``catalog/families``."""
+    return _read_families(_HERE / "families")
+
+
+@cache
+def _read_families(directory: Path) -> dict[str, Family]:
+    records = [read_record(path, Family) for path in sorted(directory.glob("*.yaml"))]
+    return {family.family: family for family in records}
 
 
 def family_of_model_type(model_type: str) -> Family:
@@ -100,7 +106,7 @@ def facts_from_config(directory: Path) -> ModelFacts:
     if isinstance(config.get("text_config"), dict):
         raise RecipeError(
             f"{config_path}: key 'text_config': a model of images or sound, expected a text model",
-            next_step="give the text model that it was made from, or save its language model on its own",
+            next_step="give the text model that it was built from, or save its language model on its own",
         )
     for key in ("vocab_size", "hidden_size"):
         value = config.get(key)
@@ -115,7 +121,7 @@ def _instead(directory: Path) -> str:
         return "but adapter_config.json: an adapter; give the folder of the model that it was trained on"
     for pattern, kind in (("*.gguf", "a GGUF file"), ("*.onnx", "an ONNX model"), ("*.xml", "an OpenVINO model")):
         if any(directory.glob(pattern)):
-            return f"but {kind}: expected the Hugging Face model (config.json, safetensors) that it was made from"
+            return f"but {kind}: expected the Hugging Face model (config.json, safetensors) that it was converted from"
     return "expected a Hugging Face model directory"
 
 

@@ -1,6 +1,6 @@
 """What in a target, or in a workflow for Olive, makes Olive run code not its own: a script, a module, a library.
 
-Olive takes all of these without a word. Of Olive's own passes none needs one but for a library by its plain name.
+Olive accepts all of these in silence. None of its own passes needs one, but for a library by its plain name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Groups of weights that share a scale: as wide as a target asks for, narrower where the model's matrices need it."""
+"""Sizes of groups of weights that share a scale: a target's own, or smaller where the model's matrices need it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def with_group_sizes(passes: Mapping[str, Mapping[str, Any]], config: Mapping[st
     """A target's passes with ``at-most-N`` replaced by that model's ``group_size``. Raises as that does."""
 
     def resolved(value: Any) -> Any:
-        found = _AT_MOST.fullmatch(value) if isinstance(value, str) else None
-        return group_size(config, int(found.group(1))) if found else value
+        at_most = _AT_MOST.fullmatch(value) if isinstance(value, str) else None
+        return group_size(config, int(at_most[1])) if at_most else value
 
     return {name: {key: resolved(value) for key, value in settings.items()} for name, settings in passes.items()}

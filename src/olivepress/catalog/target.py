@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +28,7 @@ class _Device(Record):
     runtime: Runtime = "onnxruntime-genai"
     environment: str = Field(description="the environment it runs in")
     build_environment: str = Field("build", description="the environment that Olive builds it in")
-    build_execution_provider: str | None = Field(None, description="what Olive is told instead, where it must be")
+    build_execution_provider: str | None = Field(None, description="what Olive is given instead, where it has to be")
     provider_options: dict[str, dict[str, Any]] = Field({}, description="for the session, by the runtime's own name")
     cpu_copy: bool = Field(False, description="the ONNX Runtime CPU provider computes the same graph")
     last_logits: bool = Field(
@@ -44,14 +44,14 @@ class _Device(Record):
 
 
 class _Divergence(Record):
-    """What is lost at most on the tokens that were trained on; of fp32 on every token."""
+    """The largest loss allowed on the tokens that were trained on; for fp32 on every token."""
 
-    max_kl_divergence: float = Field(gt=0, description="nats against the PyTorch parent, when the recipe sets none")
+    max_kl_divergence: float = Field(gt=0, description="nats from the PyTorch parent, when the recipe sets none")
     min_top1_agreement: float = Field(ge=0, le=1, description="share of positions whose likeliest token is the same")
 
 
 class _DefaultLimits(Record):
-    """``catalog/limits.yaml``: precision → what every target of it may lose that says nothing else."""
+    """``catalog/limits.yaml``: precision → what its targets may lose, unless a target has limits of its own."""
 
     limits: dict[str, _Divergence]
 
@@ -63,7 +63,7 @@ class _Sizes(Record):
 
 
 class _Precision(_Sizes):
-    """One entry of ``precisions``; what is said here goes before what the file says for all."""
+    """One entry of ``precisions``; its keys override those of the file."""
 
     description: str | None = None
     runtime: Runtime | None = None
@@ -135,13 +135,13 @@ def targets(own: Path | None = None) -> dict[str, Target]:
 
 
 def choices(own: Path | None = None) -> dict[str, tuple[str, ...]]:
-    """Target file → the targets to try when a recipe names the file alone: the first that holds its checks is taken."""
+    """Target file → the targets to try in order when a recipe names the file alone, until one passes its checks."""
     files = {file.target: file for directory in (_HERE / "targets", own) for file in _files(directory)}
     return {name: tuple(f"{name}-{key}" for key in file.choices) for name, file in files.items() if file.choices}
 
 
 def grid() -> dict[str, Target]:
-    """What a search tries beside a recipe's own targets, by name."""
+    """The targets that a search tries in addition to a recipe's own, by name."""
     return _read(_HERE / "grid")
 
 
@@ -152,9 +152,21 @@ def _read(directory: Path | None) -> dict[str, Target]:
     return {target.target: target for file in files for target in _targets(file, directory / f"{file.target}.yaml")}
 
 
-def _files(directory: Path | None) -> list[_File]:
+def _files(directory: Path | None) -> Sequence[_File]:
     if directory is None or not directory.is_dir():
-        return []
+        return ()
+    if directory.parent == _HERE:
+        return _shipped_files(directory)
+    return _read_files(directory)
+
+
+@cache
+def _shipped_files(directory: Path) -> tuple[_File, ...]:
+    """Read once in a process: they are part of the program."""
+    return tuple(_read_files(directory))
+
+
+def _read_files(directory: Path) -> list[_File]:
     files = []
     for path in sorted(directory.glob("*.yaml")):
         file = read_record(path, _File)
@@ -165,8 +177,8 @@ def _files(directory: Path | None) -> list[_File]:
 
 
 def _targets(file: _File, path: Path) -> Iterator[Target]:
-    """Every precision of a file. RecipeError for one that has no limits, neither here nor by its precision."""
-    shared, defaults = file.model_dump(exclude={"target", "precisions", "choices"}), _default_limits()
+    """Every precision of a file. RecipeError for one that has no limits, neither its own nor those of its precision."""
+    shared, defaults = file.model_dump(exclude={"target", "precisions", "choices"}), _default_limits(_HERE)
     for key, entry in file.precisions.items():
         precision = key.split("-")[0]
         default = defaults[precision].model_dump() if precision in defaults else {}
@@ -182,5 +194,5 @@ def _targets(file: _File, path: Path) -> Iterator[Target]:
 
 
 @cache
-def _default_limits() -> dict[str, _Divergence]:
-    return read_record(_HERE / "limits.yaml", _DefaultLimits).limits
+def _default_limits(directory: Path) -> dict[str, _Divergence]:
+    return read_record(directory / "limits.yaml", _DefaultLimits).limits

@@ -19,7 +19,7 @@ from olivepress.runtimes.genai_model import GenaiModel
 
 __all__ = ["Chat"]
 
-HELP = "a line is a question; /adapter NAME, /base (no adapter), /adapters (which there are), /quit"
+HELP = "each line is a question; /adapter NAME, /base (no adapter), /adapters (list them), /quit"
 
 
 class Chat:
@@ -54,7 +54,9 @@ class Chat:
 
     def _check(self, adapter: str) -> Path:
         if self._package is None:
-            raise AdapterError(f"{self._dir}: no package, so it has no adapter {adapter!r}", next_step="leave it out")
+            raise AdapterError(
+                f"{self._dir}: not a package, so it has no adapter {adapter!r}", next_step="leave it out"
+            )
         check_adapter(self._dir, self._package, adapter)
         return self._dir / self._package.adapters[adapter].file
 
@@ -72,27 +74,27 @@ class Chat:
         return self._model.decode([token for token in generation.tokens()[len(ids) :] if token not in ends])
 
     def run(self, questions: TextIO, out: TextIO) -> None:
-        """Ask until the input ends. On a terminal with a prompt that says which adapter answers."""
-        asks = questions.isatty()
+        """Ask until the input ends; on a terminal with a prompt that names the adapter."""
+        interactive = questions.isatty()
         if isinstance(questions, TextIOWrapper):
             questions.reconfigure(errors="surrogateescape")  # for typed_text
-        if asks:
+        if interactive:
             print(HELP, file=out)
         while True:
-            if asks:
+            if interactive:
                 print(f"{self.adapter or 'base'}> ", end="", file=out, flush=True)
             line = questions.readline()
             if not line or line.strip() == "/quit":
                 return
             try:
                 line = typed_text(line, "the question")
-                said = self._command(line.strip()) if line.startswith("/") else self.answer(line.rstrip("\n"))
+                reply = self._command(line.strip()) if line.startswith("/") else self.answer(line.rstrip("\n"))
             except OlivepressError as error:
-                if not asks:
+                if not interactive:
                     raise
-                said = str(error)
+                reply = str(error)
             if line.strip():
-                print(said, file=out, flush=True)
+                print(reply, file=out, flush=True)
 
     def _command(self, line: str) -> str:
         verb, _, name = line.partition(" ")

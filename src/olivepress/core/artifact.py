@@ -23,6 +23,7 @@ __all__ = [
     "Check",
     "FileHash",
     "Manifest",
+    "PlacedNodes",
     "Resources",
     "TaskCall",
     "TaskVerdict",
@@ -72,8 +73,34 @@ class TaskVerdict(Record):
     reason: str = ""
 
 
+class PlacedNodes(Record):
+    """Nodes of a graph that the execution provider took, of those that it was asked to take.
+
+    ``fallback_ops`` are the operators that it left to the CPU. ``arithmetic`` counts nodes on the CPU that only compute
+    with shapes and positions, which every provider leaves there.
+    """
+
+    execution_provider: str
+    placed: int
+    of: int
+    fallback_ops: tuple[str, ...] = Field((), strict=False)
+    arithmetic: int = 0
+
+    @property
+    def note(self) -> str:
+        """What the provider left to the CPU; "" when it left nothing."""
+        notes = [f"on the CPU: {', '.join(self.fallback_ops)}"] if self.fallback_ops else []
+        if self.arithmetic:
+            notes.append(f"and {self.arithmetic} of arithmetic on shapes")
+        return "; ".join(notes)
+
+    def __str__(self) -> str:
+        text = f"{self.placed} of {self.of} nodes on {self.execution_provider}"
+        return f"{text}; {self.note}" if self.note else text
+
+
 class Check(Record):
-    """One thing that was held against its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
+    """One thing that was compared with its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
     reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` is what a verdict by the
     task's answers rests on."""
 
@@ -86,6 +113,7 @@ class Check(Record):
     ci_high: float | None = None
     n: int | None = None
     task: TaskVerdict | None = None
+    placement: PlacedNodes | None = None
 
 
 class FileHash(Record):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
+from olivepress.core.names import slug
 from olivepress.core.progress import StageProgress
 from olivepress.data.prepare.policy import Policy
 from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.store.examples import SPLITS, Example, make_example
 from olivepress.data.store.rows import SplitFile
 from olivepress.data.store.writing import copy_audit, expect_file
-from olivepress.recipe.schema import PREPARATION, Data, slug
+from olivepress.recipe.schema import PREPARATION, Data
 
 if TYPE_CHECKING:
     from olivepress.data.prepare.prepare import Prepared

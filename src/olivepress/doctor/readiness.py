@@ -26,7 +26,7 @@ def target_states(targets: Iterable[Target], hardware: Hardware) -> tuple[Target
 
 def _state(target: Target, hardware: Hardware) -> TargetState:
     place = place_of(target)
-    runs = place.how in ("native", "emulated")
+    runs = place.runs_here
     needs: dict[str, str | None] = {}
     if not olive_installed():
         needs["to build: Olive, with this olivepress"] = "pip install 'olivepress[build]'"

@@ -1,1 +1,1 @@
-"""The use cases, from files to files."""
+"""The use cases, from files to files; one file each."""

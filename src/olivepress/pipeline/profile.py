@@ -13,14 +13,14 @@ from olivepress.adapters import check_adapter, read_package
 from olivepress.adapters.package import PACKAGE
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import AdapterError, UsageError
-from olivepress.core.progress import JobProgress
+from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.kernel_profile import KernelProfile, ProfileSpec, Run, phase_of, profiled_copy
 from olivepress.measure.latency.latency import Workload
 from olivepress.measure.trials import workload_for
 from olivepress.measure.tuning.record import median_of
 from olivepress.measure.worker.host import run_child
 from olivepress.measure.worker.interpreters import machine_of
-from olivepress.pipeline.device_reports import place_for, read_export
+from olivepress.pipeline.artifacts import place_for, read_export
 from olivepress.report.device_report import Measurement
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.base import runtime_of
@@ -37,7 +37,7 @@ def profile(
     *,
     adapter: str | None = None,
     workload: Workload | None = None,
-    tell: JobProgress = lambda *_: None,
+    on_progress: JobProgress = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> KernelProfile:
     """Run the workload with and without the profiler in turns, each in a process of its own, and add the kernels up.
@@ -47,7 +47,7 @@ def profile(
     """
     manifest = _manifest(directory, adapter)
     if runtime_of(directory) != "onnxruntime-genai":
-        raise UsageError(f"{directory}: not a model of ONNX Runtime GenAI, its kernels are not told")
+        raise UsageError(f"{directory}: not a model of ONNX Runtime GenAI, its kernels cannot be profiled")
     place = place_for(manifest)
     interpreter = place.interpreter if place else None
     with tempfile.TemporaryDirectory(prefix="olivepress-") as scratch:
@@ -57,10 +57,9 @@ def profile(
             workload=workload or workload_for(model_dir),
             execution_provider=str(manifest.execution_provider),
         )
-        told = partial(tell, manifest.job, "profile")
-        plain, watched = _rounds(spec, interpreter, Path(scratch), lambda done: told(done, 2 * ROUNDS))
-        runs = [Run.model_validate(run) for found in watched for run in found["runs"]]
-        phases = tuple(phase_of(name, runs, watched[0]["nodes"], model_dir) for name in ("prefill", "decode"))
+        plain, profiled = _rounds(spec, interpreter, Path(scratch), partial(on_progress, manifest.job, "profile"))
+        runs = [Run.model_validate(run) for result in profiled for run in result["runs"]]
+        phases = tuple(phase_of(name, runs, profiled[0]["nodes"], model_dir) for name in ("prefill", "decode"))
         threads = session_threads(model_dir)
     return KernelProfile(
         recipe=manifest.recipe,
@@ -74,39 +73,46 @@ def profile(
         rounds=ROUNDS,
         repetitions=spec.repetitions,
         threads=threads,
-        ttft_ms=median_of([found["ttft_ms"] for found in plain], "ms", ""),
-        step_ms=median_of([found["step_ms"] for found in plain], "ms", ""),
-        slowdown_prefill=_ratio(plain, watched, "ttft_ms"),
-        slowdown_decode=_ratio(plain, watched, "step_ms"),
+        ttft_ms=_median(plain, "ttft_ms"),
+        step_ms=_median(plain, "step_ms"),
+        slowdown_prefill=_ratio(plain, profiled, "ttft_ms"),
+        slowdown_decode=_ratio(plain, profiled, "step_ms"),
         phases=phases,
     )
 
 
 def _rounds(
-    spec: ProfileSpec, interpreter: Path | None, scratch: Path, tell: Callable[[int], None]
+    spec: ProfileSpec, interpreter: Path | None, scratch: Path, on_progress: Progress
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the processes without and with the profiler found, round by round; every second round backwards."""
-    plain, watched = list[dict[str, Any]](), list[dict[str, Any]]()
+    """Results of the processes without and with the profiler, round by round; every second round in reverse."""
+    results: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
     for number in range(ROUNDS):
-        for with_profiler in (False, True) if number % 2 == 0 else (True, False):
-            tell(len(plain) + len(watched))
-            asked, folder = spec, scratch / f"round-{number}"
+        order = (False, True) if number % 2 == 0 else (True, False)
+        for with_profiler in order:
+            on_progress(len(results[False]) + len(results[True]), 2 * ROUNDS)
+            this_spec, folder = spec, scratch / f"round-{number}"
             if with_profiler:
                 copy = profiled_copy(spec.model_dir, folder)
-                asked = spec.model_copy(update={"model_dir": copy, "folder": folder})
-            found = run_child("profile", asked.model_dump(mode="json"), interpreter=interpreter)
-            (watched if with_profiler else plain).append(found)
-    return plain, watched
+                this_spec = spec.model_copy(update={"model_dir": copy, "folder": folder})
+            result = run_child("profile", this_spec.model_dump(mode="json"), interpreter=interpreter)
+            results[with_profiler].append(result)
+    return results[False], results[True]
 
 
-def _ratio(plain: list[dict[str, Any]], watched: list[dict[str, Any]], name: str) -> Measurement:
-    return median_of([b[name] / a[name] for a, b in zip(plain, watched, strict=True)], "1", "")
+def _median(results: list[dict[str, Any]], name: str) -> Measurement:
+    return median_of([result[name] for result in results], "ms", "")
+
+
+def _ratio(plain: list[dict[str, Any]], profiled: list[dict[str, Any]], name: str) -> Measurement:
+    return median_of([b[name] / a[name] for a, b in zip(plain, profiled, strict=True)], "1", "")
 
 
 def _manifest(directory: Path, adapter: str | None) -> Manifest:
     if not (directory / PACKAGE).is_file():
         if adapter is not None:
-            raise AdapterError(f"{directory}: no package, so it has no adapter {adapter!r}", next_step="leave it out")
+            raise AdapterError(
+                f"{directory}: not a package, so it has no adapter {adapter!r}", next_step="leave it out"
+            )
         return read_export(directory)
     if adapter is not None:
         check_adapter(directory, read_package(directory), adapter)

@@ -1,34 +1,42 @@
 """``olivepress search artifact``: a fixed grid of ways to quantize, built from one merged model and measured together.
 
-The grid is data (``catalog/grid``). What is searched is an ordinary plan with more exports, so that the fine-tune and
-the merge are shared with the recipe, what is finished is kept, and the page is the one that every comparison makes.
+The grid is data (``catalog/grid``). What is searched is an ordinary plan with more exports: the fine-tune and the merge
+are shared with the recipe, finished work is kept, and the page is that of every comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from olivepress.catalog import Target, grid
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.core.errors import JobError, OlivepressError, UsageError
+from olivepress.core.progress import JobProgress
 from olivepress.measure.tuning.record import read_tuning
-from olivepress.pipeline import verbs as pipeline
-from olivepress.pipeline.device_reports import Overrides, bench_plan, not_measured_here, report_paths
+from olivepress.pipeline.artifacts import not_measured_here
+from olivepress.pipeline.bench import Overrides, bench_plan
+from olivepress.pipeline.report import Page, report
+from olivepress.pipeline.reports import report_paths
+from olivepress.pipeline.run import run
 from olivepress.pipeline.tune import tune
 from olivepress.report.machine import fingerprint
 from olivepress.run.interpreters import place_of
 from olivepress.workflow.plan import Job, Plan
 
 if TYPE_CHECKING:
-    from olivepress.compare.document import Document
     from olivepress.run import Reporter
 
-__all__ = ["grid_plan", "search"]
+__all__ = ["SearchResult", "grid_plan", "search"]
 
-Tell = Callable[..., None]
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """The comparison, and the points that could not be built or tuned, each with the reason."""
+
+    page: Page
+    problems: tuple[str, ...]
 
 
 def grid_plan(plan: Plan) -> Plan:
@@ -40,16 +48,13 @@ def grid_plan(plan: Plan) -> Plan:
     if plan.members:
         member = next(iter(plan.members.values())).recipe.name
         raise UsageError(
-            f"recipe {plan.recipe.name}: packages are not searched, one merged model is",
+            f"recipe {plan.recipe.name}: packages cannot be searched, only one merged model",
             next_step=f"olivepress search artifact {member}",
         )
     own = [job.target for job in plan.jobs if job.target is not None]
-    devices = {target.execution_provider for target in own}
-    family, config = plan.model.family, plan.model.facts.config
-    points = list[Target]()
-    for point in (point for point in grid().values() if point.execution_provider in devices):
-        possible = family.why_not(config, f"{point.device}-{point.precision}") is None
-        if possible and place_of(point).how == "native" and not any(_same(point, t, config) for t in (*own, *points)):
+    config, points = plan.model.facts.config, list[Target]()
+    for point in grid().values():
+        if _is_possible(point, plan, own) and not any(_same(point, other, config) for other in (*own, *points)):
             points.append(point)
     if not points:
         known = ", ".join(dict.fromkeys(point.execution_provider for point in grid().values()))
@@ -61,47 +66,63 @@ def grid_plan(plan: Plan) -> Plan:
     return replace(plan, jobs=(*plan.jobs, *jobs))
 
 
+def _is_possible(point: Target, plan: Plan, own: Sequence[Target]) -> bool:
+    """Whether it is for a provider of the recipe's own targets, for this model, and runs natively here."""
+    if point.execution_provider not in {target.execution_provider for target in own}:
+        return False
+    if plan.model.family.refusal(plan.model.facts.config, f"{point.device}-{point.precision}") is not None:
+        return False
+    return place_of(point).how == "native"
+
+
 def _same(a: Target, b: Target, config: Mapping[str, Any]) -> bool:
-    """Whether two targets make the same artifact of a model with this config.json."""
-    passes = (with_group_sizes(target.passes, config) for target in (a, b))
-    return a.execution_provider == b.execution_provider and next(passes) == next(passes)
+    """Whether two targets build the same artifact of a model with this config.json."""
+    if a.execution_provider != b.execution_provider:
+        return False
+    return with_group_sizes(a.passes, config) == with_group_sizes(b.passes, config)
 
 
 def search(
-    plan: Plan, *, overrides: Overrides, budget_s: float, reporter: Reporter, tell: Tell, tell_tuning: Tell
-) -> tuple[Document, dict[str, Path], Sequence[str]]:
-    """Build every point, search its session for ``budget_s`` (0: not at all), measure all in one sitting and compare
-    them under the recipe's budget. What is built, or tuned on this machine, stays so: a killed search goes on.
+    plan: Plan,
+    *,
+    overrides: Overrides,
+    budget_s: float,
+    reporter: Reporter,
+    on_bench: JobProgress,
+    on_tuning: JobProgress,
+) -> SearchResult:
+    """Build every point, tune its session for ``budget_s`` (0: not at all), measure all in one session and compare
+    them under the recipe's budget.
 
-    Returns the comparison, its page's files in ``runs/<recipe>/search/``, and what could not be built or tuned with the
-    reason. Raises JobError when no point could be built, else what ``pipeline.run`` and ``bench_plan`` raise.
+    Safe to interrupt: what is built, or tuned on this machine, is kept. The page is in ``runs/<recipe>/search/``.
+    Raises JobError when no point could be built, else what ``run`` and ``bench_plan`` raise.
     """
-    made = grid_plan(plan)
-    outcomes: list[Any] = pipeline.run(made, reporter=reporter, keep_going=True)
+    searched = grid_plan(plan)
+    outcomes = run(searched, reporter=reporter, keep_going=True)
     failed = {outcome.job: str(outcome.error) for _, outcome in outcomes if outcome.manifest is None}
-    built = replace(made, jobs=tuple(job for job in made.jobs if job.id not in failed))
+    built = replace(searched, jobs=tuple(job for job in searched.jobs if job.id not in failed))
     if not any(job.kind == "export" for job in built.jobs):
-        name, why = next(iter(failed.items()))
-        raise JobError(f"nothing could be built, first {name}: {why}")
-    said = [f"not built: {name}: {why}" for name, why in failed.items()]
+        name, reason = next(iter(failed.items()))
+        raise JobError(f"nothing could be built, first {name}: {reason}")
+    problems = [f"not built: {name}: {reason}" for name, reason in failed.items()]
     if budget_s:
-        said += _tune_all(built, budget_s, tell_tuning)
-    bench_plan(built, overrides=overrides, tell=tell)
-    document, files = pipeline.report(built, report_paths(built), folder="search")
-    return document, files, said
+        problems += _tune_all(built, budget_s, on_tuning)
+    bench_plan(built, overrides=overrides, on_progress=on_bench)
+    page = report(built, report_paths(built), folder="search")
+    return SearchResult(page=page, problems=tuple(problems))
 
 
-def _tune_all(plan: Plan, budget_s: float, tell: Tell) -> list[str]:
-    """Tune every export that has a session and no record of this machine; what could not be tuned, with the reason."""
-    said, here, elsewhere = [], fingerprint().id, not_measured_here(plan)
+def _tune_all(plan: Plan, budget_s: float, on_progress: JobProgress) -> list[str]:
+    """Tune every export that has a session and no record of this machine; returns what could not be tuned and why."""
+    problems, machine, skipped = [], fingerprint().id, not_measured_here(plan)
     for job in plan.jobs:
-        if job.target is None or job.target.runtime != "onnxruntime-genai" or job.id in elsewhere:
+        if job.target is None or job.target.runtime != "onnxruntime-genai" or job.id in skipped:
             continue
-        held = read_tuning(plan.output_dir(job))
-        if held is not None and held.machine.id == here:
+        tuning = read_tuning(plan.output_dir(job))
+        if tuning is not None and tuning.machine.id == machine:
             continue
         try:
-            tune(plan.output_dir(job), budget_s=budget_s, tell=tell)
+            tune(plan.output_dir(job), budget_s=budget_s, on_progress=on_progress)
         except OlivepressError as error:
-            said.append(f"not tuned: {job.id}: {error}")
-    return said
+            problems.append(f"not tuned: {job.id}: {error}")
+    return problems

@@ -1,4 +1,4 @@
-"""The ways to fine-tune: Olive's pass of each, what it makes nothing of, and which of its tensors start at zero."""
+"""The ways to fine-tune: Olive's pass of each, the keys that it ignores, and which of its tensors start at zero."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALL_LINEAR = "Olive trains every linear layer but the head, whatever it says; r
 class Method:
     """One value of ``finetune.method``.
 
-    ``ignores`` holds keys that Olive takes and makes nothing of, and why. A tensor whose last name is in
+    ``ignores``: keys that Olive accepts and ignores, with the reason. A tensor whose last name is in
     ``starts_at_zero`` is all zero before the first step, and while it is, the adapter changes nothing: in peft 0.21.2
     ``lora_B``, LoHa's ``hada_w2_b``, and LoKr's ``lokr_w1`` (its ``lokr_w1_a`` where the left matrix is split as well).
     ``low_rank``: its update is a product of two matrices, which a base with LoRA inputs takes while it runs.

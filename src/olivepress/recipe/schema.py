@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
-from olivepress.core.names import NAME_PATTERN, check_name, check_names, slug
+from olivepress.core.names import NAME_PATTERN, check_name, check_names
 from olivepress.core.yaml_document import Record, read_record
+from olivepress.recipe.budget import Budget
 from olivepress.recipe.methods import METHODS
 
 __all__ = [
@@ -17,7 +18,6 @@ __all__ = [
     "RECIPES",
     "Adapter",
     "Benchmark",
-    "Budget",
     "Data",
     "Finetune",
     "Limits",
@@ -26,7 +26,6 @@ __all__ = [
     "json_schema",
     "load_recipe",
     "recipe_files",
-    "slug",
 ]
 
 RECIPES = Path("recipes")
@@ -39,7 +38,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 class Model(Record):
     path: str = Field(min_length=1, description="Hub id, local directory, embedded:NAME or pypi:NAME")
     revision: str | None = Field(None, min_length=1, description="Hub revision (commit) to pin")
-    family: str | None = Field(None, min_length=1, description="catalog family; found from the model when left out")
+    family: str | None = Field(None, min_length=1, description="catalog family; that of the model when left out")
 
 
 # Keys of data: that only the preparation of files reads.
@@ -58,9 +57,9 @@ class Data(Record):
         min_length=1,
         description="a file, a directory with train*/valid*/test* files, a prepared dataset, or hub:owner/name",
     )
-    format: str | None = Field(None, description="of the rows; found from their columns when left out")
+    format: str | None = Field(None, description="of the rows; recognized by their columns when left out")
     instruction: str | None = Field(None, description="text put before every prompt")
-    json_schema: str | None = Field(None, description="a JSON Schema file that answers are held to")
+    json_schema: str | None = Field(None, description="a JSON Schema file that answers must conform to")
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
     max_train_rows: int | None = Field(None, ge=1)
@@ -82,7 +81,7 @@ class Data(Record):
 
     @property
     def preparation(self) -> dict[str, Any]:
-        """What else the preparation of files is told."""
+        """The settings of how files are prepared."""
         names = ("format", "slices", "benchmarks", "strict", "near_duplicates", "echoes", "personal_data")
         chosen = {name: getattr(self, name) for name in (*names, "overlap_words")}
         return {**chosen, "threshold": self.near_threshold}
@@ -99,7 +98,7 @@ class Data(Record):
         return self
 
     def is_changed(self, key: str) -> bool:
-        """Whether ``key`` says something else than its default."""
+        """Whether ``key`` has another value than its default."""
         return bool(getattr(self, key) != type(self).model_fields[key].default)
 
 
@@ -128,15 +127,15 @@ class Finetune(Record):
     )
     packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
     torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    save_steps: int = Field(50, ge=1, le=10**8, description="a killed run goes on from the last checkpoint")
+    save_steps: int = Field(50, ge=1, le=10**8, description="an interrupted run resumes from the last checkpoint")
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
     seed: Seed = 0
 
     @model_validator(mode="after")
     def _method_takes_its_keys(self) -> Finetune:
-        for key, why in METHODS[self.method].ignores.items():
+        for key, reason in METHODS[self.method].ignores.items():
             if getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f"no {key} with method {self.method}: {why}")
+                raise ValueError(f"no {key} with method {self.method}: {reason}")
         return self
 
 
@@ -158,7 +157,7 @@ else:
 
 
 class Adapter(Record):
-    """One of several adapters for the same base, each trained on its own data."""
+    """An adapter, one of several for the same base, each trained on its own data."""
 
     task: str | None = Field(None, description="what it is for, in a few words")
     data: Data
@@ -168,65 +167,19 @@ class Adapter(Record):
 class Limits(Record):
     """What a quantized artifact may lose against its parent before its job fails, on the validation split.
 
-    Where the task's own answers tell, they decide: it must not be inferior to the merged model by ``margin``. Where
+    The task's own answers decide where they can: they must not be inferior to the merged model's by ``margin``. Where
     they cannot, the divergence does: nats a token, and the share of positions whose likeliest token is the same, both
     of the tokens that were trained on.
     """
 
     margin: float = Field(
-        0.02, gt=0, le=0.5, description="of the task's metric, that an export may lose: 0.02 is 2 points"
+        0.02, gt=0, le=0.5, description="how much of the task's metric an export may lose: 0.02 is 2 points"
     )
     rows: int | None = Field(
-        None, ge=0, description="validation rows answered at most to tell; 500, fewer of large models, when left out"
+        None, ge=0, description="most validation rows that are answered; 500, fewer of large models, when left out"
     )
     max_kl_divergence: float | None = Field(None, gt=0, description="instead of the target's own limit")
     min_top1_agreement: float | None = Field(None, ge=0, le=1, description="instead of the target's own limit")
-
-
-class Budget(Record):
-    """Hard limits of what may be shipped, in the metrics' units; what was not measured does not hold its limit.
-
-    Each key is min_ or max_ and the name of a metric (docs/reference.md).
-    """
-
-    max_ttft_ms: float | None = Field(None, gt=0)
-    max_request_ttft_ms: float | None = Field(None, gt=0)
-    max_e2e_ms: float | None = Field(None, gt=0)
-    max_itl_p99_ms: float | None = Field(None, gt=0)
-    max_load_ms: float | None = Field(None, gt=0)
-    min_prefill_tps: float | None = Field(None, gt=0)
-    min_decode_tps: float | None = Field(None, gt=0)
-    max_peak_memory_bytes: float | None = Field(None, gt=0)
-    max_peak_accelerator_memory_bytes: float | None = Field(None, gt=0)
-    max_size_on_disk_bytes: float | None = Field(None, gt=0)
-    max_energy_j_per_token: float | None = Field(None, gt=0)
-    min_exact_match: float | None = Field(None, ge=0, le=1)
-    min_f1_token: float | None = Field(None, ge=0, le=1)
-    min_f1_macro: float | None = Field(None, ge=0, le=1)
-    min_rouge_l: float | None = Field(None, ge=0, le=1)
-    min_label_accuracy_constrained: float | None = Field(None, ge=0, le=1)
-    min_json_valid: float | None = Field(None, ge=0, le=1)
-    min_json_schema_match: float | None = Field(None, ge=0, le=1)
-    min_gain_retained: float | None = Field(None, gt=0, description="a share: 0.95 for 95 %")
-    min_top1_agreement: float | None = Field(None, ge=0, le=1)
-    max_kl_divergence: float | None = Field(None, gt=0)
-    max_kl_top256: float | None = Field(None, gt=0)
-    max_kl_answer: float | None = Field(None, gt=0)
-    min_top1_answer: float | None = Field(None, ge=0, le=1)
-    max_perplexity: float | None = Field(None, ge=1)
-    max_cost: float | None = Field(None, gt=0)
-
-    @field_validator("min_gain_retained")
-    @classmethod
-    def _is_a_share(cls, value: float | None) -> float | None:
-        if value is not None and value > 2:
-            raise ValueError("a share of at most 2, as 0.95 for 95 %")
-        return value
-
-    @property
-    def limits(self) -> dict[str, float]:
-        """The limits that were set."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
 class Benchmark(Record):
@@ -276,7 +229,7 @@ class Recipe(Record):
     )
     adapters: dict[Name, Adapter] = Field({}, description="with adapter_mode multi: name → data and finetune")
     targets: tuple[str, ...] = Field(
-        min_length=1, description="targets, or a device such as cpu: its smallest target that holds its checks"
+        min_length=1, description="targets, or a device such as cpu: its smallest target that passes its checks"
     )
     soc_model: str | None = Field(None, description="Qualcomm's number of the chip, for qnn-npu targets")
     limits: Limits = Limits()
@@ -302,7 +255,7 @@ class Recipe(Record):
         for name, recipe in self.members().items():
             method = recipe.finetune.method
             if not METHODS[method].low_rank:
-                fit = " or ".join(other for other, one in METHODS.items() if one.low_rank)
+                fit = " or ".join(other for other, properties in METHODS.items() if properties.low_rank)
                 raise ValueError(
                     f"{fit} for adapter {name}: no LoRA input holds what {method} adds; or adapter_mode: merge"
                 )
@@ -318,7 +271,7 @@ class Recipe(Record):
     def members(self) -> dict[str, Recipe]:
         """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""
         shared = self.model_dump(mode="json", exclude={"adapters", "adapter_mode"})
-        found = {}
+        members = {}
         for name, adapter in self.adapters.items():
             changed: dict[str, Any] = {
                 "name": f"{self.name}.{name}",
@@ -326,13 +279,13 @@ class Recipe(Record):
                 "data": adapter.data.model_dump(mode="json"),
                 "finetune": shared["finetune"] | adapter.finetune.model_dump(mode="json", exclude_none=True),
             }
-            found[name] = Recipe.model_validate_json(json.dumps(shared | changed))
-        return found
+            members[name] = Recipe.model_validate_json(json.dumps(shared | changed))
+        return members
 
     @model_validator(mode="after")
     def _budget_is_for_its_targets(self) -> Recipe:
         known = (*self.targets, "all")
-        # Of a device that targets names, each of its targets: the plan knows them.
+        # The targets of a device are known to the plan only, which checks them.
         unknown = sorted(key for key in self.budget if key not in known and not key.startswith(_of_devices(self)))
         if unknown:
             raise ValueError(f"a target of this recipe or 'all' under budget, not {unknown[0]!r}")

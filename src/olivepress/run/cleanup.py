@@ -16,7 +16,7 @@ from olivepress.run.shared_weights import share_weights
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
 from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.render import Workflow
+from olivepress.workflow.rendered import Workflow
 
 __all__ = ["base_name", "clean", "clear", "remove", "tidy", "trained_rows", "training_record"]
 

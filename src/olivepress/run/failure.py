@@ -10,7 +10,8 @@ from pathlib import Path
 from olivepress.catalog import Target, choices, targets
 from olivepress.core.artifact import MANIFEST, Check
 from olivepress.core.errors import JobError
-from olivepress.workflow.plan import Job, Plan, artifact_bytes
+from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.sizes import artifact_bytes
 
 __all__ = ["ChecksFailed", "check_error", "failed_dir", "keep_failed", "other_targets"]
 
@@ -119,7 +120,7 @@ def other_targets(plan: Plan, target: Target) -> list[Target]:
     return [
         known[name]
         for name in behind
-        if _keeps(known[name]) >= _keeps(target) and not plan.model.family.why_not(plan.model.facts.config, name)
+        if _keeps(known[name]) >= _keeps(target) and not plan.model.family.refusal(plan.model.facts.config, name)
     ]
 
 

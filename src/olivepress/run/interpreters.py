@@ -26,6 +26,11 @@ class Place:
     why: str = ""
     fix: str | None = None
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether its own provider, or an emulation of it, runs models on this machine."""
+        return self.how in ("native", "emulated")
+
 
 def place_of(target: Target) -> Place:
     """Native or emulated where the target's environment is here and its provider runs a model; else a copy on the CPU,

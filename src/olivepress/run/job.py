@@ -41,7 +41,7 @@ from olivepress.run.verify.long_row import NOT_COMPARED
 from olivepress.run.verify.verify import VerifySpec
 from olivepress.workflow.olive_plugin.row_counts import row_problem, row_summary
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.render import Workflow
+from olivepress.workflow.rendered import Workflow
 
 __all__ = [
     "JobOutcome",

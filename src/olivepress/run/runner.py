@@ -30,7 +30,8 @@ from olivepress.run.last_position import FORMAT
 from olivepress.run.package import changed_adapters, parts_of
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice
-from olivepress.workflow.render import Workflow, render_all
+from olivepress.workflow.render import render_all
+from olivepress.workflow.rendered import Workflow
 
 __all__ = ["job_key", "run_plan"]
 

@@ -6,7 +6,6 @@ from olivepress.synthetic.tokenizer import make_tokenizer
 
 __all__ = [
     "MARKER",
-    "Progress",
     "SpecialTokens",
     "make_random_model",
     "make_tokenizer",

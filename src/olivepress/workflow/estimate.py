@@ -21,17 +21,16 @@ from olivepress.measure.quality.horizon import horizon
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
-from olivepress.workflow.plan import (
+from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.row_lengths import RowLengths, row_lengths
+from olivepress.workflow.sizes import (
     LEAST_PROMPTS,
     LOGIT_BYTES,
     REFERENCE_PROMPTS,
     REFERENCE_TOKENS,
-    Job,
-    Plan,
     artifact_bytes,
     reference_bytes,
 )
-from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 __all__ = [
     "Need",
@@ -248,7 +247,7 @@ def merge_memory(shape: Shape, settings: Finetune) -> float:
 
 
 def _computed(shape: Shape) -> int:
-    """Bytes of a parameter of the parent that exports are held against (``measure.reference_model``)."""
+    """Bytes of a parameter of the parent that exports are compared with."""
     return 4 if shape.parameters <= LARGE else 2
 
 
@@ -296,7 +295,7 @@ _SECONDS_A_COLUMN = 3.0e-4  # of a weight, which GPTQ rounds one after another
 
 
 def export_seconds(shape: Shape, target: Target, tokens: int) -> float:
-    """Passes, and ``tokens`` computed by the export when it is held against its parent, the long row twice."""
+    """Passes, and ``tokens`` computed by the export when it is compared with its parent, the long row twice."""
     columns = 0
     if _calibrated(target):
         columns = shape.layers * (5 * shape.hidden + shape.queries + shape.inner)

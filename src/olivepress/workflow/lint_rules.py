@@ -1,4 +1,4 @@
-"""Workflows that Olive takes without a word and that make nothing of use: a rule for each, with what to write instead.
+"""Settings that Olive accepts in silence and that do not work: a rule for each, with what to write instead.
 
 Each was run before it was written down (docs/compatibility.md). The rules read the workflow alone, so that they hold
 where neither Olive nor the target's packages are installed.
@@ -12,16 +12,16 @@ from typing import Any
 from olivepress.recipe.methods import METHODS
 from olivepress.workflow.olive_plugin.passes import OWN_PASSES, QUANTIZERS
 
-__all__ = ["find_traps"]
+__all__ = ["broken_rules"]
 
 Passes = Mapping[str, Mapping[str, Any]]
-Found = Iterator[tuple[str, str]]  # (key in the workflow, what is wrong and what to write)
+Broken = Iterator[tuple[str, str]]  # (key in the workflow, what is wrong and what to write)
 
 _CPU = "CPUExecutionProvider"
 
 
-def find_traps(config: Mapping[str, Any], text: str, soc_models: Mapping[str, str]) -> Found:
-    """Every trap in a workflow. ``text`` is the file with its comments; ``soc_models`` the chips that are known."""
+def broken_rules(config: Mapping[str, Any], text: str, soc_models: Mapping[str, str]) -> Broken:
+    """Every rule that a workflow breaks. ``text`` is the file with its comments; ``soc_models`` the known chips."""
     accelerator = config["systems"]["here"]["accelerators"][0]
     provider, passes = str(accelerator["execution_providers"][0]), config["passes"]
     yield from _evaluator(config, provider)
@@ -46,24 +46,24 @@ def _of(passes: Passes, *kinds: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"passes.{name}", settings
 
 
-def _evaluator(config: Mapping[str, Any], provider: str) -> Found:
+def _evaluator(config: Mapping[str, Any], provider: str) -> Broken:
     if config.get("evaluator") and provider != _CPU:
         yield "evaluator", f"Olive would look for {provider} and stop without it; remove it, and use olivepress bench"
 
 
-def _finetune(passes: Passes) -> Found:
+def _finetune(passes: Passes) -> Broken:
     """Keys that a pass inherits from LoRA's and does not read."""
     for method in METHODS.values():
         for key, settings in _of(passes, method.olive_pass):
-            yield from ((f"{key}.{name}", why) for name, why in method.ignores.items() if name in settings)
+            yield from ((f"{key}.{name}", reason) for name, reason in method.ignores.items() if name in settings)
 
 
-def _conversion(passes: Passes) -> Found:
+def _conversion(passes: Passes) -> Broken:
     for key, _ in _of(passes, "OnnxConversion"):
         yield f"{key}.type", "fails on these decoders; write ModelBuilder"
 
 
-def _builder(passes: Passes) -> Found:
+def _builder(passes: Passes) -> Broken:
     for key, settings in _of(passes, "ModelBuilder"):
         if settings.get("precision") == "int8":
             yield (
@@ -72,7 +72,7 @@ def _builder(passes: Passes) -> Found:
             )
 
 
-def _mixed_bits(passes: Passes) -> Found:
+def _mixed_bits(passes: Passes) -> Broken:
     """SelectiveMixedPrecision overrides the bits of every quantizer after it, an embedding's too."""
     chosen: int | None = None
     for name, settings in passes.items():
@@ -83,13 +83,13 @@ def _mixed_bits(passes: Passes) -> Found:
             yield f"passes.{name}.bits", message
 
 
-def _own_passes(passes: Passes, text: str) -> Found:
+def _own_passes(passes: Passes, text: str) -> Broken:
     for key, _ in _of(passes, *OWN_PASSES):
         if "--package-config" not in text:
             yield f"{key}.type", "a pass of olivepress, which Olive does not know; olive run … --package-config FILE"
 
 
-def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Found:
+def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Broken:
     compiled = list(_of(passes, "EPContextBinaryGenerator"))
     for key, settings in compiled:
         if "--package-config" not in text:
@@ -110,7 +110,7 @@ def _qnn(passes: Passes, text: str, soc_models: Mapping[str, str]) -> Found:
         yield "passes", f"{message} with op_include_list [GroupQueryAttention]"
 
 
-def _context_binary(key: str, settings: Mapping[str, Any], soc_models: Mapping[str, str]) -> Found:
+def _context_binary(key: str, settings: Mapping[str, Any], soc_models: Mapping[str, str]) -> Broken:
     options = settings.get("provider_options", {})
     if settings.get("weight_sharing"):
         yield f"{key}.weight_sharing", 'ends in "Input source doesn\'t exist"; write false'
@@ -123,7 +123,7 @@ def _context_binary(key: str, settings: Mapping[str, Any], soc_models: Mapping[s
         yield f"{key}.provider_options.soc_model", f"no known chip: it would run on the CPU; known: {known}"
 
 
-def _openvino(passes: Passes) -> Found:
+def _openvino(passes: Passes) -> Broken:
     for key, settings in _of(passes, "OpenVINOOptimumConversion"):
         if settings.get("extra_args", {}).get("task") != "text-generation-with-past":
             message = "not inferred, and without a cache it answers slowly; write text-generation-with-past"
@@ -139,13 +139,13 @@ def _openvino(passes: Passes) -> Found:
             yield f"{key}.quant_preprocess", "writes k_quant_type, which OpenVINO's ONNX Runtime refuses; write false"
 
 
-def _directml(passes: Passes) -> Found:
+def _directml(passes: Passes) -> Broken:
     for key, settings in _of(passes, *QUANTIZERS):
         if settings.get("embeds"):
             yield f"{key}.embeds", "DirectML has no GatherBlockQuantized; write false"
 
 
-def _trt_rtx(passes: Passes) -> Found:
+def _trt_rtx(passes: Passes) -> Broken:
     for key, settings in _of(passes, *QUANTIZERS):
         message = "ModelBuilder would take its unsigned weights for signed ones and compute nonsense"
         yield f"{key}.type", f"{message}; remove {settings['type']}, ModelBuilder quantizes by itself"

@@ -1,4 +1,4 @@
-"""What a recipe asks of its model and data that can be known to fail before anything runs."""
+"""What a recipe asks of its model and data that would fail, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
 
 
 def check_revision(recipe: Recipe, *, is_local: bool) -> None:
-    """Raise RecipeError for a revision of what has none, or that is no name of one."""
+    """Raise RecipeError for a revision of a local model, or a name that no revision can have."""
     revision = recipe.model.revision
     if revision is None:
         return
@@ -47,7 +47,7 @@ def check_revision(recipe: Recipe, *, is_local: bool) -> None:
 
 
 def _check_budget(recipe: Recipe, dataset: Dataset) -> None:
-    """What is not measured does not hold its limit: nothing could be shipped, after hours."""
+    """A limit of something that is not measured is never met: after hours, nothing could be shipped."""
     missing = {
         "max_cost": None if recipe.benchmark.price_per_hour is not None else "benchmark.price_per_hour and currency",
         "min_json_schema_match": None if dataset.json_schema is not None else "a JSON Schema in data.json_schema",
@@ -58,7 +58,7 @@ def _check_budget(recipe: Recipe, dataset: Dataset) -> None:
         for name in budget.limits:
             if wanted := missing.get(name):
                 where = f"recipe {recipe.name}: budget.{target}.{name}"
-                message = f"{where} is measured only with {wanted}, so nothing here could hold it"
+                message = f"{where} is measured only with {wanted}, so nothing here could meet it"
                 raise RecipeError(message, next_step=f"add that, or remove {name}")
 
 

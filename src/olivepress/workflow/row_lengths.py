@@ -12,7 +12,8 @@ from olivepress.core.errors import OlivepressError
 from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.synthetic.embedded import TINY_PHI
-from olivepress.workflow.plan import EMBEDDED, Plan
+from olivepress.workflow.model import EMBEDDED
+from olivepress.workflow.plan import Plan
 
 __all__ = ["RowLengths", "row_lengths"]
 

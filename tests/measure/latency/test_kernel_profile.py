@@ -88,7 +88,7 @@ def test_wrong_inputs_are_one_line(int4_model: Path, tmp_path: Path, olivepress:
     artifact = make_artifact(int4_model, tmp_path / "export-cpu-int4")
     for arguments, code, says in (
         ((str(tmp_path),), 8, "no manifest.json"),
-        ((str(artifact), "--adapter", "mine"), 9, "no package, so it has no adapter"),
+        ((str(artifact), "--adapter", "mine"), 9, "not a package, so it has no adapter"),
         ((str(artifact), "--workload", "16"), 2, "expected PxG"),
         ((str(artifact), "--workload", "datasetx16"), 2, "a profile has no dataset"),
         ((str(artifact), "--workload", "4096x16"), 6, "the context has 256"),

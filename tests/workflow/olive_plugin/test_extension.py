@@ -11,7 +11,9 @@ import yaml
 
 from olivepress.core.errors import DataError
 from olivepress.data.split_reader import Row
-from olivepress.pipeline.verbs import load_plan, prepare, render_files
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.render import render_files
 from tests.synthetic import tiny
 
 extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")

@@ -35,7 +35,7 @@ from olivepress.compare.render.phrases import (
     short_name,
     value_text,
 )
-from olivepress.recipe.schema import slug
+from olivepress.core.names import slug
 from olivepress.report.device_report import write_bytes, write_text
 from olivepress.report.registry import METRICS
 

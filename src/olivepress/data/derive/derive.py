@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from olivepress.core.errors import DataError
+from olivepress.core.names import slug
 from olivepress.data.dedup.duplicates import Decisions, boilerplate_of, decide_duplicates, drop_overlaps, leaks
 from olivepress.data.prepare.advice import advise
 from olivepress.data.prepare.audit import Audit, Place
@@ -22,7 +23,6 @@ from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, Example, Message, content_id, to_line
 from olivepress.data.store.row_store import Spool, digest64
 from olivepress.data.store.rows import SplitFile
-from olivepress.recipe.schema import slug
 
 __all__ = ["Derivation", "NewRow", "lineage_of", "question_of", "with_question", "without_leaks"]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
+from olivepress.core.names import slug
 from olivepress.data.store.examples import SPLITS, Example, to_line
 from olivepress.data.store.rows import SplitFile
 from olivepress.data.store.version import Hashes, hash_splits
 from olivepress.data.store.writing import cannot_write
-from olivepress.recipe.schema import slug
 
 __all__ = [
     "DATASETS",

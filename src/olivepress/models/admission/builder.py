@@ -29,7 +29,7 @@ _OF_GEMMA = 6  # every sixth layer sees everything
 
 def target_reason(family: Family, config: Mapping[str, Any], target: Target) -> str | None:
     """The reason that a model with this config.json cannot be made for the target; None when it can."""
-    reason = family.why_not(config, target.target)
+    reason = family.refusal(config, target.target)
     if reason is None and any(str(settings["type"]).lower() == _BUILDER for settings in target.passes.values()):
         reason = next(_reasons(config), None)
     return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from olivepress.core.artifact import Check, TaskVerdict, Verified
+from olivepress.core.artifact import Check, PlacedNodes, TaskVerdict, Verified
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import read_split
@@ -156,14 +156,20 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
     """The share of nodes that the provider got; what it left to the CPU is named."""
     placement = found.placement
     taken, total = placement.placed
-    left = f"; on the CPU: {', '.join(placement.fallback_ops)}" if placement.fallback_ops else ""
-    left += f"; and {placement.arithmetic} of arithmetic on shapes" if placement.arithmetic else ""
+    nodes = PlacedNodes(
+        execution_provider=spec.execution_provider,
+        placed=taken,
+        of=total,
+        fallback_ops=placement.fallback_ops,
+        arithmetic=placement.arithmetic,
+    )
     return Check(
         name="placed",
         passed=placement.holds(spec.min_placed, spec.max_cpu_nodes),
         value=taken / total if total else 0.0,
         limit=spec.min_placed,
-        detail=f"{taken} of {total} nodes on {spec.execution_provider}{left}",
+        detail=str(nodes),
+        placement=nodes,
     )
 
 

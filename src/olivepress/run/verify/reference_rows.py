@@ -10,7 +10,7 @@ from olivepress.core.errors import DataError
 from olivepress.data.split_reader import Row
 from olivepress.measure.quality.reference_file import AnswerPart
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised, TrainOn, supervise_row
-from olivepress.workflow.plan import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_TOKENS
+from olivepress.workflow.sizes import LEAST_PROMPTS, LOGIT_BYTES, REFERENCE_TOKENS
 
 __all__ = ["answer_part", "reference_prompts"]
 

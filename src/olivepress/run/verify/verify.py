@@ -33,7 +33,7 @@ from olivepress.run.verify.reference_rows import reference_prompts
 from olivepress.run.verify.tensors import read_tensors
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.workflow.olive_plugin.supervision import TrainOn
-from olivepress.workflow.plan import REFERENCE_PROMPTS, REFERENCE_TOKENS
+from olivepress.workflow.sizes import REFERENCE_PROMPTS, REFERENCE_TOKENS
 
 __all__ = ["REFERENCE", "VerifySpec", "verify"]
 

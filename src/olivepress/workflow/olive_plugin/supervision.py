@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +50,7 @@ def pack(examples: Sequence[Supervised], max_length: int) -> list[Packed]:
     """
     free: list[int] = []
     bins: list[list[Supervised]] = []
-    for example in sorted(examples, key=lambda one: -len(one.input_ids)):
+    for example in sorted(examples, key=lambda example: -len(example.input_ids)):
         length = len(example.input_ids)
         place = next((i for i in range(max(0, len(free) - _OPEN), len(free)) if free[i] >= length), None)
         if place is None:
@@ -59,14 +59,14 @@ def pack(examples: Sequence[Supervised], max_length: int) -> list[Packed]:
             free.append(max_length)
         bins[place].append(example)
         free[place] -= length
-    return [_joined(held) for held in bins]
+    return [_joined(examples) for examples in bins]
 
 
-def _joined(held: Sequence[Supervised]) -> Packed:
+def _joined(examples: Sequence[Supervised]) -> Packed:
     return Packed(
-        input_ids=tuple(token for one in held for token in one.input_ids),
-        labels=tuple(label for one in held for label in (IGNORE_INDEX, *one.labels[1:])),
-        documents=tuple(number for number, one in enumerate(held, start=1) for _ in one.input_ids),
+        input_ids=tuple(token for example in examples for token in example.input_ids),
+        labels=tuple(label for example in examples for label in (IGNORE_INDEX, *example.labels[1:])),
+        documents=tuple(number for number, example in enumerate(examples, start=1) for _ in example.input_ids),
     )
 
 
@@ -106,40 +106,44 @@ def supervise(
         errors = () if checked else check_rows(directory, rows).errors
         if errors:
             raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
-        found = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
-    kept = [example for example in found if len(example.input_ids) <= max_length]
+        examples = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
+    kept = [example for example in examples if len(example.input_ids) <= max_length]
     if on_counts is not None:
-        supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in found]
-        on_counts(count_rows([len(example.input_ids) for example in found], supervised, max_length))
+        supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in examples]
+        on_counts(count_rows([len(example.input_ids) for example in examples], supervised, max_length))
     if not kept:
-        shortest = min((len(example.input_ids) for example in found), default=0)
+        shortest = min((len(example.input_ids) for example in examples), default=0)
         raise DataError(
             f"0 supervised tokens: none of {len(rows)} rows fits max_length {max_length} (the shortest has {shortest})",
             next_step="raise data.max_length in the recipe",
         )
-    for row, example in zip(rows, found, strict=True):
-        if example.labels[-1] not in ends:
-            raise DataError(
-                f"row {row.id}: its last supervised token {example.labels[-1]} is none of the tokens that end "
-                f"generation {sorted(ends)}; the model would never stop",
-                next_step="fix eos_token_id in generation_config.json or the chat template",
-            )
+    for row, example in zip(rows, examples, strict=True):
+        _check_end(row, example, ends)
     return kept
+
+
+def _check_end(row: Row, example: Supervised, ends: Collection[int]) -> None:
+    if example.labels[-1] not in ends:
+        raise DataError(
+            f"row {row.id}: its last supervised token {example.labels[-1]} is none of the tokens that end "
+            f"generation {sorted(ends)}; the model would never stop",
+            next_step="fix eos_token_id in generation_config.json or the chat template",
+        )
 
 
 def short_rows(
     rows: Sequence[Row], model_path: str, *, max_length: int, most: int, revision: str | None = None
 ) -> list[Row]:
     """The first ``most`` of ``rows`` that have at most ``max_length`` tokens. DataError as ``supervise_row``."""
-    found = list[Row]()
+    short = list[Row]()
     with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
         tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
         for row in rows:
-            if len(found) == most:
+            if len(short) == most:
                 break
             if len(supervise_row(row, tokenizer, directory, "answer").input_ids) <= max_length:
-                found.append(row)
-    return found
+                short.append(row)
+    return short
 
 
 def supervise_row(row: Row, tokenizer: Any, directory: Path, train_on: TrainOn) -> Supervised:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from olivepress.cli import cost_table
+from olivepress.cli.cost_table import duration, measured_lines, plan_lines
 from olivepress.core.artifact import Resources
-from olivepress.pipeline import cost_table
-from olivepress.pipeline.cost_table import duration, measured_lines, plan_lines
-from olivepress.pipeline.verbs import load_plan
+from olivepress.pipeline.plan import load_plan
 from olivepress.run import JobOutcome
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import Need

@@ -1,4 +1,4 @@
-"""What jobs take, as a table of 80 columns: estimated before a run, and beside what was measured after it."""
+"""What jobs take, as a table of 80 columns: estimated before a run, and next to what was measured after it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _size(size: int | None) -> str:
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """A head, a line for each job, and the total: the most of memory and disk, the sum of the time. What is only tried
-    when a smaller target of its device does not hold is not in the total."""
+    """A head, a line for each job, and the total: the most of memory and disk, the sum of the time. Jobs that are
+    only tried when a smaller target of their device fails its checks are not in the total."""
     width = max(len("total"), *(len(job.id) for job in plan.jobs)) + 2
     head = f"{'job':<{width}}{'memory':>8}{'disk':>10}{'time':>10}  "
     yield f"{head}runs on"
@@ -54,9 +54,9 @@ def _where(job: Job, certain: Container[str]) -> str:
 
 
 def measured_lines(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> Iterator[str]:
-    """A head, a line for each job that has a result, what it took beside what was estimated; and the time of all.
+    """A head, a line for each job that has a result, with what it took and the estimate; and the total time.
 
-    What a kept job took when it was made. Nothing when no job has a result.
+    For a kept job, what it took when it ran. Nothing when no job has a result.
     """
     several = len({plan.recipe.name for plan, _ in outcomes}) > 1
     jobs = [

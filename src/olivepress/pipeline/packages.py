@@ -1,4 +1,4 @@
-"""A package with one of its adapters, as something to measure: beside that adapter's own merged exports."""
+"""Packages with one of their adapters, measured together with that adapter's own merged exports."""
 
 from __future__ import annotations
 
@@ -11,35 +11,15 @@ from olivepress.adapters import check_adapter, read_package
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.messages import next_command
-from olivepress.core.progress import JobProgress
 from olivepress.measure.subject import Subject
-from olivepress.pipeline.device_reports import (
-    Overrides,
-    base_subject,
-    bench_plan,
-    not_measured_here,
-    on_target,
-    report_paths,
-    spent_of,
-    unfinished,
-)
+from olivepress.pipeline.artifacts import unfinished
+from olivepress.pipeline.reports import report_paths
+from olivepress.pipeline.subjects import base_subject, on_target, spent_of
 from olivepress.run.package import parts_of
 from olivepress.runtimes.linked_copy import linked_with_adapter
 from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["bench_packages", "package_report_paths"]
-
-
-def bench_packages(plan: Plan, *, only: Collection[str] | None, overrides: Overrides, tell: JobProgress) -> list[Path]:
-    """Measure adapter by adapter what ``bench_plan`` measures, and the packages with that adapter beside it.
-
-    ``only`` one report of each adapter. Returns the paths of all reports.
-    """
-    found = list[Path]()
-    for name, member in plan.members.items():
-        others = _package_subjects(plan, name)
-        found += bench_plan(member, only=only, overrides=overrides, others=others, tell=tell)
-    return found
+__all__ = ["package_report_paths", "package_subjects"]
 
 
 def package_report_paths(plan: Plan, adapter: str) -> list[Path]:
@@ -47,18 +27,17 @@ def package_report_paths(plan: Plan, adapter: str) -> list[Path]:
     return report_paths(plan.members[adapter], _package_artifacts(plan, adapter))
 
 
-def _package_subjects(plan: Plan, adapter: str) -> dict[str, Subject]:
-    """Job → the finished packages of ``plan`` that this machine can run, each with ``adapter``.
+def package_subjects(plan: Plan, adapter: str, skipped: Collection[str]) -> dict[str, Subject]:
+    """Job → each package of ``plan`` that is not ``skipped``, with ``adapter``.
 
     Each is opened from a folder of links in which the adapter is the active one. Raises ReportError when a file is not
     the one that its manifest names, AdapterError when the adapter is not the one of ``package.json``.
     """
-    skipped = not_measured_here(plan)
     jobs = [job for job in plan.jobs if job.kind == "package" and job.id not in skipped]
-    return {job.id: _subject(plan, job, adapter) for job in jobs}
+    return {job.id: _package_subject(plan, job, adapter) for job in jobs}
 
 
-def _subject(plan: Plan, job: Job, adapter: str) -> Subject:
+def _package_subject(plan: Plan, job: Job, adapter: str) -> Subject:
     directory, member = plan.output_dir(job), plan.members[adapter]
     manifest = read_manifest(directory, verify=True)
     package = read_package(directory)
@@ -82,9 +61,9 @@ def _view(plan: Plan, job: Job, adapter: str) -> Path:
 
 def _ancestors(plan: Plan, job: Job, adapter: str) -> dict[str, Manifest]:
     """The manifests of what the package with this adapter was made from."""
-    found = [(plan, plan.job(job.parent))] if job.parent else []
-    found += [(member, part) for member, part in parts_of(plan, job) if member is plan.members[adapter]]
-    return {part.id: read_manifest(owner.output_dir(part)) for owner, part in found if part.kind != "merge"}
+    parts = [(plan, plan.job(job.parent))] if job.parent else []
+    parts += [(member, part) for member, part in parts_of(plan, job) if member is plan.members[adapter]]
+    return {part.id: read_manifest(owner.output_dir(part)) for owner, part in parts if part.kind != "merge"}
 
 
 def _sha256(manifest: Manifest, adapter_sha256: str) -> str:
@@ -94,7 +73,7 @@ def _sha256(manifest: Manifest, adapter_sha256: str) -> str:
 
 def _package_artifacts(plan: Plan, adapter: str) -> Mapping[str, str]:
     """Report name → sha256 of the present packages with this adapter, whether or not this machine runs them."""
-    missing, found = unfinished(plan), dict[str, str]()
+    missing, artifacts = unfinished(plan), dict[str, str]()
     for job in plan.jobs:
         if job.kind == "package" and job.id not in missing:
             directory = plan.output_dir(job)
@@ -103,5 +82,5 @@ def _package_artifacts(plan: Plan, adapter: str) -> Mapping[str, str]:
                 raise ReportError(
                     f"{directory}: has no adapter {adapter!r}", next_step=next_command("run", plan.recipe.name)
                 )
-            found[job.id] = _sha256(read_manifest(directory), entry.sha256)
-    return found
+            artifacts[job.id] = _sha256(read_manifest(directory), entry.sha256)
+    return artifacts

@@ -1,10 +1,11 @@
-"""What a person sees while long work runs: rich progress on a terminal, plain lines elsewhere."""
+"""Progress of long work: rich on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from olivepress.run import JobOutcome
     from olivepress.workflow.plan import Job
 
-__all__ = ["ConsoleReporter", "verdict_lines"]
+__all__ = ["ConsoleReporter", "job_progress", "print_table", "stage_progress", "verdict_lines"]
 
 
 class ConsoleReporter:
@@ -68,14 +69,14 @@ class ConsoleReporter:
             self.task = None
 
     def fetching_model(self, what: str, done: int, total: int) -> None:
-        """A model that is made of a wheel: its steps, and how far the first one is."""
+        """A model that comes out of a wheel: its steps, and how far the first one is."""
         if what != self.fetching:
             self.fetching = what
             self.begin(f"base model: {what}")
         self.update(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else "", done, total)
 
     def reading_model(self, done: int, total: int) -> None:
-        """A large base model is hashed and looked through for NaN, once."""
+        """A large base model is hashed and searched for NaN, once."""
         if done < total and self.task is None and not self.reading:
             self.reading = True
             self.begin("base model: hash and check")
@@ -85,11 +86,15 @@ class ConsoleReporter:
             self.end("base model: hashed and checked")
 
     def checking(self, what: str) -> None:
-        """Something is looked at before the first job."""
+        """A check before the first job."""
         if self.live:
             self.begin(what)
         else:
             self.started = time.monotonic()
+
+    def skipped(self, job: str, reason: str) -> None:
+        """A job that cannot be measured here."""
+        self.console.print(f"{job}: not measured: {reason}", soft_wrap=True)
 
     def checked(self, result: str) -> None:
         self.end(result)
@@ -111,7 +116,42 @@ class ConsoleReporter:
         self.progress_of(done, total, loss)
 
     def job_ended(self, outcome: JobOutcome) -> None:
-        self.end(f"{outcome.job}: {_said(outcome)}")
+        self.end(f"{outcome.job}: {_outcome_text(outcome)}")
+
+
+def job_progress(reporter: ConsoleReporter, verb: str = "measure") -> Callable[[str, str, int, int], None]:
+    """Progress of work on several artifacts: one line for each stage of each artifact."""
+    shown = ""
+
+    def on_progress(job: str, stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        title = f"{verb} {stage}, {job if job != 'all' else 'interleaved'}"
+        if title != shown:
+            reporter.begin(title)
+            shown = title
+        reporter.update(stage, done, total)
+
+    return on_progress
+
+
+def stage_progress(reporter: ConsoleReporter) -> Callable[[str, int, int], None]:
+    """Progress of work in stages: one line for each."""
+    shown = ""
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if stage != shown:
+            reporter.begin(stage)
+            shown = stage
+        reporter.update(f"{done:,}", done, total)
+
+    return on_progress
+
+
+def print_table(table: Any) -> None:
+    """A table of rich, on stdout."""
+    # Into a file or a pipe there is no width to fit.
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def verdict_lines(outcome: JobOutcome) -> list[str]:
@@ -121,12 +161,12 @@ def verdict_lines(outcome: JobOutcome) -> list[str]:
     return [
         f"{name.rpartition(': ')[0]}: {verdict_text(verdict)}" if ": " in name else verdict_text(verdict)
         for name, verdict in outcome.verdicts.items()
-        # A failed job's error says it already.
+        # The error of a failed job names the verdict already.
         if outcome.manifest is not None or verdict.call != "inferior"
     ]
 
 
-def _said(outcome: JobOutcome) -> str:
+def _outcome_text(outcome: JobOutcome) -> str:
     if outcome.manifest is None:
         return f"{outcome.state}: {outcome.error}" if outcome.error else outcome.state
     if outcome.state == "kept":

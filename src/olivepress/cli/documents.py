@@ -1,0 +1,41 @@
+"""Comparisons on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from olivepress.compare.document import Document
+    from olivepress.pipeline.report import Page
+
+__all__ = ["print_document", "print_pages"]
+
+
+def print_document(document: Document, form: str) -> None:
+    """As a table, or as the text of another form: json, markdown or csv."""
+    from rich.console import Console
+
+    from olivepress.compare import render_terminal, to_csv, to_json, to_markdown
+
+    if form == "table":
+        # Into a file or a pipe there is no width to fit.
+        width = None if sys.stdout.isatty() else 120
+        Console(highlight=False, width=width).print(render_terminal(document))
+        return
+    write = {"json": to_json, "markdown": to_markdown, "csv": to_csv}[form]
+    sys.stdout.write(write(document))
+
+
+def print_pages(pages: Sequence[Page], as_json: bool) -> None:
+    """A table and the path of its page for each comparison; as JSON the comparison, of several a list."""
+    from olivepress.compare import to_json
+
+    if as_json:
+        texts = [to_json(page.document) for page in pages]
+        sys.stdout.write(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]\n")
+        return
+    for page in pages:
+        print_document(page.document, "table")
+        print(f"page: {page.files['html']}")

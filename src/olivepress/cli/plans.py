@@ -1,0 +1,83 @@
+"""Plans on the command line: loaded from what was typed, and printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from olivepress.workflow.estimate import Need
+    from olivepress.workflow.plan import Plan
+
+__all__ = ["load_plan", "need_record", "print_plans"]
+
+
+def load_plan(model: str, data: str | None = None, trust_targets: bool = False) -> Plan:
+    """The plan; on stderr, the code of targets that are trusted to run some."""
+    from olivepress.pipeline.plan import load_plan
+    from olivepress.workflow.targets import code_in_targets
+
+    plan = load_plan(model, data=data, trust_targets=trust_targets)
+    if trust_targets:
+        for code in code_in_targets([job.target for job in plan.jobs if job.target]):
+            name = code.target.target
+            print(f"target {name} runs code of its own, as --trust-targets allows: {code}", file=sys.stderr)
+    return plan
+
+
+def print_plans(plan: Plan, as_json: bool) -> None:
+    """The jobs of a plan and of its members, with what each job needs."""
+    if as_json:
+        records = [_plan_record(each) for each in plan.all]
+        print(json.dumps(records if plan.members else records[0], indent=2))
+        return
+    if plan.model.wheel is not None:
+        print(f"note: {plan.model.wheel.note}")
+    for each in plan.all:
+        _print_plan(each)
+
+
+def need_record(need: Need) -> dict[str, Any]:
+    """In the units of the keys, time to the second."""
+    return {
+        "memory_bytes": need.memory_bytes,
+        "disk_bytes": need.disk_bytes,
+        "seconds": round(need.seconds),
+    }
+
+
+def _plan_record(plan: Plan) -> dict[str, Any]:
+    from olivepress.workflow.estimate import needs, total
+    from olivepress.workflow.plan import first_of_each_choice
+
+    all_needs = needs(plan)
+    certain = {job.id: all_needs[job.id] for job in first_of_each_choice(plan.jobs)}
+    jobs = [
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "parent": job.parent,
+            "target": job.target.target if job.target else None,
+            "if_needed": job.id not in certain,
+            "output_dir": str(plan.output_dir(job)),
+            **need_record(all_needs[job.id]),
+        }
+        for job in plan.jobs
+    ]
+    dataset = {"name": plan.dataset.name, "version": plan.dataset.version}
+    return {"recipe": plan.recipe.name, "dataset": dataset, "jobs": jobs, "total": need_record(total(certain))}
+
+
+def _print_plan(plan: Plan) -> None:
+    from olivepress.cli.cost_table import plan_lines
+
+    recipe, dataset = plan.recipe, plan.dataset
+    rows = ", ".join(f"{len(examples)} {split}" for split, examples in dataset.splits.items())
+    kind = "synthetic, " if dataset.synthetic else ""
+    print(f"recipe {recipe.name}: {recipe.model.path}, {plan.model.facts.parameters / 1e6:,.1f} M parameters")
+    print(f"data {dataset.name} ({kind}{rows}), sha256 {dataset.version[:12]}")
+    for reason, count in dataset.dropped.items():
+        print(f"  left out: {count} x {reason}")
+    for line in plan_lines(plan):
+        print(line)

@@ -1,0 +1,1 @@
+"""Manage the adapters of a package: one base model that takes many."""

@@ -1,0 +1,220 @@
+"""``olivepress bench``.
+
+Annotations are evaluated here: ``takes`` reads the options of records.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from olivepress.cli.console import ConsoleReporter, job_progress
+from olivepress.cli.options import (
+    JsonOption,
+    QuietOption,
+    RoundsOption,
+    SourceDataOption,
+    TrustTargets,
+    refuse_for_artifact,
+    takes,
+)
+from olivepress.cli.plans import load_plan
+from olivepress.cli.workload import workload_of
+
+if TYPE_CHECKING:
+    from olivepress.pipeline.bench import Overrides
+
+__all__ = ["bench"]
+
+TUNING_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What is measured: a bundle, an exported artifact, or a recipe; each takes some of these options."""
+
+    target: str
+    data: str | None
+    job: str | None
+    reference: Path | None
+    out: Path | None
+    trust_targets: bool
+
+    @property
+    def is_bundle(self) -> bool:
+        return self.target.lower().endswith(".zip")
+
+    @property
+    def is_artifact(self) -> bool:
+        from olivepress.pipeline.artifacts import is_artifact
+
+        return not self.is_bundle and is_artifact(Path(self.target))
+
+    def check_options(self) -> None:
+        """No option is accepted and then ignored. Raises UsageError."""
+        from olivepress.core.errors import UsageError
+
+        is_recipe = not (self.is_bundle or self.is_artifact)
+        if not is_recipe:
+            refuse_for_artifact("bench", self.target, job=self.job, trust_targets=self.trust_targets)
+        for option, value, accepted in (
+            ("--out", self.out, not is_recipe),
+            ("--reference", self.reference, self.is_artifact),
+        ):
+            if value is not None and not accepted:
+                message = f"{option} is for an artifact, and {self.target} is not one"
+                raise UsageError(message, next_step="olivepress bench --help")
+
+
+def _source(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="A bundle, the directory of an exported artifact, or a recipe as for other commands."
+        ),
+    ],
+    data: SourceDataOption = None,
+    job: Annotated[
+        str | None, typer.Option("--job", help="For a recipe: measure this job only, 'base' or 'few-shot' included.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="DIR", help="For an artifact: the reference of its parent.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The report of an artifact; for a bundle, the file to carry back."),
+    ] = None,
+    trust_targets: TrustTargets = False,
+) -> _Source:
+    return _Source(target=target, data=data, job=job, reference=reference, out=out, trust_targets=trust_targets)
+
+
+def _overrides(
+    text: Annotated[Path | None, typer.Option("--text", metavar="FILE", help="A text file for perplexity.")] = None,
+    workload: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--workload",
+            metavar="PxG",
+            help="Prompt x generated tokens, such as 128x128; 'dataset' for P uses the data's own prompt.",
+        ),
+    ] = None,
+    rounds: RoundsOption = None,
+    repetitions: Annotated[
+        int | None, typer.Option("--repetitions", min=1, max=1000, help="Number of timed runs in each process.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, max=10_000_000, help="Number of test examples to answer.")
+    ] = None,
+    lm_eval: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lm-eval",
+            metavar="TASK",
+            help="A task of lm-evaluation-harness ([eval]); 'dataset' is the test split.",
+        ),
+    ] = None,
+    lm_eval_tasks: Annotated[
+        Path | None, typer.Option("--lm-eval-tasks", metavar="DIR", help="A folder with your own task files.")
+    ] = None,
+    allow_fallback: Annotated[
+        bool,
+        typer.Option(
+            "--allow-fallback", help="Measure even if nodes fell back to the CPU; the report states that they did."
+        ),
+    ] = False,
+    trust_tasks: Annotated[
+        bool, typer.Option("--trust-tasks", help="Allow the files of --lm-eval-tasks to run code of their own.")
+    ] = False,
+) -> "Overrides":
+    from olivepress.pipeline.bench import Overrides
+
+    return Overrides(
+        workloads=tuple(workload_of(each) for each in workload) if workload else None,
+        rounds=rounds,
+        repetitions=repetitions,
+        limit=limit,
+        text=text,
+        lm_eval=tuple(lm_eval) if lm_eval else None,
+        lm_eval_tasks=lm_eval_tasks,
+        trust_tasks=trust_tasks,
+        allow_fallback=allow_fallback,
+    )
+
+
+@takes(source=_source, overrides=_overrides)
+def bench(
+    source: _Source,
+    overrides: "Overrides",
+    tune: Annotated[bool, typer.Option("--tune", help="Tune the artifacts first, as olivepress tune does.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a bundle, an artifact or a recipe on this machine.
+
+    Latency, memory, accuracy and divergence.
+    """
+    source.check_options()
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        if tune:
+            _tune_first(source, reporter)
+        paths = _measure(source, overrides, reporter)
+    _print_tuning_warnings(paths)
+    print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
+
+
+def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter) -> list[Path]:
+    from olivepress.bundle import bench_bundle
+    from olivepress.pipeline.artifacts import prepared_dataset
+    from olivepress.pipeline.bench import bench_artifact, bench_recipe, settings_of
+
+    target, data = Path(source.target), Path(source.data) if source.data else None
+    on_progress = job_progress(reporter)
+    if source.is_bundle:
+        return list(bench_bundle(target, data=data, out=source.out, overrides=overrides, tell=on_progress))
+    if source.is_artifact:
+        _, path = bench_artifact(
+            target,
+            dataset_dir=data or prepared_dataset(target),
+            reference_dir=source.reference,
+            out=source.out,
+            settings=settings_of(None, overrides),
+            on_progress=on_progress,
+        )
+        return [path]
+    return bench_recipe(
+        load_plan(source.target, source.data, source.trust_targets),
+        only=None if source.job is None else {source.job},
+        overrides=overrides,
+        on_skipped=reporter.skipped,
+        on_progress=on_progress,
+    )
+
+
+def _tune_first(source: _Source, reporter: ConsoleReporter) -> None:
+    """What is measured is then what is shipped."""
+    from olivepress.pipeline.tune import artifacts_to_tune, tune_all
+
+    data = None if source.is_artifact else source.data
+    directories = artifacts_to_tune(source.target, data=data, job=source.job, trust_targets=source.trust_targets)
+    tunings = tune_all(directories, budget_s=TUNING_S, on_progress=job_progress(reporter, "tune"))
+    for directory, tuning in tunings.items():
+        settings = "kept as shipped" if tuning.winner is None else tuning.winner.text
+        reporter.console.print(f"{directory}: {settings}: {tuning.why}", soft_wrap=True, markup=False)
+
+
+def _print_tuning_warnings(paths: Iterable[Path]) -> None:
+    """On stderr, one line each: settings that were tuned for a larger machine."""
+    from olivepress.measure.tuning.record import TUNED_FOR
+    from olivepress.report.device_report import read_report
+
+    for path in paths:
+        if path.suffix != ".json":
+            continue
+        for warning in read_report(path).warnings:
+            if warning.startswith(TUNED_FOR):
+                print(f"{path}: {warning}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Prepare datasets: versioned, audited, without leaks."""

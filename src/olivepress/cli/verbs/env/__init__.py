@@ -1,0 +1,1 @@
+"""Manage the packages that each execution provider runs with."""

@@ -1,0 +1,80 @@
+"""``olivepress run``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from olivepress.cli.console import ConsoleReporter, verdict_lines
+from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets
+from olivepress.cli.plans import load_plan, need_record
+
+if TYPE_CHECKING:
+    from olivepress.run import JobOutcome
+    from olivepress.workflow.plan import Plan
+
+__all__ = ["outcome_record", "run"]
+
+
+def run(
+    model: ModelArgument,
+    data: DataOption = None,
+    job: Annotated[str | None, typer.Option("--job", help="Run this job only.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start even if memory or disk are estimated to be too small.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Start even if an export's environment is not installed.")
+    ] = False,
+    trust_targets: TrustTargets = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the jobs that are not finished: fine-tune, merge, export, verify.
+
+    Safe to interrupt; rerun to resume.
+    """
+    from olivepress.cli.cost_table import measured_lines
+    from olivepress.pipeline.run import raise_failed
+    from olivepress.pipeline.run import run as run_jobs
+
+    plan = load_plan(model, data, trust_targets)
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going)
+    if as_json:
+        print(json.dumps([outcome_record(each, outcome) for each, outcome in outcomes], indent=2))
+    else:
+        for each, outcome in outcomes:
+            _print_outcome(each, outcome)
+        for line in measured_lines(outcomes):
+            print(line)
+    raise_failed(outcomes)
+
+
+def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
+    text: str = outcome.state
+    if outcome.manifest:
+        text += f", sha256 {outcome.manifest.sha256[:12]}"
+    if outcome.error:
+        text += f": {outcome.error}"
+    print(f"{plan.output_dir(plan.job(outcome.job))}: {text}")
+    for line in verdict_lines(outcome):
+        print(f"  {line}")
+
+
+def outcome_record(plan: Plan, outcome: JobOutcome) -> dict[str, Any]:
+    """What became of a job: its state, estimate, checks and manifest."""
+    from olivepress.workflow.estimate import need
+
+    manifest = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
+    return {
+        "state": outcome.state,
+        "error": str(outcome.error) if outcome.error else None,
+        "estimated": need_record(need(plan, plan.job(outcome.job))),
+        "checks": [check.model_dump(mode="json") for check in outcome.checks],
+        **manifest,
+        **({"tokenizer": asdict(outcome.tokenizer)} if outcome.tokenizer else {}),
+    }

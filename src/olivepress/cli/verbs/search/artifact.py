@@ -1,0 +1,51 @@
+"""``olivepress search artifact``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from olivepress.cli.console import ConsoleReporter, job_progress
+from olivepress.cli.documents import print_document
+from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, RoundsOption, TrustTargets
+from olivepress.cli.plans import load_plan
+
+__all__ = ["artifact"]
+
+
+def artifact(
+    model: ModelArgument,
+    data: DataOption = None,
+    rounds: RoundsOption = None,
+    budget: Annotated[
+        float,
+        typer.Option("--budget", metavar="SECONDS", min=0.0, help="Time to tune each artifact; 0: do not tune."),
+    ] = 60.0,
+    trust_targets: TrustTargets = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare many ways to quantize one merged model.
+
+    Builds, tunes and measures a fixed grid of them.
+    """
+    from olivepress.pipeline.bench import Overrides
+    from olivepress.pipeline.search import search
+
+    plan = load_plan(model, data, trust_targets)
+    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+        result = search(
+            plan,
+            overrides=Overrides(rounds=rounds),
+            budget_s=budget,
+            reporter=reporter,
+            on_bench=job_progress(reporter),
+            on_tuning=job_progress(reporter, "tune"),
+        )
+    print_document(result.page.document, "json" if as_json else "table")
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    if not as_json:
+        print(f"page: {result.page.files['html']}")

@@ -1,0 +1,78 @@
+"""The workflows of a plan: rendered once, written, linted, and passed on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from olivepress.catalog import targets
+from olivepress.pipeline.lint import lint_workflows
+from olivepress.pipeline.prepare import prepare
+from olivepress.workflow.finding import Finding
+from olivepress.workflow.plan import Plan
+from olivepress.workflow.render import render_all, shim_text
+from olivepress.workflow.rendered import CONFIGS, SHIM, Workflow
+
+__all__ = ["Rendered", "render", "render_files", "stale_files", "write_workflows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """The workflows of a plan as they were written, and what lint reports of them besides errors."""
+
+    plan: Plan
+    workflows: tuple[Workflow, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the data, each note once."""
+        return tuple(dict.fromkeys(finding.message for finding in self.findings if finding.level == "note"))
+
+
+def render(plans: Sequence[Plan]) -> tuple[Rendered, ...]:
+    """Write the data and the workflows of each plan, and lint them. Raises LintError with the errors of a plan."""
+    return tuple(_render(plan) for plan in plans)
+
+
+def _render(plan: Plan) -> Rendered:
+    prepare(plan)
+    workflows = write_workflows(plan)
+    return Rendered(plan=plan, workflows=workflows, findings=tuple(lint_workflows(workflows)))
+
+
+def render_files(plan: Plan) -> dict[Path, str]:
+    """Path → content of every file that belongs into ``olive_configs/<recipe>/``."""
+    return _files(plan, render_all(plan))
+
+
+def stale_files(files: dict[Path, str]) -> list[Path]:
+    """Those that are missing or have other content."""
+    return [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
+
+
+def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
+    """Write them and remove workflows of jobs that the recipe no longer has."""
+    workflows = render_all(plan)
+    files = _files(plan, workflows)
+    directory = CONFIGS / plan.recipe.name
+    directory.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    shipped = {directory / name for target in targets().values() for name in target.files}
+    for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *shipped):
+        if path not in files and path.is_file():
+            path.unlink()
+    return workflows
+
+
+def _files(plan: Plan, workflows: Sequence[Workflow]) -> dict[Path, str]:
+    files: dict[Path, str] = {}
+    for workflow in workflows:
+        files |= {workflow.path: workflow.text, **workflow.files}
+    files[CONFIGS / plan.recipe.name / SHIM] = shim_text(plan)
+    return files

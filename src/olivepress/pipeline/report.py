@@ -1,0 +1,72 @@
+"""The device reports of a recipe, compared under its budget, as a page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from olivepress.catalog import choices
+from olivepress.pipeline.packages import package_report_paths
+from olivepress.pipeline.reports import report_paths
+from olivepress.workflow.plan import Plan
+
+if TYPE_CHECKING:
+    from olivepress.compare.document import Document, Step
+    from olivepress.recipe.schema import Recipe
+
+__all__ = ["Page", "budgets", "report", "report_recipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A comparison, and the files that it was written to by their kind."""
+
+    document: Document
+    files: dict[str, Path]
+
+
+def report_recipe(plan: Plan) -> list[Page]:
+    """Compare all reports of a recipe; of a recipe of several adapters one comparison for each adapter.
+
+    Raises ReportError when there is no report of its present artifacts.
+    """
+    if not plan.members:
+        return [report(plan, report_paths(plan))]
+    return [report(member, package_report_paths(plan, name)) for name, member in plan.members.items()]
+
+
+def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page:
+    """Compare the recipe's reports under its budget; write page, Markdown, JSON and CSV into ``folder`` of its runs."""
+    from olivepress.compare import compare, load
+    from olivepress.compare.render.page import write_report_page
+
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
+    files = write_report_page(document, Path("runs", plan.recipe.name, folder))
+    return Page(document=document, files=files)
+
+
+def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
+    """The recipe's hard limits by target; those of a device apply to each of its targets."""
+    named = {name: budget.limits for name, budget in recipe.budget.items()}
+    for device, names in choices().items():
+        if device in named:
+            named |= {name: named[device] | named.get(name, {}) for name in names}
+    return named
+
+
+def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
+    """The loss curve that the finetune job left, as far as there is one."""
+    from olivepress.compare.document import Step
+
+    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
+    steps = []
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
+    return {plan.recipe.name: tuple(steps)} if steps else {}

@@ -1,0 +1,32 @@
+"""What lint reports of a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from olivepress.workflow.rendered import Workflow
+
+__all__ = ["Finding", "Level", "finding"]
+
+Level = Literal["error", "pending", "note"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet; ``note`` is what a
+    person should know of the data before it is trained on."""
+
+    level: Level
+    path: Path
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.key}: {self.message}"
+
+
+def finding(workflow: Workflow, key: str, message: str, *, level: Level = "error") -> Finding:
+    """A finding of this workflow; an error unless ``level`` says otherwise."""
+    return Finding(level=level, path=workflow.path, key=key, message=message)
