@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install doctor demo real test test-long test-real check golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo real test test-long test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -24,28 +24,28 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock --editable '.[dev]'
 	touch $@
 
-doctor: $(STAMP) ## try out packages, providers and devices here; say what is broken, and the fix
+doctor: $(STAMP) ## test packages, providers and devices on this machine; print what is broken, and the fix
 	@$(BIN)/olivepress doctor
 
-demo: $(STAMP) ## the whole way for the embedded model: fine-tune, merge, int4, measure, compare
+demo: $(STAMP) ## run the full pipeline on the embedded model: fine-tune, merge, int4, measure, compare
 	@$(BIN)/olivepress demo
 
-# A target that loses too much fails the run; what holds is measured and shown all the same.
-real: $(STAMP) ## a real model on real data, from the wheel to the table: half an hour on two cores
+# A target that loses too much fails the run; the targets that pass are still measured and shown.
+real: $(STAMP) ## run the full pipeline on a real model and real data: half an hour on two cores
 	@$(BIN)/olivepress run smollm2-banking77 $(DATA_OPTION) $(OPTIONS); run=$$?; \
 	$(BIN)/olivepress bench smollm2-banking77 $(DATA_OPTION) > /dev/null && \
 	$(BIN)/olivepress report smollm2-banking77 $(DATA_OPTION) && exit $$run
 
-test: $(STAMP) ## the tests (what needs the real data is skipped with a reason when it is absent)
+test: $(STAMP) ## run the tests (those that need real data are skipped, with the reason, where it is absent)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-long: $(STAMP) ## the long tests: minutes of training and exporting
+test-long: $(STAMP) ## run the long tests: minutes of training and exporting
 	$(BIN)/python -m pytest -m "slow and not real"
 
-test-real: $(STAMP) ## the tests on ../shared/data and in Chromium; fails when one of them is absent
+test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s
 
-check: $(STAMP) ## ruff, mypy strict, import-linter, golden workflows, generated docs
+check: $(STAMP) ## run ruff, mypy, import-linter; check golden workflows and generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,44 +53,47 @@ check: $(STAMP) ## ruff, mypy strict, import-linter, golden workflows, generated
 	$(BIN)/python scripts/golden.py --check
 	$(BIN)/python scripts/reference_docs.py --check
 
+docs: $(STAMP) ## build the documentation site in site/; a broken link is an error, the network is not used
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 golden: $(STAMP) ## render the golden workflows and the generated docs again
 	$(BIN)/python scripts/golden.py
 	$(BIN)/python scripts/reference_docs.py
 
-fuzz: $(STAMP) ## an hour of fuzzing every reader of foreign files
+fuzz: $(STAMP) ## fuzz every reader of untrusted files for an hour
 	$(BIN)/python scripts/fuzz.py --minutes 60 --jobs 2
 
-adapters: $(STAMP) ## packages of adapters against merged models: size, load, memory, switching, decode rate
+adapters: $(STAMP) ## compare packages of adapters with merged models: size, load, memory, switching, decode rate
 	$(BIN)/python benchmarks/adapters.py
 
-adapter-accuracy: $(STAMP) ## packages of adapters against merged models: three tasks, three seeds, who answers rightly
+adapter-accuracy: $(STAMP) ## compare the accuracy of packages and merged models: three tasks, three seeds
 	$(BIN)/python benchmarks/adapter_accuracy.py
 
-gain-retained: $(STAMP) ## a real model, three tasks, three seeds: what of the gain each target and llama.cpp, OpenVINO, Olive keep
+gain-retained: $(STAMP) ## measure what each target, llama.cpp, OpenVINO and stock Olive keep of a real fine-tune's gain
 	$(BIN)/python benchmarks/gain_retained.py
 
-peers: $(STAMP) ## int4 beside llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
+peers: $(STAMP) ## compare int4 with llama.cpp, OpenVINO GenAI, transformers and stock Olive: speed, size, fidelity
 	$(BIN)/python benchmarks/peers.py
 
-chain-cost: $(STAMP) ## a recipe of six targets beside six stand-alone Olive chains, and how its cost grows
+chain-cost: $(STAMP) ## compare a recipe of six targets with six stand-alone Olive chains
 	$(BIN)/python benchmarks/chains.py
 
-estimates: $(STAMP) ## memory of jobs beside what plan says beforehand; SMOLLM2=folder measures that model too
+estimates: $(STAMP) ## compare the memory that jobs take with what plan estimates; SMOLLM2=folder adds that model
 	$(BIN)/python benchmarks/estimates.py $(if $(SMOLLM2),--smollm2 "$(SMOLLM2)")
 
-pipeline-cost: $(STAMP) ## seconds of plan, render, lint and report
+pipeline-cost: $(STAMP) ## measure the time of plan, render, lint and report
 	$(BIN)/python benchmarks/pipeline_cost.py
 
-training-benchmark: $(STAMP) ## the fine-tune workflow beside stock Olive's and a plain Trainer
+training-benchmark: $(STAMP) ## compare the fine-tune workflow with stock Olive's and a plain Trainer
 	$(BIN)/python benchmarks/training.py
 
 recipe: $(STAMP) ## render and lint every workflow of MODEL, offline
 	@$(BIN)/olivepress render "$(MODEL)" $(DATA_OPTION)
 
-matrix: $(STAMP) ## every target for MODEL: what builds, how it was verified, what was lost
+matrix: $(STAMP) ## build every target for MODEL: what builds, how it was verified, what was lost
 	@$(BIN)/olivepress matrix "$(MODEL)"
 
-rehearse: $(STAMP) ## the whole chain of MODEL at real size on random weights, and llama.cpp on the same shape
+rehearse: $(STAMP) ## run MODEL's pipeline at real size on random weights, and llama.cpp on the same shape
 	@$(BIN)/olivepress rehearse "$(MODEL)" --keep
 	@$(BIN)/python benchmarks/rehearsed.py "$(MODEL)"
 
@@ -103,5 +106,5 @@ bench: $(STAMP) ## measure the artifacts of MODEL on this machine
 report: $(STAMP) ## compare the device reports of MODEL
 	@$(BIN)/olivepress report "$(MODEL)" $(DATA_OPTION)
 
-clean: ## remove what runs made (not the environment)
+clean: ## remove runs, datasets and models (not the environment)
 	rm -rf runs datasets models

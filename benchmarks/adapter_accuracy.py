@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from pairs import Outcomes, difference, share
 
-from olivepress.compare.sources import RESULTS
+from olivepress.core.layout import RESULTS
 from olivepress.report.device_report import read_report
 from olivepress.report.examples import read_outcomes
 from olivepress.report.machine import fingerprint

@@ -29,7 +29,8 @@ import psutil
 from llama_shape import LLAMA
 
 from olivepress.adapters import add_adapter
-from olivepress.report.machine import fingerprint, peak_rss_bytes
+from olivepress.core.process import peak_memory_bytes
+from olivepress.report.machine import fingerprint
 from olivepress.runtimes.genai_model import GenaiModel
 from olivepress.runtimes.linked_copy import linked_copy
 from olivepress.runtimes.session import size_on_disk_bytes
@@ -111,7 +112,7 @@ def opened(project: Path, model: Path) -> GenaiModel:
 def load_many(project: Path, case: str, kind: str, count: int) -> dict[str, float]:
     """In a process of its own: open ``count`` models, or one package with as many adapters, each answering once."""
     twin, package, files = places(project, case)
-    before, began = peak_rss_bytes(), time.perf_counter()
+    before, began = peak_memory_bytes(), time.perf_counter()
     if kind == "merged":
         models = [opened(project, twin) for _ in range(count)]
     else:
@@ -120,7 +121,7 @@ def load_many(project: Path, case: str, kind: str, count: int) -> dict[str, floa
     seconds = time.perf_counter() - began
     for model in models:
         decode(model, 2)
-    return {"load_s": seconds, "peak_memory_bytes": float((peak_rss_bytes() or 0) - (before or 0))}
+    return {"load_s": seconds, "peak_memory_bytes": float((peak_memory_bytes() or 0) - (before or 0))}
 
 
 def decode(model: GenaiModel, tokens: int) -> float:

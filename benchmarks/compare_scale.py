@@ -23,9 +23,11 @@ from typing import Any
 from olivepress.compare.comparison import compare
 from olivepress.compare.load import load
 from olivepress.compare.render.page import to_html
-from olivepress.report.device_report import DatasetUsed, DeviceReport, LatencySample, measured, write_report, write_text
+from olivepress.core.files import write_text
+from olivepress.core.process import peak_memory_bytes
+from olivepress.report.device_report import DatasetUsed, DeviceReport, LatencySample, measured, write_report
 from olivepress.report.examples import write_examples
-from olivepress.report.machine import fingerprint, peak_rss_bytes
+from olivepress.report.machine import fingerprint
 from olivepress.report.task_metrics import Example
 
 HERE = Path(__file__).parent
@@ -120,7 +122,7 @@ def measure(folder: Path) -> dict[str, Any]:
         "compare_s": compare_s,
         "page_s": page_s,
         "total_s": stamps[-1] - stamps[0],
-        "peak_memory_bytes": peak_rss_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
         "page_bytes": len(page.encode()),
     }
 

@@ -27,10 +27,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from olivepress.core.files import write_text
+from olivepress.core.process import peak_memory_bytes
 from olivepress.data.prepare.policy import Policy
 from olivepress.data.prepare.prepare import prepare_rows
-from olivepress.report.device_report import write_text
-from olivepress.report.machine import fingerprint, peak_rss_bytes
+from olivepress.report.machine import fingerprint
 
 HERE = Path(__file__).parent
 SYLLABLES = ["ka", "ro", "mi", "tel", "van", "su", "dor", "pe", "lin", "gra", "fo", "bu", "sha", "ne", "wil", "ter"]
@@ -212,7 +213,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.way:
         found = {"ours": ours, "plain": plain}[asked.way](asked.file, languages=asked.languages)
-        print(json.dumps({**found, "peak_rss_bytes": peak_rss_bytes()}))
+        print(json.dumps({**found, "peak_rss_bytes": peak_memory_bytes()}))
         return
     results = []
     with tempfile.TemporaryDirectory() as folder:

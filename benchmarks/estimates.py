@@ -32,7 +32,7 @@ from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.render import write_workflows
 from olivepress.recipe.schema import Finetune
 from olivepress.run import run_plan
-from olivepress.run.job import JobOutcome
+from olivepress.run.outcome import JobOutcome
 from olivepress.synthetic.embedded.words import POOLS
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import (

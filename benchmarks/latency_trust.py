@@ -22,9 +22,10 @@ from rich.progress import track
 from slowed_process import measured_slowed
 
 from olivepress.core.artifact import read_manifest
+from olivepress.core.files import write_text
 from olivepress.measure.bench import Settings
 from olivepress.measure.latency.latency import LatencySpec, Workload
-from olivepress.report.device_report import LatencySample, write_text
+from olivepress.report.device_report import LatencySample
 from olivepress.report.machine import fingerprint
 from olivepress.report.noise import compare_rounds, decode_by_round, noise_floor
 from olivepress.stats.intervals import wilson

@@ -24,7 +24,7 @@ from typing import Any
 
 from llama_shape import LLAMA
 from peers.fidelity_run import METRICS, against_parent, parent
-from peers.make import LLAMA_PACKAGES, Made, NotMade, child_environment, make, runtime_python
+from peers.make import LLAMA_PACKAGES, Made, NotMade, make, peer_environment, runtime_python
 from peers.profile import profile
 from peers.rounds import Job, Rounds, measure, run_job, tried
 from peers.subjects import THREADS, AsIs, Subject, chosen
@@ -53,7 +53,7 @@ def job(subject: Subject, made: Made, project: Path) -> Job:
         "dtype": subject.build.dtype if isinstance(subject.build, AsIs) else None,
     }  # fmt: skip
     python = runtime_python(subject.runtime, project)
-    return Job(python=python, module=f"peers.children.{subject.runtime}", spec=spec, environment=child_environment())
+    return Job(python=python, module=f"peers.children.{subject.runtime}", spec=spec, environment=peer_environment())
 
 
 def made_of(
@@ -134,7 +134,7 @@ def llama_cpp_features() -> list[str]:
     """The instructions that the wheel's build of llama.cpp uses."""
     command = [str(runtime_python("llama_cpp", PROJECT)), "-c",
                "import json; from peers.children.llama_cpp import features; print(json.dumps(features()))"]  # fmt: skip
-    done = subprocess.run(command, env=child_environment(), check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=peer_environment(), check=True, capture_output=True, text=True)
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
     return found
 

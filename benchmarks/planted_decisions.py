@@ -22,7 +22,7 @@ from rich.progress import track
 from olivepress.compare.comparison import compare
 from olivepress.compare.document import Decision
 from olivepress.compare.load import Loaded
-from olivepress.report.device_report import write_text
+from olivepress.core.files import write_text
 from olivepress.stats.intervals import wilson
 from tests.compare.planted import planted
 

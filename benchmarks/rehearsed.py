@@ -14,15 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from peers.make import Made, NotMade, child_environment, make, runtime_python, with_session
+from peers.make import Made, NotMade, make, peer_environment, runtime_python, with_session
 from peers.rounds import Job, measure, tried
 from peers.subjects import THREADS, Gguf, Subject
 from peers.summary import median, paired_ratio
 from peers.table import figure
 from sections import replaced
 
+from olivepress.core.layout import REHEARSALS
 from olivepress.measure.tuning.record import UNTUNED
-from olivepress.pipeline.rehearse import REHEARSALS
 from olivepress.workflow.find_recipe import find_recipe
 
 PROJECT = Path(__file__).parent.parent / ".venv-peers"
@@ -36,7 +36,7 @@ def job(model: Path, runtime: str) -> Job:
         "repeats": REPEATS, "prompt": [number * 7 for number in range(PROMPT)], "dtype": None,
     }  # fmt: skip
     python = runtime_python(runtime, PROJECT)
-    return Job(python=python, module=f"peers.children.{runtime}", spec=spec, environment=child_environment())
+    return Job(python=python, module=f"peers.children.{runtime}", spec=spec, environment=peer_environment())
 
 
 def jobs_of(artifact: Path, made: Made, scratch: Path) -> dict[str, Job]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from olivepress.core.privacy import private_environment
+from olivepress.core.privacy import child_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -84,7 +84,7 @@ def one_turn(name: str, seed: int, turn: float, tally: Tally, end: float) -> Non
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--input", str(current)],
-                env=private_environment(),
+                env=child_environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

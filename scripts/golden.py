@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from olivepress.core.layout import CONFIGS
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render_files, write_workflows
-from olivepress.workflow.rendered import CONFIGS
 
 GOLDEN = ("tiny-phi", "tiny-tasks", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from peers.make import NotMade, child_environment, make, runtime_python, with_session
+from peers.make import NotMade, make, peer_environment, runtime_python, with_session
 from peers.rounds import Job
 from peers.subjects import SUBJECTS as PEERS
 from peers.subjects import Subject
@@ -95,7 +95,7 @@ def job(subject: Answering, work: Path, environments: Path, *, threads: int, **s
         "dtype": "float32" if subject.runtime == "torch_eager" else None,
     }  # fmt: skip
     python = runtime_python(subject.runtime, environments)
-    environment = child_environment() | {"OMP_NUM_THREADS": str(threads)}
+    environment = peer_environment() | {"OMP_NUM_THREADS": str(threads)}
     return Job(python=python, module=f"peers.children.{subject.runtime}", spec=settings | spec, environment=environment)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from olivepress.catalog import targets
 from olivepress.catalog.groups import with_group_sizes
-from olivepress.core.privacy import OLIVE_RUNS, private_environment
+from olivepress.core.privacy import OLIVE_RUNS, child_environment
 from olivepress.environments.create import create
 from olivepress.environments.lookup import interpreter
 from olivepress.run.last_position import FORMAT, write_last_position
@@ -57,7 +57,7 @@ def runtime_python(runtime: str, project: Path) -> Path:
     if runtime == "llama_cpp":
         return _llama_python(project)
     if runtime == "openvino_genai":
-        create("openvino-build", tell=lambda what, done, total: None)
+        create("openvino-build", on_progress=lambda what, done, total: None)
         return interpreter("openvino-build")
     return Path(sys.executable)
 
@@ -129,7 +129,7 @@ def _build(
 
 def _gguf(build: Gguf, model: Path, folder: Path, project: Path) -> dict[str, Any]:
     command = [str(_llama_python(project)), "-m", "peers.gguf_file", str(model), str(folder / "model.gguf"), build.mix]
-    done = subprocess.run(command, env=child_environment(), check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=peer_environment(), check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     if "not_representable" in found:
         raise NotMade(found["not_representable"])
@@ -218,7 +218,7 @@ def _olive(python: Path, command: list[str], folder: Path) -> Path:
     NotMade with the last error of its log when no model came out: it exits 0 all the same.
     """
     done = subprocess.run(
-        [str(python), *command], cwd=folder, env=child_environment(), capture_output=True, text=True, check=False
+        [str(python), *command], cwd=folder, env=peer_environment(), capture_output=True, text=True, check=False
     )
     log = done.stdout + done.stderr
     (folder / "olive.log").write_text(log, encoding="utf-8")
@@ -231,10 +231,10 @@ def _olive(python: Path, command: list[str], folder: Path) -> Path:
     return found[0].parent
 
 
-def child_environment() -> dict[str, str]:
+def peer_environment() -> dict[str, str]:
     """For Olive and the children: no telemetry, no network, ``peers`` importable."""
     path = os.pathsep.join(filter(None, [str(BENCHMARKS), os.environ.get("PYTHONPATH")]))
-    return private_environment(**OLIVE_RUNS) | {
+    return child_environment(**OLIVE_RUNS) | {
         "PYTHONPATH": path, "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0",
     }  # fmt: skip
@@ -265,6 +265,6 @@ def _read_by_torch(model: Path, build: AsIs) -> int:
 
 def _read_by_openvino(python: Path, model: Path) -> int | str:
     command = [str(python), "-m", "peers.children.openvino_weights", str(model / "openvino_model.xml")]
-    done = subprocess.run(command, env=child_environment(), check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=peer_environment(), check=True, capture_output=True, text=True)
     found: int = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -20,7 +20,7 @@ GOOD = {"a.txt": b"first", "folder/b.bin": bytes(5000)}
 
 class Box(Contents):
     INDEX: ClassVar[str] = "box.json"
-    AGAIN: ClassVar[str] = "pack it again"
+    NEXT_STEP: ClassVar[str] = "pack it again"
 
 
 def write(path: Path, members: dict[str, bytes] = GOOD, **changes: Any) -> str:
@@ -68,18 +68,18 @@ def named(name: str) -> Callable[[Path], None]:
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
-    "parent folder": (named("../evil.txt"), "not a plain relative one"),
-    "parent folder inside": (named("folder/../../evil.txt"), "not a plain relative one"),
-    "absolute": (named("/tmp/evil.txt"), "not a plain relative one"),
-    "backslash": (named("..\\evil.txt"), "not a plain relative one"),
-    "drive": (named("C:evil.txt"), "not a plain relative one"),
-    "Windows device": (named("folder/NUL.txt"), "not a plain relative one"),
-    "trailing dot": (named("folder/evil."), "not a plain relative one"),
-    "hidden": (named(".bashrc"), "not a plain relative one"),
-    "other alphabet": (named("folder/\u0435vil.txt"), "not a plain relative one"),
+    "parent folder": (named("../evil.txt"), "not a plain relative name"),
+    "parent folder inside": (named("folder/../../evil.txt"), "not a plain relative name"),
+    "absolute": (named("/tmp/evil.txt"), "not a plain relative name"),
+    "backslash": (named("..\\evil.txt"), "not a plain relative name"),
+    "drive": (named("C:evil.txt"), "not a plain relative name"),
+    "Windows device": (named("folder/NUL.txt"), "not a plain relative name"),
+    "trailing dot": (named("folder/evil."), "not a plain relative name"),
+    "hidden": (named(".bashrc"), "not a plain relative name"),
+    "other alphabet": (named("folder/\u0435vil.txt"), "not a plain relative name"),
     "terminal escape": (named("\x1b[31mevil"), "'\\x1b[31mevil'"),
-    "folder entry": (named("folder/"), "not a plain relative one"),
-    "too deep": (named("/".join("a" * 120)), "not a plain relative one"),
+    "folder entry": (named("folder/"), "not a plain relative name"),
+    "too deep": (named("/".join("a" * 120)), "not a plain relative name"),
     "same but for capitals": (named("A.TXT"), "in it twice"),
     "file and folder": (named("a.txt/c"), "is a file and a folder"),
     "link": (lambda path: by_hand(path, [(link(), b"first"), items()[1]]), "is a link"),
@@ -101,8 +101,8 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
         "box.json is not JSON",
     ),
     "no index": (lambda path: zip_of(path, GOOD), "no box.json in it"),
-    "no zip": (lambda path: path.write_bytes(b"PK\x03\x04 and nothing") and None, "not a whole zip file"),
-    "empty": (lambda path: path.write_bytes(b"") and None, "not a whole zip file"),
+    "no zip": (lambda path: path.write_bytes(b"PK\x03\x04 and nothing") and None, "not a complete zip file"),
+    "empty": (lambda path: path.write_bytes(b"") and None, "not a complete zip file"),
 }
 
 
@@ -138,7 +138,7 @@ def test_a_name_twice(tmp_path: Path) -> None:
 def test_a_name_with_nul(tmp_path: Path) -> None:
     by_hand(path := tmp_path / "box.zip", items({"a.txtX../b": b"first"}), {"a.txt": b"first"})
     path.write_bytes(path.read_bytes().replace(b"a.txtX../b", b"a.txt\x00../b"))
-    refused(path, "not a plain relative one")
+    refused(path, "not a plain relative name")
 
 
 def test_a_huge_declared_size(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_cut_on_its_way(keep: float, tmp_path: Path) -> None:
     write(path := tmp_path / "box.zip")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    refused(path, "not a whole zip file")
+    refused(path, "not a complete zip file")
 
 
 def test_every_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_link_in_what_lies_there_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_what_no_system_could_unpack_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="not a plain relative one"):
+    with pytest.raises(ReportError, match="not a plain relative name"):
         write(tmp_path / "box.zip", {"a b.txt": b""})
     with pytest.raises(ReportError, match="changed while it was packed"):
         write(tmp_path / "box.zip", **{"a.txt": hash_of(b"other")})

@@ -242,7 +242,7 @@ def test_the_newer_report_stays(home: Path, tmp_path: Path) -> None:
         arrived = import_report(report.source)
     assert arrived.replaced == "2026-11-20T00:00:00+00:00"
     before = RESULT.read_bytes()
-    with pytest.raises(UsageError, match="a newer report, of 2026-11-21T00:00:00"):
+    with pytest.raises(UsageError, match="it is newer than this report \\(2026-11-21T00:00:00"):
         import_report(tmp_path / "0" / "export-cpu-int4.json")
     assert RESULT.read_bytes() == before
 
@@ -263,19 +263,34 @@ def test_a_report_of_an_artifact_that_was_tuned_on_its_device(home: Path, tmp_pa
     assert import_report(report.source).path == RESULT
 
 
+def test_a_kill_while_a_bundle_is_noted_loses_no_other_bundle(home: Path, tmp_path: Path) -> None:
+    first = packed()
+    log = Path("runs", "tiny", "bundles.jsonl")
+    whole = log.read_text()
+    log.write_text(whole + whole[:100])  # the second was killed while its line was written
+    third = packed(ids_only=True)
+    for number, made in enumerate((first, third)):
+        report = measured(tmp_path / str(number), settings={"bundle_sha256": made.sha256})
+        assert report.source is not None
+        assert import_report(report.source, out=tmp_path / "results" / str(number)).answers
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"artifact_sha256": "d" * 64}, "of an artifact that was not made here"),
-        ({"artifact_sha256": "d" * 64, "settings": {"untuned_sha256": "c" * 64}}, "that was not made here"),
-        ({"recipe": "other"}, "says it is of another job than tiny export-cpu-int4"),
-        ({"job": "../../../evil"}, "says it is of another job than tiny export-cpu-int4"),
-        ({"settings": {"bundle_sha256": "e" * 64}}, "from a bundle of export-cpu-int4 that was not made here"),
-        ({"examples_file": "base.json"}, "base.json' is no name of answers"),
-        ({"examples_file": "base.json", "examples_sha256": None}, "base.json' is no name of answers"),
-        ({"examples_sha256": "0" * 64}, "is no name of answers"),
-        ({"machine": {"id": "../../.."}}, "is no plain name"),
-        ({"machine": {"id": "a\nb"}}, "is no plain name"),
+        ({"artifact_sha256": "d" * 64}, "artifact was not made in this project"),
+        ({"artifact_sha256": "d" * 64, "settings": {"untuned_sha256": "c" * 64}}, "was not made in this project"),
+        ({"recipe": "other"}, "it names another job than tiny export-cpu-int4"),
+        ({"job": "../../../evil"}, "it names another job than tiny export-cpu-int4"),
+        (
+            {"settings": {"bundle_sha256": "e" * 64}},
+            "a bundle of export-cpu-int4 that was not made in this project",
+        ),
+        ({"examples_file": "base.json"}, "base.json' is not a name for answers"),
+        ({"examples_file": "base.json", "examples_sha256": None}, "base.json' is not a name for answers"),
+        ({"examples_sha256": "0" * 64}, "is not a name for answers"),
+        ({"machine": {"id": "../../.."}}, "is not a plain name"),
+        ({"machine": {"id": "a\nb"}}, "is not a plain name"),
     ],
 )
 def test_reports_that_are_refused(home: Path, tmp_path: Path, changes: dict[str, Any], says: str) -> None:

@@ -27,7 +27,7 @@ def test_text_of_a_locale_without_its_signs() -> None:
     assert typed_text("grün", "--prompt") == "grün"
     assert typed_text("gr\udcc3\udcbcn", "--prompt") == "grün"
     for text in ("\udcff", "\ud800"):
-        with pytest.raises(UsageError, match="--prompt: is no UTF-8 text"):
+        with pytest.raises(UsageError, match="--prompt: not UTF-8 text"):
             typed_text(text, "--prompt")
 
 

@@ -13,16 +13,15 @@ import pytest
 
 import olivepress
 from olivepress.bundle.install import Environment, install_page
-from olivepress.core.privacy import OLIVE_RUNS, TELEMETRY_OFF, private_environment
-from olivepress.measure.worker import host as measure_child
-from olivepress.run.executor import child_environment, run_child
+from olivepress.core.privacy import OLIVE_RUNS, TELEMETRY_OFF, child_environment
+from olivepress.run.olive import job_environment, run_olive
 from tests.conftest import ROOT
 
 PIPELINE_VARIABLES = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "BUILDKITE", "CODEBUILD_BUILD_ID")
 # Programs that are no Python, and send nothing: there is nothing to be turned off in them.
 NO_PYTHON = {
     "compare/sources.py": "git",
-    "run/job.py": "git",
+    "run/manifests.py": "git",
     "doctor/hardware.py": "vulkaninfo and the like",
     "report/counters.py": "nvidia-smi",
     "report/machine.py": "nvidia-smi",
@@ -55,12 +54,21 @@ def test_importing_olivepress_turns_telemetry_off() -> None:
 
 def test_every_kind_of_child_has_the_variables(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    job = child_environment(scratch=tmp_path, progress=tmp_path / "p", offline=True)
-    assert run_child(None, ["-c", SHOW], log=log, environment=job).exit_code == 0
+    job = job_environment(scratch=tmp_path, offline=True, messages=tmp_path / "p")
+    assert run_olive(None, ["-c", SHOW], log=log, environment=job, on_progress=lambda *_: None).exit_code == 0
     seen = json.loads(log.read_text().splitlines()[-1])
-    assert seen.items() >= {**TELEMETRY_OFF, **OLIVE_RUNS, "PYTHONSAFEPATH": "1"}.items()
-    for environment in (measure_child._environment(), private_environment()):
+    assert seen.items() >= {**TELEMETRY_OFF, **OLIVE_RUNS, "PYTHONSAFEPATH": "1", "HF_HUB_OFFLINE": "1"}.items()
+    for environment in (child_environment(), child_environment(offline=True, threads=1)):
         assert environment.items() >= {**TELEMETRY_OFF, "PYTHONSAFEPATH": "1"}.items()
+
+
+def test_what_a_child_is_told_of_the_network_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_OFFLINE", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("USE_TORCH", "0")  # of a process that goes without; its own children may need it
+    assert not {"HF_HUB_OFFLINE", "OMP_NUM_THREADS", "USE_TORCH"} & child_environment().keys()
+    environment = child_environment(offline=True, threads=1, TMPDIR="x")
+    assert (environment["HF_HUB_OFFLINE"], environment["OMP_NUM_THREADS"], environment["TMPDIR"]) == ("1", "1", "x")
 
 
 def test_no_process_is_started_with_an_environment_of_its_own_making() -> None:
@@ -74,7 +82,7 @@ def test_no_process_is_started_with_an_environment_of_its_own_making() -> None:
             given = next((ast.unparse(word.value) for word in call.keywords if word.arg == "env"), None)
             assert given is not None or name in NO_PYTHON, f"{path}:{call.lineno}: no env="
         for maker in ("dict(os.environ)", "**os.environ", "os.environ |", "os.environ.copy"):
-            assert maker not in text or name == "core/privacy.py", f"{path}: {maker}, expected private_environment()"
+            assert maker not in text or name == "core/privacy.py", f"{path}: {maker}, expected child_environment()"
     assert looked >= 7
 
 
@@ -115,10 +123,12 @@ def test_the_runtime_leaves_nothing_in_the_home(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="where the runtime keeps its device id is known of Linux")
 def test_children_leave_nothing_in_the_home(tmp_path: Path) -> None:
     code = (
-        "from olivepress.measure.worker.host import run_child\n"
-        "probe = {'provider': 'CPUExecutionProvider', 'plugin': None}\n"
-        "assert run_child('probe', probe)['state'] == 'runs'\n"
-        "run_child('probe', {'module': 'onnxruntime_genai'})\n"
+        "from olivepress.core.child.run import run_task\n"
+        "from olivepress.measure.worker import tasks\n"
+        "from olivepress.measure.worker.records import ImportSpec, ProbeSpec\n"
+        "probe = ProbeSpec(provider='CPUExecutionProvider')\n"
+        "assert run_task(tasks.probe, probe).result.state == 'runs'\n"
+        "run_task(tasks.import_package, ImportSpec(module='onnxruntime_genai'))\n"
     )
     home = tmp_path / "home"
     home.mkdir()

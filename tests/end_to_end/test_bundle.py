@@ -65,7 +65,7 @@ def test_there_and_back(small: Path, tmp_path: Path, olivepress: Cli) -> None:
     assert olivepress("report", "small").returncode == 0
     (other := tmp_path / "other").mkdir()
     refused = olivepress("import", str(device / report_zip), cwd=other)
-    assert refused.returncode == 8 and "was not made here" in refused.stderr
+    assert refused.returncode == 8 and "was not made in this project" in refused.stderr
 
 
 def test_the_test_split_can_stay_at_home(small: Path, tmp_path: Path, olivepress: Cli) -> None:

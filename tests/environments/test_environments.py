@@ -138,14 +138,14 @@ def test_what_is_not_created_is_asked_for(own: Callable[..., Environment]) -> No
     marker.write_text(json.dumps({"key": key_of(one)}), encoding="utf-8")
     assert is_created(one) and interpreter("own") == python_of(one)
     own(forbidden=("torchvision",))
-    with pytest.raises(SetupError, match="was made from other lock files"):
+    with pytest.raises(SetupError, match="was created from other lock files"):
         interpreter("own")
     assert environment_setup.remove("own") and not environment_setup.remove("own")
 
 
 def test_a_platform_without_packages_says_why(own: Callable[..., Environment]) -> None:
     own(platforms=("amiga-m68k",))
-    with pytest.raises(SetupError, match=f"cannot be made on {platform_here()}: nobody makes them"):
+    with pytest.raises(SetupError, match=f"cannot be created on {platform_here()}: nobody makes them"):
         interpreter("own")
 
 
@@ -211,13 +211,13 @@ def test_the_cpu_environment_is_created_and_redone(project: Path) -> None:
     half.mkdir(parents=True)
     (half / "left").touch()
     told: list[str] = []
-    python = environment_setup.create("cpu", tell=lambda what, done, total: told.append(what))
+    python = environment_setup.create("cpu", on_progress=lambda what, done, total: told.append(what))
     assert not (half / "left").exists()
     assert "checking" in told and is_created(ALL["cpu"])
     command = [str(python), "-c", "from olivepress.cli.main import main; main()", "recipes", "--json"]
     assert "phi" in json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["recipes"]
     told.clear()
-    assert environment_setup.create("cpu", tell=lambda what, done, total: told.append(what)) == python and not told
+    assert environment_setup.create("cpu", on_progress=lambda what, *_: told.append(what)) == python and not told
 
 
 def test_cuda_is_the_last_runtime_that_its_genai_can_load() -> None:

@@ -108,7 +108,7 @@ def test_from_the_wheel_to_a_verified_export(shared_data: Path, project: Path, o
     assert rendered.returncode == 0 and not (project / "models").exists(), rendered.stderr
     done = olivepress("run", "short")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("its weights were 4-bit") == 1
+    assert done.stderr.count("its weights were once 4-bit") == 1
     assert olivepress("render", "short", "--check").returncode == 0
     again = olivepress("run", "short", env={**os.environ, "PIP_NO_INDEX": "1"})
     assert again.returncode == 0, "nothing is fetched again"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from olivepress.measure.subject import Subject
-from olivepress.measure.worker.tasks import _tuned
+from olivepress.measure.worker.records import ModelSpec
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.subjects import _job_subject
@@ -102,4 +102,5 @@ def test_the_fine_tuned_model_is_measured_as_it_was_trained(
     assert found.four_bit == four_bit_base(method, "bfloat16") and found.model_dir == Path("base")
     # What the measuring process is given is what it makes of it.
     spec = {"adapter_dir": str(found.adapter_dir), "four_bit": found.four_bit and found.four_bit.model_dump()}
-    assert _tuned(json.loads(json.dumps(spec))) == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}
+    given = ModelSpec.model_validate_json(json.dumps(spec | {"model_dir": "base"}))
+    assert given.tuned == {"adapter_dir": found.adapter_dir, "four_bit": found.four_bit}

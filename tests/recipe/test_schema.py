@@ -70,8 +70,8 @@ def test_defaults(tmp_path: Path) -> None:
         (MULTI.replace("r: 4", "rr: 4"), 5, "unknown key 'adapters.tone.finetune.rr'; did you mean 'r'?"),
         (MULTI.replace("r: 4", "r: 0"), 5, "'adapters.tone.finetune.r' is 0, expected greater than"),
         (MULTI.replace("tone:", "to/ne:"), 5, "should match pattern"),
-        (MULTI.replace("tone:", "nul:"), 5, "expected a name that Windows does not keep for a device"),
-        (GOOD.replace("name: mine", "name: COM1.x"), 1, "expected a name that Windows does not keep for a device"),
+        (MULTI.replace("tone:", "nul:"), 5, "expected a name that Windows does not reserve for a device"),
+        (GOOD.replace("name: mine", "name: COM1.x"), 1, "expected a name that Windows does not reserve for a device"),
         (GOOD.replace("name: mine", "name: mine."), 1, "expected a name without a dot at its end"),
         (GOOD + "budget: {all: {min_gain_retained: 95}}\n", 5, "expected a share of at most 2, as 0.95 for 95 %"),
         (GOOD.replace("name: mine", "name: ../up"), 1, "expected String should match"),
@@ -111,5 +111,5 @@ def test_json_schema_is_strict() -> None:
 def test_adapters_that_are_one_folder_on_windows(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(MULTI.replace("  qa:", "  TONE:"))
-    with pytest.raises(RecipeError, match=r"another name than 'tone' and 'TONE': they are one file on Windows"):
+    with pytest.raises(RecipeError, match=r"different names than 'tone' and 'TONE', which are one file on Windows"):
         load_recipe(path)

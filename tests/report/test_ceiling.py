@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from olivepress.measure.worker.host import run_child
-from olivepress.report.ceiling import buffer_bytes, ceiling_environment, flags, measure_ceiling
-from olivepress.report.device_report import Ceiling
+from olivepress.core.child.run import run_task
+from olivepress.core.privacy import child_environment
+from olivepress.measure.worker import tasks
+from olivepress.measure.worker.records import CeilingSpec
+from olivepress.report.ceiling import buffer_bytes, flags, measure_ceiling
 
 MIB = 1024 * 1024
 
 
 def test_a_ceiling_is_sane() -> None:
-    answer = run_child("ceiling", {"threads": 1}, timeout_s=120)
-    found = Ceiling.model_validate({name: answer[name] for name in Ceiling.model_fields})
+    environment = child_environment(offline=True, threads=1)
+    found = run_task(tasks.ceiling, CeilingSpec(threads=1), environment=environment, timeout_s=120).result
     assert found.threads == 1 and "MiB of float64" in found.method
     # No machine of the last twenty years is slower, none reads a terabyte a second with one thread.
     assert 0.5e9 < found.read_bytes_per_s < 1e12
@@ -40,7 +42,8 @@ def test_the_buffer_is_larger_than_the_cache_and_fits(l3: int, available: int, e
 
 
 def test_blas_gets_one_thread_for_each_of_ours() -> None:
-    assert set(ceiling_environment(8).values()) == {"1"} and "OPENBLAS_NUM_THREADS" in ceiling_environment(1)
+    environment = child_environment(threads=1)
+    assert environment["OPENBLAS_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "r.json"
     write_report(make_report(), path)
     before = path.read_bytes()
-    monkeypatch.setattr("olivepress.report.device_report.os.fsync", full)
+    monkeypatch.setattr("olivepress.core.files.os.fsync", full)
     with pytest.raises(SetupError, match="No space left"):
         write_report(make_report(job="other"), path)
     assert path.read_bytes() == before

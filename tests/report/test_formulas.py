@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from olivepress.core.process import peak_memory_bytes
 from olivepress.measure.quality.accuracy import MARGIN_TOKENS, answer_budget
 from olivepress.measure.quality.fidelity import divergence, first_divergence, kl_top, log_softmax, shift_sums
 from olivepress.measure.quality.reference import top_logprobs
 from olivepress.report.cell_metrics import LATENCY_METRICS, cell_metrics
 from olivepress.report.device_report import LatencySample, ProcessSample
-from olivepress.report.machine import Conditions, machine_slug, peak_rss_bytes
+from olivepress.report.machine import Conditions, machine_slug
 from olivepress.report.registry import declare
 from olivepress.stats.intervals import bootstrap_median, cluster_mean, paired_difference, wilson
 
@@ -121,7 +122,7 @@ def test_machine() -> None:
     assert slug == "x86_64-intel-xeon-2c"
     assert machine_slug("AMD64", "AMD Ryzen 9 7950X 16-Core Processor", 32) == "amd64-amd-ryzen-9-32c"
     assert machine_slug("../x", "../../etc", 1) == "x-etc-1c"
-    assert peak_rss_bytes() > 10_000_000
+    assert peak_memory_bytes() > 10_000_000
 
 
 def test_a_metric_has_one_meaning() -> None:

@@ -14,9 +14,9 @@ from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.models.admission import BaseModel
 from olivepress.pipeline.plan import load_plan
 from olivepress.run import base_model as admit
-from olivepress.run import job as make
-from olivepress.run import runner
+from olivepress.run import runner, verification
 from olivepress.run.interpreters import Place
+from olivepress.run.verification import is_verified
 from olivepress.workflow.render import render_all
 from tests.models.admission.folders import change_json, write_folder
 
@@ -41,10 +41,10 @@ def test_what_cannot_be_made_here_is_said_before_the_first_job(project: Path, mo
     monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: SimpleNamespace(total=24e9))
     monkeypatch.setattr(runner.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
     with pytest.raises(
-        SetupError, match=r"exports cannot be made here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
+        SetupError, match=r"exports cannot be built here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
     ) as error:
         beforehand("phi")
-    assert "take them out of the recipe's targets; or --keep-going" in str(error.value)
+    assert "remove them from the recipe's targets; or --keep-going" in str(error.value)
     assert "export-vitisai" not in error.value.message  # no machine of this platform can: left out, and named
     with pytest.raises(SetupError, match=r"environment openvino-build has not been created.*env create openvino-build"):
         beforehand("phi", force=True)
@@ -74,10 +74,10 @@ def test_when_an_artifact_is_verified_again(
     recipe = project / "recipes" / "tiny-phi.yaml"
     recipe.write_text(recipe.read_text() + limits)
     plan = load_plan("tiny-phi")
-    monkeypatch.setattr(make, "place_of", lambda target: Place(how=here, interpreter=None))  # type: ignore[arg-type]
+    monkeypatch.setattr(verification, "place_of", lambda target: Place(how=here, interpreter=None))  # type: ignore[arg-type]
     manifest: Any = SimpleNamespace(verified=held, checks=CHECKED)
-    assert make.is_verified(plan, plan.job("export-cpu-int4"), manifest) is verified
-    assert make.is_verified(plan, plan.job("merge"), manifest)
+    assert is_verified(plan, plan.job("export-cpu-int4"), manifest) is verified
+    assert is_verified(plan, plan.job("merge"), manifest)
 
 
 def test_the_key_holds_what_comes_after_olive(project: Path) -> None:
@@ -133,5 +133,5 @@ def test_an_own_target_of_an_unknown_environment(project: Path) -> None:
     (project / "recipes" / "targets" / "mine.yaml").write_text(own)
     recipe = project / "recipes" / "tiny-phi.yaml"
     recipe.write_text(recipe.read_text().replace("cuda-int4]", "mine-int4]"))
-    with pytest.raises(UsageError, match="'mien' is no environment"):
+    with pytest.raises(UsageError, match="'mien' is not an environment"):
         load_plan("tiny-phi")

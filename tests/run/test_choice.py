@@ -20,8 +20,8 @@ from olivepress.pipeline.run import raise_failed
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.run import choice, runner
 from olivepress.run.failure import ChecksFailed
-from olivepress.run.job import JobOutcome
 from olivepress.run.journal import events
+from olivepress.run.outcome import JobOutcome
 from olivepress.workflow.estimate import needs
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
 from olivepress.workflow.render import render_all
@@ -138,7 +138,7 @@ def test_other_limits_or_asked_for_by_name_it_is_tried_again(project: Path, monk
 
 def test_the_last_that_does_not_hold_is_a_failure(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of("cpu")
-    with pytest.raises(ChecksFailed, match="no target of cpu holds its checks, the last: lost"):
+    with pytest.raises(ChecksFailed, match="no target of cpu passes its checks; the last: lost"):
         run(plan, Jobs({name: ChecksFailed("lost", checks=()) for name, _ in exports(plan)}), monkeypatch)
 
 

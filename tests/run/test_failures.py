@@ -8,17 +8,21 @@ import pytest
 
 from olivepress.catalog import choices, targets
 from olivepress.core.artifact import Check
+from olivepress.core.child.messages import ErrorMessage
+from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.run import raise_failed
 from olivepress.run import runner
-from olivepress.run.cleanup import _hold_to_context
-from olivepress.run.executor import ChildResult, failure_in, last_error, warnings_in
+from olivepress.run.cleanup import _limit_to_context
 from olivepress.run.failure import check_error, keep_failed, other_targets
-from olivepress.run.job import JobOutcome
+from olivepress.run.olive import OliveRun, job_environment, olive_error, run_olive
+from olivepress.run.olive_log import last_error, warnings_in
+from olivepress.run.outcome import JobOutcome
 from olivepress.workflow.render import render_all
 
+NOTHING = Usage(seconds=0.0, peak_memory_bytes=0, peak_disk_bytes=0)
 GENERATION = """[2026-01-02 03:04:05,678] [ERROR] [engine.py:5:run] Pass run failed
 Traceback (most recent call last):
   File "merge.py", line 3, in run
@@ -65,12 +69,44 @@ def test_a_message_is_bounded() -> None:
 
 def test_our_own_error_brings_its_next_step(tmp_path: Path) -> None:
     log = tmp_path / "finetune.log"
-    log.write_text(
-        "Traceback (most recent call last):\nolivepress.errors.JobError: step 1: loss is nan; next: lower it\n"
+    log.write_text("Traceback (most recent call last):\nolivepress.errors.JobError: what the log says\n")
+    ours = ErrorMessage(error="step 1: loss is nan", next_step="lower it")
+    error = olive_error(OliveRun(exit_code=1, usage=NOTHING, error=ours), log)
+    assert error.message == f"step 1: loss is nan ({log})" and error.next_step == "lower it"
+
+
+def test_without_our_own_error_the_log_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "merge.log"
+    log.write_text(GENERATION)
+    error = olive_error(OliveRun(exit_code=1, usage=NOTHING), log)
+    assert error.message.startswith("ValueError: GenerationConfig is invalid:") and error.next_step == f"read {log}"
+    log.write_text("no exception\n")
+    assert "ended with code 3 and wrote no model" in olive_error(OliveRun(exit_code=3, usage=NOTHING), log).message
+    usage = Usage(seconds=1.0, peak_memory_bytes=10**9, peak_disk_bytes=0)
+    killed = olive_error(OliveRun(exit_code=-9, usage=usage), log)
+    assert "killed from outside, most likely for memory, at 1.0 GB" in killed.message
+    log.write_text("OSError: [Errno 28] No space left on device\n")
+    assert olive_error(OliveRun(exit_code=1, usage=NOTHING), log).message.startswith("disk full while the job ran")
+
+
+def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
+    """Messages of an earlier try are in the file already, and its last line was cut."""
+    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[tuple[object, ...]]()
+    messages.write_text('{"done": 1, "total": 9}\n{"error": "old"}\n{"done": 2, "to')
+    code = (
+        "from olivepress.core.child.messages import report_progress, reports_errors\n"
+        "from olivepress.core.errors import DataError\n"
+        "report_progress(3, 9, loss=0.5)\n"
+        "@reports_errors\n"
+        "def fails(): raise DataError('no row fits', next_step='raise data.max_length')\n"
+        "print('in the log')\n"
+        "fails()\n"
     )
-    result = ChildResult(exit_code=1, seconds=1.0, peak_memory_bytes=0, peak_disk_bytes=0)
-    error = failure_in(log, result)
-    assert error.message.startswith("JobError: step 1: loss is nan (") and error.next_step == "lower it"
+    environment = job_environment(scratch=tmp_path, offline=True, messages=messages)
+    run = run_olive(None, ["-c", code], log=log, environment=environment, on_progress=lambda *at: seen.append(at))
+    assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
+    assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")
+    assert log.read_text().startswith("in the log\nTraceback")
 
 
 def test_what_a_log_says_was_ignored(tmp_path: Path) -> None:
@@ -91,9 +127,7 @@ def test_a_failed_check_names_key_values_and_other_targets(project: Path) -> Non
     ]
     error = check_error(plan, job, checks, Path("x.log"))
     assert error is not None
-    assert (
-        "kl_divergence failed is 0.5, limit 0.1 (at most) (nats a token); failed too: top1_agreement" in error.message
-    )
+    assert "kl_divergence failed: 0.5, limit 0.1 (at most) (nats a token); also failed: top1_agreement" in error.message
     step = str(error.next_step)
     assert "limits.max_kl_divergence in the recipe" in step
     assert "take cpu-int4-mixed (about " in step and "1.8 times the bytes of a token) or cpu-fp32" in step
@@ -137,8 +171,10 @@ def test_what_failed_is_kept_and_is_no_artifact(tmp_path: Path) -> None:
         output.mkdir()
         (output / "model.onnx").write_text(text)
         (output / "manifest.json").write_text("{}")
-        sentence = keep_failed(output)
-        assert sentence is not None and "export-cpu-int4.failed" in sentence and not output.exists()
+        files = keep_failed(output)
+        assert files is not None and not output.exists()
+        assert (files.directory.name, files.size) == ("export-cpu-int4.failed", len(text))
+        assert "export-cpu-int4.failed" in files.text
     kept = tmp_path / "export-cpu-int4.failed"
     assert [path.name for path in kept.iterdir()] == ["model.onnx"] and (kept / "model.onnx").read_text() == "second"
 
@@ -194,5 +230,5 @@ def test_the_length_that_ships_is_within_the_context(
     search: dict[str, int] | None, context: int, max_length: int
 ) -> None:
     config: dict[str, object] = {"model": {"context_length": context}} | ({} if search is None else {"search": search})
-    _hold_to_context(config)
+    _limit_to_context(config)
     assert config["search"] == {"max_length": max_length}

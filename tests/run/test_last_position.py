@@ -153,6 +153,6 @@ def test_the_head_is_found_behind_what_may_follow_it(chain: str, tmp_path: Path)
 
 def test_without_a_head_nothing_is_written(tmp_path: Path) -> None:
     write_graph(tmp_path / "model", [("Softmax", ["head_out"])])
-    with pytest.raises(JobError, match=r"no MatMul found that its logits come from.*next: take last_logits out"):
+    with pytest.raises(JobError, match=r"its logits do not come from a MatMul.*next: remove last_logits"):
         write_last_position(tmp_path / "model")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["genai_config.json", "model.onnx"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from olivepress.catalog import targets
 from olivepress.cli.chat import Chat
 from olivepress.core.errors import JobError, ReportError
 from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker.tasks import TASKS
 from olivepress.runtimes import genai_model
 from olivepress.runtimes.artifact_safety import check_artifact, check_before_opening
 from olivepress.runtimes.config_rules import device_problems, genai_problems, is_inside
@@ -146,13 +148,38 @@ def test_no_plugin_is_loaded_for_settings_that_are_refused(tmp_path: Path, monke
     assert registered == []
 
 
-@pytest.mark.parametrize(
-    "task", ["latency", "placement", "answers", "labels", "text", "lm_eval", "fidelity", "trial", "profile", "proof"]
-)
+# What a task needs beside a model to open; every other field is the same or has a default.
+SPECS: dict[str, dict[str, Any]] = {
+    "latency": {"workload": {"prompt_tokens": 8, "generated_tokens": 4}},
+    "placement": {"execution_provider": CPU},
+    "answers": {"dataset_dir": "data", "split": "test"},
+    "named_answers": {"dataset_dir": "data", "split": "test", "ids": [], "max_new_tokens": 4, "partial": "answers"},
+    "labels": {"dataset_dir": "data", "split": "test", "labels": ["a"]},
+    "text": {"text": "text.txt"},
+    "lm_eval": {"dataset_dir": "data", "split": "test", "tasks": ["x"], "execution_provider": CPU},
+    "fidelity": {"reference_dir": "reference"},
+    "trial": {"execution_provider": CPU, "workload": {"prompt_tokens": 8, "generated_tokens": 4}},
+    "profile": {"execution_provider": CPU, "workload": {"prompt_tokens": 8, "generated_tokens": 4}},
+    "proof": {"execution_provider": CPU, "reference_dir": "reference", "texts": [], "token_ids": []},
+    "package_proof": {"base_dir": "base", "execution_provider": CPU, "adapters": []},
+    "tokenizer": {"texts": [], "token_ids": [], "conversations": []},
+}
+
+
+@pytest.mark.parametrize("task", SPECS)
 def test_every_child_that_opens_a_model_looks_first(tmp_path: Path, task: str) -> None:
     bad = folder(tmp_path, settings({"custom_ops_library": "x.so"}))
     with pytest.raises(ReportError, match="custom_ops_library"):
-        run_child(task, {"model_dir": str(bad), "runtime": "onnxruntime-genai"})
+        run_child(task, {"model_dir": str(bad), "runtime": "onnxruntime-genai", **SPECS[task]})
+
+
+def test_no_task_that_opens_a_model_is_forgotten() -> None:
+    opens = {name for name, task in TASKS.items() if "model_dir" in signature_of(task)}
+    assert opens == {*SPECS, "lm_eval_known"}  # which only looks tasks up
+
+
+def signature_of(task: Any) -> set[str]:
+    return set(inspect.signature(task, eval_str=True).parameters["spec"].annotation.model_fields)
 
 
 def test_chat_looks_first(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_shards_hold_what_one_file_holds(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_leftovers_of_a_killed_run_are_cleaned(tmp_path: Path) -> None:
-    partial = tmp_path / "model.partial"
+    partial = tmp_path / ".model.99999999.partial"  # of a process that no longer runs
     partial.mkdir()
     (partial / "model.safetensors").write_bytes(b"half a model")
     make_random_model(CONFIGS["llama"], tmp_path / "model", seed=1)

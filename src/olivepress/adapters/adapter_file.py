@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from olivepress.core.errors import AdapterError, SetupError
+from olivepress.core.errors import AdapterError
+from olivepress.core.files import new_file
 from olivepress.runtimes.placement import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -26,14 +26,8 @@ def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     adapter.set_adapter_version(_VERSION)
     adapter.set_model_version(_VERSION)
     adapter.set_parameters({name: ort.OrtValue.ortvalue_from_numpy(tensor) for name, tensor in tensors.items()})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with new_file(path) as partial:
         adapter.export_adapter(str(partial))
-        partial.replace(path)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be written ({error.strerror})", next_step="free disk space") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_adapter_file(path: Path) -> dict[str, np.ndarray]:

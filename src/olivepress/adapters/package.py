@@ -21,11 +21,11 @@ from olivepress.adapters.peft_adapter import PeftAdapter, read_peft_adapter
 from olivepress.core.artifact import MANIFEST, FileHash, hash_file, read_manifest
 from olivepress.core.bounded import CONFIG, read_text
 from olivepress.core.errors import AdapterError
+from olivepress.core.files import write_text
 from olivepress.core.messages import next_command
 from olivepress.core.names import check_names
 from olivepress.core.process import exclusive
 from olivepress.core.yaml_document import Record
-from olivepress.report.device_report import write_text
 from olivepress.runtimes.artifact_safety import check_artifact
 
 if TYPE_CHECKING:

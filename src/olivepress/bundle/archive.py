@@ -1,4 +1,4 @@
-"""Zip files that travel: the same content gives the same bytes, and what comes back is read as if an enemy had made it.
+"""Zip files that travel: the same content gives the same bytes, and what comes back is treated as untrusted input.
 
 Members are stored, not deflated: quantized weights do not get smaller, deflated bytes differ between versions of zlib,
 and an archive of stored members cannot unpack to more than its own size.
@@ -10,21 +10,21 @@ import errno
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from olivepress.core.artifact import FileHash, hash_file
 from olivepress.core.errors import OlivepressError, ReportError, SetupError
+from olivepress.core.files import new_directory, new_file
 from olivepress.core.progress import Progress
 from olivepress.core.strict_json import strict_hooks
 from olivepress.core.yaml_document import Record
@@ -43,6 +43,7 @@ _BLOCK = 4 * 1024 * 1024
 _HOOKS = strict_hooks("is not a number")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_NOT_WHOLE = "not a complete zip file: damaged in transit?"
 _DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError,
     ValueError, OverflowError,
@@ -50,10 +51,11 @@ _DAMAGED = (
 
 
 class Contents(Record):
-    """The index of an archive: sha256 and size of every other member. ``INDEX`` is its name, ``AGAIN`` what to do."""
+    """The index of an archive: sha256 and size of every other member. ``INDEX`` is its name; ``NEXT_STEP`` is shown for
+    an archive that is refused."""
 
     INDEX: ClassVar[str]
-    AGAIN: ClassVar[str]
+    NEXT_STEP: ClassVar[str]
 
     schema_version: Literal[1] = 1
     files: dict[str, FileHash]
@@ -76,47 +78,38 @@ def stored_zip(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> str:
-    """Write the index and ``sources``, beside and renamed. Returns the sha256 of the file.
+def write_archive(path: Path, contents: Contents, sources: Mapping[str, Source], on_progress: Progress) -> str:
+    """Write the index and ``sources`` in one step. Returns the sha256 of the file.
 
     ReportError for a name that not every system would unpack, or a file that is no longer the one ``contents`` names;
     SetupError when the disk does not take it.
     """
-    _check_names([contents.INDEX, *sources], path, contents.AGAIN)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                _write_members(archive, contents, sources, tell)
-            file.flush()
-            os.fsync(file.fileno())
-        sha256 = hash_file(beside).sha256
-        beside.replace(path)
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be written ({error.strerror})", next_step="free disk space") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return sha256
+    _check_names([contents.INDEX, *sources], path, contents.NEXT_STEP)
+    with new_file(path) as partial:
+        with zipfile.ZipFile(partial, "w") as archive:
+            _write_members(archive, contents, sources, on_progress)
+        return hash_file(partial).sha256
 
 
-def _write_members(archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], tell: Progress) -> None:
+def _write_members(
+    archive: zipfile.ZipFile, contents: Contents, sources: Mapping[str, Source], on_progress: Progress
+) -> None:
     index = json.dumps(contents.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
-    done, total = 0, sum(held.bytes for held in contents.files.values())
+    done, total = 0, sum(file.bytes for file in contents.files.values())
     for name, source in {contents.INDEX: index, **sources}.items():
-        held = contents.files[name] if name != contents.INDEX else hash_of(index)
+        expected = hash_of(index) if name == contents.INDEX else contents.files[name]
         digest = hashlib.sha256()
         with (
-            archive.open(_info(name, held.bytes), "w") as member,
+            archive.open(_info(name, expected.bytes), "w") as member,
             source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file,
         ):
             while block := file.read(_BLOCK):
                 member.write(block)
                 digest.update(block)
                 done += len(block)
-                tell(done, total)
-        if digest.hexdigest() != held.sha256:
-            raise ReportError(f"{name}: changed while it was packed", next_step=contents.AGAIN)
+                on_progress(done, total)
+        if digest.hexdigest() != expected.sha256:
+            raise ReportError(f"{name}: changed while it was packed", next_step=contents.NEXT_STEP)
 
 
 def _info(name: str, size: int) -> zipfile.ZipInfo:
@@ -126,31 +119,34 @@ def _info(name: str, size: int) -> zipfile.ZipInfo:
     return info
 
 
-def extract(path: Path, kind: type[ContentsType], destination: Path, tell: Progress = lambda *_: None) -> ContentsType:
-    """Unpack an archive into ``destination`` and return its index; what already lies there whole is kept.
+def extract(
+    path: Path, kind: type[ContentsType], destination: Path, on_progress: Progress = lambda *_: None
+) -> ContentsType:
+    """Unpack an archive into ``destination`` and return its index; a folder that has exactly this content is kept.
 
     ReportError, and nothing unpacked, for what ``write_archive`` would not have written: a damaged file, names that
-    lead elsewhere or collide, links, members that are compressed, encrypted, missing, extra or not the ones of the
+    lead elsewhere or collide, links, members that are compressed, encrypted, missing, extra or different from the
     index. SetupError when the disk is too small.
     """
     if not path.is_file():
-        raise ReportError(f"{path}: no such file", next_step=kind.AGAIN)
+        raise ReportError(f"{path}: no such file", next_step=kind.NEXT_STEP)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = _members(archive, path, kind)
             text, contents = _index(archive, members, path, kind)
-            _agree(contents, members, path)
-            if not _lies_there(destination, contents, text):
-                _unpack(archive, contents, text, destination, path, tell)
+            _check_sizes(contents, members, path)
+            if not _is_unpacked(destination, contents, text):
+                _unpack(archive, contents, text, destination, path, on_progress)
     except OlivepressError:
         raise
     except OSError as error:
         if error.errno == errno.EINVAL:  # offsets that lead nowhere
-            raise _refused(path, "not a whole zip file: damaged on its way?", kind) from error
-        why = error.strerror or type(error).__name__
-        raise SetupError(f"{path}: cannot be unpacked ({why})", next_step="check disk and rights") from error
+            raise _refused(path, _NOT_WHOLE, kind) from error
+        reason = error.strerror or type(error).__name__
+        raise SetupError(f"{path}: cannot be unpacked ({reason})", next_step="check disk and rights") from error
     except _DAMAGED as error:
-        raise _refused(path, f"not a whole zip file ({type(error).__name__}): damaged on its way?", kind) from error
+        reason = f"not a complete zip file ({type(error).__name__}): damaged in transit?"
+        raise _refused(path, reason, kind) from error
     return contents
 
 
@@ -158,8 +154,8 @@ def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         raise _refused(path, f"{len(infos)} members, at most {MOST_MEMBERS} are allowed", kind)
-    # The name as it stands in the file: zipfile cuts it at NUL and turns the system's separators.
-    _check_names([info.orig_filename for info in infos], path, kind.AGAIN)
+    # The name as it is in the file: zipfile cuts it at NUL and changes the system's separators.
+    _check_names([info.orig_filename for info in infos], path, kind.NEXT_STEP)
     for info in infos:
         mode = info.external_attr >> 16
         shown = info.filename
@@ -168,26 +164,27 @@ def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict
         if info.flag_bits & 0x1:
             raise _refused(path, f"{shown} is encrypted", kind)
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-            raise _refused(path, f"{shown} is compressed, olivepress writes none: packed again by another tool?", kind)
+            reason = f"{shown} is compressed, which olivepress never does: packed again by another tool?"
+            raise _refused(path, reason, kind)
     if sum(info.file_size for info in infos) > path.stat().st_size:
         raise _refused(path, "its members are larger than the file itself", kind)
     return {info.filename: info for info in infos}
 
 
-def _check_names(names: Iterable[str], where: Path, again: str) -> None:
-    """Plain relative names, on every system the same, none twice, none a folder of another. ReportError."""
+def _check_names(names: Iterable[str], where: Path, next_step: str) -> None:
+    """ReportError unless all are plain relative names on every system, none twice, none a folder of another."""
     seen: set[str] = set()
     for name in names:
         parts = name.split("/")
         plain = all(_PART.fullmatch(p) and p[-1] != "." and not _WINDOWS_DEVICE.fullmatch(p) for p in parts)
         if not plain or len(name) > 200:
-            raise ReportError(f"{where}: the name {ascii(name)[:80]} is not a plain relative one", next_step=again)
+            raise ReportError(f"{where}: {ascii(name)[:80]} is not a plain relative name", next_step=next_step)
         if name.casefold() in seen:
-            raise ReportError(f"{where}: {name} is in it twice, but for capitals", next_step=again)
+            raise ReportError(f"{where}: {name} is in it twice, except for capitals", next_step=next_step)
         seen.add(name.casefold())
     folders = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
     if both := sorted(folders & seen):
-        raise ReportError(f"{where}: {both[0]} is a file and a folder", next_step=again)
+        raise ReportError(f"{where}: {both[0]} is a file and a folder", next_step=next_step)
 
 
 def _index(
@@ -213,32 +210,32 @@ def _index(
         raise _refused(path, f"{kind.INDEX} is not JSON as olivepress writes it", kind) from error
 
 
-def _agree(contents: Contents, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
-    """The members are those of the index, no more and no fewer, of the sizes it says."""
-    there, named = set(members) - {contents.INDEX}, set(contents.files)
-    if missing := sorted(named - there):
+def _check_sizes(contents: Contents, members: Mapping[str, zipfile.ZipInfo], path: Path) -> None:
+    """ReportError unless the members are exactly those of the index, with its sizes."""
+    present, named = set(members) - {contents.INDEX}, set(contents.files)
+    if missing := sorted(named - present):
         raise _refused(path, f"{ascii(missing[0])[:80]} is missing", type(contents))
-    if extra := sorted(there - named):
+    if extra := sorted(present - named):
         raise _refused(path, f"{extra[0]} is in it, but not in its {contents.INDEX}", type(contents))
-    for name, held in contents.files.items():
-        if members[name].file_size != held.bytes:
-            raise _refused(path, f"{name} has {members[name].file_size} bytes, not {held.bytes}", type(contents))
+    for name, file in contents.files.items():
+        if members[name].file_size != file.bytes:
+            raise _refused(path, f"{name} has {members[name].file_size} bytes, not {file.bytes}", type(contents))
 
 
-def _lies_there(destination: Path, contents: Contents, text: bytes) -> bool:
+def _is_unpacked(destination: Path, contents: Contents, text: bytes) -> bool:
     """Whether an earlier call left exactly this here, and nobody changed it since."""
-    found = {path.relative_to(destination).as_posix(): path for path in destination.rglob("*") if not path.is_dir()}
-    if found.keys() != {contents.INDEX, *contents.files} or any(path.is_symlink() for path in found.values()):
+    files = {path.relative_to(destination).as_posix(): path for path in destination.rglob("*") if not path.is_dir()}
+    if files.keys() != {contents.INDEX, *contents.files} or any(path.is_symlink() for path in files.values()):
         return False
-    same = found[contents.INDEX].read_bytes() == text
-    return same and all(hash_file(found[name]) == held for name, held in contents.files.items())
+    same = files[contents.INDEX].read_bytes() == text
+    return same and all(hash_file(files[name]) == expected for name, expected in contents.files.items())
 
 
 def _unpack(
-    archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, tell: Progress
+    archive: zipfile.ZipFile, contents: Contents, text: bytes, destination: Path, path: Path, on_progress: Progress
 ) -> None:
-    """Everything beside ``destination``, each member held against its sha256, then renamed."""
-    total = sum(held.bytes for held in contents.files.values())
+    """Write every member and compare its sha256 with the index, then put the folder in place."""
+    total = sum(file.bytes for file in contents.files.values())
     destination.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(destination.parent).free
     if total + SPARE > free:
@@ -246,35 +243,34 @@ def _unpack(
             f"{path}: needs {(total + SPARE) / 1e9:.1f} GB of disk here, {free / 1e9:.1f} GB are free",
             next_step="free disk space",
         )
-    partial = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir()
+    with new_directory(destination) as partial:
         (partial / contents.INDEX).write_bytes(text)
         done = 0
-        for name, held in contents.files.items():
+        for name, expected in contents.files.items():
             target = partial.joinpath(*name.split("/"))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(name) as member, target.open("xb") as file:
-                sha256 = _copy(member, file, lambda count: tell(count, total), done)
-            if sha256 != held.sha256:
+            with target.open("xb") as file:
+                digest = hashlib.sha256()
+                for block in _blocks(archive, name, path, type(contents)):
+                    file.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    on_progress(done, total)
+            if digest.hexdigest() != expected.sha256:
                 raise _refused(path, f"{name} is not the file that {contents.INDEX} names: changed", type(contents))
-            done += held.bytes
-        shutil.rmtree(destination, ignore_errors=True)
-        partial.rename(destination)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _copy(member: IO[bytes], file: IO[bytes], tell: Callable[[int], None], count: int) -> str:
-    digest = hashlib.sha256()
-    while block := member.read(_BLOCK):
-        file.write(block)
-        digest.update(block)
-        count += len(block)
-        tell(count)
-    return digest.hexdigest()
+def _blocks(archive: zipfile.ZipFile, name: str, path: Path, kind: type[Contents]) -> Iterator[bytes]:
+    """The content of a member. ReportError for an offset that lies outside the file."""
+    try:
+        with archive.open(name) as member:
+            while block := member.read(_BLOCK):
+                yield block
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise _refused(path, _NOT_WHOLE, kind) from error
 
 
-def _refused(path: Path, why: str, kind: type[Contents]) -> ReportError:
-    return ReportError(f"{path}: {why}", next_step=kind.AGAIN)
+def _refused(path: Path, reason: str, kind: type[Contents]) -> ReportError:
+    return ReportError(f"{path}: {reason}", next_step=kind.NEXT_STEP)

@@ -1,9 +1,8 @@
-"""What the index of a bundle and of a carried report say, and where both are kept."""
+"""The index of a bundle and of a carried report, and the log of the bundles that were made."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,6 +12,8 @@ from pydantic import field_validator
 from olivepress.bundle.archive import Contents, Name, Sha256
 from olivepress.core.bounded import CONFIG, read_text
 from olivepress.core.errors import ReportError
+from olivepress.core.jsonl import append_json_line, read_json_lines
+from olivepress.core.layout import bundle_log
 from olivepress.core.yaml_document import Record
 from olivepress.recipe.schema import Benchmark
 
@@ -23,12 +24,11 @@ __all__ = [
     "TEXT",
     "Bundle",
     "CarriedReport",
-    "Entry",
     "Ids",
-    "append",
-    "log_path",
+    "LoggedBundle",
+    "log_bundle",
+    "read_bundle_log",
     "read_ids",
-    "read_log",
 ]
 
 MOST_ROUNDS, MOST_TOKENS = 1000, 10_000_000
@@ -43,7 +43,7 @@ class Bundle(Contents):
     """
 
     INDEX: ClassVar[str] = "bundle.json"
-    AGAIN: ClassVar[str] = "olivepress bundle again, and carry the file unchanged"
+    NEXT_STEP: ClassVar[str] = "olivepress bundle again, and carry the file unchanged"
 
     kind: Literal["bundle"] = "bundle"
     recipe: Name
@@ -58,7 +58,7 @@ class Bundle(Contents):
 
     @field_validator("benchmark")
     @classmethod
-    def _ends_one_day(cls, value: Benchmark) -> Benchmark:
+    def _is_bounded(cls, value: Benchmark) -> Benchmark:
         # A bundle may ask this machine for work without end.
         most = max((max(cell) for cell in value.workloads), default=0)
         if max(value.rounds, value.repetitions) > MOST_ROUNDS or most > MOST_TOKENS or len(value.workloads) > 100:
@@ -69,7 +69,7 @@ class Bundle(Contents):
 
 
 class Ids(Record):
-    """``dataset/ids.json`` instead of the test split: its ids and the sha256 of its whole file, no hash of a row.
+    """``dataset/ids.json`` instead of the test split: its ids and the sha256 of its file, but no hash of a row.
 
     A short row could be guessed from its own hash. An id that was not in the data is the start of its row's hash.
     """
@@ -82,16 +82,16 @@ class Ids(Record):
 
 
 class CarriedReport(Contents):
-    """``carried.json``: a device report and its answers, on their way back."""
+    """``carried.json``: a device report and its answers, to be imported where the bundle was made."""
 
     INDEX: ClassVar[str] = "carried.json"
-    AGAIN: ClassVar[str] = "olivepress bench on the device again, and carry the file unchanged"
+    NEXT_STEP: ClassVar[str] = "olivepress bench on the device again, and carry the file unchanged"
 
     kind: Literal["report"] = "report"
     report: Name
 
 
-class Entry(Record):
+class LoggedBundle(Record):
     """A line of ``runs/<recipe>/bundles.jsonl``: a bundle that was made here."""
 
     at: str
@@ -104,30 +104,21 @@ class Entry(Record):
     ids_only: bool
 
 
-def log_path(recipe: str) -> Path:
-    """Where the bundles of a recipe are noted."""
-    return Path("runs", recipe, "bundles.jsonl")
-
-
-def read_log(path: Path) -> Iterator[Entry]:
-    """The bundles noted in a log; a line that a kill cut is skipped."""
-    with contextlib.suppress(FileNotFoundError):
-        for line in read_text(path, CONFIG, ReportError).splitlines():
-            with contextlib.suppress(ValueError):
-                yield Entry.model_validate_json(line)
+def read_bundle_log(path: Path) -> Iterator[LoggedBundle]:
+    """The bundles in a log; a line that is not a whole entry is skipped."""
+    for line in read_json_lines(path, CONFIG, ReportError):
+        with contextlib.suppress(ValueError):
+            yield LoggedBundle.model_validate(line)
 
 
 def read_ids(path: Path) -> Ids:
-    """The ids of a split that stayed at home. ReportError when they are none."""
+    """The ids of a split that was not packed. ReportError for any other file."""
     try:
         return Ids.model_validate_json(read_text(path, CONFIG, ReportError))
     except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: not the ids of a split", next_step=Bundle.AGAIN) from error
+        raise ReportError(f"{path}: not the ids of a split", next_step=Bundle.NEXT_STEP) from error
 
 
-def append(entry: Entry) -> None:
-    """Note a bundle; lines are only ever added."""
-    path = log_path(entry.recipe)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n")
+def log_bundle(entry: LoggedBundle) -> None:
+    """Add a bundle to the log of its recipe."""
+    append_json_line(bundle_log(entry.recipe), entry.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""What a bundle brings to install: INSTALL.md, the lock files of the target's environment, olivepress as a wheel."""
+"""What is installed from a bundle: INSTALL.md, the lock files of the target's environment, olivepress as a wheel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["INSTALL", "Environment", "environment_of", "install_page", "wheel"]
 
 INSTALL = "INSTALL.md"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: olivepress bundle\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-# Not `tar` or `unzip`: Python is there on every device, and the weights need not be unpacked twice.
+# Not `tar` or `unzip`: every device has Python, and the weights need not be unpacked twice.
 _UNPACK = (
     "import zipfile; z = zipfile.ZipFile('{}'); "
     "z.extractall(members=[n for n in z.namelist() if n.startswith('install/')])"
@@ -32,8 +32,8 @@ class Environment:
     """The packages that run a target on its device.
 
     ``packages`` are the pinned ones; ``locks`` platform (``linux-x86_64``, ``windows-arm64``, …) → text of a pip
-    requirements file with hashes of everything; ``needs`` is what pip does not install, ``elsewhere`` why other
-    platforms have no lock.
+    requirements file with hashes of everything; ``needs`` is what pip does not install, ``elsewhere`` the reason why
+    other platforms have no lock.
     """
 
     packages: tuple[str, ...] = ()
@@ -50,22 +50,22 @@ class Environment:
 def environment_of(manifest: Manifest) -> Environment:
     """The environment of an artifact's target; without packages where this olivepress knows none."""
     try:
-        found = environment(manifest.target or "")
+        known = environment(manifest.target or "")
     except UsageError:
         return Environment()
-    texts = {platform: locks(found, platform)[0][0].read_text(encoding="utf-8") for platform in found.platforms}
-    return Environment(packages=found.packages, locks=texts, needs=found.needs, elsewhere=found.elsewhere)
+    texts = {platform: locks(known, platform)[0][0].read_text(encoding="utf-8") for platform in known.platforms}
+    return Environment(packages=known.packages, locks=texts, needs=known.needs, elsewhere=known.elsewhere)
 
 
 def wheel() -> tuple[str, bytes]:
     """The olivepress that runs here, packed again: file name and bytes, the same every time.
 
-    From the installed files and their metadata, so that an editable install, a copy from an index and a machine without
-    a network all give one; the device runs the very code that made the bundle. SetupError when the metadata is of
-    another version.
+    From the installed files and their metadata, so that it works for an editable install, a copy from an index and
+    without a network; the device runs the same code that made the bundle. SetupError when the metadata is of another
+    version.
     """
-    name, found = "olivepress", metadata.distribution("olivepress")
-    version = found.version
+    name, distribution = "olivepress", metadata.distribution("olivepress")
+    version = distribution.version
     if version != olivepress.__version__:
         raise SetupError(
             f"olivepress {olivepress.__version__} runs, {version} is installed",
@@ -78,10 +78,10 @@ def wheel() -> tuple[str, bytes]:
         if path.is_file() and "__pycache__" not in path.parts
     }
     texts = {
-        "METADATA": found.read_text("METADATA") or found.read_text("PKG-INFO") or "",
+        "METADATA": distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "",
         "WHEEL": _WHEEL,
-        "entry_points.txt": found.read_text("entry_points.txt") or "",
-        "licenses/LICENSE": found.read_text("licenses/LICENSE") or "",
+        "entry_points.txt": distribution.read_text("entry_points.txt") or "",
+        "licenses/LICENSE": distribution.read_text("licenses/LICENSE") or "",
     }
     files |= {f"{info}/{file}": text.encode() for file, text in texts.items() if text}
     record = "".join(f"{file},sha256={_digest(data)},{len(data)}\n" for file, data in files.items())
@@ -96,22 +96,22 @@ def _digest(data: bytes) -> str:
 def install_page(manifest: Manifest, environment: Environment, *, bundle: str, wheel: str) -> str:
     """INSTALL.md: every line that a person types on the device, in order."""
     parts = [
-        f"# {manifest.recipe}, {manifest.job}: measured on its device\n",
-        f"Runs on {manifest.execution_provider}. With the Python named under 3 (64 bit), where the bundle lies:\n",
-        "1. Does it arrive as it left? Its sha256 must be the one that `olivepress bundle` printed at home. The\n"
-        "   hashes inside say only that nothing was damaged, not who made it: open bundles of people you trust.\n",
+        f"# {manifest.recipe}, {manifest.job}: measure it on its device\n",
+        f"Runs on {manifest.execution_provider}. With the Python named in step 3 (64 bit), in the bundle's folder:\n",
+        "1. Check that it arrived unchanged. Its sha256 must be the one that `olivepress bundle` printed. The hashes\n"
+        "   inside show only that nothing was damaged, not who made it: open bundles only from people you trust.\n",
         _lines(f"sha256sum {bundle}", f"certutil -hashfile {bundle} SHA256   (on Windows)"),
-        "2. Unpack what is to be installed; the weights stay in the file (Windows: `py` for `python3`):\n",
+        "2. Unpack what will be installed; the weights stay in the file (Windows: `py` for `python3`):\n",
         _lines(f'python3 -c "{_UNPACK.format(bundle)}"'),
         "3. Install:\n",
         *(f"   - {need} (pip does not install it)\n" for need in environment.needs),
         *_commands(environment, wheel),
-        "   olivepress sends nothing, and turns off what ONNX Runtime sends by default. For other programs in this\n"
-        "   environment (Windows: `set` for `export`):\n",
+        "   olivepress sends no telemetry, and turns off what ONNX Runtime sends by default. For other programs in\n"
+        "   this environment (Windows: `set` for `export`):\n",
         _lines(*(f"export {name}={value}" for name, value in TELEMETRY_OFF.items())),
-        "4. Measure; killed and repeated, it goes on:\n",
+        "4. Measure. It is safe to interrupt; rerun to resume:\n",
         _lines(f"olivepress bench {bundle}"),
-        "5. Carry the `.report.zip` that it names last back, and at home, in the project:\n",
+        "5. Copy the `.report.zip` that it names last back, and import it in the project:\n",
         _lines(f"olivepress import {manifest.recipe}-{manifest.job}-MACHINE.report.zip"),
     ]
     return "\n".join(parts)
@@ -124,15 +124,15 @@ def _lines(*lines: str) -> str:
 def _commands(environment: Environment, wheel: str) -> list[str]:
     if not environment.locks:
         return [_unlocked(environment, wheel)]
-    found = []
+    blocks = []
     for platform, lock in zip(sorted(environment.locks), environment.lock_files, strict=True):
         lines = [
             f"python -m pip install --require-hashes --no-deps -r install/{lock}",
             f"python -m pip install --no-deps install/{wheel}",
         ]
         python = environment.locks[platform].partition("\n")[0].removeprefix("# Python ").partition(",")[0]
-        found.append(_block(platform, lines, windows=platform.startswith("windows"), python=python))
-    return [*found, f"   Other platforms: {environment.elsewhere}.\n"]
+        blocks.append(_block(platform, lines, windows=platform.startswith("windows"), python=python))
+    return [*blocks, f"   Other platforms: {environment.elsewhere}.\n"]
 
 
 def _unlocked(environment: Environment, wheel: str) -> str:
@@ -144,10 +144,10 @@ def _unlocked(environment: Environment, wheel: str) -> str:
         )
     wanted = " ".join(f'"{package}"' for package in environment.packages)
     lines = [f"python -m pip install install/{wheel} {wanted}"]
-    why = "(no lock file for this target: pip chooses the versions that are not named here)"
+    note = "(no lock file for this target: pip chooses the versions that are not named here)"
     return "\n".join([
-        _block(f"Linux {why}", lines, windows=False, python="3.11"),
-        _block(f"Windows {why}", lines, windows=True, python="3.11"),
+        _block(f"Linux {note}", lines, windows=False, python="3.11"),
+        _block(f"Windows {note}", lines, windows=True, python="3.11"),
     ])  # fmt: skip
 
 

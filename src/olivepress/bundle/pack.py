@@ -1,4 +1,4 @@
-"""At home: an exported artifact and everything its device needs, in one zip file."""
+"""An exported artifact and everything its device needs, packed into one zip file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.bundle.archive import Source, hash_of, write_archive
-from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Entry, Ids, append
+from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Ids, LoggedBundle, log_bundle
 from olivepress.bundle.install import INSTALL, environment_of, install_page, wheel
 from olivepress.core.artifact import MANIFEST, Manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
+from olivepress.core.layout import BUNDLES
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
 from olivepress.data.split_reader import LABELS, dataset_labels, read_split
@@ -25,9 +26,7 @@ from olivepress.pipeline.reports import known_outcomes
 from olivepress.recipe.schema import Benchmark
 from olivepress.workflow.plan import Plan
 
-__all__ = ["BUNDLES", "Packed", "bundle_artifact", "bundle_plan"]
-
-BUNDLES = Path("bundles")
+__all__ = ["Packed", "bundle_artifact", "bundle_plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ def bundle_plan(
     only: Collection[str] = (),
     ids_only: bool = False,
     out: Path = BUNDLES,
-    tell: JobProgress = lambda *_: None,
+    on_progress: JobProgress = lambda *_: None,
 ) -> list[Packed]:
     """A bundle for each finished export of a recipe, or for those named in ``only``.
 
@@ -73,7 +72,7 @@ def bundle_plan(
             outcomes=outcomes,
             ids_only=ids_only,
             out=out,
-            tell=tell,
+            on_progress=on_progress,
         )
         for job in chosen
     ]
@@ -87,35 +86,37 @@ def bundle_artifact(
     outcomes: Outcomes | None = None,
     ids_only: bool = False,
     out: Path = BUNDLES,
-    tell: JobProgress = lambda *_: None,
+    on_progress: JobProgress = lambda *_: None,
 ) -> Packed:
-    """Write ``<out>/<recipe>-<job>.zip`` and note it in ``runs/<recipe>/bundles.jsonl``.
+    """Write ``<out>/<recipe>-<job>.zip`` and add it to ``runs/<recipe>/bundles.jsonl``.
 
-    Without a ``benchmark`` it asks for what a recipe asks that sets none.
+    Without a ``benchmark`` it asks for what a recipe without one asks.
     Raises what ``read_export``, ``read_reference`` and ``read_split`` raise, DataError without a dataset or with
     another than the manifest's, and what ``write_archive`` raises.
     """
     manifest, benchmark = read_export(directory), benchmark or Benchmark()
     if (directory / "reference").is_dir():
-        read_reference(directory / "reference")  # of an older format it would be refused on the device only
+        read_reference(directory / "reference")  # an older format would be refused on the device only
     name = f"{manifest.recipe}-{manifest.job}{'-ids-only' if ids_only else ''}.zip"
-    tell(manifest.job, "hash", 0, 0)
-    sources: dict[str, Source] = {f"{ARTIFACT}/{held}": directory / held for held in (MANIFEST, *manifest.files)}
+    on_progress(manifest.job, "hash", 0, 0)
+    sources: dict[str, Source] = {f"{ARTIFACT}/{file}": directory / file for file in (MANIFEST, *manifest.files)}
     sources |= _data_files(manifest, dataset_dir, ids_only)
     if benchmark.text and not ids_only:
         sources[TEXT] = Path(benchmark.text)
     sources |= _install_files(manifest, name)
     contents = _contents(manifest, sources, benchmark, outcomes or {}, ids_only)
     members = {member: sources[member] for member in contents.files}
-    sha256 = write_archive(out / name, contents, members, lambda done, total: tell(manifest.job, "pack", done, total))
-    append(_entry(contents, name, sha256))
+    sha256 = write_archive(
+        out / name, contents, members, lambda done, total: on_progress(manifest.job, "pack", done, total)
+    )
+    log_bundle(_entry(contents, name, sha256))
     return Packed(path=out / name, sha256=sha256, job=manifest.job)
 
 
 def _contents(
     manifest: Manifest, sources: Mapping[str, Source], benchmark: Benchmark, outcomes: Outcomes, ids_only: bool
 ) -> Bundle:
-    known = {f"{ARTIFACT}/{held}": hashed for held, hashed in manifest.files.items()}
+    known = {f"{ARTIFACT}/{name}": file for name, file in manifest.files.items()}
     return Bundle(
         recipe=manifest.recipe,
         job=manifest.job,
@@ -124,17 +125,19 @@ def _contents(
         dataset=manifest.dataset,
         dataset_version=manifest.dataset_version,
         ids_only=ids_only,
-        # The text lies in the bundle, and the price is that of another machine.
+        # The text is in the bundle, and the price is that of another machine.
         benchmark=benchmark.model_copy(update={"text": None, "price_per_hour": None, "currency": None}),
-        outcomes={role: dict(sorted(found.items())) for role, found in outcomes.items()},
+        outcomes={role: dict(sorted(by_id.items())) for role, by_id in outcomes.items()},
         files={member: known.get(member) or hash_of(source) for member, source in sorted(sources.items())},
     )
 
 
-def _entry(contents: Bundle, name: str, sha256: str) -> Entry:
+def _entry(contents: Bundle, name: str, sha256: str) -> LoggedBundle:
     same = ("artifact_sha256", "recipe", "job", "dataset_version", "ids_only")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Entry(at=now, bundle=name, bundle_sha256=sha256, **{field: getattr(contents, field) for field in same})
+    return LoggedBundle(
+        at=now, bundle=name, bundle_sha256=sha256, **{field: getattr(contents, field) for field in same}
+    )
 
 
 def _install_files(manifest: Manifest, name: str) -> dict[str, Source]:
@@ -152,7 +155,7 @@ def _data_files(manifest: Manifest, directory: Path | None, ids_only: bool) -> d
         raise DataError(f"datasets/{where}: not here", next_step="olivepress prepare RECIPE, or --data DIR")
     test = read_split(directory, "test")
     if test.version != manifest.dataset_version:
-        raise DataError(f"{directory}: not the dataset of the artifact, {where}", next_step="name that one with --data")
+        raise DataError(f"{directory}: not the dataset of the artifact, {where}", next_step="give that one with --data")
     rows = (directory / "test.jsonl").read_bytes()
     if ids_only:
         sha256 = hashlib.sha256(rows).hexdigest()

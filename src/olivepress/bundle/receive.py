@@ -1,4 +1,4 @@
-"""Back home: a device report is verified, held against the artifacts known here, and put where compare finds it."""
+"""A device report is verified, compared with the artifacts of this project, and stored where compare reads it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.bundle.archive import extract
-from olivepress.bundle.contents import CarriedReport, read_log
-from olivepress.compare.sources import RESULTS
+from olivepress.bundle.contents import CarriedReport, read_bundle_log
 from olivepress.core.artifact import read_manifest
 from olivepress.core.bounded import ANSWERS, read_bytes
 from olivepress.core.errors import ReportError, UsageError
+from olivepress.core.files import write_bytes
+from olivepress.core.layout import RESULTS, bundle_logs, device_report, manifests
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.measure.tuning.record import untuned_sha256
-from olivepress.report.device_report import MAX_BYTES, DeviceReport, read_report, write_bytes
+from olivepress.report.device_report import MAX_BYTES, DeviceReport, read_report
 from olivepress.report.examples import forget_old_examples, read_examples
 
-__all__ = ["Arrived", "import_report", "is_device_report"]
+__all__ = ["ImportedReport", "import_report", "is_device_report"]
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ZIP = b"PK"
-AGAIN = "olivepress bench on the device, and carry its .report.zip back"
+NEXT_STEP = "olivepress bench on the device, and copy its .report.zip back"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrived:
-    """Where a report went; ``replaced`` is the time of the older one that lay there, ``answers`` whether they came."""
+class ImportedReport:
+    """Where a report was stored; ``replaced`` is the time of an older one in its place, ``answers`` whether it came
+    with its answers."""
 
     path: Path
     replaced: str | None
@@ -37,8 +39,8 @@ class Arrived:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
-    """An artifact that was made here, and the bundles that it went away in."""
+class _KnownArtifact:
+    """An artifact that was made here, and the bundles it was packed into."""
 
     recipe: str
     job: str
@@ -55,33 +57,33 @@ def is_device_report(path: Path) -> bool:
     return False
 
 
-def import_report(path: Path, *, out: Path = RESULTS) -> Arrived:
+def import_report(path: Path, *, out: Path = RESULTS) -> ImportedReport:
     """Verify a report from a device and put it, byte by byte, into ``<out>/<machine>/<recipe>/<job>.json``.
 
-    ReportError for one that was changed, is of no artifact or bundle known here, or has names that lead elsewhere;
-    UsageError when a newer one lies there.
+    ReportError for a report that was changed, belongs to no artifact or bundle of this project, or has names that lead
+    elsewhere; UsageError when a newer one is there.
     """
     with _opened(path) as source:
         report = read_report(source)
         _check_origin(report, path)
         _check_names(report, path)
         answers = read_examples(report) is not None
-        target = out / report.machine.id / report.recipe / f"{report.job}.json"
-        replaced = _older(target, report)
+        target = device_report(report.machine.id, report.recipe, report.job, root=out)
+        replaced = _time_of_older(target, report)
         if answers:
             assert report.examples_file is not None
-            given = read_bytes(source.with_name(report.examples_file), ANSWERS, ReportError)
-            write_bytes(target.with_name(report.examples_file), given)
+            examples = read_bytes(source.with_name(report.examples_file), ANSWERS, ReportError)
+            write_bytes(target.with_name(report.examples_file), examples)
         write_bytes(target, read_bytes(source, MAX_BYTES, ReportError))
     forget_old_examples(read_report(target))
-    return Arrived(path=target, replaced=replaced, answers=answers)
+    return ImportedReport(path=target, replaced=replaced, answers=answers)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Path]:
-    """The report's file, its answers beside it, as they lie there or unpacked from what was carried."""
+    """The report's file with its answers beside it, unpacked first if it is a carried zip file."""
     if not path.is_file():
-        raise ReportError(f"{path}: no such report", next_step=AGAIN)
+        raise ReportError(f"{path}: no such report", next_step=NEXT_STEP)
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP)) == ZIP
     if not is_zip:
@@ -91,71 +93,72 @@ def _opened(path: Path) -> Iterator[Path]:
         folder = Path(scratch, "report")
         contents = extract(path, CarriedReport, folder)
         if contents.report not in contents.files or len(contents.files) > 2:
-            raise ReportError(f"{path}: expected a report and its answers", next_step=AGAIN)
+            raise ReportError(f"{path}: expected a report and its answers", next_step=NEXT_STEP)
         yield folder / contents.report
 
 
 def _check_origin(report: DeviceReport, path: Path) -> None:
-    """The report is of an artifact that was made here, under its own name, in a bundle that was made here if in any."""
-    made = _known_artifacts()
-    # Tuned on its device it has another hash there; its record says which artifact it was.
-    known = made.get(report.artifact_sha256) or made.get(str(report.settings.get("untuned_sha256")))
+    """ReportError unless the artifact was made here, under that name, and in a bundle that was made here if in any."""
+    artifacts = _known_artifacts()
+    # Tuned on its device it has another hash there; its record names the one before.
+    known = artifacts.get(report.artifact_sha256) or artifacts.get(str(report.settings.get("untuned_sha256")))
     shown = ascii(report.artifact_sha256)[1:13]
     if known is None:
         raise ReportError(
-            f"{path}: of an artifact that was not made here (sha256 {shown})",
+            f"{path}: its artifact was not made in this project (sha256 {shown})",
             next_step="import it in the project that made the bundle",
         )
     if (report.recipe, report.job) != (known.recipe, known.job):
-        raise ReportError(f"{path}: says it is of another job than {known.recipe} {known.job}", next_step=AGAIN)
+        raise ReportError(f"{path}: it names another job than {known.recipe} {known.job}", next_step=NEXT_STEP)
     bundle = report.settings.get("bundle_sha256")
     if bundle is not None and bundle not in known.bundles:
         raise ReportError(
-            f"{path}: measured from a bundle of {known.job} that was not made here",
+            f"{path}: it was measured from a bundle of {known.job} that was not made in this project",
             next_step="olivepress bundle, and measure that one",
         )
 
 
-def _known_artifacts() -> dict[str, _Known]:
-    """sha256 → what is known of every artifact below ``runs/`` and every one that went away in a bundle."""
-    found: dict[str, _Known] = {}
-    for manifest_file in sorted(Path("runs").glob("*/*/manifest.json")):
+def _known_artifacts() -> dict[str, _KnownArtifact]:
+    """sha256 → every artifact below ``runs/``, and every one that was packed into a bundle."""
+    known: dict[str, _KnownArtifact] = {}
+    for manifest_file in manifests():
         with contextlib.suppress(ReportError):
             manifest = read_manifest(manifest_file.parent)
-            before = untuned_sha256(manifest_file.parent)  # reports of it may be on their way
+            before = untuned_sha256(manifest_file.parent)  # devices may still measure it
             for sha256 in (manifest.sha256, *([before] if before else [])):
-                found[sha256] = _Known(recipe=manifest.recipe, job=manifest.job)
-    for log in sorted(Path("runs").glob("*/bundles.jsonl")):
-        for entry in read_log(log):
-            bundles = getattr(found.get(entry.artifact_sha256), "bundles", frozenset[str]())
-            found[entry.artifact_sha256] = _Known(
+                known[sha256] = _KnownArtifact(recipe=manifest.recipe, job=manifest.job)
+    for log in bundle_logs():
+        for entry in read_bundle_log(log):
+            bundles = getattr(known.get(entry.artifact_sha256), "bundles", frozenset[str]())
+            known[entry.artifact_sha256] = _KnownArtifact(
                 recipe=entry.recipe, job=entry.job, bundles=bundles | {entry.bundle_sha256}
             )
-    return found
+    return known
 
 
 def _check_names(report: DeviceReport, path: Path) -> None:
-    """Its names become folders and files here: plain ones only, and answers that can take no report's place."""
+    """ReportError unless its names are plain: they become folders and files here, and answers must not replace a
+    report."""
     for name in (report.machine.id, report.recipe, report.job):
         if not PLAIN.fullmatch(name):
-            raise ReportError(f"{path}: {ascii(name)[:60]} is no plain name", next_step=AGAIN)
+            raise ReportError(f"{path}: {ascii(name)[:60]} is not a plain name", next_step=NEXT_STEP)
     if report.examples_file is None:
         return
     start = re.escape((report.examples_sha256 or "")[:12])
     own = rf"{PLAIN.pattern}\.{start}\.examples\.jsonl"
     if len(start) != 12 or not re.fullmatch(own, report.examples_file):
-        raise ReportError(f"{path}: {ascii(report.examples_file)[:60]} is no name of answers", next_step=AGAIN)
+        raise ReportError(f"{path}: {ascii(report.examples_file)[:60]} is not a name for answers", next_step=NEXT_STEP)
 
 
-def _older(target: Path, report: DeviceReport) -> str | None:
-    """The time of the report that lies there and is older; None when there is none, or it is the same one."""
+def _time_of_older(target: Path, report: DeviceReport) -> str | None:
+    """The time of an older report at ``target``; None without one, or for the same report."""
     if not target.is_file():
         return None
-    there = read_report(target)
-    if there.report_sha256 == report.report_sha256:
+    stored = read_report(target)
+    if stored.report_sha256 == report.report_sha256:
         return None
-    if parse_timestamp(there.created_at) >= parse_timestamp(report.created_at):
+    if parse_timestamp(stored.created_at) >= parse_timestamp(report.created_at):
         raise UsageError(
-            f"{target}: a newer report, of {there.created_at}, lies there", next_step="--out DIR, or remove it first"
+            f"{target}: it is newer than this report ({stored.created_at})", next_step="--out DIR, or remove it first"
         )
-    return there.created_at
+    return stored.created_at

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from olivepress.compare.sources import RESULTS, git, is_report
+from olivepress.compare.sources import git, is_report
 from olivepress.core.errors import ReportError, SetupError
+from olivepress.core.layout import RESULTS
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.report.device_report import DeviceReport, parse_report
 

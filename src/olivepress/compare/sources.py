@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from olivepress.core.errors import ReportError, UsageError
+from olivepress.core.layout import RESULTS
 
-__all__ = ["RESULTS", "find_reports", "git", "is_report", "reports_of_revision"]
+__all__ = ["find_reports", "git", "is_report", "reports_of_revision"]
 
-RESULTS = Path("benchmarks", "results")
 NOT_REPORTS = (".", "report.")  # hidden files, and the page's own report.json
 MOST_FILES = 20_000
 

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, names, processes, YAML; it knows nothing of models."""
+"""The basis of every package: errors, files, names, processes, YAML. Nothing here knows about models."""

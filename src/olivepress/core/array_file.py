@@ -46,7 +46,7 @@ def _check_members(archive: zipfile.ZipFile, names: Collection[str]) -> None:
         raise ValueError(f"{missing[0]} is missing" if missing else "it has arrays that do not belong to it")
     total = sum(info.file_size for info in infos)
     if any(info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size for info in infos):
-        raise ValueError(f"its arrays are compressed, of {total:,} bytes when unpacked; olivepress writes none such")
+        raise ValueError(f"its arrays are compressed, of {total:,} bytes when unpacked; olivepress never writes that")
     if total > LARGEST:
         raise ValueError(f"its arrays take {total:,} bytes, at most {LARGEST:,} are read")
 

@@ -1,10 +1,9 @@
-"""What a finished job leaves: files, and the manifest that says what they are and where they came from."""
+"""The artifact of a finished job: its files, and the manifest with their hashes and where they came from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +12,9 @@ from pydantic import Field, ValidationError
 
 from olivepress.core.bounded import CONFIG, parse_json, read_text
 from olivepress.core.errors import ReportError
+from olivepress.core.files import is_partial, write_text
 from olivepress.core.hash_cache import cached_sha256
+from olivepress.core.layout import hash_cache
 from olivepress.core.messages import next_command
 from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
@@ -37,10 +38,9 @@ __all__ = [
 ]
 
 Verified = Literal["native", "emulated", "cpu-copy", "structure"]
-"""How far an export was verified, strongest first; docs/targets.md says what each means."""
+"""How far an export was verified, strongest first; docs/targets.md explains each."""
 
 MANIFEST = "manifest.json"
-_CACHES = ".hashes"  # beside the artifacts of a recipe, in none of them
 SCHEMA_VERSION = 1
 
 
@@ -52,8 +52,8 @@ class TaskVerdict(Record):
 
     ``difference`` = value - parent_value, with its 95 % interval; all are null where no row was asked. ``only_parent``
     and ``only_export`` count the rows that only one of them has right (in free text: better). ``rows`` were answered,
-    of ``rows_available`` that the split has; ``rows_needed`` is how many it takes to tell, where this was not told, and
-    ``reason`` then is what stands in the way. ``rows_limit`` is what the recipe asked for.
+    of ``rows_available`` in the split; without a verdict ``rows_needed`` is how many it would take, and ``reason`` why
+    it could not be reached. ``rows_limit`` is what the recipe asked for.
     """
 
     call: TaskCall
@@ -100,9 +100,9 @@ class PlacedNodes(Record):
 
 
 class Check(Record):
-    """One thing that was compared with its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
-    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` is what a verdict by the
-    task's answers rests on."""
+    """One property compared with its limit; ``value`` is null where the check is yes or no, ``limit`` where it is
+    reported and not judged. The interval is of 95 %, over ``n`` positions or rows. ``task`` has the numbers of a
+    verdict by the task's answers."""
 
     name: str
     passed: bool
@@ -172,14 +172,14 @@ def hash_files(directory: Path) -> dict[str, FileHash]:
 
     Of an artifact in ``runs/`` what was hashed before is remembered (``hash_cache``), in ``runs/<recipe>/.hashes``.
     """
-    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name != MANIFEST)
-    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in paths})
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    kept = (path for path in paths if path.name != MANIFEST and not is_partial(path))
+    return _hashed(directory, {path.relative_to(directory).as_posix(): path for path in kept})
 
 
 def _hashed(directory: Path, files: Mapping[str, Path]) -> dict[str, FileHash]:
-    place = directory.absolute()
-    cache = place.parent / _CACHES / f"{place.name}.json" if place.parent.parent.name == "runs" else None
-    return {name: FileHash(sha256=one, bytes=size) for name, (one, size) in cached_sha256(files, cache).items()}
+    hashes = cached_sha256(files, hash_cache(directory))
+    return {name: FileHash(sha256=sha256, bytes=size) for name, (sha256, size) in hashes.items()}
 
 
 def hash_file(path: Path) -> FileHash:
@@ -189,10 +189,10 @@ def hash_file(path: Path) -> FileHash:
 
 
 def changed_files(directory: Path, files: Mapping[str, FileHash]) -> list[str]:
-    """The names of ``files`` that are not there, or are no longer what a manifest says of them."""
-    there = {name: directory / name for name, one in files.items() if _has_size(directory / name, one.bytes)}
-    hashes = _hashed(directory, there)
-    return [name for name, one in files.items() if hashes.get(name) != one]
+    """The names of ``files`` that are missing, or no longer have the hash of their manifest."""
+    present = {name: directory / name for name, file in files.items() if _has_size(directory / name, file.bytes)}
+    hashes = _hashed(directory, present)
+    return [name for name, file in files.items() if hashes.get(name) != file]
 
 
 def _has_size(path: Path, size: int) -> bool:
@@ -206,26 +206,22 @@ def artifact_hash(files: dict[str, FileHash]) -> str:
 
 
 def write_manifest(manifest: Manifest, directory: Path) -> None:
-    """Write it last and in one step: a directory without a manifest is no artifact."""
-    partial = directory / f".{MANIFEST}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / MANIFEST)  # rename refuses a file that is there, on Windows
+    """Write it last and in one step: a directory without a manifest is not an artifact."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+    write_text(directory / MANIFEST, text)
 
 
 def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
     """Read the manifest; with ``verify`` every file is hashed again.
 
-    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files that are not the ones it
+    Raises ReportError: no manifest, another schema version, damaged, changed by hand, or files other than those it
     names.
     """
     path = directory / MANIFEST
     try:
         text = read_text(path, CONFIG, ReportError)
     except FileNotFoundError:
-        message = f"{directory}: no {MANIFEST}, so no finished artifact"
+        message = f"{directory}: no {MANIFEST}, so this is not a finished artifact"
         raise ReportError(message, next_step=next_command("run")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: cannot be read ({error})", next_step="run the job again") from None
@@ -236,8 +232,8 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
             raise ReportError(f"{path}: schema version {version}, this olivepress reads {SCHEMA_VERSION}")
         manifest = Manifest.model_validate_json(text)
     except (ValueError, AttributeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not whole JSON"
-        raise ReportError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not complete JSON"
+        raise ReportError(f"{path}: not a valid manifest ({reason})", next_step="run the job again") from None
     if manifest.sha256 != artifact_hash(manifest.files):
         raise ReportError(f"{path}: its sha256 is not that of the files it lists", next_step="run the job again")
     if verify:
@@ -245,6 +241,6 @@ def read_manifest(directory: Path, *, verify: bool = False) -> Manifest:
         if changed:
             raise ReportError(
                 f"{directory}: {changed[0]} is not the file its manifest names",
-                next_step="olivepress run makes it again",
+                next_step="olivepress run, which makes it again",
             )
     return manifest

@@ -1,4 +1,4 @@
-"""Files from elsewhere: what they are and how large is looked at before they are read.
+"""Files from elsewhere: their kind and size are checked before they are read.
 
 Opening a named pipe waits for a writer, a device never ends, and a text of a few bytes may nest without end: each is an
 error that names the file, what it is and what is allowed. Every reader of a file that may come from another machine
@@ -114,7 +114,7 @@ def read_json(path: Path, limit: int = CONFIG, error: type[OlivepressError] = Ol
 
 
 def parse_json(text: str | bytes, **hooks: Any) -> Any:
-    """The value of a JSON text. ValueError for all that is none: nested too deeply, numbers of thousands of digits."""
+    """The value of a JSON text. ValueError for any other text, deep nesting, and numbers of thousands of digits."""
     try:
         value = json.loads(text, **hooks)
     except RecursionError:

@@ -5,10 +5,10 @@
     ├── RecipeError            3   a recipe, a catalog file or a workflow cannot be read as one
     ├── DataError              4   data files or a prepared dataset
     ├── LintError              5   a workflow that the installed Olive would not run as written
-    ├── JobError               6   a job failed, or what it made does not hold
-    ├── SetupError      7   packages, disk, memory, providers
-    ├── ReportError            8   a device report or manifest cannot be believed
-    └── AdapterError           9   an adapter that its base does not take, or a package that is not whole
+    ├── JobError               6   a job failed, or its artifact did not pass its checks
+    ├── SetupError             7   packages, disk, memory, providers
+    ├── ReportError            8   a device report or manifest is not valid
+    └── AdapterError           9   an adapter that does not fit its base, or an incomplete package
 
 Every message is one line: where, what was expected, what to type next.
 """
@@ -87,8 +87,8 @@ class AdapterError(OlivepressError):
 
 
 def whole_message(error: BaseException | str) -> str:
-    """What an error says, in one line: many begin with a heading, and what is wrong stands below. At most six lines and
-    600 characters; the class of an error that says nothing."""
+    """The message of an error in one line: many begin with a heading and name the problem below it. At most six lines
+    and 600 characters; of an error without a message its class."""
     lines = [" ".join(line.split()) for line in str(error).splitlines()]
     informative = [line for line in lines if any(character.isalnum() for character in line)]
     text = " | ".join(informative[:_MOST_LINES])

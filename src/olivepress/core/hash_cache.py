@@ -1,4 +1,4 @@
-"""sha256 of files, remembered beside by what the file system says of them: unchanged, they are not read again."""
+"""sha256 of files, kept with their size, times and inode: a file in which these are unchanged is not read again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.bounded import CONFIG, read_json
-from olivepress.core.errors import OlivepressError
+from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.core.files import write_text
 
 __all__ = ["cached_sha256", "is_settled", "load_cache", "save_cache", "stamp"]
 
@@ -58,7 +59,7 @@ def _sha256(path: Path) -> str:
 
 
 def load_cache(cache: Path) -> dict[str, Any]:
-    """The entries of a cache; none of one that is missing or damaged."""
+    """The entries of a cache; empty for one that is missing or damaged."""
     try:
         entries = read_json(cache, CONFIG)
     except (OlivepressError, OSError, ValueError):
@@ -67,12 +68,6 @@ def load_cache(cache: Path) -> dict[str, Any]:
 
 
 def save_cache(cache: Path, entries: Mapping[str, Any]) -> None:
-    """Write it beside, then in its place; nothing happens where it cannot be written."""
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}.partial")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(entries, indent=0, sort_keys=True), encoding="utf-8")
-        partial.replace(cache)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    """Write it in one step; nothing happens where it cannot be written."""
+    with contextlib.suppress(SetupError):
+        write_text(cache, json.dumps(entries, indent=0, sort_keys=True))

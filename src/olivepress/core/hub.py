@@ -1,4 +1,4 @@
-"""Where the files of a model lie: its own directory, or the Hub cache that Olive downloaded it into."""
+"""Where the files of a model are: its own directory, or the Hub cache that Olive downloaded it into."""
 
 from __future__ import annotations
 

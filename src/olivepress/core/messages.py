@@ -1,4 +1,4 @@
-"""What a person reads at the end: the error in one line, the next command to type, in any terminal's encoding."""
+"""The last thing a person reads: the error in one line and the next command to type, in any terminal's encoding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAKE_TARGETS = {"render": "recipe", "run": "run", "bench": "bench", "report": "
 def next_command(verb: str, model: str | None = None, data: str | None = None) -> str:
     """The command as it works in the current directory: ``make run MODEL=phi`` in a clone, else ``olivepress run phi``.
 
-    ``verb`` is one of olivepress that takes a recipe; a ``model`` of None is left to be filled in.
+    ``verb`` is a command of olivepress that takes a recipe; for a ``model`` of None a placeholder is shown.
     """
     if verb in _MAKE_TARGETS and _is_clone():
         words = ["make", _MAKE_TARGETS[verb], f"MODEL={shlex.quote(model) if model else '...'}"]
@@ -56,12 +56,12 @@ def open_streams() -> None:
 def typed_text(text: str, where: str) -> str:
     """What was typed: Python keeps bytes that the locale has no signs for as halves of pairs, and they are UTF-8.
 
-    UsageError when they are no UTF-8 either; ``where`` names the option or the stream.
+    UsageError for other bytes; ``where`` names the option or the stream.
     """
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
-        raise UsageError(f"{where}: is no UTF-8 text", next_step="write it in UTF-8") from None
+        raise UsageError(f"{where}: not UTF-8 text", next_step="write it in UTF-8") from None
 
 
 def write_any_text(*streams: TextIO) -> None:
@@ -93,7 +93,7 @@ def exit_code_of(error: Exception) -> int:
 
 
 def explain(error: Exception) -> str:
-    """What happened, and what to type next, in one line; the findings of a LintError in one line each."""
+    """The error and what to type next, in one line; the findings of a LintError in one line each."""
     if isinstance(error, LintError):
         *above, last = map(one_line, error.findings)
         return "\n".join([*above, f"{last}; next: {error.next_step}"])

@@ -1,7 +1,7 @@
 """Names that become files and folders: the same on every machine, Windows included.
 
-Windows takes ``A`` and ``a`` for one file, drops a dot or a space at the end, and keeps the names of its old devices
-for itself, whatever suffix follows them.
+Windows treats ``A`` and ``a`` as one file, drops a dot or a space at the end, and reserves the names of its old
+devices, whatever suffix follows them.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("
 
 
 def check_name(name: str) -> str:
-    """``name`` itself; ValueError that says what was expected of the name of a file or folder."""
+    """``name`` itself; ValueError with what is expected of the name of a file or folder."""
     if not _NAME.match(name):
         raise ValueError("letters, digits, . _ - and at most 64 of them, a letter or digit first")
     if name.endswith("."):
         raise ValueError("a name without a dot at its end, which Windows drops")
     if _reserved(name):
-        raise ValueError("a name that Windows does not keep for a device")
+        raise ValueError("a name that Windows does not reserve for a device")
     return name
 
 
 def check_names(names: Iterable[str]) -> None:
-    """ValueError for a name as ``check_name``, and for two that Windows and macOS take for one."""
+    """ValueError for a name as ``check_name``, and for two that are the same file on Windows and macOS."""
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(check_name(name).casefold(), name)
         if other != name:
-            raise ValueError(f"another name than {other!r} and {name!r}: they are one file on Windows and macOS")
+            raise ValueError(f"different names than {other!r} and {name!r}, which are one file on Windows and macOS")
 
 
 def _reserved(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""No library that olivepress uses tells anybody about it: the switches, in one place, before any of them is imported.
+"""No library that olivepress uses sends telemetry: the switches, in one place, set before any of them is imported.
 
 ONNX Runtime 1.29 and later send telemetry from Linux by default, and leave a device id and a database of events below
 ``~/.cache/Microsoft``; what the libraries read at import is too late to set afterwards.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["OLIVE_RUNS", "TELEMETRY_OFF", "private_environment", "turn_telemetry_off"]
+__all__ = ["OLIVE_RUNS", "TELEMETRY_OFF", "child_environment", "turn_telemetry_off"]
 
 TELEMETRY_OFF: Mapping[str, str] = MappingProxyType({
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime
@@ -27,15 +27,25 @@ TELEMETRY_OFF: Mapping[str, str] = MappingProxyType({
 # then also waits up to 10 s at its end (olive/telemetry/telemetry.py of 0.13.0).
 OLIVE_RUNS: Mapping[str, str] = MappingProxyType({"CI": "1"})
 
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
 
 def turn_telemetry_off() -> None:
     """In this process, and in every one that inherits from it; called when olivepress is imported."""
     os.environ.update(TELEMETRY_OFF)
 
 
-def private_environment(**more: str) -> dict[str, str]:
-    """The environment of a child process: this one's, no telemetry, and nothing imported from the working directory.
+def child_environment(*, offline: bool = False, threads: int | None = None, **more: str) -> dict[str, str]:
+    """The environment of every child process: this one's, no telemetry, no import from the working directory.
 
-    A folder that somebody else packed may hold a ``json.py``.
+    A folder that somebody else packed may contain a ``json.py``. With ``offline`` nothing is downloaded: a missing file
+    is an error. ``threads`` limits the numeric libraries, which read it when they are imported.
     """
-    return {**os.environ, **TELEMETRY_OFF, "PYTHONSAFEPATH": "1", **more}
+    environment = {**os.environ, **TELEMETRY_OFF, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    # Set for a process that goes without torch; one that it starts may need it.
+    environment.pop("USE_TORCH", None)
+    if offline:
+        environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if threads is not None:
+        environment |= dict.fromkeys(_THREADS, str(threads))
+    return environment | more

@@ -8,7 +8,7 @@ __all__ = ["NotAllowedError", "strict_hooks"]
 
 
 class NotAllowedError(ValueError):
-    """Raised inside the JSON parser's hooks, which know no path; its text says what was found."""
+    """Raised inside the JSON parser's hooks, which do not know the path; its text names the problem."""
 
 
 def strict_hooks(constant_reason: str) -> dict[str, Any]:
@@ -21,9 +21,9 @@ def strict_hooks(constant_reason: str) -> dict[str, Any]:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in fields:
             raise NotAllowedError(f"key {key!r} occurs twice")
-        found[key] = value
-    return found
+        fields[key] = value
+    return fields

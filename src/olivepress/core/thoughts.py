@@ -28,7 +28,7 @@ def answer_text(content: str) -> str:
 
 
 def has_thoughts(message: Mapping[str, Any]) -> bool:
-    """Whether an assistant's message holds thoughts, in a field of their own or in its text."""
+    """Whether an assistant's message contains thoughts, in a field of their own or in its text."""
     return text_holds_thoughts(str(message.get("content") or "")) or any(message.get(name) for name in THOUGHT_FIELDS)
 
 

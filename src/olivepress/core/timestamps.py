@@ -11,7 +11,7 @@ __all__ = ["Timestamp", "parse_timestamp"]
 
 
 def parse_timestamp(text: str) -> datetime:
-    """The time that ``text`` names. ValueError when it is none, or has no time zone."""
+    """The time that ``text`` names. ValueError for any other text, and for a time without a zone."""
     try:
         time = datetime.fromisoformat(text)
         if time.utcoffset() is None:

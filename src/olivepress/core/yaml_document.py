@@ -159,10 +159,10 @@ class _Index:
 
 
 def read_record(path: Path, kind: type[RecordType]) -> RecordType:
-    """Read ``path`` as one ``kind``; every problem becomes one RecipeError with file and line."""
+    """Read ``path`` as a record of ``kind``; every problem becomes one RecipeError with file and line."""
     document = load_yaml(path)
     if not isinstance(document.data, dict):
-        raise RecipeError(f"{path}:1: expected a mapping of keys, found {type(document.data).__name__}")
+        raise RecipeError(f"{path}:1: expected a mapping of keys, not {type(document.data).__name__}")
     try:
         # Through JSON: strict about types, yet lists become tuples.
         return kind.model_validate_json(json.dumps(_with_text_keys(document.data), default=str))
@@ -181,7 +181,7 @@ def _explain(problem: ErrorDetails, count: int, document: Document, kind: type[R
     location: Location = problem["loc"]
     name = ".".join(str(part) for part in location) or "the file"
     where = f"{document.path}:{document.line(location)}"
-    found = problem.get("input")
+    value = problem.get("input")
     more = f" (and {count - 1} more)" if count > 1 else ""
     if problem["type"] == "extra_forbidden":
         known = _known_keys(kind, location[:-1])
@@ -190,12 +190,12 @@ def _explain(problem: ErrorDetails, count: int, document: Document, kind: type[R
         return RecipeError(f"{where}: unknown key '{name}'; {guess}{more}")
     if problem["type"] == "missing":
         return RecipeError(f"{where}: key '{name}' is missing{more}")
-    if isinstance(found, str) and _NUMBER_AS_TEXT.fullmatch(found):
-        return RecipeError(f"{where}: '{name}' is text to YAML: write {float(found):.1e}, not {found}{more}")
+    if isinstance(value, str) and _NUMBER_AS_TEXT.fullmatch(value):
+        return RecipeError(f"{where}: '{name}' is text to YAML: write {float(value):.1e}, not {value}{more}")
     expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if isinstance(found, dict):  # a rule about a whole mapping: the mapping itself would fill the line
+    if isinstance(value, dict):  # a rule about a whole mapping: the mapping itself would fill the line
         return RecipeError(f"{where}: {name}: expected {expected}{more}")
-    return RecipeError(f"{where}: '{name}' is {found!r}, expected {expected}{more}")
+    return RecipeError(f"{where}: '{name}' is {value!r}, expected {expected}{more}")
 
 
 def _known_keys(kind: Any, location: Location) -> list[str]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
+from olivepress.core.files import copy_file
 from olivepress.core.names import slug
 from olivepress.core.progress import StageProgress
 from olivepress.data.prepare.policy import Policy
 from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.store.examples import SPLITS, Example, make_example
 from olivepress.data.store.rows import SplitFile
-from olivepress.data.store.writing import copy_audit, expect_file
+from olivepress.data.store.writing import expect_file
 from olivepress.recipe.schema import PREPARATION, Data
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def prepare_files(
         made = prepare_rows(names, policy, Path(scratch.name), tell=tell, split=split)
     finally:
         if audit is not None and (events := Path(scratch.name, "audit.jsonl")).is_file():
-            copy_audit(events, audit)
+            copy_file(events, audit)
     dataset = Dataset(
         name=slug(name or source_name(names)),
         format="+".join(sorted(set(made.formats.values()))),

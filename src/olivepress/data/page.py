@@ -13,10 +13,10 @@ from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, PALETTE, can_draw, render_svg
 from olivepress.charts.table import printable
+from olivepress.core.files import write_text
 from olivepress.data.convert.values import counted
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.find import describe
-from olivepress.report.device_report import write_text
 
 __all__ = ["PAGE", "audit_page", "write_audit_page"]
 

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from olivepress.catalog import targets
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.doctor.records import Finding, Hardware
 from olivepress.environments.lookup import Environment, canonical, environments, satisfied_here
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.measure.worker.interpreters import PROBE_LIMIT_S, try_provider
+from olivepress.measure.worker.records import ImportSpec
 from olivepress.runtimes.plugins import PLUGINS
 from olivepress.runtimes.probe import ProviderProbe, plain_reason
 
@@ -33,10 +35,10 @@ SAYS = {
 def try_import(module: str) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a child can import it, its version or why not, and the providers that it lists."""
     try:
-        found = run_child("probe", {"module": module}, timeout_s=PROBE_LIMIT_S)
+        package = run_task(tasks.import_package, ImportSpec(module=module), timeout_s=PROBE_LIMIT_S).result
     except OlivepressError as error:
         return False, plain_reason(error.message), ()
-    return True, found["version"], tuple(found["providers"])
+    return True, package.version, package.providers
 
 
 def try_providers(listed: tuple[str, ...], tell: Tell) -> tuple[ProviderProbe, ...]:

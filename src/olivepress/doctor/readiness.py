@@ -38,9 +38,9 @@ def _state(target: Target, hardware: Hardware) -> TargetState:
     device = _device(target.execution_provider, hardware)
     if device:
         needs[device] = None
-    why = plain_reason(place.why)
+    why = plain_reason(place.reason)
     if not runs and f"to build: {why}" not in needs:
-        needs[why] = place.fix
+        needs[why] = place.next_step
     return TargetState(
         target=target.target,
         execution_provider=target.execution_provider,

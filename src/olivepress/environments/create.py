@@ -1,4 +1,4 @@
-"""Makes an environment from its lock files, and removes it."""
+"""Creates an environment from its lock files, and removes it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from olivepress.core.errors import SetupError
-from olivepress.core.privacy import private_environment
+from olivepress.core.files import write_text
+from olivepress.core.layout import ENVIRONMENTS
+from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC, exclusive
 from olivepress.core.progress import StageProgress
 from olivepress.environments.lookup import (
-    ENVIRONMENTS,
     MARKER,
     Environment,
     canonical,
@@ -38,45 +39,44 @@ _PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--
 UNREACHABLE = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable")
 
 
-class _NotHad(SetupError):
+class _NotOnIndexError(SetupError):
     """The index does not have a locked file."""
 
 
-def create(name: str, *, tell: StageProgress) -> Path:
-    """Make the environment ``name`` (or that of a target so called) and return its interpreter; a whole one is kept.
+def create(name: str, *, on_progress: StageProgress) -> Path:
+    """Create the environment ``name`` (or that of the target ``name``) and return its interpreter; a complete one is
+    kept.
 
-    What an earlier, killed try left is redone. Raises UsageError: an unknown name; SetupError: no packages for this
-    machine or this Python, no index to be reached, a file that is not the locked one, a runtime that does not load;
-    JobError: another process makes one.
+    An incomplete one is created again. Raises UsageError: an unknown name; SetupError: no packages for this machine or
+    this Python, no index reachable, a file other than the locked one, a runtime that does not load; JobError: another
+    process is creating one.
     """
-    one = environment(name)
-    here = check_platform(one)
-    groups = locks(one, here)
-    _check_python(groups[0][0], one)
+    env = environment(name)
+    here = check_platform(env)
+    groups = locks(env, here)
+    _check_python(groups[0][0], env)
     groups = [[lock for lock in group if _python_here() in _pythons(lock)] for group in groups]
     with exclusive(ENVIRONMENTS):
-        if is_created(one):
-            return python_of(one)
-        directory, log = ENVIRONMENTS / one.name, ENVIRONMENTS / f"{one.name}.log"
+        if is_created(env):
+            return python_of(env)
+        directory, log = ENVIRONMENTS / env.name, ENVIRONMENTS / f"{env.name}.log"
         _remove(directory)
         log.unlink(missing_ok=True)
-        tell("an empty environment", 0, 0)
-        _run([sys.executable, "-I", "-m", "venv", str(directory)], log, one)
+        on_progress("an empty environment", 0, 0)
+        _run([sys.executable, "-I", "-m", "venv", str(directory)], log, env)
         expected: dict[str, str] = {}
         for group in groups:
-            expected |= _install_first(one, group, log, tell)
-        tell("olivepress itself", 0, 0)
-        _run([str(python_of(one)), "-I", *_PIP, *_this_olivepress()], log, one)
-        tell("checking", 0, 0)
-        _verify(one, expected, log)
-        part = directory / f"{MARKER}.part"
-        part.write_text(json.dumps({"name": one.name, "key": key_of(one)}), encoding="utf-8")
-        part.replace(directory / MARKER)
-    return python_of(one)
+            expected |= _install_first(env, group, log, on_progress)
+        on_progress("olivepress itself", 0, 0)
+        _run([str(python_of(env)), "-I", *_PIP, *_this_olivepress()], log, env)
+        on_progress("checking", 0, 0)
+        _verify(env, expected, log)
+        write_text(directory / MARKER, json.dumps({"name": env.name, "key": key_of(env)}))
+    return python_of(env)
 
 
 def remove(name: str) -> bool:
-    """Delete a created environment; False when there is none. Raises UsageError: an unknown name."""
+    """Delete an environment; False when it was not created. Raises UsageError: an unknown name."""
     directory = ENVIRONMENTS / environment(name).name
     if not directory.is_dir():
         return False
@@ -87,18 +87,18 @@ def remove(name: str) -> bool:
 
 
 def _remove(directory: Path) -> None:
-    """The marker first: a half removed environment is none."""
+    """The marker goes first: without it the folder does not count as an environment."""
     (directory / MARKER).unlink(missing_ok=True)
     if directory.is_dir():
         shutil.rmtree(directory)
 
 
-def _check_python(lock: Path, one: Environment) -> None:
-    """A lock's first line says which Python versions it has the wheels of."""
+def _check_python(lock: Path, env: Environment) -> None:
+    """SetupError unless the lock has wheels for this Python: its first line lists the versions."""
     pythons, here = _pythons(lock), _python_here()
     if here not in pythons:
         raise SetupError(
-            f"environment {one.name} is locked for Python {', '.join(pythons)}, this is {here}",
+            f"environment {env.name} is locked for Python {', '.join(pythons)}, this is {here}",
             next_step=f"olivepress under Python {pythons[0]}",
         )
 
@@ -111,18 +111,18 @@ def _python_here() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _install_first(one: Environment, group: Sequence[Path], log: Path, tell: StageProgress) -> dict[str, str]:
-    """Install the first lock of ``group`` that the index has; the others only when that one is not to be had."""
+def _install_first(env: Environment, group: Sequence[Path], log: Path, on_progress: StageProgress) -> dict[str, str]:
+    """Install the first lock of ``group``; the next one only when the index does not have its files."""
     for number, lock in enumerate(group, start=1):
         try:
-            return _install(one, lock, log, tell)
-        except _NotHad:
+            return _install(env, lock, log, on_progress)
+        except _NotOnIndexError:
             if number == len(group):
                 raise
     raise AssertionError("a group is never empty")
 
 
-def _install(one: Environment, lock: Path, log: Path, tell: StageProgress) -> dict[str, str]:
+def _install(env: Environment, lock: Path, log: Path, on_progress: StageProgress) -> dict[str, str]:
     wanted = read_lock(lock)
     begun = 0
 
@@ -130,17 +130,17 @@ def _install(one: Environment, lock: Path, log: Path, tell: StageProgress) -> di
         nonlocal begun
         if line.startswith("Collecting "):
             begun += 1
-            tell(line.split()[1], begun, len(wanted))
+            on_progress(line.split()[1], begun, len(wanted))
         elif line.startswith("Installing collected"):
-            tell("installing", len(wanted), len(wanted))
+            on_progress("installing", len(wanted), len(wanted))
 
     options = ("--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
-    _run([str(python_of(one)), "-I", *_PIP, *options], log, one, watch)
+    _run([str(python_of(env)), "-I", *_PIP, *options], log, env, watch)
     return wanted
 
 
 def _this_olivepress() -> list[str]:
-    """For pip: the same olivepress as the running one. Raises SetupError: this one was never installed."""
+    """Arguments for pip: the same olivepress as the running one. SetupError when this one is not installed."""
     try:
         distribution = importlib.metadata.distribution("olivepress")
     except importlib.metadata.PackageNotFoundError:
@@ -152,32 +152,32 @@ def _this_olivepress() -> list[str]:
     if not url:
         return [f"olivepress=={distribution.version}"]
     if url.startswith("file:"):
-        place = url2pathname(urlparse(url).path)
-        return ["--editable", place] if source.get("dir_info", {}).get("editable") else [place]
-    version_control = source.get("vcs_info")
-    return [f"{version_control['vcs']}+{url}@{version_control['commit_id']}"] if version_control else [url]
+        folder = url2pathname(urlparse(url).path)
+        return ["--editable", folder] if source.get("dir_info", {}).get("editable") else [folder]
+    if version_control := source.get("vcs_info"):
+        return [f"{version_control['vcs']}+{url}@{version_control['commit_id']}"]
+    return [url]
 
 
-def _verify(one: Environment, expected: dict[str, str], log: Path) -> None:
-    """What is installed is what the locks say, nothing forbidden is, and ONNX Runtime loads."""
-    python = str(python_of(one))
-    installed = {
-        canonical(name): version for name, version in json.loads(_run([python, "-I", "-c", _LIST], log, one)).items()
-    }
+def _verify(env: Environment, expected: dict[str, str], log: Path) -> None:
+    """SetupError unless exactly the locked versions are installed, nothing forbidden is, and ONNX Runtime loads."""
+    python = str(python_of(env))
+    listed = json.loads(_run([python, "-I", "-c", _LIST], log, env))
+    installed = {canonical(name): version for name, version in listed.items()}
     wrong = [name for name, version in expected.items() if installed.get(name) != version]
     if wrong:
         name = wrong[0]
-        found = installed.get(name, "none")
-        raise SetupError(f"environment {one.name}: {name} is {found}, the lock says {expected[name]} ({log})")
-    if unwanted := set(one.forbidden) & set(installed):
-        raise SetupError(f"environment {one.name} holds {min(unwanted)}, which breaks it ({log})")
-    _run([python, "-I", "-c", "import onnxruntime"], log, one)
+        version = installed.get(name, "not installed")
+        raise SetupError(f"environment {env.name}: {name} is {version}, the lock has {expected[name]} ({log})")
+    if unwanted := set(env.forbidden) & set(installed):
+        raise SetupError(f"environment {env.name} contains {min(unwanted)}, which breaks it ({log})")
+    _run([python, "-I", "-c", "import onnxruntime"], log, env)
 
 
-def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[str], None] | None = None) -> str:
+def _run(command: Sequence[str], log: Path, env: Environment, watch: Callable[[str], None] | None = None) -> str:
     """Run one step to its end, its output in the log. Raises SetupError with the reason in one line."""
     lines: list[str] = []
-    environ = private_environment(PYTHONIOENCODING="utf-8")
+    environ = child_environment()
     with (
         log.open("a", encoding="utf-8") as file,
         subprocess.Popen(
@@ -196,22 +196,25 @@ def _run(command: Sequence[str], log: Path, one: Environment, watch: Callable[[s
             child.kill()
             raise
     if child.returncode:
-        raise _failure(lines, log, one)
+        raise _failure(lines, log, env)
     return "\n".join(lines)
 
 
-def _failure(lines: list[str], log: Path, one: Environment) -> SetupError:
+def _failure(lines: list[str], log: Path, env: Environment) -> SetupError:
     text = "\n".join(lines)
-    again = f"olivepress env create {one.name}"
+    again = f"olivepress env create {env.name}"
     if UNREACHABLE.search(text):
         return SetupError(
             "no package index can be reached", next_step=f"check the network and pip's index, then {again}"
         )
     if "No space left on device" in text:
-        return SetupError(f"disk full while environment {one.name} was made", next_step=f"free some, then {again}")
+        return SetupError(f"disk full while environment {env.name} was made", next_step=f"free some, then {again}")
     if "DO NOT MATCH THE HASHES" in text:
         name = next((line.split()[0] for line in lines if re.match(r"\s+\S+==\S+ from ", line)), "a package")
-        return SetupError(f"{name}: the index has another file than the locked one ({log})", next_step=f"read {log}")
+        return SetupError(
+            f"{name}: the index has a different file than the locked one ({log})", next_step=f"read {log}"
+        )
     last = next((line for line in reversed(lines) if line.startswith("ERROR: ")), (lines or ["no output"])[-1])
-    message = f"environment {one.name}: {last.removeprefix('ERROR: ')} ({log})"
-    return (_NotHad if "No matching distribution" in text else SetupError)(message, next_step=f"read {log}")
+    message = f"environment {env.name}: {last.removeprefix('ERROR: ')} ({log})"
+    kind = _NotOnIndexError if "No matching distribution" in text else SetupError
+    return kind(message, next_step=f"read {log}")

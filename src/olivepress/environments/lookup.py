@@ -1,7 +1,7 @@
 """Which packages each execution provider runs with, and the interpreter that has them.
 
 Packages of different providers overwrite each other's ``onnxruntime`` folder, so every provider has an environment of
-its own, made by ``environment_setup`` from committed lock files, and whatever needs it runs there as a child process.
+its own, created by ``environments.create`` from committed lock files, and what needs it runs there as a child process.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from olivepress import __version__
 from olivepress.catalog import targets
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
+from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.yaml_document import Record, read_record
 
 __all__ = [
-    "ENVIRONMENTS",
     "MARKER",
     "ONNX_RUNTIMES",
     "Environment",
@@ -43,8 +43,7 @@ __all__ = [
     "satisfied_here",
 ]
 
-ENVIRONMENTS = Path(".environments")  # below the project's root
-MARKER = "olivepress-environment.json"  # written last: a folder without it is redone
+MARKER = "olivepress-environment.json"  # written last: a folder without it is incomplete
 # Distributions that fill the same ``onnxruntime`` folder.
 ONNX_RUNTIMES = frozenset(
     f"onnxruntime{kind}" for kind in ("", "-gpu", "-directml", "-openvino", "-webgpu", "-trt-rtx", "-training")
@@ -61,14 +60,14 @@ class Environment(Record):
 
     name: str
     description: str
-    packages: tuple[Pin, ...] = Field(description="what makes it this environment; the locks hold all that these need")
+    packages: tuple[Pin, ...] = Field(description="what makes it this environment; the locks add what these need")
     also: tuple[str, ...] = Field((), description="requirements that a package has and does not declare")
     overrides: tuple[str, ...] = Field((), description="for the resolver, instead of what a package asks for")
     forbidden: tuple[str, ...] = Field((), description="must not be installed beside them")
     plugins: dict[str, str] = Field({}, description="execution provider → module with its get_library_path()")
-    needs: tuple[str, ...] = Field((), description="what no lock can bring, in words")
+    needs: tuple[str, ...] = Field((), description="what no lock can install, in words")
     platforms: tuple[str, ...] = Field(description="one lock file each")
-    elsewhere: str = Field(description="why there is none for other platforms")
+    elsewhere: str = Field(description="why there is no lock for other platforms")
 
     @model_validator(mode="after")
     def _whole(self) -> Environment:
@@ -93,7 +92,7 @@ def read_pins(text: str) -> dict[str, str]:
 
 
 def read_lock(path: Path) -> dict[str, str]:
-    """All that a lock file installs. Raises SetupError when it is not there."""
+    """Everything that a lock file installs. Raises SetupError when the file is missing."""
     try:
         return read_pins(path.read_text(encoding="utf-8"))
     except OSError:
@@ -102,18 +101,18 @@ def read_lock(path: Path) -> dict[str, str]:
 
 @lru_cache
 def environments() -> dict[str, Environment]:
-    """All environments by name. Raises RecipeError: a file that is not one, or not called like what it holds."""
-    found: dict[str, Environment] = {}
+    """All environments by name. Raises RecipeError: a file that cannot be read as one, or has another name."""
+    by_name: dict[str, Environment] = {}
     for path in sorted(_CATALOG.glob("*.yaml")):
-        one = read_record(path, Environment)
-        if one.name != path.stem:
-            raise RecipeError(f"{path}: 'name' is {one.name!r}, expected the file's own name {path.stem!r}")
-        found[one.name] = one
-    return found
+        env = read_record(path, Environment)
+        if env.name != path.stem:
+            raise RecipeError(f"{path}: 'name' is {env.name!r}, expected the file's own name {path.stem!r}")
+        by_name[env.name] = env
+    return by_name
 
 
 def environment(name: str) -> Environment:
-    """The environment called ``name``, or the one of the target called so. Raises UsageError naming the known ones."""
+    """The environment ``name``, or that of the target ``name``. Raises UsageError, which lists the known ones."""
     known = environments()
     if name not in known:
         target = targets().get(name)
@@ -122,7 +121,7 @@ def environment(name: str) -> Environment:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    raise UsageError(f"{name!r} is no environment and no target; {hint}", next_step="olivepress env list")
+    raise UsageError(f"{name!r} is not an environment or a target; {hint}", next_step="olivepress env list")
 
 
 def platform_here() -> str:
@@ -130,34 +129,35 @@ def platform_here() -> str:
     return f"{_SYSTEMS.get(sys.platform, sys.platform)}-{platform.machine().lower()}"
 
 
-def check_platform(one: Environment) -> str:
+def check_platform(env: Environment) -> str:
     """This machine's platform. Raises SetupError with the reason when the environment has no packages for it."""
     here = platform_here()
-    if here not in one.platforms:
-        where = f"a machine with {' or '.join(one.platforms)}" if one.platforms else None
-        raise SetupError(f"environment {one.name} cannot be made on {here}: {one.elsewhere}", next_step=where)
+    if here not in env.platforms:
+        where = f"a machine with {' or '.join(env.platforms)}" if env.platforms else None
+        raise SetupError(f"environment {env.name} cannot be created on {here}: {env.elsewhere}", next_step=where)
     return here
 
 
-def locks(one: Environment, on: str) -> list[list[Path]]:
-    """The lock files of a platform: of each group the first that can be had is installed.
+def locks(env: Environment, on: str) -> list[list[Path]]:
+    """The lock files of a platform: of each group the first that is available is installed.
 
     The one group with a choice is PyTorch on Linux: its CPU build, which PyPI does not have, or PyPI's with CUDA.
     """
     folder = _CATALOG / "locks"
-    groups = [[folder / f"{one.name}-{on}.txt"]]
-    if "torch" in one.pins:
+    groups = [[folder / f"{env.name}-{on}.txt"]]
+    if "torch" in env.pins:
         builds = [folder / f"torch-{build}-{on}.txt" for build in ("cpu", "cuda")]
-        groups += [found] if (found := [path for path in builds if path.is_file()]) else []
+        if available := [path for path in builds if path.is_file()]:
+            groups.append(available)
     return groups
 
 
-def satisfied_here(one: Environment) -> bool:
+def satisfied_here(env: Environment) -> bool:
     """Whether the running interpreter has exactly the pinned packages, and no runtime that would overwrite theirs."""
     installed = _installed()
-    if not one.packages or any(installed.get(name, "").split("+")[0] != pin for name, pin in one.pins.items()):
+    if not env.packages or any(installed.get(name, "").split("+")[0] != pin for name, pin in env.pins.items()):
         return False
-    unwanted = (ONNX_RUNTIMES - set(one.pins)) | set(one.forbidden)
+    unwanted = (ONNX_RUNTIMES - set(env.pins)) | set(env.forbidden)
     return not unwanted & set(installed)
 
 
@@ -166,51 +166,49 @@ def _installed() -> dict[str, str]:
     """Version by canonical name of everything that the running interpreter has."""
     distributions = importlib.metadata.distributions()
     # A folder that an interrupted pip left has no name.
-    return {canonical(found.name): found.version for found in distributions if found.name}
+    return {canonical(distribution.name): distribution.version for distribution in distributions if distribution.name}
 
 
-def python_of(one: Environment) -> Path:
-    """Where the environment's interpreter is, or would be. Not resolved: the link is what makes it that environment."""
+def python_of(env: Environment) -> Path:
+    """Where the environment's interpreter is, or would be. Not resolved: only the link belongs to the environment."""
     inside = Path("Scripts", "python.exe") if sys.platform == "win32" else Path("bin", "python")
-    return (ENVIRONMENTS / one.name / inside).absolute()
+    return (ENVIRONMENTS / env.name / inside).absolute()
 
 
-def key_of(one: Environment) -> str:
-    """Hash of what it is made from: an environment with another key is out of date."""
-    made_of = [__version__, platform.python_version(), *one.packages, *one.forbidden]
+def key_of(env: Environment) -> str:
+    """Hash of what it is created from: an environment with another key is out of date."""
+    made_of = [__version__, platform.python_version(), *env.packages, *env.forbidden]
     digest = hashlib.sha256("\n".join(made_of).encode())
-    for group in locks(one, platform_here()):
+    for group in locks(env, platform_here()):
         for path in group:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def is_created(one: Environment) -> bool:
-    """Whether it was made whole, from these lock files."""
+def is_created(env: Environment) -> bool:
+    """Whether it was created completely, from these lock files."""
     try:
-        marker = read_json((ENVIRONMENTS / one.name / MARKER), CONFIG, SetupError)
-        return bool(marker["key"] == key_of(one)) and python_of(one).exists()
+        marker = read_json((ENVIRONMENTS / env.name / MARKER), CONFIG, SetupError)
+        return bool(marker["key"] == key_of(env)) and python_of(env).exists()
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def interpreter(name: str) -> Path:
-    """The Python that has an environment's (or a target's) packages: the running one when it has, else the created one.
+    """The Python with an environment's (or a target's) packages: the running one if it has them, else the created one.
 
-    Raises UsageError: an unknown name; SetupError: it cannot be made here, or was not, or from other lock files.
+    Raises UsageError: an unknown name; SetupError: it cannot be created here, was not, or from other lock files.
     """
-    one = environment(name)
-    if satisfied_here(one):
+    env = environment(name)
+    if satisfied_here(env):
         return Path(sys.executable)
-    check_platform(one)
-    # A desk's environment holds all of its device's: openvino-build runs what openvino runs.
-    larger = (
-        other for other in environments().values() if other.pins.items() >= one.pins.items() and is_created(other)
-    )
-    if (other := next(larger, None)) is not None and not is_created(one):
-        return python_of(other)
-    if not is_created(one):
-        stale = (ENVIRONMENTS / one.name / MARKER).is_file()
-        why = "was made from other lock files" if stale else "has not been created"
-        raise SetupError(f"environment {one.name} {why}", next_step=f"olivepress env create {one.name}")
-    return python_of(one)
+    check_platform(env)
+    if is_created(env):
+        return python_of(env)
+    for other in environments().values():
+        # A desk's environment contains everything of its device's: openvino-build runs what openvino runs.
+        if other.pins.items() >= env.pins.items() and is_created(other):
+            return python_of(other)
+    stale = (ENVIRONMENTS / env.name / MARKER).is_file()
+    reason = "was created from other lock files" if stale else "has not been created"
+    raise SetupError(f"environment {env.name} {reason}", next_step=f"olivepress env create {env.name}")

@@ -21,10 +21,10 @@ from typing import Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
+from olivepress.core.files import write_text
 from olivepress.core.process import exclusive
 from olivepress.core.progress import Progress
 from olivepress.measure.worker.host import run_child
-from olivepress.report.device_report import write_text
 
 __all__ = ["BenchSession", "code_sha256", "open_sessions"]
 

@@ -16,6 +16,7 @@ def provider_is_missing(subject: Subject) -> bool:
     """Whether the installed runtime cannot run the execution provider that an exported artifact was built for."""
     if subject.runtime != "onnxruntime-genai":
         return False
+
     return not try_provider(subject.interpreter, subject.execution_provider).works
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from olivepress.catalog import targets
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
-from olivepress.data.store.dataset import DATASETS
+from olivepress.core.layout import DATASETS
 from olivepress.run.interpreters import Place, place_of
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.workflow.plan import Plan
@@ -63,7 +63,7 @@ def unfinished(plan: Plan) -> Mapping[str, str]:
 def not_measured_here(plan: Plan) -> dict[str, str]:
     """Jobs that this machine cannot measure now, with the reason."""
     places = {job.id: place_of(job.target) for job in plan.jobs if job.target}
-    missing = {job_id: place.why for job_id, place in places.items() if not place.runs_here}
+    missing = {job_id: place.reason for job_id, place in places.items() if not place.runs_here}
     return {**unfinished(plan), **missing}
 
 

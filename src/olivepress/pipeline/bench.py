@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from olivepress.compare.sources import RESULTS
 from olivepress.core.errors import UsageError
+from olivepress.core.layout import device_report
 from olivepress.core.progress import JobProgress
 from olivepress.measure.bench import Outcomes, Settings, bench
 from olivepress.measure.latency.latency import Workload
@@ -97,8 +97,12 @@ def bench_plan(
     unknown = set(only or ()) - subjects.keys()
     if unknown:
         raise UsageError(f"nothing called {min(unknown)!r} to measure; known: {', '.join(subjects)}")
-    directory = RESULTS / fingerprint().id / plan.recipe.name
-    chosen = {directory / f"{name}.json": subject for name, subject in subjects.items() if only is None or name in only}
+    machine, recipe = fingerprint().id, plan.recipe.name
+    chosen = {
+        device_report(machine, recipe, name): subject
+        for name, subject in subjects.items()
+        if only is None or name in only
+    }
     bench(
         chosen,
         dataset_dir=plan.dataset.directory,
@@ -125,7 +129,7 @@ def bench_artifact(
     and beside it. ``outcomes`` as in ``bench``. Raises what ``bench`` raises.
     """
     subject = artifact_subject(directory, reference_dir)
-    path = out or RESULTS / fingerprint().id / subject.recipe / f"{subject.job}.json"
+    path = out or device_report(fingerprint().id, subject.recipe, subject.job)
     (report,) = bench(
         {path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, on_progress=on_progress
     )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from olivepress.catalog import Target, targets
 from olivepress.core.artifact import Check, Manifest, PlacedNodes, Verified
 from olivepress.core.errors import JobError
+from olivepress.core.files import write_text
+from olivepress.core.layout import MATRICES
 from olivepress.core.yaml_document import Record
 from olivepress.data.build import build_dataset
 from olivepress.models.admission import target_reason
 from olivepress.pipeline.run import run
 from olivepress.recipe.schema import Recipe
-from olivepress.report.device_report import write_text
 from olivepress.report.machine import Machine, fingerprint
 from olivepress.runtimes.session import size_on_disk_bytes
 from olivepress.workflow.find_recipe import data_of, find_recipe
@@ -25,9 +26,8 @@ from olivepress.workflow.plan import Plan, make_plan
 if TYPE_CHECKING:
     from olivepress.run import JobOutcome, Reporter
 
-__all__ = ["HEAD", "MATRICES", "Matrix", "MatrixRow", "matrix", "matrix_recipe", "raise_failed_target", "table"]
+__all__ = ["HEAD", "Matrix", "MatrixRow", "matrix", "matrix_recipe", "raise_failed_target", "table"]
 
-MATRICES = Path("benchmarks", "matrix")
 HEAD = ("target", "precision", "built", "verified", "nodes placed", "KL", "top-1", "size")
 # Check of the answers, and of all tokens where no answer is known.
 _KL_CHECKS = ("kl_answer", "kl_divergence")

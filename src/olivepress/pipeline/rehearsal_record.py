@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from olivepress.catalog import ModelFacts
 from olivepress.charts.table import format_value
 from olivepress.core.artifact import Manifest, read_manifest
+from olivepress.core.jsonl import read_json_lines
+from olivepress.core.layout import TRAINING
 from olivepress.data.build import build_dataset
 from olivepress.pipeline.random_model import Step, unfinished_tries
 from olivepress.recipe.schema import Recipe
@@ -26,7 +26,6 @@ STEPS = 3  # killed after the first, the time between the other two is still a c
 
 def job_steps(plan: Plan) -> list[Step]:
     """What each job of the rehearsal took."""
-    journal = Path("runs", plan.recipe.name, "journal.jsonl")
     steps = []
     for job in plan.jobs:
         manifest = read_manifest(plan.output_dir(job))
@@ -37,7 +36,7 @@ def job_steps(plan: Plan) -> list[Step]:
                 peak_memory_bytes=manifest.resources.peak_memory_bytes,
                 peak_disk_bytes=manifest.resources.peak_disk_bytes,
                 size_bytes=sum(file.bytes for file in manifest.files.values()),
-                unfinished_tries=unfinished_tries(journal, job.id),
+                unfinished_tries=unfinished_tries(plan.recipe.name, job.id),
             )
         )
     return steps
@@ -59,7 +58,7 @@ def rehearsal_record(
         "steps": [vars(step) for step in steps],
         "checks": {job.id: _checks(read_manifest(plan.output_dir(job))) for job in plan.jobs},
         **measured,
-        "bench_unfinished_tries": unfinished_tries(Path("runs", plan.recipe.name, "journal.jsonl"), "bench"),
+        "bench_unfinished_tries": unfinished_tries(plan.recipe.name, "bench"),
         "seconds_per_example": _seconds_per_example(plan),
         "finetune_hours_for_the_recipe": _real_hours(real, _seconds_per_example(plan)),
         "versions": finetune.versions,
@@ -73,10 +72,8 @@ def _checks(manifest: Manifest) -> list[dict[str, Any]]:
 
 def _seconds_per_example(plan: Plan) -> float | None:
     """Seconds between the last two training steps of one process (batch of one); None when there are no two."""
-    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
-    if not path.is_file():
-        return None
-    seconds = [json.loads(line)["seconds"] for line in path.read_text(encoding="utf-8").splitlines()]
+    path = plan.output_dir(plan.job("finetune")) / TRAINING
+    seconds = [step["seconds"] for step in read_json_lines(path)]
     if len(seconds) < 2 or seconds[-1] <= seconds[-2]:
         return None
     return round(float(seconds[-1] - seconds[-2]), 2)

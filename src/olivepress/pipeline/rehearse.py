@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from olivepress.catalog import ModelFacts
 from olivepress.core.artifact import read_manifest
+from olivepress.core.files import write_text
+from olivepress.core.layout import REHEARSALS, journal, recipe_runs
 from olivepress.data.build import build_dataset
 from olivepress.measure.tuning.record import Tuning, read_tuning
 from olivepress.pipeline.bench import bench_plan
@@ -20,16 +22,15 @@ from olivepress.pipeline.rehearsal_record import EXPORT, STEPS, job_steps, rehea
 from olivepress.pipeline.run import raise_failed, run
 from olivepress.pipeline.tune import reset, tune
 from olivepress.recipe.schema import Recipe
-from olivepress.report.device_report import DeviceReport, read_report, write_text
+from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.run import Reporter
 from olivepress.run.journal import append
 from olivepress.workflow.find_recipe import data_of, find_recipe
 from olivepress.workflow.model import resolve_model
 from olivepress.workflow.plan import Plan, make_plan
 
-__all__ = ["REHEARSALS", "StepReporter", "rehearsal_recipe", "rehearse"]
+__all__ = ["StepReporter", "rehearsal_recipe", "rehearse"]
 
-REHEARSALS = Path("benchmarks", "rehearsals")
 _ROWS = {"max_train_rows": 8, "max_test_rows": 4}
 _TUNING_S = 960.0  # at 3.8 B on 2 cores: the threads, and ten rounds that confirm them
 
@@ -61,7 +62,7 @@ def rehearse(model: str, *, reporter: StepReporter, keep: bool, as_json: bool) -
     write_text(path, record_json)
     write_text(path.with_suffix(".md"), text)
     if not keep:
-        shutil.rmtree(Path("runs", recipe.name), ignore_errors=True)
+        shutil.rmtree(recipe_runs(recipe.name), ignore_errors=True)
         shutil.rmtree(Path(recipe.model.path), ignore_errors=True)
     return record_json if as_json else text
 
@@ -98,7 +99,7 @@ def _measured(plan: Plan, reporter: StepReporter) -> dict[str, Any]:
     directory = plan.output_dir(plan.job(EXPORT))
     tuning = read_tuning(directory)
     sha256 = tuning.untuned_sha256 if tuning else read_manifest(directory).sha256
-    kept = Path("runs", plan.recipe.name, f"as-exported-{sha256[:12]}.json")
+    kept = recipe_runs(plan.recipe.name) / f"as-exported-{sha256[:12]}.json"
     if not kept.is_file():
         if tuning is not None and tuning.winner is not None:
             reset(directory)
@@ -132,12 +133,11 @@ def _metrics(report: DeviceReport) -> dict[str, Any]:
 
 
 def _bench(plan: Plan, reporter: StepReporter) -> DeviceReport:
-    journal = Path("runs", plan.recipe.name, "journal.jsonl")
-    append(journal, "started", "bench", "bench")
+    append(journal(plan.recipe.name), "started", "bench", "bench")
     reporter.begin(f"measure {EXPORT}")
     paths = bench_plan(
         plan, only={EXPORT}, on_progress=lambda _, stage, done, total: reporter.update(stage, done, total)
     )
     reporter.end(f"measured {EXPORT}")
-    append(journal, "finished", "bench", "bench")
+    append(journal(plan.recipe.name), "finished", "bench", "bench")
     return read_report(paths[0])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.catalog import targets
+from olivepress.core.files import write_text
+from olivepress.core.layout import CONFIGS
 from olivepress.pipeline.lint import lint_workflows
 from olivepress.pipeline.prepare import prepare
 from olivepress.workflow.finding import Finding
 from olivepress.workflow.plan import Plan
 from olivepress.workflow.render import render_all, shim_text
-from olivepress.workflow.rendered import CONFIGS, SHIM, Workflow
+from olivepress.workflow.rendered import SHIM, Workflow
 
 __all__ = ["Rendered", "render", "render_files", "stale_files", "write_workflows"]
 
@@ -58,11 +59,8 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
     workflows = render_all(plan)
     files = _files(plan, workflows)
     directory = CONFIGS / plan.recipe.name
-    directory.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write_text(path, text)
     shipped = {directory / name for target in targets().values() for name in target.files}
     for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *shipped):
         if path not in files and path.is_file():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices
+from olivepress.core.jsonl import read_json_lines
+from olivepress.core.layout import TRAINING, recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
 from olivepress.workflow.plan import Plan
@@ -45,7 +46,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare.render.page import write_report_page
 
     document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
-    files = write_report_page(document, Path("runs", plan.recipe.name, folder))
+    files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
 
@@ -62,11 +63,8 @@ def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
     """The loss curve that the finetune job left, as far as there is one."""
     from olivepress.compare.document import Step
 
-    path = plan.output_dir(plan.job("finetune")) / "training.jsonl"
     steps = []
-    with contextlib.suppress(OSError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
+    for entry in read_json_lines(plan.output_dir(plan.job("finetune")) / TRAINING):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
     return {plan.recipe.name: tuple(steps)} if steps else {}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from olivepress.compare.sources import RESULTS
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import ReportError
+from olivepress.core.layout import stored_reports
 from olivepress.core.messages import next_command
 from olivepress.data.split_reader import read_split
 from olivepress.measure.bench import BASE, TUNED, Outcomes, outcomes_of
@@ -34,7 +34,7 @@ def known_outcomes(plan: Plan) -> Outcomes:
     data, known = read_split(plan.dataset.directory, "test"), dict[str, Mapping[str, bool]]()
     current = _current_sha256(plan)
     for name in (BASE, *TUNED):
-        for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/{name}.json")):
+        for path in stored_reports(plan.recipe.name, name):
             if name in current and (outcomes := outcomes_of(path, data, current[name])) is not None:
                 known[name] = outcomes
                 break
@@ -49,7 +49,7 @@ def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -
     """
     current = _current_sha256(plan) | dict(others)
     paths = []
-    for path in sorted(RESULTS.glob(f"*/{plan.recipe.name}/*.json")):
+    for path in stored_reports(plan.recipe.name):
         report = read_report(path)
         same_data = report.dataset is None or report.dataset.version == plan.dataset.version
         ours = current.get(report.job)

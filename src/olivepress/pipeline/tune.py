@@ -25,6 +25,7 @@ from olivepress.core.artifact import (
     write_manifest,
 )
 from olivepress.core.errors import ReportError, SetupError, UsageError
+from olivepress.core.files import write_text
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
 from olivepress.measure.bench_session import code_sha256, open_sessions
@@ -38,7 +39,6 @@ from olivepress.measure.worker.interpreters import machine_of
 from olivepress.pipeline.artifacts import is_artifact, not_measured_here
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.subjects import artifact_subject
-from olivepress.report.device_report import write_text
 from olivepress.report.machine import processors
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.session import session_threads

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from olivepress.report.device_report import Ceiling
 from olivepress.report.machine import read_caches
 
-__all__ = ["buffer_bytes", "ceiling_environment", "flags", "measure_ceiling"]
+__all__ = ["buffer_bytes", "flags", "measure_ceiling"]
 
 MIB = 1024 * 1024
 MIN_BUFFER = 256 * MIB
@@ -36,19 +36,11 @@ READERS: dict[str, Callable[[Floats], object]] = {
 }
 
 
-def ceiling_environment(threads: int) -> dict[str, str]:
-    """Variables for the process that calls ``measure_ceiling``: BLAS reads them when numpy is imported.
-
-    One thread, whatever ``threads`` is: the ``threads`` threads are ours, and each calls BLAS for its own part.
-    """
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return dict.fromkeys(names, "1") if threads >= 1 else {}
-
-
 def measure_ceiling(threads: int) -> Ceiling:
     """Read bandwidth (bytes/s) and float32 matrix rate (2 m n k / t, FLOP/s) with ``threads`` threads; about 2 s.
 
-    Call it in a process started with ``ceiling_environment``: otherwise BLAS adds threads of its own.
+    Call it in a process whose environment limits BLAS to one thread (``child_environment(threads=1)``): the ``threads``
+    threads are ours, and each calls BLAS for its own part.
     """
     size = buffer_bytes(read_caches().get("L3", 0), int(psutil.virtual_memory().available))
     buffer = np.ones(size // 8, dtype=np.float64)  # written: an untouched page is not memory but the one zero page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from olivepress.core.bounded import REPORT, parse_json, read_bytes
-from olivepress.core.errors import ReportError, SetupError
+from olivepress.core.errors import ReportError
+from olivepress.core.files import write_text
 from olivepress.core.strict_json import NotAllowedError, strict_hooks
 from olivepress.core.timestamps import Timestamp
 from olivepress.report.machine import Conditions, Machine
@@ -257,7 +257,7 @@ def report_hash(fields: Mapping[str, Any]) -> str:
 
 
 def write_report(report: DeviceReport, path: Path) -> DeviceReport:
-    """Seal the report with its hash and write it beside ``path``, then rename: a reader never sees half of it.
+    """Seal the report with its hash and write it in one step: a reader never sees half of it.
 
     Returns the sealed report. SetupError when the disk does not take it.
     """
@@ -267,29 +267,6 @@ def write_report(report: DeviceReport, path: Path) -> DeviceReport:
     sealed = report.model_copy(update={"report_sha256": fields["report_sha256"]})
     sealed._source = path
     return sealed
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, see ``write_bytes``."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside ``path``, fsync, rename. SetupError, and no leftovers, when that fails."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise SetupError(
-            f"{path}: cannot be written ({error.strerror})", next_step="free disk space or choose another folder"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_report(path: Path) -> DeviceReport:

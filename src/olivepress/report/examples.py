@@ -17,7 +17,8 @@ import numpy as np
 
 from olivepress.core.bounded import ANSWERS, parse_json, read_bytes
 from olivepress.core.errors import ReportError
-from olivepress.report.device_report import DeviceReport, write_text
+from olivepress.core.files import write_text
+from olivepress.report.device_report import DeviceReport
 from olivepress.report.task_metrics import Example
 from olivepress.report.text_metrics import rouge_l_f1, token_f1
 

@@ -19,7 +19,6 @@ __all__ = [
     "fingerprint",
     "machine_slug",
     "package_versions",
-    "peak_rss_bytes",
     "processors",
     "read_caches",
     "usable_cores",
@@ -178,27 +177,6 @@ def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
     found = {name.strip(): version.strip() for name, version in pairs if re.match(r"\s*\d+[.\d]*\s*$", version)}
     match = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", kernel_module)
     return found or ({"nvidia": match[1]} if match else {})
-
-
-def peak_rss_bytes() -> int:
-    """Peak resident set of this process in bytes: VmHWM on Linux, else ``ru_maxrss``, else psutil's peak working set.
-
-    VmHWM comes first because ``ru_maxrss`` is inherited across fork+exec and would show the parent's peak.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        match = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
-        if match:
-            return int(match.group(1)) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        info = psutil.Process().memory_info()
-        return int(getattr(info, "peak_wset", info.rss))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if platform.system() == "Darwin" else peak * 1024)  # macOS counts bytes, Linux kilobytes
 
 
 def _cpu_model() -> str:

@@ -1,6 +1,6 @@
 """Plan → artifacts: journal, resume, verification."""
 
-from olivepress.run.job import JobOutcome, Reporter
+from olivepress.run.outcome import JobOutcome, Reporter
 from olivepress.run.preflight.preflight import check_tokenizers
 from olivepress.run.runner import run_plan
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from olivepress.checkpoint import SMALL_FILES, named_weights, read_json
 from olivepress.core.errors import JobError
 from olivepress.core.hub import fetch, local_directory
+from olivepress.core.layout import BASE_MODEL_HASHES
 from olivepress.models.admission import BaseModel, check_folder, check_model_for, read_base_model
-from olivepress.run.job import Reporter
+from olivepress.run.outcome import Reporter
 from olivepress.workflow.plan import Plan
 
 __all__ = ["admit", "model_identity"]
 
-_BASE_MODELS = Path("runs", ".base-models.json")  # hashes of files that were read before
 _LARGE = 500_000_000
 
 
@@ -53,4 +51,4 @@ def model_identity(plan: Plan, reporter: Reporter | None = None) -> BaseModel:
         if reporter is not None and total > _LARGE:
             reporter.reading_model(done, total)
 
-    return read_base_model(directory, _BASE_MODELS, report)
+    return read_base_model(directory, BASE_MODEL_HASHES, report)

@@ -1,4 +1,4 @@
-"""What Olive leaves, made into an artifact: what belongs to it stays, what is of this machine goes."""
+"""Olive's output turned into an artifact: files that belong to it stay, caches and paths of this machine go."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 from olivepress.catalog import Target
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
+from olivepress.core.files import copy_file, write_text
+from olivepress.core.jsonl import read_json_lines
+from olivepress.core.layout import TRAINING
 from olivepress.run.last_position import write_last_position
 from olivepress.run.shared_weights import share_weights
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
@@ -18,23 +21,31 @@ from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow
 
-__all__ = ["base_name", "clean", "clear", "remove", "tidy", "trained_rows", "training_record"]
+__all__ = [
+    "base_name",
+    "clear_unfinished",
+    "finish_output",
+    "remove_caches",
+    "remove_directories",
+    "trained_rows",
+    "training_record",
+]
 
-# Olive's own notes; they hold absolute paths and nothing that the manifest and the log do not say.
+# Olive's own notes: absolute paths, and nothing that is not in the manifest or the log.
 _OLIVE_NOTES = ("footprint.json", "output_footprint.json", "run_history.txt", "model_config.json")
 
 
-def remove(*directories: Path) -> None:
+def remove_directories(*directories: Path) -> None:
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
-    """Leave in the artifact what belongs to it, and no path of this machine."""
+def finish_output(plan: Plan, job: Job, workflow: Workflow) -> None:
+    """Leave in the output what belongs to the artifact, and no path of this machine."""
     output = plan.output_dir(job)
     for name in _OLIVE_NOTES:
         (output / name).unlink(missing_ok=True)
-    remove(workflow.cache_dir)
+    remove_directories(workflow.cache_dir)
     if job.target and job.target.runtime == "openvino":
         _flatten_openvino(output, job.target)
     elif job.target:
@@ -43,40 +54,41 @@ def tidy(plan: Plan, job: Job, workflow: Workflow) -> None:
         if job.target.last_logits and job.kind == "export":
             write_last_position(output)
     if job.kind == "export" and job.parent:
-        # What the parent said on fixed prompts travels with the artifact; the full logits stay at the desk.
-        (output / "reference").mkdir()
-        held = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
-        shutil.copyfile(held, output / "reference" / held.name)
-    if job.kind != "finetune":
-        return
+        # What the parent computed on fixed prompts travels with the artifact; the full logits stay at the desk.
+        reference = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
+        copy_file(reference, output / "reference" / reference.name)
+    if job.kind == "finetune":
+        _finish_finetune(plan, output, training_record(workflow))
+
+
+def _finish_finetune(plan: Plan, output: Path, record: Path) -> None:
     # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
-    remove(output / "model")
+    remove_directories(output / "model")
     (output / "adapter" / "README.md").unlink(missing_ok=True)
     config_path = output / "adapter" / "adapter_config.json"
     config = read_json(config_path, CONFIG, JobError)
     config["base_model_name_or_path"] = base_name(plan)
-    config_path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    record = training_record(workflow)
+    write_text(config_path, json.dumps(config, indent=2, sort_keys=True) + "\n")
     if record.is_file():
-        (output / "training.jsonl").write_text(_last_of_each_step(record), encoding="utf-8")
+        write_text(output / TRAINING, _last_of_each_step(record))
 
 
 def _flatten_openvino(output: Path, target: Target) -> None:
     """Olive leaves the IR and its tokenizers in three folders; openvino-genai opens one. Names the device, too."""
-    made = output / "model"
-    for folder in (made, made / "openvino_tokenizer", made / "openvino_detokenizer"):
-        for path in folder.iterdir() if folder.is_dir() else ():
+    model = output / "model"
+    for folder in (model, model / "openvino_tokenizer", model / "openvino_detokenizer"):
+        for path in folder.glob("*"):
             if path.is_file():
-                path.rename(output / path.name)
-    remove(made)
+                path.replace(output / path.name)
+    remove_directories(model)
     (output / "openvino_config.json").unlink(missing_ok=True)  # names the parent's folder on this machine
     device = target.device.upper()
     text = device_text(device, target.provider_options.get(device, {}))
-    (output / DEVICE_FILE).write_text(text, encoding="utf-8")
+    write_text(output / DEVICE_FILE, text)
 
 
 def _correct_genai_config(config_path: Path, target: Target) -> None:
-    """Name the provider where the builder could not. Away with an option that only the compiler read: a path, which
+    """Name the provider where the builder could not, and remove an option that only the compiler reads: a path, which
     Olive has made absolute. A key/value cache of fixed length is the context: beyond it genai answers garbage."""
     text = config_path.read_text(encoding="utf-8")
     config = json.loads(text)
@@ -85,7 +97,7 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
         decoder["session_options"]["provider_options"] = [dict([entry]) for entry in target.provider_options.items()]
     if target.context_length:
         config["model"]["context_length"] = config["search"]["max_length"] = target.context_length
-    _hold_to_context(config)
+    _limit_to_context(config)
     for part in (part for stage in decoder.get("pipeline", ()) for part in stage.values()):
         for entry in part.get("session_options", {}).get("provider_options", ()):
             for options in entry.values():
@@ -93,10 +105,10 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
                 if options.pop("backend_path", None):  # a Linux file name; the compiler knows no other way
                     options["backend_type"] = "htp"
     if config != json.loads(text):
-        config_path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+        write_text(config_path, json.dumps(config, indent=4) + "\n")
 
 
-def _hold_to_context(config: dict[str, Any]) -> None:
+def _limit_to_context(config: dict[str, Any]) -> None:
     """The runtime refuses to generate when the length that it may reach by itself is more than the model's context."""
     context, search = config["model"].get("context_length"), config.setdefault("search", {})
     if isinstance(context, int):
@@ -115,20 +127,18 @@ def training_record(workflow: Workflow) -> Path:
 def _last_of_each_step(record: Path) -> str:
     """Steps after the last checkpoint are run again after a kill: the later line of a step is the one that counts."""
     steps: dict[int, str] = {}
-    for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(ValueError, KeyError):
-            step = json.loads(line)
-            if "loss" in step:  # the first line counts rows
-                steps[int(step["done"])] = line
+    for step in read_json_lines(record):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if "loss" in step:  # other lines count rows, or are errors
+                steps[int(step["done"])] = json.dumps(step)
     return "".join(f"{steps[step]}\n" for step in sorted(steps))
 
 
 def trained_rows(record: Path) -> RowCounts | None:
-    """What the training process said of its rows; None when it said nothing."""
-    lines = record.read_text(encoding="utf-8", errors="replace").splitlines() if record.is_file() else []
-    for line in reversed(lines):
+    """What the training process counted of its rows; None when it did not get so far."""
+    for message in reversed(read_json_lines(record)):
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            return RowCounts.model_validate(json.loads(line)["rows"])
+            return RowCounts.model_validate(message["rows"])
     return None
 
 
@@ -138,9 +148,9 @@ def base_name(plan: Plan) -> str:
     return path.name if path.is_absolute() else plan.model.path
 
 
-def clear(output: Path, workflow: Workflow) -> None:
-    """Away with all that an earlier, unfinished try left, but for checkpoints that are whole."""
-    remove(output, workflow.cache_dir)
+def clear_unfinished(output: Path, workflow: Workflow) -> None:
+    """Remove everything that an earlier, unfinished try left, except complete checkpoints."""
+    remove_directories(output, workflow.cache_dir)
     training = workflow.training_dir
     if training is None:
         return
@@ -151,12 +161,13 @@ def clear(output: Path, workflow: Workflow) -> None:
         except (OSError, ValueError):
             shutil.rmtree(checkpoint, ignore_errors=True)
     if not any(training.glob("checkpoint-*")):
-        remove(training)  # Olive refuses a training directory without a checkpoint
+        remove_directories(training)  # Olive refuses a training directory without a checkpoint
         training_record(workflow).unlink(missing_ok=True)
 
 
-def clean(workflow: Workflow) -> None:
-    remove(workflow.cache_dir)
+def remove_caches(workflow: Workflow) -> None:
+    """Olive's cache and the checkpoints of a job that is finished."""
+    remove_directories(workflow.cache_dir)
     if workflow.training_dir:
-        remove(workflow.training_dir)
+        remove_directories(workflow.training_dir)
         training_record(workflow).unlink(missing_ok=True)

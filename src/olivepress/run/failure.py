@@ -1,22 +1,41 @@
-"""What is left of a job that failed, for a person: a message that says what to change, and the files to look at."""
+"""What remains of a job that failed: an error with the setting to change, and the files to look at."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.catalog import Target, choices, targets
 from olivepress.core.artifact import MANIFEST, Check
-from olivepress.core.errors import JobError
+from olivepress.core.child.process import Usage
+from olivepress.core.child.run import ChildDied
+from olivepress.core.errors import JobError, OlivepressError
+from olivepress.core.layout import job_dir
+from olivepress.run.olive_log import read_log
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.sizes import artifact_bytes
 
-__all__ = ["ChecksFailed", "check_error", "failed_dir", "keep_failed", "other_targets"]
+__all__ = [
+    "ChecksFailed",
+    "KeptFiles",
+    "check_error",
+    "disk_full",
+    "failed_dir",
+    "job_error",
+    "keep_failed",
+    "killed",
+    "other_targets",
+    "with_log",
+]
 
-# Check → what rules its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
-_RULED_BY = {
+_FULL_BYTES = 256 * 1024
+_KILLED = -9  # by SIGKILL; Windows has no signals
+
+# Check → what sets its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
+_LIMIT_KEYS = {
     "keeps_task": "limits.margin",
     "kl_answer": "limits.max_kl_divergence",
     "kl_divergence": "limits.max_kl_divergence",
@@ -36,7 +55,7 @@ _LEAST = (
 
 
 class ChecksFailed(JobError):
-    """What a job made does not hold: ``checks`` are all of its checks, the verdict by the task among them."""
+    """An artifact does not pass its checks: ``checks`` are all of them, the verdict by the task among them."""
 
     def __init__(self, message: str, *, checks: Sequence[Check], next_step: str | None = None) -> None:
         super().__init__(message, next_step=next_step)
@@ -44,30 +63,79 @@ class ChecksFailed(JobError):
 
 
 def failed_dir(output: Path) -> Path:
-    """Where the files of a job that failed are kept: beside, under a name that is no job's."""
+    """Where the files of a job that failed are kept: beside its output, under a name that no job has."""
     return output.with_name(f"{output.name}.failed")
 
 
-def keep_failed(output: Path) -> str | None:
-    """Put what a failed job made where it can be looked at, in place of an earlier failure; no manifest: it is no
-    artifact. Returns a sentence about it, None when there is nothing."""
+@dataclass(frozen=True, kw_only=True)
+class KeptFiles:
+    """The files of a job that failed, and their bytes."""
+
+    directory: Path
+    size: int
+
+    @property
+    def text(self) -> str:
+        return (
+            f"its files are kept in {self.directory} ({self.size / 1e9:.2g} GB) until it succeeds or fails again; they "
+            "are not an artifact"
+        )
+
+
+def keep_failed(output: Path) -> KeptFiles | None:
+    """Move the files of a failed job to where they can be looked at, in place of those of an earlier failure.
+
+    Without a manifest they are not an artifact. None when there are no files.
+    """
     if not output.is_dir() or not any(output.iterdir()):
         return None
-    place = failed_dir(output)
-    shutil.rmtree(place, ignore_errors=True)
+    directory = failed_dir(output)
+    shutil.rmtree(directory, ignore_errors=True)
     (output / MANIFEST).unlink(missing_ok=True)
-    output.rename(place)
-    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    return f"what it made is kept in {place} ({size / 1e9:.2g} GB) until it succeeds or fails again; no artifact"
+    output.replace(directory)
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    return KeptFiles(directory=directory, size=size)
+
+
+def with_log(message: str, next_step: str | None, log: Path) -> JobError:
+    """A job's error, which names its log."""
+    return JobError(f"{message} ({log})", next_step=next_step or f"read {log}")
+
+
+def disk_full(log: Path, text: str) -> JobError | None:
+    """The error when there is no space left: then the log itself may be cut."""
+    full = shutil.disk_usage(log.parent).free < _FULL_BYTES
+    if full or "No space left on device" in text or "os error 28" in text:
+        return JobError(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
+    return None
+
+
+def killed(exit_code: int, usage: Usage, log: Path) -> JobError | None:
+    """The error of a process that somebody else killed."""
+    if exit_code != _KILLED:
+        return None
+    return JobError(
+        f"the job was killed from outside, most likely for memory, at {usage.peak_memory_bytes / 1e9:.1f} GB ({log})",
+        next_step="free memory, or run on a larger machine; a fine-tune resumes from its last checkpoint",
+    )
+
+
+def job_error(error: OlivepressError, log: Path) -> JobError:
+    """What a task of a job raised in its process, as the job's error."""
+    if full := disk_full(log, f"{error.message}\n{read_log(log)}"):
+        return full
+    if isinstance(error, ChildDied) and (outside := killed(error.exit_code, error.usage, log)):
+        return outside
+    return with_log(error.message, error.next_step, log)
 
 
 def check_error(plan: Plan, job: Job, checks: Sequence[Check], log: Path) -> ChecksFailed | None:
-    """The error of the first check that failed: value, limit, the key that rules it, and targets that may hold."""
+    """The error of the first check that failed: value, limit, the key that sets it, and targets that may pass."""
     failed = [check for check in checks if not check.passed]
     if not failed:
         return None
     check, others = failed[0], ", ".join(check.name for check in failed[1:])
-    also = f"; failed too: {others}" if others else ""
+    also = f"; also failed: {others}" if others else ""
     steps = [step for step in (_change(plan, job, check), _alternatives(plan, job), f"read {log}") if step]
     message = f"{job.id}: check {check.name} failed{_measured(check)} ({check.detail}){also}"
     return ChecksFailed(message, checks=checks, next_step=", or ".join(steps))
@@ -77,20 +145,22 @@ def _measured(check: Check) -> str:
     if check.value is None or check.limit is None or check.task is not None:
         return ""
     wanted = "at least" if check.name.rpartition(": ")[2] in _LEAST else "at most"
-    return f" is {check.value:.3g}, limit {check.limit:.3g} ({wanted})"
+    return f": {check.value:.3g}, limit {check.limit:.3g} ({wanted})"
 
 
 def _change(plan: Plan, job: Job, check: Check) -> str:
-    """The setting that rules a check, and where it stands."""
-    key = _RULED_BY.get(check.name.rpartition(": ")[2])
+    """The setting that sets the limit of a check, and where it is."""
+    key = _LIMIT_KEYS.get(check.name.rpartition(": ")[2])
     if key is None:
         return ""
-    if job.target is None or key.startswith("data."):
-        return f"change {key} in the recipe" if key.startswith("data.") else ""
+    if key.startswith("data."):
+        return f"change {key} in the recipe"
+    if job.target is None:
+        return ""
     own = plan.recipe.limits.model_dump().get(key.removeprefix("limits."))
     if key.startswith("limits.") and (own is not None or job.target.precision != "fp32"):
         return f"change {key} in the recipe"
-    return f"{key.removeprefix('limits.')} of target {job.target.target} is what it must hold"
+    return f"{key.removeprefix('limits.')} of target {job.target.target} sets this limit"
 
 
 def _alternatives(plan: Plan, job: Job) -> str:
@@ -104,17 +174,17 @@ def _alternatives(plan: Plan, job: Job) -> str:
 
 def _with_cost(plan: Plan, failed: Target, other: Target) -> str:
     """The target, its size, its cost in decode rate, which at batch 1 is bound by the bytes of weights that a token
-    reads, and whether this recipe has an artifact of it that holds its checks."""
-    size, times = artifact_bytes(plan.model.facts, other) / 1e9, other.bytes_per_parameter / failed.bytes_per_parameter
-    verified = (
-        ", verified here" if (Path("runs", plan.recipe.name, f"export-{other.target}") / MANIFEST).is_file() else ""
-    )
+    reads, and whether this recipe has a verified artifact of it."""
+    size = artifact_bytes(plan.model.facts, other) / 1e9
+    times = other.bytes_per_parameter / failed.bytes_per_parameter
+    is_verified = (job_dir(plan.recipe.name, f"export-{other.target}") / MANIFEST).is_file()
+    verified = ", verified here" if is_verified else ""
     return f"{other.target} (about {size:.2g} GB, {times:.2g} times the bytes of a token{verified})"
 
 
 def other_targets(plan: Plan, target: Target) -> list[Target]:
-    """What to take instead, the smallest first: of the choices of the same device those behind ``target``, or all that
-    are not smaller where it is none of them, as far as the model's family takes them."""
+    """What to take instead, the smallest first: the choices of the same device after ``target``, or all that are not
+    smaller where it is not a choice, as far as the model's family supports them."""
     known, named = targets(), choices().get(target.file, ())
     behind = named[named.index(target.target) + 1 :] if target.target in named else named
     return [

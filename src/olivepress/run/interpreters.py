@@ -18,13 +18,13 @@ __all__ = ["Place", "place_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """``how`` an export is verified, with the Python ``interpreter`` (None: this one), ``why`` not better, and what to
-    type for that."""
+    """``how`` an export is verified, with the Python ``interpreter`` (None: this one); the ``reason`` why not better,
+    and what to type for that."""
 
     how: Verified
     interpreter: Path | None
-    why: str = ""
-    fix: str | None = None
+    reason: str = ""
+    next_step: str | None = None
 
     @property
     def runs_here(self) -> bool:
@@ -36,10 +36,10 @@ def place_of(target: Target) -> Place:
     """Native or emulated where the target's environment is here and its provider runs a model; else a copy on the CPU,
     where that computes the same graph; else the structure alone."""
     try:
-        found = interpreter(target.environment)
+        environment_python = interpreter(target.environment)
     except SetupError as error:
         return _without(target, error.message, error.next_step)
-    python = None if found == Path(sys.executable) else found
+    python = None if environment_python == Path(sys.executable) else environment_python
     if target.runtime == "openvino":
         return _openvino(target, python)
     provider = target.execution_provider
@@ -48,19 +48,22 @@ def place_of(target: Target) -> Place:
     probe = try_provider(python, provider)
     if probe.works:
         return Place(how="emulated" if probe.state == "emulated" else "native", interpreter=python)
-    return _without(target, f"{provider}: {probe.state}" + (f" ({probe.detail})" if probe.detail else ""))
+    detail = f" ({probe.detail})" if probe.detail else ""
+    return _without(target, f"{provider}: {probe.state}{detail}")
 
 
-def _without(target: Target, why: str, fix: str | None = None) -> Place:
-    return Place(how="cpu-copy" if target.cpu_copy else "structure", interpreter=None, why=why, fix=fix)
+def _without(target: Target, reason: str, next_step: str | None = None) -> Place:
+    how: Verified = "cpu-copy" if target.cpu_copy else "structure"
+    return Place(how=how, interpreter=None, reason=reason, next_step=next_step)
 
 
 def _openvino(target: Target, python: Path | None) -> Place:
     """The same IR runs on OpenVINO's CPU, and its NPU plugin can run its own graphs there."""
     device, here = target.device.upper(), openvino_devices_of(python)
     if not here:
-        return Place(how="structure", interpreter=None, why="OpenVINO cannot be imported", fix="olivepress doctor")
+        reason = "OpenVINO cannot be imported"
+        return Place(how="structure", interpreter=None, reason=reason, next_step="olivepress doctor")
     if device in here:
         return Place(how="native", interpreter=python)
-    why = f"OpenVINO finds no {device} here"
-    return Place(how="emulated" if device == "NPU" else "cpu-copy", interpreter=python, why=why)
+    how: Verified = "emulated" if device == "NPU" else "cpu-copy"
+    return Place(how=how, interpreter=python, reason=f"OpenVINO finds no {device} here")

@@ -2,7 +2,7 @@
 
 To generate, a prompt's other logits are worth nothing, and cost the head's arithmetic and 4 bytes x vocabulary for each
 of its tokens (3.3 GB for 4,096 tokens of Phi-4-mini). Divergence, perplexity and label scores need them: they open the
-graph that Olive made (``GenaiModel(..., every_position=True)``), and the proof holds the two against each other.
+graph that Olive made (``GenaiModel(..., every_position=True)``), and the proof compares the two.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
+from olivepress.core.files import write_text
 from olivepress.runtimes.weights import EVERY_POSITION, LAST_POSITION
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "write_last_position"]
 
-FORMAT = 2  # of the graph: one more when it is made otherwise, so that finished exports are made again
+FORMAT = 2  # of the graph: raised when it changes, so that finished exports are made again
 
 _LOGITS, _PREFIX = "logits", "/lm_head/last_position"
 # What ModelBuilder may put between the head and the logits: a bias, a scale, a softcap, a mask, a cast.
@@ -37,21 +38,21 @@ def write_last_position(output: Path) -> None:
     path = output / "genai_config.json"
     config = read_json(path, CONFIG, JobError)
     config["model"]["decoder"]["filename"] = LAST_POSITION
-    path.write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(config, indent=4) + "\n")
 
 
 def _keep_last(graph: onnx.GraphProto) -> None:
     """Between the last norm and the head: of each row its last token, [batch, tokens, width] → [batch, 1, width]."""
-    made = {name: node for node in graph.node for name in node.output}
-    node, changed = made.get(_LOGITS), {_LOGITS}
+    producers = {name: node for node in graph.node for name in node.output}
+    node, changed = producers.get(_LOGITS), {_LOGITS}
     while node is not None and not node.op_type.startswith("MatMul"):
         at = _AFTER_HEAD.get(node.op_type)
-        node = made.get(node.input[at]) if at is not None else None
+        node = producers.get(node.input[at]) if at is not None else None
         changed |= set(node.output) if node is not None else set()
     if node is None:
         raise JobError(
-            f"{EVERY_POSITION}: no MatMul found that its {_LOGITS} come from",
-            next_step="take last_logits out of the target",
+            f"{EVERY_POSITION}: its {_LOGITS} do not come from a MatMul",
+            next_step="remove last_logits from the target",
         )
     place = list(graph.node).index(node)
     for number, step in enumerate(_last_of_each_row(graph, node.input[0])):
@@ -64,7 +65,7 @@ def _keep_last(graph: onnx.GraphProto) -> None:
 
 def _last_of_each_row(graph: onnx.GraphProto, hidden: str) -> list[onnx.NodeProto]:
     """The nodes that take [batch, 1, width] out of ``hidden``: genai pads a batch on the right, so the last token of a
-    row is the last that its mask [batch, cached + tokens] holds, counted from the first token of this run."""
+    row is the last that its mask [batch, cached + tokens] contains, counted from the first token of this run."""
     from onnx import helper
 
     def at(name: str) -> str:

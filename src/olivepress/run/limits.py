@@ -1,11 +1,10 @@
-"""What a job's result is held to, by its recipe, its target and what it was made from: for making and for resuming."""
+"""The limits of a job's checks, by its recipe, its target and its parent: for making and for resuming."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from olivepress.catalog import Target
 from olivepress.core.artifact import Verified, read_manifest
+from olivepress.core.layout import parent_answers
 from olivepress.report.answers import answer_metric
 from olivepress.run.interpreters import Place
 from olivepress.run.verify.task import TaskLimits, TaskSpec
@@ -45,7 +44,7 @@ def min_top1(plan: Plan, job: Job) -> float | None:
     """Share of positions whose likeliest token must be the parent's; None where it is reported and not judged."""
     assert job.target is not None
     if plan.model.random_weights:
-        return None  # they prefer no token by much: which one is likeliest says nothing of the quantization
+        return None  # they prefer no token by much: which one is likeliest does not depend on the quantization
     own = plan.recipe.limits.min_top1_agreement
     if job.target.precision != "fp32" and (own is not None or not _is_tuned(job)):
         return own
@@ -58,9 +57,9 @@ def _is_tuned(job: Job) -> bool:
 
 
 def task_limits(plan: Plan, job: Job, how: Verified) -> TaskLimits | None:
-    """What the task's own answers are held to; None where they are not asked for.
+    """The limits of the task's own answers; None where they are not asked for.
 
-    Of random weights they say nothing; fp32 is held to be exact; and what is not opened here cannot be asked.
+    With random weights they mean nothing; fp32 must be exact; and what is not opened here cannot be asked.
     """
     target, limits = job.target, plan.recipe.limits
     if target is None or not _is_tuned(job) or target.precision == "fp32" or how == "structure":
@@ -89,7 +88,7 @@ def task_spec(plan: Plan, job: Job, place: Place) -> TaskSpec | None:
         dataset=plan.dataset.directory.as_posix(),
         parent_model=(parent / "model").as_posix(),
         parent_sha256=read_manifest(parent).sha256,
-        answers=Path("runs", plan.recipe.name, ".answers", job.parent).as_posix(),
+        answers=parent_answers(plan.recipe.name, job.parent).as_posix(),
     )
 
 

@@ -1,15 +1,15 @@
-"""What is done after Olive to make a package: the recipe's adapters go beside the base that takes them."""
+"""The steps after Olive that make a package: the recipe's adapters are added to the base."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from pathlib import Path
 
-from olivepress.adapters import Origin, add_adapter, check_adapter, read_package
+from olivepress.adapters import Origin, PackagedAdapter, add_adapter, check_adapter, read_package
 from olivepress.adapters.package import PACKAGE, is_of_package, new_package, write_package
 from olivepress.core.artifact import FileHash, artifact_hash, changed_files, hash_files
 from olivepress.core.errors import AdapterError
+from olivepress.core.files import copy_file
+from olivepress.core.layout import kept_adapters
 from olivepress.run.cleanup import base_name
 from olivepress.run.interpreters import Place
 from olivepress.run.limits import limit_of, min_top1, task_spec
@@ -27,12 +27,12 @@ __all__ = [
 
 
 def base_files(output: Path) -> dict[str, FileHash]:
-    """The files of the base alone: the manifest speaks of these, adapters come and go."""
-    return {name: held for name, held in hash_files(output).items() if not is_of_package(name)}
+    """The files of the base alone: these are in the manifest, adapters come and go."""
+    return {name: file for name, file in hash_files(output).items() if not is_of_package(name)}
 
 
 def assemble_package(plan: Plan, job: Job) -> None:
-    """Write ``package.json`` and the recipe's adapters, then those of others that an earlier package held.
+    """Write ``package.json`` and the recipe's adapters, then the foreign ones of an earlier package.
 
     AdapterError when one does not fit.
     """
@@ -62,58 +62,62 @@ def assemble_package(plan: Plan, job: Job) -> None:
 def changed_adapters(output: Path) -> list[str]:
     """Files of a package's own adapters that are not those of ``package.json``; that itself when it cannot be read.
 
-    Of an adapter that somebody added there is no other copy: ``adapters check`` speaks of it.
+    An adapter that somebody added has no other copy: ``adapters check`` reports it.
     """
     try:
         package = read_package(output)
     except AdapterError:
         return [PACKAGE]
-    own = (one for one in package.adapters.values() if one.origin.recipe is not None)
-    return changed_files(output, {one.file: FileHash(sha256=one.sha256, bytes=one.bytes) for one in own})
-
-
-def _kept(plan: Plan, job: Job) -> Path:
-    return Path("runs", plan.recipe.name, ".kept", job.id)
+    own = [adapter for adapter in package.adapters.values() if adapter.origin.recipe is not None]
+    return changed_files(
+        output, {adapter.file: FileHash(sha256=adapter.sha256, bytes=adapter.bytes) for adapter in own}
+    )
 
 
 def keep_foreign_adapters(plan: Plan, job: Job) -> None:
-    """Put the adapters that somebody added to a package where making it anew does not remove them."""
-    output, kept = plan.output_dir(job), _kept(plan, job)
-    try:
-        package = read_package(output)
-    except AdapterError:
-        return
-    foreign = {name: one for name, one in package.adapters.items() if one.origin.recipe is None}
+    """Copy the adapters that somebody added to a package to where making it again does not remove them.
+
+    They stay there until the package is finished: those of an earlier try that was killed are there already.
+    """
+    output, kept = plan.output_dir(job), kept_adapters(plan.recipe.name, job.id)
+    foreign = _foreign_adapters(output)
     if not foreign:
         return
-    shutil.rmtree(kept, ignore_errors=True)
-    for one in foreign.values():
-        (kept / one.file).parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(output / one.file, kept / one.file)
-    write_package(package.model_copy(update={"adapters": foreign}), kept)
+    for adapter in foreign.values():
+        if (output / adapter.file).is_file():
+            copy_file(output / adapter.file, kept / adapter.file)
+    adapters = {**_foreign_adapters(kept), **foreign}
+    write_package(read_package(output).model_copy(update={"adapters": adapters}), kept)
+
+
+def _foreign_adapters(directory: Path) -> dict[str, PackagedAdapter]:
+    """Those that no recipe made; none where there is no package."""
+    try:
+        package = read_package(directory)
+    except AdapterError:
+        return {}
+    return {name: adapter for name, adapter in package.adapters.items() if adapter.origin.recipe is None}
 
 
 def _bring_back(plan: Plan, job: Job) -> None:
     """AdapterError when the new base does not take one: it stays where it was kept."""
-    output, kept = plan.output_dir(job), _kept(plan, job)
+    output, kept = plan.output_dir(job), kept_adapters(plan.recipe.name, job.id)
     if not (kept / PACKAGE).is_file():
         return
-    for name, one in read_package(kept).adapters.items():
+    for name, adapter in read_package(kept).adapters.items():
         package = read_package(output)
         if name in package.adapters:
             raise AdapterError(
                 f"{job.id}: somebody added an adapter {name!r}, and the recipe has one of that name",
-                next_step=f"rename it in the recipe, or remove {kept / one.file} and {kept / PACKAGE}",
+                next_step=f"rename it in the recipe, or remove {kept / adapter.file} and {kept / PACKAGE}",
             )
-        shutil.copyfile(kept / one.file, output / one.file)
-        write_package(package.model_copy(update={"adapters": {**package.adapters, name: one}}), output)
+        copy_file(kept / adapter.file, output / adapter.file)
+        write_package(package.model_copy(update={"adapters": {**package.adapters, name: adapter}}), output)
         check_adapter(output, read_package(output), name)
-    shutil.rmtree(kept)
 
 
 def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSpec:
-    """What ``verify_package`` is told."""
+    """The spec of ``verify_package``."""
     limit = limit_of(plan, job)
     assert job.target is not None and job.parent is not None and limit is not None
     members = [
@@ -131,7 +135,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSp
         base_dir=plan.output_dir(plan.job(job.parent)).as_posix(),
         scratch=scratch.as_posix(),
         how=place.how,
-        interpreter=str(place.interpreter) if place.interpreter else None,
+        interpreter=place.interpreter,
         execution_provider=job.target.execution_provider,
         precision=job.target.precision,
         limit=limit,
@@ -144,7 +148,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSp
 
 
 def parts_of(plan: Plan, job: Job) -> list[tuple[Plan, Job]]:
-    """The jobs of its members that a package is made from and held against; none for any other job."""
+    """The jobs of its members that a package is made from and compared with; none for any other job."""
     if job.kind != "package" or job.target is None:
         return []
     ids = ("finetune", "merge", f"export-{job.target.target}")

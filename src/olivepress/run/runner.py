@@ -1,4 +1,4 @@
-"""Runs the jobs of a plan, each in its own Olive process, and believes only what it verified."""
+"""Runs the jobs of a plan, each in its own Olive process, and keeps only what it verified."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import psutil
 from olivepress.catalog import Target
 from olivepress.core.artifact import Manifest, changed_files, read_manifest
 from olivepress.core.errors import AdapterError, JobError, ReportError, SetupError
+from olivepress.core.layout import journal, recipe_runs, scratch_dir
 from olivepress.core.process import exclusive
 from olivepress.environments.lookup import check_platform, environment, interpreter, key_of, satisfied_here
 from olivepress.measure.quality.long_row import LONG_ROW_FORMAT
@@ -22,12 +24,14 @@ from olivepress.models.admission import BaseModel
 from olivepress.report.machine import package_versions
 from olivepress.run.base_model import admit
 from olivepress.run.choice import is_settled, pass_over, passed_over
-from olivepress.run.cleanup import clean, remove
+from olivepress.run.cleanup import remove_caches, remove_directories
 from olivepress.run.failure import ChecksFailed, keep_failed
-from olivepress.run.job import JobOutcome, Reporter, is_verified, make, scratch_dir, verify_again
+from olivepress.run.job import make, verify_again
 from olivepress.run.journal import Event, append
 from olivepress.run.last_position import FORMAT
+from olivepress.run.outcome import JobOutcome, Reporter
 from olivepress.run.package import changed_adapters, parts_of
+from olivepress.run.verification import is_verified
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice
 from olivepress.workflow.render import render_all
@@ -47,18 +51,18 @@ def run_plan(
 ) -> list[JobOutcome]:
     """Run every job that is not finished (or ``only`` one of them), in order, from the project root.
 
-    An export that no machine of this platform can build is left out, unless it is the only one asked for. Of the
-    exports of one choice those are tried in order until one holds its checks. When one
-    fails, the others are made all the same, and its outcome says why. ``force`` starts a job although the estimate says
-    that memory or disk will not do; ``keep_going`` although an export's environment is not here. Otherwise raises
-    SetupError before the first job when an export cannot be made here; JobError when a fine-tune or a merge fails, or
-    the only job asked for. What was finished before stays.
+    An export that no machine of this platform can build is left out, unless it is the only one asked for. The exports
+    of one choice are tried in order until one passes its checks. When one fails, the others are made all the same, and
+    its outcome has the error. ``force`` starts a job although memory or disk are smaller than the estimate;
+    ``keep_going`` although an export's environment is not here. Otherwise raises SetupError before the first job when
+    an export cannot be made here; JobError when a fine-tune or a merge fails, or the only job asked for. What was
+    finished before stays.
     """
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
     by_id = {workflow.job_id: workflow for workflow in workflows}
     base = admit(plan, reporter)
-    with exclusive(Path("runs", plan.recipe.name)):
+    with exclusive(recipe_runs(plan.recipe.name)):
         if not keep_going:
             _check_beforehand(
                 plan, first_of_each_choice(jobs), lambda job: _current(plan, job, by_id, base)[1] is not None, force
@@ -85,8 +89,10 @@ def _without_trying(
         return JobOutcome(job=job.id, state="not needed")
     if job.choice is None:
         return _left_out(job)
-    key, held = _current(plan, job, workflows, base)
-    return _left_out(job) or (passed_over(plan, job, key) if key is not None and held is None else None)
+    if (left_out := _left_out(job)) is not None:
+        return left_out
+    key, manifest = _current(plan, job, workflows, base)
+    return passed_over(plan, job, key) if key is not None and manifest is None else None
 
 
 def _not_finished(
@@ -106,7 +112,7 @@ def _not_finished(
     if any(other.choice == job.choice for other in rest):
         pass_over(plan, job, key, error)
         return JobOutcome(job=job.id, state="passed over", error=error, failed_checks=error.checks)
-    message = f"no target of {job.choice} holds its checks, the last: {error.message}"
+    message = f"no target of {job.choice} passes its checks; the last: {error.message}"
     last = ChecksFailed(message, checks=error.checks, next_step=error.next_step)
     return JobOutcome(job=job.id, state="failed", error=last, failed_checks=error.checks)
 
@@ -115,17 +121,17 @@ def _left_out(job: Job) -> JobOutcome | None:
     """The outcome of an export that no machine of this platform can build."""
     if job.target is None:
         return None
-    one = environment(job.target.build_environment)
+    build = environment(job.target.build_environment)
     try:
-        if not satisfied_here(one):
-            check_platform(one)
+        if not satisfied_here(build):
+            check_platform(build)
     except SetupError as error:
         return JobOutcome(job=job.id, state="left out", error=error)
     return None
 
 
 def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job], bool], force: bool) -> None:
-    """SetupError before hours are spent: an export that is asked for and cannot be made on this machine as it is."""
+    """SetupError before hours are spent: an export that is asked for and cannot be built on this machine as it is."""
     errors = []
     for job in jobs:
         if job.target is None or finished(job) or _left_out(job):
@@ -140,8 +146,8 @@ def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job],
         names = ", ".join(job_id for job_id, _ in errors)
         first = errors[0][1]
         raise SetupError(
-            f"{len(errors)} exports cannot be made here ({names}): {first.message}",
-            next_step=f"{first.next_step}; or take them out of the recipe's targets; or --keep-going",
+            f"{len(errors)} exports cannot be built here ({names}): {first.message}",
+            next_step=f"{first.next_step}; or remove them from the recipe's targets; or --keep-going",
         )
 
 
@@ -159,11 +165,12 @@ def job_key(
     if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}, long row {LONG_ROW_FORMAT}")
     if target is not None:
-        said = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
-        said |= {"last_logits": FORMAT} if target.last_logits else {}
-        parts.append(json.dumps(said, sort_keys=True))
-        one = environment(target.build_environment)
-        parts.append("" if satisfied_here(one) or not one.platforms else key_of(one))
+        fields = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
+        if target.last_logits:
+            fields["last_logits"] = FORMAT
+        parts.append(json.dumps(fields, sort_keys=True))
+        build = environment(target.build_environment)
+        parts.append("" if satisfied_here(build) or not build.platforms else key_of(build))
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -183,59 +190,72 @@ def _current(
     others = []
     for member, part in parts_of(plan, job):
         rendered = {workflow.job_id: workflow for workflow in render_all(member)}
-        _, held = _current(member, part, rendered, base)
-        if held is None:
+        _, manifest = _current(member, part, rendered, base)
+        if manifest is None:
             return None, None
-        others.append(held.sha256)
+        others.append(manifest.sha256)
     # Training reads no generation_config.json: a changed one changes what carries it on.
     base_sha256 = base.training if job.kind == "finetune" else base.whole
     key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
-    held = _finished(plan.output_dir(job), key)
-    if held is not None and job.kind == "package" and changed_adapters(plan.output_dir(job)):
+    finished = _finished(plan.output_dir(job), key)
+    if finished is not None and job.kind == "package" and changed_adapters(plan.output_dir(job)):
         return key, None
-    return key, held
+    return key, finished
 
 
 def _run_job(
     plan: Plan, job: Job, workflows: Mapping[str, Workflow], base: BaseModel, reporter: Reporter, force: bool
 ) -> JobOutcome:
     workflow = workflows[job.id]
-    key, held = _current(plan, job, workflows, base)
+    key, finished = _current(plan, job, workflows, base)
     if key is None:
         raise JobError(
             f"{job.id}: {_made_from(job)} is not finished, or is of an older recipe, dataset or package set, or its "
             "files were changed",
             next_step="run without --job",
         )
-    again = held is not None and not is_verified(plan, job, held)
-    if held is not None and not again:
-        return JobOutcome(job=job.id, state="kept", manifest=held)
-    if held is None and job.target is not None:
-        interpreter(job.target.build_environment)
-    if held is None and not force:
-        _check_resources(plan, job)
-    if held is None and (changed := _changed_since(job, plan.output_dir(job), key)):
-        reporter.note(job, f"files changed since it was finished: {', '.join(changed[:3])}; it is made again")
+    if finished is not None and is_verified(plan, job, finished):
+        return JobOutcome(job=job.id, state="kept", manifest=finished)
+    if finished is None:
+        _check_before_making(plan, job, key, reporter, force)
     parent = read_manifest(plan.output_dir(plan.job(job.parent))) if job.parent else None
-    journal = Path("runs", plan.recipe.name, "journal.jsonl")
-    append(journal, "started", job.id, key)
+    if finished is not None:
+        work = partial(verify_again, plan, job, finished, reporter)
+    else:
+        work = partial(make, plan, job, workflow, parent, key, reporter)
+    manifest = _with_journal(plan, job, key, workflow, reporter, work)
+    remove_caches(workflow)
+    return JobOutcome(job=job.id, state="done" if finished is None else "verified", manifest=manifest)
+
+
+def _check_before_making(plan: Plan, job: Job, key: str, reporter: Reporter, force: bool) -> None:
+    """SetupError when the job cannot be made here; a note when files of a finished artifact were changed."""
+    if job.target is not None:
+        interpreter(job.target.build_environment)
+    if not force:
+        _check_resources(plan, job)
+    if changed := _changed_since(job, plan.output_dir(job), key):
+        reporter.note(job, f"files changed since it was finished: {', '.join(changed[:3])}; it is made again")
+
+
+def _with_journal(
+    plan: Plan, job: Job, key: str, workflow: Workflow, reporter: Reporter, work: Callable[[], Manifest]
+) -> Manifest:
+    """Note in the journal that the job starts and how it ends; after an error only its checkpoints stay in place."""
+    file = journal(plan.recipe.name)
+    append(file, "started", job.id, key)
     try:
-        if held is not None:
-            manifest = verify_again(plan, job, held, reporter)
-        else:
-            manifest = make(plan, job, workflow, parent, key, reporter)
+        manifest = work()
     except BaseException as error:
-        # Checkpoints stay: a fine-tune goes on from them.
         if isinstance(error, JobError | AdapterError) and (kept := keep_failed(plan.output_dir(job))):
-            reporter.note(job, kept)
-        remove(plan.output_dir(job), workflow.cache_dir, scratch_dir(plan, job))
+            reporter.note(job, kept.text)
+        remove_directories(plan.output_dir(job), workflow.cache_dir, scratch_dir(plan.recipe.name, job.id))
         event: Event = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(OSError):  # on a full disk the first error is the one to show
-            append(journal, event, job.id, key, reason=str(error).split("\n")[0])
+            append(file, event, job.id, key, reason=str(error).split("\n")[0])
         raise
-    append(journal, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
-    clean(workflow)
-    return JobOutcome(job=job.id, state="verified" if again else "done", manifest=manifest)
+    append(file, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
+    return manifest
 
 
 def _made_from(job: Job) -> str:
@@ -243,8 +263,8 @@ def _made_from(job: Job) -> str:
 
 
 def _finished(output: Path, key: str) -> Manifest | None:
-    """The manifest of a finished job with the same key whose files are still those that it names: hashed, unless the
-    file system says that they are the ones that were hashed before."""
+    """The manifest of a finished job with the same key whose files are unchanged (hashed again, unless the file system
+    shows that they are)."""
     try:
         manifest = read_manifest(output)
     except ReportError:
@@ -253,7 +273,7 @@ def _finished(output: Path, key: str) -> Manifest | None:
 
 
 def _changed_since(job: Job, output: Path, key: str) -> list[str]:
-    """Files of a job that would be kept, were they not others than when it was finished."""
+    """The changed files of a finished job, which would be kept without the change."""
     try:
         manifest = read_manifest(output)
     except ReportError:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olivepress.core.files import new_file
 from olivepress.runtimes.weights import EVERY_POSITION
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["share_weights"]
 
-LEAST_BYTES = 1 << 20  # smaller tensors are not worth a look
+LEAST_BYTES = 1 << 20  # smaller tensors are not compared
 ALIGNMENT = 4096  # bytes: a page, since runtimes map the file
 CHUNK_BYTES = 64 << 20  # copied at once
 _Place = tuple[int, int]  # offset and length, in bytes
@@ -34,18 +35,18 @@ def share_weights(output: Path) -> int:
     if not path.is_file():
         return 0
     model = onnx.load(str(path), load_external_data=False)
-    external = [one for one in model.graph.initializer if one.data_location == onnx.TensorProto.EXTERNAL]
-    files = {_entry(one, "location") for one in external}
+    external = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    files = {_entry(tensor, "location") for tensor in external}
     if len(files) != 1:
         return 0
     data = output / files.pop()
     before = data.stat().st_size
-    places = _first_places(data, sorted({_place(one) for one in external}))
+    places = _first_places(data, sorted({_place(tensor) for tensor in external}))
     if all(place == first for place, first in places.items()):
         return 0
     offsets = _rewrite(data, sorted(set(places.values())))
-    for one in external:
-        _set_offset(one, offsets[places[_place(one)]])
+    for tensor in external:
+        _set_offset(tensor, offsets[places[_place(tensor)]])
     onnx.save(model, str(path))
     return before - data.stat().st_size
 
@@ -82,15 +83,13 @@ def _first_places(data: Path, places: Sequence[_Place]) -> dict[_Place, _Place]:
 
 
 def _rewrite(data: Path, places: Sequence[_Place]) -> dict[_Place, int]:
-    """The file with these places alone, page by page. Returns the new offset of each."""
-    partial = data.with_name(f".{data.name}.partial")
+    """Rewrite the file with these places alone, each on a page. Returns the new offset of each."""
     offsets: dict[_Place, int] = {}
-    with data.open("rb") as file, partial.open("wb") as out:
+    with new_file(data) as partial, data.open("rb") as file, partial.open("wb") as out:
         for offset, length in places:
             out.write(bytes(-out.tell() % ALIGNMENT))
             offsets[offset, length] = out.tell()
             file.seek(offset)
             for begin in range(0, length, CHUNK_BYTES):
                 out.write(file.read(min(CHUNK_BYTES, length - begin)))
-    partial.replace(data)
     return offsets

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from olivepress.core.errors import RecipeError, SetupError
+from olivepress.core.files import new_directory
 from olivepress.core.progress import Progress
 from olivepress.synthetic.special_tokens import SpecialTokens, special_tokens
 from olivepress.synthetic.tokenizer import make_tokenizer
@@ -69,7 +69,7 @@ def make_random_model(
     """Write a loadable Hugging Face model of ``config``'s shape into ``out_dir``: weights, configs and tokenizer.
 
     ``config`` is the content of a config.json. The same ``config``, ``seed`` and ``dtype`` give the same bytes on
-    every machine. Everything is built in ``<out_dir>.partial`` and renamed at the end, so a kill leaves no half model;
+    every machine. Everything is built beside ``out_dir`` and put in place at the end, so a kill leaves no half model;
     an ``out_dir`` that already holds exactly this model is left as it is.
 
     Raises RecipeError for a config that transformers cannot build or an unknown ``dtype``, SetupError if the disk
@@ -85,14 +85,12 @@ def make_random_model(
     values = _within_vocabulary(config, specials)
     tensors = _tensors(values)
     total = sum(tensor.numel for tensor in tensors) * _BYTES[dtype]
-    partial = _clean_partial(out_dir)
-    _check_disk(partial.parent, total)
-    partial.mkdir(parents=True)
-    make_tokenizer(vocab_size, specials, partial, model_max_length=int(config["max_position_embeddings"]))
-    _write_configs(values, specials, partial, dtype)
-    _write_weights(tensors, partial, seed=seed, dtype=dtype, report=_Counter(total, progress))
-    _dump(partial / MARKER, wanted)
-    partial.rename(out_dir)
+    with new_directory(out_dir) as partial:
+        _check_disk(partial, total)
+        make_tokenizer(vocab_size, specials, partial, model_max_length=int(config["max_position_embeddings"]))
+        _write_configs(values, specials, partial, dtype)
+        _write_weights(tensors, partial, seed=seed, dtype=dtype, report=_Counter(total, progress))
+        _dump(partial / MARKER, wanted)
 
 
 def weight_bytes(config: Mapping[str, Any], *, dtype: str = "bfloat16") -> int:
@@ -116,14 +114,6 @@ def _is_made(out_dir: Path, wanted: dict[str, Any]) -> bool:
         f"{out_dir} holds something else than this random model",
         next_step=f"remove {out_dir} or name another directory",
     )
-
-
-def _clean_partial(out_dir: Path) -> Path:
-    partial = out_dir.with_name(out_dir.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    return partial
 
 
 def _check_disk(directory: Path, needed: int) -> None:
@@ -203,8 +193,6 @@ def _write_weights(
         name = "model.safetensors" if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
         with (out_dir / name).open("wb") as file:
             _write_shard(file, shard, seed=seed, dtype=dtype, report=report)
-            file.flush()
-            os.fsync(file.fileno())  # the rename that follows must not become durable before the weights
         files.update({tensor.name: name for tensor in shard})
     if len(shards) > 1:
         size = sum(tensor.numel for tensor in tensors) * _BYTES[dtype]

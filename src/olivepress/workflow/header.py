@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from olivepress.core.layout import CONFIGS
 from olivepress.recipe.methods import METHODS
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.rendered import CONFIGS
 
 __all__ = ["header"]
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from olivepress.catalog import Target
 from olivepress.catalog.groups import with_group_sizes
+from olivepress.core.layout import CONFIGS, tensorboard_dir, training_dir
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.rendered import CONFIGS, SHIM
+from olivepress.workflow.rendered import SHIM
 
 __all__ = ["IDENTITY", "builder_without_remote_code", "job_config"]
 
@@ -107,7 +108,7 @@ def _adapter(plan: Plan, job: Job) -> dict[str, Any]:
 def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
     settings = plan.recipe.finetune
     length = {"max_steps": settings.max_steps} if settings.max_steps else {"num_train_epochs": settings.epochs}
-    logging = {"logging_dir": f"runs/{plan.recipe.name}/logs/tensorboard"} if settings.report_to else {}
+    logging = {"logging_dir": tensorboard_dir(plan.recipe.name).as_posix()} if settings.report_to else {}
     return {
         "seed": settings.seed,
         "data_seed": settings.seed,
@@ -132,7 +133,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "disable_tqdm": True,
         **logging,
         "report_to": ["olivepress", *settings.report_to],
-        "output_dir": f"runs/{plan.recipe.name}/.training/{job.id}-{IDENTITY}",
+        "output_dir": training_dir(plan.recipe.name, f"{job.id}-{IDENTITY}").as_posix(),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from olivepress.catalog import Target
 from olivepress.core.errors import RecipeError, UsageError
+from olivepress.core.layout import job_dir
 from olivepress.data.store.dataset import Dataset, interleave
 from olivepress.models.admission import check_target_modules
 from olivepress.recipe.schema import Recipe
@@ -70,7 +71,7 @@ class Plan:
 
     def output_dir(self, job: Job) -> Path:
         """Where the job's artifact goes, relative to the project root."""
-        return Path("runs", self.recipe.name, job.id)
+        return job_dir(self.recipe.name, job.id)
 
 
 def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:

@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from olivepress.catalog import Target
+from olivepress.core.layout import CONFIGS, olive_cache
 from olivepress.workflow.header import header
 from olivepress.workflow.olive_config import IDENTITY, job_config
 from olivepress.workflow.olive_plugin.passes import package_entries
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.rendered import CONFIGS, Workflow, shim_of
+from olivepress.workflow.rendered import Workflow, shim_of
 
 __all__ = ["package_config_text", "render", "render_all", "shim_text"]
 
@@ -31,7 +32,7 @@ def render(plan: Plan, job: Job) -> Workflow:
         "target": "here",
         "evaluate_input_model": False,
         "output_dir": plan.output_dir(job).as_posix(),
-        "cache_dir": f"runs/{plan.recipe.name}/.cache/{job.id}-{IDENTITY}",
+        "cache_dir": olive_cache(plan.recipe.name, f"{job.id}-{IDENTITY}").as_posix(),
     }
     package_config = _package_config(plan, job)
     body = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)

@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-__all__ = ["CONFIGS", "SHIM", "Workflow", "shim_of"]
+__all__ = ["SHIM", "Workflow", "shim_of"]
 
-CONFIGS = Path("olive_configs")
 SHIM = "olivepress_shim.py"
 
 

@@ -81,7 +81,7 @@ def test_what_published_models_write_beside_passes() -> None:
         ("llama", {"rope_scaling": {**LLAMA3, "factor": math.nan}}, "factor is nan, expected a number above 0"),
         ("llama", {"rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}}, "high_freq_factor is 4.0, expected more than"),
         ("phi3", {"rope_scaling": {"type": "longrope", "short_factor": [math.inf] * 8, "long_factor": [1.0] * 8}},
-         "short_factor is no list of numbers above 0"),
+         "short_factor is not a list of numbers above 0"),
         ("qwen2", {"layer_types": ["chunked_attention"] * 2}, "key 'layer_types' is"),
         ("mistral", {"sliding_window": 0}, "key 'sliding_window' is 0"),
         ("llama", {"rope_scaling": {"rope_type": "spiral"}}, "'spiral' is unknown"),

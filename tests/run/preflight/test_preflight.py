@@ -126,7 +126,7 @@ def test_one_job_alone(project: Path) -> None:
 
 
 def test_where_no_runtime_is_here_the_note_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = Place(how="structure", interpreter=None, why="no such device")
+    place = Place(how="structure", interpreter=None, reason="no such device")
     monkeypatch.setattr(module, "place_of", lambda target: place)
     checks, lines = compared(prepared())
     assert {check.equal for check in checks.values()} == {None} and len(lines) == 1
@@ -144,7 +144,7 @@ def interpreter(path: Path, *lines: str) -> Path:
     ("lines", "expected"),
     [
         (
-            ["echo '{\"progress\": [0, 99]}'", "kill -ABRT $$"],
+            ['echo \'{"done": 0, "total": 99}\'', "kill -ABRT $$"],
             r"row \S+ of \w+: the tokenizer of .* fails on '.*SIGABRT",
         ),
         (["kill -SEGV $$"], r"cannot open the base model's tokenizer \(the tokenizer process was killed by SIGSEGV"),

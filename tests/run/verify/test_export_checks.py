@@ -14,7 +14,7 @@ import pytest
 from olivepress.catalog import targets
 from olivepress.core.artifact import PlacedNodes
 from olivepress.core.errors import JobError, SetupError
-from olivepress.measure.worker import host
+from olivepress.core.privacy import child_environment
 from olivepress.pipeline.matrix import HEAD, MatrixRow, matrix_recipe, table
 from olivepress.report.device_report import Placement
 from olivepress.run import interpreters as where
@@ -55,7 +55,7 @@ def test_a_process_without_torch_can_ask_the_parent(
 ) -> None:
     for name, value in WITHOUT_TORCH.items():
         monkeypatch.setenv(name, value)
-    assert "USE_TORCH" not in host._environment()
+    assert "USE_TORCH" not in child_environment(offline=True)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_no_more_is_claimed_than_the_machine_can_do(
     monkeypatch.setattr(where, "is_emulated", lambda provider: True)
     monkeypatch.setattr(where, "try_provider", probed(state))
     place = place_of(targets()[target])
-    assert place.how == how and (place.why != "") == (how not in ("native", "emulated"))
+    assert place.how == how and (place.reason != "") == (how not in ("native", "emulated"))
 
 
 def test_without_its_environment_a_copy_or_the_structure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_without_its_environment_a_copy_or_the_structure(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(where, "interpreter", absent)
     cuda, intel = place_of(targets()["cuda-int4"]), place_of(targets()["openvino-npu-int4"])
-    assert (cuda.how, cuda.fix) == ("cpu-copy", "olivepress env create cuda") and intel.how == "structure"
+    assert (cuda.how, cuda.next_step) == ("cpu-copy", "olivepress env create cuda") and intel.how == "structure"
 
 
 @pytest.mark.parametrize(

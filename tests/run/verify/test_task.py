@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,16 @@ import pytest
 
 from olivepress.cli.console import verdict_lines
 from olivepress.core.artifact import Check, TaskVerdict
+from olivepress.core.child.process import Usage
+from olivepress.core.child.run import Finished
+from olivepress.measure.worker import tasks
+from olivepress.measure.worker.records import NamedAnswers, NamedAnswersSpec
 from olivepress.pipeline.plan import load_plan
-from olivepress.run import job as make
+from olivepress.run import verification
 from olivepress.run.failure import ChecksFailed, check_error
-from olivepress.run.job import JobOutcome
 from olivepress.run.limits import judged_limits, limit_of, min_top1, task_limits
+from olivepress.run.outcome import JobOutcome
+from olivepress.run.verification import is_verified
 from olivepress.run.verify import task
 from olivepress.run.verify.task import TaskLimits, TaskSpec, task_check
 from olivepress.workflow.plan import Plan
@@ -49,11 +54,18 @@ class Answering:
     def __init__(self, wrong: int) -> None:
         self.wrong, self.asked = wrong, list[tuple[str, int]]()
 
-    def __call__(self, name: str, given: Mapping[str, Any], *, interpreter: Path | None = None) -> dict[str, Any]:
-        assert name == "named_answers" and given["split"] == "validation"
-        self.asked.append((given["runtime"] or "export", len(given["ids"])))
-        right = [bool(given["runtime"]) or (number + 1) % self.wrong != 0 for number in range(len(given["ids"]))]
-        return {"examples": [["on" if one else "off", "on"] for one in right]}
+    def __call__(
+        self, asked: object, given: NamedAnswersSpec, *, interpreter: Path | None = None
+    ) -> Finished[NamedAnswers]:
+        assert asked is tasks.named_answers and given.split == "validation"
+        self.asked.append((given.runtime or "export", len(given.ids)))
+        right = [given.is_pytorch or (number + 1) % self.wrong != 0 for number in range(len(given.ids))]
+        return finished(("on" if one else "off", "on") for one in right)
+
+
+def finished(examples: Iterable[tuple[str, str]]) -> Finished[NamedAnswers]:
+    usage = Usage(seconds=0.0, peak_memory_bytes=0, peak_disk_bytes=0)
+    return Finished(result=NamedAnswers(examples=tuple(examples)), usage=usage)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +92,7 @@ def test_how_many_rows_are_asked(
     call: str,
 ) -> None:
     answering = Answering(wrong)
-    monkeypatch.setattr(task, "run_child", answering)
+    monkeypatch.setattr(task, "run_task", answering)
     check = task_check(spec(parent, tmp_path / "data", rows, **limits), parent, tmp_path, None)
     assert answering.asked == [(who, count) for count in asked for who in ("pytorch", "export")]
     assert check.task is not None and check.task.call == call and check.passed is (call != "inferior")
@@ -109,13 +121,13 @@ def test_answers_to_other_rows_or_of_another_length_are_not_taken(
     parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """IBM/unitxt#7 and gepa-ai/gepa#425: answers were kept under an id that another question has now."""
-    partial: list[tuple[str, str]] = []
+    partial: list[tuple[str, Path]] = []
 
-    def answering(name: str, given: Mapping[str, Any], *, interpreter: Path | None = None) -> dict[str, Any]:
-        partial.append((given["runtime"] or "export", given["partial"]))
-        return {"examples": [["on", "on"] for _ in given["ids"]]}
+    def answering(asked: object, given: NamedAnswersSpec, *, interpreter: Path | None = None) -> Finished[NamedAnswers]:
+        partial.append((given.runtime or "export", given.partial))
+        return finished(("on", "on") for _ in given.ids)
 
-    monkeypatch.setattr(task, "run_child", answering)
+    monkeypatch.setattr(task, "run_task", answering)
     given = spec(parent, tmp_path / "data", 40)
     task_check(given, parent, tmp_path, None)
     about = tmp_path / "data" / "dataset.json"
@@ -196,8 +208,8 @@ def test_what_is_verified_again(
 
     plan = changed(load_plan("tiny-phi"), **limits)
     for how in ("native", "structure"):  # an environment that is no longer here takes back nothing
-        monkeypatch.setattr(make, "place_of", lambda target, how=how: Place(how=how, interpreter=None))
-        assert make.is_verified(plan, plan.job("export-cpu-int4"), held(plan, *checks)) is verified
+        monkeypatch.setattr(verification, "place_of", lambda target, how=how: Place(how=how, interpreter=None))
+        assert is_verified(plan, plan.job("export-cpu-int4"), held(plan, *checks)) is verified
 
 
 def test_a_failed_job_carries_its_verdict(project: Path) -> None:

@@ -175,7 +175,7 @@ def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter)
     target, data = Path(source.target), Path(source.data) if source.data else None
     on_progress = job_progress(reporter)
     if source.is_bundle:
-        return list(bench_bundle(target, data=data, out=source.out, overrides=overrides, tell=on_progress))
+        return list(bench_bundle(target, data=data, out=source.out, overrides=overrides, on_progress=on_progress))
     if source.is_artifact:
         _, path = bench_artifact(
             target,

@@ -11,6 +11,7 @@ import typer
 from olivepress.cli.console import ConsoleReporter, job_progress
 from olivepress.cli.options import JsonOption, QuietOption, SourceDataOption, TrustTargets, refuse_for_artifact
 from olivepress.cli.plans import load_plan
+from olivepress.core.layout import BUNDLES
 
 __all__ = ["bundle"]
 
@@ -33,7 +34,7 @@ def bundle(
             "--ids-only", help="Pack the ids of the test split instead of its rows: accuracy is not measured there."
         ),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the zip files.")] = Path("bundles"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the zip files.")] = BUNDLES,
     trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -52,11 +53,11 @@ def bundle(
         if is_artifact(path):
             refuse_for_artifact("bundle", target, job=job, trust_targets=trust_targets)
             directory = Path(data) if data else prepared_dataset(path)
-            packed = [bundle_artifact(path, dataset_dir=directory, ids_only=ids_only, out=out, tell=on_progress)]
+            packed = [bundle_artifact(path, dataset_dir=directory, ids_only=ids_only, out=out, on_progress=on_progress)]
         else:
             plan = load_plan(target, data, trust_targets)
             data_of(plan.recipe, "bundle")
-            packed = bundle_plan(plan, only=job or (), ids_only=ids_only, out=out, tell=on_progress)
+            packed = bundle_plan(plan, only=job or (), ids_only=ids_only, out=out, on_progress=on_progress)
     if as_json:
         records = [{"path": str(each.path), "job": each.job, "sha256": each.sha256} for each in packed]
         print(json.dumps(records, indent=2))

@@ -62,7 +62,7 @@ def _gate(items: list[Any], baseline: list[str], out: Path | None, *, as_markdow
     """Print the result, and exit with its code."""
     from olivepress.compare import find_reports, gate, gate_markdown, load
     from olivepress.compare.gate import EXIT
-    from olivepress.report.device_report import write_text
+    from olivepress.core.files import write_text
 
     with find_reports(baseline) as paths:
         verdict = gate(items, load(paths))

@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from olivepress.cli.options import JsonOption
+from olivepress.core.layout import HISTORY_PAGE
 
 __all__ = ["history"]
 
 
 def history(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the page.")] = Path(
-        "benchmarks", "results", "index.html"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the page.")] = HISTORY_PAGE,
     as_json: JsonOption = False,
 ) -> None:
     """Show how the metrics of all reports changed over git's commits.
@@ -27,7 +26,7 @@ def history(
     """
     from olivepress.compare.history import read_history
     from olivepress.compare.render.history_page import history_html
-    from olivepress.report.device_report import write_text
+    from olivepress.core.files import write_text
 
     all_series, unreadable = read_history()
     if as_json:

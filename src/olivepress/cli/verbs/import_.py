@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from olivepress.core.errors import UsageError
+from olivepress.core.layout import RESULTS
 
 __all__ = ["import_"]
 
@@ -22,9 +23,7 @@ def import_(
             help="A device's report, or a result of llama-bench, optimum-benchmark, MLPerf Client or Olive.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the reports.")] = Path(
-        "benchmarks", "results"
-    ),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the reports.")] = RESULTS,
     recipe: Annotated[
         str | None,
         typer.Option("--recipe", help="The recipe name in reports of another tool; 'imported' by default."),

@@ -35,8 +35,8 @@ from olivepress.compare.render.phrases import (
     short_name,
     value_text,
 )
+from olivepress.core.files import write_bytes, write_text
 from olivepress.core.names import slug
-from olivepress.report.device_report import write_bytes, write_text
 from olivepress.report.registry import METRICS
 
 __all__ = ["MAX_BYTES", "PAGE_OF_EXAMPLES", "multiline", "to_html", "write_report_page"]

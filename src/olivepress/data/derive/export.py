@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError
+from olivepress.core.files import new_file
 from olivepress.core.thoughts import THOUGHTS
 from olivepress.data.derive.derive import lineage_of
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import SPLITS, Example, Message
-from olivepress.data.store.writing import cannot_write
 
 __all__ = ["FORMS", "Exported", "export_dataset"]
 
@@ -124,29 +123,20 @@ def export_dataset(dataset: Dataset, form: str, directory: Path) -> Exported:
 
     Raises DataError for a row that the form cannot hold, SetupError when the disk does not take them.
     """
-    made: dict[Path, Path] = {}
+    paths = {split: directory / f"{split}.jsonl" for split in SPLITS}
     omitted: Counter[str] = Counter()
     new = [one for one in (directory, *directory.parents) if not one.exists()]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for split in SPLITS:
-            path = directory / f"{split}.jsonl"
-            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            made[path] = partial
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(_lines(dataset, split, form, omitted))
-        for path, partial in made.items():
-            partial.replace(path)
-    except OSError as error:
-        raise cannot_write(directory, directory, error) from error
+        with ExitStack() as files:  # each takes its place when all are written
+            for split, path in paths.items():
+                partial = files.enter_context(new_file(path))
+                with partial.open("w", encoding="utf-8", newline="\n") as file:
+                    file.writelines(_lines(dataset, split, form, omitted))
     finally:
-        for partial in made.values():
-            with suppress(OSError):
-                partial.unlink()
         for empty in new:
             with suppress(OSError):
                 empty.rmdir()
-    return Exported(paths={path.stem: path for path in made}, omitted=dict(sorted(omitted.items())))
+    return Exported(paths=paths, omitted=dict(sorted(omitted.items())))
 
 
 def _lines(dataset: Dataset, split: str, form: str, omitted: Counter[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from olivepress.core.errors import DataError, SetupError
-from olivepress.core.privacy import private_environment
+from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC
 from olivepress.data.read import spreadsheet_child
 from olivepress.data.read.delimited import column_names
@@ -44,7 +44,7 @@ def _child(path: Path, sheet: str | None) -> Iterator[IO[bytes]]:
     command = [sys.executable, "-I", spreadsheet_child.__file__, str(path.resolve()), sheet or ""]
     with subprocess.Popen(
         command,
-        env=private_environment(),
+        env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

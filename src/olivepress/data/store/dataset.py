@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,14 +14,14 @@ from typing import Any
 
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError
+from olivepress.core.files import new_directory
+from olivepress.core.layout import DATASETS
 from olivepress.core.names import slug
 from olivepress.data.store.examples import SPLITS, Example, to_line
 from olivepress.data.store.rows import SplitFile
 from olivepress.data.store.version import Hashes, hash_splits
-from olivepress.data.store.writing import cannot_write
 
 __all__ = [
-    "DATASETS",
     "FACTS",
     "Dataset",
     "interleave",
@@ -31,7 +30,6 @@ __all__ = [
     "write_dataset",
 ]
 
-DATASETS = Path("datasets")
 FACTS = "dataset.json"
 _SCHEMA_VERSION = 1
 _BESIDE = ("audit.jsonl", "lineage.jsonl")
@@ -145,9 +143,7 @@ def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
     facts = json.dumps(_facts(dataset), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     if _lies_there(dataset, directory, facts):
         return directory
-    partial = directory.with_name(f"{directory.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
+    with new_directory(directory) as partial:
         for split in SPLITS:
             with (partial / f"{split}.jsonl").open("wb") as file:
                 file.writelines(_lines(dataset.splits[split]))
@@ -155,13 +151,7 @@ def write_dataset(dataset: Dataset, root: Path = Path()) -> Path:
             for name in _BESIDE:
                 if (dataset.files / name).is_file():
                     shutil.copyfile(dataset.files / name, partial / name)
-        (partial / FACTS).write_text(facts, encoding="utf-8")
-        shutil.rmtree(directory, ignore_errors=True)
-        partial.rename(directory)
-    except OSError as error:
-        raise cannot_write(directory, directory.parent, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (partial / FACTS).write_bytes(facts.encode("utf-8"))
     return directory
 
 

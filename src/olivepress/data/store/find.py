@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError
-from olivepress.data.store.dataset import DATASETS, Dataset, is_prepared, load_dataset
+from olivepress.core.layout import DATASETS
+from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset
 from olivepress.data.store.examples import SPLITS
 
 __all__ = ["describe", "find_dataset"]

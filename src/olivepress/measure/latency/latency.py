@@ -20,10 +20,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from olivepress.core.errors import JobError
+from olivepress.core.process import peak_memory_bytes
 from olivepress.data.split_reader import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
-from olivepress.report.machine import peak_rss_bytes
 from olivepress.runtimes.base import LanguageModel
 from olivepress.runtimes.chat_template.model_config import context_length
 from olivepress.runtimes.chat_template.prompts import render_question
@@ -102,7 +102,7 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
         round=spec.round,
         order=0,
         load_ms=load_ms,
-        peak_memory_bytes=peak_rss_bytes(),
+        peak_memory_bytes=peak_memory_bytes(),
         peak_accelerator_memory_bytes=memory if isinstance(memory, int) else None,
         energy_j=joules,
         harness_step_ns=empty_step_ns(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from olivepress.core.errors import JobError
+from olivepress.core.jsonl import append_json_line, read_json_lines
 from olivepress.core.progress import Progress
 from olivepress.data.split_reader import Row
 from olivepress.report.task_metrics import Example
@@ -77,22 +77,15 @@ class AnswerStore:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.outputs: dict[str, str] = {}
-        if path is None or not path.is_file():
-            return
-        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            try:
-                row_id, output = json.loads(line)
-            except (ValueError, TypeError):  # a line cut off by an interruption
-                continue
-            self.outputs[str(row_id)] = str(output)
-        path.write_text("".join(json.dumps(pair) + "\n" for pair in self.outputs.items()), encoding="utf-8")
+        for pair in read_json_lines(path) if path is not None else ():
+            if isinstance(pair, list) and len(pair) == 2:
+                self.outputs[str(pair[0])] = str(pair[1])
 
     def add(self, row_id: str, output: str) -> None:
         """Store one answer."""
         self.outputs[row_id] = output
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([row_id, output]) + "\n")
+            append_json_line(self.path, [row_id, output], sync=False)
 
     def missing(self, rows: Sequence[Row]) -> list[Row]:
         """The rows that have no answer yet."""

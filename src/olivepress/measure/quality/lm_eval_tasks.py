@@ -20,8 +20,9 @@ from typing import Any
 import yaml
 
 from olivepress.core.errors import DataError, JobError, SetupError
+from olivepress.core.files import write_text
 from olivepress.data.split_reader import Message, Row, dataset_labels, read_split
-from olivepress.report.device_report import Measurement, write_text
+from olivepress.report.device_report import Measurement
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.runtimes.linked_copy import with_every_position
 from olivepress.stats.intervals import Z95

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from olivepress.core.errors import JobError, SetupError
+from olivepress.core.errors import JobError
+from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.progress import Progress
 from olivepress.measure.quality.long_row import LongRow, write_long_row
 from olivepress.measure.quality.parent_answers import greedy_by_index
@@ -54,18 +53,10 @@ def write_reference(
     if not token_ids or any(len(ids) == 0 for ids in token_ids):
         raise JobError(f"{out_dir}: a reference needs at least one prompt and no empty prompts")
     model, _ = load_parent(model_dir, adapter_dir=adapter_dir)
-    partial = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.tmp")
-    partial.mkdir(parents=True)
-    try:
-        _write_all(model, token_ids, answers or [AnswerPart()] * len(token_ids), partial, model_dir, progress)
+    with new_directory(out_dir) as folder:
+        _write_all(model, token_ids, answers or [AnswerPart()] * len(token_ids), folder, model_dir, progress)
         if long_row is not None:
-            write_long_row(model, long_row, partial)
-        shutil.rmtree(out_dir, ignore_errors=True)
-        partial.replace(out_dir)
-    except OSError as error:
-        raise SetupError(f"{out_dir}: cannot be written ({error.strerror})", next_step="free disk space") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            write_long_row(model, long_row, folder)
     return out_dir
 
 
@@ -146,7 +137,7 @@ def write_logits(
             with model.disable_adapter():
                 _save_logits(model, token_ids, model_dir, base_folder, "base", first_kept)
     except OSError as error:
-        raise SetupError(f"{folder}: cannot be written ({error.strerror})", next_step="free disk space") from error
+        raise cannot_write(folder, folder.parent, error) from error
     return folder
 
 

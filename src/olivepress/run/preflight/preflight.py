@@ -1,7 +1,7 @@
-"""The runtimes' tokenizers before the first job: a difference from Hugging Face's spoils every export, and can be seen
-in the base model's files and the rows alone.
+"""The runtimes' tokenizers before the first job: a difference from Hugging Face's breaks every export, and shows in
+the base model's files and the rows alone.
 
-What was equal is remembered in ``runs/.tokenizers.json``, by what it depends on.
+Comparisons without a difference are kept in ``runs/.tokenizers.json``, by what they depend on.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.checkpoint import GENERATION_CONFIG, SMALL_FILES, TOKENIZER_FILES
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError, SetupError
 from olivepress.core.hash_cache import load_cache, save_cache
 from olivepress.core.hub import fetch, local_directory
+from olivepress.core.layout import TOKENIZER_CHECKS
 from olivepress.data.store.examples import SPLITS
 from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.measure.worker.interpreters import machine_of
+from olivepress.measure.worker.records import OpenvinoTokenizerSpec
 from olivepress.models.admission import check_folder
 from olivepress.report.machine import package_versions
 from olivepress.run.interpreters import place_of
-from olivepress.run.job import Reporter
+from olivepress.run.outcome import Reporter
 from olivepress.run.preflight.tokenizer_answers import TokenizerCheck, answer_notes, check_answers
 from olivepress.run.preflight.tokenizer_questions import Questions, ask
 from olivepress.runtimes.runtime_tokenizer import TokenizerReading, TokenizerSpec, genai_folder
@@ -35,7 +38,6 @@ from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["check_tokenizers"]
 
-_CACHE = Path("runs", ".tokenizers.json")
 _FORMAT = 1  # another number: everything is compared again
 _MOST_REMEMBERED = 500
 LIMIT_S = 180.0
@@ -52,7 +54,7 @@ class _Runtime:
 
 
 class _NotComparedError(JobError):
-    """The runtime cannot be asked, which says nothing of the tokenizer."""
+    """The runtime cannot be asked; the tokenizer may still be equal."""
 
 
 def check_tokenizers(
@@ -96,7 +98,7 @@ def _package(job: Job) -> str:
 
 
 def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | None, str]]:
-    """Each export or package that is to be made, with the runtime that can open it here, or the reason of none."""
+    """Each export or package to be made, with the runtime that can open it here, or the reason why none can."""
     chosen = None if only is None else plan.job(only)
     for job in plan.jobs:
         if job.target is None or (chosen is not None and chosen.target is not None and job.id != chosen.id):
@@ -104,10 +106,10 @@ def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | No
         build = environment(job.target.build_environment)
         try:
             if not satisfied_here(build):
-                check_platform(build)  # else it is left out of the run, which says so
+                check_platform(build)  # else it is left out of the run, which reports that
             place = place_of(job.target)
             if place.how == "structure":
-                yield job, None, place.why
+                yield job, None, place.reason
                 continue
             converter = interpreter(build.name) if job.target.runtime == "openvino" else None
             yield job, _Runtime(name=_package(job), python=place.interpreter, converter=converter), ""
@@ -117,7 +119,7 @@ def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | No
 
 def _check(plan: Plan, job: Job, runtime: _Runtime, reporter: Reporter, keep_going: bool) -> TokenizerCheck:
     directory = _model_files(plan)
-    key, known = _key(plan, directory, runtime), load_cache(_CACHE)
+    key, known = _key(plan, directory, runtime), load_cache(TOKENIZER_CHECKS)
     check = _remembered(known.get(key))
     if check is None:
         reporter.checking("tokenizer: compare")
@@ -177,20 +179,19 @@ def _read(asked: Questions, runtime: _Runtime, name: str) -> TokenizerReading:
         reached: list[int] = []
         started = time.monotonic()
         try:
-            found = run_child(
-                "tokenizer",
-                spec.model_dump(mode="json"),
+            return run_task(
+                tasks.tokenizer,
+                spec,
                 interpreter=runtime.python,
-                progress=lambda done, total: reached.append(done),
+                on_progress=lambda done, total: reached.append(done),
                 timeout_s=LIMIT_S,
-            )
+            ).result
         except SetupError as error:  # its package is not here
             raise _NotComparedError(error.message) from error
         except JobError as error:
             if time.monotonic() - started >= LIMIT_S:
                 raise _NotComparedError(error.message) from error
             raise _unreadable(asked, name, reached, error.message) from error
-    return TokenizerReading.model_validate({field: found[field] for field in TokenizerReading.model_fields})
 
 
 def _unreadable(asked: Questions, name: str, reached: Sequence[int], reason: str) -> SetupError:
@@ -211,9 +212,9 @@ def _write_tokenizer(asked: Questions, runtime: _Runtime, folder: Path, name: st
         genai_folder(folder, asked.model_ids, vocab_size=len(asked.tokenizer))
         return
     converter = None if runtime.converter == Path(sys.executable) else runtime.converter
-    spec = {"source": str(folder), "directory": str(folder)}
+    spec = OpenvinoTokenizerSpec(source=folder, directory=folder)
     try:
-        run_child("openvino_tokenizer", spec, interpreter=converter, timeout_s=LIMIT_S)
+        run_task(tasks.openvino_tokenizer, spec, interpreter=converter, timeout_s=LIMIT_S)
     except JobError as error:
         raise _unreadable(asked, name, (), error.message) from error
 
@@ -240,4 +241,4 @@ def _remembered(entry: Any) -> TokenizerCheck | None:
 
 def _remember(known: dict[str, Any], key: str, check: TokenizerCheck) -> None:
     kept = known if len(known) < _MOST_REMEMBERED else {}
-    save_cache(_CACHE, {**kept, key: asdict(check)})
+    save_cache(TOKENIZER_CHECKS, {**kept, key: asdict(check)})

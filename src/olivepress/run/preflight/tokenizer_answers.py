@@ -1,4 +1,4 @@
-"""What a runtime's tokenizer answered, held to what Hugging Face's does: the first difference, in words."""
+"""A runtime's tokenizer compared with Hugging Face's: the first difference, in words."""
 
 from __future__ import annotations
 
@@ -124,12 +124,12 @@ def _template_notes(dialogues: Sequence[Dialogue], reading: TokenizerReading, ru
         yield f"{runtime} cannot render the chat template by itself ({reading.refused}): {advice}"
         return
     for dialogue, text in zip(dialogues, reading.rendered, strict=True):
-        expected, found = _DATE.sub("DATE", dialogue.rendered), _DATE.sub("DATE", text)
-        if expected != found:
-            at = next((i for i, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), None)
-            at = min(len(expected), len(found)) if at is None else at
+        expected, actual = _DATE.sub("DATE", dialogue.rendered), _DATE.sub("DATE", text)
+        if expected != actual:
+            at = next((i for i, (a, b) in enumerate(zip(expected, actual, strict=False)) if a != b), None)
+            at = min(len(expected), len(actual)) if at is None else at
             yield (
                 f"{runtime} renders the chat template differently by itself: {dialogue.name}, character {at}, has "
-                f"{_short(found[at : at + 30])} for {_short(expected[at : at + 30])}: {advice}"
+                f"{_short(actual[at : at + 30])} for {_short(expected[at : at + 30])}: {advice}"
             )
             return

@@ -155,8 +155,8 @@ def _row_texts(tokenizer: Any, rendered: Sequence[tuple[str, RenderedPrompt]]) -
         for part in (*prompt.prefix_parts, *prompt.completion_parts):
             names.setdefault(part[:_MOST_CHARACTERS], name)
     texts = [text for text in names if text]
-    found = zip(texts, _encode(tokenizer, texts), strict=True)
-    return [Text(kind="row", name=names[text], text=text, token_ids=ids) for text, ids in found]
+    encoded = zip(texts, _encode(tokenizer, texts), strict=True)
+    return [Text(kind="row", name=names[text], text=text, token_ids=ids) for text, ids in encoded]
 
 
 def _control_texts(tokenizer: Any) -> Iterator[Text]:

@@ -1,4 +1,4 @@
-"""Rows that hold between them what is unusual in a dataset: what a tokenizer trips over is rarely in the first ones."""
+"""Rows that together contain what is unusual in a dataset: what breaks a tokenizer is rarely in the first ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a job made, opened and compared with its parent."""
+"""Artifacts opened and compared with their parents."""

@@ -1,4 +1,4 @@
-"""An adapter that was trained, and a merge that has it: told from the tensors, without running a model."""
+"""A trained adapter, and a merge that contains it: checked by their tensors, without running a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["adapted_modules", "adapter_checks", "starts_at_zero", "weight_delta"
 
 _PREFIX = "base_model.model."  # what peft puts before the names of the base's modules
 _TENSOR = re.compile(r"^(?P<module>.+)\.(?P<tensor>(?:lora|hada|lokr)_\w+)(?:\.weight)?$")
-_ROUNDINGS = 4  # units in the last place that are no adapter's doing
+_ROUNDINGS = 4  # units in the last place that rounding alone may change
 _MAGNITUDE = "lora_magnitude_vector"
 
 
@@ -62,25 +62,25 @@ def _magnitudes(path: Path, modules: int) -> Check:
 
 
 def _tensor(name: str) -> str:
-    found = _TENSOR.match(name)
-    return found["tensor"] if found else ""
+    match = _TENSOR.match(name)
+    return match["tensor"] if match else ""
 
 
 def adapted_modules(adapter_dir: Path, base: Weights) -> list[str]:
-    """Modules that the adapter's file holds tensors for, and modules of the base that its config says it adapts.
+    """Modules with tensors in the adapter's file, and modules of the base that its config names.
 
-    Both, so that a tensor that was lost and one whose name fits nothing are found. JobError when it cannot be read.
+    Both, so that a lost tensor and one whose name fits no module are detected. JobError when it cannot be read.
     """
     config = _config(adapter_dir)
-    found = (_TENSOR.match(name) for name in tensor_names(adapter_dir / "adapter_model.safetensors"))
-    held = {match["module"].removeprefix(_PREFIX) for match in found if match}
+    matches = (_TENSOR.match(name) for name in tensor_names(adapter_dir / "adapter_model.safetensors"))
+    stored = {match["module"].removeprefix(_PREFIX) for match in matches if match}
     targets = config.get("target_modules") or []
-    if isinstance(targets, str):  # a pattern, or all-linear: which modules that is, only the file says
-        return sorted(held)
+    if isinstance(targets, str):  # a pattern, or all-linear: only the file lists the modules
+        return sorted(stored)
     modules = [name.removesuffix(".weight") for name in base if name.endswith(".weight")]
     # As peft reads a list: the whole name of a module, or the end of it after a dot.
-    said = {module for module in modules for target in targets if f".{module}".endswith(f".{target}")}
-    return sorted(held | said)
+    named = {module for module in modules for target in targets if f".{module}".endswith(f".{target}")}
+    return sorted(stored | named)
 
 
 def _config(adapter_dir: Path) -> dict[str, Any]:
@@ -96,13 +96,13 @@ def weight_delta(base_dir: Path, merged_dir: Path, adapter_dir: Path) -> Check:
     """Every module that the adapter adapts has another weight after the merge than before; the first that has not is
     named.
 
-    The base is rounded to the merge's dtype first: what that alone changes is no adapter. Nor is what scaling a row to
-    its own length and rounding it changes, as merging a DoRA that holds nothing does in bfloat16. Comparing what
-    base + adapter and the merged model compute does not see an adapter that neither of them loaded.
+    The base is rounded to the merge's dtype first: that alone is not a change by an adapter. Nor is scaling a row to
+    its own length and rounding it, as merging an empty DoRA does in bfloat16. Comparing what base + adapter and the
+    merged model compute does not detect an adapter that neither of them loaded.
     """
     base, merged = Weights(base_dir), Weights(merged_dir)
     modules = adapted_modules(adapter_dir, base)
-    reasons = {module: why for module in modules if (why := _unmoved(f"{module}.weight", base, merged))}
+    reasons = {module: reason for module in modules if (reason := _unchanged(f"{module}.weight", base, merged))}
     first = next(iter(reasons), None)
     return Check(
         name="weight_delta",
@@ -113,18 +113,18 @@ def weight_delta(base_dir: Path, merged_dir: Path, adapter_dir: Path) -> Check:
     )
 
 
-def _unmoved(name: str, base: Weights, merged: Weights) -> str | None:
-    """Why a weight cannot be called moved; None when it can."""
+def _unchanged(name: str, base: Weights, merged: Weights) -> str | None:
+    """The reason why a weight does not count as changed; None when it does."""
     if name not in base or name not in merged:
         return f"no such weight in the {'merged model' if name in base else 'base'}"
     before, after = base.read(name), merged.read(name)
     if before.shape != after.shape:
         return f"its shape is {tuple(after.shape)}, the base's {tuple(before.shape)}"
-    return None if _moved(before.to(after.dtype), after) else "its merged weight is the base's"
+    return None if _is_changed(before.to(after.dtype), after) else "its merged weight is the base's"
 
 
-def _moved(before: Any, after: Any) -> bool:
-    """Whether some element differs by more than rounding makes of it: of the small ones an adapter changes most."""
+def _is_changed(before: Any, after: Any) -> bool:
+    """Whether some element differs by more than rounding: an adapter changes small ones most."""
     import torch
 
     rounding = _ROUNDINGS * torch.finfo(after.dtype).eps

@@ -27,7 +27,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def dml_operators(output: Path) -> Check:
-    """The operators of ``model.onnx`` against the documented list, and two forms of attention that it does not tell.
+    """The operators of ``model.onnx`` against the documented list, and two forms of attention that it does not list.
 
     The builder avoids for DirectML a GroupQueryAttention that rotates, and one with query, key and value in one input.
     """

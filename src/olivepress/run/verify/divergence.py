@@ -1,7 +1,7 @@
 """The divergence of an export from its parent as checks: what is judged, and what is only reported beside it.
 
-Where the task's own answers tell (``run.task``), they decide, and the divergence is reported. Where they cannot, the
-divergence of the tokens that were trained on is held to its limit. That of the prompts is reported: no training touched
+Where the task's own answers give a verdict (``verify.task``), they decide, and the divergence is reported. Where not,
+the divergence of the tokens that were trained on has a limit. That of the prompts is reported: no training touched
 them, and nobody ships what a model makes of them.
 """
 

@@ -1,4 +1,4 @@
-"""An export held against its parent, in the environment of its target as far as there is one here."""
+"""An export compared with its parent, in the environment of its target as far as this machine has it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from olivepress.core.artifact import Check, PlacedNodes, TaskVerdict, Verified
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import read_split
 from olivepress.measure.proof.export import Proof, ProofSpec
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.report.device_report import Measurement
 from olivepress.run.verify.directml import DML, dml_operators
 from olivepress.run.verify.divergence import divergence_checks
@@ -43,7 +44,7 @@ class ExportSpec(Record):
     Python to open it with, None for this one.
 
     ``limit`` is nats of mean KL, ``min_top1`` (None: not judged) and ``min_placed`` are shares of positions and of
-    nodes. ``task`` is what its answers are held to, None where they are not asked for.
+    nodes. ``task`` has the limits of its answers, None where they are not asked for.
     """
 
     output_dir: str
@@ -52,7 +53,7 @@ class ExportSpec(Record):
     dataset: str
     scratch: str
     how: Verified
-    interpreter: str | None
+    interpreter: Path | None
     execution_provider: str
     precision: str
     limit: float
@@ -75,31 +76,31 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
         yield from not_compared(NOT_OPENED)
         return
     opened = _opened(spec, output)
-    found = _prove(spec, output, opened)
+    proof = _prove(spec, output, opened)
     if spec.how != "cpu-copy":
-        yield _placed(spec, found)
-    detail = found.differs or "texts whose ids equal Hugging Face's"
-    yield Check(name="tokenizer", passed=found.differs is None, value=float(found.texts), detail=detail)
+        yield _placed(spec, proof)
+    detail = proof.differs or "texts whose ids equal Hugging Face's"
+    yield Check(name="tokenizer", passed=proof.differs is None, value=float(proof.texts), detail=detail)
     # A parent that ends every answer at once leaves nothing to be generated.
-    talks = found.generated > 0 or found.expected == 0
-    yield Check(name="generates", passed=talks, value=float(found.generated), detail="tokens of the longest answer")
-    if found.last_position is not None:
+    talks = proof.generated > 0 or proof.expected == 0
+    yield Check(name="generates", passed=talks, value=float(proof.generated), detail="tokens of the longest answer")
+    if proof.last_position is not None:
         yield Check(
             name="last_position",
-            passed=found.last_position <= _LAST_POSITION_LIMIT,
-            value=found.last_position,
+            passed=proof.last_position <= _LAST_POSITION_LIMIT,
+            value=proof.last_position,
             limit=_LAST_POSITION_LIMIT,
             detail="largest logit difference between the graph that runs and the one that is measured",
         )
-    yield from by_default(found.by_default)
+    yield from by_default(proof.by_default)
     # What cannot be asked as it should fails below: minutes of answers would say nothing more.
-    kept = _keeps_task(spec, opened) if talks and found.differs is None else None
-    yield from against_parent(spec, found, verdict=kept.task if kept else None)
+    kept = _keeps_task(spec, opened) if talks and proof.differs is None else None
+    yield from against_parent(spec, proof, verdict=kept.task if kept else None)
     if kept is not None:
         yield kept
-    if found.long_row is not None:
-        yield from check_long_row(found.long_row, limit=spec.limit, exact=spec.precision == "fp32")
-    yield from not_compared(found.not_long)
+    if proof.long_row is not None:
+        yield from check_long_row(proof.long_row, limit=spec.limit, exact=spec.precision == "fp32")
+    yield from not_compared(proof.not_long)
 
 
 def by_default(refusal: str | None) -> Iterator[Check]:
@@ -113,24 +114,21 @@ def _prove(spec: ExportSpec, output: Path, opened: Path) -> Proof:
     """Run the proof in a process of the target's environment; for a copy on the CPU in this one."""
     rows = read_split(Path(spec.dataset), "test", limit=_TOKENIZER_ROWS).rows
     texts = [render_prompt(output, row.messages, row.tools).full for row in rows]
-    proof = ProofSpec(
+    asked = ProofSpec(
         model_dir=opened,
         execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
         reference_dir=Path(spec.reference_dir),
         texts=tuple(texts),
         token_ids=tuple(tuple(ids) for ids in _token_ids(Path(spec.parent_model), texts)),
     )
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    found = run_child("proof", proof.model_dump(mode="json"), interpreter=interpreter)
-    return Proof.model_validate({name: found[name] for name in Proof.model_fields})
+    return run_task(tasks.proof, asked, interpreter=spec.interpreter).result
 
 
 def _keeps_task(spec: ExportSpec, opened: Path) -> Check | None:
     """The verdict by the task's own answers; None where they are not asked for."""
     if spec.task is None:
         return None
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    return task_check(spec.task, opened, Path(spec.scratch), interpreter)
+    return task_check(spec.task, opened, Path(spec.scratch), spec.interpreter)
 
 
 def _opened(spec: ExportSpec, output: Path) -> Path:
@@ -152,9 +150,9 @@ def _token_ids(parent: Path, texts: Sequence[str]) -> list[list[int]]:
     return ids
 
 
-def _placed(spec: ExportSpec, found: Proof) -> Check:
+def _placed(spec: ExportSpec, proof: Proof) -> Check:
     """The share of nodes that the provider got; what it left to the CPU is named."""
-    placement = found.placement
+    placement = proof.placement
     taken, total = placement.placed
     nodes = PlacedNodes(
         execution_provider=spec.execution_provider,
@@ -173,13 +171,13 @@ def _placed(spec: ExportSpec, found: Proof) -> Check:
     )
 
 
-def against_parent(spec: ExportSpec, found: Proof, *, verdict: TaskVerdict | None = None) -> Iterator[Check]:
+def against_parent(spec: ExportSpec, proof: Proof, *, verdict: TaskVerdict | None = None) -> Iterator[Check]:
     """What was computed against what the parent computes. JobError when the parent's full logits are not there."""
     exact = spec.precision == "fp32"
     # An fp32 export is the parent on every token, and of a base alone no token was trained on.
     on_answers = spec.has_adapter and not exact
     divergence = divergence_checks(
-        found.metrics,
+        proof.metrics,
         spec.reference_dir,
         limit=spec.limit,
         min_top1=spec.min_top1,
@@ -187,16 +185,16 @@ def against_parent(spec: ExportSpec, found: Proof, *, verdict: TaskVerdict | Non
         verdict=verdict,
     )
     if spec.has_adapter:
-        yield adapter_kept(found.metrics, spec.reference_dir, random_weights=spec.random_weights)
+        yield adapter_kept(proof.metrics, spec.reference_dir, random_weights=spec.random_weights)
     yield from divergence
     yield Check(
         name="greedy_answers",
-        passed=not exact or found.same_answers == found.answers,
-        value=float(found.same_answers),
-        limit=float(found.answers) if exact else None,
-        detail=f"of {found.answers} answers are the parent's, token by token",
+        passed=not exact or proof.same_answers == proof.answers,
+        value=float(proof.same_answers),
+        limit=float(proof.answers) if exact else None,
+        detail=f"of {proof.answers} answers are the parent's, token by token",
     )
-    difference = found.metrics["max_abs_logit_diff"].value
+    difference = proof.metrics["max_abs_logit_diff"].value
     if exact and difference is not None:
         passed = difference <= _FP32_LOGIT_LIMIT
         yield Check(name="max_abs_logit_diff", passed=passed, value=difference, limit=_FP32_LOGIT_LIMIT)
@@ -206,9 +204,11 @@ def adapter_kept(metrics: Mapping[str, Measurement], reference_dir: str, *, rand
     """An export of the base would pass every limit that is wider than what the adapter changed: here it does not."""
     kept, noise = (metrics[name] for name in ("adapter_kept", "adapter_noise"))
     if kept.value is None or noise.value is None:
-        raise JobError(f"{reference_dir}: adapter_kept cannot be told: {kept.reason}", next_step="run the merge again")
+        raise JobError(
+            f"{reference_dir}: adapter_kept cannot be computed: {kept.reason}", next_step="run the merge again"
+        )
     share = f"share of the adapter's shift; what else differs is {noise.value:.2g} times as large"
-    # A few steps on random weights may change less than rounding does; then the share says nothing.
+    # A few steps on random weights may change less than rounding does; then the share means nothing.
     judged = not (random_weights and noise.value > _MAX_NOISE_ON_RANDOM)
     return Check(
         name="adapter_kept",

@@ -1,4 +1,4 @@
-"""What a long text says of a model: judged beyond the tokens that the short prompts reach."""
+"""A long text, judged beyond the tokens that the short prompts reach."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ANOTHER = "a window or a rope is not the parent's"
 
 
 def not_compared(reason: str) -> Iterator[Check]:
-    """What was not compared and why, in words; nothing without a reason."""
+    """A check that reports the reason why something was not compared; nothing without a reason."""
     if reason:
         yield Check(name=NOT_COMPARED, passed=True, detail=reason)
 

@@ -1,4 +1,4 @@
-"""A package held against the base alone, and each of its adapters against PyTorch and against its merged twin."""
+"""A package compared with the base alone, and each of its adapters with PyTorch and with its merged export."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from olivepress.adapters import PeftAdapter, check_adapter, read_package, read_p
 from olivepress.adapters.adapter_file import read_adapter_file
 from olivepress.adapters.projections import projection_of_input
 from olivepress.core.artifact import Check, TaskVerdict, Verified
+from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
 from olivepress.measure.proof.package import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.export import adapter_kept, by_default
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
@@ -29,8 +30,8 @@ _FP32_LOGIT_LIMIT = 1.0e-3
 
 
 class MemberSpec(Record):
-    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export. ``task`` is
-    what its answers are held to, None where they are not asked for."""
+    """One adapter: the folder that it was trained into, the merge that it became, and that merge's export. ``task`` has
+    the limits of its answers, None where they are not asked for."""
 
     name: str
     peft_dir: str
@@ -46,7 +47,7 @@ class PackageSpec(Record):
     base_dir: str
     scratch: str
     how: Verified
-    interpreter: str | None
+    interpreter: Path | None
     execution_provider: str
     precision: str
     limit: float
@@ -58,8 +59,8 @@ class PackageSpec(Record):
 
 
 def verify_package(spec: PackageSpec) -> Iterator[Check]:
-    """All weights are in place, every adapter fits and holds what was trained; and unless that is all that can be done
-    here (``structure``): what base and adapters compute. JobError when something cannot be opened."""
+    """All weights are in place, every adapter fits and contains what was trained; and unless that is all that this
+    machine can check (``structure``): what base and adapters compute. JobError when something cannot be opened."""
     output = Path(spec.output_dir)
     yield from structure(output)
     package = read_package(output)
@@ -71,21 +72,21 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
         yield from not_compared(NOT_OPENED)
         return
     opened = _opened(spec)
-    found = _prove(spec, opened)
+    proof = _prove(spec, opened)
     if spec.how != "cpu-copy":
-        taken, total = found.placement.placed
+        taken, total = proof.placement.placed
         yield Check(
             name="placed",
-            passed=found.placement.holds(spec.min_placed, spec.max_cpu_nodes),
+            passed=proof.placement.holds(spec.min_placed, spec.max_cpu_nodes),
             value=taken / total if total else 0.0,
             limit=spec.min_placed,
             detail=f"{taken} of {total} nodes on {spec.execution_provider}",
         )
-    yield from by_default(found.by_default)
-    yield from _base(found)
+    yield from by_default(proof.by_default)
+    yield from _base(proof)
     for member in spec.members:
         kept = _keeps_task(spec, member, opened[spec.output_dir])
-        yield from _adapter(member.name, found.adapters[member.name], spec, kept.task if kept else None)
+        yield from _adapter(member.name, proof.adapters[member.name], spec, kept.task if kept else None)
         if kept is not None:
             yield kept.model_copy(update={"name": f"{member.name}: {kept.name}"})
 
@@ -97,19 +98,19 @@ def _keeps_task(spec: PackageSpec, member: MemberSpec, opened: Path) -> Check | 
     package, scratch = read_package(Path(spec.output_dir)), Path(spec.scratch, f"task-{member.name}")
     file = Path(spec.output_dir, package.adapters[member.name].file)
     folder = linked_with_adapter(opened, file, scratch / "model")
-    return task_check(member.task, folder, scratch, Path(spec.interpreter) if spec.interpreter else None)
+    return task_check(member.task, folder, scratch, spec.interpreter)
 
 
 def _weight_delta(name: str, adapter: PeftAdapter, tensors: dict[str, np.ndarray]) -> Check:
-    """The update A B of every projection, as the package holds it, against what was trained: in the Frobenius norm,
+    """The update A B of every projection in the package, compared with what was trained: in the Frobenius norm,
     ‖AB‖² = tr(AᵀA BBᵀ), so that no whole matrix is made. Of a fused projection, packed or split, the squares add up."""
     trained = sum(_squared_norm(pair.a, pair.b) for pair in adapter.pairs.values())
-    held = 0.0
+    packed = 0.0
     for key, a in tensors.items():
         named = projection_of_input(key)
         if named is not None and named[1] == "A":
-            held += _squared_norm(a.T, tensors[key.replace(".lora_A.", ".lora_B.")].T)
-    kept = float(np.sqrt(held / trained)) if trained else 0.0
+            packed += _squared_norm(a.T, tensors[key.replace(".lora_A.", ".lora_B.")].T)
+    kept = float(np.sqrt(packed / trained)) if trained else 0.0
     return Check(
         name=f"{name}: weight_delta",
         passed=abs(kept - 1.0) <= 1.0e-3,
@@ -127,7 +128,7 @@ def _squared_norm(a: np.ndarray, b: np.ndarray) -> float:
 def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
     """Run the proof in a process of the target's environment; of copies on the CPU in this one."""
     package = read_package(Path(spec.output_dir))
-    proof = PackageProofSpec(
+    asked = PackageProofSpec(
         model_dir=opened[spec.output_dir],
         base_dir=opened[spec.base_dir],
         execution_provider=_CPU if spec.how == "cpu-copy" else spec.execution_provider,
@@ -141,9 +142,7 @@ def _prove(spec: PackageSpec, opened: Mapping[str, Path]) -> PackageProof:
             for member in spec.members
         ),
     )
-    interpreter = Path(spec.interpreter) if spec.interpreter else None
-    found = run_child("package_proof", proof.model_dump(mode="json"), interpreter=interpreter)
-    return PackageProof.model_validate({name: found[name] for name in PackageProof.model_fields})
+    return run_task(tasks.package_proof, asked, interpreter=spec.interpreter).result
 
 
 def _opened(spec: PackageSpec) -> dict[str, Path]:
@@ -154,11 +153,11 @@ def _opened(spec: PackageSpec) -> dict[str, Path]:
     return {place: cpu_copy(Path(place), Path(spec.scratch, f"copy-{number}")) for number, place in enumerate(places)}
 
 
-def _base(found: PackageProof) -> Iterator[Check]:
-    kl = found.base.kl_divergence
+def _base(proof: PackageProof) -> Iterator[Check]:
+    kl = proof.base.kl_divergence
     detail = "nats a token between package without adapter and base alone"
     yield Check(name="base: kl_to_base_alone", passed=kl <= _BASE_LIMIT, value=kl, limit=_BASE_LIMIT, detail=detail)
-    yield _same("base: greedy_as_base_alone", found.base.same_answers, found.base.answers, "the base's alone")
+    yield _same("base: greedy_as_base_alone", proof.base.same_answers, proof.base.answers, "the base's alone")
 
 
 def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True) -> Check:
@@ -172,7 +171,7 @@ def _same(name: str, same: int, answers: int, whose: str, *, judged: bool = True
 
 
 def _adapter(name: str, proof: AdapterProof, spec: PackageSpec, verdict: TaskVerdict | None) -> Iterator[Check]:
-    """fp32 is held to PyTorch and to the merged export in every logit and token; what is rounded, by its answers."""
+    """fp32 must equal PyTorch and the merged export in every logit and token; rounded weights are judged by answers."""
     exact = spec.precision == "fp32"
     yield from divergence_checks(
         proof.metrics,

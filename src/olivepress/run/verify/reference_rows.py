@@ -1,4 +1,4 @@
-"""Which rows the parent's reference holds, which of their tokens are answers, and from where their logits are kept."""
+"""The rows of the parent's reference, which of their tokens are answers, and from where their logits are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an export's files are whole: every graph parses, every weight lies in place. Nothing is run."""
+"""Whether an export's files are complete: every graph parses, every weight is in place. Nothing is run."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def structure(output: Path) -> Iterator[Check]:
             name=f"structure {path.name}",
             passed=not missing,
             value=float(nodes),
-            detail=f"{missing} is not whole" if missing else "nodes, all weights in place",
+            detail=f"{missing} is incomplete" if missing else "nodes, all weights in place",
         )
 
 
 def _onnx(path: Path) -> tuple[int, str]:
-    """(number of nodes, the first tensor that its data file does not hold whole)."""
+    """(number of nodes, the first tensor that is incomplete in its data file)."""
     import onnx
 
     try:
@@ -61,7 +61,7 @@ def _onnx(path: Path) -> tuple[int, str]:
 
 
 def _openvino(output: Path) -> Check:
-    """The IR's layers, and that every constant lies inside the .bin file."""
+    """The IR's layers, and whether every constant is inside the .bin file."""
     from xml.etree import ElementTree
 
     path = output / "openvino_model.xml"

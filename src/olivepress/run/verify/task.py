@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.core.artifact import Check, TaskVerdict
+from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import Row, read_split
 from olivepress.measure.quality.accuracy import answer_budget
 from olivepress.measure.quality.noninferiority import PILOT, judge_task, rows_to_ask, too_few_rows
-from olivepress.measure.worker.host import run_child
+from olivepress.measure.worker import tasks
+from olivepress.measure.worker.records import PYTORCH, NamedAnswersSpec
 from olivepress.report.answers import FEWEST, is_correct
 from olivepress.report.examples import EXAMPLE_SCORES
 from olivepress.run.verify.task_text import verdict_text
@@ -95,11 +97,19 @@ class _Pair:
 
     def scores(self, ids: Sequence[str], interpreter: Path | None) -> tuple[list[float], list[float]]:
         """Scores of both on these rows; what either has answered before is not asked again."""
-        asked = {"dataset_dir": self.spec.dataset, "split": SPLIT, "ids": ids, "max_new_tokens": self.budget}
-        parent = {"runtime": "pytorch", "model_dir": self.spec.parent_model, "partial": str(self.kept)}
-        export = {"runtime": "", "model_dir": str(self.model_dir), "partial": str(self.scratch / self.kept.name)}
-        expected = run_child("named_answers", asked | parent)["examples"]
-        answered = run_child("named_answers", asked | export, interpreter=interpreter)["examples"]
+        parent = NamedAnswersSpec(
+            model_dir=Path(self.spec.parent_model),
+            runtime=PYTORCH,
+            dataset_dir=Path(self.spec.dataset),
+            split=SPLIT,
+            ids=tuple(ids),
+            max_new_tokens=self.budget,
+            partial=self.kept,
+        )
+        own = {"model_dir": self.model_dir, "runtime": "", "partial": self.scratch / self.kept.name}
+        export = parent.model_copy(update=own)
+        expected = run_task(tasks.named_answers, parent).result.examples
+        answered = run_task(tasks.named_answers, export, interpreter=interpreter).result.examples
         return _scores(self.spec.limits.metric, expected), _scores(self.spec.limits.metric, answered)
 
 

@@ -11,7 +11,7 @@ _CALLS = {"not inferior": "keeps the task", "inferior": "loses the task", "canno
 
 
 def verdict_text(verdict: TaskVerdict) -> str:
-    """One line: both shares, their difference with its interval in points, the margin; what is missing to tell."""
+    """One line: both shares, their difference with its interval in points, the margin, and what a verdict lacks."""
     if verdict.value is None or verdict.parent_value is None:
         return f"{_CALLS[verdict.call]}: {verdict.reason}"
     text = f"{_CALLS[verdict.call]}: {METRICS[verdict.metric].title.lower()} {_percent(verdict.value)} against "

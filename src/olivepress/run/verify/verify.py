@@ -1,7 +1,4 @@
-"""What a job made, opened and held against its parent. Runs as a child process of its own.
-
-The last line it prints is a JSON list of checks.
-"""
+"""A job's output, opened and compared with its parent: a task of a child process."""
 
 from __future__ import annotations
 
@@ -10,15 +7,16 @@ import itertools
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from olivepress.catalog import count_parameters
 from olivepress.core.artifact import Check
-from olivepress.core.errors import OlivepressError
+from olivepress.core.files import copy_file
 from olivepress.core.hub import local_directory
+from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
 from olivepress.data.split_reader import Row, read_split
 from olivepress.measure.quality.horizon import Horizon, horizon
@@ -35,7 +33,7 @@ from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.workflow.olive_plugin.supervision import TrainOn
 from olivepress.workflow.sizes import REFERENCE_PROMPTS, REFERENCE_TOKENS
 
-__all__ = ["REFERENCE", "VerifySpec", "verify"]
+__all__ = ["REFERENCE", "Checks", "VerifySpec", "verify", "verify_job"]
 
 REFERENCE = "reference"  # directory inside the merge artifact
 
@@ -62,6 +60,15 @@ class VerifySpec(Record):
     package: PackageSpec | None = None
 
 
+class Checks(Record):
+    checks: tuple[Check, ...]
+
+
+def verify_job(spec: VerifySpec, progress: Progress) -> Checks:
+    """``verify`` as a task of a child process."""
+    return Checks(checks=tuple(verify(spec)))
+
+
 def verify(spec: VerifySpec) -> list[Check]:
     """All checks of one artifact, in the order they were made. Raises JobError when one cannot even be made."""
     if spec.package is not None:
@@ -77,19 +84,17 @@ def verify(spec: VerifySpec) -> list[Check]:
 
 
 def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
-    """What an export of the base itself is held against: no merge has written it."""
+    """What an export of the base itself is compared with: no merge has written it."""
     from olivepress.measure.quality.reference import write_reference
 
     base = local_directory(spec.base_model, spec.base_revision)
     token_ids, answers = _reference_prompts(spec, base)
     write_reference(base, token_ids, reference, answers=answers, long_row=_long_row(spec, base))
-    travels = Path(spec.output_dir, REFERENCE)
-    travels.mkdir(exist_ok=True)
-    shutil.copyfile(reference / "reference.npz", travels / "reference.npz")
+    copy_file(reference / "reference.npz", Path(spec.output_dir, REFERENCE, "reference.npz"))
 
 
 def _merge(spec: VerifySpec) -> Iterator[Check]:
-    """A whole model that has the adapter in its weights and computes what base + adapter computes."""
+    """A complete model that has the adapter in its weights and computes what base + adapter computes."""
     from olivepress.measure.quality.reference import write_logits, write_reference
 
     assert spec.parent_dir is not None and spec.limit is not None
@@ -121,7 +126,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
 
 
 def _reach(spec: VerifySpec) -> Horizon:
-    """How far the long row goes, by the base's config: a merge may have lost what that says."""
+    """How far the long row goes, by the base's config: a merge may have lost it."""
     base = local_directory(spec.base_model, spec.base_revision)
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     return horizon(config, count_parameters(base))
@@ -167,15 +172,3 @@ def _mean_kl(first: Path, second: Path) -> float:
             total += float(divergence(*pair).sum())
             count += 1
     return max(total / count, 0.0) if count else math.nan
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Entry of the child: checks as JSON on the last line, or one line of error and exit code 6."""
-    spec = VerifySpec.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    try:
-        checks = verify(spec)
-    except OlivepressError as error:
-        print(f"JobError: {error}")
-        return error.exit_code
-    print(json.dumps([check.model_dump() for check in checks]))
-    return 0

@@ -21,8 +21,8 @@ from olive.passes.onnx.graph_surgeries import ProtoSurgeon
 from transformers.integrations import integration_utils
 
 from olivepress.adapters import add_lora_inputs
+from olivepress.core.child.messages import report_progress, reports_errors
 from olivepress.core.errors import DataError, JobError
-from olivepress.core.process import report_progress
 from olivepress.data.split_reader import Row, dataset_labels, read_split
 from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.quality.accuracy import measure_exported
@@ -56,12 +56,14 @@ class _Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
 
 
 @DataRegistry.register_dataset("olivepress_dataset")
+@reports_errors
 def load_split(directory: str, split: str) -> _Rows:
     """Data component: the rows of one split of a prepared dataset."""
     return _Rows(list(read_split(Path(directory), split).rows))
 
 
 @DataRegistry.register_pre_process("olivepress_supervised")
+@reports_errors
 def supervise_rows(
     dataset: _Rows,
     model_path: str,
@@ -97,7 +99,7 @@ def supervise_rows(
 
 
 def _report_rows(counts: RowCounts) -> None:
-    """To the log, and to the runner; DataError when most of the data would not be trained on."""
+    """Print and report the counts. DataError when most of the data would not be trained on."""
     print(f"olivepress: {row_summary(counts) or f'all {counts.rows} rows are trained on'}")
     report_progress(0, 0, rows=counts.model_dump())
     if problem := row_problem(counts):
@@ -105,6 +107,7 @@ def _report_rows(counts: RowCounts) -> None:
 
 
 @DataRegistry.register_pre_process("olivepress_calibration")
+@reports_errors
 def calibration_rows(
     dataset: _Rows, model_path: str, max_length: int, max_rows: int, revision: str | None = None
 ) -> _Rows:
@@ -166,6 +169,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         """Called once: packed sequences are kept apart from here on; others are left as they are."""
         model.register_forward_pre_hook(separate_documents, with_kwargs=True)
 
+    @reports_errors
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Called with every logged step: loss and gradient norm."""
         logs = logs or {}
@@ -177,6 +181,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         if "loss" in logs:  # the last log is a summary, no step
             report_progress(state.global_step, state.max_steps, loss=logs["loss"], seconds=self._seconds())
 
+    @reports_errors
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Called after every optimizer step: a NaN in the adapter must not reach the merge."""
         if state.global_step != 1 and state.global_step != state.max_steps:
@@ -192,6 +197,7 @@ class TrainingMonitor(transformers.TrainerCallback):
 class OlivepressLoraInputs(ProtoSurgeon):
     """Surgeon of Olive's GraphSurgeries, registered under its name: ``adapters.add_lora_inputs``."""
 
+    @reports_errors
     def __call__(self, model: Any) -> Any:
         return add_lora_inputs(model)
 
@@ -210,6 +216,7 @@ class OlivepressEvaluator(OliveEvaluator):
         self.dataset = Path(dataset)
         self.max_examples = max_examples
 
+    @reports_errors
     def evaluate(self, model: Any, metrics: Any, device: Any = None, execution_providers: Any = None) -> MetricResult:
         """Measure the GenAI folder that ``model`` lies in. Raises JobError when it is none."""
         path = Path(model.model_path)

@@ -23,6 +23,6 @@ def create(name: EnvironmentArgument, quiet: QuietOption = False) -> None:
     check_platform(wanted)
     with ConsoleReporter(quiet=quiet) as reporter:
         reporter.begin(f"environment {wanted.name}")
-        python = create_environment(wanted.name, tell=reporter.update)
+        python = create_environment(wanted.name, on_progress=reporter.update)
         reporter.end(f"environment {wanted.name} is complete")
     print(f"{wanted.name}: {python}")

@@ -1,0 +1,1 @@
+"""Child processes: what is sent to them, what they answer, and how they end with us."""

@@ -1,0 +1,121 @@
+"""A child process that does not outlive us, watched for memory and disk while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from olivepress.core.process import BEFORE_EXEC
+
+__all__ = ["Usage", "UsageWatch", "end_process", "start_process"]
+
+_POLL_SECONDS = 0.2
+Stream = int | IO[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Seconds of wall time, peak resident bytes, growth of used disk in bytes (sampled; 0 where it was not watched)."""
+
+    seconds: float
+    peak_memory_bytes: int
+    peak_disk_bytes: int
+
+
+@contextlib.contextmanager
+def start_process(
+    command: Sequence[str], environment: Mapping[str, str], *, stdin: Stream, stdout: Stream, stderr: Stream
+) -> Iterator[subprocess.Popen[str]]:
+    """Start ``command`` in a session of its own; at the end of the block it and what it started are ended."""
+    process = subprocess.Popen(
+        list(command),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=dict(environment),
+        start_new_session=True,
+        preexec_fn=BEFORE_EXEC,
+    )
+    try:
+        yield process
+    finally:
+        end_process(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what it was not sent: it ended before
+                    stream.close()
+
+
+def end_process(process: subprocess.Popen[str]) -> None:
+    """Kill it and its group, unless it has ended."""
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+class UsageWatch:
+    """In a ``with`` block, samples a process from a thread, and the growth of the file system that ``folder`` is on.
+
+    With a ``folder`` of None nothing is sampled: a process that measures is not disturbed.
+    """
+
+    def __init__(self, pid: int, folder: Path | None) -> None:
+        self._pid, self._folder = pid, folder
+        self._began = time.monotonic()
+        self._memory = self._disk = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> UsageWatch:
+        if self._folder is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._folder is not None:
+            self._thread.join()
+
+    @property
+    def usage(self) -> Usage:
+        """So far."""
+        seconds = time.monotonic() - self._began
+        return Usage(seconds=seconds, peak_memory_bytes=self._memory, peak_disk_bytes=self._disk)
+
+    def _watch(self) -> None:
+        assert self._folder is not None
+        before = shutil.disk_usage(self._folder).used
+        while not self._ended.wait(_POLL_SECONDS):
+            self._memory = max(self._memory, _high_water(self._pid))
+            self._disk = max(self._disk, shutil.disk_usage(self._folder).used - before)
+
+
+def _high_water(pid: int) -> int:
+    """VmHWM of the process in bytes: the kernel's own peak, so that sampling misses only the last moments."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        return 0
+    except (OSError, ValueError, IndexError):
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(pid).memory_info().rss)
+        return 0

@@ -1,0 +1,147 @@
+"""Where everything lies below the project's root: each path is spelled here, once.
+
+All paths are relative: olivepress runs from the project's root, as plain Olive does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = [
+    "BASE_MODEL_HASHES",
+    "BUNDLES",
+    "CONFIGS",
+    "DATASETS",
+    "ENVIRONMENTS",
+    "HISTORY_PAGE",
+    "MATRICES",
+    "MODELS",
+    "OPENED_BUNDLES",
+    "REHEARSALS",
+    "RESULTS",
+    "RUNS",
+    "TOKENIZER_CHECKS",
+    "TRAINING",
+    "adapter_view",
+    "bundle_log",
+    "bundle_logs",
+    "device_report",
+    "hash_cache",
+    "job_dir",
+    "job_log",
+    "journal",
+    "kept_adapters",
+    "manifests",
+    "olive_cache",
+    "parent_answers",
+    "recipe_runs",
+    "scratch_dir",
+    "stored_reports",
+    "tensorboard_dir",
+    "training_dir",
+]
+
+RUNS = Path("runs")
+DATASETS = Path("datasets")
+CONFIGS = Path("olive_configs")
+MODELS = Path("models")
+BUNDLES = Path("bundles")
+OPENED_BUNDLES = Path(".bundles")
+ENVIRONMENTS = Path(".environments")
+RESULTS = Path("benchmarks", "results")
+HISTORY_PAGE = RESULTS / "index.html"
+REHEARSALS = Path("benchmarks", "rehearsals")
+MATRICES = Path("benchmarks", "matrix")
+
+BASE_MODEL_HASHES = RUNS / ".base-models.json"
+TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
+TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
+
+_MANIFEST = "manifest.json"
+_BUNDLE_LOG = "bundles.jsonl"
+
+
+def recipe_runs(recipe: str) -> Path:
+    """Everything that was made of a recipe."""
+    return RUNS / recipe
+
+
+def job_dir(recipe: str, job: str) -> Path:
+    """The artifact of a job."""
+    return RUNS / recipe / job
+
+
+def journal(recipe: str) -> Path:
+    return RUNS / recipe / "journal.jsonl"
+
+
+def job_log(recipe: str, job: str) -> Path:
+    return RUNS / recipe / "logs" / f"{job}.log"
+
+
+def tensorboard_dir(recipe: str) -> Path:
+    return RUNS / recipe / "logs" / "tensorboard"
+
+
+def scratch_dir(recipe: str, job: str) -> Path:
+    """What a job writes while it runs, and nobody reads afterwards."""
+    return RUNS / recipe / ".work" / job
+
+
+def olive_cache(recipe: str, name: str) -> Path:
+    """Olive's own cache of one job."""
+    return RUNS / recipe / ".cache" / name
+
+
+def training_dir(recipe: str, name: str) -> Path:
+    """Checkpoints of a fine-tune, which an interrupted one goes on from."""
+    return RUNS / recipe / ".training" / name
+
+
+def parent_answers(recipe: str, job: str) -> Path:
+    """Answers of a merged model, given once and compared with every export's."""
+    return RUNS / recipe / ".answers" / job
+
+
+def kept_adapters(recipe: str, job: str) -> Path:
+    """Adapters that somebody added to a package, while the package is made again."""
+    return RUNS / recipe / ".kept" / job
+
+
+def adapter_view(recipe: str, job: str, adapter: str) -> Path:
+    """A package's files as links, with one adapter as the active one."""
+    return RUNS / recipe / ".views" / f"{job}-{adapter}"
+
+
+def hash_cache(directory: Path) -> Path | None:
+    """Where the hashes of an artifact's files are remembered; None for a folder that is no job's."""
+    place = directory.absolute()
+    if place.parent.parent.name != RUNS.name:
+        return None
+    return place.parent / ".hashes" / f"{place.name}.json"
+
+
+def manifests() -> Iterator[Path]:
+    """The manifest of every artifact of this project, in order."""
+    yield from sorted(RUNS.glob(f"*/*/{_MANIFEST}"))
+
+
+def bundle_log(recipe: str) -> Path:
+    """The bundles that were made of a recipe's artifacts."""
+    return RUNS / recipe / _BUNDLE_LOG
+
+
+def bundle_logs() -> Iterator[Path]:
+    """That of every recipe, in order."""
+    yield from sorted(RUNS.glob(f"*/{_BUNDLE_LOG}"))
+
+
+def device_report(machine: str, recipe: str, job: str, *, root: Path = RESULTS) -> Path:
+    """What a machine measured of an artifact."""
+    return root / machine / recipe / f"{job}.json"
+
+
+def stored_reports(recipe: str, job: str = "*") -> Iterator[Path]:
+    """The device reports of all machines, in order."""
+    yield from sorted(RESULTS.glob(f"*/{recipe}/{job}.json"))
