@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from olivepress.core.privacy import private_environment
+from olivepress.core.privacy import child_environment
 from olivepress.measure.latency import latency
 from olivepress.measure.latency.latency import LatencySpec, measure_process
 from olivepress.runtimes.base import Generation, LanguageModel
@@ -26,7 +26,9 @@ def measured_slowed(spec: LatencySpec, share: float) -> dict[str, Any]:
     """The result of ``measure_process`` in a fresh process, every decode step taking ``share`` more time."""
     text = json.dumps({"spec": spec.model_dump(mode="json"), "share": share})
     command = [sys.executable, "-P", str(Path(__file__).resolve())]
-    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True, env=private_environment())
+    done = subprocess.run(
+        command, input=text, stdout=subprocess.PIPE, text=True, check=True, env=child_environment(offline=True)
+    )
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
