@@ -30,9 +30,9 @@ from llama_shape import LLAMA
 
 from olivepress.adapters import add_adapter
 from olivepress.core.process import peak_memory_bytes
-from olivepress.measure.cpu_stand_in import linked_copy
 from olivepress.report.machine import fingerprint
 from olivepress.runtimes.genai_model import GenaiModel
+from olivepress.runtimes.linked_copy import linked_copy
 from olivepress.runtimes.session import size_on_disk_bytes
 from olivepress.stats.intervals import bootstrap_median
 

@@ -2,9 +2,10 @@
 
     python benchmarks/latency_trust.py runs/tiny-phi/export-cpu-int4 --pairs 40
 
-Each sitting measures the artifact three times over, interleaved as ``olivepress bench`` does: twice as it is (A/A: any
-difference that is called is false), and once with every decode step lengthened by 5 % (a busy wait in the measuring
-process: a slowdown that must be called). Writes benchmarks/latency_trust.json and .md. A killed run goes on.
+Each session measures the artifact three times, interleaved as ``olivepress bench`` does: twice unchanged (A/A: any
+reported difference is false), and once with every decode step lengthened by 5 % (a busy wait in the measuring process,
+which must be reported as slower; see slowed_process.py). Writes benchmarks/latency_trust.json and .md. Safe to
+interrupt; run again to resume.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from slowed_process import measured_slowed
 
 from olivepress.core.artifact import read_manifest
 from olivepress.core.files import write_text
 from olivepress.measure.bench import Settings
 from olivepress.measure.latency.latency import LatencySpec, Workload
-from olivepress.measure.worker.host import run_child
 from olivepress.report.device_report import LatencySample
 from olivepress.report.machine import fingerprint
 from olivepress.report.noise import compare_rounds, decode_by_round, noise_floor
@@ -34,8 +35,8 @@ SLOWDOWN = 0.05
 VARIANTS = {"a": 0.0, "a_again": 0.0, "slowed": SLOWDOWN}
 
 
-def sitting(model_dir: Path, workload: Workload) -> dict[str, Any]:
-    """One sitting at the defaults: what was called, and the figures behind it."""
+def session(model_dir: Path, workload: Workload) -> dict[str, Any]:
+    """One session with the default settings: the verdicts, and the figures behind them."""
     settings = Settings()
     samples: dict[str, list[LatencySample]] = {name: [] for name in VARIANTS}
     overhead = []
@@ -48,9 +49,8 @@ def sitting(model_dir: Path, workload: Workload) -> dict[str, Any]:
                 round=number,
                 repetitions=settings.repetitions,
                 warmups=settings.warmups,
-                planted_slowdown=VARIANTS[name],
             )
-            found = run_child("latency", spec.model_dump(mode="json"))
+            found = measured_slowed(spec, VARIANTS[name])
             samples[name] += [LatencySample.model_validate(sample) for sample in found["samples"]]
             step_ms = np.median([ms for sample in found["samples"] for ms in sample["step_ms"]])
             overhead.append(float(found["process"]["harness_step_ns"] / 1e6 / step_ms))
@@ -68,13 +68,13 @@ def sitting(model_dir: Path, workload: Workload) -> dict[str, Any]:
     }
 
 
-def summary(sittings: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(sessions: list[dict[str, Any]]) -> dict[str, Any]:
     """Shares with their 95 % Wilson intervals."""
-    n = len(sittings)
-    false = sum(s["a_again"]["verdict"] != "cannot tell" for s in sittings)
-    found = sum(s["slowed"]["verdict"] == "slower" for s in sittings)
+    n = len(sessions)
+    false = sum(s["a_again"]["verdict"] != "cannot tell" for s in sessions)
+    found = sum(s["slowed"]["verdict"] == "slower" for s in sessions)
     apart = sum(
-        compare_rounds(*_rounds(a, b), floor=_floor(a, b)).verdict != "cannot tell" for a, b in pairwise(sittings)
+        compare_rounds(*_rounds(a, b), floor=_floor(a, b)).verdict != "cannot tell" for a, b in pairwise(sessions)
     )
     return {
         "pairs": n,
@@ -85,22 +85,22 @@ def summary(sittings: list[dict[str, Any]]) -> dict[str, Any]:
         "sittings_apart_interval": wilson(apart, n - 1) if n > 1 else None,
         "slowdowns_found": found,
         "slowdowns_found_interval": wilson(found, n),
-        "noise_floor_median": float(np.median([s["noise_floor"] for s in sittings])),
-        "harness_overhead_median": float(np.median([s["harness_overhead"] for s in sittings])),
-        "harness_overhead_worst": max(s["harness_overhead"] for s in sittings),
+        "noise_floor_median": float(np.median([s["noise_floor"] for s in sessions])),
+        "harness_overhead_median": float(np.median([s["harness_overhead"] for s in sessions])),
+        "harness_overhead_worst": max(s["harness_overhead"] for s in sessions),
     }
 
 
-def _rounds(*sittings: dict[str, Any]) -> tuple[dict[int, float], ...]:
-    return tuple(dict(enumerate(sitting["rates"]["a"])) for sitting in sittings)
+def _rounds(*sessions: dict[str, Any]) -> tuple[dict[int, float], ...]:
+    return tuple(dict(enumerate(session["rates"]["a"])) for session in sessions)
 
 
-def _floor(*sittings: dict[str, Any]) -> float:
-    return max(float(sitting["noise_floor"]) for sitting in sittings)
+def _floor(*sessions: dict[str, Any]) -> float:
+    return max(float(session["noise_floor"]) for session in sessions)
 
 
 def main() -> None:
-    """Run what is missing of the pairs, then write both files."""
+    """Run the missing pairs, then write both files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("artifact", type=Path)
     parser.add_argument("--pairs", type=int, default=40)
@@ -113,10 +113,10 @@ def main() -> None:
     kept = arguments.out.with_suffix(".partial.json")
     before = json.loads(kept.read_text()) if kept.is_file() else {}
     what = [manifest.sha256, workload.name, fingerprint().model_dump(mode="json")]
-    sittings = before["sittings"] if before.get("what") == what else []
-    for _ in track(range(arguments.pairs - len(sittings)), "sittings", console=Console(stderr=True)):
-        sittings.append(sitting(arguments.artifact, workload))
-        write_text(kept, json.dumps({"what": what, "sittings": sittings}))
+    sessions = before["sittings"] if before.get("what") == what else []
+    for _ in track(range(arguments.pairs - len(sessions)), "sessions", console=Console(stderr=True)):
+        sessions.append(session(arguments.artifact, workload))
+        write_text(kept, json.dumps({"what": what, "sittings": sessions}))
     settings = Settings()
     record = {
         "artifact": f"{manifest.recipe}/{manifest.job}",
@@ -126,8 +126,8 @@ def main() -> None:
         "repetitions": settings.repetitions,
         "planted_slowdown": SLOWDOWN,
         "machine": fingerprint().model_dump(mode="json"),
-        **summary(sittings),
-        "sittings": sittings,
+        **summary(sessions),
+        "sittings": sessions,
     }
     write_text(arguments.out, json.dumps(record, indent=1) + "\n")
     write_text(arguments.out.with_suffix(".md"), markdown(record))
@@ -136,27 +136,27 @@ def main() -> None:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """The figures in words."""
+    """The figures as Markdown."""
     n, machine = record["pairs"], record["machine"]
     false = f"{record['false_differences']} of {n} {_percent(record['false_differences_interval'])}"
     apart = (
         f"{record['sittings_apart_false']} of {record['sittings_apart']} {_percent(record['sittings_apart_interval'])}"
     )
     found = f"{record['slowdowns_found']} of {n} {_percent(record['slowdowns_found_interval'])}"
-    return f"""# Can the latency comparison be believed?
+    return f"""# Can the latency comparison be trusted?
 
 {record["artifact"]}, workload {record["workload"]}, {record["rounds"]} rounds of {record["repetitions"]} repetitions, \
-{n} sittings on {machine["cpu"]} ({machine["logical_cores"]} cores, {machine["os"]}). Real re-runs, nothing simulated. \
+{n} sessions on {machine["cpu"]} ({machine["logical_cores"]} cores, {machine["os"]}). Real re-runs, nothing simulated. \
 Made by `python benchmarks/latency_trust.py`.
 
 | question | answer |
 |---|---|
-| the same artifact called different, A/A, interleaved | {false} |
-| the same artifact called different, one sitting against the next (not interleaved) | {apart} |
-| a planted slowdown of {100 * record["planted_slowdown"]:.0f} % called slower | {found} |
+| the same artifact reported as different, A/A, interleaved | {false} |
+| the same artifact reported as different, one session against the next (not interleaved) | {apart} |
+| a planted slowdown of {100 * record["planted_slowdown"]:.0f} % reported as slower | {found} |
 | noise floor of decode_tps, median | {100 * record["noise_floor_median"]:.2f} % |
 | measuring loop, share of a token's time | median {100 * record["harness_overhead_median"]:.4f} %, \
-worst sitting {100 * record["harness_overhead_worst"]:.4f} % |
+worst session {100 * record["harness_overhead_worst"]:.4f} % |
 """
 
 

@@ -15,7 +15,8 @@ from gain.trained import Trained, last_line
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.accuracy import answer_budget
-from olivepress.runtimes.chat_template.prompts import encode_parts, eos_token_ids, render_prompt
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
+from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 
 __all__ = ["FORMAT", "Questions", "answers", "outcomes", "questions", "tokenizer_differs"]
 

@@ -14,7 +14,7 @@ import yaml
 from gain.trained import Export, Trained, last_line, olivepress
 from gain.work import content_key
 from olivepress.adapters import read_package
-from olivepress.measure.cpu_stand_in import linked_with_adapter
+from olivepress.runtimes.linked_copy import linked_with_adapter
 
 __all__ = ["PACKAGES", "export_package"]
 

@@ -19,8 +19,9 @@ from olivepress.catalog.groups import with_group_sizes
 from olivepress.core.privacy import OLIVE_RUNS, child_environment
 from olivepress.environments.create import create
 from olivepress.environments.lookup import interpreter
-from olivepress.measure.cpu_stand_in import linked_copy
 from olivepress.run.last_position import FORMAT, write_last_position
+from olivepress.runtimes.linked_copy import linked_copy
+from olivepress.runtimes.onnx_graph import GraphError
 from olivepress.runtimes.session import size_on_disk_bytes
 from olivepress.runtimes.weights import decode_read_bytes
 from olivepress.workflow.render import package_config_text
@@ -91,11 +92,19 @@ def make(subject: Subject, model: Path, out: Path, project: Path, calibration: P
         raise NotMade(notes["not_made"])
     inside = folder / notes["inside"]
     size = size_on_disk_bytes(inside) if inside.is_dir() else inside.stat().st_size
-    read = notes["read_bytes"] if "read_bytes" in notes else decode_read_bytes(inside)
+    read = notes["read_bytes"] if "read_bytes" in notes else _read_by_graph(inside)
     if subject.session:
         session = subject.session
         inside = with_session(inside, folder / f"session-{subject.name}", lambda options: options | session)
     return Made(model=inside, build=folder.name, size_on_disk_bytes=size, read_bytes=read)
+
+
+def _read_by_graph(model_dir: Path) -> int | str:
+    """Bytes of weights read for one token, or the reason why they are not known."""
+    try:
+        return decode_read_bytes(model_dir)
+    except GraphError as error:
+        return error.message
 
 
 def _made_by(build: Gguf | OliveCli | Catalog) -> Any:

@@ -83,7 +83,7 @@ def test_an_adapter_that_lost_a_pair_is_refused(packed: bool, make_adapter: Make
     assert fit(adapter, inputs(packed=packed), SIZES)
     for lost in (Projection(1, "v_proj"), Projection(0, "q_proj")):
         rest = replace(adapter, pairs={place: pair for place, pair in adapter.pairs.items() if place != lost})
-        with pytest.raises(AdapterError, match=rf"no tensor of {lost}, which its config's target_modules names"):
+        with pytest.raises(AdapterError, match=rf"no tensor of {lost}, which its config's target_modules lists"):
             fit(rest, inputs(packed=packed), SIZES)
     directory, _ = make_adapter("llama", name="one layer", target_modules=["q_proj"], layers_to_transform=[1])
     assert fit(read_peft_adapter(directory), inputs(packed=packed), SIZES)
@@ -111,7 +111,7 @@ def test_an_adapter_of_another_base_names_the_tensor(make_adapter: MakeAdapter) 
     with pytest.raises(AdapterError, match=r"q_proj\.lora_B\.weight maps 32 to 32, the base's q_proj of layer 0 maps"):
         fit(adapter, base, SIZES | {"q_proj": 8})
     fewer = {name: one for name, one in base.items() if "layers.1" not in name}
-    with pytest.raises(AdapterError, match=r"layers\.1\.\S+ is for \S+ of layer 1, which the base has not"):
+    with pytest.raises(AdapterError, match=r"layers\.1\.\S+ is for \S+ of layer 1, which the base does not have"):
         fit(adapter, fewer, SIZES)
     fused, _ = make_adapter("phi", "fused", target_modules=["qkv_proj"])
     apart = {n: replace(i, shape=(8, None)) if "v_proj.lora_B" in n else i for n, i in inputs(packed=False).items()}

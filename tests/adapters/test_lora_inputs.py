@@ -143,7 +143,7 @@ def test_the_inputs_have_the_type_of_the_activations() -> None:
 
 def test_a_graph_that_takes_adapters_or_has_no_projection_is_refused() -> None:
     package = add_lora_inputs(graph("MatMul"))
-    with pytest.raises(AdapterError, match="takes adapters already"):
+    with pytest.raises(AdapterError, match="accepts adapters already"):
         add_lora_inputs(package)
     other = graph("MatMul")
     other.graph.node[0].name = "/encoder/MatMul"

@@ -76,7 +76,7 @@ def change(directory: Path, **fields: Any) -> None:
         ({"modules_to_save": ["lm_head"]}, "whole modules of its own"),
         ({"fan_in_fan_out": True}, "fan_in_fan_out"),
         ({"something_new": {"on": 1}}, "something_new"),
-        ({"init_lora_weights": "pissa_niter_4"}, "changed the base's own weights"),
+        ({"init_lora_weights": "pissa_niter_4"}, "changed the base's weights"),
     ],
 )
 def test_what_lora_inputs_cannot_hold_says_why_and_offers_merge(
@@ -194,9 +194,9 @@ def test_weights_that_mean_two_things(make_adapter: MakeAdapter) -> None:
     )
     refused(tensors | {key.replace("layers.0", "layers." + "9" * 5000): tensors[key].clone()}, "is not a LoRA matrix")
     refused(tensors | {key: tensors[key].int()}, "is of type I32, expected floating-point numbers")
-    refused(tensors | {key: tensors[key][:0].clone()}, "has shape [0, 32], its config says rank 4")
+    refused(tensors | {key: tensors[key][:0].clone()}, "has shape [0, 32], its config has rank 4")
     save_file({}, str(path))
-    with pytest.raises(AdapterError, match="holds no tensor"):
+    with pytest.raises(AdapterError, match="contains no tensor"):
         read_peft_adapter(directory)
 
 
@@ -230,7 +230,7 @@ def test_a_tensor_that_does_not_hold_is_named(make_adapter: MakeAdapter) -> None
     b = a.replace("lora_A", "lora_B")
 
     path.write_bytes(whole[:-10])  # cut: the last tensor of the file is not whole
-    with pytest.raises(AdapterError, match=r"cut off, 1 of 4 tensors are not whole, first base_model\S+layers\.1\S+"):
+    with pytest.raises(AdapterError, match=r"truncated, 1 of 4 tensors are incomplete, first \S+layers\.1\S+"):
         read_peft_adapter(directory)
     path.write_bytes(whole[:9])
     with pytest.raises(AdapterError, match="copy the adapter again"):
@@ -243,12 +243,12 @@ def test_a_tensor_that_does_not_hold_is_named(make_adapter: MakeAdapter) -> None
         assert says in str(caught.value), caught.value
 
     refused({k: t[:2].contiguous() if k == a else t for k, t in tensors.items()}, f"{a} has shape [2, 32], its config")
-    refused({k: t for k, t in tensors.items() if k != b}, f"{a} has no lora_B")
+    refused({k: t for k, t in tensors.items() if k != b}, f"{a} has no matching lora_B")
     refused({("renamed" if k == a else k): t for k, t in tensors.items()}, "tensor renamed is not a LoRA matrix")
     refused({k: t * float("nan") if k == b else t for k, t in tensors.items()}, f"{b} is not finite")
     save_file(tensors, str(path))
     change(directory, r=8)
-    with pytest.raises(AdapterError, match=r"lora_A\.weight has shape \[4, 32\], its config says rank 8"):
+    with pytest.raises(AdapterError, match=r"lora_A\.weight has shape \[4, 32\], its config has rank 8"):
         read_peft_adapter(directory)
 
 
@@ -257,7 +257,7 @@ def test_a_folder_that_is_none(tmp_path: Path, make_adapter: MakeAdapter) -> Non
         read_peft_adapter(tmp_path / "nothing")
     directory, _ = make_adapter("llama", target_modules=["q_proj"])
     (directory / "adapter_model.safetensors").rename(directory / "adapter_model.bin")
-    with pytest.raises(AdapterError, match=r"found adapter_model\.bin: only safetensors"):
+    with pytest.raises(AdapterError, match=r"only adapter_model\.bin: expected safetensors"):
         read_peft_adapter(directory)
     (directory / "adapter_config.json").write_text("[]")
     with pytest.raises(AdapterError, match="not the config of a PEFT adapter"):

@@ -17,7 +17,7 @@ import yaml
 from scipy.stats import wilcoxon
 
 from olivepress.core.errors import ReportError
-from olivepress.measure.tuning.search import Found
+from olivepress.measure.tuning.search import SearchResult
 from olivepress.pipeline import tune as session_tuning
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.reports import report_paths
@@ -78,7 +78,7 @@ def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_pat
     # The harness's own code, on the same rows: a second opinion on the constrained accuracy.
     assert there.lm_eval["dataset/acc"].n == 6
     assert there.lm_eval["dataset/acc"].value == there.metrics["label_accuracy_constrained"].value
-    assert "stay at the desk" in str(there.metrics["kl_divergence"].reason)
+    assert "kept on the build machine" in str(there.metrics["kl_divergence"].reason)
     assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
 
 
@@ -170,12 +170,12 @@ def test_killed_in_the_middle_it_goes_on(small: Path, olivepress: Cli) -> None:
     arguments = ["bench", "small", "--job", "export-cpu-int4", "--rounds", "8", "--quiet"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while len(list(small.glob("benchmarks/results/*/small/.sitting-*/export-cpu-int4/latency-*.json"))) < 3:
+    while len(list(small.glob("benchmarks/results/*/small/.bench-session-*/export-cpu-int4/latency-*.json"))) < 3:
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = list(small.glob("benchmarks/results/*/small/.sitting-*/export-cpu-int4/latency-*.json"))
+    kept = list(small.glob("benchmarks/results/*/small/.bench-session-*/export-cpu-int4/latency-*.json"))
     written = {path: path.stat().st_mtime_ns for path in kept}
     done = olivepress(*arguments)
     assert done.returncode == 0, done.stderr
@@ -194,7 +194,7 @@ def test_a_tuned_artifact_keeps_the_reports_of_other_machines(
     plan, (path,) = load_plan("small"), small.glob("benchmarks/results/*/small/export-cpu-int4.json")
     assert [found.name for found in report_paths(plan)] == [path.name]
     winner = Options(session={"intra_op_num_threads": 1})
-    found = Found(winner=winner, why="planted", alternatives=(), confirmed=None, not_searched={}, answers=9,
+    found = SearchResult(winner=winner, reason="planted", alternatives=(), confirmed=None, not_searched={}, answers=9,
                   answer_tokens=90)  # fmt: skip
     monkeypatch.setattr(session_tuning, "search", lambda plan: found)
     tuning = session_tuning.tune(Path("runs", "small", "export-cpu-int4"), budget_s=60.0)

@@ -112,10 +112,10 @@ def _manifest(path: Path) -> None:
 
 def _genai(path: Path) -> None:
     from olivepress.bundle.device import _check_no_code
-    from olivepress.runtimes.chat_template.prompts import context_length, eos_token_ids, pad_token_id
-    from olivepress.runtimes.session import asked_providers, session_options
+    from olivepress.runtimes.chat_template.model_config import context_length, eos_token_ids, pad_token_id
+    from olivepress.runtimes.session import configured_providers, session_options
 
-    asked_providers(path.parent)
+    configured_providers(path.parent)
     session_options(path.parent)
     for read in (context_length, eos_token_ids, pad_token_id):
         read(path.parent)
@@ -248,7 +248,7 @@ def _tasks(path: Path) -> None:
 
 def _config(path: Path) -> None:
     from olivepress.catalog import facts_from_config
-    from olivepress.runtimes.chat_template.prompts import context_length, eos_token_ids
+    from olivepress.runtimes.chat_template.model_config import context_length, eos_token_ids
 
     (path.parent / "model.safetensors").write_bytes(_adapter_weights())
     facts_from_config(path.parent)

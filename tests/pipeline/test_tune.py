@@ -16,12 +16,12 @@ from olivepress.catalog.provider import PROVIDERS
 from olivepress.catalog.session_axes import Hardware, Options
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import ReportError, UsageError
-from olivepress.measure.bench_session import Sitting
+from olivepress.measure.bench_session import BenchSession
 from olivepress.measure.latency.latency import Workload
+from olivepress.measure.trials import trials_of
 from olivepress.measure.tuning.record import TUNING, UNTUNED, read_tuning, threads_warning
-from olivepress.measure.tuning.search import Found
+from olivepress.measure.tuning.search import SearchResult
 from olivepress.measure.tuning.trial import TrialSpec
-from olivepress.measure.tuning.trials import trials_of
 from olivepress.pipeline import tune as session_tuning
 from olivepress.runtimes.genai_model import GenaiModel
 from olivepress.runtimes.session import default_threads, session_threads
@@ -52,7 +52,7 @@ def artifact(int4_model: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that has found WINNER."""
-    found = Found(winner=WINNER, why="planted", alternatives=(), confirmed=None, not_searched={}, answers=5,
+    found = SearchResult(winner=WINNER, reason="planted", alternatives=(), confirmed=None, not_searched={}, answers=5,
                   answer_tokens=100)  # fmt: skip
     monkeypatch.setattr(session_tuning, "search", lambda plan: found)
 
@@ -117,9 +117,9 @@ def test_every_setting_of_the_table_opens_and_does_what_it_says(int4_model: Path
     spec = TrialSpec(
         model_dir=int4_model, execution_provider=CPU, workload=Workload(prompt_tokens=16, generated_tokens=8)
     )
-    sitting = Sitting(folder=tmp_path / "sitting", identity="")
+    session = BenchSession(folder=tmp_path / "session", identity="")
     config = (int4_model / "genai_config.json").read_text()
-    run, _ = trials_of(sitting, int4_model, config, spec.model_copy(update={"repetitions": 20}))
+    run, _ = trials_of(session, int4_model, config, spec.model_copy(update={"repetitions": 20}))
     shipped = run(Options(), "shipped", 0, 60.0)
     assert len(shipped.tokens) == 5 and len(shipped.tokens[-1]) == 24 and shipped.decode_tps > 0
     seen = {options.text: run(options, name, 0, 60.0)
@@ -214,14 +214,14 @@ def test_settings_of_a_larger_machine_are_told(artifact: Path, planted: None) ->
     session_tuning.reset(artifact)
     assert threads_warning(artifact, 64, 1) is None  # not tuned: somebody's own choice
     (artifact / TUNING).write_text("{}")
-    assert "cannot be believed" in str(threads_warning(artifact, 2, 1))
+    assert "not a valid record" in str(threads_warning(artifact, 2, 1))
 
 
 def test_a_bench_on_a_smaller_machine_warns_in_one_line(
     artifact: Path, planted: None, olivepress: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = Options(session={"intra_op_num_threads": 64})
-    found = Found(winner=many, why="planted", alternatives=(), confirmed=None, not_searched={}, answers=5,
+    found = SearchResult(winner=many, reason="planted", alternatives=(), confirmed=None, not_searched={}, answers=5,
                   answer_tokens=100)  # fmt: skip
     monkeypatch.setattr(session_tuning, "search", lambda plan: found)
     session_tuning.tune(artifact, budget_s=10.0)
@@ -235,7 +235,7 @@ def test_a_bench_on_a_smaller_machine_warns_in_one_line(
 def test_killed_in_the_middle_it_goes_on(artifact: Path) -> None:
     arguments = ["tune", str(artifact), "--budget", "300", "--quiet"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    pattern = ".sitting-*/export-cpu-int4/trial-*.json"
+    pattern = ".bench-session-*/export-cpu-int4/trial-*.json"
     end = time.monotonic() + 120
     while len(list(artifact.parent.glob(pattern))) < 4:
         assert time.monotonic() < end and process.poll() is None
@@ -252,7 +252,7 @@ def test_killed_in_the_middle_it_goes_on(artifact: Path) -> None:
     assert again.wait(240) == 0
     tuning = read_tuning(artifact)
     assert tuning is not None and tuning.resumed and read_manifest(artifact, verify=True)
-    assert not list(artifact.parent.glob(".sitting-*"))
+    assert not list(artifact.parent.glob(".bench-session-*"))
 
 
 def test_wrong_inputs_are_one_line(artifact: Path, tmp_path: Path, olivepress: Cli) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from olivepress.measure.latency.grid import Subject
+from olivepress.measure.subject import Subject
 from olivepress.measure.worker.records import ModelSpec
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare

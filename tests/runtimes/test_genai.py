@@ -15,18 +15,18 @@ import pytest
 
 from olivepress.core.errors import JobError, OlivepressError, RecipeError, SetupError
 from olivepress.measure.bench import Settings, bench
-from olivepress.measure.latency.grid import Subject
 from olivepress.measure.latency.latency import LatencySpec, Workload
 from olivepress.measure.proof.export import Proof
 from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.fidelity import ADAPTER_METRICS, ANSWER_METRICS, fidelity
 from olivepress.measure.quality.reference_file import AnswerPart
+from olivepress.measure.subject import Subject
 from olivepress.measure.worker.host import run_child
 from olivepress.report.device_report import measured, read_report
 from olivepress.report.registry import METRICS
 from olivepress.run.verify.export import ExportSpec, against_parent
 from olivepress.runtimes.base import teacher_forced
-from olivepress.runtimes.chat_template.prompts import eos_token_ids
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.open import open_model
 from tests.data.rows import row
 from tests.synthetic import tiny
@@ -116,7 +116,7 @@ def test_a_prompt_that_the_context_does_not_hold_is_left_out(
     config["model"]["context_length"] = config["search"]["max_length"] = 50
     (model / "genai_config.json").write_text(json.dumps(config))
     assert fidelity(model, both)["kl_divergence"] == fidelity(int4_model, short)["kl_divergence"]
-    with pytest.raises(JobError, match="its context of 50 tokens holds no prompt"):
+    with pytest.raises(JobError, match="exceeds its context of 50 tokens"):
         fidelity(model, write_reference(hf_model, prompts[:1], tmp_path / "long"))
 
 
@@ -133,7 +133,7 @@ def test_on_the_device_only_the_top_is_known(int4_model: Path, reference: Path, 
     desk = fidelity(int4_model, reference)
     assert found["kl_top256"] == desk["kl_top256"] and found["top1_agreement"] == desk["top1_agreement"]
     for name in ("kl_divergence", "kl_p999", "max_abs_logit_diff", *ADAPTER_METRICS):
-        assert found[name].value is None and "stay at the desk" in str(found[name].reason)
+        assert found[name].value is None and "kept on the build machine" in str(found[name].reason)
 
 
 def test_the_fixture_is_not_just_fast_but_long_enough(reference: Path, prompts: list[list[int]]) -> None:
@@ -283,9 +283,16 @@ def _with_tokenizer(folder: Path, hf_model: Path) -> Path:
     return folder
 
 
-def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: list[list[int]]) -> None:
-    from olivepress.measure.quality.reference import pytorch_answers
+def pytorch_answers(model_dir: Path, prompts: list[list[int]], tokens: int, *, batch_size: int = 16) -> list[list[int]]:
+    from olivepress.measure.quality.parent_answers import greedy_by_index
+    from olivepress.runtimes.pytorch import load_parent
 
+    model, _ = load_parent(model_dir)
+    answers = dict(greedy_by_index(model, model_dir, prompts, tokens, batch_size=batch_size))
+    return [answers[index] for index in range(len(prompts))]
+
+
+def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: list[list[int]]) -> None:
     ours = greedy_answers(open_model(fp32_model), fp32_model, prompts, 24)
     parent = pytorch_answers(hf_model, prompts, 24, batch_size=4)
     assert ours == parent
@@ -294,7 +301,6 @@ def test_greedy_tokens_equal_pytorch(hf_model: Path, fp32_model: Path, prompts: 
 
 
 def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list[list[int]], tmp_path: Path) -> None:
-    from olivepress.measure.quality.reference import pytorch_answers
 
     free = greedy_answers(open_model(fp32_model), fp32_model, prompts[:3], 12)
     second = free[0][4]  # declare a token that does come up to be a second EOS
@@ -314,8 +320,6 @@ def test_every_eos_id_stops_both(hf_model: Path, fp32_model: Path, prompts: list
 
 
 def test_the_context_limit(hf_model: Path, fp32_model: Path) -> None:
-    from olivepress.measure.quality.reference import pytorch_answers
-
     nearly = [[7] * 250]  # the context holds 256
     ours = greedy_answers(open_model(fp32_model), fp32_model, nearly, 20)
     assert len(ours[0]) <= 6
@@ -385,7 +389,7 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
             repetitions=3,
             text=text,
         ),
-        tell=lambda job, stage, done, total: stages.append((job, stage, done, total)),
+        on_progress=lambda job, stage, done, total: stages.append((job, stage, done, total)),
         now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
     )
     assert read_report(out) == report
@@ -398,7 +402,7 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
         assert (report.metrics[name].value or 0) > 0, name
     first, second, own = report.workloads
     assert first.reason is None and second.metrics["ttft_ms"].value is None
-    assert second.reason == "378 tokens, the model's context holds 256"
+    assert second.reason == "378 tokens exceed the model's context of 256"
     assert own.name == "datasetx4" and own.prompt_tokens > 4
     samples = [(s.round, s.repetition, len(s.step_ms)) for s in report.samples if s.workload == "16x8"]
     assert samples == [(r, i, 7) for r in (0, 1) for i in (0, 1, 2)]
@@ -414,7 +418,7 @@ def test_a_whole_bench(fp32_model: Path, reference: Path, make_dataset: Callable
     assert [(e["id"], e["correct"]) for e in lines] == [("r0", True), ("r1", False)]
     assert ("cpu-fp32", "answers", 2, 2) in stages and ("all", "latency", 4, 4) in stages
     assert str(tmp_path) not in out.read_text()  # a report names no folder of this machine
-    assert not list(out.parent.glob(".*"))  # nothing of the sitting is left
+    assert not list(out.parent.glob(".*"))  # nothing of the bench session is left
 
 
 def _first_answer(model_dir: Path, question: str) -> str:
@@ -471,7 +475,7 @@ def test_a_model_that_cannot_be_opened_fails_the_bench(fp32_model: Path, tmp_pat
 def test_a_fallback_to_the_cpu_fails_the_run(fp32_model: Path, tmp_path: Path) -> None:
     asked = {tmp_path / "r.json": subject(fp32_model, execution_provider="CUDAExecutionProvider", device="gpu")}
     with pytest.raises(
-        JobError, match="asked for CUDAExecutionProvider, the runtime placed nodes on the CPU"
+        JobError, match="requested CUDAExecutionProvider, the runtime placed nodes on the CPU"
     ) as caught:
         bench(asked, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=1))
     assert "--allow-fallback" in str(caught.value.next_step) and not (tmp_path / "r.json").exists()
@@ -482,7 +486,7 @@ def test_a_fallback_to_the_cpu_fails_the_run(fp32_model: Path, tmp_path: Path) -
 
 def test_a_silent_fallback_in_the_runtime_is_told(fp32_model: Path) -> None:
     spec = LatencySpec(model_dir=fp32_model, workload=CELL, execution_provider="CUDAExecutionProvider")
-    with pytest.raises(JobError, match="asked for CUDAExecutionProvider, the runtime placed the model on the CPU"):
+    with pytest.raises(JobError, match="requested CUDAExecutionProvider, the runtime placed the model on the CPU"):
         run_child("latency", spec.model_dump(mode="json"))
 
 
@@ -495,18 +499,18 @@ def test_a_killed_bench_goes_on(fp32_model: Path, make_dataset: Callable[..., Pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, tell=kill)
-    (sitting,) = tmp_path.glob(".sitting-*")
-    kept = {path.name: path.read_text() for path in sitting.glob("r/latency-*.json")}
+        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, on_progress=kill)
+    (session,) = tmp_path.glob(".bench-session-*")
+    kept = {path.name: path.read_text() for path in session.glob("r/latency-*.json")}
     assert len(kept) == 3 and not out.exists()
     done_before = [json.loads(text)["samples"] for text in kept.values()]
     (report,) = bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings)
     found = [s.model_dump(mode="json") for s in report.samples]
     assert len(found) == 4 and all(sample in found for samples in done_before for sample in samples)
-    assert any("resumed" in warning for warning in report.warnings) and not sitting.exists()
+    assert any("resumed" in warning for warning in report.warnings) and not session.exists()
     # Another artifact does not take over what was measured of this one.
     with pytest.raises(KeyboardInterrupt):
-        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, tell=kill)
+        bench({out: subject(fp32_model)}, dataset_dir=folder, settings=settings, on_progress=kill)
     (other,) = bench({out: subject(fp32_model, artifact_sha256="d" * 64)}, dataset_dir=folder, settings=settings)
     assert not any("resumed" in warning for warning in other.warnings)
 
@@ -531,12 +535,12 @@ def test_killed_late_nothing_is_measured_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench(subjects, dataset_dir=folder, settings=settings, tell=kill)
+        bench(subjects, dataset_dir=folder, settings=settings, on_progress=kill)
     before = read_report(tmp_path / "a.json")
     a, b = bench(subjects, dataset_dir=folder, settings=settings)
     assert a.samples == before.samples and a.sitting == b.sitting == before.sitting
     assert all(any("resumed" in warning for warning in report.warnings) for report in (a, b))
-    assert not list(tmp_path.glob(".sitting-*"))
+    assert not list(tmp_path.glob(".bench-session-*"))
     again, _ = bench(subjects, dataset_dir=folder, settings=settings)
     assert again.sitting != a.sitting and again.warnings != a.warnings
     # A report never stands beside the answers of the one before it.
@@ -567,7 +571,7 @@ def test_what_late_stages_need_is_checked_before_anything_long(
             {tmp_path / "r.json": subject(fp32_model)},
             dataset_dir=None,
             settings=settings,
-            tell=lambda job, stage, *_: stages.append(stage),
+            on_progress=lambda job, stage, *_: stages.append(stage),
         )
     assert not stages and not (tmp_path / "r.json").exists()
 
@@ -576,22 +580,27 @@ def test_a_bad_reference_or_task_is_found_before_the_rounds(fp32_model: Path, tm
     pytest.importorskip("lm_eval", reason="the eval extra is not installed")
     stages: list[str] = []
 
-    def tell(job: str, stage: str, done: int, total: int) -> None:
+    def on_progress(job: str, stage: str, done: int, total: int) -> None:
         stages.append(stage)
 
     settings, out = Settings(workloads=(CELL,), rounds=1), tmp_path / "r.json"
     with pytest.raises(JobError, match="not a reference"):
-        bench({out: subject(fp32_model, reference_dir=tmp_path)}, dataset_dir=None, settings=settings, tell=tell)
+        bench(
+            {out: subject(fp32_model, reference_dir=tmp_path)},
+            dataset_dir=None,
+            settings=settings,
+            on_progress=on_progress,
+        )
     settings = replace(settings, lm_eval=("nosuchtask",))
-    with pytest.raises(SetupError, match="task nosuchtask: lm-eval has none of this name"):
-        bench({out: subject(fp32_model)}, dataset_dir=None, settings=settings, tell=tell)
+    with pytest.raises(SetupError, match="task nosuchtask: lm-eval has no task of this name"):
+        bench({out: subject(fp32_model)}, dataset_dir=None, settings=settings, on_progress=on_progress)
     assert "latency" not in stages
 
 
 def test_few_shot_answers_are_whole_or_not_given(hf_model: Path) -> None:
     from olivepress.data.store.examples import Example
-    from olivepress.measure.quality.reference import measure_pytorch
-    from olivepress.runtimes.chat_template.prompts import ContextExceeded
+    from olivepress.measure.quality.parent_answers import measure_pytorch
+    from olivepress.runtimes.chat_template.model_config import ContextExceeded
 
     question = " ".join(["lamp"] * 60)
     messages = ({"role": "user", "content": question}, {"role": "assistant", "content": "on " * 200})

@@ -12,7 +12,7 @@ import pytest
 from olivepress.core.errors import JobError
 from olivepress.runtimes import genai_model, plugins
 from olivepress.runtimes.base import runtime_of
-from olivepress.runtimes.chat_template.prompts import ContextExceeded, check_context, context_length
+from olivepress.runtimes.chat_template.model_config import ContextExceeded, check_context, context_length
 from olivepress.runtimes.genai_model import TokenGeneration, WindowedGeneration
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text, read_device
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olivepress.runtimes import onnx_graph
-from olivepress.runtimes.onnx_graph import ELEMENT_BITS, Graph, load_graph, parse_graph
+from olivepress.runtimes.onnx_graph import ELEMENT_BITS, Graph, GraphError, load_graph, parse_graph
 from olivepress.runtimes.weights import decode_read_bytes, kv_bytes_per_token, load_decoder, read_bytes
 
 
@@ -34,7 +34,6 @@ def length(tensor: Any) -> int:
 def test_the_graph_is_the_one_that_onnx_reads(exported: Path) -> None:
     model = onnx_package().load(str(exported / "model.onnx"), load_external_data=False)
     found = load_decoder(exported)
-    assert isinstance(found, Graph)
     assert [(n.name, n.op_type, list(n.inputs), list(n.outputs)) for n in found.nodes] == [
         (n.name, n.op_type, list(n.input), list(n.output)) for n in model.graph.node
     ]
@@ -54,7 +53,6 @@ def test_a_step_reads_all_weights_but_one_row_of_each_table(exported: Path) -> N
     assert any(name in tables for name in sizes)
     small = sum(size // rows for size, rows in sizes.values())
     found = decode_read_bytes(exported)
-    assert isinstance(found, int)
     assert small <= found <= small + 256  # the numbers that the builder keeps inside the graph
     assert found < (exported / "model.onnx.data").stat().st_size
 
@@ -111,19 +109,23 @@ def test_two_elements_in_a_byte_and_a_row_of_an_odd_table() -> None:
     ("op_type", "tensor", "reason"),
     [
         ("QMoE", (4, 4), "mixture of experts"),
-        ("MatMul", None, "holds no weights"),
+        ("MatMul", None, "contains no weights"),
         ("MatMul", (2**40, 2**40), "cannot be true"),
     ],
 )
 def test_what_is_not_known_has_a_reason(op_type: str, tensor: tuple[int, ...] | None, reason: str) -> None:
     nodes = [onnx_package().helper.make_node(op_type, ["x", "w"], ["y"])]
-    assert reason in str(read_bytes(parsed(model_bytes(nodes, [weight("w", *tensor)] if tensor else []))))
+    graph = parsed(model_bytes(nodes, [weight("w", *tensor)] if tensor else []))
+    with pytest.raises(GraphError, match=reason):
+        read_bytes(graph)
 
 
 def test_strings_and_types_from_the_future_have_a_reason() -> None:
     nodes = [onnx_package().helper.make_node("MatMul", ["x", "w"], ["y"])]
     for kind in (0, 8, 99):
-        assert "unknown type" in str(read_bytes(parsed(model_bytes(nodes, [weight("w", 2, kind=kind)]))))
+        graph = parsed(model_bytes(nodes, [weight("w", 2, kind=kind)]))
+        with pytest.raises(GraphError, match="unknown type"):
+            read_bytes(graph)
 
 
 def test_element_sizes_are_those_of_onnx() -> None:
@@ -153,7 +155,7 @@ def test_dims_may_be_packed() -> None:
         (b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "beyond the end"),
         (b"\xff" * 64, "more than ten bytes"),
         (b"\x3b\x00", "wire type 3"),
-        (b"\x08\x01", "holds no graph"),
+        (b"\x08\x01", "contains no graph"),
         (b"\x3a\x08\x2a\x06\x0a\x04\xff\xff\xff\xff", "ends inside a number"),
         (b"\x3a\x0d\x2a\x0b\x08" + b"\xff" * 9 + b"\x01", "impossible dimension"),
         (b"\x3a\x26\x2a\x24" + b"\x08\x02" * 18, "too many dimensions"),
@@ -162,21 +164,24 @@ def test_dims_may_be_packed() -> None:
 def test_a_hostile_file_has_a_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(data)
-    assert reason in str(load_graph(path))
+    with pytest.raises(GraphError, match=reason):
+        load_graph(path)
 
 
 def test_a_file_of_nothing_but_fields_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_graph, "MAX_FIELDS", 1000)
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\x08\x01" * 5000)
-    assert "more fields" in str(load_graph(path))
+    with pytest.raises(GraphError, match="more fields"):
+        load_graph(path)
 
 
 def test_a_file_of_three_gigabytes_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     with path.open("wb") as file:
         file.truncate(3 * 2**30)  # sparse: it takes no disk
-    assert "protobuf ends" in str(load_graph(path))
+    with pytest.raises(GraphError, match="protobuf ends"):
+        load_graph(path)
 
 
 def test_a_model_cut_anywhere_is_read_or_refused(exported: Path) -> None:
@@ -192,29 +197,34 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     for text in (data, b"\x3a" + bytes([min(len(data), 127)]) + data[:127]):
         try:
             read_bytes(parsed(text))
-        except ValueError:
+        except (ValueError, GraphError):
             continue
 
 
 @pytest.mark.parametrize("config", ["", "[]", "{", '{"model": {}}', '{"model": {"decoder": 3}}', "[" * 100_000])
 def test_a_damaged_config_has_a_reason(tmp_path: Path, config: str) -> None:
     (tmp_path / "genai_config.json").write_text(config)
-    for found in (decode_read_bytes(tmp_path), kv_bytes_per_token(tmp_path)):
-        assert "genai_config.json" in str(found)
+    for read in (decode_read_bytes, kv_bytes_per_token):
+        with pytest.raises(GraphError, match=r"genai_config\.json"):
+            read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../model.onnx", "/model.onnx", "..", "", "a\\b"])
 def test_a_model_outside_its_folder_is_not_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / "genai_config.json").write_text(json.dumps({"model": {"decoder": {"filename": name}}}))
-    assert "outside its folder" in str(decode_read_bytes(tmp_path))
+    with pytest.raises(GraphError, match="outside its folder"):
+        decode_read_bytes(tmp_path)
 
 
 def test_a_config_without_sizes_and_a_graph_without_a_cache(tmp_path: Path) -> None:
     config = {"num_hidden_layers": 2, "num_key_value_heads": None, "head_size": 16}
     path = tmp_path / "genai_config.json"
     path.write_text(json.dumps({"model": {"decoder": config}}))
-    assert "does not tell" in str(kv_bytes_per_token(tmp_path))
+    with pytest.raises(GraphError, match="does not state"):
+        kv_bytes_per_token(tmp_path)
     path.write_text(json.dumps({"model": {"decoder": config | {"num_key_value_heads": 2}}}))
-    assert "model.onnx cannot be read" in str(kv_bytes_per_token(tmp_path))
+    with pytest.raises(GraphError, match=r"model\.onnx cannot be read"):
+        kv_bytes_per_token(tmp_path)
     (tmp_path / "model.onnx").write_bytes(model_bytes([], []))
-    assert "no input past_key_values.0.key" in str(kv_bytes_per_token(tmp_path))
+    with pytest.raises(GraphError, match=r"no input past_key_values\.0\.key"):
+        kv_bytes_per_token(tmp_path)

@@ -184,7 +184,7 @@ def test_an_earlier_turn_without_an_end_token(tmp_path: Path) -> None:
     template = turns + "{% if add_generation_prompt %}assistant: {% else %}{{ eos_token }}{% endif %}"
     published = Published(template=template, tokens=("<|im_start|>", "<|im_end|>"), end="<|im_end|>")
     make_published(tmp_path, published)
-    with pytest.raises(DataError, match="ends an earlier answer with none of the tokens"):
+    with pytest.raises(DataError, match="does not end an earlier answer with a token"):
         supervise([row(TURNS)], str(tmp_path), max_length=4096, train_on="all_turns")
 
 

@@ -53,7 +53,7 @@ def test_control_tokens_are_told(project: Path, monkeypatch: pytest.MonkeyPatch)
     some = [chat(n, {"content": f"{n} degrees" + "<|end|>" * (n % 4 == 0)}) for n in range(40)]
     [note] = [finding for finding in linted(project, some, monkeypatch) if finding.level == "note"]
     assert "10 of 40 rows have control tokens" in note.message and "<|end|> in 10" in note.message
-    assert "cut off at the end of 10 answers" in note.message
+    assert "removed at the end of 10 answers" in note.message
 
 
 def test_which_turns_are_trained_on_is_in_the_workflow(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

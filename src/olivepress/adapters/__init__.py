@@ -1,4 +1,4 @@
-"""LoRA adapters on one ONNX base: a graph that takes them, PEFT adapters made to fit it, and the package of both."""
+"""LoRA adapters on one ONNX base: a graph that accepts them, converted PEFT adapters, and packages of both."""
 
 from olivepress.adapters.lora_inputs import LoraInput, add_lora_inputs, read_lora_inputs
 from olivepress.adapters.package import (

@@ -1,4 +1,4 @@
-"""``.onnx_adapter`` files: ONNX Runtime's own format, written and read with ONNX Runtime."""
+"""Reads and writes ``.onnx_adapter`` files, ONNX Runtime's format, with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERSION = 1
 
 
 def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write tensors by the names of the base's inputs; in one step. SetupError without ONNX Runtime."""
+    """Write tensors by the names of the base's inputs, in one step. SetupError without ONNX Runtime or disk space."""
     ort = import_onnxruntime()
     adapter = ort.AdapterFormat()
     adapter.set_adapter_version(_VERSION)
@@ -31,19 +31,22 @@ def write_adapter_file(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 
 def read_adapter_file(path: Path) -> dict[str, np.ndarray]:
-    """Its tensors by name. AdapterError for a file that is cut off, which names the first tensor that is lost, or none
-    of ONNX Runtime's; SetupError without ONNX Runtime."""
+    """The tensors of an adapter file by name.
+
+    AdapterError for a file that is truncated (it names the first missing tensor) or not in ONNX Runtime's format;
+    SetupError without ONNX Runtime.
+    """
     ort = import_onnxruntime()
     try:
         adapter = ort.AdapterFormat.read_adapter(str(path))
         return {name: value.numpy().copy() for name, value in adapter.get_parameters().items()}
     except Exception as error:  # the runtime's errors have no common base
-        why = _cut(path) or "no adapter of ONNX Runtime's"
-        raise AdapterError(f"{path}: {why}", next_step="olivepress adapters remove it, then add it again") from error
+        reason = _truncation(path) or "not an adapter file of ONNX Runtime"
+        raise AdapterError(f"{path}: {reason}", next_step="olivepress adapters remove it, then add it again") from error
 
 
-def _cut(path: Path) -> str | None:
-    """Which tensor of a file lies beyond its end, read as ONNX Runtime's adapter_schema.fbs lays it out."""
+def _truncation(path: Path) -> str | None:
+    """The first tensor beyond the end of the file, by ONNX Runtime's adapter_schema.fbs; None when it is complete."""
     import struct
 
     from flatbuffers import encode
@@ -57,7 +60,7 @@ def _cut(path: Path) -> str | None:
         listed = root.Offset(10)  # parameters, the fourth field
         begin, count = root.Vector(listed), root.VectorLen(listed)
     except unreadable:
-        return "cut off, no tensor of it can be read" if data[4:8] == b"TORT" else None
+        return "truncated, none of its tensors can be read" if data[4:8] == b"TORT" else None
     for index in range(min(count, len(data) // 4)):
         name = f"{index + 1} of {count}"
         try:
@@ -68,5 +71,5 @@ def _cut(path: Path) -> str | None:
         except unreadable:
             whole = False
         if not whole:
-            return f"cut off, tensor {name} is not whole"
+            return f"truncated, tensor {name} is incomplete"
     return None

@@ -1,4 +1,4 @@
-"""An adapter's pairs → the tensors that a base's LoRA inputs take: split, packed, or zero where it has none."""
+"""Converts an adapter's LoRA pairs to the tensors of a base's LoRA inputs: split, packed, or zero."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from olivepress.adapters.lora_inputs import LoraInput
 from olivepress.adapters.peft_adapter import LoraPair, PeftAdapter
 from olivepress.adapters.projections import FUSED, Projection, projection_of_input
 from olivepress.core.errors import AdapterError
+from olivepress.runtimes.onnx_graph import GraphError
 from olivepress.runtimes.weights import decoder_config
 
 if TYPE_CHECKING:
@@ -21,27 +22,31 @@ Inputs = Mapping[str, LoraInput]
 
 
 def projection_sizes(model_dir: Path) -> dict[str, int]:
-    """Outputs of query, key and value as genai_config.json tells heads and head size. AdapterError when it does not."""
-    decoder = decoder_config(model_dir)
-    if isinstance(decoder, str):
-        raise AdapterError(f"{model_dir}: {decoder}", next_step="export the package again")
+    """Output sizes of query, key and value, from heads and head size in genai_config.json.
+
+    AdapterError when the file does not state them.
+    """
+    try:
+        decoder = decoder_config(model_dir)
+    except GraphError as error:
+        raise AdapterError(f"{model_dir}: {error.message}", next_step="export the package again") from error
     try:
         size = int(decoder["head_size"])
         heads, groups = int(decoder["num_attention_heads"]), int(decoder["num_key_value_heads"])
     except (KeyError, TypeError, ValueError):
-        raise AdapterError(f"{model_dir}: genai_config.json does not tell heads and head size") from None
+        raise AdapterError(f"{model_dir}: genai_config.json does not state heads and head size") from None
     return {"q_proj": heads * size, "k_proj": groups * size, "v_proj": groups * size}
 
 
 def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Every LoRA input of the base with its tensor, in the base's type.
+    """The tensor of every LoRA input of the base, in the base's element type.
 
-    A fused projection of the adapter is split where the base has its parts (its A serves each of them); parts are
-    packed where the base has them fused (A side by side, B block by block); what the adapter leaves alone is zero, of
-    rank 1. ``sizes`` are the outputs of the parts of ``qkv_proj``.
+    A fused projection of the adapter is split where the base has its parts (each part uses the same A); parts are
+    packed where the base has them fused (A side by side, B block by block); projections without a pair get zeros of
+    rank 1. ``sizes`` are the output sizes of the parts of ``qkv_proj``.
 
-    Raises AdapterError that names the tensor: of a projection that the base has not, of another shape than the base's,
-    too large for float16, or not there although its config puts it into every layer.
+    AdapterError names the tensor that has no projection in the base, has another shape than the base's, is too large
+    for float16, or is missing although the adapter's config lists it for every layer.
     """
     import numpy as np
 
@@ -63,37 +68,37 @@ def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[
     for projection, pair in adapter.pairs.items():
         if projection not in used:
             raise AdapterError(
-                f"{adapter.directory}: tensor {pair.tensor} is for {projection}, which the base has not: "
+                f"{adapter.directory}: tensor {pair.tensor} is for {projection}, which the base does not have: "
                 "it was trained on another base"
             )
     return tensors
 
 
 def _check_whole(adapter: PeftAdapter, wanted: Mapping[Projection, dict[str, str]]) -> None:
-    """PEFT leaves a pair that is missing at zero, and so would the base here: half an adapter, and nothing to see."""
+    """AdapterError for a missing pair: PEFT, and the base here, would silently use zeros in its place."""
     for projection in wanted:
         parts = FUSED.get(projection.name, ())
         for name in adapter.everywhere:
-            one = Projection(projection.layer, name)
+            expected = Projection(projection.layer, name)
             fused = any(
-                name in names and Projection(one.layer, whole) in adapter.pairs for whole, names in FUSED.items()
+                name in names and Projection(expected.layer, whole) in adapter.pairs for whole, names in FUSED.items()
             )
-            if (name == projection.name or name in parts) and one not in adapter.pairs and not fused:
+            if (name == projection.name or name in parts) and expected not in adapter.pairs and not fused:
                 raise AdapterError(
-                    f"{adapter.directory}: no tensor of {one}, which its config's target_modules names",
+                    f"{adapter.directory}: no tensor of {expected}, which its config's target_modules lists",
                     next_step="copy or save the adapter again",
                 )
 
 
 def _projections(inputs: Inputs) -> dict[Projection, dict[str, str]]:
-    """Projection → the names of its A and B."""
-    found = dict[Projection, dict[str, str]]()
+    """Projection → the input names of its A and B. AdapterError when one of the two is missing."""
+    by_projection = dict[Projection, dict[str, str]]()
     for name in inputs:
         named = projection_of_input(name)
         if named is not None:
-            found.setdefault(named[0], {})[named[1]] = name
-    whole = {projection: names for projection, names in found.items() if set(names) == {"A", "B"}}
-    if len(whole) != len(found) or not whole:
+            by_projection.setdefault(named[0], {})[named[1]] = name
+    whole = {projection: names for projection, names in by_projection.items() if set(names) == {"A", "B"}}
+    if len(whole) != len(by_projection) or not whole:
         raise AdapterError("the base has a LoRA input without its other half", next_step="export the package again")
     return whole
 
@@ -110,16 +115,18 @@ def _pair_for(
     inputs: Inputs,
     sizes: Mapping[str, int],
 ) -> tuple[LoraPair | None, set[Projection]]:
-    """The adapter's pair for a projection of the base, and the adapter's own projections that went into it."""
+    """The adapter's pair for a projection of the base (None without one), and the adapter's projections it uses."""
     if projection in adapter.pairs:
         return adapter.pairs[projection], {projection}
     layer = projection.layer
     if projection.name in FUSED:
         parts = [Projection(layer, name) for name in FUSED[projection.name]]
-        held = {part: adapter.pairs[part] for part in parts if part in adapter.pairs}
-        even = _width(wanted[projection], inputs)[1] // len(parts)  # gate and up are of one size
-        outputs = [sizes.get(part.name, even) for part in parts]
-        return (_packed(adapter, dict(zip(parts, outputs, strict=True)), held), set(held)) if held else (None, set())
+        pairs = {part: adapter.pairs[part] for part in parts if part in adapter.pairs}
+        if not pairs:
+            return None, set()
+        even = _width(wanted[projection], inputs)[1] // len(parts)  # gate and up have equal sizes
+        part_outputs = {part: sizes.get(part.name, even) for part in parts}
+        return _packed(adapter, part_outputs, pairs), set(pairs)
     for fused, names in FUSED.items():
         whole = Projection(layer, fused)
         if projection.name in names and whole in adapter.pairs:
@@ -129,7 +136,7 @@ def _pair_for(
 
 
 def _split(adapter: PeftAdapter, whole: Projection, outputs: Sequence[int], index: int) -> LoraPair:
-    """One part of a fused pair: the same A, its own columns of B."""
+    """One part of a fused pair: the same A, the part's columns of B."""
     pair = adapter.pairs[whole]
     if pair.b.shape[1] != sum(outputs):
         raise AdapterError(
@@ -140,25 +147,25 @@ def _split(adapter: PeftAdapter, whole: Projection, outputs: Sequence[int], inde
     return LoraPair(a=pair.a, b=pair.b[:, begin : begin + outputs[index]], tensor=pair.tensor)
 
 
-def _packed(adapter: PeftAdapter, outputs: Mapping[Projection, int], held: Mapping[Projection, LoraPair]) -> LoraPair:
-    """Parts as one pair: [A1 A2 …] and B block by block, so that each part sees its own A only."""
+def _packed(adapter: PeftAdapter, outputs: Mapping[Projection, int], pairs: Mapping[Projection, LoraPair]) -> LoraPair:
+    """Parts as one pair: [A1 A2 …] and B block by block, so that each part uses its own A only."""
     import numpy as np
 
-    first = next(iter(held.values()))
-    for part, pair in held.items():
+    first = next(iter(pairs.values()))
+    for part, pair in pairs.items():
         if pair.a.shape[0] != first.a.shape[0] or pair.b.shape[1] != outputs[part]:
             raise AdapterError(
                 f"{adapter.directory}: tensor {pair.tensor} maps {pair.a.shape[0]} to {pair.b.shape[1]}, the base's "
                 f"{part} maps {first.a.shape[0]} to {outputs[part]}: it was trained on another base"
             )
-    b = np.zeros((sum(pair.rank for pair in held.values()), sum(outputs.values())), np.float32)
+    b = np.zeros((sum(pair.rank for pair in pairs.values()), sum(outputs.values())), np.float32)
     row = column = 0
     for part, width in outputs.items():
-        if part in held:
-            b[row : row + held[part].rank, column : column + width] = held[part].b
-            row += held[part].rank
+        if part in pairs:
+            b[row : row + pairs[part].rank, column : column + width] = pairs[part].b
+            row += pairs[part].rank
         column += width
-    return LoraPair(a=np.concatenate([pair.a for pair in held.values()], axis=1), b=b, tensor=first.tensor)
+    return LoraPair(a=np.concatenate([pair.a for pair in pairs.values()], axis=1), b=b, tensor=first.tensor)
 
 
 def _converted(values: np.ndarray, dtype: str, adapter: PeftAdapter, pair: LoraPair | None) -> np.ndarray:
@@ -173,17 +180,21 @@ def _converted(values: np.ndarray, dtype: str, adapter: PeftAdapter, pair: LoraP
 
 
 def check_tensors(tensors: Mapping[str, np.ndarray], inputs: Inputs, where: str) -> None:
-    """Every input has its tensor with its shape and type, every tensor its input, every pair one rank; and something in
-    it is not zero. AdapterError names the first that does not hold; ``where`` stands before it."""
-    for name, one in inputs.items():
+    """Check that tensors and inputs match in names, shapes and types, and that both halves of a pair have equal rank.
+
+    AdapterError names the first tensor that does not; ``where`` begins the message.
+    """
+    for name, lora_input in inputs.items():
         if name not in tensors:
-            raise AdapterError(f"{where}: no tensor {name}, which the base asks for")
+            raise AdapterError(f"{where}: no tensor {name}, which the base requires")
         tensor = tensors[name]
-        if str(tensor.dtype) != one.dtype:
-            raise AdapterError(f"{where}: tensor {name} is {tensor.dtype}, the base takes {one.dtype}")
-        fits = tensor.ndim == 2 and all(want in (None, has) for want, has in zip(one.shape, tensor.shape, strict=True))
+        if str(tensor.dtype) != lora_input.dtype:
+            raise AdapterError(f"{where}: tensor {name} is {tensor.dtype}, the base takes {lora_input.dtype}")
+        fits = tensor.ndim == 2 and all(
+            want in (None, has) for want, has in zip(lora_input.shape, tensor.shape, strict=True)
+        )
         if not fits:
-            shape = ["rank" if size is None else size for size in one.shape]
+            shape = ["rank" if size is None else size for size in lora_input.shape]
             raise AdapterError(f"{where}: tensor {name} has shape {list(tensor.shape)}, the base takes {shape}")
     for name in tensors:
         if name not in inputs:

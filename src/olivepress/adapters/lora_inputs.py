@@ -1,9 +1,9 @@
-"""A base graph that takes LoRA adapters: two inputs for every projection, without a rank of their own.
+"""A base graph that accepts LoRA adapters: two inputs of free rank for every projection.
 
-Olive can do this for a model that is built with an adapter in it (ModelBuilder, then ExtractAdapters), but only from
-weights that are not quantized yet, with its int4 quantizing the adapter as well, and only for the projections and the
-split of that one adapter. Here every graph that ModelBuilder makes can be extended, whatever quantized its weights:
-the base stays bit by bit what it is alone. Names and layout are PEFT's.
+Olive can do this for a model that is built with an adapter (ModelBuilder, then ExtractAdapters), but only from weights
+that are not quantized yet, with its int4 quantizing the adapter as well, and only for the projections and the split of
+that adapter. This module extends any graph that ModelBuilder writes, whatever quantized its weights, and leaves the
+base's results unchanged bit by bit. Names and layout are PEFT's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from olivepress.adapters.projections import projection_of_input, projection_of_node
 from olivepress.core.errors import AdapterError
 from olivepress.core.messages import next_command
+from olivepress.runtimes.onnx_graph import Graph, GraphError
 from olivepress.runtimes.weights import load_decoder
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DTYPES", "LoraInput", "add_lora_inputs", "read_lora_inputs"]
 
-DTYPES = {1: "float32", 10: "float16"}  # TensorProto.DataType; the CPU computes in no bfloat16 to check against
+DTYPES = {1: "float32", 10: "float16"}  # TensorProto.DataType; the CPU has no bfloat16 to compare with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,29 +40,29 @@ def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """``model`` with y = xW + (xAᵀ)Bᵀ for every projection of every layer (Hu et al. 2021, scaling folded into B).
 
     A ``[rank, inputs]`` and B ``[outputs, rank]`` are optional inputs in the type of the activations: their default is
-    zero, of rank 1, as not every provider multiplies with a rank of 0. Every pair has a rank of its own. ONNX Runtime
+    zero, of rank 1, because not every provider multiplies with a rank of 0. Every pair has its own rank. ONNX Runtime
     fuses the transpositions into the products, which are faster for one token than those of the other layout. Where a
-    constant bias is added to the product, the adapter is added behind it: ONNX Runtime still fuses product and bias,
-    and without an adapter every result is bit by bit the base's. The graph is changed in place.
+    constant bias is added to the product, the adapter is added after the bias: ONNX Runtime still fuses product and
+    bias, and without an adapter every result equals the base's bit by bit. The graph is changed in place.
 
-    Raises AdapterError when it has no projection, or takes adapters already.
+    AdapterError when the graph has no projection, or accepts adapters already.
     """
     graph = model.graph
     if any(projection_of_input(value.name) for value in graph.input):
-        raise AdapterError("the graph takes adapters already")
+        raise AdapterError("the graph accepts adapters already")
     weights = {tensor.name: tensor for tensor in graph.initializer}
     biases = _bias_additions(graph)
-    nodes, behind, found = list[Any](), dict[str, list[Any]](), 0
+    nodes, following, count = list[Any](), dict[str, list[Any]](), 0
     for node in list(graph.node):
         named = projection_of_node(node.name) if node.op_type in ("MatMul", "MatMulNBits") else None
         if named is not None:
             last = biases.get(node.output[0], node)
             added = _lora(graph, last, node.input[0], named[0], *_sizes(node, weights))
-            behind[last.output[0]] = added  # the output has its new name by now
-            found += 1
+            following[last.output[0]] = added  # the output has its new name by now
+            count += 1
         nodes.append(node)
-        nodes += behind.pop(node.output[0], ())
-    if not found:
+        nodes += following.pop(node.output[0], ())
+    if not count:
         raise AdapterError("the graph has no projection named as ModelBuilder names them")
     del graph.node[:]
     graph.node.extend(nodes)
@@ -69,23 +70,23 @@ def add_lora_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _bias_additions(graph: Any) -> dict[str, Any]:
-    """Output of a node → the Add of a constant that is all that reads it."""
+    """Output of a node → the Add of a constant that is its only reader."""
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     constants, outputs = _constants(graph), {value.name for value in graph.output}
-    found = {}
+    additions = {}
     for name, reading in readers.items():
         if len(reading) == 1 and reading[0].op_type == "Add" and name not in outputs:
             others = [other for other in reading[0].input if other != name]
             if len(others) == 1 and others[0] in constants:
-                found[name] = reading[0]
-    return found
+                additions[name] = reading[0]
+    return additions
 
 
 def _constants(graph: Any) -> set[str]:
-    """Names of what does not depend on the graph's inputs: initializers, and what is cast or dequantized from them."""
+    """Names of values that do not depend on the graph's inputs: initializers, their casts and dequantizations."""
     known = {tensor.name for tensor in graph.initializer} - {value.name for value in graph.input}
     for node in graph.node:
         if node.op_type == "Constant" or (
@@ -110,7 +111,7 @@ def _sizes(node: Any, weights: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _lora(graph: Any, node: Any, hidden: str, path: str, inputs: int, outputs: int, data_type: int) -> list[Any]:
-    """The nodes that add the adapter of ``hidden`` to what ``node`` computes; its inputs go into ``graph``."""
+    """The nodes that add the adapter of ``hidden`` to the result of ``node``; also adds LoRA inputs to ``graph``."""
     import numpy as np
     from onnx import helper, numpy_helper
 
@@ -135,19 +136,20 @@ def _lora(graph: Any, node: Any, hidden: str, path: str, inputs: int, outputs: i
 
 def read_lora_inputs(model_dir: Path) -> dict[str, LoraInput]:
     """The LoRA inputs of a model folder's graph by name. AdapterError when the graph cannot be read or has none."""
-    graph = load_decoder(model_dir)
-    if isinstance(graph, str):
-        raise AdapterError(f"{model_dir}: {graph}", next_step="export the package again")
-    found = dict(_inputs(graph))
-    if not found:
+    try:
+        graph = load_decoder(model_dir)
+    except GraphError as error:
+        raise AdapterError(f"{model_dir}: {error.message}", next_step="export the package again") from error
+    inputs = dict(_inputs(graph))
+    if not inputs:
         raise AdapterError(
             f"{model_dir}: its graph has no LoRA inputs",
             next_step=f"adapter_mode: multi in the recipe, then {next_command('run')}",
         )
-    return found
+    return inputs
 
 
-def _inputs(graph: Any) -> Iterator[tuple[str, LoraInput]]:
+def _inputs(graph: Graph) -> Iterator[tuple[str, LoraInput]]:
     for name, data_type in graph.inputs.items():
         named, default = projection_of_input(name), graph.initializers.get(name)
         if named is None or default is None or len(default.dims) != 2 or data_type not in DTYPES:

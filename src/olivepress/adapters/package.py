@@ -1,7 +1,7 @@
-"""A package: one base model folder that takes LoRA adapters, and any number of them beside it.
+"""A package: one base model folder that accepts LoRA adapters, and any number of adapters in it.
 
-``package.json`` says what the base takes and what each adapter is; ``manifest.json`` speaks of the base alone, so that
-adapters come and go without another base.
+``package.json`` describes the base's inputs and each adapter; ``manifest.json`` covers the base alone, so that adapters
+can be added and removed without changing the base.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCHEMA_VERSION = 1
 
 
 class Origin(Record):
-    """Where an adapter comes from, as far as that is known. ``recipe`` is None for one trained elsewhere."""
+    """The origin of an adapter as far as it is known. ``recipe`` is None for an adapter trained elsewhere."""
 
     recipe: str | None = None
     task: str | None = None
@@ -50,8 +50,10 @@ class Origin(Record):
 
 
 class PackagedAdapter(Record):
-    """``r`` and ``alpha`` are its config's; ``ranks`` those that its patterns made of it; ``source_sha256`` is of the
-    PEFT weights that it was made from."""
+    """``r`` and ``alpha`` are from its PEFT config, ``ranks`` include its patterns.
+
+    ``source_sha256`` is of the PEFT weights that it was converted from.
+    """
 
     file: Annotated[str, Field(pattern=r"^adapters/[A-Za-z0-9][A-Za-z0-9._-]*(@new)?\.onnx_adapter$")]
     sha256: str
@@ -73,13 +75,15 @@ class Input(Record):
 
 
 class Package(Record):
+    """``package.json``: the base, its LoRA inputs, and the adapters by name."""
+
     schema_version: Literal[1] = 1
     recipe: str
     target: str
     family: str
     base_model: str
     base_sha256: str
-    """Of the base's manifest: the adapters belong to this very base."""
+    """sha256 of the base's manifest: the adapters belong to exactly this base."""
     random_weights: bool
     inputs: dict[str, Input]
     adapters: dict[str, PackagedAdapter] = Field(default_factory=dict)
@@ -93,23 +97,24 @@ class Package(Record):
     @property
     def files(self) -> frozenset[str]:
         """Names of the adapters' files in ``adapters/``."""
-        return frozenset(one.file.removeprefix(f"{ADAPTERS}/") for one in self.adapters.values())
+        return frozenset(entry.file.removeprefix(f"{ADAPTERS}/") for entry in self.adapters.values())
 
     @property
     def lora_inputs(self) -> dict[str, LoraInput]:
-        return {name: LoraInput(name=name, shape=one.shape, dtype=one.dtype) for name, one in self.inputs.items()}
+        """The base's LoRA inputs by name."""
+        return {name: LoraInput(name=name, shape=i.shape, dtype=i.dtype) for name, i in self.inputs.items()}
 
 
 def is_of_package(name: str) -> bool:
-    """Whether a file of a package's folder, by its POSIX relative path, is no file of the base."""
+    """Whether a file of a package's folder (POSIX relative path) belongs to the package and not to the base."""
     return name == PACKAGE or name.startswith(f"{ADAPTERS}/")
 
 
 def new_package(
     directory: Path, *, recipe: str, target: str, family: str, base_model: str, base_sha256: str, random_weights: bool
 ) -> Package:
-    """The package of a base that was just exported: what its graph takes, and no adapter yet."""
-    inputs = {name: {"shape": one.shape, "dtype": one.dtype} for name, one in read_lora_inputs(directory).items()}
+    """The package of a newly exported base: the inputs of its graph, and no adapter yet."""
+    inputs = {name: {"shape": i.shape, "dtype": i.dtype} for name, i in read_lora_inputs(directory).items()}
     return Package.model_validate({
         "recipe": recipe, "target": target, "family": family, "base_model": base_model, "base_sha256": base_sha256,
         "random_weights": random_weights, "inputs": inputs,
@@ -117,23 +122,23 @@ def new_package(
 
 
 def read_package(directory: Path) -> Package:
-    """Read ``package.json``. AdapterError when there is none, or it is damaged or of another version."""
+    """Read ``package.json``. AdapterError when it is missing, damaged or of another version."""
     path = directory / PACKAGE
     try:
         package = Package.model_validate_json(read_text(path, CONFIG, AdapterError))
     except FileNotFoundError:
         raise AdapterError(
-            f"{directory}: no {PACKAGE} in it, so no package",
+            f"{directory}: not a package, it has no {PACKAGE}",
             next_step=f"adapter_mode: multi in the recipe, then {next_command('run')}",
         ) from None
     except (OSError, ValueError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
-        raise AdapterError(f"{path}: cannot be believed ({reason})", next_step="run the job again") from None
+        raise AdapterError(f"{path}: not a valid package file ({reason})", next_step="run the job again") from None
     return package
 
 
 def write_package(package: Package, directory: Path) -> None:
-    """Write ``package.json`` in one step; SetupError, and no leftovers, when that fails."""
+    """Write ``package.json`` in one step. SetupError, without partial files, when that fails."""
     text = json.dumps(package.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
     write_text(directory / PACKAGE, text)
 
@@ -147,28 +152,29 @@ def add_adapter(
     replace: bool = False,
     any_base: bool = False,
 ) -> PackagedAdapter:
-    """Put a PEFT adapter into a package; the base is not touched. Everything is checked before anything is written.
+    """Add a PEFT adapter to a package; the base does not change. All checks run before anything is written.
 
-    ``any_base`` takes an adapter whose config names another base model than the package's, if its shapes fit.
+    ``replace`` permits a name that is in use; ``any_base`` accepts an adapter whose config names another base model
+    than the package's, if its shapes fit.
 
-    Raises AdapterError: a name that is taken or is no file name, an adapter that LoRA inputs cannot hold or that is not
-    whole, of another base, or one that changes nothing.
+    AdapterError for a name that is in use or not a file name, and for an adapter that cannot be expressed as LoRA
+    inputs, is incomplete, belongs to another base, or changes nothing.
     """
-    read_package(directory)  # before anything is made in a folder that is none
+    read_package(directory)  # before anything is written into a folder that is not a package
     check_artifact(directory)
     adapter = read_peft_adapter(peft_dir)
     with exclusive(directory / ADAPTERS):
         package = read_package(directory)
         if name in package.adapters and not replace:
             raise AdapterError(
-                f"{directory}: has an adapter {name!r} already",
+                f"{directory}: already has an adapter {name!r}",
                 next_step="--replace, or another --name",
             )
         try:
             check_names([*package.adapters, name])
         except ValueError as error:
             raise AdapterError(
-                f"{name[:80]!r} is not a name for an adapter: expected {error}", next_step="another --name"
+                f"{name[:80]!r} is not a valid name for an adapter: expected {error}", next_step="another --name"
             ) from None
         if not any_base:
             _check_base(package, adapter)
@@ -176,29 +182,32 @@ def add_adapter(
         remove_leftovers(directory / ADAPTERS, package.files)
         entry = _entry(directory, package, adapter, name, origin or Origin(), tensors)
         changed = package.model_copy(update={"adapters": {**package.adapters, name: entry}})
-        write_package(changed, directory)  # from here on the new file is the adapter's
+        write_package(changed, directory)  # from here on the new file is in use
         remove_leftovers(directory / ADAPTERS, changed.files)
     return entry
 
 
 def fitted(directory: Path, package: Package, adapter: PeftAdapter) -> dict[str, np.ndarray]:
-    """The adapter's tensors for the package's base, checked against its graph. AdapterError as ``fit``."""
+    """The adapter's tensors for the package's base (input name → array), checked against its graph.
+
+    AdapterError as ``fit``, for a graph that does not match ``package.json``, and for an adapter of zeros.
+    """
     inputs = read_lora_inputs(directory)
     if inputs != package.lora_inputs:
-        raise AdapterError(f"{directory}: its graph is not the one of its {PACKAGE}", next_step="run the job again")
+        raise AdapterError(f"{directory}: its graph does not match its {PACKAGE}", next_step="run the job again")
     tensors = fit(adapter, inputs, projection_sizes(directory))
     check_tensors(tensors, inputs, str(adapter.directory))
-    silent = [pair.tensor for pair in adapter.pairs.values() if not (pair.a.any() and pair.b.any())]
-    if len(silent) == len(adapter.pairs):
+    zero = [pair.tensor for pair in adapter.pairs.values() if not (pair.a.any() and pair.b.any())]
+    if len(zero) == len(adapter.pairs):
         raise AdapterError(
-            f"{adapter.directory}: tensor {silent[0]} is zero, and so is every other: it changes nothing",
+            f"{adapter.directory}: tensor {zero[0]} and all others are zero: it changes nothing",
             next_step="train the adapter",
         )
     return tensors
 
 
 def _check_base(package: Package, adapter: PeftAdapter) -> None:
-    """By the last part of the names: a folder's place says nothing."""
+    """AdapterError for another base model, by the last part of the names: the location of a folder is irrelevant."""
     ours, theirs = (
         name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] for name in (package.base_model, adapter.base_model)
     )
@@ -217,22 +226,22 @@ def _entry(
     origin: Origin,
     tensors: dict[str, np.ndarray],
 ) -> PackagedAdapter:
-    """Write the adapter's file, beside the one that it replaces, and say what it is."""
+    """Write the adapter's file, next to the file that it replaces, and return its entry."""
     path = directory / ADAPTERS / unused_file(name, package.files)
     write_adapter_file(path, tensors)
-    held = hash_file(path)
+    written = hash_file(path)
     return PackagedAdapter.model_validate({
         "file": f"{ADAPTERS}/{path.name}", "r": adapter.r, "alpha": adapter.alpha, "ranks": adapter.ranks,
         "target_modules": adapter.target_modules, "base_model": package.base_model, "origin": origin,
         "source_sha256": hash_file(adapter.directory / "adapter_model.safetensors").sha256,
-        "sha256": held.sha256, "bytes": held.bytes,
+        "sha256": written.sha256, "bytes": written.bytes,
     })  # fmt: skip
 
 
 def check_adapter(directory: Path, package: Package, name: str) -> None:
-    """Whether an adapter's file is the one that ``package.json`` names and fits the base's graph, tensor by tensor.
+    """Check that an adapter's file is the file in ``package.json`` and fits the base's graph, tensor by tensor.
 
-    AdapterError names the tensor where the file can be read at all.
+    AdapterError names the tensor if the file can be read at all.
     """
     entry = package.adapters.get(name)
     if entry is None:
@@ -241,38 +250,39 @@ def check_adapter(directory: Path, package: Package, name: str) -> None:
     path = directory / entry.file
     if not path.is_file():
         raise AdapterError(
-            f"{path}: is not there", next_step=f"olivepress adapters remove {directory} {name}, then add it again"
+            f"{path}: is missing", next_step=f"olivepress adapters remove {directory} {name}, then add it again"
         )
     check_tensors(read_adapter_file(path), read_lora_inputs(directory), str(path))
     if hash_file(path) != FileHash(sha256=entry.sha256, bytes=entry.bytes):
         raise AdapterError(
-            f"{path}: not the file that {PACKAGE} names", next_step=f"olivepress adapters remove {directory} {name}"
+            f"{path}: differs from the file recorded in {PACKAGE}",
+            next_step=f"olivepress adapters remove {directory} {name}",
         )
 
 
 def check_package(directory: Path, name: str | None = None) -> dict[str, int]:
-    """Adapter → its number of tensors, after the base's files were hashed and every adapter (or the one) was checked.
+    """Check the base's files and every adapter, or the one called ``name``; returns adapter → number of tensors.
 
-    AdapterError as ``check_adapter``, and for a base that is not the package's, or a file that it does not name;
-    ReportError when a file of the base is not the one of its manifest.
+    AdapterError as ``check_adapter``, for a base of another package, and for a file that ``package.json`` does not
+    name; ReportError when a file of the base differs from its manifest.
     """
     package = read_package(directory)
     check_artifact(directory)
     manifest = read_manifest(directory, verify=True)
     if manifest.sha256 != package.base_sha256:
-        raise AdapterError(f"{directory}: {PACKAGE} is of another base than {MANIFEST}", next_step="run the job again")
-    for stray in strays(directory, package):
         raise AdapterError(
-            f"{directory / stray}: {PACKAGE} names no such file", next_step="rename it back, or delete it"
+            f"{directory}: {PACKAGE} belongs to another base than {MANIFEST}", next_step="run the job again"
         )
+    for stray in strays(directory, package):
+        raise AdapterError(f"{directory / stray}: not listed in {PACKAGE}", next_step="rename it back, or delete it")
     names = [name] if name is not None else list(package.adapters)
-    for one in names:
-        check_adapter(directory, package, one)
+    for each in names:
+        check_adapter(directory, package, each)
     return dict.fromkeys(names, len(package.inputs))
 
 
 def remove_adapter(directory: Path, name: str) -> None:
-    """Take an adapter out: first out of ``package.json``, then its file. AdapterError when there is none."""
+    """Remove an adapter, first from ``package.json``, then its file. AdapterError if there is no such adapter."""
     read_package(directory)
     check_artifact(directory)
     with exclusive(directory / ADAPTERS):
@@ -281,7 +291,7 @@ def remove_adapter(directory: Path, name: str) -> None:
         if entry is None:
             known = ", ".join(package.adapters) or "none"
             raise AdapterError(f"{directory}: has no adapter {name!r}; it has: {known}")
-        rest = {other: one for other, one in package.adapters.items() if other != name}
+        rest = {other: kept for other, kept in package.adapters.items() if other != name}
         changed = package.model_copy(update={"adapters": rest})
         write_package(changed, directory)
         (directory / entry.file).unlink(missing_ok=True)
@@ -289,7 +299,7 @@ def remove_adapter(directory: Path, name: str) -> None:
 
 
 def strays(directory: Path, package: Package) -> Iterator[str]:
-    """Files in ``adapters/`` that ``package.json`` does not name; what a killed ``--replace`` left is none of them."""
+    """Files in ``adapters/`` that ``package.json`` does not name, without leftovers of an interrupted ``--replace``."""
     for path in sorted((directory / ADAPTERS).glob("*")):
         if (
             path.name not in package.files

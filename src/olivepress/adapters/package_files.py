@@ -1,7 +1,8 @@
-"""The files of a package's adapters: the new one stands beside the old one until ``package.json`` names it.
+"""Names of a package's adapter files: a new file is written next to the old one until ``package.json`` names it.
 
-An adapter's file is ``NAME.onnx_adapter`` or, after every second ``--replace``, ``NAME@new.onnx_adapter``: no adapter's
-name has an @. A kill at any moment leaves the one that ``package.json`` names, whole; the other is removed next time.
+An adapter's file is ``NAME.onnx_adapter`` or, after every second ``--replace``, ``NAME@new.onnx_adapter``; names of
+adapters contain no @. An interruption at any moment leaves the file that ``package.json`` names intact; the other is
+removed the next time.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ _OTHER = "@new"
 
 
 def _other(file: str) -> str:
-    """The second name of an adapter's file, from its first and the other way round."""
+    """The other of the two names of an adapter's file."""
     stem = file.removesuffix(SUFFIX)
     name = stem.removesuffix(_OTHER)
     return f"{name}{SUFFIX}" if name != stem else f"{stem}{_OTHER}{SUFFIX}"
 
 
 def unused_file(name: str, files: Collection[str]) -> str:
-    """The name of an adapter's new file; ``files`` are those that ``package.json`` names."""
+    """The name for an adapter's new file; ``files`` are those that ``package.json`` names."""
     first = f"{name}{SUFFIX}"
     return _other(first) if first in files else first
 
 
 def is_leftover(file: str, files: Collection[str]) -> bool:
-    """Whether ``file`` is the other file of an adapter: the old one, or a new one that was never named."""
+    """Whether ``file`` is the other file of an adapter: the old file, or a new file that was never named."""
     return file.endswith(SUFFIX) and file not in files and _other(file) in files
 
 
 def remove_leftovers(folder: Path, files: Collection[str]) -> None:
-    """Remove what a killed run left of adapters that are there, whole files and begun ones."""
+    """Remove complete and partial files that an interrupted run left of the adapters in ``files``."""
     for path in folder.glob("*"):
         if is_leftover(path.name, files) or (path.name.startswith(".") and path.name.endswith(".partial")):
             path.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""A PEFT LoRA adapter, read from its folder as it was trained, anywhere: what it says, and whether it is whole."""
+"""Reads a PEFT LoRA adapter from its folder, wherever it was trained, and checks that it is complete."""
 
 from __future__ import annotations
 
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from olivepress.adapters.peft_config import (
     by_pattern,
     named_everywhere,
     read_config,
-    refuse_what_lora_cannot_hold,
+    refuse_inexpressible,
 )
 from olivepress.adapters.projections import Projection, projection_of_module
 from olivepress.checkpoint import read_entries
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["LoraPair", "PeftAdapter", "read_peft_adapter"]
 
 WEIGHTS = "adapter_model.safetensors"
-MATCHING_S = 9  # seconds for patterns of all modules; names that are written out take none
+MATCHING_S = 9  # seconds for matching patterns with all modules; full names take no time
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight$")
 _AGAIN = "save the adapter again with PEFT's save_pretrained"
 _DTYPES = frozenset({"F64", "F32", "F16", "BF16"})
@@ -37,7 +37,7 @@ _DTYPES = frozenset({"F64", "F32", "F16", "BF16"})
 
 @dataclass(frozen=True, kw_only=True)
 class LoraPair:
-    """``a`` [inputs, rank] and ``b`` [rank, outputs], float32, the scaling inside ``b``; ``tensor`` names B's key."""
+    """``a`` [inputs, rank] and ``b`` [rank, outputs], float32, with the scaling in ``b``; ``tensor`` is B's key."""
 
     a: np.ndarray
     b: np.ndarray
@@ -50,10 +50,10 @@ class LoraPair:
 
 @dataclass(frozen=True, kw_only=True)
 class PeftAdapter:
-    """``r``, ``alpha`` as the config says them; ``pairs`` what they became with its patterns.
+    """``r`` and ``alpha`` are from the config; ``pairs`` apply its patterns.
 
-    ``everywhere`` are the names of ``target_modules`` that PEFT puts into every layer that has them; empty where the
-    config limits them to some layers.
+    ``everywhere`` are the names in ``target_modules`` that PEFT adapts in every layer; empty where the config limits
+    them to some layers.
     """
 
     directory: Path
@@ -78,36 +78,22 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
     The scaling is lora_alpha / r (Hu et al. 2021), or lora_alpha / sqrt(r) with ``use_rslora`` (Kalajdzievski 2023), by
     the module's own ``rank_pattern`` and ``alpha_pattern`` where they match it.
 
-    Raises AdapterError for a folder that holds none, an adapter that LoRA inputs cannot hold (DoRA, LoHa, LoKr, bias,
-    whole modules), and a tensor that is cut off, of another rank than its config says, unknown, or not finite.
+    AdapterError for a folder without an adapter, an adapter that cannot be expressed as LoRA inputs (DoRA, LoHa, LoKr,
+    bias, whole modules), and a tensor that is truncated, unknown, not finite, or of another rank than in the config.
     """
     config = read_config(directory / CONFIG)
-    refuse_what_lora_cannot_hold(directory, config)
+    refuse_inexpressible(directory, config)
     tensors = dict(_tensors(directory / WEIGHTS))
-    paths: dict[Projection, dict[str, tuple[str, str]]] = {}
-    for key in tensors:
-        found = _KEY.match(key)
-        projection = projection_of_module(found[1]) if found else None
-        if found is None or projection is None or len(found[1]) > MODULE_LENGTH:
-            shown = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
-            raise AdapterError(
-                f"{directory}: tensor {shown} is not a LoRA matrix of a layer's projection", next_step=MERGE
-            )
-        twin = paths.setdefault(projection, {}).setdefault(found[2], (key, found[1]))
-        if twin[0] != key:
-            raise AdapterError(
-                f"{directory}: tensors {twin[0]} and {key} are both of {projection}", next_step="save the adapter again"
-            )
-    pairs, begun = dict[Projection, LoraPair](), time.monotonic()
-    for projection, halves in sorted(paths.items()):
+    pairs, start = dict[Projection, LoraPair](), time.monotonic()
+    for projection, halves in sorted(_halves(directory, tensors).items()):
         pairs[projection] = _pair(directory, config, tensors, halves)
-        if time.monotonic() - begun > MATCHING_S:
+        if time.monotonic() - start > MATCHING_S:
             raise AdapterError(
                 f"{directory / CONFIG}: rank_pattern and alpha_pattern take more than {MATCHING_S} s to match",
-                next_step="write the names of the modules out",
+                next_step="write out the names of the modules",
             )
     if not pairs:
-        raise AdapterError(f"{directory / WEIGHTS}: holds no tensor", next_step="train the adapter again")
+        raise AdapterError(f"{directory / WEIGHTS}: contains no tensor", next_step="train the adapter again")
     return PeftAdapter(
         directory=directory,
         base_model=str(config.get("base_model_name_or_path") or ""),
@@ -118,17 +104,36 @@ def read_peft_adapter(directory: Path) -> PeftAdapter:
     )
 
 
+def _halves(directory: Path, keys: Iterable[str]) -> dict[Projection, dict[str, tuple[str, str]]]:
+    """Projection → A or B → (key, module) of its tensor. AdapterError for an unknown or a duplicate key."""
+    halves: dict[Projection, dict[str, tuple[str, str]]] = {}
+    for key in keys:
+        match = _KEY.match(key)
+        projection = projection_of_module(match[1]) if match else None
+        if match is None or projection is None or len(match[1]) > MODULE_LENGTH:
+            shown = key if len(key) <= MODULE_LENGTH else f"{key[:MODULE_LENGTH]}…"
+            raise AdapterError(
+                f"{directory}: tensor {shown} is not a LoRA matrix of a layer's projection", next_step=MERGE
+            )
+        first, _ = halves.setdefault(projection, {}).setdefault(match[2], (key, match[1]))
+        if first != key:
+            raise AdapterError(
+                f"{directory}: tensors {first} and {key} are both of {projection}", next_step="save the adapter again"
+            )
+    return halves
+
+
 def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Every tensor as float32; AdapterError that names the one that is cut off."""
+    """Every (name, tensor as float32). AdapterError names a truncated tensor or one of another type."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         others = [other.name for other in path.parent.glob("adapter_model.*")]
-        hint = f", found {others[0]}: only safetensors is read" if others else ""
-        raise AdapterError(f"{path.parent}: no {WEIGHTS} in it{hint}", next_step=_AGAIN)
+        hint = f", only {others[0]}: expected safetensors" if others else ""
+        raise AdapterError(f"{path.parent}: has no {WEIGHTS}{hint}", next_step=_AGAIN)
     try:
         with safe_open(str(path), framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 (safe_open is no mapping)
+            for name in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
                 dtype = file.get_slice(name).get_dtype()
                 if dtype not in _DTYPES:
                     raise AdapterError(
@@ -136,11 +141,11 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
                     )
                 yield name, file.get_tensor(name).float().numpy()
     except (SafetensorError, OSError) as error:
-        raise AdapterError(f"{path}: {_cut(path) or error}", next_step="copy the adapter again") from error
+        raise AdapterError(f"{path}: {_truncation(path) or error}", next_step="copy the adapter again") from error
 
 
-def _cut(path: Path) -> str | None:
-    """Which tensor of a safetensors file lies beyond its end; None when the header itself cannot be read."""
+def _truncation(path: Path) -> str | None:
+    """The tensors of a safetensors file beyond its end; None when its header cannot be read or nothing is missing."""
     try:
         entries, data = read_entries(path, AdapterError)
         ends = sorted((int(entry["data_offsets"][1]), name) for name, entry in entries.items())
@@ -148,7 +153,7 @@ def _cut(path: Path) -> str | None:
         return None
     whole = path.stat().st_size
     lost = [name for end, name in ends if data + end > whole]
-    return f"cut off, {len(lost)} of {len(ends)} tensors are not whole, first {lost[0]}" if lost else None
+    return f"truncated, {len(lost)} of {len(ends)} tensors are incomplete, first {lost[0]}" if lost else None
 
 
 def _pair(
@@ -157,13 +162,13 @@ def _pair(
     tensors: Mapping[str, np.ndarray],
     halves: Mapping[str, tuple[str, str]],
 ) -> LoraPair:
-    """A and B of one module with its scaling."""
+    """The pair of one module, scaled. AdapterError for a missing half, a wrong shape or rank, or values not finite."""
     import numpy as np
 
     for letter, other in (("A", "B"), ("B", "A")):
         if letter not in halves:
             key = halves[other][0]
-            raise AdapterError(f"{directory}: tensor {key} has no lora_{letter} beside it", next_step="save it again")
+            raise AdapterError(f"{directory}: tensor {key} has no matching lora_{letter}", next_step="save it again")
     (key_a, module), (key_b, _) = halves["A"], halves["B"]
     a, b = tensors[key_a], tensors[key_b]
     ranks = by_pattern(config.get("rank_pattern"), module, config["r"])
@@ -171,7 +176,7 @@ def _pair(
     for key, tensor, axis in ((key_a, a, 0), (key_b, b, 1)):
         if tensor.ndim != 2 or tensor.shape[axis] != r:
             raise AdapterError(
-                f"{directory}: tensor {key} has shape {list(tensor.shape)}, its config says rank {r}",
+                f"{directory}: tensor {key} has shape {list(tensor.shape)}, its config has rank {r}",
                 next_step="save the adapter again, with its own adapter_config.json",
             )
         if not np.isfinite(tensor).all():
@@ -180,8 +185,8 @@ def _pair(
     if len(alphas) > 1:
         raise AdapterError(
             f"{directory}: tensor {key_b} matches several alpha_pattern keys ({', '.join(map(str, alphas))}), and PEFT "
-            "saves them sorted: which came first is lost",
-            next_step="leave the pattern that holds in its adapter_config.json",
+            "saves them sorted: their order is lost",
+            next_step="leave only the correct pattern in its adapter_config.json",
         )
     alpha = float(alphas[0])
     scaling = alpha / (math.sqrt(r) if config.get("use_rslora") else r)

@@ -1,7 +1,7 @@
-"""``adapter_config.json`` of a PEFT adapter, key by key: what it says is checked before anything is computed with it.
+"""Reads and checks ``adapter_config.json`` of a PEFT adapter, which is untrusted input.
 
-The file comes from elsewhere. Its patterns are regular expressions that PEFT matches against module names: only those
-are matched here whose time cannot explode.
+Its patterns are regular expressions that PEFT matches against module names: only those whose matching time is bounded
+are accepted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "by_pattern",
     "named_everywhere",
     "read_config",
-    "refuse_what_lora_cannot_hold",
+    "refuse_inexpressible",
 ]
 
 # Python's own parser of regular expressions, which has no public name since 3.11.
@@ -36,32 +36,32 @@ MAX_RANK = 65_536
 MAX_PATTERNS, PATTERN_LENGTH, MODULE_LENGTH = 4096, 512, 128
 CHOICES, LONG_REPEATS, FEW = 4, 2, 8  # of one pattern; a repeat of more than FEW is a long one
 MERGE = "merge it: adapter_mode: merge in the recipe that trains it, or PEFT's merge_and_unload"
-_SHOWN = 100  # letters of a value in a message
+_SHOWN = 100  # characters of a value in a message
 _HOOKS = strict_hooks("is not a number")
 _AGAIN = "save the adapter again with PEFT's save_pretrained"
-# What these say is held by A, B and the scaling, or says nothing of what the adapter computes.
-_HELD = frozenset({
+# Keys that A, B and the scaling express completely, or that do not affect what the adapter computes.
+_EXPRESSIBLE = frozenset({
     "peft_type", "task_type", "inference_mode", "auto_mapping", "peft_version", "base_model_name_or_path", "revision",
     "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern", "bias", "init_lora_weights",
     "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "eva_config", "runtime_config",
     "megatron_core", "qalora_group_size",
 })  # fmt: skip
 _REASON = {
-    "use_dora": "DoRA rescales every column of the merged weight, which no LoRA input can hold",
-    "modules_to_save": "it brings whole modules of its own",
-    "trainable_token_indices": "it brings embeddings of its own",
+    "use_dora": "DoRA rescales every column of the merged weight, which LoRA inputs cannot express",
+    "modules_to_save": "it has whole modules of its own",
+    "trainable_token_indices": "it has embeddings of its own",
     "target_parameters": "it changes parameters that are not projections",
     "layer_replication": "it repeats layers of the base",
     "lora_bias": "its B has a bias",
-    "fan_in_fan_out": "its weights are stored turned",
+    "fan_in_fan_out": "its weights are stored transposed",
 }
-# These change the base's own weights when training starts: on the base as it is the adapter is wrong.
+# These change the base's weights when training starts: with the original base the adapter is wrong.
 _CHANGES_BASE = re.compile(r"^(pissa|olora|corda|loftq|lora_ga)", re.IGNORECASE)
 _KEEPS_BASE = ("gaussian", "eva", "orthogonal")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The config with the types that the rest relies on. AdapterError names the file and the key."""
+    """The config with checked types. AdapterError names the file and the key."""
     config = _object(path)
     kind = config.get("peft_type")
     if not isinstance(kind, str):
@@ -79,12 +79,12 @@ def _object(path: Path) -> dict[str, Any]:
     try:
         config = parse_json(read_text(path, MAX_BYTES, AdapterError), **_HOOKS)
         if not isinstance(config, dict):
-            raise ValueError("no object")
+            raise ValueError("not an object")
         if "peft_type" not in config:
             raise ValueError("no peft_type")
         return config
     except FileNotFoundError:
-        raise AdapterError(f"{path.parent}: no {CONFIG} in it", next_step="give the folder of a PEFT adapter") from None
+        raise AdapterError(f"{path.parent}: has no {CONFIG}", next_step="give the folder of a PEFT adapter") from None
     except (OSError, ValueError, AdapterError) as error:
         reason = str(error).removeprefix(f"{path}: ").partition("; next: ")[0][:_SHOWN]
         raise AdapterError(f"{path}: not the config of a PEFT adapter ({reason})", next_step=_AGAIN) from None
@@ -135,9 +135,9 @@ def _check_choices(path: Path, config: Mapping[str, Any]) -> None:
     bias = config.get("bias", "none")
     if bias not in ("none", "all", "lora_only"):
         _bad(path, "bias", bias, "none, all or lora_only")
-    begun = config.get("init_lora_weights", True)
-    if not (isinstance(begun, bool | str) or begun is None):
-        _bad(path, "init_lora_weights", begun, "true, false or the name of a way to begin")
+    initial = config.get("init_lora_weights", True)
+    if not (isinstance(initial, bool | str) or initial is None):
+        _bad(path, "init_lora_weights", initial, "true, false or the name of an initialization")
     for key in ("target_modules", "exclude_modules"):
         value = config.get(key)
         if not (value is None or isinstance(value, str) or _is_texts(value)):
@@ -149,21 +149,21 @@ def _is_texts(value: Any) -> bool:
 
 
 def _pattern_problem(pattern: str) -> str:
-    """What is wrong with a pattern of module names; "" when it can be matched."""
+    """The problem of a pattern of module names; "" when it can be matched."""
     if not pattern or len(pattern) > PATTERN_LENGTH:
-        return f"1 to {PATTERN_LENGTH} letters"
+        return f"1 to {PATTERN_LENGTH} characters"
     try:
         re.compile(rf"(.*\.)?({pattern})$")
         parsed = sre_parser.parse(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        return f"no regular expression: {str(error)[:_SHOWN]}"
+        return f"not a regular expression: {str(error)[:_SHOWN]}"
     try:
         choices, long_repeats = _choices(parsed)
     except ValueError as error:
         return str(error)
     if choices > CHOICES or long_repeats > LONG_REPEATS:
         return (
-            f"more than {CHOICES} repeats and alternatives, or {LONG_REPEATS} long repeats, may take for ever to match"
+            f"more than {CHOICES} repeats and alternatives, or {LONG_REPEATS} long repeats, may take forever to match"
         )
     return ""
 
@@ -172,9 +172,9 @@ _ATOMS = (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.CATEGORY, sre.AT)
 
 
 def _choices(parsed: Any) -> tuple[int, int]:
-    """(places where a match can go on in more than one way, how many of them are long repeats).
+    """(places where a match can continue in more than one way, how many of them are long repeats).
 
-    ValueError for what can multiply them, or is no part of a name.
+    ValueError for constructs that can multiply them, or that cannot be part of a name.
     """
     count = long_repeats = 0
     for kind, value in parsed:
@@ -186,7 +186,7 @@ def _choices(parsed: Any) -> tuple[int, int]:
             inner = [(1, 0), *(_choices(part) for part in value[1])]
         elif kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
             if _choices(value[2]) != (0, 0):
-                raise ValueError("a repeat of what can match in several ways may take for ever to match")
+                raise ValueError("a repeat of what can match in several ways may take forever to match")
             inner = [(1, int(value[1] > FEW))]
         else:
             raise ValueError(f"{str(kind).lower()} is not matched against module names")
@@ -196,7 +196,7 @@ def _choices(parsed: Any) -> tuple[int, int]:
 
 
 def named_everywhere(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of modules that stand in ``target_modules`` for every layer; none where only some layers are meant."""
+    """Names in ``target_modules`` that apply to every layer; empty where the config limits the layers."""
     names = config.get("target_modules")
     limited = any(config.get(key) not in (None, [], "") for key in ("layers_to_transform", "exclude_modules"))
     if not isinstance(names, list) or limited:
@@ -205,14 +205,16 @@ def named_everywhere(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def by_pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> list[Any]:
-    """The values of all patterns that match the module's path or its end, as PEFT matches (get_pattern_key), each once;
-    ``default`` when none does. PEFT takes the first, but saves the patterns sorted."""
+    """The distinct values of all patterns that match the module's path or its end, as PEFT matches (get_pattern_key).
+
+    ``[default]`` when none matches. PEFT uses the first match, but saves the patterns sorted.
+    """
     matching = [value for pattern, value in (patterns or {}).items() if re.match(rf"(.*\.)?({pattern})$", module)]
     return list(dict.fromkeys(matching)) or [default]
 
 
-def refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> None:
-    """AdapterError for every method and every key whose effect A, B and the scaling do not have."""
+def refuse_inexpressible(directory: Path, config: Mapping[str, Any]) -> None:
+    """AdapterError for any method and any key whose effect A, B and the scaling cannot express."""
 
     def refuse(key: str, what: str, next_step: str = MERGE) -> AdapterError:
         return AdapterError(f"{directory / CONFIG}: {key}: {what}", next_step=next_step)
@@ -222,20 +224,20 @@ def refuse_what_lora_cannot_hold(directory: Path, config: Mapping[str, Any]) -> 
         reason = REASONS.get(kind, "its update is not a product of two matrices of low rank")
         raise refuse("peft_type", f"a {kind} adapter: {reason}", NEXT_STEP.get(kind, MERGE))
     for key, value in config.items():
-        if key not in _HELD and value not in (None, False, [], {}, ""):
+        if key not in _EXPRESSIBLE and value not in (None, False, [], {}, ""):
             shown = repr(value)[:_SHOWN]
-            raise refuse(key[:_SHOWN], f"is {shown}: {_REASON.get(key, 'LoRA inputs cannot hold that')}")
+            raise refuse(key[:_SHOWN], f"is {shown}: {_REASON.get(key, 'LoRA inputs cannot express it')}")
     if config.get("bias", "none") != "none":
         raise refuse("bias", f"it trained biases (bias: {config['bias']})")
-    begun = config.get("init_lora_weights")
-    if isinstance(begun, str) and begun.casefold() not in _KEEPS_BASE:
-        if _CHANGES_BASE.match(begun):
-            what = f"{begun[:_SHOWN]} changed the base's own weights before training, the adapter is relative to those"
+    initial = config.get("init_lora_weights")
+    if isinstance(initial, str) and initial.casefold() not in _KEEPS_BASE:
+        if _CHANGES_BASE.match(initial):
+            what = f"{initial[:_SHOWN]} changed the base's weights before training, the adapter is relative to those"
             raise refuse("init_lora_weights", what, _CONVERT)
-        raise refuse("init_lora_weights", f"{begun[:_SHOWN]!r} is not known, it may have changed the base's weights")
+        raise refuse("init_lora_weights", f"{initial[:_SHOWN]!r} is unknown, it may have changed the base's weights")
 
 
 _CONVERT = (
-    "save it with PEFT's path_initial_model_for_weight_conversion, which makes a plain LoRA of it; or "
+    "save it with PEFT's path_initial_model_for_weight_conversion, which converts it to plain LoRA; or "
     "adapter_mode: merge in the recipe that trains it"
 )

@@ -1,4 +1,4 @@
-"""What PEFT's methods other than LoRA do to a model, and so why no LoRA input can hold them."""
+"""How PEFT's methods other than LoRA change a model, and therefore cannot be expressed as LoRA inputs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REASONS = {
     "OFT": _TURNS,
     "BOFT": _TURNS,
     "HRA": "it multiplies the weights by reflections",
-    "FOURIERFT": "its update is held as a few Fourier coefficients",
+    "FOURIERFT": "its update is stored as a few Fourier coefficients",
     "VBLORA": "its matrices are mixed out of a bank of vectors that all layers share",
     "LN_TUNING": "it trains the norms",
     "XLORA": "it mixes several adapters by a gate that is computed for every token",
     "POLY": "it mixes several adapters by task",
-    "TRAINABLE_TOKENS": "it brings embeddings of its own",
+    "TRAINABLE_TOKENS": "it has embeddings of its own",
     "PREFIX_TUNING": "it puts trained keys and values before the text and changes no weight",
     "PROMPT_TUNING": _VIRTUAL,
     "P_TUNING": _VIRTUAL,

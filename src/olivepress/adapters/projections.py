@@ -1,4 +1,4 @@
-"""What a LoRA pair belongs to, by the names of Hugging Face modules and by those of ModelBuilder's graphs.
+"""Identifies the projection of a LoRA pair by names of Hugging Face modules and of nodes in ModelBuilder's graphs.
 
 A projection of a layer may be fused (Phi's ``qkv_proj``, ``gate_up_proj``): in the model, in the graph, in both or in
 neither. ModelBuilder packs query, key and value of every family into one ``qkv_proj``, and splits a ``gate_up_proj``.
@@ -13,7 +13,7 @@ __all__ = ["FUSED", "Projection", "projection_of_input", "projection_of_module",
 
 FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
-# Where a model that also sees or hears has its text layers; those of its other towers are no projections here.
+# Paths of text layers, also in multimodal models, whose other towers are not matched.
 _MODULE = re.compile(
     r"^(?:(?:model|language_model|text_model|decoder|transformer)\.)*layers\.([0-9]{1,6})\.(?:self_attn|mlp)\.(\w+)$"
 )
@@ -33,18 +33,18 @@ class Projection:
 
 
 def projection_of_module(path: str) -> Projection | None:
-    """``model.layers.3.self_attn.q_proj`` → that projection; None for a module that is none (``lm_head``)."""
-    found = _MODULE.match(path)
-    return Projection(int(found[1]), found[2]) if found else None
+    """``model.layers.3.self_attn.q_proj`` → that projection; None for any other module (``lm_head``)."""
+    match = _MODULE.match(path)
+    return Projection(int(match[1]), match[2]) if match else None
 
 
 def projection_of_node(name: str) -> tuple[str, Projection] | None:
     """``/model/layers.3/attn/q_proj/MatMulNBits`` → (``model/layers.3/attn/q_proj``, that projection), or None."""
-    found = _NODE.match(name)
-    return (found[1], Projection(int(found[2]), found[3])) if found else None
+    match = _NODE.match(name)
+    return (match[1], Projection(int(match[2]), match[3])) if match else None
 
 
 def projection_of_input(name: str) -> tuple[Projection, str] | None:
     """``model.layers.3.attn.q_proj.lora_A.weight`` → (that projection, ``A``); None for any other input."""
-    found = _INPUT.match(name)
-    return (Projection(int(found[1]), found[2]), found[3]) if found else None
+    match = _INPUT.match(name)
+    return (Projection(int(match[1]), match[2]), match[3]) if match else None

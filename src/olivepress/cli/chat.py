@@ -13,13 +13,8 @@ from olivepress.core.errors import AdapterError, OlivepressError, UsageError
 from olivepress.core.messages import typed_text
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.base import runtime_of
-from olivepress.runtimes.chat_template.prompts import (
-    check_context,
-    context_length,
-    encode_parts,
-    eos_token_ids,
-    question_parts,
-)
+from olivepress.runtimes.chat_template.model_config import check_context, context_length, eos_token_ids
+from olivepress.runtimes.chat_template.prompts import encode_parts, question_parts
 from olivepress.runtimes.genai_model import GenaiModel
 
 __all__ = ["Chat"]

@@ -1,1 +1,1 @@
-"""Measures a model on the machine it stands on. Light to import: runtimes and torch load inside functions only."""
+"""Measures a model on this machine. Fast to import: runtimes and torch are imported inside functions only."""

@@ -1,11 +1,11 @@
-"""Measures model folders on this machine and writes one DeviceReport each."""
+"""Measures model folders on this machine and writes one device report for each."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from olivepress.core.errors import JobError, ReportError
 from olivepress.core.progress import JobProgress
 from olivepress.data.store.examples import Message
 from olivepress.data.store.reader import Split, dataset_labels, read_split
-from olivepress.measure.assemble import Measured, assemble
-from olivepress.measure.bench_session import Sitting, code_sha256, open_sitting
+from olivepress.measure.assemble import SubjectResults, assemble
+from olivepress.measure.bench_session import BenchSession, code_sha256, open_sessions
 from olivepress.measure.cpu_stand_in import emulated, on_cpu, provider_is_missing
-from olivepress.measure.latency.grid import Subject, measure_rounds
+from olivepress.measure.rounds import measure_rounds
 from olivepress.measure.settings import Settings, check_inputs
-from olivepress.measure.stages import Stages
+from olivepress.measure.stages import ReportSettings, Stages
+from olivepress.measure.subject import Subject
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.report.device_report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.report.device_report import read_report as read_device_report
@@ -28,9 +29,20 @@ from olivepress.runtimes.session import session_threads
 
 __all__ = ["BASE", "TUNED", "Outcomes", "Settings", "bench", "outcomes_of"]
 
-Outcomes = Mapping[str, Mapping[str, bool]]  # report name → example id → whether it was right
+Outcomes = Mapping[str, Mapping[str, bool]]  # report name → example id → whether the answer was right
 
-BASE, TUNED = "base", ("finetune", "merge")  # reports that gain_retained is a share of; the first that is there
+BASE, TUNED = "base", ("finetune", "merge")  # reports that gain_retained compares with; of TUNED the first available
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bench:
+    """What all steps of one bench share. ``subjects`` and ``sessions`` are keyed by the path of the report."""
+
+    subjects: Mapping[Path, Subject]
+    sessions: Mapping[Path, BenchSession]
+    data: Split | None
+    settings: Settings
+    on_progress: JobProgress
 
 
 def bench(
@@ -40,84 +52,93 @@ def bench(
     settings: Settings,
     ladder: Mapping[str, str] | None = None,
     outcomes: Outcomes | None = None,
-    tell: JobProgress = lambda *_: None,
+    on_progress: JobProgress = lambda *_: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[DeviceReport]:
-    """Measure every subject and write its report to the path it is keyed by, its answers beside it.
+    """Measure every subject and write its report to the path it is keyed by, its answers next to it.
 
-    Latency runs interleaved over all subjects, so that they can be compared round by round. Killed and repeated with
-    the same arguments, it goes on. ``ladder`` (report name → artifact sha256) says which reports of the base and the
-    fine-tuned model beside are of the present artifacts; without it they are taken as they are. ``outcomes`` are those
-    of the base and the fine-tuned model, where their reports cannot be beside.
+    Latency runs interleaved over all subjects, so that they can be compared round by round. Safe to interrupt: run
+    again with the same arguments to resume. ``ladder`` (report name → artifact sha256) names the artifacts that the
+    neighbouring reports of the base and the fine-tuned model must belong to; without it any are accepted.
+    ``outcomes`` replaces those reports where they cannot be in the same folder.
 
     Raises DataError for an unreadable dataset, text or reference before anything is measured, JobError when a provider
-    fell back to the CPU and that is not allowed, or when answers or fidelity cannot be computed: a report must not
-    look complete without them.
+    fell back to the CPU without permission, or when answers or fidelity cannot be computed: a report must not look
+    complete without them.
     """
-    data = read_split(dataset_dir, settings.split, limit=settings.limit) if dataset_dir is not None else None
-    labels = dataset_labels(dataset_dir) if dataset_dir is not None else ()
+    data, labels = None, tuple[str, ...]()
+    if dataset_dir is not None:
+        data, labels = read_split(dataset_dir, settings.split, limit=settings.limit), dataset_labels(dataset_dir)
     check_inputs(subjects, settings, data, dataset_dir)
-    with open_sitting({path: _identity(subject, data) for path, subject in subjects.items()}) as sittings:
+    with open_sessions({path: _identity(subject, data) for path, subject in subjects.items()}) as sessions:
         for path, subject in subjects.items():
-            sittings[path].interpreter = subject.interpreter
-        subjects = {path: emulated(subject, sittings[path].folder / "emulated") for path, subject in subjects.items()}
-        if settings.allow_fallback:
-            subjects = {
-                path: on_cpu(subject, sittings[path].folder / "on-cpu") if provider_is_missing(subject) else subject
-                for path, subject in subjects.items()
-            }
-        stages = {
-            path: Stages(
-                subject=subject,
-                sitting=sittings[path],
-                dataset_dir=dataset_dir,
-                data=data,
-                labels=labels,
-                settings=settings,
-                tell=tell,
-            )
-            for path, subject in subjects.items()
-        }
+            sessions[path].interpreter = subject.interpreter
+        run = _Bench(
+            subjects={path: _runnable(subject, sessions[path], settings) for path, subject in subjects.items()},
+            sessions=sessions,
+            data=data,
+            settings=settings,
+            on_progress=on_progress,
+        )
+        stages = {path: _stages(run, path, dataset_dir, labels) for path in subjects}
         for stage in stages.values():
             stage.check_lm_eval()
-        found = _latency(subjects, sittings, data, settings, tell)
-        return [
-            _write(
-                _ask(found[path], stages[path], outcomes or _ladder(path, data, ladder or {})),
-                sittings[path],
-                path,
-                settings,
-                now(),
-            )
-            for path in subjects
-        ]
+        latency = _latency(run)
+        reports = []
+        for path in subjects:
+            others = outcomes or _ladder(path, data, ladder or {})
+            results = _run_stages(latency[path], stages[path], others)
+            reports.append(_write(results, sessions[path], path, settings, now()))
+        return reports
+
+
+def _runnable(subject: Subject, session: BenchSession, settings: Settings) -> Subject:
+    """The subject as this machine opens it: emulated, or on the CPU where that is allowed and its provider missing."""
+    subject = emulated(subject, session.folder / "emulated")
+    if settings.allow_fallback and provider_is_missing(subject):
+        return on_cpu(subject, session.folder / "on-cpu")
+    return subject
+
+
+def _stages(run: _Bench, path: Path, dataset_dir: Path | None, labels: tuple[str, ...]) -> Stages:
+    return Stages(
+        subject=run.subjects[path],
+        session=run.sessions[path],
+        dataset_dir=dataset_dir,
+        data=run.data,
+        labels=labels,
+        settings=run.settings,
+        on_progress=run.on_progress,
+    )
 
 
 def _ladder(path: Path, data: Split | None, ladder: Mapping[str, str]) -> dict[str, Mapping[str, bool]]:
-    """Outcomes of the base and the fine-tuned model in the reports beside ``path``, as far as they are there."""
-    found = {name: outcomes_of(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)}
-    return {name: outcomes for name, outcomes in found.items() if outcomes is not None}
+    """Outcomes of the base and the fine-tuned model from the reports next to ``path``, where they exist."""
+    outcomes = {name: outcomes_of(path.with_name(f"{name}.json"), data, ladder.get(name)) for name in (BASE, *TUNED)}
+    return {name: known for name, known in outcomes.items() if known is not None}
 
 
-def _ask(measured: Measured, stages: Stages, outcomes: Outcomes) -> Measured:
-    """What latency found of a subject, and everything else that it is asked."""
-    answers, answered = stages.answers()
-    text, read = stages.text()
-    divergence, parent = stages.fidelity()
+def _run_stages(latency: SubjectResults, stages: Stages, outcomes: Outcomes) -> SubjectResults:
+    """The latency results completed by all other measurements of the subject."""
+    answers, answer_settings = stages.answers()
+    text, text_settings = stages.text()
+    divergence, parent_settings = stages.fidelity()
     return replace(
-        measured,
+        latency,
         answers=answers,
         metrics=text | divergence,
         lm_eval=stages.lm_eval(),
-        settings=answered | read | parent | _schema(stages.data),
+        settings=answer_settings | text_settings | parent_settings | _schema(stages.data),
         outcomes=outcomes,
     )
 
 
-def _write(measured: Measured, sitting: Sitting, path: Path, settings: Settings, now: datetime) -> DeviceReport:
-    report = assemble(measured, sitting=sitting, settings=settings, now=now)
-    if measured.data is not None:
-        name, sha256 = write_examples(measured.answers.examples, path)
+def _write(
+    results: SubjectResults, session: BenchSession, path: Path, settings: Settings, now: datetime
+) -> DeviceReport:
+    report = assemble(results, session=session, settings=settings, now=now)
+    if results.data is not None:
+        name, sha256 = write_examples(results.answers.examples, path)
         report = report.model_copy(update={"examples_file": name, "examples_sha256": sha256})
     written = write_report(report, path)
     forget_old_examples(written)
@@ -125,7 +146,7 @@ def _write(measured: Measured, sitting: Sitting, path: Path, settings: Settings,
 
 
 def _identity(subject: Subject, data: Split | None) -> str:
-    """What every result of this subject depends on, beside the spec of the child that finds it."""
+    """Hash of what every result of this subject depends on, in addition to the spec of its child process."""
     if not subject.model_dir.is_dir():
         raise JobError(f"{subject.model_dir}: no such model folder", next_step="run the job first: olivepress run")
     version = f"{data.version} {json.dumps(_schema(data))}" if data else ""
@@ -133,34 +154,65 @@ def _identity(subject: Subject, data: Split | None) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _schema(data: Split | None) -> dict[str, int | float | str | None]:
+def _schema(data: Split | None) -> ReportSettings:
     if data is None or data.json_schema is None:
         return {}
     text = json.dumps(data.json_schema, sort_keys=True)
     return {"json_schema_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _surroundings(subject: Subject, sitting: Sitting, settings: Settings, tell: JobProgress) -> dict[str, Any]:
-    """The physical ceiling, and where the graph's nodes were placed: both before anything long starts."""
+def _latency(run: _Bench) -> dict[Path, SubjectResults]:
+    """Placement and ceiling of every subject, the interleaved rounds, and the ceiling again."""
+    placements = {path: _placement(run, path) for path in run.subjects}
+    before = {path: _ceiling(run, path, "before") for path, placement in placements.items() if placement is not None}
+    cells = measure_rounds(
+        [(subject, run.sessions[path]) for path, subject in run.subjects.items()],
+        run.settings,
+        messages=_median_prompt(run.data) if run.data else None,
+        on_progress=lambda stage, done, total: run.on_progress("all", stage, done, total),
+    )
+    results = {}
+    for (path, subject), measured_cells in zip(run.subjects.items(), cells, strict=True):
+        ceiling = _higher(before[path], _ceiling(run, path, "after")) if path in before else None
+        results[path] = SubjectResults(
+            subject=subject,
+            data=run.data,
+            cells=tuple(measured_cells),
+            ceiling=ceiling,
+            placement=placements[path],
+        )
+    return results
+
+
+def _placement(run: _Bench, path: Path) -> Placement | None:
+    """Where the runtime placed the graph's nodes, None for the PyTorch parent.
+
+    JobError when nodes fell back to the CPU beyond the target's limits and that is not allowed.
+    """
+    subject = run.subjects[path]
     if subject.runtime == "pytorch":
-        return {}
-    tell(subject.job, "placement", 0, 1)
+        return None
+    run.on_progress(subject.job, "placement", 0, 1)
     spec = {"model_dir": str(subject.model_dir), "execution_provider": subject.execution_provider}
-    placed = Placement.model_validate(_fields(sitting.run("placement", spec), Placement))
-    if not placed.holds(subject.min_placed, subject.max_cpu_nodes) and not settings.allow_fallback:
-        ops = f" ({', '.join(placed.fallback_ops[:6])})" if placed.fallback_ops else ""
+    placement = Placement.model_validate(_fields(run.sessions[path].run("placement", spec), Placement))
+    if not placement.holds(subject.min_placed, subject.max_cpu_nodes) and not run.settings.allow_fallback:
+        ops = f" ({', '.join(placement.fallback_ops[:6])})" if placement.fallback_ops else ""
         raise JobError(
-            f"{subject.job}: asked for {placed.asked}, the runtime placed nodes on the CPU{ops}",
+            f"{subject.job}: requested {placement.asked}, the runtime placed nodes on the CPU{ops}",
             next_step="install that provider's runtime, or --allow-fallback to measure it as it is",
         )
-    return {"placement": placed, "ceiling": _ceiling(subject, sitting, "before", tell)}
+    return placement
 
 
-def _ceiling(subject: Subject, sitting: Sitting, when: str, tell: JobProgress) -> Ceiling:
-    """Measured before the rounds and again after them: on a shared memory bus it moves, and a ceiling is a maximum."""
-    tell(subject.job, "ceiling", 0, 1)
-    found = sitting.run("ceiling", {"threads": session_threads(subject.model_dir), "when": when})
-    return Ceiling.model_validate(_fields(found, Ceiling))
+def _ceiling(run: _Bench, path: Path, when: str) -> Ceiling:
+    """Memory bandwidth and arithmetic of this machine with the model's number of threads.
+
+    Measured before and after the rounds: it varies on a shared memory bus, and a ceiling is a maximum.
+    """
+    subject = run.subjects[path]
+    run.on_progress(subject.job, "ceiling", 0, 1)
+    result = run.sessions[path].run("ceiling", {"threads": session_threads(subject.model_dir), "when": when})
+    return Ceiling.model_validate(_fields(result, Ceiling))
 
 
 def _higher(a: Ceiling, b: Ceiling) -> Ceiling:
@@ -173,37 +225,8 @@ def _higher(a: Ceiling, b: Ceiling) -> Ceiling:
     )
 
 
-def _fields(found: Mapping[str, Any], record: type[Ceiling] | type[Placement]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name in record.model_fields}
-
-
-def _latency(
-    subjects: Mapping[Path, Subject],
-    sittings: Mapping[Path, Sitting],
-    data: Split | None,
-    settings: Settings,
-    tell: JobProgress,
-) -> dict[Path, Measured]:
-    """Placement and ceiling, the interleaved rounds, and the ceiling again."""
-    around = {path: _surroundings(subject, sittings[path], settings, tell) for path, subject in subjects.items()}
-    cells = measure_rounds(
-        [(subject, sittings[path]) for path, subject in subjects.items()],
-        settings.workloads,
-        rounds=settings.rounds,
-        repetitions=settings.repetitions,
-        warmups=settings.warmups,
-        messages=_median_prompt(data) if data else None,
-        no_messages=settings.no_data,
-        allow_fallback=settings.allow_fallback,
-        timeout_s=settings.timeout_s,
-        tell=lambda stage, done, total: tell("all", stage, done, total),
-    )
-    found = {}
-    for (path, subject), timed in zip(subjects.items(), cells, strict=True):
-        before = around[path].pop("ceiling", None)
-        ceiling = _higher(before, _ceiling(subject, sittings[path], "after", tell)) if before else None
-        found[path] = Measured(subject=subject, data=data, cells=tuple(timed), ceiling=ceiling, **around[path])
-    return found
+def _fields(result: Mapping[str, Any], record: type[Ceiling] | type[Placement]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name in record.model_fields}
 
 
 def _median_prompt(data: Split) -> tuple[Message, ...]:
@@ -213,7 +236,7 @@ def _median_prompt(data: Split) -> tuple[Message, ...]:
 
 
 def outcomes_of(path: Path, data: Split | None, artifact_sha256: str | None) -> Mapping[str, bool] | None:
-    """Outcomes of a report beside, when it is of the same dataset and split, and of that artifact."""
+    """Outcomes in another device report; None unless it is of the same dataset, split and artifact."""
     try:
         report = read_device_report(path)
     except ReportError:

@@ -1,7 +1,7 @@
-"""A bench, kept on disk while it runs: what was measured before a kill is not measured again.
+"""A bench session on disk: results of finished child processes survive an interruption and are not measured again.
 
-All artifacts of one bench share a folder, which goes away in one step when the last report is written: as long as one
-report is missing, what was measured of the others is still there, and rounds of two benches are never mixed.
+All models of one session share a folder, which is removed in one step once the last report is written. As long as a
+report is missing, the results of the others are kept, and rounds of two sessions are never mixed.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from olivepress.core.process import exclusive
 from olivepress.core.progress import Progress
 from olivepress.measure.worker.host import run_child
 
-__all__ = ["Sitting", "code_sha256", "open_sitting"]
+__all__ = ["BenchSession", "code_sha256", "open_sessions"]
 
-_MEASURING = ("measure", "report", "runtimes", "stats")  # the rooms whose code decides what a metric is
+_MEASURING = ("measure", "report", "runtimes", "stats")  # the packages whose code defines what a metric is
 
 
 @dataclass(kw_only=True)
-class Sitting:
-    """``folder`` holds one JSON file per finished child process of one artifact, named by what its result depends on.
+class BenchSession:
+    """The part of a session that belongs to one model: one JSON file in ``folder`` per finished child process.
 
-    ``identity`` is that beside the child's own spec: artifact, dataset, package versions, our code, machine.
-    ``interpreter`` is the Python that measures it, None for this one. ``together`` is the same for all artifacts of
-    one bench, and for no other. ``seconds`` and ``peak_memory_bytes`` add up what the children took, earlier tries
-    included.
+    A file's name is a hash of the task, its spec and ``identity`` (model, dataset, package versions, code, machine).
+    ``interpreter`` is the Python that runs the child processes, None for the current one. ``session_id`` is shared by
+    all models of one session and by no other session. ``seconds`` and ``peak_memory_bytes`` accumulate over the child
+    processes, those of interrupted attempts included; ``resumed`` tells whether there were any.
     """
 
     folder: Path
     identity: str
     interpreter: Path | None = None
-    together: str = ""
+    session_id: str = ""
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     resumed: bool = False
@@ -52,26 +52,26 @@ class Sitting:
     def run(
         self, task: str, spec: Mapping[str, Any], *, progress: Progress | None = None, timeout_s: float | None = None
     ) -> dict[str, Any]:
-        """The child's result, from an earlier try when there is one. A failure is not kept: it is tried again.
+        """The result of a child process, read from disk when an earlier attempt finished it. Failures are not stored.
 
-        The child may keep what it has finished so far in files that begin with ``spec["partial"]``.
-        Raises what ``run_child`` raises.
+        The child may store partial results in files whose names begin with ``spec["partial"]``. Raises what
+        ``run_child`` raises.
         """
         name = f"{task}-{self._key(task, spec)}"
         path = self.folder / f"{name}.json"
-        found = _read(path)
-        if found is None:
+        result = _read(path)
+        if result is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            began = time.monotonic()
+            start = time.monotonic()
             full = {**spec, "partial": str(self.folder / name)}
-            found = run_child(task, full, interpreter=self.interpreter, progress=progress, timeout_s=timeout_s)
-            found["seconds"] = round(time.monotonic() - began, 3)
-            write_text(path, json.dumps(found))
+            result = run_child(task, full, interpreter=self.interpreter, progress=progress, timeout_s=timeout_s)
+            result["seconds"] = round(time.monotonic() - start, 3)
+            write_text(path, json.dumps(result))
         else:
             self.resumed = True
-        self.seconds += float(found["seconds"])
-        self.peak_memory_bytes = max(self.peak_memory_bytes, int(found["peak_rss_bytes"]))
-        return found
+        self.seconds += float(result["seconds"])
+        self.peak_memory_bytes = max(self.peak_memory_bytes, int(result["peak_rss_bytes"]))
+        return result
 
     def _key(self, task: str, spec: Mapping[str, Any]) -> str:
         text = json.dumps([self.identity, task, dict(spec)], sort_keys=True)
@@ -79,29 +79,29 @@ class Sitting:
 
 
 @contextlib.contextmanager
-def open_sitting(identities: Mapping[Path, str]) -> Iterator[dict[Path, Sitting]]:
-    """One Sitting for each report path (→ identity); the folder beside the first is removed when nothing was raised.
+def open_sessions(identities: Mapping[Path, str]) -> Iterator[dict[Path, BenchSession]]:
+    """One BenchSession per report path (→ identity); their common folder is removed unless an exception was raised.
 
-    Goes on with the folder of an earlier try for the same reports. JobError when another process is at it.
+    Resumes an earlier attempt for the same reports. JobError when another process uses the folder.
     """
     first = next(iter(identities))
-    root = first.with_name(f".sitting-{_hash(*sorted(path.name for path in identities))[:16]}")
+    root = first.with_name(f".bench-session-{_hash(*sorted(path.name for path in identities))[:16]}")
     with exclusive(root):
-        together = _token(root / f"token-{_hash(*sorted(identities.values()))[:16]}")
+        session_id = _session_id(root / f"token-{_hash(*sorted(identities.values()))[:16]}")
         yield {
-            path: Sitting(folder=root / path.stem, identity=identity, together=together)
+            path: BenchSession(folder=root / path.stem, identity=identity, session_id=session_id)
             for path, identity in identities.items()
         }
         done = root.with_name(f"{root.name}.{os.getpid()}.done")
-        if sys.platform == "win32":  # where no folder with an open file in it, its lock, can be renamed
+        if sys.platform == "win32":  # a folder with an open file in it (its lock) cannot be renamed there
             done = root
         else:
             root.rename(done)
     shutil.rmtree(done, ignore_errors=True)
 
 
-def _token(path: Path) -> str:
-    """A random name of this bench, kept over a kill; another set of artifacts, data or packages gets another."""
+def _session_id(path: Path) -> str:
+    """The random id stored at ``path``, created when missing: other models, data or packages have another path."""
     if not path.is_file():
         write_text(path, os.urandom(8).hex())
     return path.read_text(encoding="utf-8").strip()
@@ -109,9 +109,9 @@ def _token(path: Path) -> str:
 
 @lru_cache(maxsize=1)
 def code_sha256() -> str:
-    """Over the sources of what measures: a corrected metric must not take over what the wrong one measured."""
+    """sha256 over the sources that define the metrics: results of a corrected metric's old code must not be reused."""
     folder = Path(__file__).parents[1]
-    files = sorted(path for room in _MEASURING for path in (folder / room).rglob("*.py"))
+    files = sorted(path for package in _MEASURING for path in (folder / package).rglob("*.py"))
     return _hash(*(f"{file.relative_to(folder).as_posix()} {file.read_text(encoding='utf-8')}" for file in files))
 
 
@@ -120,8 +120,9 @@ def _hash(*parts: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """The stored result; None when there is none or it is damaged."""
     try:
-        found = read_json(path, CONFIG, JobError)
+        result = read_json(path, CONFIG, JobError)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "seconds" in found else None
+    return result if isinstance(result, dict) and "seconds" in result else None

@@ -1,4 +1,4 @@
-"""How to measure, and what is checked of it before anything long starts."""
+"""How a bench measures, and the checks of its inputs that run before anything that takes long."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from pathlib import Path
 
 from olivepress.core.errors import UsageError
 from olivepress.data.store.reader import Split
-from olivepress.measure.latency.grid import Subject
 from olivepress.measure.latency.latency import DEFAULT_WORKLOADS, Workload
 from olivepress.measure.quality.few_shot import add_shots
 from olivepress.measure.quality.lm_eval_tasks import OWN_TASK
 from olivepress.measure.quality.perplexity import read_text, window_and_stride
 from olivepress.measure.quality.reference_file import read_reference
 from olivepress.measure.quality.task_files import code_in_tasks
+from olivepress.measure.subject import Subject
 
 __all__ = ["Settings", "check_inputs", "files_sha256"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to measure: ``limit`` rows spread over the split, ``rounds`` processes per workload, ``repetitions`` in each.
+    """How to measure.
 
-    ``text`` is for perplexity, in windows of ``text_window`` tokens; ``lm_eval`` names tasks of
-    lm-evaluation-harness, own ones in the folder ``lm_eval_tasks``, which run
-    code of their own only with ``trust_tasks``. ``timeout_s`` bounds each latency process: one
-    that hangs costs its cell, not the bench. ``price_per_hour`` is for the cost. ``no_data`` is the reason where there
-    is no dataset, ``bundle_sha256`` the bundle that the artifact came in.
+    Latency: ``rounds`` processes per workload, each with ``warmups`` and then ``repetitions``; ``timeout_s`` limits one
+    process, whose failure costs its workload and not the bench; ``allow_fallback`` accepts nodes placed on the CPU.
+    Quality: ``limit`` rows spread over ``split``; ``text`` for perplexity in windows of ``text_window`` tokens;
+    ``lm_eval`` names tasks of lm-evaluation-harness, ``lm_eval_tasks`` is a folder of your own task files, which may
+    run code only with ``trust_tasks``. Report: ``price_per_hour`` in ``currency``; ``no_data`` is the reason stated
+    where there is no dataset; ``bundle_sha256`` identifies the bundle that the artifact came in.
     """
 
     workloads: tuple[Workload, ...] = DEFAULT_WORKLOADS
@@ -53,9 +54,9 @@ class Settings:
 def check_inputs(
     subjects: Mapping[Path, Subject], settings: Settings, data: Split | None, dataset_dir: Path | None
 ) -> None:
-    """Read what the late stages will need, so that a wrong path is found now and not after hours of latency.
+    """Read what the later stages need, so that a wrong path is reported before hours of latency measurements.
 
-    UsageError for settings that contradict each other, DataError and JobError as the readers raise them.
+    UsageError for settings that contradict each other; DataError and JobError as the readers raise them.
     """
     names = [workload.name for workload in settings.workloads]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -89,16 +90,18 @@ def _check_lm_eval(subjects: Mapping[Path, Subject], settings: Settings, data: S
 
 
 def _check_task_files(settings: Settings) -> None:
-    """Task files are data until the person who runs them says otherwise. UsageError names the first that is not."""
+    """Task files are data unless the user trusts them. UsageError names the first that would run code."""
     if settings.lm_eval_tasks is None:
         if settings.trust_tasks:
             raise UsageError("--trust-tasks without --lm-eval-tasks", next_step="leave it out")
         return
-    found = None if settings.trust_tasks else next(code_in_tasks(settings.lm_eval_tasks), None)
-    if found is not None:
+    if settings.trust_tasks:
+        return
+    problem = next(code_in_tasks(settings.lm_eval_tasks), None)
+    if problem is not None:
         raise UsageError(
-            f"{found}: refused, task files that run code or cannot be looked through are not trusted",
-            next_step="read that file; --trust-tasks takes it as it is",
+            f"{problem}: refused, task files that run code or cannot be checked are not trusted",
+            next_step="read that file; --trust-tasks accepts it as it is",
         )
 
 

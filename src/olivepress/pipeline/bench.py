@@ -11,8 +11,8 @@ from olivepress.core.errors import UsageError
 from olivepress.core.layout import device_report
 from olivepress.core.progress import JobProgress
 from olivepress.measure.bench import Outcomes, Settings, bench
-from olivepress.measure.latency.grid import Subject
 from olivepress.measure.latency.latency import Workload
+from olivepress.measure.subject import Subject
 from olivepress.pipeline.artifacts import not_measured_here
 from olivepress.pipeline.packages import package_subjects
 from olivepress.pipeline.subjects import artifact_subject, subjects_of
@@ -108,7 +108,7 @@ def bench_plan(
         dataset_dir=plan.dataset.directory,
         settings=settings_of(plan.recipe.benchmark, overrides),
         ladder={name: subject.artifact_sha256 for name, subject in subjects.items()},
-        tell=on_progress,
+        on_progress=on_progress,
     )
     return list(chosen)
 
@@ -130,5 +130,7 @@ def bench_artifact(
     """
     subject = artifact_subject(directory, reference_dir)
     path = out or device_report(fingerprint().id, subject.recipe, subject.job)
-    (report,) = bench({path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, tell=on_progress)
+    (report,) = bench(
+        {path: subject}, dataset_dir=dataset_dir, settings=settings, outcomes=outcomes, on_progress=on_progress
+    )
     return report, path

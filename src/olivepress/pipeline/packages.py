@@ -12,12 +12,12 @@ from olivepress.core import layout
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.messages import next_command
-from olivepress.measure.cpu_stand_in import linked_with_adapter
-from olivepress.measure.latency.grid import Subject
+from olivepress.measure.subject import Subject
 from olivepress.pipeline.artifacts import unfinished
 from olivepress.pipeline.reports import report_paths
 from olivepress.pipeline.subjects import base_subject, on_target, spent_of
 from olivepress.run.package import parts_of
+from olivepress.runtimes.linked_copy import linked_with_adapter
 from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["package_report_paths", "package_subjects"]
@@ -50,7 +50,7 @@ def _package_subject(plan: Plan, job: Job, adapter: str) -> Subject:
         job=job.id,
         artifact_sha256=_sha256(manifest, entry.sha256),
         git_commit=manifest.git_commit,
-        spent=spent_of(manifest, _ancestors(plan, job, adapter)),
+        job_costs=spent_of(manifest, _ancestors(plan, job, adapter)),
     )
     model_dir = linked_with_adapter(directory, directory / entry.file, _view(plan, job, adapter))
     return on_target(subject, member, job.target, model_dir)

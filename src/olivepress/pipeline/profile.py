@@ -14,17 +14,17 @@ from olivepress.adapters.package import PACKAGE
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import AdapterError, UsageError
 from olivepress.core.progress import JobProgress, Progress
-from olivepress.measure.cpu_stand_in import linked_with_adapter
 from olivepress.measure.latency.kernel_profile import KernelProfile, ProfileSpec, Run, phase_of, profiled_copy
 from olivepress.measure.latency.latency import Workload
+from olivepress.measure.trials import workload_for
 from olivepress.measure.tuning.record import median_of
-from olivepress.measure.tuning.trials import workload_for
 from olivepress.measure.worker.host import run_child
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.pipeline.artifacts import place_for, read_export
 from olivepress.report.device_report import Measurement
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.runtimes.base import runtime_of
+from olivepress.runtimes.linked_copy import linked_with_adapter
 from olivepress.runtimes.session import session_threads
 
 __all__ = ["ROUNDS", "profile"]

@@ -12,7 +12,7 @@ from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.core.hub import local_directory
 from olivepress.core.messages import next_command
-from olivepress.measure.latency.grid import Spent, Subject
+from olivepress.measure.subject import JobCosts, Subject
 from olivepress.pipeline.artifacts import place_for, read_export
 from olivepress.recipe.methods import four_bit_base
 from olivepress.run.interpreters import place_of
@@ -68,7 +68,7 @@ def _job_subject(plan: Plan, job: Job, manifests: Mapping[str, Manifest], base: 
         job=job.id,
         artifact_sha256=manifest.sha256,
         git_commit=manifest.git_commit,
-        spent=spent_of(manifest, manifests),
+        job_costs=spent_of(manifest, manifests),
     )
     if job.kind == "finetune":
         settings = plan.recipe.finetune
@@ -99,14 +99,14 @@ def on_target(subject: Subject, plan: Plan, target: Target, model_dir: Path) -> 
     )
 
 
-def spent_of(manifest: Manifest, manifests: Mapping[str, Manifest]) -> Spent:
+def spent_of(manifest: Manifest, manifests: Mapping[str, Manifest]) -> JobCosts:
     """Seconds and memory of the jobs that led to an artifact, as far as their manifests are among ``manifests``."""
     line = [manifest]
     while (parent := manifests.get(line[-1].parent or "")) and parent.sha256 == line[-1].parent_sha256:
         line.append(parent)
     training = next((each.resources for each in line if each.kind == "finetune"), None)
     build_s = [each.resources.seconds for each in line if each.kind != "finetune"]
-    return Spent(
+    return JobCosts(
         train_s=training.seconds if training else None,
         train_peak_memory_bytes=training.peak_memory_bytes if training else None,
         build_s=sum(build_s) if build_s else None,
@@ -129,7 +129,7 @@ def artifact_subject(directory: Path, reference_dir: Path | None = None) -> Subj
         reference_dir=reference_dir or _reference(directory, ancestors),
         random_weights=manifest.random_weights,
         git_commit=manifest.git_commit,
-        spent=spent_of(manifest, ancestors),
+        job_costs=spent_of(manifest, ancestors),
         min_placed=1.0 if manifest.min_placed is None else manifest.min_placed,
         max_cpu_nodes=manifest.max_cpu_nodes,
         interpreter=place.interpreter if place else None,

@@ -29,13 +29,13 @@ from olivepress.core.errors import ReportError, SetupError, UsageError
 from olivepress.core.files import write_text
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
-from olivepress.measure.bench_session import code_sha256, open_sitting
+from olivepress.measure.bench_session import code_sha256, open_sessions
 from olivepress.measure.cpu_stand_in import provider_is_missing
-from olivepress.measure.latency.grid import Subject
+from olivepress.measure.subject import Subject
+from olivepress.measure.trials import trials_of, workload_for
 from olivepress.measure.tuning.record import TUNING, UNTUNED, Tuning, read_tuning
-from olivepress.measure.tuning.search import Found, Search, search
+from olivepress.measure.tuning.search import Search, SearchResult, search
 from olivepress.measure.tuning.trial import TrialSpec
-from olivepress.measure.tuning.trials import trials_of, workload_for
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.pipeline.artifacts import is_artifact, not_measured_here
 from olivepress.pipeline.plan import load_plan
@@ -120,7 +120,7 @@ def _search_and_write(
     machine = machine_of(subject.interpreter)
     identity = hashlib.sha256("\n".join([manifest.sha256, machine.model_dump_json(), code_sha256()]).encode())
     place = directory.resolve()
-    with open_sitting({place.with_name(f"{place.name}.tuning"): identity.hexdigest()}) as sessions:
+    with open_sessions({place.with_name(f"{place.name}.tuning"): identity.hexdigest()}) as sessions:
         (session,) = sessions.values()
         session.interpreter = subject.interpreter
         run, spent = trials_of(session, directory, config, spec)
@@ -133,7 +133,7 @@ def _search_and_write(
                 budget_s=budget_s,
                 run=run,
                 spent=spent,
-                tell=partial(on_progress, subject.job),
+                on_progress=partial(on_progress, subject.job),
             )
         )
         tuning = Tuning(
@@ -218,10 +218,10 @@ def _session_options(config: str) -> dict[str, Any]:
     return options
 
 
-def _fields(result: Found) -> dict[str, Any]:
+def _fields(result: SearchResult) -> dict[str, Any]:
     return {
         "winner": result.winner,
-        "why": result.why,
+        "why": result.reason,
         "alternatives": result.alternatives,
         "confirmed": result.confirmed,
         "not_searched": dict(result.not_searched),

@@ -19,14 +19,14 @@ def disturbances(processes: Sequence[ProcessSample]) -> list[str]:
     other = [p.conditions.other_load for p in processes if p.conditions.other_load is not None]
     if other and float(np.median(other)) > OTHER_LOAD:
         sentences.append(
-            f"other programs used {100 * float(np.median(other)):.0f} % of the cores while it was measured"
+            f"other programs used {100 * float(np.median(other)):.0f} % of the cores during the measurement"
         )
     steal = [p.conditions.steal for p in processes if p.conditions.steal is not None]
     if steal and float(np.median(steal)) > STEAL:
         sentences.append(
-            f"the hypervisor took {100 * float(np.median(steal)):.0f} % of the cores while it was measured"
+            f"the hypervisor took {100 * float(np.median(steal)):.0f} % of the cores during the measurement"
         )
     throttled = sum(p.conditions.throttled or 0 for p in processes)
     if throttled:
-        sentences.append(f"the processor throttled {throttled} times for heat")
+        sentences.append(f"the processor throttled {throttled} times because of heat")
     return sentences

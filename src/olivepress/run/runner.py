@@ -18,7 +18,7 @@ from olivepress.core.errors import AdapterError, JobError, ReportError, SetupErr
 from olivepress.core.layout import journal, recipe_runs, scratch_dir
 from olivepress.core.process import exclusive
 from olivepress.environments.lookup import check_platform, environment, interpreter, key_of, satisfied_here
-from olivepress.measure.proof.long_row import LONG_ROW_FORMAT
+from olivepress.measure.quality.long_row import LONG_ROW_FORMAT
 from olivepress.measure.quality.reference_file import REFERENCE_FORMAT
 from olivepress.models.admission import BaseModel
 from olivepress.report.machine import package_versions

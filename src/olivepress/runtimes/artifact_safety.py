@@ -1,8 +1,8 @@
-"""A folder with a model, looked through before any runtime opens it: an artifact is data, wherever it comes from.
+"""Checks a model folder before any runtime opens it: artifacts are untrusted input.
 
-Native code gets into a process by a library that a settings file names, by a model that names files elsewhere, and by
-files that are not what they are called. So the settings may say only what ``config_rules`` knows, the models may name
-only files of the folder, no file is code or a pickle, and no link leads out.
+Native code can enter a process by a library named in a settings file, by a model that refers to files elsewhere, and by
+files with a misleading name. Therefore settings may contain only what ``config_rules`` allows, models may refer only to
+files of the folder, no file may be code or a pickle, and no link may lead out of the folder.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from olivepress.runtimes.onnx_references import read_references
 __all__ = ["GENAI_CONFIG", "OPENVINO_DEVICE", "check_artifact", "check_before_opening", "check_settings"]
 
 GENAI_CONFIG, OPENVINO_DEVICE = "genai_config.json", "openvino_device.json"
-STOP = "do not open it; what you made yourself: export it again"
+STOP = "do not open it; if you built it yourself, export it again"
 MOST_FILES = 100_000
 _HOOKS = strict_hooks("is not a number")
-# Earlier settings of a tuned artifact: put back by ``tune --reset``, so as much to be trusted as the present ones.
+# Earlier settings of a tuned artifact, restored by ``tune --reset``, so they are checked like the present ones.
 _UNTUNED = "genai_config.untuned.json"
 
 
 class _UnreadableModelError(ReportError):
-    """A file that is called a model and is none: in the process that would open it, the job fails."""
+    """A file with the name of a model that is not one; it fails the job in the process that would open it."""
 
 
 def check_artifact(directory: Path, *, provider: str | None = None, where: Path | None = None) -> None:
-    """Refuse a folder that holds code, leads out of itself, or has settings that olivepress does not write.
+    """Refuse a folder that contains code, leads out of itself, or has settings that olivepress does not write.
 
-    ``provider`` is the execution provider that the artifact is for, by default the manifest's; ``where`` is what a
-    person knows it by, a bundle's name for one. Raises ReportError: the file, the key, and what was expected.
+    ``provider`` is the execution provider of the artifact, by default the manifest's; ``where`` is the name shown to
+    the user, such as a bundle's. ReportError with the file, the key, and what was expected.
     """
     shown = where or directory
     _check_files(directory, shown)
@@ -47,9 +47,9 @@ def check_artifact(directory: Path, *, provider: str | None = None, where: Path 
 
 
 def check_before_opening(directory: Path, *, profile: str | None = None) -> None:
-    """The same in the process that opens the folder, which may be one of links to an artifact: settings and models.
+    """Check settings and models in the process that opens the folder, which may consist of links to an artifact.
 
-    ``profile`` as in ``check_settings``. Raises ReportError, JobError for a model that cannot be read at all.
+    ``profile`` as in ``check_settings``. ReportError, or JobError for a model that cannot be read at all.
     """
     check_settings(directory, profile=profile)
     try:
@@ -59,9 +59,9 @@ def check_before_opening(directory: Path, *, profile: str | None = None) -> None
 
 
 def check_settings(directory: Path, *, profile: str | None = None) -> None:
-    """Of the same only the settings, which takes no time: right before a library reads them.
+    """Check only the settings, which is fast: right before a library reads them. ReportError.
 
-    ``profile`` is where they may ask for a profile to be written. Raises ReportError.
+    ``profile`` is the prefix of the profiles that the settings may ask to be written.
     """
     _check_settings(directory, directory, _provider_of(directory), profile)
 
@@ -91,7 +91,7 @@ def _check_files(directory: Path, shown: Path) -> None:
 
 
 def _stays_inside(path: Path, directory: Path) -> bool:
-    """Whether a link ends in the folder; a snapshot of the Hub's cache is links into the blobs beside it."""
+    """Whether a link ends in the folder, or in the blobs of the Hub's cache that the folder is a snapshot of."""
     target, home = path.resolve(), directory.resolve()
     blobs = home.parent.parent / "blobs"
     return target.is_relative_to(home) or (home.parent.name == "snapshots" and target.parent == blobs)
@@ -112,9 +112,9 @@ def _check_settings(directory: Path, shown: Path, provider: str | None, profile:
         if not (directory / name).exists():
             continue
         try:
-            # Strict: a key that stands twice says one thing to one reader and another to the next.
+            # Strict: readers differ in which of two equal keys they use.
             config = parse_json(read_text(directory / name, CONFIG, ReportError), **_HOOKS)
-        except ReportError as error:  # no regular file, or too large
+        except ReportError as error:  # not a regular file, or too large
             raise _refuse(shown, error.message.removeprefix(f"{directory}{os.sep}")) from None
         except (OSError, ValueError) as error:
             raise _refuse(shown, f"{name} cannot be read as settings ({error})") from None

@@ -1,4 +1,4 @@
-"""What every runtime gives of an exported model: tokens in, logits or greedy tokens out."""
+"""The interface of every runtime to an exported model: tokens in, logits or greedy tokens out."""
 
 from __future__ import annotations
 
@@ -25,21 +25,29 @@ ROWS = 16  # positions converted at once: 16 × 200k × float64 = 26 MB
 
 
 class Generation(Protocol):
-    """One sequence. ``append`` runs the model over given tokens; the first ``step`` only picks the likeliest token of
-    their logits, every later one runs the model once and picks."""
+    """One sequence. ``append`` runs the model over the given tokens.
+
+    The first ``step`` only chooses the most probable token from their logits; every later step runs the model once
+    and chooses. ``logits`` are of the last append, [tokens, at least vocabulary], as the runtime returns them.
+    ``rewind`` removes all tokens after the first ``length``. ``done``: an end token was chosen (it is not among
+    ``tokens``), or the length limit is reached. ``tokens`` are the appended and the generated ones.
+    """
 
     step: Callable[[], object]
 
     def append(self, token_ids: Sequence[int]) -> None: ...
-    def logits(self) -> np.ndarray: ...  # of the last append: [tokens, at least vocabulary], as the runtime has them
-    def rewind(self, length: int) -> None: ...  # forget all tokens after the first ``length``
-    def done(self) -> bool: ...  # an end token was picked (it is not among ``tokens``), or ``longest`` is reached
-    def tokens(self) -> list[int]: ...  # appended and generated
+    def logits(self) -> np.ndarray: ...
+    def rewind(self, length: int) -> None: ...
+    def done(self) -> bool: ...
+    def tokens(self) -> list[int]: ...
 
 
 class LanguageModel(Protocol):
-    """An opened model folder. ``device`` is what the runtime says it runs on; ``vocabulary`` in tokens; ``windowed``:
-    compiled for prompts in windows of a fixed length, so that tokens cannot be given singly after a prompt."""
+    """An opened model folder. ``device`` is the runtime's name of the device; ``vocabulary`` is its size in tokens.
+
+    ``windowed``: compiled for prompts in windows of a fixed length, so that single tokens cannot follow a prompt.
+    ``answer_by_default`` generates as an application without settings of its own does; False when it cannot be tried.
+    """
 
     device: str
     vocabulary: int
@@ -48,11 +56,11 @@ class LanguageModel(Protocol):
     def encode(self, text: str) -> list[int]: ...
     def decode(self, token_ids: Sequence[int]) -> str: ...
     def generation(self, longest: int, *, shortest: int = 0) -> Generation: ...
-    def answer_by_default(self, text: str) -> bool: ...  # as an application that sets nothing; False: cannot be tried
+    def answer_by_default(self, text: str) -> bool: ...
 
 
 def runtime_of(model_dir: Path) -> Literal["onnxruntime-genai", "openvino"]:
-    """``onnxruntime-genai`` or ``openvino``, by the files of the folder; JobError when they are of neither."""
+    """The runtime of the folder, by its files. JobError when they belong to neither."""
     if (model_dir / "genai_config.json").is_file():
         return "onnxruntime-genai"
     if (model_dir / "openvino_model.xml").is_file():
@@ -63,12 +71,12 @@ def runtime_of(model_dir: Path) -> Literal["onnxruntime-genai", "openvino"]:
 
 
 def config_number(path: Path, *keys: str) -> int:
-    """The number that a JSON file holds under ``keys``; JobError when it does not."""
+    """The whole number under ``keys`` in a JSON file; JobError when there is none."""
     try:
-        found = read_json(path, CONFIG, JobError)
+        value = read_json(path, CONFIG, JobError)
         for key in keys:
-            found = found[key]
-        return int(found)
+            value = value[key]
+        return int(value)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{path}: no {'.'.join(keys)} ({error})", next_step="export the model again") from error
 
@@ -76,7 +84,7 @@ def config_number(path: Path, *keys: str) -> int:
 def append_in_chunks(generation: Generation, token_ids: Sequence[int], vocabulary: int) -> Iterator[np.ndarray]:
     """Append the tokens and yield each chunk's logits [tokens, at least vocabulary], as the runtime returns them.
 
-    Chunks are as long as memory allows and not shorter: a longrope model takes its long factors by the length of an
+    Chunks are as long as memory allows and not shorter: a longrope model chooses its long factors by the length of an
     append. JobError when the runtime returns logits of another shape.
     """
     chunk = max(CHUNK_BYTES // (4 * vocabulary), ROWS)
@@ -93,7 +101,7 @@ def append_in_chunks(generation: Generation, token_ids: Sequence[int], vocabular
 
 
 def teacher_forced(model: LanguageModel, token_ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(offset, logits float64 [<=16, vocabulary]) in order, the model being given exactly these tokens.
+    """(offset, logits float64 [<=16, vocabulary]) in order, with exactly these tokens as input.
 
     JobError when they are not finite or not those of every position.
     """

@@ -1,4 +1,4 @@
-"""A model folder opened by onnxruntime-genai."""
+"""Model folders opened with onnxruntime-genai."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from olivepress.catalog.provider import provider
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.runtimes.artifact_safety import check_settings
 from olivepress.runtimes.base import config_number
+from olivepress.runtimes.onnx_graph import GraphError
 from olivepress.runtimes.plugins import is_emulated, register
-from olivepress.runtimes.session import asked_providers
+from olivepress.runtimes.session import configured_providers
 from olivepress.runtimes.weights import ACTIVE_ADAPTER, EVERY_POSITION, LAST_POSITION, decoder_config
 
 __all__ = ["GenaiModel", "import_genai"]
 
 
 class GenaiModel:
-    """See ``base.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
+    """A ``base.LanguageModel``. SetupError without the package; JobError when it cannot open the folder.
 
-    A folder with an ``adapter.onnx_adapter`` is run with it; ``with_adapter`` gives the same opened model another one.
-    Without ``every_position`` it is opened as it ships, and may have the logits of an append's last token only.
-    Nothing is loaded for settings that ``check_settings`` refuses; ``profile`` is the one file they may have written.
+    A folder with an ``adapter.onnx_adapter`` is run with that adapter; ``with_adapter`` replaces it without loading the
+    model again. Without ``every_position`` the folder is opened as shipped and may return the logits of an append's
+    last token only. ReportError, and nothing is loaded, for settings that ``check_settings`` refuses; ``profile`` is
+    the prefix of the only files that the settings may ask to be written.
     """
 
     def __init__(self, model_dir: Path, *, every_position: bool = False, profile: str | None = None) -> None:
         check_settings(model_dir, profile=profile)
         self._og = import_genai()
         try:
-            for name in asked_providers(model_dir):
+            for name in configured_providers(model_dir):
                 register(self._og, name)
             config = self._og.Config(str(model_dir))
             if every_position and (model_dir / LAST_POSITION).is_file():
@@ -48,20 +50,22 @@ class GenaiModel:
         self.vocabulary = config_number(model_dir / "genai_config.json", "model", "vocab_size")
         self._window = _window(model_dir)
         self.windowed = self._window is not None
-        self._by_token = any(_needs_single_tokens(name) for name in asked_providers(model_dir))
+        self._by_token = any(_needs_single_tokens(name) for name in configured_providers(model_dir))
         self._adapter: tuple[Any, str] | None = None
         if (model_dir / ACTIVE_ADAPTER).is_file():
             self._adapter = self._loaded(model_dir / ACTIVE_ADAPTER)
 
     def with_adapter(self, file: Path | None) -> GenaiModel:
-        """The same opened model, its weights not loaded again, with this adapter or none. JobError when it does not
-        fit."""
+        """The same opened model with the adapter in ``file``, or none; weights are not loaded again.
+
+        JobError when the adapter does not fit the model.
+        """
         other = copy(self)
         other._adapter = None if file is None else self._loaded(file)
         return other
 
     def _loaded(self, file: Path) -> tuple[Any, str]:
-        """The runtime's own container for one adapter, and the name that it has there."""
+        """The runtime's container of one adapter, and the adapter's name in it."""
         try:
             adapters = self._og.Adapters(self._model)
             adapters.load(str(file), file.stem)
@@ -78,15 +82,20 @@ class GenaiModel:
         return str(self._tokenizer.decode(list(token_ids))) if len(token_ids) else ""
 
     def apply_template(self, messages: str, tools: str = "") -> str:
-        """A conversation (JSON) by the runtime's own reading of the chat template, with the generation prompt. JobError
-        with the first line of what it says."""
+        """Render a conversation (messages and tools as JSON) with the generation prompt, by the runtime itself.
+
+        JobError with the first line of the runtime's error.
+        """
         try:
             return str(self._tokenizer.apply_chat_template(messages, tools=tools or None, add_generation_prompt=True))
         except Exception as error:  # the runtime's errors have no common base
             raise JobError(str(error).strip().split("\n")[0][:200]) from error
 
     def answer_by_default(self, text: str) -> bool:
-        """The next token of a prompt with the settings of genai_config.json alone; JobError in the runtime's words."""
+        """Generate one token with the settings of genai_config.json alone; True.
+
+        JobError with the runtime's message when it fails.
+        """
         try:
             generator = self._og.Generator(self._model, self._og.GeneratorParams(self._model))
             if self._adapter is not None:
@@ -98,9 +107,9 @@ class GenaiModel:
         return True
 
     def generation(self, longest: int, *, shortest: int = 0) -> GenaiGeneration:
-        """``longest`` is always set, as genai's default may be 131072 tokens of KV cache."""
+        """A greedy generation. ``longest`` is always set because genai's default may be 131072 tokens of KV cache."""
         params = self._og.GeneratorParams(self._model)
-        # Padding counts as length; a padded prompt that reaches max_length aborts the process (ran, genai 0.14.1).
+        # Padding counts as length; a padded prompt that reaches max_length aborts the process (tested, genai 0.14.1).
         room = self._window or 0
         params.set_search_options(
             do_sample=False,
@@ -119,18 +128,18 @@ class GenaiModel:
 
 
 class GenaiGeneration:
-    """See ``base.Generation``."""
+    """A ``base.Generation``."""
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator
-        self.step: Callable[[], object] = generator.generate_next_token  # no call of ours inside what is timed
+        self.step: Callable[[], object] = generator.generate_next_token  # called directly: nothing else may be timed
 
     def append(self, token_ids: Sequence[int]) -> None:
         self._generator.append_tokens(np.asarray(token_ids, dtype=np.int32))
 
     def logits(self) -> np.ndarray:
         # Not get_logits(): that is the sampler's view, one position early when the last token is the pad id, and after
-        # rewind_to it runs the model once more and spoils the cache (ran, genai 0.14.1).
+        # rewind_to it runs the model once more and spoils the cache (tested, genai 0.14.1).
         return np.asarray(self._generator.get_output("logits")[0])
 
     def rewind(self, length: int) -> None:
@@ -140,13 +149,16 @@ class GenaiGeneration:
         return bool(self._generator.is_done())
 
     def tokens(self) -> list[int]:
-        # The sequence does not include the EOS that ended it (ran, genai 0.14.1).
+        # The sequence does not include the EOS that ended it (tested, genai 0.14.1).
         return [int(token) for token in self._generator.get_sequence(0)]
 
 
 class TokenGeneration(GenaiGeneration):
-    """One token at a time. WebGPU's attention over several is wrong on software Vulkan as soon as more keys are seen
-    than a subgroup has lanes; over one it is right (ran, onnxruntime-ep-webgpu 0.4.0 on Mesa 25)."""
+    """Appends one token at a time, a workaround for WebGPU on software Vulkan.
+
+    Attention over several tokens is wrong there as soon as there are more keys than lanes in a subgroup; over a single
+    token it is right (tested, onnxruntime-ep-webgpu 0.4.0 on Mesa 25).
+    """
 
     def __init__(self, generator: Any) -> None:
         super().__init__(generator)
@@ -168,7 +180,7 @@ class TokenGeneration(GenaiGeneration):
 
 
 class WindowedGeneration(GenaiGeneration):
-    """A model compiled for prompts in windows of a fixed length: genai pads the last one, and counts the padding."""
+    """A model compiled for prompts in windows of a fixed length: genai pads the last window and counts the padding."""
 
     def __init__(self, generator: Any, window: int, longest: int) -> None:
         super().__init__(generator)
@@ -201,10 +213,15 @@ class WindowedGeneration(GenaiGeneration):
 
 
 def _window(model_dir: Path) -> int | None:
-    """Tokens of the windows that the prompt is taken in, where the graphs are compiled for a fixed length."""
-    decoder = decoder_config(model_dir)
-    window = decoder.get("sliding_window") if isinstance(decoder, dict) and "pipeline" in decoder else None
-    size = window.get("window_size") if isinstance(window, dict) else None
+    """Tokens of a prompt window where the graphs are compiled for a fixed length, else None."""
+    try:
+        decoder = decoder_config(model_dir)
+    except GraphError:
+        return None
+    window = decoder.get("sliding_window")
+    if "pipeline" not in decoder or not isinstance(window, dict):
+        return None
+    size = window.get("window_size")
     return size if isinstance(size, int) and size > 0 else None
 
 
@@ -215,7 +232,7 @@ def _needs_single_tokens(name: str) -> bool:
 
 
 def import_genai() -> Any:
-    """onnxruntime_genai, or a SetupError that says how to install it."""
+    """The module onnxruntime_genai. SetupError with the command that installs it when it is missing."""
     try:
         import onnxruntime_genai
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Whether a file is a program, a library or a pickle: by how it begins, whatever it is called."""
+"""Detects programs, libraries and pickles by the first bytes of a file, whatever its name."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _BEGINNINGS: dict[bytes, str] = {
     b"Rar!\x1a\x07": "a RAR archive",
 }
 _SCRIPT = re.compile(rb"(\xef\xbb\xbf)?#! ?/")
-# Protocol 0 is text: its opcodes that may stand first, and the line that names what is imported.
+# Protocol 0 is text: opcodes that may come first, and the line that names an import.
 _PROTOCOL_0 = re.compile(rb"[(c\]})dltSVIFLN]")
 _IMPORT = re.compile(rb"[ci][\w.]{1,100}\n[\w.]{1,100}\n")
-_HEAD = 64 * 1024  # bytes that are looked at to tell a pickle from weights that begin alike
+_HEAD = 64 * 1024  # bytes that are read to distinguish a pickle from weights that begin alike
 _NUMPY = b"\x93NUMPY"
 _TAR_MAGIC_AT = 257
 _SMALL = 1024 * 1024
@@ -46,7 +46,7 @@ _MOST_MEMBERS = 4096
 
 
 def code_in(path: Path) -> str | None:
-    """What makes the file code, in words; None when nothing does. OSError when it cannot be read."""
+    """The reason why the file counts as code; None when it does not. OSError when it cannot be read."""
     if SUFFIXES & {suffix.lower() for suffix in PurePosixPath(path.name).suffixes}:
         return f"code, by its name {path.suffix}"
     with path.open("rb") as file:
@@ -58,7 +58,7 @@ def code_in(path: Path) -> str | None:
 def _executable(head: bytes, size: int) -> str | None:
     if head.startswith(b"MZ"):
         header_at = int.from_bytes(head[0x3C:0x40], "little")
-        # Weights may begin with these two bytes by chance: a large file must have the second header, too.
+        # Weights may begin with these two bytes by chance: a large file must also have the second header.
         if size < _SMALL or head[header_at : header_at + 4] == b"PE\0\0":
             return "a Windows program or library"
     if head.startswith(_NUMPY) and _holds_objects(head[:512]):
@@ -70,7 +70,7 @@ def _executable(head: bytes, size: int) -> str | None:
 
 
 def _pickled(head: bytes) -> str | None:
-    """A pickle that names something to import, or one that is whole: random weights are neither."""
+    """A pickle that names an import, or a complete one: random weights are neither."""
     if head[:1] == b"\x80" and head[1:2] in (b"\1", b"\2", b"\3", b"\4", b"\5"):
         names_only = False
     elif _PROTOCOL_0.match(head) and _IMPORT.search(head):
@@ -83,13 +83,13 @@ def _pickled(head: bytes) -> str | None:
             named |= opcode.name in ("GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "BUILD")
             if opcode.name == "STOP":
                 return "a pickle" if named or not names_only else None
-    except (ValueError, IndexError, UnicodeError, OverflowError):  # it ends in the part that was read, or is none
+    except (ValueError, IndexError, UnicodeError, OverflowError):  # cut off by the end of the head, or not a pickle
         pass
     return "a pickle" if named and not names_only else None
 
 
 def _archive(head: bytes, path: Path) -> str | None:
-    """Archives hide code, or pickles: only NumPy's own, of arrays of numbers, is none."""
+    """Archives may contain code or pickles; accepted are only NumPy's own archives of arrays of numbers."""
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
         return "a tar archive"
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -107,7 +107,7 @@ def _archive(head: bytes, path: Path) -> str | None:
 
 
 def _not_numbers(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
-    """NumPy keeps arrays of Python objects as pickles, and says so in the array's header."""
+    """NumPy stores arrays of Python objects as pickles; the array's header shows it."""
     with archive.open(member) as file:
         header = file.read(512)
     if not member.filename.endswith(".npy") or not header.startswith(_NUMPY):
@@ -116,6 +116,6 @@ def _not_numbers(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | Non
 
 
 def _holds_objects(header: bytes) -> bool:
-    """Whether an array's header names anything but one kind of plain numbers."""
+    """Whether an array's header names anything but a single plain numeric type."""
     kind = re.search(rb"'descr':\s*'([^']*)'", header)
     return kind is None or b"O" in kind.group(1)

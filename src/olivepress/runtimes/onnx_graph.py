@@ -1,7 +1,7 @@
-"""Nodes, weights' shapes and inputs of an ONNX file, without the ``onnx`` package: a device does not install it.
+"""Nodes, shapes of weights and inputs of an ONNX file, without the ``onnx`` package, which devices do not install.
 
-Reads only the protobuf fields named here (onnx/onnx.proto of ONNX 1.x). A file from elsewhere may be hostile: nothing
-is allocated by what a length says, nothing recurses, and the work is bounded.
+Reads only the protobuf fields named here (onnx/onnx.proto of ONNX 1.x). Files are untrusted input: no allocation
+follows a stated length, nothing recurses, and the work is bounded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ELEMENT_BITS", "Graph", "Node", "Reader", "Tensor", "load_graph", "parse_graph"]
+from olivepress.core.errors import JobError
+
+__all__ = ["ELEMENT_BITS", "Graph", "GraphError", "Node", "Reader", "Tensor", "load_graph", "parse_graph"]
 
 MAX_BYTES = 2**31  # protobuf's own limit
 MAX_FIELDS = 2_000_000  # a graph of 32 layers has some 20,000
@@ -27,6 +29,13 @@ ELEMENT_BITS = (
 INTEGERS = frozenset({2, 3, 4, 5, 6, 7, 12, 13})
 
 Field = tuple[int, "int | memoryview"]
+
+
+class GraphError(JobError):
+    """The graph of a model folder cannot be read, or lacks what was requested of it.
+
+    The message is the reason without the folder's path: callers put it into a report or after the path.
+    """
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Tensor:
 
     @property
     def bits(self) -> int:
-        """Of all its elements; ValueError for strings and for types this does not know."""
+        """Of all its elements; ValueError for strings and unknown element types."""
         if self.data_type not in ELEMENT_BITS:
             raise ValueError(f"{self.name[:80]} has elements of the unknown type {self.data_type}")
         total = ELEMENT_BITS[self.data_type]
@@ -65,8 +74,8 @@ class Graph:
     inputs: dict[str, int]
 
 
-def load_graph(path: Path) -> Graph | str:
-    """The graph of the file, or in words why it cannot be read. Never raises for what the file holds."""
+def load_graph(path: Path) -> Graph:
+    """The graph of the file. GraphError when it cannot be read, is damaged or too large."""
     try:
         with path.open("rb") as file:
             # Mapped, not read: weights inside the file are skipped without touching them.
@@ -74,19 +83,19 @@ def load_graph(path: Path) -> Graph | str:
         return parse_graph(data)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        return f"{path.name} cannot be read ({reason})"
+        raise GraphError(f"{path.name} cannot be read ({reason})") from error
 
 
 def parse_graph(data: memoryview) -> Graph:
-    """The graph of a serialized ModelProto; ValueError when it is damaged, too large, or holds none."""
+    """The graph of a serialized ModelProto; ValueError when it is damaged, too large, or has no graph."""
     if len(data) > MAX_BYTES:
         raise ValueError(f"{len(data)} bytes, protobuf ends at {MAX_BYTES}")
     reader = Reader()
-    found = [body for number, body in reader.fields(data) if number == 7 and isinstance(body, memoryview)]
-    if not found:
-        raise ValueError("it holds no graph")
+    graphs = [body for number, body in reader.fields(data) if number == 7 and isinstance(body, memoryview)]
+    if not graphs:
+        raise ValueError("it contains no graph")
     nodes, tensors, inputs = [], [], {}
-    for number, body in reader.fields(found[-1]):
+    for number, body in reader.fields(graphs[-1]):
         if not isinstance(body, memoryview):
             continue
         if number == 1:
@@ -111,7 +120,7 @@ def _node(reader: Reader, data: memoryview) -> Node:
 def _tensor(reader: Reader, data: memoryview) -> Tensor:
     name, dims, data_type = "", list[int](), 0
     for number, body in reader.fields(data):
-        if number == 1:  # dims, one by one or packed
+        if number == 1:  # dims, single or packed
             dims += [body] if isinstance(body, int) else reader.varints(body)
         elif number == 2 and isinstance(body, int):
             data_type = body
@@ -119,13 +128,13 @@ def _tensor(reader: Reader, data: memoryview) -> Tensor:
             name = _text(body)
         if len(dims) > MAX_RANK:
             raise ValueError("a tensor has too many dimensions")
-    if any(dim >= 2**48 for dim in dims):  # negative ones as well: a varint holds them as large numbers
+    if any(dim >= 2**48 for dim in dims):  # negative dimensions as well, which are large numbers in a varint
         raise ValueError("a tensor has an impossible dimension")
     return Tensor(name, tuple(dims), data_type)
 
 
 def _input(reader: Reader, data: memoryview) -> tuple[str, int]:
-    """ValueInfoProto: name (1) and type (2) → tensor_type (1) → elem_type (1); type 0 when it is no tensor."""
+    """ValueInfoProto: name (1) and type (2) → tensor_type (1) → elem_type (1); type 0 when it is not a tensor."""
     name, kind = "", 0
     for number, body in reader.fields(data):
         if number == 1 and isinstance(body, memoryview):
@@ -142,7 +151,7 @@ def _text(data: memoryview) -> str:
 
 
 class Reader:
-    """Protobuf's wire format (protobuf.dev/programming-guides/encoding). Counts what it reads over the whole file."""
+    """Protobuf's wire format (protobuf.dev/programming-guides/encoding); limits the number of fields per file."""
 
     def __init__(self) -> None:
         self.left = MAX_FIELDS
@@ -170,11 +179,11 @@ class Reader:
 
     def varints(self, data: memoryview) -> list[int]:
         """A packed list of integers, at most one more than a tensor may have dimensions."""
-        at, found = 0, list[int]()
-        while at < len(data) and len(found) <= MAX_RANK:
+        at, values = 0, list[int]()
+        while at < len(data) and len(values) <= MAX_RANK:
             value, at = self._varint(data, at)
-            found.append(value)
-        return found
+            values.append(value)
+        return values
 
     def _varint(self, data: memoryview, at: int) -> tuple[int, int]:
         self.left -= 1

@@ -1,8 +1,8 @@
-"""Files that an ONNX model names, and operators that do more than compute: read without the ``onnx`` package.
+"""Files that an ONNX model refers to, and operators that do more than compute: read without the ``onnx`` package.
 
-A tensor may keep its bytes in a file beside the model (``external_data``), and a compiled part of a graph its context
-(``ep_cache_context`` of an EPContext node). Both are names that ONNX Runtime opens; one of external data may even stand
-for an address in memory. They are looked for wherever a tensor or a node can stand, subgraphs and functions included.
+A tensor may have its bytes in another file (``external_data``), and a compiled part of a graph its context
+(``ep_cache_context`` of an EPContext node). ONNX Runtime opens both; a name of external data may even stand for an
+address in memory. All tensors and nodes are checked, including those of subgraphs and functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from olivepress.runtimes.onnx_graph import MAX_BYTES, Reader
 
 __all__ = ["References", "read_references"]
 
-# (kind of message, number of field) → kind of the message that stands there; from onnx/onnx.proto.
+# (kind of message, field number) → kind of the nested message; from onnx/onnx.proto.
 _INSIDE = {
     ("model", 7): "graph",
     ("model", 20): "training",
@@ -46,14 +46,14 @@ _MOST = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """``files`` are names as they stand in the model; ``operators`` those that do more than compute."""
+    """``files`` are names as written in the model; ``operators`` those that do more than compute."""
 
     files: frozenset[str]
     operators: frozenset[str]
 
 
 def read_references(path: Path) -> References:
-    """What the model names. ValueError when it is no ONNX model that can be read whole, OSError as reading does."""
+    """The references of a model. ValueError when it is not a complete ONNX model, OSError as reading raises it."""
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
     with path.open("rb") as file:
@@ -77,7 +77,7 @@ def read_references(path: Path) -> References:
             if name == "EPContext":
                 files.update(_contexts(reader, [value for number, value in fields if number == 5]))
         if len(files) > _MOST or len(waiting) > 20 * _MOST:
-            raise ValueError("it names more files than a model can have")
+            raise ValueError("it refers to more files than a model can have")
     return References(files=frozenset(files), operators=frozenset(operators))
 
 
@@ -86,7 +86,7 @@ def _text(data: memoryview) -> str:
 
 
 def _operator(fields: list[tuple[int, memoryview]]) -> str:
-    """``domain::name`` of a node; protobuf takes the last of a field that stands twice."""
+    """``domain::name`` of a node; of a repeated field protobuf uses the last."""
     domain, name = ([_text(value) for number, value in fields if number == wanted][-1:] for wanted in (7, 4))
     return f"{''.join(domain)}::{''.join(name)}"
 
@@ -100,9 +100,9 @@ def _locations(reader: Reader, entries: list[memoryview]) -> Iterator[str]:
 
 
 def _contexts(reader: Reader, attributes: list[memoryview]) -> Iterator[str]:
-    """Files that hold what a provider compiled. With ``embed_mode`` 0 the context is a name, by default its bytes.
+    """Files with what a provider compiled. With ``embed_mode`` 0 the context is a file name, by default its bytes.
 
-    Of attributes that stand twice, each counts: which of them a runtime takes is not known.
+    Of repeated attributes each counts: it is not known which of them a runtime uses.
     """
     embedded, contexts = True, list[str]()
     for attribute in attributes:

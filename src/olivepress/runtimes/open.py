@@ -11,7 +11,9 @@ __all__ = ["load_runtime", "open_model"]
 
 
 def load_runtime(model_dir: Path) -> Callable[[Path], LanguageModel]:
-    """Import the runtime that the folder is for and return what opens it as it ships: a load is timed without imports.
+    """Import the folder's runtime and return the function that opens the folder as shipped.
+
+    Separate from opening so that a load can be timed without imports.
 
     SetupError when the runtime is not installed.
     """

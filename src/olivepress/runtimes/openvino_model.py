@@ -1,7 +1,7 @@
-"""A model folder opened by the OpenVINO runtime: the stateful IR that Olive's OpenVINOOptimumConversion writes.
+"""Model folders opened with OpenVINO: the stateful IR that Olive's OpenVINOOptimumConversion writes.
 
-The KV cache lives in the infer request; the inputs are input_ids, attention_mask, position_ids and beam_idx, the one
-output is logits, of all positions. ``openvino_device.json`` beside it names the device and its properties, as
+The KV cache is part of the infer request; the inputs are input_ids, attention_mask, position_ids and beam_idx, the only
+output is logits, of all positions. ``openvino_device.json`` in the folder names the device and its properties, as
 genai_config.json does for ONNX Runtime.
 """
 
@@ -20,7 +20,7 @@ from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.report.device_report import Placement
 from olivepress.runtimes.base import config_number
-from olivepress.runtimes.chat_template.prompts import eos_token_ids
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.config_rules import device_problems
 
 __all__ = [
@@ -36,25 +36,25 @@ __all__ = [
 ]
 
 DEVICE_FILE = "openvino_device.json"
-# The NPU plugin's own static graphs on the CPU, as openvino.genai's tests run them: shapes and numerics, never speed.
+# The NPU plugin's static graphs on the CPU, as openvino.genai's tests run them: shapes and numbers, never speed.
 NPU_ON_CPU = {"NPUW_DEVICES": "CPU", "NPUW_ONLINE_PIPELINE": "NONE"}
 _MODEL = "openvino_model.xml"
 _TOKEN_AXIS = 2  # of a KV state, as the CPU plugin shows it: batch, heads, tokens, head size
 
 
 def import_openvino() -> tuple[Any, Any]:
-    """The modules openvino and openvino_genai, or a SetupError that says how to install them."""
+    """The modules openvino and openvino_genai. SetupError with the command that installs them when they are missing."""
     try:
         import openvino
         import openvino_genai
     except ImportError as error:
-        why = f"openvino cannot be imported ({error})"
-        raise SetupError(why, next_step="olivepress env create openvino") from error
+        reason = f"openvino cannot be imported ({error})"
+        raise SetupError(reason, next_step="olivepress env create openvino") from error
     return openvino, openvino_genai
 
 
 def openvino_devices() -> tuple[str, ...]:
-    """``CPU``, ``GPU``, ``NPU``: what the installed runtime finds on this machine; none without the package."""
+    """Devices of this machine by the installed runtime (``CPU``, ``GPU``, ``NPU``); empty without the package."""
     try:
         import openvino
     except ImportError:
@@ -63,18 +63,18 @@ def openvino_devices() -> tuple[str, ...]:
 
 
 def device_text(device: str, properties: Mapping[str, Any]) -> str:
-    """Of ``openvino_device.json``: the device (``CPU``, ``GPU`` or ``NPU``) and the properties to compile with."""
+    """Text of ``openvino_device.json``: the device (``CPU``, ``GPU``, ``NPU``) and the properties to compile with."""
     return json.dumps({"device": device, "properties": dict(properties)}, indent=2, sort_keys=True) + "\n"
 
 
 def read_device(model_dir: Path) -> tuple[str, dict[str, Any]]:
-    """(device, properties) of the folder's ``openvino_device.json``; JobError when olivepress wrote none such."""
+    """(device, properties) of the folder's ``openvino_device.json``; JobError when it is missing or not valid."""
     path = model_dir / DEVICE_FILE
     try:
-        found = read_json(path, CONFIG, JobError)
-        if problems := device_problems(found):
+        config = read_json(path, CONFIG, JobError)
+        if problems := device_problems(config):
             raise ValueError(problems[0])
-        return str(found["device"]), dict(found["properties"])
+        return str(config["device"]), dict(config["properties"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{path}: names no device ({error})", next_step="export the model again") from error
 
@@ -96,16 +96,16 @@ class OpenvinoTokenizer:
         return str(self._tokenizer.decode([int(token) for token in token_ids])) if len(token_ids) else ""
 
     def apply_template(self, messages: str, tools: str = "") -> str:
-        """See ``GenaiModel.apply_template``."""
+        """As ``GenaiModel.apply_template``."""
         try:
-            asked = {"tools": json.loads(tools)} if tools else {}
-            return str(self._tokenizer.apply_chat_template(json.loads(messages), add_generation_prompt=True, **asked))
+            options = {"tools": json.loads(tools)} if tools else {}
+            return str(self._tokenizer.apply_chat_template(json.loads(messages), add_generation_prompt=True, **options))
         except Exception as error:  # the runtime's errors have no common base
             raise JobError(str(error).strip().split("\n")[0][:200]) from error
 
 
 class OpenvinoModel:
-    """See ``base.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
+    """A ``base.LanguageModel``. SetupError without the packages; JobError when it cannot be compiled."""
 
     def __init__(self, model_dir: Path) -> None:
         self.openvino, genai = import_openvino()
@@ -120,7 +120,7 @@ class OpenvinoModel:
         self.ends = frozenset(eos_token_ids(model_dir))
         self.device = _text(self._compiled.get_property("EXECUTION_DEVICES"))
         self.vocabulary = config_number(model_dir / "config.json", "vocab_size")
-        # NPU's prefill returns the logits of the last position only: there one token at a time is appended.
+        # The NPU's prefill returns the logits of the last position only, so tokens are appended one at a time.
         self.single, self.rewinds = device == "NPU", device == "CPU"
 
     def encode(self, text: str) -> list[int]:
@@ -130,8 +130,11 @@ class OpenvinoModel:
         return self._tokenizer.decode(token_ids)
 
     def answer_by_default(self, text: str) -> bool:
-        """As openvino-genai's own pipeline answers, with generation_config.json alone; JobError in its words. Not on an
-        NPU: there the pipeline makes graphs of its own, and emulated it has no driver to ask."""
+        """Generate one token with openvino-genai's pipeline and generation_config.json alone; True.
+
+        JobError with the pipeline's message when it fails. False on an NPU: there the pipeline compiles graphs of its
+        own, and an emulated NPU has no driver.
+        """
         device, properties = read_device(self._dir)
         if device == "NPU":
             return False
@@ -149,7 +152,7 @@ class OpenvinoModel:
 
 
 class OpenvinoGeneration:
-    """See ``base.Generation``."""
+    """A ``base.Generation``."""
 
     def __init__(self, model: OpenvinoModel, request: Any, longest: int, shortest: int) -> None:
         request.reset_state()
@@ -195,8 +198,10 @@ class OpenvinoGeneration:
         return self._logits
 
     def rewind(self, length: int) -> None:
-        if not self._model.rewinds:  # where the tokens lie in a state is known of the CPU's plugin only
-            raise JobError("OpenVINO forgets tokens on its CPU only", next_step="score the classes on another device")
+        if not self._model.rewinds:  # the layout of tokens in a state is known for the CPU plugin only
+            raise JobError(
+                "OpenVINO can remove tokens on its CPU only", next_step="score the classes on another device"
+            )
         for state in self._request.query_state():
             kept = np.ascontiguousarray(np.take(state.state.data, np.arange(length), axis=_TOKEN_AXIS))
             state.state = self._model.openvino.Tensor(kept)
@@ -212,7 +217,7 @@ class OpenvinoGeneration:
 def openvino_placement(model_dir: Path) -> Placement:
     """Operations of the IR per device, as the runtime would place them; it never falls back by itself.
 
-    JobError when the device cannot run it or is not here.
+    JobError when the device cannot run the model or is missing.
     """
     openvino, _ = import_openvino()
     device, properties = read_device(model_dir)
@@ -220,13 +225,13 @@ def openvino_placement(model_dir: Path) -> Placement:
         core = openvino.Core()
         model = core.read_model(str(model_dir / _MODEL))
         names = [node.get_friendly_name() for node in model.get_ops()]
-        # The emulated NPU has no driver to ask: that it compiles the whole model is the proof.
+        # An emulated NPU has no driver to query: compiling the whole model shows that it runs there.
         emulated = "NPUW_DEVICES" in properties
-        asked = dict.fromkeys(names, device) if emulated else core.query_model(model, device, {})
+        devices = dict.fromkeys(names, device) if emulated else core.query_model(model, device, {})
         core.compile_model(model, device, properties)
     except Exception as error:  # the runtime's errors have no common base
         raise _unopened(model_dir, device, error) from error
-    places = [str(asked.get(name, "no device")).split(".")[0] for name in names]
+    places = [str(devices.get(name, "no device")).split(".")[0] for name in names]
     nodes = Counter(OPENVINO.name if place == device else place for place in places)
     return Placement(asked=OPENVINO.name, nodes=dict(nodes), fallback=len(nodes) > 1)
 

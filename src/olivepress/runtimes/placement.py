@@ -6,7 +6,7 @@ Opens the model once more, so run it in a process of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from olivepress.catalog.provider import CPU, provider
 from olivepress.core.errors import JobError, SetupError
 from olivepress.report.device_report import Placement
 from olivepress.runtimes.base import runtime_of
-from olivepress.runtimes.onnx_graph import INTEGERS, Graph, load_graph
+from olivepress.runtimes.onnx_graph import INTEGERS, Graph, GraphError, load_graph
 from olivepress.runtimes.plugins import register
 from olivepress.runtimes.weights import decoder_config, graph_file
 
@@ -49,10 +49,7 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
             next_step="pip install --upgrade onnxruntime",
         )
     counts, ops, arithmetic = Counter[str](), set[str](), 0
-    for path, config in _parts(model_dir):
-        graph = load_graph(path)
-        if isinstance(graph, str):
-            raise JobError(f"{model_dir}: {graph}", next_step="export the model again")
+    for path, graph, config in _parts(model_dir):
         nodes = _assigned(ort, path, config, execution_provider)
         counts.update(place for place, _, _ in nodes)
         if execution_provider != CPU.name:
@@ -68,22 +65,25 @@ def node_placement(model_dir: Path, execution_provider: str) -> Placement:
     )
 
 
-def _parts(model_dir: Path) -> list[tuple[Path, Mapping[str, Any]]]:
-    """(graph, its session options) of the decoder, or of each stage of a decoder that is a pipeline."""
-    decoder = decoder_config(model_dir)
-    if isinstance(decoder, str):
-        raise JobError(f"{model_dir}: {decoder}", next_step="export the model again")
+def _parts(model_dir: Path) -> Iterator[tuple[Path, Graph, Mapping[str, Any]]]:
+    """(file, graph, session options) of the decoder, or of each stage of a decoder that is a pipeline.
+
+    JobError when one of them cannot be read.
+    """
+    try:
+        yield from _stages(model_dir, decoder_config(model_dir))
+    except GraphError as error:
+        raise JobError(f"{model_dir}: {error.message}", next_step="export the model again") from error
+
+
+def _stages(model_dir: Path, decoder: Mapping[str, Any]) -> Iterator[tuple[Path, Graph, Mapping[str, Any]]]:
     stages = [decoder]
     if isinstance(decoder.get("pipeline"), list):
         stages = [stage for entry in decoder["pipeline"] if isinstance(entry, dict) for stage in entry.values()]
-    parts = list[tuple[Path, Mapping[str, Any]]]()
     for stage in stages:
         path = graph_file(model_dir, stage)
-        if isinstance(path, str):
-            raise JobError(f"{model_dir}: {path}", next_step="export the model again")
-        asked = stage.get("session_options", decoder.get("session_options"))
-        parts.append((path, asked if isinstance(asked, dict) else {}))
-    return parts
+        options = stage.get("session_options", decoder.get("session_options"))
+        yield path, load_graph(path), options if isinstance(options, dict) else {}
 
 
 def _assigned(ort: Any, path: Path, config: Mapping[str, Any], execution_provider: str) -> list[tuple[str, str, str]]:

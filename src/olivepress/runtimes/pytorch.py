@@ -1,4 +1,4 @@
-"""Opens the PyTorch parent, at the desk. torch, transformers and peft are imported inside functions only."""
+"""Opens the PyTorch parent on the build machine. torch, transformers and peft are imported inside functions only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from olivepress.recipe.methods import FourBit
 
 __all__ = ["LARGE", "load_parent"]
 
-LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 is 15 GB
+LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 take 15 GB
 
 
 def load_parent(
@@ -19,10 +19,9 @@ def load_parent(
 ) -> tuple[Any, Any]:
     """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
 
-    float32 up to 1 B parameters, so that it can be held to an fp32 export at 1e-3; bfloat16 above. With ``four_bit``
-    the base is quantized as it was while the adapter was trained on it. Safetensors only, no remote code, no network.
-    SetupError when the build extra is missing; RecipeError when the folder holds no weights; JobError when it cannot be
-    loaded.
+    float32 up to 1 B parameters, so that an fp32 export can be compared at 1e-3; bfloat16 above. With ``four_bit`` the
+    base is quantized as while the adapter was trained on it. Safetensors only, no remote code, no network. SetupError
+    when the build extra is missing; RecipeError when the folder has no weights; JobError when it cannot be loaded.
     """
     large = count_parameters(model_dir) > LARGE
     try:
@@ -58,8 +57,8 @@ def load_parent(
 
 
 def _quantized(four_bit: FourBit) -> dict[str, Any]:
-    """What Olive's QLoRA pass loads the base with: weights in its compute dtype, then quantized by bitsandbytes."""
-    import bitsandbytes  # noqa: F401  (transformers would say that it is missing in an error of its own)
+    """The arguments with which Olive's QLoRA pass loads the base: compute dtype, quantized by bitsandbytes."""
+    import bitsandbytes  # noqa: F401  (else transformers reports that it is missing)
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -74,8 +73,10 @@ def _quantized(four_bit: FourBit) -> dict[str, Any]:
 
 
 def _compute_as_in_training(model: Any) -> None:
-    """Dequantize and multiply in the compute dtype, as in training. In eval mode bitsandbytes would do it in bfloat16,
-    whatever the compute dtype, on CPUs that have AVX512-BF16 and on no others."""
+    """Dequantize and multiply in the compute dtype, as in training.
+
+    In eval mode bitsandbytes would use bfloat16, whatever the compute dtype, on CPUs with AVX512-BF16 only.
+    """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

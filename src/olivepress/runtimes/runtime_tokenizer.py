@@ -1,7 +1,7 @@
-"""A runtime's own tokenizer, asked alone: built from the files that an export will carry, before there is an export.
+"""Runs a runtime's own tokenizer without a model, from the files that an export will contain, before the export.
 
-onnxruntime-genai opens a tokenizer with a model only, so the folder gets one of some hundred bytes; OpenVINO's is
-converted from the same files, as its exporter does.
+onnxruntime-genai opens a tokenizer only together with a model, so the folder gets a model of some hundred bytes;
+OpenVINO's tokenizer is converted from the same files, as its exporter does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _MODEL = "model.onnx"
-# genai reads a tokenizer alike for every type of model; this one it knows in every version.
+# genai reads the tokenizer independently of the model type; every version supports this type.
 _TYPE = "llama"
 
 
@@ -41,7 +41,7 @@ class Conversation(BaseModel):
 
 
 class TokenizerSpec(BaseModel):
-    """``model_dir`` is a folder of ``genai_folder`` or of ``convert_for_openvino``; ``token_ids`` are to be decoded."""
+    """``model_dir`` comes from ``genai_folder`` or ``convert_for_openvino``; ``token_ids`` are decoded."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,9 +52,9 @@ class TokenizerSpec(BaseModel):
 
 
 class TokenizerReading(BaseModel):
-    """Of each text its ids, of each list of ids its text, of each conversation its rendering.
+    """The ids of each text, the text of each list of ids, and each conversation rendered.
 
-    ``refused`` is what the runtime says to the first conversation that it does not render; then none is rendered.
+    ``refused`` is the runtime's error for the first conversation that it cannot render; then none is rendered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,8 +72,11 @@ class _Tokenizer(Protocol):
 
 
 def read_tokenizer(spec: TokenizerSpec, *, progress: Progress | None = None) -> TokenizerReading:
-    """Ask the runtime's tokenizer. ``progress`` is called before each text and each decoding, so that a crash can be
-    told from it. SetupError without the runtime, JobError in the runtime's words when it cannot open the folder."""
+    """Encode, decode and render with the runtime's tokenizer.
+
+    ``progress`` is called before each text and each decoding, so that a crash can be attributed. SetupError without the
+    runtime, JobError with the runtime's message when it cannot open the folder.
+    """
     tokenizer, total = _open(spec.model_dir), len(spec.texts) + len(spec.token_ids)
     encoded, decoded = [], []
     for number, text in enumerate(spec.texts):
@@ -108,8 +111,10 @@ def _rendered(tokenizer: _Tokenizer, conversations: Sequence[Conversation]) -> t
 
 
 def genai_folder(directory: Path, model_ids: Mapping[str, int | list[int]], *, vocab_size: int) -> None:
-    """Make a model folder for onnxruntime-genai of a folder with a tokenizer; ``model_ids`` are its ``bos_token_id``,
-    ``eos_token_id`` and ``pad_token_id``."""
+    """Add to a folder with a tokenizer what onnxruntime-genai needs to open it.
+
+    ``model_ids`` are ``bos_token_id``, ``eos_token_id`` and ``pad_token_id``.
+    """
     decoder = {
         "filename": _MODEL,
         "head_size": 16,
@@ -128,8 +133,10 @@ def genai_folder(directory: Path, model_ids: Mapping[str, int | list[int]], *, v
 
 
 def convert_for_openvino(source: Path, directory: Path) -> None:
-    """Write OpenVINO's tokenizer of a folder's Hugging Face tokenizer into ``directory``, as optimum's
-    ``export_tokenizer`` does for text generation. JobError when openvino_tokenizers cannot."""
+    """Convert the Hugging Face tokenizer in ``source`` to OpenVINO's format in ``directory``.
+
+    As optimum's ``export_tokenizer`` does for text generation. JobError when openvino_tokenizers cannot convert it.
+    """
     import openvino
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from olivepress.catalog import ModelFacts, Target
-from olivepress.measure.proof.horizon import horizon
+from olivepress.measure.quality.horizon import horizon
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS

@@ -93,7 +93,7 @@ def test_ties_go_to_the_first_label_and_prefixes_are_told_apart() -> None:
     table = {(): [0.0, 0.9, 0.1], (1,): [0.2, 0.8, 0.0], (1, 1): [1.0, 0.0, 0.0]}
     with np.errstate(divide="ignore"):
         assert best_label([(1, 0), (1, 1, 0)], each(lambda path: np.log(table[tuple(path)]))) == 1
-    with pytest.raises(DataError, match="begins another"):
+    with pytest.raises(DataError, match="is a prefix of another"):
         best_label([(1,), (1, 2)], each(even))
     assert best_label([()], each(even)) == 0
 
@@ -132,7 +132,7 @@ def brute_force(hf_model: Path, questions: list[Example]) -> list[str]:
 
 
 def test_both_runtimes_choose_as_brute_force_does(hf_model: Path, fp32_model: Path) -> None:
-    from olivepress.measure.quality.reference_text import score_labels_pytorch
+    from olivepress.measure.quality.parent_text import score_labels_pytorch
 
     seen: list[tuple[int, int]] = []
     expected = brute_force(hf_model, rows())
@@ -163,7 +163,7 @@ def test_an_adapter_changes_the_parent_s_scores(hf_model: Path, tmp_path: Path) 
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from olivepress.measure.quality.reference_text import perplexity_pytorch, score_labels_pytorch
+    from olivepress.measure.quality.parent_text import perplexity_pytorch, score_labels_pytorch
 
     base = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
     config = LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False, task_type="CAUSAL_LM")

@@ -140,7 +140,7 @@ def test_a_group_and_a_prompt_beyond_the_context(
 @pytest.mark.parametrize(
     ("tasks", "limit", "provider", "says"),
     [
-        (["no_such_task"], None, CPU, "task no_such_task: lm-eval has none of this name"),
+        (["no_such_task"], None, CPU, "task no_such_task: lm-eval has no task of this name"),
         ([], None, CPU, "no task was named"),
         (["moods"], 0, CPU, "a limit of 0"),
         (["moods"], None, "NoExecutionProvider", "cannot be loaded on NoExecutionProvider"),

@@ -130,19 +130,19 @@ def test_texts_and_windows_that_cannot_be_used(tmp_path: Path, hf_model: Path) -
 def test_onnx_is_its_parent(
     hf_model: Path, fp32_model: Path, window: int | None, stride: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from olivepress.measure.quality import reference_text
+    from olivepress.measure.quality import parent_text
 
     ours = perplexity_exported(fp32_model, TEXT, window=window, stride=stride)
-    parent = reference_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
+    parent = parent_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
     assert ours.nll_nats == pytest.approx(parent.nll_nats, rel=1e-4)
     assert (ours.tokens, ours.utf8_bytes, ours.window) == (parent.tokens, parent.utf8_bytes, parent.window)
     assert len(TEXT.encode()) - 8 <= ours.utf8_bytes < len(TEXT.encode())
-    for module in (language_model, reference_text):  # 16 tokens at once: a cache carries the rest
+    for module in (language_model, parent_text):  # 16 tokens at once: a cache carries the rest
         monkeypatch.setattr(module, "CHUNK_BYTES", 1)
     assert perplexity_exported(fp32_model, TEXT, window=window, stride=stride).nll_nats == pytest.approx(
         ours.nll_nats, rel=1e-5
     )
-    chunked = reference_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
+    chunked = parent_text.perplexity_pytorch(hf_model, TEXT, window=window, stride=stride)
     assert chunked.nll_nats == pytest.approx(parent.nll_nats, rel=1e-5)
 
 
@@ -150,7 +150,7 @@ def test_the_parent_s_likelihood_is_that_of_its_own_loss(hf_model: Path) -> None
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from olivepress.measure.quality.reference_text import perplexity_pytorch
+    from olivepress.measure.quality.parent_text import perplexity_pytorch
 
     text = TEXT[:120]
     ids = AutoTokenizer.from_pretrained(hf_model)(text, return_tensors="pt")["input_ids"]

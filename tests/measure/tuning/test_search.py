@@ -11,8 +11,8 @@ import pytest
 from olivepress.catalog.provider import PROVIDERS
 from olivepress.catalog.session_axes import Axis, Hardware, Options
 from olivepress.core.errors import JobError
-from olivepress.measure.tuning.search import CONFIRMING_ROUNDS, ROUNDS, Found, Search, search
-from olivepress.measure.tuning.trial import Seen
+from olivepress.measure.tuning.search import CONFIRMING_ROUNDS, ROUNDS, Search, SearchResult, search
+from olivepress.measure.tuning.trial import TrialResult
 from olivepress.runtimes.session_space import alternatives, with_options
 
 CPU = "CPUExecutionProvider"
@@ -30,12 +30,12 @@ class Bench:
         *,
         noise: float = 0.01,
         seed: int = 0,
-        change: Callable[[Options, Seen], Seen] = lambda options, seen: seen,
+        change: Callable[[Options, TrialResult], TrialResult] = lambda options, seen: seen,
     ) -> None:
         self.speed, self.noise, self.change = speed, noise, change
         self.random, self.clock, self.ran = random.Random(seed), 0.0, list[tuple[str, str, int]]()
 
-    def run(self, options: Options, axis: str, number: int, left_s: float) -> Seen:
+    def run(self, options: Options, axis: str, number: int, left_s: float) -> TrialResult:
         self.ran.append((options.text, axis, number))
         if left_s < 1.0:
             self.clock += left_s
@@ -44,7 +44,7 @@ class Bench:
         decode, prefill = self.speed(options, axis)
         asked = options.session
         second = 1 if asked.get("session.execution_mode") == "parallel" else 0
-        seen = Seen(
+        seen = TrialResult(
             tokens=TOKENS,
             decode_tps=100 * decode * (1 + self.random.gauss(0, self.noise)),
             prefill_tps=500 * prefill * (1 + self.random.gauss(0, self.noise)),
@@ -53,7 +53,9 @@ class Bench:
         )
         return self.change(options, seen)
 
-    def search(self, *, budget: float = 1000.0, axes: Mapping[str, Axis] = PROVIDERS[CPU].axes, cpus: int = 2) -> Found:
+    def search(
+        self, *, budget: float = 1000.0, axes: Mapping[str, Axis] = PROVIDERS[CPU].axes, cpus: int = 2
+    ) -> SearchResult:
         return search(
             Search(
                 axes=axes,
@@ -93,7 +95,7 @@ def test_a_setting_that_changes_tokens_is_refused_however_fast_it_is() -> None:
     def speed(options: Options, axis: str) -> tuple[float, float]:
         return (9.0, 9.0) if "graph_optimization_level" in options.session else (1.0, 1.0)
 
-    def change(options: Options, seen: Seen) -> Seen:
+    def change(options: Options, seen: TrialResult) -> TrialResult:
         if options.session.get("graph_optimization_level") == "ORT_ENABLE_BASIC":
             return seen.model_copy(update={"tokens": (TOKENS[0], (4, 5, 9, 7))})
         return seen
@@ -109,26 +111,28 @@ def test_a_setting_that_changes_tokens_is_refused_however_fast_it_is() -> None:
 
 
 def test_tokens_that_change_in_a_late_round_are_refused_as_well() -> None:
-    def change(options: Options, seen: Seen) -> Seen:
+    def change(options: Options, seen: TrialResult) -> TrialResult:
         late = options.session and len(bench.ran) > 2 + 2 * ROUNDS + CONFIRMING_ROUNDS
         return seen.model_copy(update={"tokens": (TOKENS[0], (4, 5, 6))}) if late else seen
 
     bench = Bench(two_threads_are_faster, change=change)
     found = bench.search(axes={"threads": THREADS})
     assert found.winner is None and found.confirmed is not None and found.confirmed.verdict == "refused"
-    assert "not confirmed: changed the greedy tokens: answer 2 of 2, token 4" in found.why
+    assert "not confirmed: changed the greedy tokens: answer 2 of 2, token 4" in found.reason
 
 
 def test_a_setting_that_is_taken_and_ignored_is_refused() -> None:
-    def change(options: Options, seen: Seen) -> Seen:
+    def change(options: Options, seen: TrialResult) -> TrialResult:
         return seen.model_copy(update={"threads": 1, "pinned": 0})
 
     found = Bench(lambda options, axis: (2.0, 2.0) if options.session else (1.0, 1.0), change=change).search(
         axes={name: PROVIDERS[CPU].axes[name] for name in ("threads", "execution mode")}
     )
     assert [one.verdict for one in found.alternatives] == ["refused", "refused"] and found.winner is None
-    assert found.alternatives[0].reason == "taken and ignored: it asks for +1 threads, the session started +0"
-    unknown = Bench(change=lambda o, s: Seen(unknown=("ep.x",)) if o.session else s).search(axes={"threads": THREADS})
+    assert found.alternatives[0].reason == "no effect: it requests +1 threads, the session started +0"
+    unknown = Bench(change=lambda o, s: TrialResult(unknown=("ep.x",)) if o.session else s).search(
+        axes={"threads": THREADS}
+    )
     assert unknown.alternatives[0].reason == "ep.x: this ONNX Runtime has no such option"
 
 
@@ -145,7 +149,7 @@ def test_luck_in_the_search_is_not_shipped() -> None:
 
     found = Bench(speed).search(axes={"threads": THREADS})
     assert found.alternatives[0].verdict == "better" and found.winner is None
-    assert "better in the search, not in fresh rounds" in found.why
+    assert "better in the search, not in fresh rounds" in found.reason
 
 
 @pytest.mark.parametrize("budget", [0.5, 1.5, 20.0, 60.0, 90.0, 150.0])
@@ -167,13 +171,13 @@ def test_the_budget_is_honoured(budget: float) -> None:
     assert set(found.not_searched.values()) <= {"the time budget ran out"}
     # What is searched leaves room for the confirmation, so that it was not searched for nothing.
     assert (found.winner is None) == (not searched) and (not searched) == (budget < 50)
-    assert found.winner is not None or found.why == "the time budget ran out before the first alternative"
+    assert found.winner is not None or found.reason == "the time budget ran out before the first alternative"
 
 
 def test_a_budget_that_ends_inside_a_race_says_so() -> None:
     slow = Bench(two_threads_are_faster)
 
-    def run(options: Options, axis: str, number: int, left_s: float) -> Seen:
+    def run(options: Options, axis: str, number: int, left_s: float) -> TrialResult:
         slow.clock += 30.0 if axis == "threads" and options.session else 0.0
         return slow.run(options, axis, number, max(60.0 - slow.clock, 0.0))
 

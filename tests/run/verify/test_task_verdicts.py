@@ -196,5 +196,7 @@ def test_a_verdict_in_words() -> None:
     assert "the validation split has 1,000 (200 were asked: limits.rows in the recipe allows more)" in text(
         112, 11, 8, 69
     )
-    assert text(5, 0, 0, 5) == "cannot tell: 10 validation rows are too few to tell; 30 are the least"
-    assert "too near the margin for 500 rows" in text(300, 6, 0, 194) and "itself is not shown" in text(0, 0, 0, 500)
+    assert text(5, 0, 0, 5) == "cannot tell: 10 validation rows are too few; at least 30 are needed"
+    assert "too close to the margin for 500 rows" in text(300, 6, 0, 194) and "itself is not shown" in text(
+        0, 0, 0, 500
+    )

@@ -50,7 +50,7 @@ def test_an_end_token_at_the_end_of_an_answer_is_cut_off(qwen: Any, tmp_path: Pa
     assert render_prompt(tmp_path, row("which?", scraped).messages).answer == "blue"
     [note] = notes(tmp_path, [row("which?", scraped), row("which?", "red", "other")])
     assert note.startswith("1 of 2 rows have control tokens") and "<|im_end|> in 1 (r)" in note
-    assert "cut off at the end of 1 answers" in note
+    assert "removed at the end of 1 answers" in note
 
 
 def test_elsewhere_it_is_text(qwen: Any, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_labels_with_an_end_token_are_scored_without_it(qwen: Any, tmp_path: Pat
 
 def test_an_answer_of_nothing_but_end_tokens(qwen: Any, tmp_path: Path) -> None:
     [error] = check_rows(tmp_path, [row("which?", "<|im_end|>"), row("which?", "red", "other")]).errors
-    assert "the answer is empty or an end token alone: 1 of 2 rows (r)" in error
+    assert "the answer is empty or only an end token: 1 of 2 rows (r)" in error
 
 
 def test_without_a_template_the_tokenizers_own_bos_comes_first(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import DataError
-from olivepress.runtimes.chat_template.prompts import check_context, eos_token_ids, render_prompt
+from olivepress.runtimes.chat_template.model_config import check_context, eos_token_ids
+from olivepress.runtimes.chat_template.prompts import render_prompt
 from tests.synthetic import tiny
 
 MESSAGES = [
@@ -84,5 +85,7 @@ def test_eos_ids(tmp_path: Path) -> None:
 
 def test_a_template_that_makes_nothing_of_a_question(tmp_path: Path) -> None:
     check_context(tmp_path, [[1], [2, 3]])
-    with pytest.raises(DataError, match="its chat template makes nothing of a question; next: give it another"):
+    with pytest.raises(
+        DataError, match="its chat template renders a question to an empty text; next: give the model another"
+    ):
         check_context(tmp_path, [[1], []])

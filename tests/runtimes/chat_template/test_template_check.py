@@ -180,7 +180,7 @@ ALL_TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}"
             HEAD + "{% if m.tool_calls %}" + CALLS + "{% else %}{{ m.content }}{% endif %}" + TAIL,
             [say("user", "Q"), call(content="Let me look.")],
             None,
-            "prints no texts beside tool calls",
+            "prints no texts next to tool calls",
         ),
         (
             HEAD.replace("messages", "messages if m.role != 'system'") + "{{ m.content }}" + TAIL,
@@ -195,11 +195,11 @@ ALL_TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}"
         (HEAD + "{{ m.content.split('</think>')[-1] }}" + TAIL,
          [say("user", "Q"), say("assistant", "<think>hm</think>A")], None, "prints no thoughts of answers"),
         (HEAD + "{{ m.content }}" + TAIL.replace("assistant\n", "assistant\n<think>"), PLAIN, None,
-         "asks with '<think>', which no answer follows"),
+         "ends the question with '<think>', which no answer follows"),
         ("{{ raise_exception('no system role') if messages[0].role == 'system' }}" + HEAD + "{{ m.content }}" + TAIL,
-         [say("system", "S"), *PLAIN], None, "cannot take the rows (no system role)"),
+         [say("system", "S"), *PLAIN], None, "cannot render the rows (raised: no system role)"),
         ("{% set messages = messages | reverse | list %}" + HEAD + "{{ m.content }}" + TAIL, PLAIN, None,
-         "asks with "),
+         "ends the question with "),
     ],
 )  # fmt: skip
 def test_what_a_template_loses_is_an_error(
@@ -207,7 +207,7 @@ def test_what_a_template_loses_is_an_error(
 ) -> None:
     model = make_template(tmp_path, body)
     report = check_rows(model, [*rows(PLAIN, None, 2), *rows(messages, tools)])
-    if says.startswith(("prints answers", "asks with")):
+    if says.startswith(("prints answers", "ends the question with")):
         assert any(says in error and "5 of 5 rows" in error for error in report.errors)
         return
     assert any(says in error and "3 of 5 rows" in error and "(r0, r1, r2)" in error for error in report.errors)
@@ -300,7 +300,7 @@ def test_bos_that_the_tokenizer_puts_and_the_template_does_not(tmp_path: Path) -
     (other / "tokenizer_config.json").write_text(json.dumps(llama))
     (other / "chat_template.jinja").write_text(template.replace("{{- bos_token }}", ""))
     [note] = check_rows(other, rows(PLAIN, None)).notes
-    assert "writes no <s>, which the tokenizer puts before other texts" in note
+    assert "writes no <s>, which the tokenizer adds to other texts" in note
     twice = tmp_path / "twice"
     make_published(twice, TOOL_TEMPLATES["mistral-v0.3"])
     (twice / "chat_template.jinja").write_text("{{- bos_token }}" + template)

@@ -97,5 +97,5 @@ def test_the_budget_is_for_each_rendering_and_a_long_conversation_fits() -> None
 
 
 def test_what_a_template_says_itself() -> None:
-    with pytest.raises(DataError, match="the chat template says: no"):
+    with pytest.raises(DataError, match="the chat template raised: no"):
         render_template("{{ raise_exception('no') }}", {})

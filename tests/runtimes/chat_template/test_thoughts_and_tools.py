@@ -67,7 +67,7 @@ def test_ids_that_the_template_refuses_are_seen_before_training(tmp_path: Path) 
     answer["tool_calls"][0]["id"] = "call_1"
     mixed = [*rows([QUESTION, call()]), *rows([QUESTION, answer], count=2)]
     [error] = check_rows(tmp_path, mixed).errors
-    assert "cannot take the rows" in error and "ids of calls have 9 letters" in error and "2 of 5 rows" in error
+    assert "cannot render the rows" in error and "ids of calls have 9 letters" in error and "2 of 5 rows" in error
 
 
 ORDINARY = "Use `</think>` to end them."
@@ -80,7 +80,7 @@ def test_a_tag_of_thoughts_in_an_ordinary_answer(tmp_path: Path, turn: str) -> N
     messages = [QUESTION, answer] if turn == "last" else [QUESTION, answer, say("user", "And?"), say("assistant", "A")]
     make_published(tmp_path / "qwen", TOOL_TEMPLATES["qwen-3"])
     [error] = check_rows(tmp_path / "qwen", rows(messages, None)).errors
-    assert "3 of 3 rows" in error and "cannot take the rows" in error
+    assert "3 of 3 rows" in error and "cannot render the rows" in error
     (tmp_path / "plain").mkdir()
     plain = make_template(tmp_path / "plain", HEAD + "{{ m.content }}" + TAIL)
     assert check_rows(plain, rows(messages, None)).errors == ()

@@ -1,4 +1,4 @@
-"""What all importers share: every metric is either in the file or null with a reason, and nothing is made up."""
+"""Shared by all importers: a metric has the value in the file or is null with a reason, and no value is invented."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from olivepress.stats.intervals import bootstrap_median
 __all__ = [
     "DEVICE_NOT_STATED",
     "Device",
-    "Findings",
+    "ImportedRun",
     "complete",
-    "imported",
+    "last_part",
     "machine",
     "median_of",
-    "report",
-    "when",
+    "to_report",
+    "to_utc",
 ]
 
 Device = Literal["cpu", "gpu", "npu", "unknown"]
@@ -32,8 +32,8 @@ DEVICE_NOT_STATED = "the file does not state the device"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What one importer found in one file about one run; ``measured_at`` is ISO 8601 or None."""
+class ImportedRun:
+    """One run as read from a file by one importer; ``measured_at`` is ISO 8601 or None."""
 
     tool: str
     runtime: Runtime
@@ -50,33 +50,33 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
-def complete(tool: str, found: Mapping[str, Measurement], reasons: Mapping[str, str]) -> dict[str, Measurement]:
-    """Every metric of the registry: the one found, else null with its reason or "<tool> does not measure <name>"."""
+def complete(tool: str, measurements: Mapping[str, Measurement], reasons: Mapping[str, str]) -> dict[str, Measurement]:
+    """Every metric of the registry: as given, else null with its reason or "<tool> does not measure <name>"."""
     return {
-        name: found.get(name) or not_measured(name, reasons.get(name, f"{tool} does not measure {name}"))
+        name: measurements.get(name) or not_measured(name, reasons.get(name, f"{tool} does not measure {name}"))
         for name in METRICS
     }
 
 
-def report(findings: Findings, *, recipe: str, job: str, now: datetime) -> DeviceReport:
+def to_report(run: ImportedRun, *, recipe: str, job: str, now: datetime) -> DeviceReport:
     """The device report of an import; ``created_at`` is the file's own time where it states one, else ``now``."""
     imported_at = now.isoformat(timespec="seconds")
     return DeviceReport(
         recipe=recipe,
         job=job,
         artifact_sha256=UNKNOWN,
-        runtime=findings.runtime,
-        execution_provider=findings.execution_provider,
-        device=findings.device,
-        precision=findings.precision,
-        machine=findings.machine,
+        runtime=run.runtime,
+        execution_provider=run.execution_provider,
+        device=run.device,
+        precision=run.precision,
+        machine=run.machine,
         dataset=None,
-        created_at=findings.measured_at or imported_at,
-        settings={"imported_from": findings.tool, "imported_at": imported_at, **findings.settings},
-        warnings=findings.warnings,
-        headline_workload=findings.headline_workload,
-        workloads=findings.workloads,
-        metrics=complete(findings.tool, findings.metrics, findings.reasons),
+        created_at=run.measured_at or imported_at,
+        settings={"imported_from": run.tool, "imported_at": imported_at, **run.settings},
+        warnings=run.warnings,
+        headline_workload=run.headline_workload,
+        workloads=run.workloads,
+        metrics=complete(run.tool, run.metrics, run.reasons),
         samples=(),
         examples_file=None,
         examples_sha256=None,
@@ -97,7 +97,7 @@ def machine(
     packages: Mapping[str, str] | None = None,
     drivers: Mapping[str, str] | None = None,
 ) -> Machine:
-    """A machine as a file describes it; null where it states no count, "not stated" where it states no text."""
+    """A machine as described by a file: None for a missing count, "not stated" for a missing text."""
     slug = machine_slug(architecture, cpu, logical_cores or 0)
     return Machine(
         id=slug if logical_cores else slug.removesuffix("-0c"),
@@ -114,20 +114,20 @@ def machine(
 
 
 def median_of(name: str, values: Sequence[float]) -> Measurement:
-    """The median over repetitions with its bootstrap interval, as our own bench reports it; in the metric's unit."""
+    """The median over repetitions with its bootstrap interval, in the metric's unit, as ``bench`` reports it."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
     return measured(name, median, n=len(values), interval=bootstrap_median(values))
 
 
-def imported(text: str) -> str:
-    """The last part of a path in a file: where a model lay on someone's disk is not ours to keep."""
+def last_part(text: str) -> str:
+    """The last part of a path: folders of the machine that wrote the file are private and are not stored."""
     return re.split(r"[/\\]", text)[-1] or text
 
 
-def when(text: str) -> str | None:
-    """A time of a file as ISO 8601 in UTC (without a zone it is taken as UTC); None when it cannot be read as one."""
+def to_utc(text: str) -> str | None:
+    """A time as ISO 8601 in UTC (UTC is assumed without a zone); None when it is not a valid time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

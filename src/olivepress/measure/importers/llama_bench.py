@@ -16,31 +16,31 @@ from typing import Any
 from olivepress.measure.importers.assembled import (
     DEVICE_NOT_STATED,
     Device,
-    Findings,
+    ImportedRun,
     complete,
-    imported,
+    last_part,
     machine,
     median_of,
-    when,
+    to_utc,
 )
-from olivepress.measure.importers.parsing import NOT_STATED, Record, refused
+from olivepress.measure.importers.parsing import NOT_STATED, Record, import_error
 from olivepress.report.device_report import Measurement, WorkloadResult, measured
 
-__all__ = ["TOOL", "findings", "recognises"]
+__all__ = ["TOOL", "matches_format", "read_runs"]
 
 TOOL = "llama-bench"
 MARKS = ("n_prompt", "n_gen", "avg_ts")
-# What differs between the tests of one configuration; all else must be the same inside a report.
+# Keys that differ between the tests of one configuration; all others are equal within a report.
 RESULTS = {
     *("n_prompt", "n_gen", "n_depth", "test_time"),
     *("avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "samples_ns", "samples_ts"),
 }
-KEPT = ("model_type", "build_commit", "type_k", "type_v", "split_mode", "devices", "gpu_info")
-KEPT_COUNTS = ("build_number", "model_size", "model_n_params", "n_batch", "n_ubatch", "n_threads")
+STATED = ("model_type", "build_commit", "type_k", "type_v", "split_mode", "devices", "gpu_info")
+STATED_COUNTS = ("build_number", "model_size", "model_n_params", "n_batch", "n_ubatch", "n_threads")
 NPU_BACKENDS = ("cann", "htp", "hexagon")
 CPU_BACKENDS = {"cpu", "blas", "rpc", ""}
 QUANTIZATION = re.compile(r"\b(?:I?Q\d\w*|T?Q\d\w*|MXFP\d\w*|NVFP\d\w*|BF16|F16|F32)(?: - \w+)?", re.IGNORECASE)
-DEFAULT_TESTS = {"prefill_tps": "pp512", "decode_tps": "tg128"}  # llama-bench's own defaults, and its published tables
+DEFAULT_TESTS = {"prefill_tps": "pp512", "decode_tps": "tg128"}  # llama-bench's defaults, as in its published tables
 DISAGREE = 0.001  # avg_ts and the samples are the same numbers, printed with six digits
 REASONS = {
     "ttft_ms": "llama-bench times the prefill without choosing the first token",
@@ -58,17 +58,18 @@ WARNING = (
 )
 
 
-def recognises(value: Any) -> bool:
-    """Whether the parsed file is llama-bench's: one test or a list of tests."""
+def matches_format(value: Any) -> bool:
+    """Whether the parsed file has the format of llama-bench: one test or a list of tests."""
     tests = value if isinstance(value, list) else [value]
     return bool(tests) and all(isinstance(test, dict) and all(key in test for key in MARKS) for test in tests)
 
 
-def findings(path: Path, value: Any) -> list[Findings]:
-    """One finding per configuration (model, threads, batch, back end …), in the file's order. ReportError for nonsense.
+def read_runs(path: Path, value: Any) -> list[ImportedRun]:
+    """One run per configuration (model, threads, batch, back end …), in the order of the file.
 
     prefill_tps of a ``pp`` test = n_prompt / s per repetition, decode_tps of a ``tg`` test = n_gen / s; the value is
-    the median over the repetitions, as in our own reports. At the top: pp512 and tg128, else the first of each kind.
+    the median over the repetitions, as in our own reports. The headline metrics are those of pp512 and tg128, else of
+    the first test of each kind. ReportError for values that cannot be measurements.
     """
     tests = value if isinstance(value, list) else [value]
     groups: dict[str, list[Record]] = {}
@@ -76,16 +77,16 @@ def findings(path: Path, value: Any) -> list[Findings]:
         configuration = json.dumps({k: v for k, v in test.items() if k not in RESULTS}, sort_keys=True)
         record = Record(path=path, where=f"test {number}", fields=test)
         groups.setdefault(configuration, []).append(record)
-    return [_findings(path, group) for group in groups.values()]
+    return [_run(path, group) for group in groups.values()]
 
 
-def _findings(path: Path, tests: Sequence[Record]) -> Findings:
+def _run(path: Path, tests: Sequence[Record]) -> ImportedRun:
     results: dict[str, WorkloadResult] = {}
     samples: dict[str, str] = {}
     for test in tests:
         name = _name(test)
         if name in results:
-            raise refused(path, f"{name} occurs twice with the same settings: two runs in one file")
+            raise import_error(path, f"{name} occurs twice with the same settings: two runs in one file")
         results[name] = _workload(name, test)
         if test.fields.get("samples_ns"):
             samples[f"samples_ns {name}"] = " ".join(f"{sample:.0f}" for sample in test.numbers("samples_ns"))
@@ -93,10 +94,10 @@ def _findings(path: Path, tests: Sequence[Record]) -> Findings:
     device = _device(first)
     headline = {metric: _headline(metric, results) for metric in DEFAULT_TESTS}
     metrics = {metric: results[name].metrics[metric] for metric, name in headline.items() if name}
-    missing = {m: f"the file holds no {DEFAULT_TESTS[m][:2]} test" for m, name in headline.items() if not name}
+    missing = {m: f"the file has no {DEFAULT_TESTS[m][:2]} test" for m, name in headline.items() if not name}
     settings = {f"headline {metric}": name for metric, name in headline.items() if name}
-    times = [when(test.text("test_time")) for test in tests]
-    return Findings(
+    times = [to_utc(test.text("test_time")) for test in tests]
+    return ImportedRun(
         tool=TOOL,
         runtime="llama.cpp",
         execution_provider=first.text("backends"),
@@ -104,7 +105,7 @@ def _findings(path: Path, tests: Sequence[Record]) -> Findings:
         precision=_precision(first.text("model_type")),
         machine=machine(cpu=first.text("cpu_info"), packages=_packages(first)),
         measured_at=min((time for time in times if time), default=None),
-        settings={"model": imported(first.text("model_filename")), **_kept(first), **settings, **samples},
+        settings={"model": last_part(first.text("model_filename")), **_settings(first), **settings, **samples},
         metrics=metrics,
         reasons=REASONS | missing,
         workloads=tuple(results.values()),
@@ -116,24 +117,24 @@ def _name(test: Record) -> str:
     prompt, generated, depth = test.count("n_prompt"), test.count("n_gen"), _depth(test)
     parts = [f"pp{prompt}"] * (prompt > 0) + [f"tg{generated}"] * (generated > 0)
     if not parts:
-        raise test.refuse("n_prompt and n_gen are both 0: nothing was measured")
+        raise test.error("n_prompt and n_gen are both 0: nothing was measured")
     return "+".join(parts) + (f"@d{depth}" if depth else "")
 
 
 def _workload(name: str, test: Record) -> WorkloadResult:
     prompt, generated = test.count("n_prompt"), test.count("n_gen")
-    rate = _rate(test, prompt + generated, "decode_tps" if generated else "prefill_tps")
+    timed, other = ("decode_tps", "prefill_tps") if generated else ("prefill_tps", "decode_tps")
+    rate = _rate(test, prompt + generated, timed)
     mixed = "the test's one rate mixes prefill and decode" if prompt and generated else None
-    found = {} if mixed else {"decode_tps" if generated else "prefill_tps": rate}
-    other = "prefill_tps" if generated else "decode_tps"
+    metrics = {} if mixed else {timed: rate}
     reasons = REASONS | (dict.fromkeys(DEFAULT_TESTS, mixed) if mixed else {other: f"{name} does not measure {other}"})
     return WorkloadResult(
         name=name,
-        # A cell counts from one: tg starts from one token, pp ends with the logits of one. What a tg test found in its
-        # context is its prompt; what a pp test found there was not timed, so only the name tells.
+        # Counts start at one: tg starts from one token, pp ends with the logits of one. The context of a tg test is its
+        # prompt; that of a pp test was not timed and appears in the name only.
         prompt_tokens=prompt or max(1, _depth(test)),
         generated_tokens=max(1, generated),
-        metrics=complete(TOOL, found, reasons),
+        metrics=complete(TOOL, metrics, reasons),
         reason=mixed,
     )
 
@@ -145,7 +146,7 @@ def _rate(test: Record, tokens: int, metric: str) -> Measurement:
     rates = [tokens / (sample / 1e9) for sample in nanoseconds]
     mean = sum(rates) / len(rates)
     if abs(mean - average) > DISAGREE * average:
-        raise test.refuse(f"avg_ts is {average:g}, but its samples give {mean:g}")
+        raise test.error(f"avg_ts is {average:g}, but its samples give {mean:g}")
     return median_of(metric, rates)
 
 
@@ -155,12 +156,13 @@ def _depth(test: Record) -> int:
 
 def _headline(metric: str, results: dict[str, WorkloadResult]) -> str | None:
     names = [name for name, result in results.items() if result.metrics[metric].value is not None]
-    default = DEFAULT_TESTS[metric]
-    return default if default in names else min(names, key=lambda name: "@" in name, default=None)
+    if DEFAULT_TESTS[metric] in names:
+        return DEFAULT_TESTS[metric]
+    return min(names, key=lambda name: "@" in name, default=None)
 
 
 def _device(test: Record) -> Device | None:
-    if test.text("backends") == NOT_STATED:  # files of before 2024-10 have one flag per back end instead
+    if test.text("backends") == NOT_STATED:  # files from before 2024-10 have one flag per back end instead
         return None
     backends = {part.strip().lower() for part in re.split(r"[,/+]", test.text("backends"))}
     layers = test.fields.get("n_gpu_layers")
@@ -174,10 +176,10 @@ def _packages(test: Record) -> dict[str, str]:
 
 
 def _precision(model_type: str) -> str:
-    found = QUANTIZATION.search(model_type)
-    return found.group(0) if found else NOT_STATED
+    match = QUANTIZATION.search(model_type)
+    return match.group(0) if match else NOT_STATED
 
 
-def _kept(test: Record) -> dict[str, int | float | str | None]:
-    texts: dict[str, int | float | str | None] = {key: test.text(key) for key in KEPT if key in test.fields}
-    return texts | {key: test.count(key) for key in KEPT_COUNTS if key in test.fields}
+def _settings(test: Record) -> dict[str, int | float | str | None]:
+    texts: dict[str, int | float | str | None] = {key: test.text(key) for key in STATED if key in test.fields}
+    return texts | {key: test.count(key) for key in STATED_COUNTS if key in test.fields}

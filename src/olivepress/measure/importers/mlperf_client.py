@@ -11,67 +11,67 @@ import re
 from pathlib import Path
 from typing import Any
 
-from olivepress.measure.importers.assembled import DEVICE_NOT_STATED, Device, Findings, complete, imported, machine
-from olivepress.measure.importers.parsing import NOT_STATED, Record, one_line, refused
+from olivepress.measure.importers.assembled import DEVICE_NOT_STATED, Device, ImportedRun, complete, last_part, machine
+from olivepress.measure.importers.parsing import NOT_STATED, Record, import_error, one_line
 from olivepress.report.device_report import Measurement, Runtime, WorkloadResult, measured
 from olivepress.report.machine import Machine
 
-__all__ = ["TOOL", "findings", "recognises"]
+__all__ = ["TOOL", "matches_format", "read_runs"]
 
 TOOL = "MLPerf Client"
 MARKS = ("Scenario Name", "Execution Provider Name", "Benchmark Success")
 TTFT, RATE = "Time to First Token", "2nd+ Token Generation Rate"
 RUNTIMES: tuple[tuple[str, Runtime], ...] = (
     ("ortgenai", "onnxruntime-genai"),
-    ("windowsml", "onnxruntime-genai"),  # its language models run in GenAI on Windows ML's providers
+    ("windowsml", "onnxruntime-genai"),  # its language models run in GenAI on providers of Windows ML
     ("llamacpp", "llama.cpp"),
     ("ggml", "llama.cpp"),
 )
-KEPT = ("BuildVer", "Config", "Config Category", "ConfigFile", "ConfigHash", "Model Name", "Execution Provider Name")
+STATED = ("BuildVer", "Config", "Config Category", "ConfigFile", "ConfigHash", "Model Name", "Execution Provider Name")
 REASONS = {
     "request_ttft_ms": "MLPerf Client's results do not separate tokenization from the model",
-    "e2e_ms": "MLPerf Client's results hold averages of first and later tokens, not of whole requests",
+    "e2e_ms": "MLPerf Client's results are averages of first and later tokens, not of whole requests",
     "prefill_tps": "MLPerf Client averages prompts of several lengths: tokens over time would be a ratio of averages",
-    "ttft_ms": "the file holds no time to first token",
-    "decode_tps": "MLPerf Client writes 0 where it could not tell the rate of the later tokens",
+    "ttft_ms": "the file has no time to first token",
+    "decode_tps": "MLPerf Client writes 0 where the rate of the later tokens is unknown",
 }
-SEVERAL = "the file holds several categories and no overall result: see the workloads"
+SEVERAL = "the file has several categories and no overall result: see the workloads"
 WARNING = "MLPerf Client: averages over prompts and iterations, times rounded to 1 ms; n counts its iterations"
 OVERALL = "the values at the top are geometric means over MLPerf Client's categories"
 UNTESTED = "the configuration was not tested by MLCommons"
 
 
-def recognises(value: Any) -> bool:
-    """Whether the parsed file is MLPerf Client's: one run or a list of runs."""
+def matches_format(value: Any) -> bool:
+    """Whether the parsed file has the format of MLPerf Client: one run or a list of runs."""
     runs = value if isinstance(value, list) else [value]
     return bool(runs) and all(isinstance(run, dict) and all(key in run for key in MARKS) for run in runs)
 
 
-def findings(path: Path, value: Any) -> list[Findings]:
-    """One finding per run of a language model; a failed run keeps its error as the reason. Image runs are left out.
+def read_runs(path: Path, value: Any) -> list[ImportedRun]:
+    """One entry per run of a language model; a failed run has its error as the reason. Image runs are left out.
 
-    ReportError for nonsense, and when no run is a language model's. ttft_ms = seconds x 1000; decode_tps = the
-    "2nd+ token" rate. Agentic categories have no numbers: their times contain tool calls.
+    ttft_ms = seconds x 1000; decode_tps = the "2nd+ token" rate. Agentic categories get no values because their times
+    contain tool calls. ReportError for values that cannot be measurements, and when no run is of a language model.
     """
     runs = [Record(path=path, where=f"run {n}", fields=run) for n, run in enumerate(_list(value), start=1)]
     chosen = [run for run in runs if not run.fields.get("Is Image Benchmark") and "category_results" in run.fields]
     if not chosen:
-        raise refused(path, "none of its runs is a language model's")
-    return [_findings(run) for run in chosen]
+        raise import_error(path, "none of its runs is of a language model")
+    return [_run(run) for run in chosen]
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _findings(run: Record) -> Findings:
+def _run(run: Record) -> ImportedRun:
     workloads = _workloads(run)
     metrics, reasons = _top(run, workloads)
     device = _device(run)
     overall = bool(run.fields.get("overall_results"))
     untested = run.text("Config") != "Configuration tested by MLCommons"
     notes = {WARNING: True, OVERALL: overall, UNTESTED: untested, DEVICE_NOT_STATED: not device}
-    return Findings(
+    return ImportedRun(
         tool=TOOL,
         runtime=_runtime(run.text("Execution Provider Name")),
         execution_provider=run.text("Execution Provider Name"),
@@ -83,8 +83,8 @@ def _findings(run: Record) -> Findings:
             "scenario": run.text("Scenario Name"),
             "iterations": _iterations(run),
             "device type": _device_text(run),
-            "started": run.text("Benchmark Start Time"),  # local time without a zone: kept as text
-            **{key: imported(run.text(key)) for key in KEPT if key in run.fields},
+            "started": run.text("Benchmark Start Time"),  # local time without a zone, as text
+            **{key: last_part(run.text(key)) for key in STATED if key in run.fields},
         },
         metrics=metrics,
         reasons=reasons,
@@ -96,31 +96,37 @@ def _findings(run: Record) -> Findings:
 
 def _workloads(run: Record) -> tuple[WorkloadResult, ...]:
     categories = run.record("category_results")
-    found = {name: categories.record(name) for name in categories.fields} if categories else {}
-    return tuple(_workload(name, run, part) for name, part in found.items() if part is not None)
+    if categories is None:
+        return ()
+    parts = {name: categories.record(name) for name in categories.fields}
+    return tuple(_workload(name, run, part) for name, part in parts.items() if part is not None)
 
 
 def _workload(name: str, run: Record, category: Record) -> WorkloadResult:
-    agentic = category.fields.get("Is Agentic") is True
-    why = _failure(run) or ("an agentic scenario: its times contain tool calls" if agentic else None)
-    found = {} if why else _measurements(category, "Avg", _iterations(run))
+    reason = _failure(run)
+    if reason is None and category.fields.get("Is Agentic") is True:
+        reason = "an agentic scenario: its times contain tool calls"
+    metrics = {} if reason else _measurements(category, "Avg", _iterations(run))
     return WorkloadResult(
         name=one_line(name),
         prompt_tokens=max(1, category.count("Avg Input Tokens")),
         generated_tokens=max(1, category.count("Avg Generated Tokens")),
-        metrics=complete(TOOL, found, _null(why)),
-        reason=why,
+        metrics=complete(TOOL, metrics, _null(reason)),
+        reason=reason,
     )
 
 
-def _null(why: str | None) -> dict[str, str]:
-    return REASONS | ({"ttft_ms": why, "decode_tps": why} if why else {})
+def _null(reason: str | None) -> dict[str, str]:
+    """The reasons of all missing metrics; ``reason`` replaces those of TTFT and decode rate."""
+    return REASONS | ({"ttft_ms": reason, "decode_tps": reason} if reason else {})
 
 
 def _measurements(results: Record, kind: str, iterations: int) -> dict[str, Measurement]:
     seconds, rate = results.number(f"{kind} {TTFT}"), results.number(f"{kind} {RATE}", least=0)
-    found = {"ttft_ms": measured("ttft_ms", seconds * 1e3, n=iterations)}
-    return found | ({"decode_tps": measured("decode_tps", rate, n=iterations)} if rate else {})
+    metrics = {"ttft_ms": measured("ttft_ms", seconds * 1e3, n=iterations)}
+    if rate:
+        metrics["decode_tps"] = measured("decode_tps", rate, n=iterations)
+    return metrics
 
 
 def _top(run: Record, workloads: tuple[WorkloadResult, ...]) -> tuple[dict[str, Measurement], dict[str, str]]:
@@ -130,21 +136,21 @@ def _top(run: Record, workloads: tuple[WorkloadResult, ...]) -> tuple[dict[str, 
     if overall and overall.fields:
         return _measurements(overall, "Geomean", _iterations(run)), REASONS
     if len(workloads) == 1:
-        found = {name: m for name, m in workloads[0].metrics.items() if m.value is not None}
-        return found, {name: m.reason for name, m in workloads[0].metrics.items() if m.reason}
+        values = {name: m for name, m in workloads[0].metrics.items() if m.value is not None}
+        return values, {name: m.reason for name, m in workloads[0].metrics.items() if m.reason}
     return {}, _null(SEVERAL if workloads else "the run has no categories")
 
 
 def _failure(run: Record) -> str | None:
     success = run.fields.get("Benchmark Success")
     if not isinstance(success, bool):
-        raise run.refuse("expected true or false in 'Benchmark Success'")
+        raise run.error("expected true or false in 'Benchmark Success'")
     return None if success else f"the run failed: {_without_paths(run.text('Error Message'))}"
 
 
 def _without_paths(text: str) -> str:
-    """A message with the last part of each path only."""
-    return " ".join(imported(word) for word in text.split())
+    """A message in which paths are reduced to their last part."""
+    return " ".join(last_part(word) for word in text.split())
 
 
 def _iterations(run: Record) -> int:
@@ -163,7 +169,7 @@ def _device_text(run: Record) -> str:
 
 
 def _device(run: Record) -> Device | None:
-    """Of "NPU-GPU" and the like the most special one; the text itself is kept in the settings."""
+    """The most specialised device of texts such as "NPU-GPU"; the text itself is in the settings."""
     words = set(re.findall(r"[a-z]+", _device_text(run).lower()))
     kinds: tuple[Device, ...] = ("npu", "gpu", "cpu")
     return next((kind for kind in kinds if kind in words), None)

@@ -14,9 +14,9 @@ from typing import Any
 from olivepress.measure.importers.assembled import (
     DEVICE_NOT_STATED,
     Device,
-    Findings,
+    ImportedRun,
     complete,
-    imported,
+    last_part,
     machine,
     median_of,
 )
@@ -24,7 +24,7 @@ from olivepress.measure.importers.parsing import NOT_STATED, Record
 from olivepress.report.device_report import Measurement, Runtime, WorkloadResult, measured
 from olivepress.report.machine import Machine
 
-__all__ = ["TOOL", "findings", "recognises"]
+__all__ = ["TOOL", "matches_format", "read_runs"]
 
 TOOL = "optimum-benchmark"
 TARGETS = ("load_model", "first_generate", "generate", "prefill", "decode", "per_token")
@@ -35,17 +35,17 @@ PERCENTILES = {"itl_p50_ms": "p50", "itl_p90_ms": "p90", "itl_p95_ms": "p95", "i
 LIBRARIES = ("transformers", "accelerate", "optimum", "peft", "optimum_benchmark")
 MEGABYTE = 1e6
 DISAGREE = 0.01
-NO_LENGTH = "the file does not state the prompt's length: import benchmark.json, which holds the config as well"
+NO_LENGTH = "the file does not state the prompt's length: import benchmark.json, which contains the config as well"
 REASONS = {
     "request_ttft_ms": "optimum-benchmark measures neither tokenization nor the chat template",
     "e2e_ms": "optimum-benchmark measures neither tokenization nor the chat template",
-    "ttft_ms": "the file holds no prefill latency",
-    "decode_tps": "the file holds no decode throughput",
-    "load_ms": "the file holds no load_model latency",
+    "ttft_ms": "the file has no prefill latency",
+    "decode_tps": "the file has no decode throughput",
+    "load_ms": "the file has no load_model latency",
     "peak_memory_bytes": "memory was not tracked (scenario.memory)",
     "peak_accelerator_memory_bytes": "the memory of an accelerator was not tracked",
     "energy_j_per_token": "optimum-benchmark's energy can be an estimate from rated power, not a counter",
-    **dict.fromkeys(PERCENTILES, "the file holds no per_token latency"),
+    **dict.fromkeys(PERCENTILES, "the file has no per_token latency"),
 }
 WARNINGS = (
     "ttft_ms is optimum-benchmark's prefill: from the call of generate() to the first logits, or a generate() of one "
@@ -55,8 +55,8 @@ WARNINGS = (
 )
 
 
-def recognises(value: Any) -> bool:
-    """Whether the parsed file is optimum-benchmark's: config and report, or the targets of a report."""
+def matches_format(value: Any) -> bool:
+    """Whether the parsed file has the format of optimum-benchmark: config and report, or the targets of a report."""
     if not isinstance(value, dict):
         return False
     if isinstance(value.get("config"), dict) and isinstance(value.get("report"), dict):
@@ -65,8 +65,8 @@ def recognises(value: Any) -> bool:
     return bool(targets) and all(isinstance(target, dict) and target.keys() & MEASURED for target in targets)
 
 
-def findings(path: Path, value: Any) -> list[Findings]:
-    """One finding. ReportError for nonsense and for a report without a language model's targets.
+def read_runs(path: Path, value: Any) -> list[ImportedRun]:
+    """One run. ReportError for values that cannot be measurements and for a report that is not of text generation.
 
     ttft_ms = median prefill latency; prefill_tps = sequence_length over it; decode_tps = the decode throughput; the
     percentiles between tokens are the file's own. Null for batches above one: their rates are of several requests.
@@ -75,27 +75,29 @@ def findings(path: Path, value: Any) -> list[Findings]:
     config = whole.record("config") if "config" in value and "report" in value else None
     targets = whole.record("report") if config else whole
     if targets is None or not any(targets.fields.get(name) for name in ("prefill", "decode", "per_token")):
-        raise whole.refuse("the report has none of prefill, decode and per_token: not a text generation")
+        raise whole.error("the report has none of prefill, decode and per_token: not a text generation")
     batch = _batch(config, targets)
     metrics, reasons = _metrics(config, targets), dict(REASONS)
     if batch != 1:
-        why = "the number of sequences per batch is not stated" if batch is None else f"measured in batches of {batch}"
+        reason = f"measured in batches of {batch}"
+        if batch is None:
+            reason = "the number of sequences per batch is not stated"
         for name in ("ttft_ms", "prefill_tps", "decode_tps", *PERCENTILES):
             metrics.pop(name, None)
-            reasons[name] = f"{why}; our metrics are of one sequence"
+            reasons[name] = f"{reason}; our metrics are of one sequence"
     if "prefill_tps" not in metrics:
         reasons.setdefault("prefill_tps", NO_LENGTH if "ttft_ms" in metrics else REASONS["ttft_ms"])
-    return [_findings(config, targets, metrics, reasons)]
+    return [_run(config, targets, metrics, reasons)]
 
 
-def _findings(
+def _run(
     config: Record | None, targets: Record, metrics: Mapping[str, Measurement], reasons: Mapping[str, str]
-) -> Findings:
+) -> ImportedRun:
     backend = config.record("backend") if config else None
     workloads = _workload(config, complete(TOOL, metrics, reasons))
     name = backend.text("name") if backend else NOT_STATED
     device = DEVICES.get(backend.text("device").lower().split(":")[0]) if backend else None
-    return Findings(
+    return ImportedRun(
         tool=TOOL,
         runtime=RUNTIMES.get(name, "other"),
         execution_provider=_provider(backend),
@@ -105,7 +107,7 @@ def _findings(
         measured_at=None,
         settings={
             "backend": name,
-            "model": imported(backend.text("model")) if backend else NOT_STATED,
+            "model": last_part(backend.text("model")) if backend else NOT_STATED,
             "batch_size": _batch(config, targets),
             **_raw(targets),
         },
@@ -124,39 +126,42 @@ def _shape(config: Record | None, section: str, key: str) -> int | None:
 
 
 def _batch(config: Record | None, targets: Record) -> int | None:
-    """Stated, or by the tool's own formula: prefill throughput = batch / mean prefill latency."""
+    """Sequences per batch: stated, or by the tool's formula prefill throughput = batch / mean prefill latency."""
     stated = _shape(config, "input_shapes", "batch_size")
     latency, throughput = _part(targets, "prefill", "latency"), _part(targets, "prefill", "throughput")
     if stated or latency is None or throughput is None:
         return stated
-    found = throughput.number("value") * latency.number("mean")
-    return round(found) if round(found) >= 1 and abs(found - round(found)) < DISAGREE else None
+    computed = throughput.number("value") * latency.number("mean")
+    batch = round(computed)
+    return batch if batch >= 1 and abs(computed - batch) < DISAGREE else None
 
 
 def _part(targets: Record, target: str, part: str) -> Record | None:
-    found = targets.record(target)
-    return found.record(part) if found else None
+    record = targets.record(target)
+    return record.record(part) if record else None
 
 
 def _metrics(config: Record | None, targets: Record) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    metrics: dict[str, Measurement] = {}
     prefill, decode = _part(targets, "prefill", "latency"), _part(targets, "decode", "throughput")
     length = _shape(config, "input_shapes", "sequence_length")
     if prefill:
         seconds = _values(prefill)
-        found["ttft_ms"] = median_of("ttft_ms", [s * 1e3 for s in seconds])
+        metrics["ttft_ms"] = median_of("ttft_ms", [s * 1e3 for s in seconds])
         if length:
-            found["prefill_tps"] = median_of("prefill_tps", [length / s for s in seconds])
+            metrics["prefill_tps"] = median_of("prefill_tps", [length / s for s in seconds])
     if decode:
         _expect(decode, "unit", "tokens/s")
         latency = _part(targets, "decode", "latency")
-        found["decode_tps"] = measured("decode_tps", decode.number("value"), n=len(_values(latency)) if latency else 0)
+        metrics["decode_tps"] = measured(
+            "decode_tps", decode.number("value"), n=len(_values(latency)) if latency else 0
+        )
     if tokens := _part(targets, "per_token", "latency"):
         count = len(_values(tokens))
-        found |= {name: measured(name, tokens.number(key) * 1e3, n=count) for name, key in PERCENTILES.items()}
+        metrics |= {name: measured(name, tokens.number(key) * 1e3, n=count) for name, key in PERCENTILES.items()}
     if load := _part(targets, "load_model", "latency"):
-        found["load_ms"] = median_of("load_ms", [s * 1e3 for s in _values(load)])
-    return found | _memory(targets)
+        metrics["load_ms"] = median_of("load_ms", [s * 1e3 for s in _values(load)])
+    return metrics | _memory(targets)
 
 
 def _memory(targets: Record) -> dict[str, Measurement]:
@@ -164,29 +169,29 @@ def _memory(targets: Record) -> dict[str, Measurement]:
     for part in parts:
         _expect(part, "unit", "MB")
     kinds = {"peak_memory_bytes": "max_ram", "peak_accelerator_memory_bytes": "max_process_vram"}
-    found: dict[str, Measurement] = {}
+    metrics: dict[str, Measurement] = {}
     for name, key in kinds.items():
         peaks = [part.number(key, least=0) for part in parts if part.fields.get(key) is not None]
         if peaks and max(peaks) > 0:
-            found[name] = measured(name, max(peaks) * MEGABYTE, n=len(peaks))
-    return found
+            metrics[name] = measured(name, max(peaks) * MEGABYTE, n=len(peaks))
+    return metrics
 
 
 def _values(latency: Record) -> tuple[float, ...]:
-    """The raw seconds of a latency; its mean must be theirs."""
+    """The raw seconds of a latency. ReportError unless the stated mean is their mean."""
     _expect(latency, "unit", "s")
     values, mean = latency.numbers("values"), latency.number("mean")
     if not values:
-        raise latency.refuse("'values' is empty")
-    found = sum(values) / len(values)
-    if abs(found - mean) > DISAGREE * mean:
-        raise latency.refuse(f"mean is {mean:g}, but the values give {found:g}")
+        raise latency.error("'values' is empty")
+    computed = sum(values) / len(values)
+    if abs(computed - mean) > DISAGREE * mean:
+        raise latency.error(f"mean is {mean:g}, but the values give {computed:g}")
     return values
 
 
 def _expect(record: Record, key: str, expected: str) -> None:
     if record.text(key) != expected:
-        raise record.refuse(f"expected {key!r} to be {expected!r}, found {record.text(key)!r}")
+        raise record.error(f"expected {key!r} to be {expected!r}, found {record.text(key)!r}")
 
 
 def _workload(config: Record | None, metrics: dict[str, Measurement]) -> tuple[WorkloadResult, ...]:
@@ -199,7 +204,7 @@ def _workload(config: Record | None, metrics: dict[str, Measurement]) -> tuple[W
 
 
 def _raw(targets: Record) -> dict[str, str]:
-    """The raw seconds as text: a LatencySample would need the time of the whole request, which was not taken."""
+    """The raw seconds as text: a LatencySample would need the time of the whole request, which the file lacks."""
     parts = {name: _part(targets, name, "latency") for name in ("prefill", "decode", "per_token")}
     return {
         f"{name} seconds": " ".join(f"{value:.9g}" for value in _values(part)) for name, part in parts.items() if part

@@ -1,8 +1,8 @@
-"""Which kernels a token's time goes into: ONNX Runtime's own profiler under genai, prefill and decode apart.
+"""The time of each kernel per token, by ONNX Runtime's profiler under genai, separately for prefill and decode.
 
-The session writes one event for every kernel that ran and one (``model_run``) around each run of the graph. genai runs
-the graph once for the prompt and once for each token after the first, so the runs are told apart by counting them. The
-profiler slows what it watches: every round times the same workload without it as well, and the ratio is told.
+The session writes one event for every kernel and one (``model_run``) around each run of the graph. genai runs the graph
+once for the prompt and once for each token after the first, so counting the runs tells prefill from decode. Profiling
+slows the model: every round times the same workload without the profiler as well, and the ratio is reported.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
 from olivepress.core.timestamps import Timestamp
-from olivepress.measure.cpu_stand_in import linked_copy
 from olivepress.measure.latency.latency import LatencySpec, Workload, prompt_of, time_repetitions
 from olivepress.report.device_report import Measurement
 from olivepress.report.machine import Machine
 from olivepress.runtimes.genai_model import GenaiModel, import_genai
+from olivepress.runtimes.linked_copy import linked_copy
+from olivepress.runtimes.onnx_graph import GraphError
 from olivepress.runtimes.weights import load_decoder, node_bytes
 from olivepress.stats.intervals import cluster_mean
 
@@ -40,8 +41,11 @@ class _Record(BaseModel):
 
 
 class ProfileSpec(_Record):
-    """One process: ``repetitions`` of the workload after one that warms up. ``folder`` is where a profiled copy of the
-    model (``profiled_copy``) writes its events; None times without the profiler."""
+    """One process: ``repetitions`` of the workload after one warm-up.
+
+    ``folder`` is where a profiled copy of the model (``profiled_copy``) writes its events; None times the model without
+    the profiler.
+    """
 
     model_dir: Path
     workload: Workload
@@ -51,7 +55,7 @@ class ProfileSpec(_Record):
 
 
 class Run(_Record):
-    """One run of the graph: microseconds in all, and by kernel (``op type|provider``) with the number of calls."""
+    """One run of the graph: total microseconds, and (microseconds, calls) by kernel (``op type|provider``)."""
 
     phase: PhaseName
     tokens: int
@@ -60,11 +64,11 @@ class Run(_Record):
 
 
 class Kernel(_Record):
-    """All nodes of one op type on one provider, and their ``share`` of the run's time. In parallel execution mode
-    kernels overlap, and shares may add up to more than 1.
+    """All nodes of one op type on one provider, and their ``share`` of the run's time.
 
-    ``weight_bytes`` is what they read in one run, without those of an adapter, which are inputs; null where the runtime
-    made a node with weights of its own and the graph does not tell.
+    Shares may add up to more than 1 in parallel execution mode, where kernels overlap. ``weight_bytes`` are the weights
+    read in one run, without those of an adapter, which are inputs; null where the runtime created a node with weights
+    that are not in the graph.
     """
 
     op_type: str
@@ -78,8 +82,10 @@ class Kernel(_Record):
 
 
 class Phase(_Record):
-    """``n_runs`` runs of the graph over ``n_tokens`` tokens in all. ``outside_us_per_token`` is what a run takes beside
-    its kernels; what genai does between runs is in neither."""
+    """``n_runs`` runs of the graph over ``n_tokens`` tokens in total.
+
+    ``outside_us_per_token`` is the time of a run outside its kernels; genai's time between runs is in neither.
+    """
 
     phase: PhaseName
     n_runs: int
@@ -91,7 +97,9 @@ class Phase(_Record):
 
 class KernelProfile(_Record):
     """``slowdown_*``: time with the profiler over time without it, median of ``rounds`` interleaved rounds.
-    ``*_ms`` are without the profiler."""
+
+    ``*_ms`` are times without the profiler.
+    """
 
     schema_version: Literal[1] = 1
     recipe: str
@@ -113,14 +121,14 @@ class KernelProfile(_Record):
 
 
 def profile_prefix(folder: Path) -> str:
-    """What the names of the profiler's files begin with: the one place that a session may write to."""
+    """The prefix of the profiler's files, the only files that a session may write."""
     return str(folder.resolve() / PREFIX)
 
 
 def profiled_copy(model_dir: Path, folder: Path) -> Path:
-    """Links to the model's files and a genai_config.json with the profiler on; it writes into ``folder``.
+    """A copy of the model below ``folder``, by links, with the profiler on; it writes its events into ``folder``.
 
-    JobError for a decoder that is a pipeline, or a file that cannot be read.
+    JobError for a decoder that is a pipeline, or a genai_config.json that cannot be read.
     """
     file = model_dir / "genai_config.json"
     try:
@@ -128,7 +136,7 @@ def profiled_copy(model_dir: Path, folder: Path) -> Path:
         decoder = config["model"]["decoder"]
         session = decoder.setdefault("session_options", {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise JobError(f"{file}: no decoder in it", next_step="export the model again") from error
+        raise JobError(f"{file}: contains no decoder", next_step="export the model again") from error
     if "pipeline" in decoder:
         raise JobError(f"{model_dir}: the decoder is a pipeline of several graphs: not profiled")
     session["enable_profiling"] = profile_prefix(folder)
@@ -136,10 +144,11 @@ def profiled_copy(model_dir: Path, folder: Path) -> Path:
 
 
 def profile_process(spec: ProfileSpec) -> dict[str, Any]:
-    """Time the workload in this (fresh) process, and read what the profiler wrote.
+    """Time the workload in this (fresh) process and read the profiler's events.
 
-    Returns ``ttft_ms`` and ``step_ms`` (medians), ``runs`` and ``nodes`` (kernel → names of its nodes that have weights
-    or are in the graph), both empty without the profiler. JobError when it did not write one whole file.
+    Returns ``ttft_ms`` and ``step_ms`` (medians), ``prompt_tokens``, ``runs`` (see ``Run``) and ``nodes`` (kernel →
+    node → bytes of its weights by the profiler); the last two are empty without the profiler. JobError unless the
+    profiler wrote exactly one complete file.
     """
     import_genai()
     model = GenaiModel(spec.model_dir, profile=profile_prefix(spec.folder) if spec.folder else None)
@@ -147,7 +156,7 @@ def profile_process(spec: ProfileSpec) -> dict[str, Any]:
     messages, tokens = prompt_of(timed, model)
     time_repetitions(model, timed, messages, tokens, 1)
     samples = time_repetitions(model, timed, messages, tokens, spec.repetitions)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "ttft_ms": float(np.median([sample.ttft_ms for sample in samples])),
         "step_ms": float(np.median([step for sample in samples for step in sample.step_ms])),
         "prompt_tokens": tokens,
@@ -155,29 +164,31 @@ def profile_process(spec: ProfileSpec) -> dict[str, Any]:
         "nodes": {},
     }
     if spec.folder is None:
-        return found
+        return result
     del model  # the session writes its events when it ends
     gc.collect()
     events = _events(spec.folder)
     runs = list(_runs(events, tokens, spec.workload.generated_tokens, spec.repetitions))
-    return found | {"runs": [run.model_dump() for run in runs], "nodes": _nodes(events)}
+    return result | {"runs": [run.model_dump() for run in runs], "nodes": _nodes(events)}
 
 
 def _events(folder: Path) -> list[dict[str, Any]]:
     files = sorted(folder.glob(f"{PREFIX}*.json"))
     if len(files) != 1:
-        raise JobError(f"the runtime wrote {len(files)} profiles, expected 1: this genai takes no enable_profiling")
+        raise JobError(
+            f"the runtime wrote {len(files)} profiles, expected 1: this genai does not support enable_profiling"
+        )
     try:
         events = json.loads(files[0].read_text(encoding="utf-8", errors="replace"))
     except ValueError as error:
-        raise JobError("the runtime's profile is cut", next_step="a shorter --workload") from error
+        raise JobError("the runtime's profile is incomplete", next_step="a shorter --workload") from error
     finally:
         files[0].unlink()
     return sorted((event for event in events if "ts" in event), key=lambda event: int(event["ts"]))
 
 
 def _runs(events: Sequence[Mapping[str, Any]], prompt: int, generated: int, repetitions: int) -> Iterator[Run]:
-    """The runs of the graph after the warm-up, in order. JobError when there are not as many as there must be."""
+    """The runs of the graph after the warm-up, in order. JobError when their number is not the expected one."""
     outer = [event for event in events if event["name"] == "model_run"]
     if len(outer) != generated * (repetitions + 1):
         expected = generated * (repetitions + 1)
@@ -203,7 +214,7 @@ def _runs(events: Sequence[Mapping[str, Any]], prompt: int, generated: int, repe
 
 
 def _top_level(events: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Kernels that run inside no other one on their thread: those of an If's branch are in the If's own time."""
+    """Kernels that do not run inside another on their thread: those in a branch of an If are part of the If's time."""
     until = dict[Any, int]()
     for event in events:
         if event["name"].endswith(KERNEL) and int(event["ts"]) >= until.get(event.get("tid"), 0):
@@ -216,37 +227,25 @@ def _key(event: Mapping[str, Any]) -> str:
 
 
 def _nodes(events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Kernel → node → bytes of weights that the runtime itself tells of it: none of what it has packed anew."""
-    found = defaultdict[str, dict[str, int]](dict)
+    """Kernel → node → bytes of its weights as the profiler states them; 0 for weights that the runtime repacked."""
+    by_kernel = defaultdict[str, dict[str, int]](dict)
     for event in _top_level(events):
-        told = int(event["args"].get("parameter_size", 0) or 0)
-        found[_key(event)][event["name"].removesuffix(KERNEL)] = told
-    return dict(found)
+        stated = int(event["args"].get("parameter_size", 0) or 0)
+        by_kernel[_key(event)][event["name"].removesuffix(KERNEL)] = stated
+    return dict(by_kernel)
 
 
 def phase_of(phase: PhaseName, runs: Sequence[Run], nodes: Mapping[str, Mapping[str, int]], model_dir: Path) -> Phase:
-    """Add up the runs of a phase: means per token, whole runs resampled for the interval (``cluster_mean``)."""
+    """Aggregate the runs of a phase: means per token, with intervals that resample whole runs (``cluster_mean``).
+
+    ``nodes`` is kernel → node → bytes of its weights, as ``profile_process`` returns it.
+    """
     own = [run for run in runs if run.phase == phase]
-    tokens, graph = [run.tokens for run in own], load_decoder(model_dir)
-    held = {} if isinstance(graph, str) else node_bytes(graph, tokens[0])
+    tokens = [run.tokens for run in own]
+    in_graph = _graph_bytes(model_dir, tokens[0])
     total = sum(run.us for run in own)
-    kernels = []
-    for key in sorted({key for run in own for key in run.kernels}):
-        spent = [run.kernels.get(key, (0.0, 0)) for run in own]
-        us, calls = sum(one[0] for one in spent), sum(one[1] for one in spent)
-        op_type, _, provider = key.partition("|")
-        kernels.append(
-            Kernel(
-                op_type=op_type,
-                provider=provider,
-                nodes=len(nodes[key]),
-                us_per_token=_mean([one[0] for one in spent], tokens),
-                share=us / total,
-                us_per_call=us / calls,
-                calls_per_run=calls / len(own),
-                weight_bytes=_weights(nodes[key], held),
-            )
-        )
+    keys = sorted({key for run in own for key in run.kernels})
+    kernels = [_kernel(key, own, nodes[key], in_graph) for key in keys]
     inside = sum(us for run in own for us, _ in run.kernels.values())
     return Phase(
         phase=phase,
@@ -258,13 +257,37 @@ def phase_of(phase: PhaseName, runs: Sequence[Run], nodes: Mapping[str, Mapping[
     )
 
 
+def _graph_bytes(model_dir: Path, rows: int) -> dict[str, int]:
+    """Node → bytes of the weights that it reads over ``rows`` tokens; empty when the graph cannot be read."""
+    try:
+        return node_bytes(load_decoder(model_dir), rows)
+    except GraphError:
+        return {}
+
+
+def _kernel(key: str, runs: Sequence[Run], nodes: Mapping[str, int], in_graph: Mapping[str, int]) -> Kernel:
+    times = [run.kernels.get(key, (0.0, 0)) for run in runs]
+    us, calls = sum(us for us, _ in times), sum(calls for _, calls in times)
+    op_type, _, provider = key.partition("|")
+    return Kernel(
+        op_type=op_type,
+        provider=provider,
+        nodes=len(nodes),
+        us_per_token=_mean([us for us, _ in times], [run.tokens for run in runs]),
+        share=us / sum(run.us for run in runs),
+        us_per_call=us / calls,
+        calls_per_run=calls / len(runs),
+        weight_bytes=_weights(nodes, in_graph),
+    )
+
+
 def _mean(sums: Sequence[float], counts: Sequence[int]) -> Measurement:
     low, high = cluster_mean(sums, counts) or (None, None)
     return Measurement(value=sum(sums) / sum(counts), unit="us", n=len(sums), ci_low=low, ci_high=high)
 
 
-def _weights(nodes: Mapping[str, int], held: Mapping[str, int]) -> int | None:
-    """Bytes by the graph; of a node that the runtime made itself by what it tells, if that is nothing."""
-    if any(name not in held and told for name, told in nodes.items()):
+def _weights(nodes: Mapping[str, int], in_graph: Mapping[str, int]) -> int | None:
+    """Bytes of weights by the graph; None when a node outside the graph has weights by the profiler."""
+    if any(name not in in_graph and stated for name, stated in nodes.items()):
         return None
-    return sum(held.get(name, 0) for name in nodes)
+    return sum(in_graph.get(name, 0) for name in nodes)

@@ -1,11 +1,11 @@
-"""Latency of one workload cell, measured inside a fresh process (``olivepress.measure.worker.child`` calls this).
+"""Latency of one workload, measured inside a fresh process (``olivepress.measure.worker.child`` calls this).
 
-Why two rates: prefill multiplies all prompt tokens with every weight at once and is bound by arithmetic; decode reads
-all weights for each single token and is bound by memory bandwidth. One tokens-per-second for both says nothing.
+Prefill and decode have separate rates: prefill multiplies all prompt tokens with every weight at once and is bound by
+arithmetic, decode reads all weights for every single token and is bound by memory bandwidth.
 
-onnxruntime-genai runs the model in ``append_tokens`` (the prefill); the first ``generate_next_token`` only samples
-from those logits, each later one runs the model once and samples (ran, 0.14.1). So TTFT is append + first, and the
-steps after it are the pure decode.
+onnxruntime-genai runs the model in ``append_tokens`` (the prefill); the first ``generate_next_token`` only samples from
+those logits, each later call runs the model once and samples (tested, 0.14.1). TTFT is therefore the append and the
+first step, and the steps after it are pure decode.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from olivepress.data.store.examples import Message
 from olivepress.report import counters
 from olivepress.report.device_report import LatencySample, ProcessSample
 from olivepress.runtimes.base import LanguageModel
-from olivepress.runtimes.chat_template.prompts import context_length, render_question
+from olivepress.runtimes.chat_template.model_config import context_length
+from olivepress.runtimes.chat_template.prompts import render_question
 from olivepress.runtimes.open import load_runtime
 
 __all__ = ["DEFAULT_WORKLOADS", "LatencySpec", "Workload", "empty_step_ns", "measure_process"]
@@ -37,7 +38,7 @@ EMPTY_STEPS = 10_000
 
 
 class Workload(BaseModel):
-    """Prompt tokens in, generated tokens out: one cell of the grid. No ``prompt_tokens``: a prompt of the dataset."""
+    """Prompt tokens in, generated tokens out. Without ``prompt_tokens`` the prompt comes from the dataset."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,8 +59,7 @@ DEFAULT_WORKLOADS = tuple(
 class LatencySpec(BaseModel):
     """What one measuring process does: ``warmups`` of the full shape, then ``repetitions`` that count.
 
-    ``messages`` is the dataset's prompt for a workload without a length. ``planted_slowdown`` lengthens every step by
-    that share: it exists to prove that such a slowdown is found (benchmarks/latency_trust.py).
+    ``messages`` is the dataset's prompt for a workload without a length.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,14 +72,14 @@ class LatencySpec(BaseModel):
     execution_provider: str = CPU.name
     allow_fallback: bool = False
     messages: tuple[Message, ...] | None = None
-    planted_slowdown: float = Field(0.0, ge=0)
 
 
 def measure_process(spec: LatencySpec) -> dict[str, Any]:
     """Load the model in this (fresh) process and time one workload.
 
-    Returns ``process`` (a ProcessSample without its order), ``samples``, ``prompt_tokens`` and ``runtime_device``.
-    JobError when the workload exceeds the context, the provider fell back to the CPU, or generation stopped early.
+    Returns ``process`` (a ProcessSample without its order), ``samples``, ``prompt_tokens``, ``runtime_device`` and
+    ``reasons`` (metric → why it has no value, or None). JobError when the workload exceeds the context, the provider
+    fell back to the CPU, or generation stopped early.
     """
     energy = counters.EnergyCounter.find()
     watch = counters.Watch()
@@ -121,24 +121,24 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
 
 def prompt_of(spec: LatencySpec, model: LanguageModel) -> tuple[list[Message], int]:
     """The conversation to prefill and how many tokens of it; JobError when it does not fit the context."""
-    wanted, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
-    if wanted is None:
+    length, limit = spec.workload.prompt_tokens, context_length(spec.model_dir)
+    if length is None:
         if spec.messages is None:
             raise JobError(f"workload {spec.workload.name} needs a dataset")
-        messages = list(spec.messages[:-1])  # the answer is what a request is for
-        wanted = len(model.encode(render_question(spec.model_dir, messages)))
+        messages = list(spec.messages[:-1])  # without the answer, which a request asks for
+        length = len(model.encode(render_question(spec.model_dir, messages)))
     else:
         messages = []
-    total = wanted + spec.workload.generated_tokens
+    total = length + spec.workload.generated_tokens
     if limit is not None and total > limit:
-        raise JobError(f"workload {spec.workload.name} needs {total} tokens, the context holds {limit}")
-    return messages or _messages_of_length(spec.model_dir, model, wanted), wanted
+        raise JobError(f"workload {spec.workload.name} needs {total} tokens, the context has {limit}")
+    return messages or _messages_of_length(spec.model_dir, model, length), length
 
 
 def time_repetitions(
     model: LanguageModel, spec: LatencySpec, messages: list[Message], tokens: int, times: int
 ) -> list[LatencySample]:
-    """Time the workload ``times`` times in a row, the prompt being the first ``tokens`` tokens of ``messages``."""
+    """Time the workload ``times`` times in a row; the prompt is the first ``tokens`` tokens of ``messages``."""
     samples = []
     gc.disable()  # a collection inside a step would be charged to the model
     try:
@@ -156,10 +156,10 @@ def _time_once(
     clock = time.perf_counter_ns
     name, total = spec.workload.name, tokens + spec.workload.generated_tokens
     stamps = [0] * spec.workload.generated_tokens  # allocated before the clock runs
-    asked = clock()
+    requested = clock()
     ids = model.encode(render_question(spec.model_dir, messages))[:tokens]
     generation = model.generation(total, shortest=total)
-    step = _slowed(generation.step, spec.planted_slowdown)
+    step = generation.step
     begin = clock()
     generation.append(ids)
     time_steps(step, stamps)
@@ -171,13 +171,13 @@ def _time_once(
         round=spec.round,
         repetition=repetition,
         ttft_ms=(stamps[0] - begin) / 1e6,
-        request_ttft_ms=(stamps[0] - asked) / 1e6,
+        request_ttft_ms=(stamps[0] - requested) / 1e6,
         step_ms=tuple(step_ns / 1e6 for step_ns in np.diff(stamps).tolist()),
     )
 
 
 def time_steps(step: Callable[[], object], stamps: list[int]) -> None:
-    """Call ``step`` as often as there are ``stamps`` and note the clock (ns) after each: all that a step pays for."""
+    """Call ``step`` once per entry of ``stamps`` and store the clock (ns) after each call, with minimal overhead."""
     clock = time.perf_counter_ns
     for index in range(len(stamps)):
         step()
@@ -185,26 +185,10 @@ def time_steps(step: Callable[[], object], stamps: list[int]) -> None:
 
 
 def empty_step_ns() -> float:
-    """What ``time_steps`` itself costs for each token, in ns: an upper bound, as it includes calling a function."""
+    """The cost of ``time_steps`` itself in ns per token: an upper bound, since it includes a function call."""
     stamps = [0] * EMPTY_STEPS
     time_steps(gc.isenabled, stamps)
     return (stamps[-1] - stamps[0]) / (EMPTY_STEPS - 1)
-
-
-def _slowed(step: Callable[[], object], share: float) -> Callable[[], object]:
-    if not share:
-        return step
-    clock = time.perf_counter_ns
-
-    def slowed() -> None:
-        begin = clock()
-        step()
-        end = clock()
-        until = end + share * (end - begin)
-        while clock() < until:
-            pass
-
-    return slowed
 
 
 def _messages_of_length(model_dir: Path, model: LanguageModel, tokens: int) -> list[Message]:
@@ -221,7 +205,7 @@ def _messages_of_length(model_dir: Path, model: LanguageModel, tokens: int) -> l
     low, high = 0, 8
     while length(high) < tokens:
         if high > 64 * tokens + 1024:
-            raise JobError(f"{model_dir}: its tokenizer gives no {tokens} tokens for {high} words")
+            raise JobError(f"{model_dir}: its tokenizer does not produce {tokens} tokens from {high} words")
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,1 +1,1 @@
-"""An export opened where it is to run, beside its parent."""
+"""Compares an export with its parent in the environment that the export is built for."""

@@ -1,4 +1,4 @@
-"""An export opened where it is to run: what it computes there, and where. The caller judges (``run.verify``)."""
+"""Opens an export in its own environment and compares it with its parent; ``run.verify`` judges the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Proof", "ProofSpec", "default_answer", "prove"]
 
 
 class ProofSpec(BaseModel):
-    """``texts`` and the ``token_ids`` that the parent's tokenizer has for them, without special tokens."""
+    """``texts`` and their ``token_ids`` by the parent's tokenizer, without special tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,12 +36,17 @@ class ProofSpec(BaseModel):
 
 
 class Proof(BaseModel):
-    """``same_answers`` of ``answers`` greedy continuations are the parent's token by token; ``generated`` is the length
-    of the longest, ``expected`` that of the parent's. ``metrics`` are those of ``fidelity``. ``differs`` names the
-    first text with other token ids. ``last_position`` is the largest difference between the logits of a prompt's last
-    token as the model ships, and those of its graph with every position; None where it has one graph. ``long_row`` is
-    None where there is no row to compare, for the reason ``not_long``. ``by_default`` is what the runtime says
-    instead of answering with its own settings; "" when it answers, None when that was not tried."""
+    """The export compared with its parent.
+
+    - ``placement`` of its nodes; ``metrics`` of ``fidelity``
+    - ``differs``: the first of ``texts`` texts with other token ids than the parent's, None when there is none
+    - ``same_answers`` of ``answers`` greedy answers equal the parent's token by token; ``generated`` and ``expected``
+      are the lengths of the longest answer of the export and of the parent
+    - ``last_position``: the largest difference between the logits of a prompt's last token from the shipped graph and
+      from the graph with every position; None for a model with one graph
+    - ``long_row``: None where there is no row to compare, for the reason ``not_long``
+    - ``by_default``: the runtime's error with its own settings, "" without an error, None when that was not tried
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,8 +97,7 @@ def prove(spec: ProofSpec, *, progress: Progress | None = None) -> Proof:
 
 
 def default_answer(model: LanguageModel, text: str) -> str | None:
-    """What the runtime says instead of answering with its own settings; "" when it answers, None when it is not to be
-    tried."""
+    """The runtime's error when it answers with its own settings; "" without an error, None when it cannot be tried."""
     try:
         return "" if model.answer_by_default(text) else None
     except JobError as error:
@@ -101,26 +105,27 @@ def default_answer(model: LanguageModel, text: str) -> str | None:
 
 
 def _last_logits(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """float32 [vocabulary] for each prompt: those that its first answered token is picked from."""
-    found = []
+    """float32 [vocabulary] for each prompt: the logits from which the first token of an answer is chosen."""
+    logits = []
     for ids in prompts:
         generation = model.generation(len(ids) + 1)
         generation.append(ids)
-        found.append(generation.logits()[-1].astype(np.float32))
-    return found
+        logits.append(generation.logits()[-1].astype(np.float32))
+    return logits
 
 
 def _largest_difference(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-    found = [np.abs(one - other).max() for one, other in zip(some, others, strict=True)]
-    return float(np.max(found, initial=0.0))  # a NaN stays one, and passes no limit
+    differences = [np.abs(a - b).max() for a, b in zip(some, others, strict=True)]
+    return float(np.max(differences, initial=0.0))  # NaN is kept, and passes no limit
 
 
 def _differing(model: LanguageModel, texts: Sequence[str], token_ids: Sequence[Sequence[int]]) -> str | None:
-    """The first text whose ids differ between the parent's tokenizer and this one, and where; None when none does."""
+    """The first place where token ids differ from those of the parent's tokenizer; None when there is none."""
     for text, expected in zip(texts, token_ids, strict=True):
         ids = model.encode(text)
         if ids != list(expected):
-            at = next((i for i, (a, b) in enumerate(zip(expected, ids, strict=False)) if a != b), len(ids))
+            pairs = enumerate(zip(expected, ids, strict=False))
+            at = next((i for i, (a, b) in pairs if a != b), len(ids))
             theirs, ours = list(expected[at : at + 1]), ids[at : at + 1]
             return f"token {at} of {text[:40]!r} is {theirs} to Hugging Face, {ours} here"
     return None

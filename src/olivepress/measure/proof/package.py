@@ -1,4 +1,7 @@
-"""A package opened where it is to run: its base against the base alone, each adapter against its merged twin."""
+"""Opens a package in its own environment and compares its base with the base alone, each adapter with its twin.
+
+The twin of an adapter is the export of the merged model at the package's precision; ``run.verify`` judges the result.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ from olivepress.runtimes.placement import node_placement
 __all__ = ["AdapterProof", "AdapterProofSpec", "Difference", "PackageProof", "PackageProofSpec", "prove_package"]
 
 _BASE_PROMPTS = 8  # of each adapter's reference
+_ANSWER_TOKENS = 16
 
 
 class AdapterProofSpec(BaseModel):
-    """``file`` for the package as it is opened, ``reference_dir`` of the merged PyTorch parent, ``twin_dir`` the same
-    parent's own export at the package's precision."""
+    """``reference_dir`` is of the merged PyTorch parent, ``twin_dir`` of its export at the same precision."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +41,7 @@ class AdapterProofSpec(BaseModel):
 
 
 class PackageProofSpec(BaseModel):
-    """``model_dir`` is the package, ``base_dir`` the base exported alone."""
+    """``model_dir`` is the package, ``base_dir`` the base exported without adapters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,8 +52,10 @@ class PackageProofSpec(BaseModel):
 
 
 class Difference(BaseModel):
-    """Between two models on the same tokens: KL(first ‖ second) in nats a token, largest difference of two logits, and
-    how many of ``answers`` greedy answers are the same token by token."""
+    """Of two models on the same tokens: KL(first ‖ second) in nats per token, and the largest difference of two logits.
+
+    ``same_answers`` of ``answers`` greedy answers are equal token by token.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,9 +66,9 @@ class Difference(BaseModel):
 
 
 class AdapterProof(BaseModel):
-    """``metrics`` of ``fidelity`` against the parent, and how many of its greedy ``answers`` are given too.
+    """``metrics`` of ``fidelity`` against the parent; ``same_answers`` of its ``answers`` greedy answers are equal.
 
-    ``to_base`` and ``to_others``: the largest difference of a logit to the package without, and with each other one.
+    ``to_base`` and ``to_others``: the largest logit difference to the package without adapter, and with each other one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,6 +84,8 @@ class AdapterProof(BaseModel):
 
 
 class PackageProof(BaseModel):
+    """The base compared with the base alone, and each adapter by name; ``by_default`` as in ``Proof``."""
+
     model_config = ConfigDict(frozen=True)
 
     placement: Placement
@@ -88,42 +95,42 @@ class PackageProof(BaseModel):
 
 
 def prove_package(spec: PackageProofSpec, *, progress: Progress | None = None) -> PackageProof:
-    """Everything that ``run.verify_package`` judges. JobError when the package or a twin cannot be opened or run."""
+    """Compare everything that ``run.verify.package`` judges. JobError when the package or a twin cannot be run."""
     placed = node_placement(spec.model_dir, spec.execution_provider)
     package, total = GenaiModel(spec.model_dir), len(spec.adapters) + 1
-    prompts = [ids for one in spec.adapters for ids in _prompts(one.reference_dir)[:_BASE_PROMPTS]]
+    prompts = [ids for adapter in spec.adapters for ids in _prompts(adapter.reference_dir)[:_BASE_PROMPTS]]
     by_default = default_answer(package, package.decode(prompts[0])) if prompts else None
-    questions = [ids for one in spec.adapters for ids, _ in _answers(one.reference_dir)]
+    questions = [ids for adapter in spec.adapters for ids, _ in _answers(adapter.reference_dir)]
     alone = GenaiModel(spec.base_dir, every_position=True)
     base = _difference(alone, spec.base_dir, package, spec.model_dir, prompts, questions)
     if progress:
         progress(1, total)
-    found = {}
-    for done, one in enumerate(spec.adapters, start=2):
-        found[one.name] = _prove_adapter(spec, one, package)
+    proofs = {}
+    for done, adapter in enumerate(spec.adapters, start=2):
+        proofs[adapter.name] = _prove_adapter(spec, adapter, package)
         if progress:
             progress(done, total)
-    return PackageProof(placement=placed, base=base, adapters=found, by_default=by_default)
+    return PackageProof(placement=placed, base=base, adapters=proofs, by_default=by_default)
 
 
-def _prove_adapter(spec: PackageProofSpec, one: AdapterProofSpec, package: GenaiModel) -> AdapterProof:
-    model, greedy = package.with_adapter(one.file), _answers(one.reference_dir)
-    prompts, questions = _prompts(one.reference_dir), [ids for ids, _ in greedy]
+def _prove_adapter(spec: PackageProofSpec, adapter: AdapterProofSpec, package: GenaiModel) -> AdapterProof:
+    model, greedy = package.with_adapter(adapter.file), _answers(adapter.reference_dir)
+    prompts, questions = _prompts(adapter.reference_dir), [ids for ids, _ in greedy]
     longest = max((len(answer) for _, answer in greedy), default=0)
     ours = greedy_answers(model, spec.model_dir, questions, longest)
-    twin = GenaiModel(one.twin_dir, every_position=True)
+    twin = GenaiModel(adapter.twin_dir, every_position=True)
     first = prompts[:_BASE_PROMPTS]
     others = {
         other.name: _largest(model, package.with_adapter(other.file), first)
         for other in spec.adapters
-        if other.name != one.name
+        if other.name != adapter.name
     }
-    row, not_long = row_to_compare(one.reference_dir, spec.model_dir)
+    row, not_long = row_to_compare(adapter.reference_dir, spec.model_dir)
     return AdapterProof(
-        metrics=fidelity(spec.model_dir, one.reference_dir, model=model),
+        metrics=fidelity(spec.model_dir, adapter.reference_dir, model=model),
         answers=len(greedy),
         same_answers=sum(answer == expected for answer, (_, expected) in zip(ours, greedy, strict=True)),
-        to_twin=_difference(twin, one.twin_dir, model, spec.model_dir, prompts, questions),
+        to_twin=_difference(twin, adapter.twin_dir, model, spec.model_dir, prompts, questions),
         to_base=_largest(model, package.with_adapter(None), first),
         to_others=others,
         long_row=prove_long_row(row, compare_shipped(row, model), model) if row else None,
@@ -147,7 +154,7 @@ def _difference(
     prompts: Sequence[Sequence[int]],
     questions: Sequence[Sequence[int]],
 ) -> Difference:
-    """Both models on the same tokens, and what they answer to the same questions."""
+    """Compare two models on the tokens of ``prompts`` and by their greedy answers to ``questions``."""
     total, count, worst = 0.0, 0, 0.0
     for ids in prompts:
         for (_, a), (_, b) in zip(teacher_forced(first, ids), teacher_forced(second, ids), strict=True):
@@ -156,14 +163,13 @@ def _difference(
             total += float(divergence(log_softmax(a), log_softmax(b)).sum())
             count += len(a)
             worst = max(worst, float(np.abs(a - b).max()))
-    longest = 16
-    answers = [greedy_answers(model, place, questions, longest) for model, place in
-               ((first, first_dir), (second, second_dir))]  # fmt: skip
+    first_answers = greedy_answers(first, first_dir, questions, _ANSWER_TOKENS)
+    second_answers = greedy_answers(second, second_dir, questions, _ANSWER_TOKENS)
     return Difference(
         kl_divergence=total / count,
         max_abs_logit_diff=worst,
         answers=len(questions),
-        same_answers=sum(a == b for a, b in zip(*answers, strict=True)),
+        same_answers=sum(a == b for a, b in zip(first_answers, second_answers, strict=True)),
     )
 
 

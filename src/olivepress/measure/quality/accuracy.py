@@ -11,24 +11,18 @@ from olivepress.core.progress import Progress
 from olivepress.data.store.examples import Example as DatasetExample
 from olivepress.report.task_metrics import Example
 from olivepress.runtimes.base import LanguageModel
-from olivepress.runtimes.chat_template.prompts import (
-    check_context,
-    context_length,
-    encode_parts,
-    pad_token_id,
-    render_prompt,
-)
+from olivepress.runtimes.chat_template.model_config import check_context, context_length, pad_token_id
+from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 from olivepress.runtimes.open import load_runtime
 
 __all__ = [
-    "Finished",
-    "Progress",
+    "AnswerStore",
     "answer_budget",
     "greedy_answers",
     "measure_exported",
 ]
 
-MARGIN_TOKENS = 8  # room past the longest expected answer, so that an answer that runs on is seen to be wrong
+MARGIN_TOKENS = 8  # beyond the longest expected answer, so that an answer that does not end counts as wrong
 
 
 def answer_budget(expected_tokens: Sequence[int]) -> int:
@@ -46,7 +40,7 @@ def greedy_answers(
 ) -> list[list[int]]:
     """Greedy continuation of each prompt, as token ids without the EOS. Stops at any EOS of the model's config.
 
-    A prompt is answered as far as the context allows; ContextExceeded when it does not even hold the prompt.
+    An answer ends where the context does. ContextExceeded when the context does not even hold a prompt.
     """
     return list(_answers(model, model_dir, prompts_token_ids, max_new_tokens, progress))
 
@@ -63,7 +57,7 @@ def _answers(
     for done, prompt in enumerate(prompts, start=1):
         longest = len(prompt) + max_new_tokens
         if len(prompt) > 1 and prompt[-1] == pad:
-            # genai 0.14.1 takes trailing pad ids for padding and samples from the position before them (ran).
+            # genai 0.14.1 treats trailing pad ids as padding and samples from the position before them (tested).
             raise JobError(
                 f"{model_dir}: a prompt ends with the pad token {pad}, which genai would ignore",
                 next_step="set another pad_token_id in genai_config.json",
@@ -77,8 +71,8 @@ def _answers(
             progress(done, len(prompts))
 
 
-class Finished:
-    """Answers given so far, by example id; each is appended to ``path``, so that a killed bench goes on from there."""
+class AnswerStore:
+    """Answers so far, by example id. Each is appended to ``path``, from where an interrupted bench resumes."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -88,7 +82,7 @@ class Finished:
                 self.outputs[str(pair[0])] = str(pair[1])
 
     def add(self, row_id: str, output: str) -> None:
-        """Keep one answer."""
+        """Store one answer."""
         self.outputs[row_id] = output
         if self.path is not None:
             append_json_line(self.path, [row_id, output], sync=False)
@@ -98,7 +92,7 @@ class Finished:
         return [row for row in rows if row.id not in self.outputs]
 
     def examples(self, rows: Sequence[DatasetExample], expected: Sequence[str]) -> list[Example]:
-        """All answers, in the order of ``rows``, each beside its expected one. KeyError when one is missing."""
+        """All answers in the order of ``rows``, each with the expected one. KeyError when an answer is missing."""
         return [
             Example(id=row.id, output=self.outputs[row.id], expected=text, label=row.label)
             for row, text in zip(rows, expected, strict=True)
@@ -111,23 +105,24 @@ def measure_exported(
     *,
     whole: bool = False,
     budget: int | None = None,
-    finished: Finished | None = None,
+    store: AnswerStore | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Example], int]:
-    """Answer all rows with an exported model and its own tokenizer. Returns the examples and the token budget.
+    """Answer all rows with an exported model and its own tokenizer.
 
-    ``budget`` is what the rows' expected answers take where it is not given. A prompt is answered as far as the context
-    allows; with ``whole``, ContextExceeded when that is not the budget.
+    Returns the examples in order and the budget of new tokens per answer, which is computed from the rows' expected
+    answers when ``budget`` is not given. An answer ends where the context does; with ``whole``, ContextExceeded when
+    the context has no room for the full budget.
     """
     model = load_runtime(model_dir)(model_dir)
-    kept = finished or Finished()
+    store = store or AnswerStore()
     rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
     expected = (prompt.completion_parts for prompt in rendered.values())
     budget = budget or answer_budget([len(encode_parts(model.encode, parts)) for parts in expected])
-    missing = kept.missing(rows)
+    missing = store.missing(rows)
     prompts = [encode_parts(model.encode, rendered[row.id].prefix_parts) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
     for row, ids in zip(missing, _answers(model, model_dir, prompts, budget, progress), strict=True):
-        kept.add(row.id, model.decode(ids))
-    return kept.examples(rows, [rendered[row.id].answer for row in rows]), budget
+        store.add(row.id, model.decode(ids))
+    return store.examples(rows, [rendered[row.id].answer for row in rows]), budget

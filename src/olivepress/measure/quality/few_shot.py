@@ -1,4 +1,4 @@
-"""Worked examples before the question: the baseline that fine-tuning has to beat."""
+"""Few-shot examples before the question: the baseline that fine-tuning has to exceed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["add_shots", "choose_shots", "prompt_text", "with_shots"]
 
 
 def add_shots(dataset_dir: Path, rows: Sequence[Example], k: int, *, seed: int = 0) -> tuple[Example, ...]:
-    """The rows, each with the same ``k`` examples of the training split before its question; k = 0: as they are.
+    """The rows, each with the same ``k`` examples of the training split before its question; unchanged for k = 0.
 
-    No example asks what one of ``rows`` asks. DataError when the training split is missing or too small.
+    No example has the same prompt as one of ``rows``. DataError when the training split is missing or too small.
     """
     if k == 0:
         return tuple(rows)
@@ -32,8 +32,8 @@ def choose_shots(
 ) -> tuple[Example, ...]:
     """``k`` rows with different prompts, none of them in ``exclude`` (texts of ``prompt_text``).
 
-    Where every row has a label, the labels take turns; else a plain sample. The order is that of sha256 of seed and
-    id: it does not depend on the order of the file, and fewer shots are the first of more. DataError when fewer than
+    Where every row has a label, the labels alternate; else a plain sample. The order is that of the sha256 of seed and
+    id: independent of the order of the file, and fewer shots are a prefix of more. DataError when fewer than
     ``k`` rows are left.
     """
     eligible: dict[str, Example] = {}
@@ -43,7 +43,7 @@ def choose_shots(
             eligible.setdefault(prompt, row)
     if not 0 <= k <= len(eligible):
         raise DataError(
-            f"{k} few-shot examples asked for, {len(eligible)} training rows can be shown",
+            f"{k} few-shot examples requested, {len(eligible)} training rows are available",
             next_step="set benchmark.few_shot to at most that",
         )
     labelled = all(row.label is not None for row in eligible.values())
@@ -63,12 +63,12 @@ def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[M
 
 
 def prompt_text(messages: Sequence[Message]) -> str:
-    """What a conversation asks: its turns before the answer, system messages aside; case and white space do not count.
+    """The turns before the answer without system messages, case and white space normalised.
 
-    Strict on purpose: a shot that differs from a test question only in spelling gives the answer away as well.
+    Normalised because a shot that differs from a test question only in spelling reveals the answer as well.
     """
-    asked = [message for message in messages[:-1] if message["role"] != "system"]
-    return "\n".join(f"{m['role']}: {' '.join(m['content'].casefold().split())}" for m in asked)
+    turns = [message for message in messages[:-1] if message["role"] != "system"]
+    return "\n".join(f"{m['role']}: {' '.join(m['content'].casefold().split())}" for m in turns)
 
 
 def _rank(seed: int, text: str) -> str:

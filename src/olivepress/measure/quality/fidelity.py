@@ -1,4 +1,4 @@
-"""An exported model held against its PyTorch parent on the same tokens (``reference.write_reference`` made them)."""
+"""Divergence of an exported model from its PyTorch parent on the same tokens (see ``reference.write_reference``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from olivepress.measure.quality.reference_file import Reference, read_reference
 from olivepress.report.device_report import Measurement, measured, not_measured
 from olivepress.report.registry import in_group
 from olivepress.runtimes.base import LanguageModel, teacher_forced
-from olivepress.runtimes.chat_template.prompts import context_length
+from olivepress.runtimes.chat_template.model_config import context_length
 from olivepress.runtimes.open import open_model
 from olivepress.stats.intervals import bootstrap_median, bootstrap_of_sums, cluster_mean
 
@@ -28,16 +28,19 @@ __all__ = [
     "shift_sums",
 ]
 
+NO_BASE_LOGITS = "the base's full logits are kept on the build machine"
+NO_LOGITS = "the parent's full logits are kept on the build machine; here only its top 256 log-probabilities are known"
 ADAPTER_METRICS = ("adapter_kept", "adapter_noise")
 ANSWER_METRICS = ("kl_answer", "kl_prompt", "kl_top256_answer", "top1_answer")
 
 
 @dataclass(kw_only=True)
 class _Prompt:
-    """One prompt, an array over its kept positions each: the unit of the bootstrap.
+    """One prompt, the unit of the bootstrap; arrays have one value per kept position.
 
-    ``answer``: whether a position predicts a token of an answer; ``start``: the first of the last answer, among the
-    kept ones. ``kl`` stays empty away from the desk, ``shift`` (see ``shift_sums``) None without the base's logits.
+    ``answer``: whether a position predicts a token of an answer; ``start``: the kept position that predicts the first
+    token of the last answer. ``kl`` in nats stays empty without the parent's full logits, ``shift`` (see
+    ``shift_sums``) is None without the base's.
     """
 
     answer: np.ndarray
@@ -54,10 +57,11 @@ def fidelity(
 ) -> dict[str, Measurement]:
     """Teacher-forced divergence of an exported model from its parent, every metric of the group ``fidelity``.
 
-    Away from the desk (no ``logits-*.npy``) only the top-256 divergences, the agreements and first_divergence have
-    values; without ``base-*.npy`` the adapter's have none; where the reference knows no answers, those of answers none.
-    Intervals resample whole prompts. A prompt that the model's context does not hold is left out. JobError when the
-    vocabularies differ, the model does not return logits for all positions, or they are not finite.
+    Without the parent's full logits (``logits-*.npy``) only the top-256 divergences, the agreements and
+    first_divergence have values; without ``base-*.npy`` the adapter metrics have none; without known answers in the
+    reference the answer metrics have none. Intervals resample whole prompts. Prompts that exceed the model's context
+    are left out. JobError when the vocabularies differ, the model does not return logits for all positions, or they
+    are not finite.
     """
     reference = read_reference(reference_dir)
     model = model or open_model(model_dir)
@@ -66,24 +70,24 @@ def fidelity(
             f"{model_dir}: a vocabulary of {model.vocabulary} tokens, its parent has {reference.vocab_size}",
             next_step="export the model again",
         )
-    seen, start, context = list[_Prompt](), 0, context_length(model_dir)
+    prompts, start, context = list[_Prompt](), 0, context_length(model_dir)
     for index, ids in enumerate(reference.prompts):
         end = start + len(ids) - int(reference.firsts[index])
         if context is None or len(ids) <= context:
-            seen.append(_compare_prompt(model, reference, index, slice(start, end)))
+            prompts.append(_compare_prompt(model, reference, index, slice(start, end)))
         start = end
         if progress:
             progress(index + 1, len(reference.prompts))
-    if not seen:
-        raise JobError(f"{model_dir}: its context of {context} tokens holds no prompt of {reference_dir}")
-    return _measurements(seen) | _adapter(seen)
+    if not prompts:
+        raise JobError(f"{model_dir}: every prompt of {reference_dir} exceeds its context of {context} tokens")
+    return _measurements(prompts) | _adapter(prompts)
 
 
 def _compare_prompt(model: LanguageModel, reference: Reference, index: int, lines: slice) -> _Prompt:
-    """One prompt of the reference; ``lines`` are its kept positions among those of all prompts."""
+    """Compare one prompt of the reference; ``lines`` are its kept positions among those of all prompts."""
     parent, base = reference.logits(index), reference.base_logits(index)
     first, answer = int(reference.firsts[index]), reference.supervised[lines]
-    # What an adapter does to an answer is what it was trained for; where no answer is known, all positions count.
+    # An adapter is trained for answers; where no answer is known, all positions count.
     shifted = answer if reference.supervised.any() else np.ones_like(answer)
     prompt = _Prompt(answer=answer, start=int(reference.starts[index]) - first)
     for offset, block in teacher_forced(model, reference.prompts[index].tolist()):
@@ -91,13 +95,14 @@ def _compare_prompt(model: LanguageModel, reference: Reference, index: int, line
         at = max(offset - first, 0)
         if len(logits):
             rows = slice(lines.start + at, lines.start + at + len(logits))
-            full = [None if one is None else _rows(one, at, len(logits)) for one in (parent, base)]
-            _compare(prompt, logits, full[0], full[1], reference, rows, shifted[at : at + len(logits)])
+            parent_rows, base_rows = _rows(parent, at, len(logits)), _rows(base, at, len(logits))
+            _compare(prompt, logits, parent_rows, base_rows, reference, rows, shifted[at : at + len(logits)])
     return prompt
 
 
-def _rows(full: np.ndarray, offset: int, count: int) -> np.ndarray:
-    return np.asarray(full[offset : offset + count], dtype=np.float64)
+def _rows(full: np.ndarray | None, offset: int, count: int) -> np.ndarray | None:
+    """``count`` rows of full logits as float64; None without them."""
+    return None if full is None else np.asarray(full[offset : offset + count], dtype=np.float64)
 
 
 def _compare(
@@ -109,6 +114,7 @@ def _compare(
     rows: slice,
     shifted: np.ndarray,
 ) -> None:
+    """Add a block of logits [rows, vocabulary] to the arrays of ``prompt``; ``shifted`` marks rows for the adapter."""
     logq = log_softmax(logits)
     top = kl_top(logq, reference.top_ids[rows], reference.top_logprobs[rows], reference.tail_mass[rows])
     prompt.kl_top = np.concatenate([prompt.kl_top, top])
@@ -134,7 +140,7 @@ def divergence(logp: np.ndarray, logq: np.ndarray) -> np.ndarray:
 
 
 def kl_top(logq: np.ndarray, ids: np.ndarray, logp: np.ndarray, tail_p: np.ndarray) -> np.ndarray:
-    """KL in nats per row over the parent's top tokens plus one bucket that holds the rest.
+    """KL in nats per row over the parent's top tokens plus one bucket for the rest.
 
     Merging outcomes cannot raise a divergence (data processing inequality), so this bounds the full KL from below
     (up to the float32 rounding of the stored log-probabilities, about 1e-8 nats).
@@ -150,41 +156,40 @@ def kl_top(logq: np.ndarray, ids: np.ndarray, logp: np.ndarray, tail_p: np.ndarr
 def shift_sums(base: np.ndarray, parent: np.ndarray, ours: np.ndarray) -> np.ndarray:
     """[Σ (q−b)·(p−b), Σ (p−b)², Σ (q−p)²] over rows and vocabulary of logits: base b, tuned parent p, export q.
 
-    Each row is centred first. A softmax does not see a constant added to a row, and centring takes it out, from logits
-    and from log-probabilities alike: the result is the same. Uncentred log-probabilities would carry each row's log Z,
-    which noise of any kind raises, into every entry, and so count noise as shift.
+    Each row is centred first. Softmax is invariant to a constant added to a row, and centring removes it from logits
+    and log-probabilities alike, with the same result. Without it, each row's log Z, which any noise raises, would enter
+    every log-probability and count noise as shift.
     """
-    shift, found = parent - base, ours - base
+    shift, actual = parent - base, ours - base
     shift -= shift.mean(axis=1, keepdims=True)
-    found -= found.mean(axis=1, keepdims=True)
-    return np.asarray([(found * shift).sum(), (shift**2).sum(), ((found - shift) ** 2).sum()])
+    actual -= actual.mean(axis=1, keepdims=True)
+    return np.asarray([(actual * shift).sum(), (shift**2).sum(), ((actual - shift) ** 2).sum()])
 
 
-def _adapter(seen: Sequence[_Prompt]) -> dict[str, Measurement]:
-    """What became of the adapter's shift, over the answers; see ``shift_sums`` for the letters.
+def _adapter(prompts: Sequence[_Prompt]) -> dict[str, Measurement]:
+    """How much of the adapter's shift the export retains, over the answers; see ``shift_sums`` for the letters.
 
-    adapter_kept = Σ (q−b)·(p−b) / Σ (p−b)² is the least-squares factor by which the export has the shift: 1 when all of
-    it is there, 0 when none is. Quantization adds noise n, q = p + n; where that does not point along the shift, their
-    product is zero on average: the noise widens the spread and leaves the value. How wide says
-    adapter_noise = |q−p| / |p−b|: a random direction in d dimensions lies along the shift by about 1/√d, which moves
-    the value by adapter_noise/√d.
+    adapter_kept = Σ (q−b)·(p−b) / Σ (p−b)² is the least-squares factor of the shift in the export: 1 when it is
+    complete, 0 when it is lost. Quantization adds noise n, q = p + n; where n is not aligned with the shift, their
+    product is zero on average, so noise widens the spread and leaves the value. Its size is
+    adapter_noise = |q−p| / |p−b|: a random direction in d dimensions is aligned with the shift by about 1/√d, which
+    moves the value by adapter_noise/√d.
     """
-    shifts = [prompt.shift for prompt in seen if prompt.shift is not None]
+    shifts = [prompt.shift for prompt in prompts if prompt.shift is not None]
     sums = np.stack(shifts) if shifts else np.zeros((0, 3))
     if sums[:, 1].sum() == 0.0:
-        known = len(sums) > 0
-        why = "the adapter changes nothing on these prompts" if known else "the base's full logits stay at the desk"
-        return {name: not_measured(name, why) for name in ADAPTER_METRICS}
-    answers = sum(int(prompt.answer.sum()) for prompt in seen)
-    n = answers or sum(len(prompt.agree) for prompt in seen)
+        reason = "the adapter changes nothing on these prompts" if len(sums) else NO_BASE_LOGITS
+        return {name: not_measured(name, reason) for name in ADAPTER_METRICS}
+    answers = sum(int(prompt.answer.sum()) for prompt in prompts)
+    n = answers or sum(len(prompt.agree) for prompt in prompts)
 
-    def one(name: str, estimate: Callable[[np.ndarray], np.ndarray]) -> Measurement:
+    def measurement(name: str, estimate: Callable[[np.ndarray], np.ndarray]) -> Measurement:
         value = float(estimate(sums.sum(axis=0, keepdims=True))[0])
         return measured(name, value, n=n, interval=bootstrap_of_sums(sums, estimate))
 
     return {
-        "adapter_kept": one("adapter_kept", lambda found: found[:, 0] / found[:, 1]),
-        "adapter_noise": one("adapter_noise", lambda found: np.sqrt(found[:, 2] / found[:, 1])),
+        "adapter_kept": measurement("adapter_kept", lambda s: s[:, 0] / s[:, 1]),
+        "adapter_noise": measurement("adapter_noise", lambda s: np.sqrt(s[:, 2] / s[:, 1])),
     }
 
 
@@ -200,46 +205,50 @@ def _median_interval(parts: list[np.ndarray], *, resamples: int = 500, seed: int
 
 
 def first_divergence(agree: np.ndarray) -> int:
-    """Tokens of an answer before the first where the two prefer different ones; all of them when there is none."""
+    """Number of tokens of an answer before the first disagreement; all of them when there is none."""
     return len(agree) if agree.all() else int(np.argmin(agree))
 
 
-def _measurements(seen: Sequence[_Prompt]) -> dict[str, Measurement]:
-    agree, top = [prompt.agree for prompt in seen], [prompt.kl_top for prompt in seen]
-    answers = [prompt.answer for prompt in seen]
-    # A prompt that was cut before its answer has no answer to diverge in.
-    later = [prompt.agree[prompt.start :] for prompt in seen if 0 <= prompt.start < len(prompt.agree)]
-    before = [first_divergence(answer) for answer in later]
-    found = {
+def _measurements(prompts: Sequence[_Prompt]) -> dict[str, Measurement]:
+    agree, top = [prompt.agree for prompt in prompts], [prompt.kl_top for prompt in prompts]
+    answers = [prompt.answer for prompt in prompts]
+    metrics = {
         "kl_top256": _mean("kl_top256", top),
         "kl_top256_answer": _mean("kl_top256_answer", top, answers),
         "top1_agreement": _mean("top1_agreement", agree),
         "top1_answer": _mean("top1_answer", agree, answers),
-        "first_divergence": measured(
-            "first_divergence", float(np.median(before)), n=len(before), interval=bootstrap_median(before)
-        )
-        if before
-        else not_measured("first_divergence", "the reference's prompts end before their answers"),
+        "first_divergence": _first_divergences(prompts),
     }
-    if all(len(prompt.kl) for prompt in seen):
-        parts = [prompt.kl for prompt in seen]
+    if all(len(prompt.kl) for prompt in prompts):
+        parts = [prompt.kl for prompt in prompts]
         kl = np.concatenate(parts)
-        found["kl_divergence"] = _mean("kl_divergence", parts)
-        found["kl_answer"] = _mean("kl_answer", parts, answers)
-        found["kl_prompt"] = _mean("kl_prompt", parts, [~answer for answer in answers])
-        found["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(parts))
-        found["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
-        found["max_abs_logit_diff"] = measured("max_abs_logit_diff", max(prompt.worst for prompt in seen), n=len(kl))
-    missing = "the parent's full logits stay at the desk; here only its top 256 log-probabilities are known"
+        metrics["kl_divergence"] = _mean("kl_divergence", parts)
+        metrics["kl_answer"] = _mean("kl_answer", parts, answers)
+        metrics["kl_prompt"] = _mean("kl_prompt", parts, [~answer for answer in answers])
+        metrics["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(parts))
+        metrics["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
+        metrics["max_abs_logit_diff"] = measured(
+            "max_abs_logit_diff", max(prompt.worst for prompt in prompts), n=len(kl)
+        )
     names = [name for name in in_group("fidelity") if name not in ADAPTER_METRICS]
-    return {name: found.get(name) or not_measured(name, missing) for name in names}
+    return {name: metrics.get(name) or not_measured(name, NO_LOGITS) for name in names}
+
+
+def _first_divergences(prompts: Sequence[_Prompt]) -> Measurement:
+    """The median over the answers; prompts that were cut before their answer have none."""
+    answers = [prompt.agree[prompt.start :] for prompt in prompts if 0 <= prompt.start < len(prompt.agree)]
+    tokens = [first_divergence(answer) for answer in answers]
+    if not tokens:
+        return not_measured("first_divergence", "the reference's prompts end before their answers")
+    return measured("first_divergence", float(np.median(tokens)), n=len(tokens), interval=bootstrap_median(tokens))
 
 
 def _mean(name: str, parts: Sequence[np.ndarray], among: Sequence[np.ndarray] | None = None) -> Measurement:
-    """Mean over all tokens, or those that ``among`` marks; the interval resamples whole prompts."""
+    """Mean over all tokens, or over those marked by ``among``; the interval resamples whole prompts."""
     if among is not None:
         parts = [part[mask] for part, mask in zip(parts, among, strict=True) if mask.any()]
     sums, counts = [float(part.sum()) for part in parts], [len(part) for part in parts]
     if not counts:
-        return not_measured(name, f"the reference has no {'prompt' if name == 'kl_prompt' else 'answer'} tokens")
+        kind = "prompt" if name == "kl_prompt" else "answer"
+        return not_measured(name, f"the reference has no {kind} tokens")
     return measured(name, sum(sums) / sum(counts), n=sum(counts), interval=cluster_mean(sums, counts))

@@ -1,7 +1,7 @@
-"""The most probable of a dataset's labels, found exactly without asking the model for every label.
+"""The most probable of a dataset's labels, exact although the model does not score every label.
 
-The score of a label is the total log-probability of its completion's tokens, those that end the answer included, so
-that a label that begins another is not favoured for being short.
+The score of a label is the total log-probability of its completion's tokens, including those that end the answer, so
+that a label that is a prefix of another has no advantage from being short.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from olivepress.core.progress import Progress
 from olivepress.data.store.examples import Example
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.runtimes.base import LanguageModel, append_in_chunks
-from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
+from olivepress.runtimes.chat_template.model_config import context_length
+from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 from olivepress.runtimes.open import open_model
 
 __all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
@@ -31,7 +32,7 @@ NextLogprobs = Callable[[Sequence[Sequence[int]]], Sequence[np.ndarray]]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTask:
-    """One row to be scored: the prompt's token ids and each label's, in the order of the labels."""
+    """One row to score: token ids of the prompt, and of each label in the order of the labels."""
 
     prompt: Tokens
     completions: tuple[Tokens, ...]
@@ -42,8 +43,8 @@ def score_labels_exported(
 ) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row, by an exported model.
 
-    None for a row that does not fit the context with its longest label. DataError for no labels or labels that cannot
-    be told apart; JobError when the model returns NaN or not every position's logits.
+    None for a row that does not fit the context with its longest label. DataError for no labels or labels that are
+    indistinguishable; JobError when the model returns NaN or not every position's logits.
     """
     model = open_model(model_dir)
     chosen: list[str | None] = []
@@ -55,7 +56,7 @@ def score_labels_exported(
 
 
 def _source(model: LanguageModel, task: LabelTask) -> NextLogprobs:
-    """One generation that is rewound to the end of the prompt for every path."""
+    """Log-probabilities from one generation that is rewound to the end of the prompt for every path."""
     longest = max(len(completion) for completion in task.completions)
     generation = model.generation(len(task.prompt) + longest)
 
@@ -67,7 +68,7 @@ def _source(model: LanguageModel, task: LabelTask) -> NextLogprobs:
             raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
         return next_logprobs_of(row)
 
-    # Kept, because rewinding does not bring the prompt's logits back (ran, genai 0.14.1).
+    # Stored, because rewinding does not restore the prompt's logits (tested, genai 0.14.1).
     after_prompt = last(task.prompt)
 
     def after(path: Sequence[int]) -> np.ndarray:
@@ -89,7 +90,7 @@ def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
 def label_tasks(
     model_dir: Path, rows: Sequence[Example], labels: Sequence[str], encode_text: Callable[[str], list[int]]
 ) -> Iterator[LabelTask | None]:
-    """Each row's prompt and the labels in place of its answer, tokenized apart, as in training and at inference.
+    """Each row's prompt and the labels in place of its answer, tokenized separately as in training and at inference.
 
     None for a row that does not fit the context with its longest label. DataError for no labels.
     """
@@ -119,10 +120,10 @@ def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs
     """Index of the completion with the highest total log-probability; the first of those that are equal.
 
     Best-first search over the trie of the completions: a log-probability is at most 0, so that of a path bounds every
-    completion it begins from above, and the first whole completion at the head of the queue is the argmax
-    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). ``width`` paths are asked for at a time: a model that
-    computes a batch as fast as one token loses nothing by asking for more than it turns out to need. DataError when one
-    completion begins another.
+    completion below it, and the first whole completion at the head of the queue is the argmax
+    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). ``width`` paths are evaluated at a time: a model that
+    computes a batch as fast as one token loses nothing by evaluating more paths than necessary. DataError when one
+    completion is a prefix of another.
     """
     _refuse_prefixes(completions)
     # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
@@ -135,28 +136,28 @@ def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs
             if entry[2] == len(completions[entry[1]]):
                 if not open_:
                     return entry[1]
-                heapq.heappush(queue, entry)  # the best, unless something below the open ones is better
+                heapq.heappush(queue, entry)  # the best, unless a path below the open ones is better
                 break
             open_.append(entry)
-        found = next_logprobs([tuple(completions[first][:depth]) for _, first, depth, _ in open_])
-        for (cost, _, depth, members), logprobs in zip(open_, found, strict=True):
+        results = next_logprobs([tuple(completions[first][:depth]) for _, first, depth, _ in open_])
+        for (cost, _, depth, members), logprobs in zip(open_, results, strict=True):
             for token, below in _by_token(completions, members, depth).items():
                 heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
 
 
 def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], depth: int) -> Mapping[int, Tokens]:
-    found: dict[int, Tokens] = {}
+    by_token: dict[int, Tokens] = {}
     for member in members:
         token = completions[member][depth]
-        found[token] = (*found.get(token, ()), member)
-    return found
+        by_token[token] = (*by_token.get(token, ()), member)
+    return by_token
 
 
 def _refuse_prefixes(completions: Sequence[Sequence[int]]) -> None:
-    """Without a token that ends the answer, the shorter of two labels could never lose."""
+    """DataError when a completion is a prefix of another: without an end token the shorter could never lose."""
     distinct = sorted({tuple(completion) for completion in completions})
     if any(longer[: len(shorter)] == shorter for shorter, longer in pairwise(distinct)):
         raise DataError(
-            "a label begins another one and no token ends the answer",
+            "a label is a prefix of another and no token ends the answer",
             next_step="give the model's tokenizer an eos_token or a chat template that ends the answer",
         )

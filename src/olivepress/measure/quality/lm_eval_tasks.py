@@ -1,8 +1,8 @@
-"""Tasks of EleutherAI's lm-evaluation-harness on a GenAI folder, and a prepared dataset as such a task.
+"""Runs tasks of EleutherAI's lm-evaluation-harness on a GenAI folder, and writes a prepared dataset as such a task.
 
 The harness runs the model through its own ``onnxruntime-genai`` class (lm_eval 0.4.13, models/onnxruntime_genai.py).
-That class adds no BOS, knows no chat template and does not check that the runtime returned the logits of every
-position; the first is the harness's choice, for the second our own tasks carry rendered prompts, the third is checked
+That class adds no BOS, uses no chat template and does not check that the runtime returned the logits of every position.
+The first is the harness's choice; prompts of our own task are rendered with the chat template; the third is checked
 here before anything is measured.
 """
 
@@ -26,18 +26,18 @@ from olivepress.core.errors import DataError, JobError, SetupError
 from olivepress.core.files import write_text
 from olivepress.data.store.examples import Example, Message
 from olivepress.data.store.reader import dataset_labels, read_split
-from olivepress.measure.cpu_stand_in import with_every_position
 from olivepress.report.device_report import Measurement
 from olivepress.runtimes.chat_template.prompts import render_prompt
+from olivepress.runtimes.linked_copy import with_every_position
 from olivepress.stats.intervals import Z95
 
 __all__ = ["OWN_TASK", "check_tasks", "run_lm_eval", "task_from_dataset"]
 
-OWN_TASK = "dataset"  # the name under which a prepared dataset is a task
+OWN_TASK = "dataset"  # the name of the task made of the prepared dataset
 
 # Shares from 0 to 1 in the harness's own tasks; anything else (perplexity, bleu from 0 to 100 …) is a plain number.
 RATIOS = re.compile(r"^(acc|exact_match|f1|em|mc[12]|pass@|prompt_level|inst_level|precision|recall)")
-BOOTSTRAP = 1000  # only for metrics that are no means; the harness's default of 100000 takes minutes
+BOOTSTRAP = 1000  # only for metrics that are not means; the harness's default of 100000 takes minutes
 PROBE = 3
 TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 ANSWER_TOKENS = 256
@@ -50,12 +50,12 @@ def run_lm_eval(
     """Run tasks of the harness on ``model_dir``; keys are "task/metric", with ",filter" where a filter has a name.
 
     ``limit`` is the number of examples per task, None for all. Units: "ratio" for accuracies and the like, else "1";
-    intervals are value ± 1.96 standard errors as the harness gives them, shares cut to 0 to 1, none where that error is
-    0 or not given; n is the number of examples. ``include_path`` is a folder with task files, such as
+    intervals are value ± 1.96 standard errors by the harness, clipped to 0 to 1 for ratios, none where the error is 0
+    or not given; n is the number of examples. ``include_path`` is a folder with task files, such as
     ``task_from_dataset`` writes.
 
-    SetupError without lm-eval, for an unknown task, for a data set that cannot be loaded and for a provider the runtime
-    has not; JobError when the model fails.
+    SetupError without lm-eval, for an unknown task, for a data set that cannot be loaded and for a provider that
+    the runtime does not have; JobError when the model fails.
     """
     harness = _harness()
     from jinja2 import TemplateError
@@ -106,7 +106,7 @@ def _harness() -> Any:
 
 
 def _sandbox_templates(utils: Any) -> None:
-    """Let the harness render templates of task files as those of chats are: with no way to Python's objects."""
+    """Make the harness render templates of task files in a sandbox, without access to Python's objects."""
     from jinja2.sandbox import SandboxedEnvironment
 
     if isinstance(utils.env, SandboxedEnvironment):
@@ -122,19 +122,20 @@ def _load_task(manager: Any, task: str) -> list[Any]:
     """The task, or the group or the tasks of a tag, of this name, with its data set."""
     if task not in manager.all_tasks:
         raise SetupError(
-            f"task {task}: lm-eval has none of this name",
+            f"task {task}: lm-eval has no task of this name",
             next_step="lm-eval ls tasks lists them; the folder of your own is --lm-eval-tasks",
         )
     try:
-        found = manager.load(task)
-    except Exception as error:  # each data set's own loader raises what it likes
+        loaded = manager.load(task)
+    except Exception as error:  # every data set's loader may raise its own errors
         raise SetupError(
             f"task {task}: its data set cannot be loaded ({type(error).__name__}: {_first_line(error)})",
             next_step="load it once with datasets.load_dataset where there is a network, or name a folder of task "
             "files with local data: --lm-eval-tasks",
         ) from error
-    top = [found["groups"][task]] if task in found["groups"] else found["tasks"].values()
-    return list(top)
+    if task in loaded["groups"]:
+        return [loaded["groups"][task]]
+    return list(loaded["tasks"].values())
 
 
 def _load_model(harness: Any, model_dir: Path, execution_provider: str) -> Any:
@@ -159,7 +160,7 @@ def _opened(harness: Any, model_dir: Path, provider: Provider) -> Any:
         ) from error
     if rows != PROBE:
         raise SetupError(
-            f"{model_dir}: returns the logits of {rows} of {PROBE} positions, the harness needs all of them",
+            f"{model_dir}: returns the logits of {rows} of {PROBE} positions, the harness needs them all",
             next_step="export without pruning the head (prune_lm_head) and without chunked prefill",
         )
     placed = str(model.model.device_type).upper()
@@ -172,17 +173,16 @@ def _opened(harness: Any, model_dir: Path, provider: Provider) -> Any:
 
 
 def _measurements(output: Mapping[str, Any]) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for task, results in output["results"].items():
         for key, value in results.items():
             metric, _, chosen = key.partition(",")
             if not chosen or metric.endswith("_stderr") or isinstance(value, str):
                 continue
             name = f"{task}/{metric}" if chosen == "none" else f"{task}/{metric},{chosen}"
-            found[name] = _measurement(
-                metric, float(value), results.get(f"{metric}_stderr,{chosen}"), _count(output, task, key)
-            )
-    return found
+            error = results.get(f"{metric}_stderr,{chosen}")
+            measurements[name] = _measurement(metric, float(value), error, _count(output, task, key))
+    return measurements
 
 
 def _measurement(metric: str, value: float, error: Any, count: int) -> Measurement:
@@ -190,7 +190,7 @@ def _measurement(metric: str, value: float, error: Any, count: int) -> Measureme
     unit = "ratio" if ratio else "1"
     if not math.isfinite(value):
         return Measurement(unit=unit, reason=f"lm-eval's {metric} is {value}: not a number that can be compared")
-    # All right or all wrong gives a standard error of 0: a width of nothing would claim certainty.
+    # All right or all wrong gives a standard error of 0, and an interval of no width would claim certainty.
     if not isinstance(error, float) or not math.isfinite(error) or error <= 0 or count < 2:
         return Measurement(value=value, unit=unit, n=count)
     low, high = value - Z95 * error, value + Z95 * error
@@ -200,7 +200,7 @@ def _measurement(metric: str, value: float, error: Any, count: int) -> Measureme
 
 
 def _count(output: Mapping[str, Any], task: str, key: str) -> int:
-    """Examples that were asked; of a group the sum over its tasks that have the metric ``key``."""
+    """Number of examples; for a group the sum over its tasks that have the metric ``key``."""
     if key not in output["results"].get(task, {}):
         return 0
     counts = output["n-samples"]
@@ -219,13 +219,14 @@ def task_from_dataset(
 ) -> Path:
     """Write a split of a prepared dataset as a task of the harness: ``<name>.yaml`` and ``<name>.jsonl``.
 
-    With ``limit``, rows spread over it as in ``read_split``. Prompts are rendered with the chat template in
-    ``model_dir``, so the task belongs to that model. Multiple choice when every row has a label and each label has one
-    answer of its own: the choices are those answers with the token that ends them, as in training. Else the answer is
-    generated (256 tokens at most) and must equal the expected one, white space at its ends aside. Returns the YAML
-    file; its folder is the ``include_path`` of ``run_lm_eval``.
+    With ``limit``, rows are spread over the split as in ``read_split``. Prompts are rendered with the chat template in
+    ``model_dir``, so the task belongs to that model. Multiple choice when every row has a label and each label has
+    exactly one answer: the choices are those answers with the token that ends them, as in training. Otherwise the
+    answer is generated (256 tokens at most) and must equal the expected answer, surrounding white space aside. Returns
+    the YAML file; its folder is the ``include_path`` of ``run_lm_eval``.
 
-    DataError for a name that is no plain word, and for what ``read_split`` and ``render_prompt`` refuse.
+    DataError for a name with other characters than letters, digits, _ and -, and as ``read_split`` and
+    ``render_prompt`` raise it.
     """
     if not TASK_NAME.fullmatch(name):
         raise DataError(f"task name {name!r}: expected letters, digits, _ and -", next_step="choose another name")
@@ -239,24 +240,24 @@ def task_from_dataset(
 
 
 def _choices(rows: Sequence[Example]) -> tuple[str, ...]:
-    """The answer of each label, in the labels' order; () where labels and answers are not one to one."""
+    """The answer of each label in the labels' order; () unless labels and answers correspond one to one."""
     if any(row.label is None for row in rows):
         return ()
     answers: dict[str, set[str]] = {}
     for row in rows:
         answers.setdefault(str(row.label), set()).add(row.answer)
-    distinct = {answer for found in answers.values() for answer in found}
-    if len(answers) < 2 or any(len(found) > 1 for found in answers.values()) or len(distinct) < len(answers):
+    distinct = {answer for texts in answers.values() for answer in texts}
+    if len(answers) < 2 or any(len(texts) > 1 for texts in answers.values()) or len(distinct) < len(answers):
         return ()
     return tuple(next(iter(answers[label])) for label in sorted(answers))
 
 
 def _document(model_dir: Path, row: Example, choices: Sequence[str]) -> dict[str, Any]:
-    asked = render_prompt(model_dir, row.messages, row.tools)
+    rendered = render_prompt(model_dir, row.messages, row.tools)
     if not choices:
-        return {"id": row.id, "prompt": asked.prefix, "answer": asked.answer.strip()}
-    rendered = [render_prompt(model_dir, _answered(row, choice)).completion for choice in choices]
-    return {"id": row.id, "prompt": asked.prefix, "choices": rendered, "answer": choices.index(row.answer)}
+        return {"id": row.id, "prompt": rendered.prefix, "answer": rendered.answer.strip()}
+    completions = [render_prompt(model_dir, _answered(row, choice)).completion for choice in choices]
+    return {"id": row.id, "prompt": rendered.prefix, "choices": completions, "answer": choices.index(row.answer)}
 
 
 def _answered(row: Example, answer: str) -> tuple[Message, ...]:
@@ -270,7 +271,7 @@ def _task(name: str, rows_file: Path, version: str, has_choices: bool) -> dict[s
         "dataset_kwargs": {"data_files": {"test": str(rows_file)}},
         "test_split": "test",
         "num_fewshot": 0,
-        # Names of columns, not templates: a template would evaluate answers that look like Python lists.
+        # Column names, not templates: a template would evaluate answers that look like Python lists.
         "doc_to_text": "prompt",
         "doc_to_target": "answer",
         "target_delimiter": "",
@@ -280,7 +281,7 @@ def _task(name: str, rows_file: Path, version: str, has_choices: bool) -> dict[s
         metric = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
         return task | {"output_type": "multiple_choice", "doc_to_choice": "choices", "metric_list": [metric]}
     metric = {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}
-    # No stop texts: the model's own end token stops it, and answers may hold blank lines.
+    # No stop texts: the model's end token ends the answer, and answers may contain blank lines.
     settings = {"until": [], "do_sample": False, "max_gen_toks": ANSWER_TOKENS}
     strip = [{"function": "regex", "regex_pattern": STRIPPED, "fallback": ""}, {"function": "take_first"}]
     filters = [{"name": "none", "filter": strip}]

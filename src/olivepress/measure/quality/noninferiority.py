@@ -1,19 +1,18 @@
-"""Whether an export is not inferior to its parent on a task: the verdict of paired answers, and how many it takes.
+"""Whether an export is not inferior to its parent on a task: the verdict from paired answers, and how many it needs.
 
-The parent is right on some rows, the export on others; what is judged is the mean difference on the same rows against a
-margin (a share: 0.02 is 2 points).
+The verdict compares the mean difference of the scores on the same rows with a margin (a share: 0.02 is 2 points).
 
 - **not inferior**: the two-sided 95 % interval of the difference lies above -margin. With a true loss of the margin or
-  more this is said in at most 2.5 % of cases.
-- **inferior**: the interval lies below 0 and the difference below -margin: shown to be worse, and by more than the
-  margin as far as was measured. With no true loss this is said in at most 2.5 % of cases.
-- **cannot tell**: anything else, too few rows, or a parent that is itself hardly ever right: it has nothing to lose.
+  more this verdict has a probability of at most 2.5 %.
+- **inferior**: the interval lies below 0 and the difference below -margin: shown to be worse, and
+  by more than the margin in this sample. With no true loss this verdict has a probability of at most 2.5 %.
+- **cannot tell**: anything else, too few rows, or a parent that is rarely right and so has no score to lose.
 
-Right or wrong is judged by Tango's score interval, scores of free text by the adjusted paired interval of Bonett and
-Price (``intervals``). An internal pilot estimates what the number of rows depends on, the share of rows on which the
-two differ, blind to which of them is right (T. Friede, M. Kieser, Pharm. Statist. 3 (2004)), and the rest is asked at
-once: one look decides. Only what is very clearly worse ends at the pilot, by Haybittle and Peto's bound (|z| > 3.29),
-which leaves the error of the last look as it is.
+Right or wrong uses Tango's score interval, scores of free text the adjusted paired interval of Bonett and Price
+(``stats.intervals``). An internal pilot estimates the share of rows on which the two differ, blind to which of them is
+right (T. Friede, M. Kieser, Pharm. Statist. 3 (2004)); the number of rows follows from it, and all remaining rows are
+answered before the one final analysis. Only a very clear loss ends at the pilot, by the bound of Haybittle and Peto
+(|z| > 3.29), which leaves the error of the final analysis unchanged.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ from olivepress.core.artifact import TaskCall, TaskVerdict
 from olivepress.report.answers import FEWEST
 from olivepress.stats.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance, wilson
 
-__all__ = ["PILOT", "judge_task", "not_asked", "rows_needed", "rows_to_ask"]
+__all__ = ["PILOT", "judge_task", "rows_needed", "rows_to_ask", "too_few_rows"]
 
-PILOT = 100  # rows that the internal pilot asks
+PILOT = 100  # rows of the internal pilot
 _EARLY = 3.2905267314919255  # the 99.95 % quantile of the normal: p < 0.001 two-sided
 _POWER = 0.8416212335729143  # the 80 % quantile
 
 
 def rows_needed(parent: Sequence[float], export: Sequence[float], margin: float) -> int:
-    """Rows that show non-inferiority with a chance of 80 % where there is no difference, by the rows seen so far.
+    """Rows needed to show non-inferiority with a power of 80 % if there is no difference, from the rows so far.
 
     Right or wrong: n = (z₀.₉₇₅·√v + z₀.₈·√ψ)²/margin², ψ the share of rows on which the two differ, v the variance of
     the difference under a loss of the margin (J. Nam, Biometrics 53 (1997) 1422-1430). Scores:
-    n = (z₀.₉₇₅ + z₀.₈)²·s²/margin², s² their mean squared difference. One more row of a full difference is counted
-    among two more rows, so that a pilot without any does not promise that there is none.
+    n = (z₀.₉₇₅ + z₀.₈)²·s²/margin², s² their mean squared difference. Two rows are added, one of them
+    with a full difference, so that a pilot without differences does not predict that there are none.
     """
     differences = np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)
     share = (float((differences**2).sum()) + 1.0) / (len(differences) + 2.0)
@@ -48,13 +47,13 @@ def rows_needed(parent: Sequence[float], export: Sequence[float], margin: float)
     if _right_or_wrong(parent, export):
         variance = restricted_variance(share / 2, share / 2, -margin)
     spread = Z95 * math.sqrt(variance) + _POWER * math.sqrt(share)
-    # So that no row at all may differ, it takes this many.
+    # The minimum when no row differs.
     least = Z95**2 * (1.0 - margin) / margin
     return math.ceil(max((spread / margin) ** 2, least))
 
 
 def rows_to_ask(parent: Sequence[float], export: Sequence[float], margin: float, most: int) -> int:
-    """How many rows are to be answered altogether, at most ``most``; those that were when they suffice already."""
+    """How many rows to answer in total, at most ``most``; the present number when it is already sufficient."""
     if _is_worse(parent, export, margin, z=_EARLY):
         return len(parent)
     return max(len(parent), min(rows_needed(parent, export, margin), most))
@@ -71,17 +70,17 @@ def judge_task(
 ) -> TaskVerdict:
     """The verdict on scores from 0 to 1 of the same rows in the same order; right or wrong are 1 and 0.
 
-    ``available``: rows that the split has; ``limit``: what the recipe allows. ValueError when lengths differ.
+    ``available``: rows of the split; ``limit``: the most rows that the recipe allows. ValueError when lengths differ.
     """
     if len(parent) != len(export):
         raise ValueError(f"pairs need equally many scores, got {len(parent)} and {len(export)}")
     if len(parent) < FEWEST:
-        return not_asked(metric, margin=margin, available=available, limit=limit, rows=len(parent))
+        return too_few_rows(metric, margin=margin, available=available, limit=limit, rows=len(parent))
     low, high = _interval(parent, export)
     call, reason = _call(parent, export, margin)
     needed = rows_needed(parent, export, margin) if call == "cannot tell" and not reason else None
     if needed is not None and needed <= len(parent):
-        needed, reason = None, f"the difference is too near the margin for {len(parent):,} rows"
+        needed, reason = None, f"the difference is too close to the margin for {len(parent):,} rows"
     differences = np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)
     return TaskVerdict(
         call=call,
@@ -102,8 +101,8 @@ def judge_task(
     )
 
 
-def not_asked(metric: str, *, margin: float, available: int, limit: int | None, rows: int) -> TaskVerdict:
-    """The verdict where there are too few rows to ask any."""
+def too_few_rows(metric: str, *, margin: float, available: int, limit: int | None, rows: int) -> TaskVerdict:
+    """The verdict where the split has too few rows for any."""
     return TaskVerdict(
         call="cannot tell",
         metric=metric,
@@ -112,13 +111,13 @@ def not_asked(metric: str, *, margin: float, available: int, limit: int | None, 
         rows_available=available,
         rows_limit=limit,
         rows_needed=FEWEST,
-        reason=f"{rows} validation rows are too few to tell; {FEWEST} are the least",
+        reason=f"{rows} validation rows are too few; at least {FEWEST} are needed",
     )
 
 
 def _call(parent: Sequence[float], export: Sequence[float], margin: float) -> tuple[TaskCall, str]:
-    """(what is to be said, what stands in the way where that is more than the number of rows)."""
-    if not _has_something_to_lose(parent, margin):
+    """(verdict, reason); no reason where only the number of rows is too small."""
+    if not _exceeds_margin(parent, margin):
         share = 100 * float(np.mean(parent))
         return (
             "cannot tell",
@@ -127,11 +126,13 @@ def _call(parent: Sequence[float], export: Sequence[float], margin: float) -> tu
     low, _ = _interval(parent, export)
     if low > -margin:
         return "not inferior", ""
-    return ("inferior" if _is_worse(parent, export, margin, z=Z95) else "cannot tell"), ""
+    if _is_worse(parent, export, margin, z=Z95):
+        return "inferior", ""
+    return "cannot tell", ""
 
 
-def _has_something_to_lose(parent: Sequence[float], margin: float) -> bool:
-    """Whether the parent's own score is shown to be above the margin: losing all of less would be within it."""
+def _exceeds_margin(parent: Sequence[float], margin: float) -> bool:
+    """Whether the parent's own score is shown to exceed the margin: losing a smaller score would be within it."""
     scores = np.asarray(parent, dtype=np.float64)
     if bool(np.isin(scores, (0.0, 1.0)).all()):
         return wilson(int(scores.sum()), len(scores))[0] > margin
@@ -141,7 +142,7 @@ def _has_something_to_lose(parent: Sequence[float], margin: float) -> bool:
 def _is_worse(parent: Sequence[float], export: Sequence[float], margin: float, *, z: float) -> bool:
     _, high = _interval(parent, export, z=z)
     difference = float(np.mean(np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)))
-    return high < 0 and difference < -margin - 1.0e-9  # a loss of the margin itself is within it
+    return high < 0 and difference < -margin - 1.0e-9  # a loss of exactly the margin is within it
 
 
 def _interval(parent: Sequence[float], export: Sequence[float], *, z: float = Z95) -> tuple[float, float]:

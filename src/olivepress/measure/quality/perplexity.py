@@ -20,7 +20,7 @@ from olivepress.core.progress import Progress
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.report.device_report import Measurement, measured, not_measured
 from olivepress.runtimes.base import teacher_forced
-from olivepress.runtimes.chat_template.prompts import context_length
+from olivepress.runtimes.chat_template.model_config import context_length
 from olivepress.runtimes.open import open_model
 from olivepress.stats.intervals import bootstrap_of_sums
 
@@ -35,19 +35,19 @@ __all__ = [
     "window_and_stride",
 ]
 
-WINDOW = 1024  # tokens, where the model's context holds as many
+WINDOW = 1024  # tokens, if the model's context has as many
 LARGEST_EXPONENT = 700.0  # nats per token; e to the power of 710 is no float64
 
 LogitsOf = Callable[[Sequence[int]], Iterable[tuple[int, np.ndarray]]]
-"""Tokens → blocks (offset, logits [rows, vocabulary]): row r holds the logits for the token after offset + r."""
+"""Tokens → blocks (offset, logits [rows, vocabulary]): row r has the logits for the token after offset + r."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextLikelihood:
-    """How likely a text is. ``nll_nats`` is the total over the ``scored_tokens``, all ``tokens`` but the first.
+    """The likelihood of a text. ``nll_nats`` is the sum over the ``scored_tokens``, all ``tokens`` but the first.
 
-    ``utf8_bytes`` are those of the scored text (see ``scored_bytes``); ``blocks`` the (nats, scored tokens) of each
-    window, what the interval resamples.
+    ``utf8_bytes`` are those of the scored text (see ``scored_bytes``); ``blocks`` are (nats, scored tokens) of each
+    window, which the interval resamples.
     """
 
     nll_nats: float
@@ -60,12 +60,12 @@ class TextLikelihood:
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file; DataError when it cannot be read or holds only white space."""
+    """The text of a UTF-8 file; DataError when it cannot be read or is only white space."""
     try:
         text = read_bytes(path, TEXT, DataError).decode("utf-8")  # bytes: line ends are part of what is scored
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
-        raise DataError(f"{path}: cannot be read ({why})", next_step="give a UTF-8 text file") from error
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise DataError(f"{path}: cannot be read ({reason})", next_step="give a UTF-8 text file") from error
     if not text.strip():
         raise DataError(f"{path}: the text is empty", next_step="give a text file with some pages")
     return text
@@ -100,7 +100,7 @@ def perplexity_exported(
 def window_and_stride(model_dir: Path, window: int | None, stride: int | None) -> tuple[int, int]:
     """Both in tokens; by default the context, at most 1024, and half the window.
 
-    UsageError unless 1 <= stride < window <= context: with stride = window every window's first token went unscored.
+    UsageError unless 1 <= stride < window <= context: with stride = window no window's first token would be scored.
     """
     limit = context_length(model_dir)
     size = min(limit or WINDOW, WINDOW) if window is None else window
@@ -114,10 +114,10 @@ def window_and_stride(model_dir: Path, window: int | None, stride: int | None) -
 
 
 def scored_bytes(text: str, first_token: str) -> int:
-    """UTF-8 bytes of ``text`` without its first token, which nothing predicts.
+    """UTF-8 bytes of ``text`` without its first token, which has no context to be predicted from.
 
     Where the decoded first token does not begin the text (a part of a character, a tokenizer that normalises), its
-    bytes are not known and stay counted; that lowers bits per byte by at most one token's share.
+    bytes are unknown and stay counted, which lowers bits per byte by at most one token's share.
     """
     whole = len(text.encode("utf-8"))
     return whole - len(first_token.encode("utf-8")) if text.startswith(first_token) else whole
@@ -160,7 +160,7 @@ def strided_likelihood(
 
 
 def _window_nats(ids: Sequence[int], first: int, logits_of: LogitsOf) -> float:
-    """Negative log-likelihood of ``ids[first:]``. The last token is not fed: nothing of the window comes after it."""
+    """Negative log-likelihood of ``ids[first:]``. The last token is not an input: nothing of the window follows it."""
     total = 0.0
     for offset, logits in logits_of(ids[:-1]):
         skip = max(first - 1 - offset, 0)
@@ -188,7 +188,7 @@ def text_metrics(likelihood: TextLikelihood) -> dict[str, Measurement]:
 
 def _perplexity(mean: float, n: int, interval: tuple[float, float] | None) -> Measurement:
     if max(mean, *(interval or (mean,))) > LARGEST_EXPONENT:
-        return not_measured("perplexity", f"{mean:.0f} nats per token: the model gives the text no probability")
+        return not_measured("perplexity", f"{mean:.0f} nats per token: the model assigns the text no probability")
     ends = (math.exp(interval[0]), math.exp(interval[1])) if interval else None
     return measured("perplexity", math.exp(mean), n=n, interval=ends)
 
@@ -202,5 +202,5 @@ def _bits_per_byte(likelihood: TextLikelihood, mean: float, interval: tuple[floa
 
 
 def not_measured_text(reason: str) -> dict[str, Measurement]:
-    """Both metrics of a text without a value, and why."""
+    """Both metrics of a text, null with ``reason``."""
     return {name: not_measured(name, reason) for name in ("perplexity", "bits_per_byte")}

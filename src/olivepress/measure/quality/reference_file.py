@@ -1,4 +1,4 @@
-"""The parent's answers on fixed prompts, as they lie beside an artifact: what exports are held against."""
+"""Reads the reference of the PyTorch parent, which exports are compared with (``reference.write_reference``)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["REFERENCE_FORMAT", "AnswerPart", "Reference", "questions", "read_ref
 
 Tokens = TypeVar("Tokens", bound=Any)  # a list of ids, or an array of them
 
-REFERENCE_FORMAT = 5  # of a merge's reference; a merge of an older one is made again
-# Array → kinds of its numbers, dimensions.
+REFERENCE_FORMAT = 5  # of a merge's reference; a merge with an older one is built again
+# Array → NumPy kinds of its numbers, number of dimensions.
 _ARRAYS: Mapping[str, tuple[str, int]] = {
     "format": ("iu", 0),
     "vocab_size": ("iu", 0),
@@ -36,9 +36,11 @@ _ARRAYS: Mapping[str, tuple[str, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerPart:
-    """Where a prompt's answers are: ``start`` is the position that predicts the first token of the last one (0 where it
-    is not known), ``supervised`` all positions that predict a token that is trained on, and ``first`` the position from
-    which on the parent's logits are kept."""
+    """Where a prompt's answers are.
+
+    ``start``: the position that predicts the first token of the last answer, 0 if unknown; ``supervised``: all
+    positions that predict a token that is trained on; ``first``: the first position whose logits are kept.
+    """
 
     start: int = 0
     supervised: tuple[int, ...] = ()
@@ -47,11 +49,10 @@ class AnswerPart:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What travels with an artifact: per kept position of all prompts, the parent's top tokens (``write_reference``).
+    """The parent's top tokens at the kept positions of all prompts (see ``write_reference`` for arrays and shapes).
 
-    ``firsts``: of each prompt the first kept position; ``supervised``: per kept position of all prompts whether it
-    predicts a token of an answer. ``greedy`` holds pairs of a prompt and the parent's greedy answer to it, in token
-    ids.
+    ``firsts``: per prompt the first kept position; ``supervised``: per kept position of all prompts whether it predicts
+    a token of an answer. ``greedy``: (prompt, greedy answer of the parent) as token ids.
     """
 
     folder: Path
@@ -66,11 +67,11 @@ class Reference:
     greedy: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def logits(self, index: int) -> np.ndarray | None:
-        """The parent's full logits of a prompt [tokens, vocabulary], mapped from disk; None away from the desk."""
+        """The parent's full logits of a prompt [tokens, vocabulary], mapped from disk; None where they are not kept."""
         return self._full("logits", index)
 
     def base_logits(self, index: int) -> np.ndarray | None:
-        """Those of the base without its adapter; None away from the desk, or for a parent that has no adapter."""
+        """As ``logits``, of the base without its adapter; None for a parent that has no adapter."""
         return self._full("base", index)
 
     def _full(self, name: str, index: int) -> np.ndarray | None:
@@ -100,8 +101,8 @@ def read_reference(folder: Path) -> Reference:
             greedy=_greedy(prompts, data),
         )
     except (OSError, ValueError) as error:
-        why = str(error).split("\n")[0]
-        raise JobError(f"{file}: not a reference ({why})", next_step="olivepress run makes it again") from error
+        reason = str(error).split("\n")[0]
+        raise JobError(f"{file}: not a reference ({reason})", next_step="olivepress run rebuilds it") from error
 
 
 def _check_arrays(data: Mapping[str, np.ndarray]) -> None:
@@ -112,31 +113,31 @@ def _check_arrays(data: Mapping[str, np.ndarray]) -> None:
     lengths, vocabulary = data["lengths"].astype(np.int64), int(data["vocab_size"])
     firsts = data["firsts"].astype(np.int64)
     if {len(data["starts"]), len(firsts)} != {len(lengths)} or len(data["ids"]) != int(lengths.sum()):
-        raise ValueError("its arrays do not belong together")
+        raise ValueError("the lengths of its arrays do not match")
     if firsts.min(initial=0) < 0 or (firsts >= lengths).any():
-        raise ValueError("its arrays do not belong together")
+        raise ValueError("the lengths of its arrays do not match")
     lines = {len(data[name]) for name in ("supervised", "top_ids", "top_logprobs", "tail_mass")}
     if lines != {int((lengths - firsts).sum())}:
-        raise ValueError("its arrays do not belong together")
+        raise ValueError("the lengths of its arrays do not match")
     if data["top_ids"].shape != data["top_logprobs"].shape or not 1 <= data["top_ids"].shape[1] <= vocabulary:
-        raise ValueError("its top tokens do not belong to their log-probabilities")
+        raise ValueError("its top tokens do not match their log-probabilities")
     for name in ("ids", "top_ids", "greedy_ids"):
         if data[name].size and not 0 <= int(data[name].min()) <= int(data[name].max()) < vocabulary:
-            raise ValueError(f"{name} has tokens outside of its vocabulary of {vocabulary}")
+            raise ValueError(f"{name} has tokens outside its vocabulary of {vocabulary}")
     if not np.isfinite(data["top_logprobs"]).all() or not np.isfinite(data["tail_mass"]).all():
         raise ValueError("its log-probabilities are not finite")
 
 
 def questions(prompts: Sequence[Tokens], starts: Sequence[int]) -> list[Tokens]:
-    """Each prompt up to its answer, where it is known to start inside: what the parent answers for ``greedy``."""
+    """Each prompt up to its answer, if the answer's start is known: the prompts of ``Reference.greedy``."""
     return [ids[: start + 1] for ids, start in zip(prompts, starts, strict=True) if 0 < start < len(ids)]
 
 
 def _greedy(prompts: list[np.ndarray], data: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """(prompt up to its answer, the parent's answer) for the first prompts that have a start."""
-    asked, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"].astype(np.int64)
+    asked_prompts, lengths = questions(prompts, data["starts"].tolist()), data["greedy_lengths"].astype(np.int64)
     answers = np.split(data["greedy_ids"], np.cumsum(lengths)[:-1]) if len(lengths) else []
     whole = int(lengths.sum()) == len(data["greedy_ids"]) and lengths.min(initial=0) >= 0
-    if not whole or len(answers) > len(asked):
-        raise ValueError("its greedy answers do not belong to its prompts")
-    return tuple(zip(asked, answers, strict=False))
+    if not whole or len(answers) > len(asked_prompts):
+        raise ValueError("its greedy answers do not match its prompts")
+    return tuple(zip(asked_prompts, answers, strict=False))

@@ -1,7 +1,7 @@
-"""Task files of lm-evaluation-harness from elsewhere: what in them would run code.
+"""Checks task files of lm-evaluation-harness, which are untrusted input, for anything that would run code.
 
-The harness imports a module for every ``!function``, and for metrics and data sets that it does not know whatever lies
-in a folder of that name. Its templates are rendered in a sandbox by ``lm_eval_tasks``.
+The harness imports a module for every ``!function``, and for unknown metrics and data sets any script in a folder of
+that name. ``lm_eval_tasks`` renders the templates of task files in a sandbox.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PLAIN_TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset(f"{_PLAIN_TAG}{name}" for name in (
     "null", "bool", "int", "float", "str", "seq", "map", "timestamp", "binary", "merge", "value", "set", "omap",
 ))  # fmt: skip
-# Those of lm_eval 0.4.13's own registry: any other is looked for as a script of the package evaluate.
+# The registry of lm_eval 0.4.13: for any other name it loads a script of the package evaluate.
 _METRICS = frozenset({
     "acc", "acc_all", "acc_bytes", "acc_mutual_info", "acc_norm", "bits_per_byte", "bleu", "brier_score", "bypass",
     "byte_perplexity", "chrf", "exact_match", "f1", "likelihood", "mcc", "perplexity", "ter", "word_perplexity",
@@ -40,8 +40,10 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}(/[A-Za-z0-9][A-Za-z0-9_.-
 
 
 def code_in_tasks(folder: Path) -> Iterator[str]:
-    """What in the task files of ``folder``, and in those that they include, would run code or cannot be looked through:
-    file, line, and what."""
+    """What would run code or cannot be checked in the task files of ``folder`` and in the files they include.
+
+    One line each: file, line number, and the entry.
+    """
     files, seen = sorted(folder.rglob("*.yaml")), set[Path]()
     if len(files) > MOST_FILES:
         yield f"{folder}: more than {MOST_FILES} task files"
@@ -57,44 +59,45 @@ def code_in_tasks(folder: Path) -> Iterator[str]:
         if not path.is_file():
             yield f"{path}: not a regular file"
             continue
-        faults, included = _code_in_file(path)
-        yield from faults
+        problems, included = _code_in_file(path)
+        yield from problems
         files += included
 
 
 def _code_in_file(path: Path) -> tuple[list[str], list[Path]]:
-    """(what would run code, the files that it includes)."""
+    """(one line for each entry that would run code, the files that this file includes)."""
     try:
         root = yaml.compose(read_text(path, LARGEST_FILE), Loader=yaml.SafeLoader)
     except OlivepressError as error:
         return [error.message], []
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         return [f"{path}: cannot be read as YAML"], []
-    faults, included, waiting = list[str](), list[Path](), [("", root)]
-    looked = set[tuple[int, str]]()
+    problems, included, waiting = list[str](), list[Path](), [("", root)]
+    visited = set[tuple[int, str]]()
     while waiting:
         key, node = waiting.pop()
-        if node is None or (id(node), key) in looked:
+        if node is None or (id(node), key) in visited:
             continue
-        looked.add((id(node), key))
-        if len(looked) > _MOST_NODES:
-            return [f"{path}: too large to be looked through"], []
+        visited.add((id(node), key))
+        if len(visited) > _MOST_NODES:
+            return [f"{path}: too large to be checked"], []
         if node.tag not in _PLAIN_TAGS:
             name = node.value if isinstance(node.value, str) else ""
-            faults.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
+            problems.append(f"{path}:{node.start_mark.line + 1}: {node.tag} {ascii(name)[1:-1][:80]}".rstrip())
         elif isinstance(node, yaml.MappingNode):
             waiting += [(str(name.value), value) for name, value in node.value]
-            waiting += [("", name) for name, _ in node.value]  # a key may have a tag, too
+            waiting += [("", name) for name, _ in node.value]  # a key may have a tag as well
         elif isinstance(node, yaml.SequenceNode):
             waiting += [(key, each) for each in node.value]
         elif key == "include":
             included.append(path.parent / node.value)
         elif _runs_code(key, node.value):
-            faults.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
-    return faults, included
+            problems.append(f"{path}:{node.start_mark.line + 1}: {key} {ascii(node.value)[1:-1][:80]}")
+    return problems, included
 
 
 def _runs_code(key: str, value: str) -> bool:
+    """Whether an entry of a task file makes the harness run code."""
     truth = value.lower() in ("true", "yes", "on", "y", "1")
     if key in ("class", "custom_dataset"):
         return True
@@ -103,6 +106,6 @@ def _runs_code(key: str, value: str) -> bool:
     if key == "metric":
         return value not in _METRICS
     if key == "dataset_path" and value not in _FILE_READERS:
-        # A folder beside the person who runs it may be called as a data set of the Hub is.
+        # A folder in the current directory may have the name of a data set of the Hub.
         return value in _OTHER_READERS or not _HUB_ID.fullmatch(value) or Path(value).exists()
     return False

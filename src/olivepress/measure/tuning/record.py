@@ -1,4 +1,4 @@
-"""``tuning.json``: which session settings were tried on one machine, how fast they were, and which one was written."""
+"""``tuning.json``: the session settings tried on one machine, their speed, and the setting that was written."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ SCORE = "geometric mean of the ratios of decode_tps and prefill_tps (prompt toke
 
 
 class Alternative(Record):
-    """One alternative, measured round by round beside ``against``, the best settings until then.
+    """One alternative, measured in the same rounds as ``against``, the best settings until then.
 
-    ``score`` is by ``SCORE``; the three ratios are medians over paired rounds with a 95 % interval. ``threads`` opening
-    the model started, ``pinned`` those kept to some processors, ``cores_busy`` CPU time over wall time.
+    ``score`` is defined by ``SCORE``; the three ratios are medians over paired rounds with a 95 % interval. ``threads``
+    were started when the model was opened, ``pinned`` of them bound to processors; ``cores_busy`` is CPU time over wall
+    time.
     """
 
     axis: str
@@ -60,8 +61,10 @@ class Alternative(Record):
 
 
 class Tuning(Record):
-    """``winner`` is what is set beside the shipped settings, None when they stay. ``confirmed`` measured it against
-    them in fresh rounds. Nothing in it holds for another machine than ``machine``."""
+    """``winner`` is set in addition to the shipped settings, None when they stay, with the reason in ``why``.
+
+    ``confirmed`` compares the winner with the shipped settings in fresh rounds. Valid for ``machine`` only.
+    """
 
     schema_version: Literal[1] = 1
     recipe: str
@@ -70,7 +73,7 @@ class Tuning(Record):
     created_at: Timestamp
     execution_provider: str
     untuned_sha256: str
-    """Of the artifact with the settings that it was shipped with."""
+    """sha256 of the artifact with its shipped settings."""
     untuned_config: FileHash
     shipped: dict[str, Any]
     """``session_options`` of the decoder as shipped."""
@@ -82,7 +85,7 @@ class Tuning(Record):
     spent_s: float
     resumed: bool
     answers: int
-    """Greedy answers that every process of every alternative had to give as the shipped settings give them."""
+    """Number of greedy answers that every trial had to reproduce exactly."""
     answer_tokens: int
     winner: Options | None
     why: str
@@ -91,6 +94,7 @@ class Tuning(Record):
     not_searched: dict[str, str] = Field(default_factory=dict)
 
     def text(self) -> str:
+        """The record as JSON text."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
 
@@ -103,19 +107,19 @@ def median_of(values: Sequence[float], unit: str, reason: str) -> Measurement:
 
 
 def read_tuning(directory: Path) -> Tuning | None:
-    """The record beside an artifact, None when there is none. ReportError when it is damaged."""
+    """The record in an artifact's directory; None when there is none. ReportError when it is damaged."""
     path = directory / TUNING
     try:
         return Tuning.model_validate_json(read_text(path, CONFIG, ReportError))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
-        raise ReportError(f"{path}: cannot be believed ({why})", next_step="olivepress tune writes it again") from None
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
+        raise ReportError(f"{path}: not a valid record ({reason})", next_step="olivepress tune rewrites it") from None
 
 
 def untuned_sha256(directory: Path) -> str | None:
-    """Of the artifact as it was before its settings were tuned; None when they were not, or its record is damaged."""
+    """sha256 of the artifact before its settings were tuned; None when they were not or the record is damaged."""
     try:
         tuning = read_tuning(directory)
     except ReportError:
@@ -123,13 +127,13 @@ def untuned_sha256(directory: Path) -> str | None:
     return tuning.untuned_sha256 if tuning and tuning.winner else None
 
 
-def threads_warning(directory: Path, asked: int | None, cores: int) -> str | None:
+def threads_warning(directory: Path, threads: int | None, cores: int) -> str | None:
     """One line when settings tuned elsewhere start more threads than this machine has processors, else None."""
     try:
         tuning = read_tuning(directory)
     except ReportError as error:
         return error.message
-    if tuning is None or tuning.winner is None or asked is None or asked <= cores:
+    if tuning is None or tuning.winner is None or threads is None or threads <= cores:
         return None
-    told = f"{TUNED_FOR}{tuning.machine.id} with {asked} threads, this machine has {cores} processors"
-    return f"{told}; next: olivepress tune on its directory"
+    mismatch = f"{tuning.machine.id} with {threads} threads, this machine has {cores} processors"
+    return f"{TUNED_FOR}{mismatch}; next: olivepress tune on its directory"

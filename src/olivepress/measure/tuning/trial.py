@@ -1,7 +1,7 @@
-"""One alternative of session settings in a fresh process: what it generates, how fast, what it did to the session.
+"""One trial of session settings in a fresh process: the tokens it generates, its rates, its effect on the session.
 
-The greedy tokens come first and are the warm-up. They are looked at in every process of every round, not once: a
-setting that changes them now and then must not ship either.
+The greedy tokens come first and serve as warm-up. They are compared in every process of every round, because a setting
+that changes them only sometimes must not ship either.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from olivepress.measure.latency.latency import LatencySpec, Workload, prompt_of,
 from olivepress.measure.quality.accuracy import greedy_answers
 from olivepress.measure.quality.reference_file import read_reference
 from olivepress.runtimes.base import LanguageModel
-from olivepress.runtimes.chat_template.prompts import context_length, render_question
+from olivepress.runtimes.chat_template.model_config import context_length
+from olivepress.runtimes.chat_template.prompts import render_question
 from olivepress.runtimes.open import load_runtime
 from olivepress.runtimes.session_space import unknown_entries
 
-__all__ = ["Seen", "TrialSpec", "run_trial"]
+__all__ = ["TrialResult", "TrialSpec", "run_trial"]
 
-# Asked where no reference of the parent travels with the artifact.
+# Used where no reference of the parent travels with the artifact.
 QUESTIONS = (
     "What is the capital of France, and why is it known?",
     "Turn the lamp in the kitchen on and the one in the hall off.",
@@ -35,8 +36,11 @@ QUESTIONS = (
 
 
 class TrialSpec(BaseModel):
-    """``answers`` prompts of the reference in ``reference_dir`` (None: fixed ones) are answered with at most ``tokens``
-    tokens. ``entries`` are the keys that are set. ``axis`` and ``round`` only tell trials of one setting apart."""
+    """One trial: ``answers`` prompts answered with at most ``tokens`` tokens each, then the workload timed.
+
+    The prompts come from the reference in ``reference_dir``, or are fixed ones without it. ``entries`` are the keys
+    that are set. ``axis`` and ``round`` only distinguish trials of the same setting.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,11 +56,13 @@ class TrialSpec(BaseModel):
     round: int = 0
 
 
-class Seen(BaseModel):
-    """What one process saw. ``tokens`` are the greedy answers, and last the whole sequence of the workload, which ends
-    at no EOS. Rates in tokens/s, medians over the repetitions. ``threads`` opening the model started; ``pinned`` of
-    them may run on other processors than the process (None where the system does not tell). ``cores_busy`` is CPU time
-    over wall time while it was timed. ``unknown`` keys are none of this ONNX Runtime: nothing else was then looked at.
+class TrialResult(BaseModel):
+    """``tokens`` are the greedy answers, followed by the whole sequence of the workload, which no EOS ends.
+
+    Rates are in tokens/s, medians over the repetitions. ``threads`` is the number of threads that opening the model
+    started; ``pinned`` of them are bound to other processors than the process (None where the system does not report
+    it). ``cores_busy`` is CPU time over wall time while the workload was timed. ``unknown`` lists keys that this ONNX
+    Runtime does not have; if there are any, nothing else was measured.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,11 +77,11 @@ class Seen(BaseModel):
     load_ms: float = 0.0
 
 
-def run_trial(spec: TrialSpec) -> Seen:
+def run_trial(spec: TrialSpec) -> TrialResult:
     """Open the model, generate, time. Raises what opening and generating raise (JobError, SetupError, DataError)."""
     unknown = unknown_entries(spec.entries, spec.execution_provider)
     if unknown:
-        return Seen(unknown=tuple(unknown))
+        return TrialResult(unknown=tuple(unknown))
     open_model, process = load_runtime(spec.model_dir), psutil.Process()
     before, began = process.num_threads(), time.perf_counter()
     model = open_model(spec.model_dir)
@@ -90,7 +96,7 @@ def run_trial(spec: TrialSpec) -> Seen:
     samples = time_repetitions(model, timed, messages, length, spec.repetitions)
     wall, used = time.perf_counter() - clock, sum(process.cpu_times()[:2]) - used
     ttft = sorted(sample.ttft_ms for sample in samples)[len(samples) // 2]
-    return Seen(
+    return TrialResult(
         tokens=tuple(map(tuple, tokens)),
         prefill_tps=1e3 * length / ttft,
         decode_tps=sorted(sample.decode_tps for sample in samples)[len(samples) // 2],
@@ -102,20 +108,19 @@ def run_trial(spec: TrialSpec) -> Seen:
 
 
 def _prompts(spec: TrialSpec, model: LanguageModel) -> list[list[int]]:
-    """Token ids of what is answered; a prompt that leaves no room in the context is left out."""
+    """Token ids of the prompts to answer, without those that leave no room in the context."""
     limit = context_length(spec.model_dir)
+    prompts = list[list[int]]()
     if spec.reference_dir is not None:
-        found = [ids.tolist() for ids, _ in read_reference(spec.reference_dir).greedy]
-    else:
-        found = []
-    if not found:
-        asked: list[list[Message]] = [[{"role": "user", "content": question}] for question in QUESTIONS]
-        found = [model.encode(render_question(spec.model_dir, messages)) for messages in asked]
-    return [ids for ids in found if ids and (limit is None or len(ids) < limit)][: spec.answers]
+        prompts = [ids.tolist() for ids, _ in read_reference(spec.reference_dir).greedy]
+    if not prompts:
+        questions: list[list[Message]] = [[{"role": "user", "content": question}] for question in QUESTIONS]
+        prompts = [model.encode(render_question(spec.model_dir, messages)) for messages in questions]
+    return [ids for ids in prompts if ids and (limit is None or len(ids) < limit)][: spec.answers]
 
 
 def _whole_sequence(model: LanguageModel, spec: TrialSpec, messages: list[Message], length: int) -> list[int]:
-    """The workload's shape generated once: prompt tokens and all that follow, whatever EOS would have come."""
+    """The workload generated once: the prompt tokens and all generated ones, without stopping at an EOS."""
     total = length + spec.workload.generated_tokens
     generation = model.generation(total, shortest=total)
     generation.append(model.encode(render_question(spec.model_dir, messages))[:length])
@@ -125,7 +130,7 @@ def _whole_sequence(model: LanguageModel, spec: TrialSpec, messages: list[Messag
 
 
 def _pinned() -> int | None:
-    """Threads of this process that are kept to other processors than its first one."""
+    """Threads of this process with another processor affinity than the process; None except on Linux."""
     if sys.platform != "linux":
         return None
     own = os.sched_getaffinity(0)

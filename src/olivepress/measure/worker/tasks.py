@@ -17,7 +17,7 @@ from olivepress.measure.latency.kernel_profile import ProfileSpec
 from olivepress.measure.latency.latency import LatencySpec
 from olivepress.measure.proof.export import Proof, ProofSpec
 from olivepress.measure.proof.package import PackageProof, PackageProofSpec
-from olivepress.measure.tuning.trial import Seen, TrialSpec
+from olivepress.measure.tuning.trial import TrialResult, TrialSpec
 from olivepress.measure.worker.records import (
     Answer,
     Answers,
@@ -127,7 +127,7 @@ def answers(spec: AnswersSpec, progress: Progress) -> Answers:
     """Greedy answers; with ``few_shot`` examples before each question, as many of them as the context holds."""
     from olivepress.data.store.reader import read_split
     from olivepress.measure.quality.few_shot import add_shots
-    from olivepress.runtimes.chat_template.prompts import ContextExceeded
+    from olivepress.runtimes.chat_template.model_config import ContextExceeded
 
     _check_exported(spec)
     asked = read_split(spec.dataset_dir, spec.split, limit=spec.limit).rows
@@ -146,12 +146,12 @@ def answers(spec: AnswersSpec, progress: Progress) -> Answers:
 
 
 def _answers(spec: AnswersSpec, rows: Any, shots: int, progress: Progress) -> tuple[list[Any], int]:
-    from olivepress.measure.quality.accuracy import Finished
+    from olivepress.measure.quality.accuracy import AnswerStore
 
-    finished = Finished(spec.partial.with_name(f"{spec.partial.name}.{shots}") if spec.partial else None)
-    options: dict[str, Any] = {"whole": shots > 0, "finished": finished, "progress": progress}
+    store = AnswerStore(spec.partial.with_name(f"{spec.partial.name}.{shots}") if spec.partial else None)
+    options: dict[str, Any] = {"whole": shots > 0, "store": store, "progress": progress}
     if spec.is_pytorch:
-        from olivepress.measure.quality.reference import measure_pytorch
+        from olivepress.measure.quality.parent_answers import measure_pytorch
 
         return measure_pytorch(spec.model_dir, rows, **spec.tuned, **options)
     from olivepress.measure.quality.accuracy import measure_exported
@@ -162,16 +162,16 @@ def _answers(spec: AnswersSpec, rows: Any, shots: int, progress: Progress) -> tu
 def named_answers(spec: NamedAnswersSpec, progress: Progress) -> NamedAnswers:
     """Greedy answers to the rows of a split that are named by id; finished ones are not asked again."""
     from olivepress.data.store.reader import read_split
-    from olivepress.measure.quality.accuracy import Finished, measure_exported
+    from olivepress.measure.quality.accuracy import AnswerStore, measure_exported
 
     _check_exported(spec)
     rows = {row.id: row for row in read_split(spec.dataset_dir, spec.split).rows}
     asked = [rows[row_id] for row_id in spec.ids]
     options: dict[str, Any] = {
-        "budget": spec.max_new_tokens, "finished": Finished(spec.partial), "progress": progress
+        "budget": spec.max_new_tokens, "store": AnswerStore(spec.partial), "progress": progress
     }  # fmt: skip
     if spec.is_pytorch:
-        from olivepress.measure.quality.reference import measure_pytorch
+        from olivepress.measure.quality.parent_answers import measure_pytorch
 
         examples, _ = measure_pytorch(spec.model_dir, asked, **options)
     else:
@@ -188,7 +188,7 @@ def labels(spec: LabelsSpec, progress: Progress) -> Labels:
     asked = read_split(spec.dataset_dir, spec.split, limit=spec.limit).rows
     rows = add_shots(spec.dataset_dir, asked, spec.few_shot)
     if spec.is_pytorch:
-        from olivepress.measure.quality.reference_text import score_labels_pytorch
+        from olivepress.measure.quality.parent_text import score_labels_pytorch
 
         scored = score_labels_pytorch(spec.model_dir, rows, spec.labels, **spec.tuned, progress=progress)
     else:
@@ -205,7 +205,7 @@ def text(spec: TextSpec, progress: Progress) -> TextResult:
     _check_exported(spec)
     content = read_text(spec.text)
     if spec.is_pytorch:
-        from olivepress.measure.quality.reference_text import perplexity_pytorch
+        from olivepress.measure.quality.parent_text import perplexity_pytorch
 
         likelihood = perplexity_pytorch(spec.model_dir, content, window=spec.window, **spec.tuned, progress=progress)
     else:
@@ -248,7 +248,7 @@ def fidelity(spec: FidelitySpec, progress: Progress) -> Metrics:
     return Metrics(metrics=measure_fidelity(spec.model_dir, spec.reference_dir, progress=progress))
 
 
-def trial(spec: TrialSpec, progress: Progress) -> Seen:
+def trial(spec: TrialSpec, progress: Progress) -> TrialResult:
     from olivepress.measure.tuning.trial import run_trial
 
     _check(spec.model_dir)

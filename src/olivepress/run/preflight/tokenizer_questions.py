@@ -12,10 +12,10 @@ from olivepress.core.errors import DataError, SetupError
 from olivepress.report.answers import is_correct
 from olivepress.run.preflight.varied_rows import NamedRow, named_rows, varied_rows
 from olivepress.runtimes.chat_template.files import chat_template
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.chat_template.prompts import (
     RenderedPrompt,
     encode_parts,
-    eos_token_ids,
     plain_conversation,
     render_prompt,
     render_question,

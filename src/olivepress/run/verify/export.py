@@ -11,7 +11,6 @@ from olivepress.core.child.run import run_task
 from olivepress.core.errors import JobError
 from olivepress.core.yaml_document import Record
 from olivepress.data.store.reader import read_split
-from olivepress.measure.cpu_stand_in import cpu_copy, npu_on_cpu
 from olivepress.measure.proof.export import Proof, ProofSpec
 from olivepress.measure.worker import tasks
 from olivepress.report.device_report import Measurement
@@ -23,6 +22,7 @@ from olivepress.run.verify.structure import structure
 from olivepress.run.verify.task import TaskSpec, task_check
 from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.chat_template.prompts import render_prompt
+from olivepress.runtimes.linked_copy import cpu_copy, npu_on_cpu
 
 __all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from olivepress.measure.cpu_stand_in import cpu_copy
+from olivepress.runtimes.linked_copy import cpu_copy
 
 if TYPE_CHECKING:
     import onnx

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from olivepress.core.artifact import Check
-from olivepress.measure.proof.long_row import HEAD, LongRowProof, read_long_row
+from olivepress.measure.proof.long_row import LongRowProof
 from olivepress.measure.quality.fidelity import divergence, log_softmax
+from olivepress.measure.quality.long_row import HEAD, read_long_row
 
 __all__ = ["NOT_COMPARED", "NOT_OPENED", "check_long_row", "check_merged_row", "not_compared"]
 

@@ -14,7 +14,6 @@ from olivepress.catalog.provider import CPU
 from olivepress.core.artifact import Check, TaskVerdict, Verified
 from olivepress.core.child.run import run_task
 from olivepress.core.yaml_document import Record
-from olivepress.measure.cpu_stand_in import cpu_copy, linked_with_adapter
 from olivepress.measure.proof.package import AdapterProof, AdapterProofSpec, PackageProof, PackageProofSpec
 from olivepress.measure.worker import tasks
 from olivepress.run.verify.divergence import divergence_checks
@@ -22,6 +21,7 @@ from olivepress.run.verify.export import adapter_kept, by_default
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
 from olivepress.run.verify.structure import structure
 from olivepress.run.verify.task import TaskSpec, task_check
+from olivepress.runtimes.linked_copy import cpu_copy, linked_with_adapter
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
 

@@ -13,13 +13,14 @@ from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import Example
 from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.accuracy import answer_budget
-from olivepress.measure.quality.noninferiority import PILOT, judge_task, not_asked, rows_to_ask
+from olivepress.measure.quality.noninferiority import PILOT, judge_task, rows_to_ask, too_few_rows
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import PYTORCH, NamedAnswersSpec
 from olivepress.report.answers import FEWEST, is_correct
 from olivepress.report.registry import METRICS
 from olivepress.run.verify.task_text import verdict_text
-from olivepress.runtimes.chat_template.prompts import context_length, encode_parts, render_prompt
+from olivepress.runtimes.chat_template.model_config import context_length
+from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 
 __all__ = ["SPLIT", "TaskLimits", "TaskSpec", "task_check"]
 
@@ -72,7 +73,7 @@ def _verdict(spec: TaskSpec, model_dir: Path, scratch: Path, interpreter: Path |
     rows, budget = _rows_to_ask(spec, split.rows, context_length(model_dir))
     metric, margin, available, limit = limits.metric, limits.margin, len(split.rows), limits.rows
     if len(rows) < FEWEST:
-        return not_asked(metric, margin=margin, available=available, limit=limit, rows=len(rows))
+        return too_few_rows(metric, margin=margin, available=available, limit=limit, rows=len(rows))
     pair = _Pair(
         spec=spec, model_dir=model_dir, kept=_parents_file(spec, split.version, budget), scratch=scratch, budget=budget
     )

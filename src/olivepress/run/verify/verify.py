@@ -20,8 +20,8 @@ from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import Example
 from olivepress.data.store.reader import read_split
-from olivepress.measure.proof.horizon import Horizon, horizon
-from olivepress.measure.proof.long_row import LongRow, long_row
+from olivepress.measure.quality.horizon import Horizon, horizon
+from olivepress.measure.quality.long_row import LongRow, long_row
 from olivepress.measure.quality.reference_file import AnswerPart
 from olivepress.recipe.methods import FourBit
 from olivepress.run.verify.adapter import adapter_checks, weight_delta

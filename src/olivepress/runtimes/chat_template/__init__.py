@@ -1,1 +1,1 @@
-"""Messages through a chat template, the same for training, measuring and chatting."""
+"""Renders messages with a chat template, identically for training, measuring and chatting."""

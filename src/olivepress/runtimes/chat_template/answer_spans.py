@@ -1,4 +1,4 @@
-"""Where the answers of a conversation are in its rendering: the last, or every turn of the assistant."""
+"""The places of all assistant answers in a rendered conversation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from olivepress.core.errors import DataError
 from olivepress.core.thoughts import has_thoughts
 from olivepress.data.store.examples import Message
+from olivepress.runtimes.chat_template.errors import ChatTemplateError
 from olivepress.runtimes.chat_template.prompts import (
     RenderedPrompt,
     end_texts,
@@ -30,8 +30,8 @@ def answer_spans(
 ) -> tuple[tuple[int, int], ...]:
     """(start, end) in ``rendered.full`` of every answer and the token that ends it, the last one included.
 
-    An answer starts where its question's generation prompt ends. DataError when a template writes no end token behind
-    an earlier answer, or changes texts so that they cannot be told from its own.
+    An answer starts where its question's generation prompt ends. DataError when a template writes no end token after an
+    earlier answer, or changes texts so that they cannot be distinguished from its own.
     """
     last = (len(rendered.prefix), len(rendered.full))
     earlier = [number for number, message in enumerate(messages[:-1]) if message["role"] == "assistant"]
@@ -41,7 +41,7 @@ def answer_spans(
     thinking = has_thoughts(plain[-1])
     places = question_places(model_dir, plain[:-1], tools, rendered.prefix, thinking=thinking)
     marked = mark(plain[:-1], tools)
-    text = render_text(model_dir, marked.messages, marked.tools, asks=True, thinking=thinking)
+    text = render_text(model_dir, marked.messages, marked.tools, generation_prompt=True, thinking=thinking)
     spans = []
     for number in earlier:
         own = [place.marked for place in places if place.slot.message == number and place.slot.kind != "call id"]
@@ -57,23 +57,24 @@ def _start(model_dir: Path, marked: Marked, text: str, number: int, thinking: bo
     """Where the answer of message ``number`` starts in the marked rendering ``text``."""
     before = marked.messages[:number]
     until = Marked(messages=marked.messages[: number + 1], tools=marked.tools, slots=marked.slots)
-    start = answer_start(render_text(model_dir, before, marked.tools, asks=True), text, until)
+    start = answer_start(render_text(model_dir, before, marked.tools, generation_prompt=True), text, until)
     if start is not None:
         return start
-    # The generation prompt holds more than an earlier turn does (an empty thought): what any answer there begins with.
+    # The generation prompt has more than an earlier turn (an empty thought): compare with another answer at that place.
     other = [*before, _OTHER, *marked.messages[number + 1 :]]
-    with_other = render_text(model_dir, other, marked.tools, asks=True, thinking=thinking)
+    with_other = render_text(model_dir, other, marked.tools, generation_prompt=True, thinking=thinking)
     pairs = enumerate(zip(text, with_other, strict=False))
     return next((at for at, (letter, other_letter) in pairs if letter != other_letter), len(text))
 
 
 def _end(model_dir: Path, text: str, last: int, following: int) -> int:
-    """Behind the end token between an answer's last text and the text that follows it in the conversation."""
+    """The position after the end token between an answer's last text and the next text of the conversation."""
     ends = "|".join(map(re.escape, sorted(end_texts(model_dir), key=len, reverse=True)))
     match = re.compile(ends).search(text, last, following) if ends else None
     if match is None:
-        raise DataError(
-            f"{model_dir}: its chat template ends an earlier answer with none of the tokens that end generation",
+        raise ChatTemplateError(
+            "does not end an earlier answer with a token that ends generation",
+            model_dir=model_dir,
             next_step="set finetune.train_on: answer, or give the model another chat template",
         )
     return match.end()

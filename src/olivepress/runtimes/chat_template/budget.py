@@ -1,8 +1,8 @@
-"""What a chat template may spend: steps that are counted, and sizes that are looked at before a value is made.
+"""The budget of a chat template: counted steps, and sizes that are checked before a value is created.
 
-Every loop, macro and block counts its body's size (``template_environment`` puts the calls there), and all that makes a
-text or a list from others passes through here. The same template with the same rows always takes the same steps, in
-any thread and on any system.
+Every loop, macro and block counts the size of its body (``environment`` inserts the calls), and every operation that
+builds a text or a list from others is checked here. The same template with the same rows takes the same number of steps
+in any thread and on any system.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ __all__ = [
     "take",
 ]
 
-MOST_STEPS = 5_000_000  # a published template takes some hundred for each message
-LARGEST = 16 * 1024 * 1024  # characters of one value, each counted as often as it stands in it
+MOST_STEPS = 5_000_000  # published templates take some hundred per message
+LARGEST = 16 * 1024 * 1024  # characters of one value, repeated parts counted repeatedly
 CHARACTERS_PER_STEP = 64
 WHOLE_TEXT = (str, bytes)
 _MOST_ITEMS = 1_000_000
-_LARGEST_COUNT = 10_000  # of a width, an indent, a repetition that is handed to a function
+_LARGEST_COUNT = 10_000  # of a width, indent or repetition passed to a function
 _MOST_BITS = 4096
 _WIDE_FIELD = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)|\{[^{}]+(?:\d{4}|\{)")
 _COUNTED_FILTERS = frozenset(("batch", "center", "indent", "round", "slice", "tojson", "truncate"))
@@ -55,7 +55,7 @@ class _Budget:
     def take(self, steps: int) -> None:
         self.left -= steps
         if self.left < 0:
-            raise TemplateError("it loops for too long, or makes too much text")
+            raise TemplateError("it loops for too long, or produces too much text")
 
 
 _BUDGET: ContextVar[_Budget] = ContextVar("template_budget")
@@ -72,13 +72,13 @@ def budget() -> Iterator[None]:
 
 
 def take(steps: int) -> bool:
-    """Count steps; true, so that it can stand before a condition."""
+    """Count steps; returns True so that it can precede a condition."""
     _BUDGET.get().take(steps)
     return True
 
 
 def size_of(value: Any) -> int:
-    """Characters and items of a value, shared parts as often as they stand in it. TemplateError above ``LARGEST``."""
+    """Characters and items of a value, repeated parts counted repeatedly. TemplateError above ``LARGEST``."""
     if isinstance(value, WHOLE_TEXT):
         return 1 + len(value)
     items, characters, waiting = 0, 0, [value]
@@ -90,23 +90,23 @@ def size_of(value: Any) -> int:
         elif inside := _parts(each):
             waiting.extend(inside)
         if items + len(waiting) > _MOST_ITEMS:
-            raise TemplateError(f"it makes a value of more than {_MOST_ITEMS:,} items")
+            raise TemplateError(f"it produces a value of more than {_MOST_ITEMS:,} items")
         expect(items + characters)
     take(items)
     return items + characters
 
 
 def _parts(value: Any) -> Collection[Any]:
-    """What a container holds, keys included; nothing of all else."""
+    """The contents of a container, keys included; empty for anything else."""
     if isinstance(value, Namespace):
-        value = value._Namespace__attrs  # what is printed of it
+        value = value._Namespace__attrs  # its printed content
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     return value if isinstance(value, list | tuple | Set | ValuesView) else ()
 
 
 def checked(value: Any) -> Any:
-    """The value again, counted; one that is made piece by piece is counted as it comes."""
+    """The value itself, counted; the items of a generator are counted one by one."""
     if isinstance(value, GeneratorType):
         return _each(value)
     take(1 + size_of(value) // CHARACTERS_PER_STEP)
@@ -119,19 +119,21 @@ def _each(items: Iterator[Any]) -> Iterator[Any]:
 
 
 def expect(size: int) -> None:
-    """Refuse what would become larger than a value may be."""
+    """TemplateError when ``size`` exceeds the largest permitted value."""
     if size > LARGEST:
-        raise TemplateError(f"it makes a value of more than {LARGEST:,} characters")
+        raise TemplateError(f"it produces a value of more than {LARGEST:,} characters")
 
 
 def check_counts(*arguments: Any, **named: Any) -> None:
+    """TemplateError when a number among the arguments is too large for a width or count."""
     for value in (*arguments, *named.values()):
         if isinstance(value, int) and abs(value) > _LARGEST_COUNT:
-            raise TemplateError(f"it asks for a width or count of {value if abs(value) < 10**9 else 'over 1e9'}")
+            shown = value if abs(value) < 10**9 else "over 1e9"
+            raise TemplateError(f"it requests a width or count of {shown}")
 
 
 def check_format(text: Any, values: Any) -> None:
-    """A format string repeats its values, and pads them to any width."""
+    """TemplateError for a format string whose result may be too large: it repeats values and pads to any width."""
     text = str(text)
     if _WIDE_FIELD.search(text):
         raise TemplateError("it formats to a width of thousands of characters")
@@ -144,21 +146,21 @@ def _check_replace(text: Any, old: Any = "", new: Any = "", *_: Any, **__: Any) 
 
 
 def _join(glue: Any, items: Any) -> list[Any]:
-    """The items, if what they make together is not too large."""
+    """The items as a list. TemplateError when the joined text would be too large."""
     listed = list(_each(iter(items)))
     expect(size_of(listed) + len(listed) * len(str(glue)))
     return listed
 
 
 def concat(*parts: Any) -> str:
-    """``a ~ b``"""
+    """The operator ``a ~ b``."""
     expect(sum(map(size_of, parts)))
     return str(checked("".join(map(str, parts))))
 
 
 def limited(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or test whose arguments and result are counted."""
-    # Jinja hands over the context or the environment first, where the function asks for them.
+    # Jinja passes the context or the environment first where the function declares it.
     first = 1 if getattr(function, "jinja_pass_arg", None) else 0
 
     @wraps(function)
@@ -185,7 +187,7 @@ def limited(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_text_method(owner: str | bytes, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-    """Methods of a text that make a larger one of it; the arguments, a list that is joined in memory."""
+    """Check methods that create a larger text; returns the arguments, for ``join`` with the items as a list."""
     if name == "replace":
         _check_replace(owner, *args)
     elif name in ("format", "format_map"):
@@ -201,6 +203,7 @@ def check_text_method(owner: str | bytes, name: str, args: tuple[Any, ...], name
 
 
 def check_product(left: Any, right: Any) -> None:
+    """TemplateError when ``left * right`` would be too large."""
     for sequence, count in ((left, right), (right, left)):
         if isinstance(sequence, str | bytes | list | tuple) and isinstance(count, int):
             expect(size_of(sequence) * count)

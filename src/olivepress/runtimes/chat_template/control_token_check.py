@@ -1,4 +1,4 @@
-"""Rows whose texts hold control tokens: counted and told, before anything is trained or measured."""
+"""Reports rows whose texts contain control tokens, before training and measuring."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(entry)
 
 
-def _holding(model_dir: Path, rows: Iterable[Example]) -> Iterator[tuple[Example, frozenset[str], bool]]:
-    """(row, control tokens in its texts, whether its answer ends with end tokens) of the rows that hold some."""
+def _affected(model_dir: Path, rows: Iterable[Example]) -> Iterator[tuple[Example, frozenset[str], bool]]:
+    """(row, control tokens in its texts, whether its answer ends with end tokens) of the rows that contain some."""
     pattern = control_pattern(model_dir)
     ends = tuple(end_texts(model_dir))
     if pattern is None:
@@ -47,29 +47,29 @@ def _holding(model_dir: Path, rows: Iterable[Example]) -> Iterator[tuple[Example
 
 
 def control_token_notes(model_dir: Path, rows: Sequence[Example]) -> Iterator[str]:
-    """One line that counts the rows with control tokens in their texts, where there are any."""
-    holding = list(_holding(model_dir, rows))
-    if not holding:
+    """One line that counts the rows with control tokens in their texts, if there are any."""
+    affected = list(_affected(model_dir, rows))
+    if not affected:
         return
-    counts = Counter(token for _, tokens, _ in holding for token in tokens)
+    counts = Counter(token for _, tokens, _ in affected for token in tokens)
     commonest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:5]
     which = ", ".join(f"{token} in {count}" for token, count in commonest)
-    cut = sum(at_the_end for _, _, at_the_end in holding)
-    whose = f"{which} ({first_ids([row.id for row, _, _ in holding])})"
+    removed = sum(at_the_end for _, _, at_the_end in affected)
+    whose = f"{which} ({first_ids([row.id for row, _, _ in affected])})"
     yield (
-        f"{len(holding)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {whose}; cut off "
-        f"at the end of {cut} answers, elsewhere tokenized as plain text"
+        f"{len(affected)} of {len(rows)} rows have control tokens of {model_dir} in their texts: {whose}; "
+        f"removed at the end of {removed} answers, elsewhere tokenized as plain text"
     )
 
 
 def unplaced_control_tokens(model_dir: Path, rows: Sequence[Example]) -> Iterator[str]:
-    """Rows whose control tokens cannot be told from the template's."""
+    """One line for the rows whose control tokens cannot be distinguished from the template's, if there are any."""
     ids, reason = [], ""
-    for row, _, _ in _holding(model_dir, rows):
+    for row, _, _ in _affected(model_dir, rows):
         try:
             render_prompt(model_dir, row.messages, row.tools)
         except DataError as error:
             ids.append(row.id)
             reason = error.message
     if ids:
-        yield f"{reason}: {len(ids)} of {len(rows)} rows hold some ({first_ids(ids)})"
+        yield f"{reason}: {len(ids)} of {len(rows)} rows contain some ({first_ids(ids)})"

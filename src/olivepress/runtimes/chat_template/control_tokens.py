@@ -1,7 +1,7 @@
 """Control tokens that are texts of a row: an end token left in a scraped answer, chat markup quoted in a question.
 
-A tokenizer does not know who wrote ``<|im_end|>``. Cut behind its first character and tokenized in two parts, it is
-text to every tokenizer, Hugging Face's and the device's alike, and the same tokens in training and at inference.
+A tokenizer cannot know who wrote ``<|im_end|>``. Split after its first character and tokenized in two parts, it is text
+for every tokenizer, Hugging Face's and the device's alike, with the same tokens in training and at inference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def holds_control_tokens(pattern: Pattern, messages: Sequence[Mapping[str, Any]]
 
 
 def control_cuts(pattern: Pattern, text: str, places: Sequence[Place]) -> tuple[int, ...]:
-    """Positions in ``text``, behind the first character of every control token within one of the places."""
+    """Positions in ``text`` after the first character of every control token within one of the places."""
     if pattern is None:
         return ()
     return tuple(
@@ -32,7 +32,7 @@ def control_cuts(pattern: Pattern, text: str, places: Sequence[Place]) -> tuple[
 
 
 def without_control_tokens(pattern: Pattern, full: str, start: int, cuts: Sequence[int]) -> str:
-    """``full[start:]`` as a decoder prints it that leaves special tokens out; those that ``cuts`` go through stay."""
+    """``full[start:]`` as a decoder prints it without special tokens; tokens that are split by ``cuts`` remain."""
     return full[start:] if pattern is None else "".join(_between(pattern, full, start, set(cuts)))
 
 

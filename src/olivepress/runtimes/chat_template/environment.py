@@ -1,7 +1,7 @@
-"""Chat templates from elsewhere, rendered within a budget: they may loop for ever or make gigabytes of text.
+"""Renders untrusted chat templates within a budget: they might loop forever or produce gigabytes of text.
 
-The sandbox keeps a template from the machine, not from its time and memory: ``template_budget`` counts both. Here the
-calls that count are put into every loop, macro, block and expression. Syntax and settings follow
+The sandbox protects the machine, not its time and memory: the module ``budget`` counts both. This module inserts the
+counting calls into every loop, macro, block and expression. Syntax and settings follow
 ``transformers.utils.chat_template_utils`` (trim_blocks, lstrip_blocks, loop controls, ``generation`` tag).
 """
 
@@ -33,20 +33,21 @@ from olivepress.runtimes.chat_template.budget import (
     size_of,
     take,
 )
+from olivepress.runtimes.chat_template.errors import ChatTemplateError
 
 __all__ = ["FIXED_DATE", "render_template"]
 
-# Templates that print "today" would make every day's run another one; Llama's own template defaults to this date.
+# Templates that print "today" would give other results every day; Llama's own template defaults to this date.
 FIXED_DATE = "26 Jul 2024"
 _NO_FILTERS = ("urlize", "xmlattr", "pprint", "wordwrap", "random")  # no chat template needs them
 _SCOPES = ("_loop_vars", "_block_vars")  # what Jinja itself hands to every call
 
 
 def render_template(template: str, variables: dict[str, Any]) -> str:
-    """The text that ``template`` makes of ``variables``.
+    """The text that ``template`` renders for ``variables``.
 
-    TemplateError for whatever goes wrong inside of it, a budget that is spent included; DataError for what it says
-    itself with ``raise_exception``.
+    TemplateError for any error inside it, an exceeded budget included; DataError with its own message when it calls
+    ``raise_exception``.
     """
     try:
         with budget():
@@ -55,7 +56,9 @@ def render_template(template: str, variables: dict[str, Any]) -> str:
         raise
     except RecursionError:
         raise TemplateError("it calls itself, or is nested, too deeply") from None
-    except Exception as error:  # division by zero, a missing key, a failed assertion of a filter, …: the template's own
+    except (
+        Exception
+    ) as error:  # division by zero, a missing key, a failed assertion of a filter, …: errors of the template
         raise TemplateError(f"{type(error).__name__}: {str(error)[:200]}") from error
 
 
@@ -76,7 +79,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=[_Generation, loopcontrols],
-            optimized=False,  # nothing is worked out while it is compiled, outside of the budget
+            optimized=False,  # no evaluation while compiling, which is outside the budget
             finalize=_finalize,
         )
         self.filters["tojson"] = _tojson
@@ -88,7 +91,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
         self.globals.pop("lipsum", None)
         self.globals["raise_exception"] = _refuse
         self.globals["strftime_now"] = lambda _format: FIXED_DATE
-        # What the compiled template calls, by names that no template can write.
+        # Called by the compiled template, by names that no template can write.
         self.bounded_take, self.bounded_checked, self.bounded_concat = take, checked, concat
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -112,7 +115,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
         if obj in (take, checked, concat):
             return obj(*args)
         named = {key: value for key, value in kwargs.items() if key not in _SCOPES}
-        method = getattr(obj, "__wrapped__", obj)  # the sandbox puts a function of its own before format
+        method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps format
         owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
         if isinstance(owner, str | bytes | int):
             check_counts(*args, **named)
@@ -123,7 +126,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
 
 
 def _instrument(tree: nodes.Template) -> None:
-    """Count the steps of every body that may run more than once, and the sizes of what is put together."""
+    """Insert counting of steps into every body that may run more than once, and of sizes into every concatenation."""
     for node in list(tree.find_all(nodes.Stmt)):
         if not isinstance(node, nodes.Macro | nodes.CallBlock | nodes.Block | nodes.For):
             continue
@@ -135,13 +138,13 @@ def _instrument(tree: nodes.Template) -> None:
 
 
 def _steps(node: nodes.Node) -> int:
-    """What running a part of a template once may cost."""
+    """The most steps that running a part of a template once may take."""
     texts = sum(len(text.data) for text in node.find_all(nodes.TemplateData))
     return 2 + sum(1 for _ in node.find_all(nodes.Node)) + texts // CHARACTERS_PER_STEP
 
 
 def _wrap(node: nodes.Node) -> None:
-    """Replace, from the leaves up, each expression that copies or compares values by one that counts them."""
+    """Replace, from the leaves up, each expression that copies or compares values by one that counts."""
     for field, value in list(node.iter_fields()):
         if isinstance(value, nodes.Node):
             setattr(node, field, _counted(value, node))
@@ -170,12 +173,12 @@ def _call(name: str, *arguments: nodes.Node) -> nodes.Call:
 
 @pass_context
 def _finalize(context: Context, value: Any) -> Any:
-    """What is printed. Asked with the context, so that nothing is printed while the template is compiled."""
+    """Count a printed value. Takes the context so that nothing is printed while the template is compiled."""
     return checked(value)
 
 
 def _refuse(message: str) -> None:
-    raise DataError(f"the chat template says: {message}", next_step="change the rows' roles or their order")
+    raise ChatTemplateError(f"raised: {message}", next_step="change the rows' roles or their order")
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:

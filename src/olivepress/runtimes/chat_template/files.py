@@ -1,4 +1,4 @@
-"""Which chat template of a model folder is taken: there may be several, in several files."""
+"""Chooses the chat template of a model folder, which may have several in several files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chat_template(model_dir: Path, *, with_tools: bool = False) -> str | None:
 
 @lru_cache(maxsize=32)
 def _chat_templates(model_dir: Path) -> tuple[tuple[str, str], ...]:
-    """(name, template), of the first place that has any."""
+    """(name, template) from the first place that has any."""
     file, folder = model_dir / "chat_template.jinja", model_dir / "additional_chat_templates"
     more = sorted(folder.glob("*.jinja")) if folder.is_dir() else []
     named = {path.stem: _text(path) for path in more}
@@ -44,7 +44,7 @@ def _text(file: Path) -> str:
 
 
 def _named(value: Any) -> dict[str, str]:
-    """A template, or a list of templates with names, as files of JSON hold them."""
+    """Name → template, from a template or a list of named templates in a JSON file."""
     listed = value if isinstance(value, list) else [{"name": "default", "template": value}]
     pairs = [(entry.get("name"), entry.get("template")) for entry in listed if isinstance(entry, dict)]
     return {name: text for name, text in pairs if isinstance(name, str) and isinstance(text, str) and text}

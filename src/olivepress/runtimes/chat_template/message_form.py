@@ -1,8 +1,8 @@
-"""Messages in the form that a chat template prints right: templates differ in how they want a tool call.
+"""Messages in the form that a chat template prints correctly: templates differ in the form of a tool call.
 
-OpenAI's API has a call's arguments as a string of JSON. Most templates want an object, which they write as JSON; given
-a string they would quote it once more. Some (DeepSeek's) join a string to others, and print calls only of a message
-whose content is none.
+OpenAI's API has a call's arguments as a JSON string. Most templates expect an object, which they write as JSON; a
+string would be quoted once more. Some (DeepSeek's) concatenate a string, and print calls only for a message whose
+content is None.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
     "FORMS",
     "Form",
     "Render",
-    "argument_fault",
+    "argument_problem",
     "form_of",
     "in_form",
     "plain_messages",
@@ -44,27 +44,27 @@ _PROBE_TOOL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How a conversation is given: arguments of calls, what stands for a content that is empty beside them, under which
-    name thoughts are, and where the tools are: beside the messages, or as JSON in the system message (Phi-4-mini).
+    """The form of a conversation: type of call arguments, value of an empty content next to calls, field of thoughts.
+
+    ``tools`` are next to the messages, or as JSON in the system message (Phi-4-mini).
     """
 
     arguments: Literal["object", "string"] = "object"
     empty: Literal["text", "none"] = "text"
     thoughts: str = THOUGHTS
-    tools: Literal["beside", "system"] = "beside"
+    tools: Literal["separate", "system"] = "separate"
 
 
 FORMS = (Form(), Form(empty="none"), Form(arguments="string"), Form(arguments="string", empty="none"))
 
 
 def plain_messages(messages: Messages) -> list[dict[str, Any]]:
-    """The messages with the arguments of every call as an object, where they are the JSON text of one, and thoughts
-    under one name."""
+    """The messages with call arguments as objects where they are JSON text of one, and thoughts under one name."""
     return [_with_calls(thoughts_under(message, THOUGHTS), _as_object) for message in messages]
 
 
 def in_form(messages: Messages, form: Form) -> list[dict[str, Any]]:
-    """Plain messages as ``form`` has them."""
+    """Plain messages in the form ``form``."""
     given = [_with_calls(message, _as_string if form.arguments == "string" else dict) for message in messages]
     for message in given:
         if message.get("tool_calls") and form.empty == "none" and not message.get("content"):
@@ -73,8 +73,8 @@ def in_form(messages: Messages, form: Form) -> list[dict[str, Any]]:
 
 
 def with_tools(messages: list[dict[str, Any]], tools: Tools, form: Form) -> tuple[list[dict[str, Any]], Tools]:
-    """Messages and tools as ``form`` has them. A system message gets the functions alone, as its models know them."""
-    if not tools or form.tools == "beside":
+    """Messages and tools in the form ``form``. A system message gets only the functions, as its models know them."""
+    if not tools or form.tools == "separate":
         return messages, tools
     functions = [tool.get("function", tool) if isinstance(tool, Mapping) else tool for tool in tools]
     has_system = bool(messages) and messages[0].get("role") == "system"
@@ -120,7 +120,7 @@ def _as_string(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_ends(messages: Messages, ends: Iterable[str]) -> list[dict[str, Any]]:
-    """The messages without the end tokens that a scraped answer still carries: the template writes its own."""
+    """The messages without end tokens at the end of scraped answers: the template writes its own."""
     texts = "|".join(re.escape(text) for text in sorted(ends, key=len, reverse=True) if text)
     if not texts:
         return [dict(message) for message in messages]
@@ -134,7 +134,7 @@ def without_ends(messages: Messages, ends: Iterable[str]) -> list[dict[str, Any]
 
 
 def form_of(render: Render) -> Form:
-    """The first form in which ``render`` prints a call with its name and its arguments right; the usual one if none."""
+    """The first form in which ``render`` prints a call's name and arguments correctly; the default form if none."""
     call = {"id": "Callid123", "type": "function", "function": {"name": "tool", "arguments": {"key": "value"}}}
     probe: list[dict[str, Any]] = [
         {"role": "user", "content": "question"},
@@ -146,7 +146,7 @@ def form_of(render: Render) -> Form:
 
 
 def _thoughts_name(render: Render) -> str:
-    """The field whose thoughts ``render`` prints; the usual one if none."""
+    """The field whose thoughts ``render`` prints; the default one if none."""
     question, answer = {"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}
     for name in THOUGHT_FIELDS:
         marked = mark([question, {**answer, name: "thought"}], None)
@@ -156,17 +156,17 @@ def _thoughts_name(render: Render) -> str:
     return THOUGHTS
 
 
-def _place_of_tools(render: Render) -> Literal["beside", "system"]:
+def _place_of_tools(render: Render) -> Literal["separate", "system"]:
     marked = mark([{"role": "system", "content": "system"}, {"role": "user", "content": "question"}], [_PROBE_TOOL])
     name = next(slot.marker for slot in marked.slots if slot.kind == "tool")
     if name in _text(render, marked.messages, marked.tools):
-        return "beside"
+        return "separate"
     messages, _ = with_tools(marked.messages, marked.tools, Form(tools="system"))
-    return "system" if name in _text(render, messages, None) else "beside"
+    return "system" if name in _text(render, messages, None) else "separate"
 
 
 def _text(render: Render, messages: Messages, tools: Tools) -> str:
-    """The rendered text; nothing where the template refuses the messages."""
+    """The rendered text; "" where the template rejects the messages."""
     try:
         return render(messages, tools)
     except DataError:
@@ -180,11 +180,11 @@ def _prints(render: Render, marked: Marked, form: Form) -> bool:
         return False
     needed = ("tool call", "argument name", "argument")
     lost = [slot for slot in marked.slots if slot.kind in needed and slot.marker not in text]
-    return not lost and argument_fault(text, marked) is None
+    return not lost and argument_problem(text, marked) is None
 
 
-def argument_fault(text: str, marked: Marked) -> str | None:
-    """How the arguments of calls are printed wrong in ``text``: quoted twice, or as Python; None when they are not."""
+def argument_problem(text: str, marked: Marked) -> str | None:
+    """How the arguments of calls are printed incorrectly in ``text``: quoted twice or as Python; None if correctly."""
     for slot in marked.slots:
         if slot.kind not in ("argument name", "argument"):
             continue

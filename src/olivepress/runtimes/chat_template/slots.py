@@ -1,7 +1,6 @@
-"""A conversation with a unique marker in place of each of its texts, and where each text came out of a template.
+"""A conversation with a unique marker in place of each of its texts, and the places of the texts in a rendering.
 
-Only the text between its white space is replaced, so that what a template trims, prefixes or joins is what it does to
-the conversation itself.
+Surrounding white space is not replaced, so that a template trims, prefixes and joins as in the conversation itself.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ MARKER = re.compile(r"Zq\d{5}Kj")
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """One text: ``marker`` stands for it; ``message`` is the number of its message, None for the tools."""
+    """One text and its ``marker``; ``message`` is the number of its message, None for the tools."""
 
     marker: str
     kind: Kind
@@ -48,6 +47,8 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Marked:
+    """A conversation and its tools with markers; ``slots`` are the replaced texts in order."""
+
     messages: list[dict[str, Any]]
     tools: list[Any] | None
     slots: tuple[Slot, ...]
@@ -63,13 +64,13 @@ class Place:
     end: int
 
     def moved(self, marked: int, text: int) -> Place:
-        """The same place behind so many characters of the two renderings."""
+        """The same place, shifted by that many characters of the two renderings."""
         return Place(slot=self.slot, marked=self.marked + marked, start=self.start + text, end=self.end + text)
 
 
 @dataclass(kw_only=True)
 class _Markers:
-    """Nine letters and digits each, as Mistral's templates want of a call's id; one for each text or id."""
+    """Markers of nine letters and digits, as Mistral's templates require of a call's id; one per text or id."""
 
     slots: list[Slot] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class _Markers:
         return text[:start] + marker + text[start + len(core) :]
 
     def put_id(self, text: str, message: int) -> str:
-        """The same marker for the same id: a result repeats that of its call."""
+        """The same marker for the same id: a result repeats the id of its call."""
         if text not in self.ids:
             self.ids[text] = self.put(text, "call id", message)
         return self.ids[text]
@@ -153,7 +154,7 @@ def _function(function: Mapping[str, Any], number: int, markers: _Markers) -> di
 
 
 def _value(value: Any, kind: Kind, number: int | None, markers: _Markers, depth: int = 0) -> Any:
-    """Every text below ``value``, but for the values that templates look at."""
+    """Replace every text below ``value`` except the values that templates inspect."""
     if isinstance(value, str):
         return markers.put(value, kind, number)
     if depth > _DEEPEST:
@@ -166,7 +167,7 @@ def _value(value: Any, kind: Kind, number: int | None, markers: _Markers, depth:
 
 
 def _object(value: Mapping[str, Any], kind: Kind, number: int | None, markers: _Markers, depth: int) -> dict[str, Any]:
-    """The names too: in arguments all of them, in a schema those of ``properties``; templates look at the others."""
+    """Names as well: in arguments all, in a schema those of ``properties``; templates inspect the others."""
     if number is not None:
         return {
             markers.put(str(name), "argument name", number): _value(entry, kind, number, markers, depth)
@@ -218,8 +219,8 @@ def _parameters(schema: Mapping[str, Any], markers: _Markers) -> dict[str, Any]:
 def places(marked_text: str, slots: Sequence[Slot], text: str) -> tuple[Place, ...] | None:
     """Where each slot's text is in ``text``, the same conversation rendered with its own texts.
 
-    None when ``text`` is not ``marked_text`` with each marker replaced by its text, as it is or as JSON writes it: the
-    template looks into texts, and where they are cannot be said.
+    None when ``text`` is not ``marked_text`` with each marker replaced by its text, unchanged or as JSON: then the
+    template inspects texts, and their places cannot be determined.
     """
     by_marker = {slot.marker: slot for slot in slots}
     ordered: list[Place] = []
@@ -247,7 +248,7 @@ def _continues(text: str, at: int, written: str, following: str) -> bool:
 
 
 def _ways(text: str) -> tuple[str, ...]:
-    """A text as it is, within JSON, and within JSON within JSON (arguments that a template wants as a string)."""
+    """A text unchanged, within JSON, and within JSON within JSON (arguments that a template expects as a string)."""
     quoted = json.dumps(text, ensure_ascii=False)[1:-1]
     ascii_only = json.dumps(text)[1:-1]
     twice = (json.dumps(quoted, ensure_ascii=False)[1:-1], json.dumps(ascii_only)[1:-1])
@@ -257,8 +258,8 @@ def _ways(text: str) -> tuple[str, ...]:
 def answer_start(question: str, full: str, marked: Marked) -> int | None:
     """Where the answer begins in the marked rendering ``full``, whose question alone is rendered as ``question``.
 
-    Where ``full`` does not begin with ``question`` (the template looks at the last message), the answer begins behind
-    what follows the question's last text in both. None when there is no such place.
+    Where ``full`` does not begin with ``question`` (the template inspects the last message), the answer begins after
+    the text that follows the question's last slot in both. None when there is no such place.
     """
     if full.startswith(question):
         return len(question)
@@ -272,7 +273,7 @@ def answer_start(question: str, full: str, marked: Marked) -> int | None:
 
 
 def to_text_position(position: int, ordered: Sequence[Place]) -> int:
-    """A position between the markers of the marked rendering, in the real one."""
+    """The position in the real rendering of a position between the markers of the marked one."""
     shift = 0
     for place in ordered:
         if place.marked >= position:

@@ -1,4 +1,4 @@
-"""What a model folder's tokenizer files say about its added tokens, read without the tokenizer: a device has none."""
+"""Added and special tokens from a model folder's tokenizer files, without the tokenizer, which devices do not have."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 def control_tokens(model_dir: Path) -> frozenset[str]:
     """The texts that the tokenizer reads as control tokens: added tokens that are marked special, BOS, EOS and pad.
 
-    Added tokens that are not marked special (``<think>``, ``<tool_call>``) are words of the model: texts may use them.
+    Added tokens that are not marked special (``<think>``, ``<tool_call>``) are ordinary words that texts may use.
     """
     return _control_tokens(model_dir.resolve())
 
@@ -42,9 +42,10 @@ def control_pattern(model_dir: Path) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=32)
 def _pattern(texts: frozenset[str]) -> re.Pattern[str] | None:
-    return (
-        re.compile("|".join(re.escape(text) for text in sorted(texts, key=lambda t: (-len(t), t)))) if texts else None
-    )
+    if not texts:
+        return None
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile("|".join(re.escape(text) for text in longest_first))
 
 
 def token_texts(model_dir: Path) -> Mapping[int, str]:
@@ -54,7 +55,7 @@ def token_texts(model_dir: Path) -> Mapping[int, str]:
 
 @lru_cache(maxsize=32)
 def _added_tokens(model_dir: Path) -> tuple[tuple[int, str, bool], ...]:
-    """(id, text, special) of tokenizer.json and of tokenizer_config.json, which may add to it."""
+    """(id, text, special) from tokenizer.json and from tokenizer_config.json, which may add tokens."""
     tokens: dict[int, tuple[str, bool]] = {}
     listed = read_object(model_dir / "tokenizer.json").get("added_tokens")
     for entry in listed if isinstance(listed, list) else ():
@@ -89,9 +90,9 @@ def _special_tokens_map(model_dir: Path) -> tuple[tuple[str, str], ...]:
 
 
 def beginning_token(model_dir: Path) -> str:
-    """The text of the BOS that the tokenizer itself puts before a text; empty when it puts none.
+    """The text of the BOS that the tokenizer itself puts before a text; "" when it does not.
 
-    The classes of Llama and Gemma follow ``add_bos_token``, whatever tokenizer.json says; others its post-processor.
+    The classes of Llama and Gemma follow ``add_bos_token`` whatever tokenizer.json contains; others its post-processor.
     """
     bos = special_tokens_map(model_dir).get("bos_token", "")
     config = read_object(model_dir / "tokenizer_config.json")
@@ -103,7 +104,7 @@ def beginning_token(model_dir: Path) -> str:
 
 
 def _first_tokens(processor: Any) -> Iterator[str]:
-    """What the templates of a post-processor, or of the members of a sequence of them, put first."""
+    """The first special tokens of a post-processor's templates, or of the members of a sequence of post-processors."""
     if not isinstance(processor, dict):
         return
     if processor.get("type") == "TemplateProcessing":
@@ -118,9 +119,9 @@ def _first_tokens(processor: Any) -> Iterator[str]:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object of a file of the model; empty when the file is missing or holds something else.
+    """The JSON object in a file of the model; empty when the file is missing or contains something else.
 
-    JobError when it is no JSON, or too large to be of a tokenizer.
+    JobError when it is not JSON, or too large for a tokenizer's file.
     """
     if not path.is_file():
         return {}

@@ -12,7 +12,8 @@ from olivepress.core.errors import DataError
 from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.answer_spans import answer_spans
 from olivepress.runtimes.chat_template.check import check_rows
-from olivepress.runtimes.chat_template.prompts import RenderedPrompt, encode_parts, eos_token_ids, render_prompt
+from olivepress.runtimes.chat_template.model_config import eos_token_ids
+from olivepress.runtimes.chat_template.prompts import RenderedPrompt, encode_parts, render_prompt
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows
 
 __all__ = ["IGNORE_INDEX", "Packed", "Supervised", "TrainOn", "load_tokenizer", "pack", "short_rows"]

@@ -1,4 +1,4 @@
-"""How far a reference text must reach: past every point from which a model, by its config, computes otherwise."""
+"""The length of a reference text: beyond every position from which a model, by its config, computes differently."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["MARGIN", "Horizon", "Switch", "horizon", "switches"]
 
 MARGIN = 64  # tokens that are read beyond the last switch
 _USUAL = 512  # tokens, where a config names no switch: more than one page of any cache
-# One pass over the row: a quarter of an hour on two desktop cores (1e11 operations a second), and bytes beside weights.
+# Limits of one pass over the row: 15 minutes on two desktop cores (1e11 operations/s), and memory besides the weights.
 _MOST_OPERATIONS, _MOST_BYTES = 1.0e14, 4 * 1024**3
 _WINDOWS = ("sliding_window", "sliding_window_size", "attention_chunk_size", "local_attention", "window_size")
 _ORIGINAL = "original_max_position_embeddings"
@@ -20,8 +20,10 @@ _BY_LENGTH = ("longrope", "su", "dynamic")  # ropes that change for all position
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """``key`` of config.json is the number of tokens ``at`` which something changes; ``by_length``: for the whole text,
-    not only for what follows."""
+    """Something changes ``at`` this number of tokens, the value of ``key`` in config.json.
+
+    ``by_length``: it changes for the whole text, not only for what follows.
+    """
 
     key: str
     at: int
@@ -30,7 +32,7 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Horizon:
-    """``length`` of the text in tokens, the switches inside it, and what lies ``beyond``, in words; "" when nothing."""
+    """``length`` of the text in tokens, the switches inside it, and a note on what lies ``beyond``, "" when nothing."""
 
     length: int
     switches: tuple[Switch, ...]
@@ -38,14 +40,15 @@ class Horizon:
 
 
 def horizon(config: Mapping[str, Any], parameters: int) -> Horizon:
-    """The text for a model with that config.json: past its last switch that memory and time allow."""
+    """The text for a model with this config.json: beyond the last switch that memory and time allow."""
     named, context = switches(config), _number(config, "max_position_embeddings")
     within = [switch for switch in named if context is None or switch.at < context]
     allowed = [switch for switch in within if not _too_much(config, parameters, switch.at + MARGIN)]
     length = max((switch.at + MARGIN for switch in allowed), default=0)
     usual = next((size for size in (_USUAL, 256, 128) if not _too_much(config, parameters, size)), 128)
     length = max(length, usual)
-    length = length if context is None else min(length, context)
+    if context is not None:
+        length = min(length, context)
     left = [
         f"{switch.key} {switch.at} ({_too_much(config, parameters, switch.at + MARGIN)})"
         for switch in within
@@ -56,7 +59,7 @@ def horizon(config: Mapping[str, Any], parameters: int) -> Horizon:
 
 
 def switches(config: Mapping[str, Any]) -> tuple[Switch, ...]:
-    """Windows, chunks and original lengths that a config names, nested ones too, the nearest first."""
+    """Windows, chunks and original lengths in a config, nested entries included, in ascending order."""
     nearest: dict[int, Switch] = {}
     for switch in (*_windows(config), *_ropes(config)):
         if switch.at not in nearest or switch.by_length:
@@ -91,7 +94,7 @@ def _number(config: Mapping[str, Any], key: str) -> int | None:
 
 
 def _too_much(config: Mapping[str, Any], parameters: int, tokens: int) -> str:
-    """What one pass over so many tokens takes, where that is too much; "" where it is not."""
+    """The cost of one pass over that many tokens where it exceeds the limits, else ""."""
     hidden, layers = _number(config, "hidden_size") or 1, _number(config, "num_hidden_layers") or 1
     inner = _number(config, "intermediate_size") or 4 * hidden
     # Float32 activations of one layer, and the mask of its attention; products with weights, and of attention.

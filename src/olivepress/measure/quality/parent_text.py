@@ -1,4 +1,4 @@
-"""The PyTorch parent on texts and labels: what ``perplexity`` and ``label_scoring`` do for ONNX models, at the desk."""
+"""Perplexity and label scoring with the PyTorch parent: the counterpart of ``perplexity`` and ``label_scoring``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from olivepress.runtimes.pytorch import load_parent
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]
 
-WIDTH = 16  # paths in a batch: about as fast as one where reading the weights is what takes the time
+WIDTH = 16  # paths per batch: about as fast as one path, since reading the weights dominates
 
 
 def score_labels_pytorch(
@@ -32,7 +32,7 @@ def score_labels_pytorch(
     four_bit: FourBit | None = None,
     progress: Progress | None = None,
 ) -> list[str | None]:
-    """The most probable of ``labels`` (answer texts) for each row, by the parent, as ``score_labels_exported``."""
+    """The most probable of ``labels`` (answer texts) for each row; results and errors as ``score_labels_exported``."""
     model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
@@ -43,12 +43,12 @@ def score_labels_pytorch(
 
 
 def _encode(tokenizer: Any, text: str) -> list[int]:
-    # verbose: a text longer than the context is meant to be cut into windows.
+    # verbose=False: no warning about a text longer than the context, which is cut into windows.
     return [int(token) for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
 def _torch_source(model: Any, task: LabelTask) -> NextLogprobs:
-    """One pass over the prompt; then a batch of paths at a time behind copies of its cache."""
+    """Log-probabilities from one pass over the prompt, then a batch of paths at a time on copies of its cache."""
     import torch
 
     with torch.inference_mode():
@@ -60,7 +60,7 @@ def _torch_source(model: Any, task: LabelTask) -> NextLogprobs:
             return [after_prompt] * len(paths)
         ids = torch.zeros((len(paths), max(len(path) for path in paths)), dtype=torch.long)
         mask = torch.ones((len(paths), len(task.prompt) + ids.shape[1]), dtype=torch.long)
-        for row, path in enumerate(paths):  # padded on the right: what follows cannot be seen from before
+        for row, path in enumerate(paths):  # padded on the right, which attention does not see from earlier tokens
             ids[row, : len(path)] = torch.tensor(path, dtype=torch.long)
             mask[row, len(task.prompt) + len(path) :] = 0
         # A copy, not crop(): caches of sliding windows and recurrent states cannot be cropped.
@@ -102,7 +102,7 @@ def perplexity_pytorch(
 
 
 def _teacher_forced(model: Any, token_ids: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks with a cache, to bound the logits in memory."""
+    """(offset, logits float64 [<=16, vocabulary]) in order; in chunks with a cache, which bounds memory for logits."""
     import torch
 
     chunk, cache = max(CHUNK_BYTES // (4 * model.config.vocab_size), ROWS), None
