@@ -37,7 +37,7 @@ real: $(STAMP) ## run the full pipeline on a real model and real data: half an h
 	$(BIN)/olivepress report smollm2-banking77 $(DATA_OPTION) && exit $$run
 
 test: $(STAMP) ## run the tests (those that need real data are skipped, with the reason, where it is absent)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 15
 
 test-long: $(STAMP) ## run the long tests: minutes of training and exporting
 	$(BIN)/python -m pytest -m "slow and not real"
@@ -45,11 +45,12 @@ test-long: $(STAMP) ## run the long tests: minutes of training and exporting
 test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s
 
-check: $(STAMP) ## run ruff, mypy, import-linter; check golden workflows and generated docs
+check: $(STAMP) ## run ruff, mypy, import-linter; check the layout, golden workflows and generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_layout.py
 	$(BIN)/python scripts/golden.py --check
 	$(BIN)/python scripts/reference_docs.py --check
 

@@ -146,9 +146,9 @@ def test_what_disturbed_a_measurement_is_noted_next_to_the_verdict(tmp_path: Pat
     (read,) = load([tmp_path / "busy.json"])
     disturbed = replace(loaded(rate=110), disturbances=read.disturbances)
     notes = verdict(loaded(), disturbed, "decode_tps").notes
-    assert "other programs used 40 % of the cores while it was measured" in notes
-    assert "the hypervisor took 6 % of the cores while it was measured" in notes
-    assert "the processor throttled 2 times for heat" in notes
+    assert "other programs used 40 % of the cores during the measurement" in notes
+    assert "the hypervisor took 6 % of the cores during the measurement" in notes
+    assert "the processor throttled 2 times because of heat" in notes
     assert not set(read.disturbances) & set(verdict(loaded(), disturbed, "exact_match").notes)
 
 

@@ -63,8 +63,17 @@ def print_dataset(dataset: Dataset, as_json: bool, directory: Path | None = None
 
 
 def _lines(description: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.text.values import counted
+    yield from _origin(description)
+    yield from _account(description)
+    if description["statistics"]:
+        yield from _statistics(description["statistics"])
+    yield from _lineage(description)
+    for advice in description["advice"]:
+        yield f"{advice['level'].upper()}: {advice['text']}"
 
+
+def _origin(description: dict[str, Any]) -> Iterator[str]:
+    """What the dataset is and where it comes from."""
     rows = ", ".join(f"{count:,} {split}" for split, count in description["rows"].items())
     yield f"{description['name']}, {description['format']}: {rows}; sha256 {description['version']}"
     for key, title in (("origin", "source"), ("licence", "licence")):
@@ -72,6 +81,12 @@ def _lines(description: dict[str, Any]) -> Iterator[str]:
             yield f"{title}: {description['source'].get(key, 'unknown')}"
     for parent in description["parents"]:
         yield f"from {parent['name']}, sha256 {parent['version']}"
+
+
+def _account(description: dict[str, Any]) -> Iterator[str]:
+    """Rows that were read, dropped and changed, and columns that were not used."""
+    from olivepress.data.text.values import counted
+
     read, dropped = sum(description["read"].values()), sum(description["dropped"].values())
     if description["read"]:
         files = counted(len(description["read"]), "file")
@@ -81,16 +96,18 @@ def _lines(description: dict[str, Any]) -> Iterator[str]:
             yield f"  {title} {count:>7,} x {reason}"
     for file, columns in description["unused_columns"].items():
         yield f"  not used in {file}: {', '.join(columns)}"
-    if description["statistics"]:
-        yield from _statistics(description["statistics"])
+
+
+def _lineage(description: dict[str, Any]) -> Iterator[str]:
+    """The files and datasets that the rows come from, and rows that were left out of them."""
+    from olivepress.data.text.values import counted
+
     if len(description["lineage"]) > 1:
         for origin, counts in list(description["lineage"].items())[:20]:
             yield f"  from {origin}: {', '.join(f'{count:,} {split}' for split, count in counts.items())}"
     for parent, count in description["left_out"].items():
         if count:
             yield f"  left out of {parent}: {counted(count, 'training row')} beyond its share"
-    for advice in description["advice"]:
-        yield f"{advice['level'].upper()}: {advice['text']}"
 
 
 def _statistics(statistics: dict[str, Any]) -> Iterator[str]:
