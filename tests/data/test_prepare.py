@@ -123,11 +123,11 @@ def test_labels_are_stratified(tmp_path: Path) -> None:
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = build_dataset(Data(source=str(write_rows(tmp_path / "rows.jsonl"))))
-    original = Path.rename
-    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    original = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(SetupError, match=r"cannot be written \(No space left on device\); next: free disk space"):
         write_dataset(dataset, tmp_path)
     assert not list((tmp_path / "datasets").iterdir())
-    monkeypatch.setattr(Path, "rename", original)
+    monkeypatch.setattr(Path, "replace", original)
     directory = write_dataset(dataset, tmp_path)
     assert json.loads((directory / "dataset.json").read_text())["version"] == dataset.version

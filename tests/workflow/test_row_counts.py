@@ -58,7 +58,7 @@ def test_render_knows_which_rows_are_too_long(project: Path, long_rows: int, lev
     (project / "notes.jsonl").write_text("\n".join(lines))
     recipe = project / "recipes" / "tiny-phi.yaml"
     text = recipe.read_text()
-    start, end = text.index("data:"), text.index("finetune:")
+    start, end = text.index("\ndata:") + 1, text.index("\nfinetune:") + 1
     recipe.write_text(f"{text[:start]}data: {{source: notes.jsonl, max_length: 256}}\n{text[end:]}")
     plan = load_plan("tiny-phi")
     prepare(plan)

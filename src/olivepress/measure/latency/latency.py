@@ -89,7 +89,7 @@ def measure_process(spec: LatencySpec) -> dict[str, Any]:
     load_ms = (time.perf_counter_ns() - start) / 1e6
     on_cpu = model.device.upper() == "CPU"
     if provider(spec.execution_provider).hides_absence and on_cpu and not spec.allow_fallback:
-        raise JobError(f"asked for {spec.execution_provider}, the runtime placed the model on the CPU")
+        raise JobError(f"requested {spec.execution_provider}, the runtime placed the model on the CPU")
     messages, tokens = prompt_of(spec, model)
     time_repetitions(model, spec, messages, tokens, spec.warmups)
     before = None if isinstance(energy, counters.Unavailable) else energy.read()

@@ -166,7 +166,7 @@ def _opened(harness: Any, model_dir: Path, provider: Provider) -> Any:
     placed = str(model.model.device_type).upper()
     if placed == "CPU" and provider.hides_absence:
         raise SetupError(
-            f"{model_dir}: asked for {provider.name}, the runtime placed the model on the CPU",
+            f"{model_dir}: requested {provider.name}, the runtime placed the model on the CPU",
             next_step=f"install the onnxruntime-genai package of that provider, or use {CPU.name}",
         )
     return model

@@ -1,0 +1,89 @@
+"""A recipe with comments, for a model, data and devices."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from olivepress.catalog import choices, targets
+from olivepress.core.errors import UsageError
+from olivepress.core.files import write_text
+from olivepress.core.names import check_name, slug
+from olivepress.recipe.schema import RECIPES, Recipe
+from olivepress.workflow.find_recipe import find_recipe
+
+__all__ = ["write_recipe"]
+
+_NO_DATA = "my-data.csv"
+_KEYS = ("r", "alpha", "learning_rate", "batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "epochs")
+
+
+def write_recipe(model: str, *, data: str | None, names: Sequence[str], recipe_name: str | None) -> Path:
+    """Write recipes/NAME.yaml and return its path.
+
+    ``model`` is what ``find_recipe`` takes: its fine-tuning defaults are those of the model's family. ``names`` are
+    devices and targets. Raises UsageError for an unknown model, device or target, for data that is not there and for a
+    recipe that exists.
+    """
+    recipe, _ = find_recipe(model)
+    if data is not None and not data.startswith("hub:") and not Path(data).exists():
+        raise UsageError(f"{data}: no such file or directory", next_step="name the data to train on after --data")
+    name = recipe_name or slug(Path(data).stem if data else re.split("[/:]", recipe.model.path)[-1])
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise UsageError(f"--name {name!r}: expected {error}", next_step=f"--name {slug(name)}") from error
+    path = RECIPES / f"{name}.yaml"
+    if path.exists():
+        raise UsageError(f"{path}: exists already", next_step=f"olivepress init {model} --name ANOTHER-NAME")
+    _check_targets(names)
+    text = "\n".join(_lines(recipe, name, data, names)) + "\n"
+    Recipe.model_validate_json(json.dumps(yaml.safe_load(text)))  # what is written can be read
+    write_text(path, text)
+    return path
+
+
+def _check_targets(names: Sequence[str]) -> None:
+    known = [*choices(), *targets()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown target {name!r}; known: {', '.join(known)}", next_step="olivepress recipes")
+
+
+def _lines(recipe: Recipe, name: str, data: str | None, names: Sequence[str]) -> Iterator[str]:
+    yield "# All keys: olivepress schema. What would run, in which memory and time: olivepress plan " + name + "."
+    yield f"name: {_value(name)}"
+    yield "# A Hub id, a local folder, or pypi:smollm2-135m-instruct, a small real model that pip brings."
+    yield f"model: {{path: {_value(recipe.model.path)}}}"
+    yield ""
+    yield "# CSV, TSV, JSON, JSONL, Parquet, SQLite, a workbook, or a folder with train, validation and test files."
+    yield "# olivepress data check FILE shows how its rows are read, and what is dropped and why."
+    yield "data:"
+    yield f"  source: {_value(data or _NO_DATA)}"
+    yield "  # Where a table has texts and labels only, this stands before each text:"
+    yield '  # instruction: "Name the queue of this ticket."'
+    yield f"  max_length: {recipe.data.max_length if recipe.data else 512}   # tokens; longer rows are not trained on"
+    yield ""
+    yield "finetune:"
+    settings = recipe.finetune.model_dump(mode="json")
+    yield from (f"  {key}: {_value(settings[key])}" for key in _KEYS if settings.get(key) is not None)
+    yield ""
+    yield "# A device stands for its smallest target that passes its checks. olivepress recipes lists every target."
+    yield "targets:"
+    yield from (f"  - {wanted}" for wanted in names)
+    yield from (f"  # - {device}" for device in choices() if device not in names)
+    yield ""
+    yield "benchmark:"
+    yield "  max_examples: 200   # test rows that are answered by every artifact"
+
+
+def _value(value: Any) -> str:
+    """One YAML scalar, whole numbers without a fraction."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return yaml.safe_dump(value, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
