@@ -82,6 +82,7 @@ def test_a_carried_artifact_is_measured_without_its_project(small: Path, tmp_pat
     assert there.artifact_sha256 == here.artifact_sha256 and there.metrics["train_s"].value is None
 
 
+@pytest.mark.slow
 def test_the_decision_is_the_written_out_one(small: Path, olivepress: Cli) -> None:
     """Two targets measured by the pipeline; scipy's test of the rounds and the rule by hand say what the page says."""
     recipe = small / "recipes" / "small.yaml"
@@ -210,6 +211,7 @@ def test_a_tuned_artifact_keeps_the_reports_of_other_machines(
     assert read_report(path).settings["intra_op_num_threads"] == 1
 
 
+@pytest.mark.slow
 def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
     artifact = small / "runs" / "small" / "export-cpu-int4"
     (dataset,) = (small / "datasets").iterdir()

@@ -96,6 +96,7 @@ def packages(made: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyP
     return project
 
 
+@pytest.mark.slow
 def test_each_adapter_on_the_package_is_its_merged_twin(made: tuple[Path, dict[str, dict[str, Any]]]) -> None:
     for target in ("cpu-fp32", "cpu-int4"):
         hold_to_their_twins(made[1], target)
@@ -146,6 +147,7 @@ def logits_of_peft(base: Path, adapter: Path, ids: list[int]) -> Any:
         return model(input_ids=torch.tensor([ids])).logits[0].numpy()
 
 
+@pytest.mark.slow
 def test_an_adapter_that_plain_peft_trained(packages: Path, olivepress: Cli) -> None:
     import numpy as np
 
@@ -179,6 +181,7 @@ def test_an_adapter_that_plain_peft_trained(packages: Path, olivepress: Cli) -> 
     assert checked.returncode == 0 and "mine: 20 tensors fit the base" in checked.stdout
 
 
+@pytest.mark.slow
 def test_what_somebody_added_outlives_a_package_made_anew(packages: Path, olivepress: Cli) -> None:
     folder = packages / "runs" / "small" / "package-cpu-fp32"
     trained_elsewhere(packages / "models" / "small", packages / "elsewhere")
@@ -193,6 +196,7 @@ def test_what_somebody_added_outlives_a_package_made_anew(packages: Path, olivep
     assert not (packages / "runs" / "small" / ".kept" / "package-cpu-fp32").exists()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_and_nothing_is_written(packages: Path, olivepress: Cli) -> None:
     folder, base = packages / "runs" / "small" / "package-cpu-int4", packages / "models" / "small"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -213,6 +217,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(packages: Path, oli
     assert after == {path: data for path, data in before.items() if path.name != ".lock"}
 
 
+@pytest.mark.slow
 def test_chat_with_an_adapter_with_another_and_without(packages: Path, olivepress: Cli) -> None:
     folder = str(packages / "runs" / "small" / "package-cpu-int4")
     asked = ["chat", folder, "--prompt", "turn on the light", "--max-tokens", "6", "--json"]
@@ -231,7 +236,7 @@ def test_chat_with_an_adapter_with_another_and_without(packages: Path, olivepres
     none = olivepress("chat", folder, "--adapter", "nobody")
     assert none.returncode == 9 and "has no adapter 'nobody'; it has: answer, command, tone" in none.stderr
     alone = olivepress("chat", str(packages / "runs" / "small.tone" / "export-cpu-int4"), "--adapter", "tone")
-    assert alone.returncode == 9 and "no package" in alone.stderr
+    assert alone.returncode == 9 and "not a package" in alone.stderr
 
 
 @pytest.mark.slow

@@ -105,6 +105,7 @@ def _plain_olive_makes_the_same(project: Path) -> None:
     assert metrics["olivepress-exact_match"]["higher_is_better"] is True
 
 
+@pytest.mark.slow
 def test_two_runs_are_identical_and_a_changed_recipe_is_redone(small: Path, olivepress: Cli) -> None:
     assert olivepress("run", "small", "--job", "finetune").returncode == 0
     adapter = small / "runs" / "small" / "finetune" / "adapter" / "adapter_model.safetensors"
@@ -123,6 +124,7 @@ def test_two_runs_are_identical_and_a_changed_recipe_is_redone(small: Path, oliv
     assert alone.returncode == 6 and "finetune is not finished, or is of an older recipe" in alone.stderr
 
 
+@pytest.mark.slow
 def test_a_lost_limit_fails_the_job(small: Path, olivepress: Cli) -> None:
     recipe = small / "recipes" / "small.yaml"
     recipe.write_text(
@@ -170,7 +172,7 @@ def test_control_c_says_so_and_leaves_no_process(small: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; the same command goes on" in errors and "Traceback" not in errors
+    assert "interrupted; run the same command again to resume" in errors and "Traceback" not in errors
     assert not _olive_processes(small)
     assert events(journal)[-1]["event"] == "interrupted"
     for left in (".work/finetune", "finetune", ".cache/finetune-*"):

@@ -29,6 +29,7 @@ def checks_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {check["name"]: check for check in manifest["checks"]}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LINUX_X86, reason="the emulator of the NPU is in the Linux x86-64 wheel only")
 def test_an_npu_and_gpus_that_are_not_here(project: Path, olivepress: Cli) -> None:
     make_small_model("llama3-scaled-tied", project / "models" / "small")
