@@ -36,8 +36,9 @@ real: $(STAMP) ## run the full pipeline on a real model and real data: half an h
 	$(BIN)/olivepress bench smollm2-banking77 $(DATA_OPTION) > /dev/null && \
 	$(BIN)/olivepress report smollm2-banking77 $(DATA_OPTION) && exit $$run
 
+# One thread each: the threads of two processes on two cores wait for each other.
 test: $(STAMP) ## run the tests (those that need real data are skipped, with the reason, where it is absent)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 15
 
 test-long: $(STAMP) ## run the long tests: minutes of training and exporting
 	$(BIN)/python -m pytest -m "slow and not real"
