@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from olivepress.core.errors import UsageError
 from olivepress.core.files import write_text
 from olivepress.core.names import check_name, slug
 from olivepress.recipe.schema import RECIPES, Recipe
-from olivepress.workflow.find_recipe import find_recipe
+from olivepress.workflow.find_recipe import find_recipe, name_of_model
 
 __all__ = ["write_recipe"]
 
@@ -33,7 +32,7 @@ def write_recipe(model: str, *, data: str | None, names: Sequence[str], recipe_n
     recipe, _ = find_recipe(model)
     if data is not None and not data.startswith("hub:") and not Path(data).exists():
         raise UsageError(f"{data}: no such file or directory", next_step="name the data to train on after --data")
-    name = recipe_name or slug(Path(data).stem if data else re.split("[/:]", recipe.model.path)[-1])
+    name = recipe_name or (slug(Path(data).stem) if data else name_of_model(recipe.model.path))
     try:
         check_name(name)
     except ValueError as error:

@@ -13,7 +13,7 @@ from olivepress.core.names import slug
 from olivepress.recipe.schema import RECIPES, Data, Recipe, load_recipe, recipe_files
 from olivepress.workflow.model import family_of
 
-__all__ = ["data_of", "find_recipe"]
+__all__ = ["data_of", "find_recipe", "name_of_model"]
 
 _ANY_FAMILY = "smollm"  # the recipe that a family without one of its own is trained by
 
@@ -36,6 +36,11 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
     return recipe, own_targets if own_targets.is_dir() else None
 
 
+def name_of_model(model: str) -> str:
+    """The name of a recipe for a model that is named by its folder, Hub id or ``pypi:NAME``."""
+    return slug(Path(model).resolve().name if Path(model).is_dir() else re.split("[/:]", model)[-1])
+
+
 def data_of(recipe: Recipe, verb: str) -> Data:
     """The data of a recipe of one adapter. Raises UsageError for a verb that takes no recipe of several."""
     if recipe.data is None:
@@ -56,7 +61,7 @@ def _named_recipe(model: str) -> tuple[Recipe, Path]:
     if member is not None:
         return member, RECIPES / "targets"
     path = files.get(_family_of(model).family, files[_ANY_FAMILY])
-    name = slug(Path(model).resolve().name if Path(model).is_dir() else re.split("[/:]", model)[-1])
+    name = name_of_model(model)
     if name in files:
         name += "-local"  # its runs and workflows must not land among those of the recipe of that name
     recipe = load_recipe(path)
