@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from olivepress.measure.settings import Settings, check_inputs
 from olivepress.measure.stages import ReportSettings, Stages
 from olivepress.measure.subject import Subject
 from olivepress.measure.worker.interpreters import machine_of
+from olivepress.measure.worker.records import PYTORCH
 from olivepress.report.device_report import Ceiling, DeviceReport, Placement, write_report
 from olivepress.report.device_report import read_report as read_device_report
 from olivepress.report.examples import forget_old_examples, read_outcomes, write_examples
@@ -120,8 +122,11 @@ def _ladder(path: Path, data: Split | None, ladder: Mapping[str, str]) -> dict[s
 
 def _run_stages(latency: SubjectResults, stages: Stages, outcomes: Outcomes) -> SubjectResults:
     """The latency results completed by all other measurements of the subject."""
-    answers, answer_settings = stages.answers()
-    text, text_settings = stages.text()
+    # PyTorch takes seconds to start and a large model minutes to load: once for all stages.
+    loaded_once = stages.subject.runtime == PYTORCH
+    with stages.session.one_process() if loaded_once else contextlib.nullcontext():
+        answers, answer_settings = stages.answers()
+        text, text_settings = stages.text()
     divergence, parent_settings = stages.fidelity()
     return replace(
         latency,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.bounded import CONFIG, read_json
+from olivepress.core.child.run import Call, ChildDied, TaskProcess, task_process
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.process import exclusive
@@ -48,6 +49,17 @@ class BenchSession:
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     resumed: bool = False
+    _shared: contextlib.ExitStack | None = None
+    _process: TaskProcess | None = None
+
+    @contextlib.contextmanager
+    def one_process(self) -> Iterator[None]:
+        """Children of the block run in one process, in which a model is loaded once; after a crash in another one."""
+        with contextlib.ExitStack() as self._shared:
+            try:
+                yield
+            finally:
+                self._shared = self._process = None
 
     def run(
         self, task: str, spec: Mapping[str, Any], *, progress: Progress | None = None, timeout_s: float | None = None
@@ -64,7 +76,12 @@ class BenchSession:
             self.folder.mkdir(parents=True, exist_ok=True)
             start = time.monotonic()
             full = {**spec, "partial": str(self.folder / name)}
-            result = run_child(task, full, interpreter=self.interpreter, progress=progress, timeout_s=timeout_s)
+            options: dict[str, Any] = {"interpreter": self.interpreter, "progress": progress, "timeout_s": timeout_s}
+            try:
+                result = run_child(task, full, **options, process=self._shared_process())
+            except ChildDied:
+                self._process = None
+                raise
             result["seconds"] = round(time.monotonic() - start, 3)
             write_text(path, json.dumps(result))
         else:
@@ -72,6 +89,11 @@ class BenchSession:
         self.seconds += float(result["seconds"])
         self.peak_memory_bytes = max(self.peak_memory_bytes, int(result["peak_rss_bytes"]))
         return result
+
+    def _shared_process(self) -> TaskProcess | None:
+        if self._shared is not None and self._process is None:
+            self._process = self._shared.enter_context(task_process(Call(interpreter=self.interpreter)))
+        return self._process
 
     def _key(self, task: str, spec: Mapping[str, Any]) -> str:
         text = json.dumps([self.identity, task, dict(spec)], sort_keys=True)

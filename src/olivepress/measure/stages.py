@@ -16,6 +16,7 @@ from olivepress.measure.cpu_stand_in import provider_is_missing
 from olivepress.measure.quality.perplexity import not_measured_text, read_text
 from olivepress.measure.settings import Settings, files_sha256
 from olivepress.measure.subject import Subject
+from olivepress.measure.worker.records import PYTORCH
 from olivepress.report.device_report import Measurement, not_measured
 from olivepress.report.registry import in_group
 from olivepress.report.task_metrics import Answers, Example
@@ -96,7 +97,7 @@ class Stages:
     def fidelity(self) -> tuple[dict[str, Measurement], ReportSettings]:
         """Divergence from the parent on the reference's tokens."""
         subject = self.subject
-        if subject.runtime == "pytorch":
+        if subject.runtime == PYTORCH:
             return {name: not_measured(name, PARENT_REASON) for name in in_group("fidelity")}, {}
         if subject.reference_dir is None:
             reason = "no reference of the parent was given"

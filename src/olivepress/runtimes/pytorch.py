@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from olivepress.catalog import count_parameters
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.recipe.methods import FourBit
 
-__all__ = ["LARGE", "load_parent"]
+__all__ = ["LARGE", "load_parent", "opened_parent"]
 
 LARGE = 1_000_000_000  # parameters above which the parent is computed in bfloat16: 3.8 B in float32 take 15 GB
 
@@ -54,6 +55,12 @@ def load_parent(
             f"{adapter_dir or model_dir}: cannot be loaded ({reason})", next_step="check the folder"
         ) from error
     return model.eval(), tokenizer
+
+
+@functools.lru_cache(maxsize=1)
+def opened_parent(model_dir: Path, adapter_dir: Path | None = None, four_bit: FourBit | None = None) -> tuple[Any, Any]:
+    """As ``load_parent``, for measurements that follow each other in one process: the last model stays open."""
+    return load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
 
 
 def _quantized(four_bit: FourBit) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.child import run
-from olivepress.core.child.run import ChildDied, run_task
+from olivepress.core.child.run import Call, ChildDied, run_task, task_process
 from olivepress.core.errors import DataError, JobError
 from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
+
+_REMEMBERED: list[int] = []
 
 
 class Given(Record):
@@ -44,6 +48,17 @@ def fail(spec: Given, progress: Progress) -> Returned:
         raise KeyError("rope")
     except KeyError as error:
         raise RuntimeError("cannot load") from error
+
+
+def remember(spec: Given, progress: Progress) -> Returned:
+    """The sum of what all calls in this process were given."""
+    _REMEMBERED.extend(spec.numbers)
+    return Returned(total=sum(_REMEMBERED), path=spec.path)
+
+
+def crash(spec: Given, progress: Progress) -> Returned:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def _python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str) -> None:
@@ -88,6 +103,24 @@ def test_an_error_keeps_its_class_and_next_step(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"^RuntimeError: cannot load, from KeyError: 'rope'$"):
         run_task(fail, Given(), log=log)
     assert log.read_text().count("Traceback") == 3
+
+
+@pytest.mark.usefixtures("importable")
+def test_a_process_runs_several_tasks(tmp_path: Path) -> None:
+    """What one loaded the next one finds, an error costs one task, and a crash is told of the task it was in."""
+    with task_process(Call(log=tmp_path / "log")) as process:
+
+        def call(function: str, **fields: object) -> dict[str, object]:
+            return process.run(f"{__name__}:{function}", json.dumps(fields), None)[0].result
+
+        assert [call("remember", numbers=[n])["total"] for n in (1, 2)] == [1, 3]
+        with pytest.raises(DataError, match="row 3"):
+            call("fail", text="ours")
+        assert call("remember", numbers=[4])["total"] == 7
+        with pytest.raises(ChildDied, match="the crash process was killed by SIGKILL"):
+            call("crash")
+        with pytest.raises(ChildDied, match="the add process was killed by SIGKILL"):
+            call("add")
 
 
 @pytest.mark.parametrize(

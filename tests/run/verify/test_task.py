@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,9 @@ def test_how_many_rows_are_asked(
 
 
 def test_the_parents_answers_are_given_once(parent: Path, tmp_path: Path) -> None:
-    """Both as processes of their own; the second time nothing is asked, and an earlier parent's answers go."""
-    given = spec(parent, tmp_path / "data", 40)
+    """Both as processes of their own; the second time the parent is not even opened; an earlier parent's answers go."""
+    own = Path(shutil.copytree(parent, tmp_path / "parent"))
+    given = spec(own, tmp_path / "data", 40)
     folder = tmp_path / "data" / "answers"
     folder.mkdir()
     (folder / "0123-9.jsonl").write_text("")
@@ -115,6 +117,8 @@ def test_the_parents_answers_are_given_once(parent: Path, tmp_path: Path) -> Non
         lines = kept.read_text().splitlines()
         assert len(lines) == 40 and kept.name.startswith("c" * 16)
         assert len((tmp_path / scratch / kept.name).read_text().splitlines()) == 40
+        for weights in own.glob("*.safetensors"):
+            weights.unlink(missing_ok=True)
 
 
 def test_answers_to_other_rows_or_of_another_length_are_not_taken(

@@ -27,7 +27,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.privacy import child_environment
 from olivepress.core.progress import Progress
 
-__all__ = ["Call", "ChildDied", "Finished", "call_task", "run_task"]
+__all__ = ["Call", "ChildDied", "Finished", "TaskProcess", "call_task", "run_task", "task_process"]
 
 _MOST_OUTPUT = 64 * 1024
 SpecType = TypeVar("SpecType", bound=BaseModel)
@@ -86,7 +86,16 @@ def run_task(
 
 def call_task(name: str, spec: str, call: Call) -> tuple[ResultMessage, Usage]:
     """As ``run_task``, for a task by its name (``MODULE:FUNCTION``) and its spec as JSON."""
-    command = [str(call.interpreter or sys.executable), "-P", "-m", "olivepress.core.child.serve", name]
+    with task_process(call) as process:
+        answer = process.run(name, spec, call.on_progress)
+        process.end()
+        return answer
+
+
+@contextlib.contextmanager
+def task_process(call: Call) -> Iterator[TaskProcess]:
+    """A process for several tasks; ``timeout_s`` is for all of them together. It does not outlive the block."""
+    command = [str(call.interpreter or sys.executable), "-P", "-m", "olivepress.core.child.serve"]
     environment = child_environment(offline=True) if call.environment is None else call.environment
     with (
         _output(call.log) as output,
@@ -94,18 +103,44 @@ def call_task(name: str, spec: str, call: Call) -> tuple[ResultMessage, Usage]:
         UsageWatch(process.pid, call.log.parent if call.log else None) as watch,
         _time_limit(process, call.timeout_s),
     ):
-        _send(process, spec)
-        last = _receive(process, call.on_progress)
-        usage = watch.usage
-        if isinstance(last, ResultMessage) and process.returncode == 0:
+        yield TaskProcess(process, output, watch, call.timeout_s)
+
+
+class TaskProcess:
+    """Runs one task after another: what a task has loaded, the next ones find. After an error of a task it goes on."""
+
+    def __init__(
+        self, process: subprocess.Popen[str], output: IO[bytes], watch: UsageWatch, timeout_s: float | None
+    ) -> None:
+        self._process, self._output, self._watch, self._timeout_s = process, output, watch, timeout_s
+        self._title = ""
+
+    def run(self, name: str, spec: str, on_progress: Progress | None) -> tuple[ResultMessage, Usage]:
+        """The result of a task and what the process has used until now. Raises as ``run_task``."""
+        self._title = name.rpartition(":")[2]
+        _send(self._process, name, spec)
+        last = _receive(self._process, on_progress)
+        if isinstance(last, ResultMessage):
+            usage = self._watch.usage
             return last, replace(usage, peak_memory_bytes=max(usage.peak_memory_bytes, last.peak_memory_bytes))
-        title = name.rpartition(":")[2]
-        if call.timeout_s is not None and usage.seconds >= call.timeout_s:
-            message = f"the {title} process ran past its limit of {call.timeout_s:g} s"
-            raise JobError(message, next_step="raise the limit")
         if isinstance(last, ErrorMessage):
             raise error_of(last)
-        raise _died(title, process.returncode, usage, _last_line(output))
+        raise self._died()
+
+    def end(self) -> None:
+        """Let it end by itself; ChildDied when that fails, as where a native library crashes at its exit."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if self._process.wait() != 0:
+            raise self._died()
+
+    def _died(self) -> JobError:
+        code, usage, limit = self._process.wait(), self._watch.usage, self._timeout_s
+        if limit is not None and usage.seconds >= limit:
+            message = f"the {self._title} process ran past its limit of {limit:g} s"
+            return JobError(message, next_step="raise the limit")
+        return _died(self._title, code, usage, _last_line(self._output))
 
 
 @contextlib.contextmanager
@@ -120,16 +155,15 @@ def _output(log: Path | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _send(process: subprocess.Popen[str], spec: str) -> None:
+def _send(process: subprocess.Popen[str], name: str, spec: str) -> None:
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died before reading: its exit code and output say why
-        process.stdin.write(spec)
-        process.stdin.close()
+        process.stdin.write(json.dumps({"task": name, "spec": json.loads(spec)}) + "\n")
+        process.stdin.flush()
 
 
 def _receive(process: subprocess.Popen[str], on_progress: Progress | None) -> ResultMessage | ErrorMessage | None:
-    """Pass progress on until the process ends; its result or error, None without any."""
-    last: ResultMessage | ErrorMessage | None = None
+    """Pass progress on until the task's result or error; None when the process ended without."""
     assert process.stdout is not None
     for line in process.stdout:
         message = parse_message(line)
@@ -137,9 +171,8 @@ def _receive(process: subprocess.Popen[str], on_progress: Progress | None) -> Re
             if on_progress is not None:
                 on_progress(message.done, message.total)
         elif message is not None:
-            last = message
-    process.wait()
-    return last
+            return message
+    return None
 
 
 @contextlib.contextmanager

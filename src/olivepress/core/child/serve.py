@@ -1,7 +1,8 @@
-"""The child's side: ``python -P -m olivepress.core.child.serve MODULE:FUNCTION``, the spec as JSON on standard input.
+"""The child's side: ``python -P -m olivepress.core.child.serve``, on each line of standard input a task to run.
 
-The function takes a spec record and a progress callback and returns a result record; both types are those of its
-signature. What it prints goes to standard error: standard output is for messages alone.
+A line is ``{"task": "MODULE:FUNCTION", "spec": {...}}`` as JSON. The function takes a spec record and a progress
+callback and returns a result record; both types are those of its signature. What it prints goes to standard error:
+standard output is for messages alone.
 """
 
 from __future__ import annotations
@@ -19,34 +20,34 @@ from pydantic import BaseModel
 
 from olivepress.core.child.messages import error_message
 from olivepress.core.process import peak_memory_bytes
+from olivepress.core.progress import Progress
 
 __all__ = ["main"]
 
 Task = Callable[..., BaseModel]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the task that is named. Returns 0 after a result, 1 after an error."""
-    (name,) = sys.argv[1:] if arguments is None else arguments
+def main() -> int:
+    """Run the tasks that are asked for until there are no more."""
     channel = _take_standard_output()
 
     def send(message: Mapping[str, Any]) -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
-    def progress(done: int, total: int) -> None:
-        send({"done": done, "total": total})
-
-    try:
-        task = _task(name)
-        spec = _spec_type(task).model_validate(json.loads(sys.stdin.read()), strict=False)
-        result = task(spec, progress)
-    except Exception as error:
-        traceback.print_exc()  # for the log; the parent shows one line
-        send(error_message(error).model_dump())
-        return 1
-    send({"result": result.model_dump(mode="json"), "peak_memory_bytes": peak_memory_bytes()})
+    for line in sys.stdin:
+        try:
+            send(_result(json.loads(line), lambda done, total: send({"done": done, "total": total})))
+        except Exception as error:
+            traceback.print_exc()  # for the log; the parent shows one line
+            send(error_message(error).model_dump())
     return 0
+
+
+def _result(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    task = _task(request["task"])
+    spec = _spec_type(task).model_validate(request["spec"], strict=False)
+    return {"result": task(spec, progress).model_dump(mode="json"), "peak_memory_bytes": peak_memory_bytes()}
 
 
 def _take_standard_output() -> IO[str]:

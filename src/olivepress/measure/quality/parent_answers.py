@@ -13,7 +13,7 @@ from olivepress.recipe.methods import FourBit
 from olivepress.report.task_metrics import Example
 from olivepress.runtimes.chat_template.model_config import check_context, context_length, eos_token_ids
 from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
-from olivepress.runtimes.pytorch import load_parent
+from olivepress.runtimes.pytorch import opened_parent
 
 __all__ = ["greedy_by_index", "measure_pytorch"]
 
@@ -35,19 +35,21 @@ def measure_pytorch(
     ``budget`` is computed from the rows' expected answers when it is not given. An answer ends where the context does;
     with ``whole``, ContextExceeded when the context has no room for the full budget.
     """
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
     store = store or AnswerStore()
     rendered = {row.id: render_prompt(model_dir, row.messages, row.tools) for row in rows}
+    answers, missing = [prompt.answer for prompt in rendered.values()], store.missing(rows)
+    if budget is not None and not missing:  # the model, which may take a minute to load, is not needed
+        return store.examples(rows, answers), budget
+    model, tokenizer = opened_parent(model_dir, adapter_dir, four_bit)
     expected = (prompt.completion_parts for prompt in rendered.values())
     budget = budget or answer_budget([len(_encode(tokenizer, parts)) for parts in expected])
-    missing = store.missing(rows)
     prompts = [_encode(tokenizer, rendered[row.id].prefix_parts) for row in missing]
     if whole:
         check_context(model_dir, prompts, room=budget)
     for index, ids in greedy_by_index(model, model_dir, prompts, budget, batch_size=batch_size, progress=progress):
         text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         store.add(missing[index].id, text)
-    return store.examples(rows, [rendered[row.id].answer for row in rows]), budget
+    return store.examples(rows, answers), budget
 
 
 def _encode(tokenizer: Any, parts: Sequence[str]) -> list[int]:

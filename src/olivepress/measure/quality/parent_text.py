@@ -16,7 +16,7 @@ from olivepress.measure.quality.label_scoring import LabelTask, NextLogprobs, be
 from olivepress.measure.quality.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.recipe.methods import FourBit
 from olivepress.runtimes.base import CHUNK_BYTES, ROWS
-from olivepress.runtimes.pytorch import load_parent
+from olivepress.runtimes.pytorch import opened_parent
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]
 
@@ -33,7 +33,7 @@ def score_labels_pytorch(
     progress: Progress | None = None,
 ) -> list[str | None]:
     """The most probable of ``labels`` (answer texts) for each row; results and errors as ``score_labels_exported``."""
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
+    model, tokenizer = opened_parent(model_dir, adapter_dir, four_bit)
     chosen: list[str | None] = []
     for task in label_tasks(model_dir, rows, labels, lambda text: _encode(tokenizer, text)):
         chosen.append(labels[best_label(task.completions, _torch_source(model, task), width=WIDTH)] if task else None)
@@ -87,7 +87,7 @@ def perplexity_pytorch(
     progress: Progress | None = None,
 ) -> TextLikelihood:
     """Likelihood of ``text`` under the parent; arguments, units and errors as ``perplexity_exported``."""
-    model, tokenizer = load_parent(model_dir, adapter_dir=adapter_dir, four_bit=four_bit)
+    model, tokenizer = opened_parent(model_dir, adapter_dir, four_bit)
     ids = _encode(tokenizer, text)
     size, step = window_and_stride(model_dir, window, stride)
     first = str(tokenizer.decode(ids[:1], clean_up_tokenization_spaces=False))
