@@ -12,7 +12,7 @@ from olivepress.core.child.run import Call, ChildDied, TaskProcess, task_process
 from olivepress.measure import bench_session
 from olivepress.measure.bench_session import BenchSession
 
-MODULES = ("json", "csv", "glob", "uuid")
+MODULES = ("numpy", "yaml", "rich", "pydantic")
 
 
 def test_one_process_for_a_block_and_another_one_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
