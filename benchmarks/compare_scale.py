@@ -75,7 +75,7 @@ def synthetic_report(number: int, examples: int, path: Path) -> None:
         dataset=DatasetUsed(name=recipe, version="ab" * 32, split="test", n=examples, of=examples),
         created_at="2026-01-02T00:00:00+00:00",
         settings={},
-        sitting=f"{recipe}-{machine}",
+        bench_session=f"{recipe}-{machine}",
         headline_workload="128x128" if exported else None,
         workloads=(),
         metrics=metrics,

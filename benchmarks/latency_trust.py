@@ -80,9 +80,9 @@ def summary(sessions: list[dict[str, Any]]) -> dict[str, Any]:
         "pairs": n,
         "false_differences": false,
         "false_differences_interval": wilson(false, n),
-        "sittings_apart": n - 1,
-        "sittings_apart_false": apart,
-        "sittings_apart_interval": wilson(apart, n - 1) if n > 1 else None,
+        "sessions_apart": n - 1,
+        "sessions_apart_false": apart,
+        "sessions_apart_interval": wilson(apart, n - 1) if n > 1 else None,
         "slowdowns_found": found,
         "slowdowns_found_interval": wilson(found, n),
         "noise_floor_median": float(np.median([s["noise_floor"] for s in sessions])),
@@ -113,10 +113,10 @@ def main() -> None:
     kept = arguments.out.with_suffix(".partial.json")
     before = json.loads(kept.read_text()) if kept.is_file() else {}
     what = [manifest.sha256, workload.name, fingerprint().model_dump(mode="json")]
-    sessions = before["sittings"] if before.get("what") == what else []
+    sessions = before["sessions"] if before.get("what") == what else []
     for _ in track(range(arguments.pairs - len(sessions)), "sessions", console=Console(stderr=True)):
         sessions.append(session(arguments.artifact, workload))
-        write_text(kept, json.dumps({"what": what, "sittings": sessions}))
+        write_text(kept, json.dumps({"what": what, "sessions": sessions}))
     settings = Settings()
     record = {
         "artifact": f"{manifest.recipe}/{manifest.job}",
@@ -127,7 +127,7 @@ def main() -> None:
         "planted_slowdown": SLOWDOWN,
         "machine": fingerprint().model_dump(mode="json"),
         **summary(sessions),
-        "sittings": sessions,
+        "sessions": sessions,
     }
     write_text(arguments.out, json.dumps(record, indent=1) + "\n")
     write_text(arguments.out.with_suffix(".md"), markdown(record))
@@ -140,7 +140,7 @@ def markdown(record: dict[str, Any]) -> str:
     n, machine = record["pairs"], record["machine"]
     false = f"{record['false_differences']} of {n} {_percent(record['false_differences_interval'])}"
     apart = (
-        f"{record['sittings_apart_false']} of {record['sittings_apart']} {_percent(record['sittings_apart_interval'])}"
+        f"{record['sessions_apart_false']} of {record['sessions_apart']} {_percent(record['sessions_apart_interval'])}"
     )
     found = f"{record['slowdowns_found']} of {n} {_percent(record['slowdowns_found_interval'])}"
     return f"""# Can the latency comparison be trusted?

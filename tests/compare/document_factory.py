@@ -156,9 +156,13 @@ def _decisions(rows: tuple[Row, ...]) -> tuple[Decision, ...]:
             outcome="ship",
             reasons=("the only one within its limits", "1.7 times as fast as fp32, exact match 2.0 points lower"),
             candidates=(
-                Candidate(name=int4.name, outcome="recommended", limits=(limit,), on_front=True, why=()),
+                Candidate(name=int4.name, outcome="recommended", limits=(limit,), on_front=True, reasons=()),
                 Candidate(
-                    name=fp32.name, outcome="over budget", limits=(over,), on_front=True, why=("needs too much memory",)
+                    name=fp32.name,
+                    outcome="over budget",
+                    limits=(over,),
+                    on_front=True,
+                    reasons=("needs too much memory",),
                 ),
             ),
         ),
@@ -172,7 +176,7 @@ def _decisions(rows: tuple[Row, ...]) -> tuple[Decision, ...]:
             next_steps=("another target",),
             reasons=("the only candidate decodes too slowly",),
             candidates=(
-                Candidate(name=other.name, outcome="over budget", limits=(slow,), on_front=True, why=("too slow",)),
+                Candidate(name=other.name, outcome="over budget", limits=(slow,), on_front=True, reasons=("too slow",)),
             ),
         ),
     )
@@ -227,7 +231,7 @@ def hostile_document(text: str) -> Document:
         "created_at": text,
         "artifact_sha256": text,
         "git_commit": text,
-        "sitting": text,
+        "bench_session": text,
         "settings": {"provider_options": text, text: text},
         "metrics": metrics,
         "lm_eval": {text: Measurement(value=0.5, unit=text, n=3)},
@@ -241,7 +245,7 @@ def hostile_document(text: str) -> Document:
     )
     rows = (*plain.rows, bad)
     check = LimitCheck(key=text, limit=1.0, value=None, holds=None, text=text)
-    candidate = Candidate(name=text, outcome="fits", limits=(check,), on_front=True, why=(text,))
+    candidate = Candidate(name=text, outcome="fits", limits=(check,), on_front=True, reasons=(text,))
     decision = Decision(
         machine=text, recipe=text, chosen=(text,), headline=text, reasons=(text,), candidates=(candidate,),
         outcome="do_not_ship", reason=Reason(code="budget", text=text, against=text), next_steps=(text,),

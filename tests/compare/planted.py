@@ -50,8 +50,9 @@ def planted(job: str, facts: Mapping[str, Any], constant: np.ndarray | None = No
             metrics[name] = measured(name, value, n=len(answers) if answers is not None else 9, interval=(low, high))
     version = "cd" * 32 if facts.get("version") == "other" else "ab" * 32
     fields: dict[str, Any] = {
-        "job": job, "metrics": metrics, "sitting": "s", "samples": (), "random_weights": facts.get("random", False),
-        "emulated": facts.get("emulated", False), "synthetic_data": facts.get("synthetic", False),
+        "job": job, "metrics": metrics, "bench_session": "s", "samples": (),
+        "random_weights": facts.get("random", False), "emulated": facts.get("emulated", False),
+        "synthetic_data": facts.get("synthetic", False),
         "dataset": None if answers is None else DatasetUsed(
             name="lamps", version=version, split="test", n=len(answers), of=len(answers)
         ),

@@ -31,7 +31,7 @@ def artifact(job: str, *, right: int, rate: float, size: float, machine: Any = B
         "peak_memory_bytes": measured("peak_memory_bytes", 2 * size, n=1),
         "size_on_disk_bytes": measured("size_on_disk_bytes", size, n=1),
     }
-    fields = {"job": f"export-{job}", "metrics": metrics, "machine": machine, "sitting": machine.id}
+    fields = {"job": f"export-{job}", "metrics": metrics, "machine": machine, "bench_session": machine.id}
     return loaded(right, rate=rate, **(fields | changes))
 
 
@@ -73,7 +73,7 @@ def test_where_the_budget_says_how_much_accuracy_is_enough_speed_decides() -> No
     assert decision.chosen == ("export-cpu-int8",) and outcomes(decision)["export-cpu-int4"] == "over budget"
     (check,) = decision.candidates[-1].limits
     assert (check.holds, check.value) == (False, 0.9)
-    assert decision.candidates[-1].why == ("Exact match: at least 95.0 %, measured 90.0 %",)
+    assert decision.candidates[-1].reasons == ("Exact match: at least 95.0 %, measured 90.0 %",)
     assert decision.candidates[-1].besides == ()  # a limit says it already
 
 
@@ -92,7 +92,7 @@ def test_what_was_not_measured_does_not_hold_its_limit() -> None:
     )
     _, decision = decided(unknown, budgets={"all": {"min_gain_retained": 0.9}})
     assert decision.chosen == () and outcomes(decision) == {"export-cpu-int4": "not shown to fit"}
-    assert "no base beside it" in decision.candidates[0].why[0]
+    assert "no base beside it" in decision.candidates[0].reasons[0]
     assert decision.headline == f"{BOX.id}: nothing is shown to meet the budget"
 
 
@@ -113,7 +113,7 @@ def test_a_share_of_an_unknown_number_of_examples_tells_nothing() -> None:
     )
     _, decision = decided(item)
     assert decision.outcome == "cannot_tell" and outcomes(decision) == {"export-cpu-int4": "not shown useful"}
-    assert decision.candidates[0].why == ("its report does not state how many examples it measured",)
+    assert decision.candidates[0].reasons == ("its report does not state how many examples it measured",)
 
 
 def test_equal_artifacts_are_not_distinguishable() -> None:

@@ -49,7 +49,7 @@ def assert_no_sentence_contradicts(document: Document) -> None:
         if candidate.outcome != "dominated":
             continue
         ruler = next(
-            c.name for c in decision.candidates if any(w.startswith(f"{c.name} is better") for w in candidate.why)
+            c.name for c in decision.candidates if any(w.startswith(f"{c.name} is better") for w in candidate.reasons)
         )
         calls = {
             (v.call if v.b == ruler else {"better": "worse", "worse": "better"}.get(v.call, v.call))

@@ -32,7 +32,7 @@ def loaded(right: int = 300, *, shift: int = 0, rate: float = 100.0, **changes: 
         "noise_floor": measured("noise_floor", 0.01, n=10),
         "size_on_disk_bytes": measured("size_on_disk_bytes", 1e6, n=1),
     }
-    report = make_report(**({"metrics": metrics, "sitting": "s"} | changes))
+    report = make_report(**({"metrics": metrics, "bench_session": "s"} | changes))
     rounds = {number: rate * (1 + value / 100) for number, value in enumerate(noise)}
     by_round = {"decode_tps": rounds, "ttft_ms": {number: 1e3 / value for number, value in rounds.items()}}
     values = {"exact_match": scores, "f1_token": scores}
@@ -126,7 +126,7 @@ def test_a_null_is_not_comparable_and_says_whose() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"sitting": "other"}, "not measured in one session"),
+        ({"bench_session": "other"}, "not measured in one session"),
         ({"settings": {"intra_op_num_threads": 4}}, "threads: the default and 4"),
         ({"machine": MACHINE.model_copy(update={"packages": {"onnxruntime": "9"}})}, "onnxruntime none and 9"),
         ({"machine": MACHINE.model_copy(update={"drivers": {"nvidia": "1"}})}, "different drivers"),

@@ -251,7 +251,7 @@ def test_a_bench_measures_the_package_beside_its_twin(packages: Path, olivepress
     reports = {(path.parent.name, path.stem): read_report(path) for path in paths}
     for adapter in ("tone", "command", "answer"):
         package, twin = (reports[f"small.{adapter}", f"{kind}-cpu-fp32"] for kind in ("package", "export"))
-        assert package.sitting == twin.sitting and package.artifact_sha256 != twin.artifact_sha256
+        assert package.bench_session == twin.bench_session and package.artifact_sha256 != twin.artifact_sha256
         kl, decode = package.metrics["kl_divergence"].value, package.metrics["decode_tps"].value
         assert kl is not None and kl < 1e-9 and decode is not None and decode > 0
         size = package.metrics["size_on_disk_bytes"].value

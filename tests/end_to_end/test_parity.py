@@ -15,13 +15,12 @@ from tests.end_to_end.families import CASES, make_small_model, write_recipe
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-# The hardest in every build, the others in `make test-long`: each is a whole chain through real Olive.
-ALWAYS = "phi4-longrope-extended-tied"
+def test_fp32_onnx_of_a_small_project_is_the_parent(small: Path) -> None:
+    _is_the_parent(small, "small", "qwen2-tied")
 
 
-@pytest.mark.parametrize(
-    "case", [case if case == ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
-)
+@pytest.mark.slow  # each a whole chain through real Olive
+@pytest.mark.parametrize("case", CASES)
 def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> None:
     make_small_model(case, project / "models" / case)
     write_recipe(project / "recipes" / f"{case}.yaml", f"models/{case}")
@@ -30,14 +29,20 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
     manifests = {manifest["job"]: manifest for manifest in json.loads(done.stdout)}
     assert list(manifests) == ["finetune", "merge", "export-cpu-fp32"]
     assert all(manifest["random_weights"] for manifest in manifests.values())
-    _no_path_of_this_machine(project / "runs" / case, str(project))
-    export = read_manifest(project / "runs" / case / "export-cpu-fp32", verify=True)
+    _is_the_parent(project, case, case)
+
+
+def _is_the_parent(project: Path, recipe: str, case: str) -> None:
+    """The fp32 export of a finished run, compared with PyTorch by its own checks, beyond the original context too."""
+    runs = project / "runs" / recipe
+    _no_path_of_this_machine(runs, str(project))
+    export = read_manifest(runs / "export-cpu-fp32", verify=True)
     checks = {check.name: check for check in export.checks}
     difference = checks["max_abs_logit_diff"].value
     assert difference is not None and difference < 1e-3
     assert {"answers_by_default", "long_prompt", "long_answer", "long_logit_diff"} <= set(checks)
     # The long text leaves the original context, or the window, where the case means to.
-    tokens = _long_row_tokens(project / "runs" / case / "merge" / "reference" / "long_row.npz")
+    tokens = _long_row_tokens(runs / "merge" / "reference" / "long_row.npz")
     assert tokens >= 512
     for word, limit in (("longrope", "original_max_position_embeddings"), ("window", "sliding_window")):
         if word in case:

@@ -42,6 +42,14 @@ def test_round_trip_keeps_everything(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["r.json"]
 
 
+def test_the_former_name_of_a_field_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    fields = json.loads(write_report(make_report(bench_session="s"), path).model_dump_json())
+    fields["sitting"] = fields.pop("bench_session")
+    path.write_text(json.dumps(fields | {"report_sha256": report_hash(fields)}))
+    assert read_report(path).bench_session == "s"
+
+
 def test_hand_edit_is_told(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     write_report(make_report(), path)

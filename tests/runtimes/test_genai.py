@@ -519,7 +519,8 @@ def test_two_artifacts_are_measured_interleaved(fp32_model: Path, int4_model: Pa
     subjects = {tmp_path / "a.json": subject(fp32_model), tmp_path / "b.json": subject(int4_model, job="cpu-int4")}
     a, b = bench(subjects, dataset_dir=None, settings=Settings(workloads=(CELL,), rounds=2, repetitions=1))
     assert [p.order for p in a.processes] == [1, 4] and [p.order for p in b.processes] == [2, 3]
-    assert a.sitting == b.sitting is not None
+    assert a.bench_session == b.bench_session is not None
+    assert a.ceiling == b.ceiling is not None  # of the same number of threads: measured once
 
 
 def test_killed_late_nothing_is_measured_twice(
@@ -538,11 +539,11 @@ def test_killed_late_nothing_is_measured_twice(
         bench(subjects, dataset_dir=folder, settings=settings, on_progress=kill)
     before = read_report(tmp_path / "a.json")
     a, b = bench(subjects, dataset_dir=folder, settings=settings)
-    assert a.samples == before.samples and a.sitting == b.sitting == before.sitting
+    assert a.samples == before.samples and a.bench_session == b.bench_session == before.bench_session
     assert all(any("resumed" in warning for warning in report.warnings) for report in (a, b))
     assert not list(tmp_path.glob(".bench-session-*"))
     again, _ = bench(subjects, dataset_dir=folder, settings=settings)
-    assert again.sitting != a.sitting and again.warnings != a.warnings
+    assert again.bench_session != a.bench_session and again.warnings != a.warnings
     # A report never stands beside the answers of the one before it.
     assert len(list(tmp_path.glob("a.*.examples.jsonl"))) == 1 and (tmp_path / str(again.examples_file)).is_file()
 

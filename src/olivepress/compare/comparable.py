@@ -106,7 +106,7 @@ def _conditions(a: DeviceReport, b: DeviceReport) -> list[str]:
     threads = [report.settings.get("intra_op_num_threads") or "the default" for report in (a, b)]
     if threads[0] != threads[1]:
         differences.append(f"threads: {threads[0]} and {threads[1]}")
-    if a.sitting is None or a.sitting != b.sitting:
+    if a.bench_session is None or a.bench_session != b.bench_session:
         differences.append("not measured in one session")
     if a.machine.governor != b.machine.governor:
         differences.append(f"CPU governor {a.machine.governor} and {b.machine.governor}")

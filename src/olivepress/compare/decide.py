@@ -135,7 +135,7 @@ def _decide(
             outcome=outcome[row.name],
             limits=checks[row.name],
             on_front=row in front,
-            why=(*(c.text for c in checks[row.name] if not c.holds), *besides[row.name]),
+            reasons=(*(c.text for c in checks[row.name] if not c.holds), *besides[row.name]),
             usefulness=floors[row.name],
         )
         for row in group

@@ -144,13 +144,13 @@ class Candidate:
     outcome: Outcome
     limits: tuple[LimitCheck, ...]
     on_front: bool
-    why: tuple[str, ...]
+    reasons: tuple[str, ...]
     usefulness: Usefulness | None = None
 
     @property
     def besides(self) -> tuple[str, ...]:
-        """The reasons in ``why`` that are not those of a limit."""
-        return tuple(text for text in self.why if text not in {check.text for check in self.limits})
+        """The ``reasons`` that are not those of a limit."""
+        return tuple(text for text in self.reasons if text not in {check.text for check in self.limits})
 
 
 @dataclass(frozen=True, kw_only=True)

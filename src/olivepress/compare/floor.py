@@ -179,8 +179,8 @@ def _against_constant(measurement: Measurement, constant: PairedShares | None) -
     else:
         better = constant.p_value < ALPHA and constant.share_b > constant.share_a
         finding = CODES["better_than_constant" if better else "not_better_than_constant"]
-        shares = f"{100 * constant.share_a:.1f} %, it in {100 * constant.share_b:.1f} %"
-        text = f"{finding}: always the same answer is right in {shares}"
+        always, artifact = (f"{100 * share:.1f} %" for share in (constant.share_a, constant.share_b))
+        text = f"{finding}: that is right in {always}, this artifact in {artifact}"
     code = "better_than_constant" if better else "not_better_than_constant"
     return "useful" if better else "not useful", Reason(code=code, text=text)
 

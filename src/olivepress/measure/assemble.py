@@ -93,7 +93,7 @@ def assemble(results: SubjectResults, *, session: BenchSession, settings: Settin
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         settings=_settings(results, settings),
         git_commit=subject.git_commit,
-        sitting=session.session_id if processes else None,
+        bench_session=session.session_id if processes else None,
         ceiling=results.ceiling,
         placement=results.placement,
         lm_eval=dict(results.lm_eval),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,16 +169,18 @@ def _schema(data: Split | None) -> ReportSettings:
 def _latency(run: _Bench) -> dict[Path, SubjectResults]:
     """Placement and ceiling of every subject, the interleaved rounds, and the ceiling again."""
     placements = {path: _placement(run, path) for path in run.subjects}
-    before = {path: _ceiling(run, path, "before") for path, placement in placements.items() if placement is not None}
+    exported = [path for path, placement in placements.items() if placement is not None]
+    before = _ceilings(run, exported, "before")
     cells = measure_rounds(
         [(subject, run.sessions[path]) for path, subject in run.subjects.items()],
         run.settings,
         messages=_median_prompt(run.data) if run.data else None,
         on_progress=lambda stage, done, total: run.on_progress("all", stage, done, total),
     )
+    after = _ceilings(run, exported, "after")
     results = {}
     for (path, subject), measured_cells in zip(run.subjects.items(), cells, strict=True):
-        ceiling = _higher(before[path], _ceiling(run, path, "after")) if path in before else None
+        ceiling = _higher(before[path], after[path]) if path in before else None
         results[path] = SubjectResults(
             subject=subject,
             data=run.data,
@@ -195,7 +197,7 @@ def _placement(run: _Bench, path: Path) -> Placement | None:
     JobError when nodes fell back to the CPU beyond the target's limits and that is not allowed.
     """
     subject = run.subjects[path]
-    if subject.runtime == "pytorch":
+    if subject.runtime == PYTORCH:
         return None
     run.on_progress(subject.job, "placement", 0, 1)
     spec = {"model_dir": str(subject.model_dir), "execution_provider": subject.execution_provider}
@@ -209,15 +211,22 @@ def _placement(run: _Bench, path: Path) -> Placement | None:
     return placement
 
 
-def _ceiling(run: _Bench, path: Path, when: str) -> Ceiling:
-    """Memory bandwidth and arithmetic of this machine with the model's number of threads.
+def _ceilings(run: _Bench, paths: Sequence[Path], when: str) -> dict[Path, Ceiling]:
+    """Memory bandwidth and arithmetic of this machine, measured once for all models with the same number of threads.
 
     Measured before and after the rounds: it varies on a shared memory bus, and a ceiling is a maximum.
     """
-    subject = run.subjects[path]
-    run.on_progress(subject.job, "ceiling", 0, 1)
-    result = run.sessions[path].run("ceiling", {"threads": session_threads(subject.model_dir), "when": when})
-    return Ceiling.model_validate(_fields(result, Ceiling))
+    measured: dict[tuple[Path | None, int], Ceiling] = {}
+    ceilings = {}
+    for path in paths:
+        subject, session = run.subjects[path], run.sessions[path]
+        kind = (session.interpreter, session_threads(subject.model_dir))
+        if kind not in measured:
+            run.on_progress(subject.job, "ceiling", 0, 1)
+            fields = session.run("ceiling", {"threads": kind[1], "when": when})
+            measured[kind] = Ceiling.model_validate(_fields(fields, Ceiling))
+        ceilings[path] = measured[kind]
+    return ceilings
 
 
 def _higher(a: Ceiling, b: Ceiling) -> Ceiling:

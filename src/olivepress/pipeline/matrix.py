@@ -41,7 +41,7 @@ class MatrixRow(Record):
     precision: str
     built: bool
     failed: bool = False
-    why: str | None = None
+    reason: str | None = None
     verified: Verified | None = None
     placed: str | None = None
     placement: PlacedNodes | None = None
@@ -100,7 +100,7 @@ def raise_failed_target(result: Matrix) -> None:
     """Raises JobError naming the first target that failed, if one did."""
     failed = [row for row in result.rows if row.failed]
     if failed:
-        raise JobError(f"{len(failed)} targets failed, first {failed[0].target}: {failed[0].why}")
+        raise JobError(f"{len(failed)} targets failed, first {failed[0].target}: {failed[0].reason}")
 
 
 def _rows(known: Mapping[str, Target], plan: Plan, outcomes: Mapping[str, JobOutcome]) -> Iterator[MatrixRow]:
@@ -108,10 +108,10 @@ def _rows(known: Mapping[str, Target], plan: Plan, outcomes: Mapping[str, JobOut
         outcome = outcomes.get(f"export-{name}")
         if outcome is None:
             reason = target_reason(plan.model.family, plan.model.facts.config, target)
-            yield MatrixRow(target=name, precision=target.precision, built=False, why=reason)
+            yield MatrixRow(target=name, precision=target.precision, built=False, reason=reason)
         elif outcome.manifest is None:
             failed, reason = outcome.state == "failed", str(outcome.error)
-            yield MatrixRow(target=name, precision=target.precision, built=False, failed=failed, why=reason)
+            yield MatrixRow(target=name, precision=target.precision, built=False, failed=failed, reason=reason)
         else:
             yield _built_row(plan, target, outcome.manifest)
 
@@ -148,7 +148,7 @@ def table(rows: Sequence[MatrixRow]) -> tuple[list[tuple[str, ...]], list[str]]:
     cells = list[tuple[str, ...]]()
     for row in rows:
         if not row.built:
-            cells.append((row.target, row.precision, with_note("no", row.why), "", "", "", "", ""))
+            cells.append((row.target, row.precision, with_note("no", row.reason), "", "", "", "", ""))
             continue
         placed = with_note(_nodes(row), row.placement.note if row.placement else None)
         cells.append((row.target, row.precision, "yes", row.verified or "", placed, *_figures(row)))

@@ -128,7 +128,7 @@ def _bench_lines(record: dict[str, Any]) -> list[str]:
     if record["tuned"]:
         lines += ["", f"Tuned on this machine ({record['tuning']['settings']}): {_shown(record['tuned'])}."]
     else:
-        lines += ["", f"`olivepress tune` found nothing better on this machine: {record['tuning']['why']}."]
+        lines += ["", f"`olivepress tune` found nothing better on this machine: {record['tuning']['reason']}."]
     return lines
 
 

@@ -111,7 +111,7 @@ def _measured(plan: Plan, reporter: StepReporter) -> dict[str, Any]:
     return {
         "bench": untuned,
         "tuned": _metrics(_bench(plan, reporter)) if tuning.winner else None,
-        "tuning": {"settings": tuning.winner.text if tuning.winner else None, "why": tuning.why},
+        "tuning": {"settings": tuning.winner.text if tuning.winner else None, "reason": tuning.reason},
     }
 
 

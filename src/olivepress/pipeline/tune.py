@@ -221,7 +221,7 @@ def _session_options(config: str) -> dict[str, Any]:
 def _fields(result: SearchResult) -> dict[str, Any]:
     return {
         "winner": result.winner,
-        "why": result.reason,
+        "reason": result.reason,
         "alternatives": result.alternatives,
         "confirmed": result.confirmed,
         "not_searched": dict(result.not_searched),

@@ -23,7 +23,8 @@ __all__ = ["buffer_bytes", "flags", "measure_ceiling"]
 MIB = 1024 * 1024
 MIN_BUFFER = 256 * MIB
 MATRIX = 1024
-READ_S, MATRIX_S = 0.5, 0.5  # per way of reading; of multiplying
+# Per way of reading; of multiplying. Twice as long gives the same: 39.8 GB/s and 125 GFLOP/s, medians of ten each.
+READ_S, MATRIX_S = 0.25, 0.25
 MIN_PASSES = 4
 LOW = 0.02
 
@@ -37,7 +38,7 @@ READERS: dict[str, Callable[[Floats], object]] = {
 
 
 def measure_ceiling(threads: int) -> Ceiling:
-    """Read bandwidth (bytes/s) and float32 matrix rate (2 m n k / t, FLOP/s) with ``threads`` threads; about 2 s.
+    """Read bandwidth (bytes/s) and float32 matrix rate (2 m n k / t, FLOP/s) with ``threads`` threads; about 1 s.
 
     Call it in a process whose environment limits BLAS to one thread (``child_environment(threads=1)``): the ``threads``
     threads are ours, and each calls BLAS for its own part.

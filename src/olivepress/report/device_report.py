@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from olivepress.core.bounded import REPORT, parse_json, read_bytes
 from olivepress.core.errors import ReportError
@@ -163,7 +163,8 @@ class DeviceReport(ReportRecord):
     created_at: Timestamp
     settings: dict[str, int | float | str | None]
     git_commit: str | None = None
-    sitting: str | None = None  # a bench session: its reports were measured interleaved, round by round
+    bench_session: str | None = Field(None, validation_alias=AliasChoices("bench_session", "sitting"))
+    """Its reports were measured interleaved, round by round; formerly called sitting."""
     ceiling: Ceiling | None = None
     placement: Placement | None = None
     warnings: tuple[str, ...] = ()

@@ -135,7 +135,7 @@ def test_where_no_runtime_is_here_the_note_says_so(project: Path, monkeypatch: p
 
 def interpreter(path: Path, *lines: str) -> Path:
     """A runtime's Python that does what the lines say."""
-    path.write_text("\n".join(("#!/bin/sh", "cat > /dev/null", *lines)) + "\n")
+    path.write_text("\n".join(("#!/bin/sh", "read -r request", *lines)) + "\n")
     path.chmod(0o755)
     return path
 

@@ -201,7 +201,7 @@ def test_the_matrix_takes_every_target_of_its_model(project: Path) -> None:
     assert str(placement) == "2 of 7 nodes on QNNExecutionProvider; on the CPU: Gather"
     rows = [
         MatrixRow(target="a", precision="int4", **built, placement=placement, size_on_disk_bytes=2_000_000),
-        MatrixRow(target="b", precision="int4", built=False, why="no packages"),
+        MatrixRow(target="b", precision="int4", built=False, reason="no packages"),
     ]
     cells, notes = table(rows)
     assert [len(row) for row in cells] == [len(HEAD)] * 2

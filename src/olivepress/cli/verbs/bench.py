@@ -204,7 +204,7 @@ def _tune_first(source: _Source, reporter: ConsoleReporter) -> None:
     tunings = tune_all(directories, budget_s=TUNING_S, on_progress=job_progress(reporter, "tune"))
     for directory, tuning in tunings.items():
         settings = "kept as shipped" if tuning.winner is None else tuning.winner.text
-        reporter.console.print(f"{directory}: {settings}: {tuning.why}", soft_wrap=True, markup=False)
+        reporter.console.print(f"{directory}: {settings}: {tuning.reason}", soft_wrap=True, markup=False)
 
 
 def _print_tuning_warnings(paths: Iterable[Path]) -> None:

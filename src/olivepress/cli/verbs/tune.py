@@ -80,7 +80,7 @@ def _print_tuning(directory: Path, tuning: Tuning) -> None:
     for axis, reason in tuning.not_searched.items():
         print(f"not searched: {axis}: {reason}; next: --budget {2 * tuning.budget_s:.0f}")
     settings = "kept as shipped" if tuning.winner is None else f"written: {tuning.winner.text}"
-    print(f"{settings}; {tuning.why}")
+    print(f"{settings}; {tuning.reason}")
     answers = f"{tuning.answers} greedy answers ({tuning.answer_tokens} tokens) in every process"
     print(f"same tokens as with the shipped settings: {answers}; record: {directory / 'tuning.json'}")
 

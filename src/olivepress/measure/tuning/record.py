@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
 from olivepress.catalog.session_axes import Options
 from olivepress.core.artifact import FileHash
@@ -88,7 +88,7 @@ class Tuning(Record):
     """Number of greedy answers that every trial had to reproduce exactly."""
     answer_tokens: int
     winner: Options | None
-    why: str
+    reason: str = Field(validation_alias=AliasChoices("reason", "why"))  # its former name
     confirmed: Alternative | None
     alternatives: tuple[Alternative, ...]
     not_searched: dict[str, str] = Field(default_factory=dict)
