@@ -41,32 +41,48 @@ def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
         time.sleep(0.05)
 
 
+def kill_in(job: str, project: Path, *arguments: str) -> None:
+    """Start the run and kill it in this job; nothing of it is left running."""
+    journal = project / "runs" / "small" / "journal.jsonl"
+    command = [*COMMAND, "run", "small", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: any(e["job"] == job and e["event"] == "started" for e in events(journal)))
+        if job == "finetune":  # in the middle of training: a checkpoint is there, the end is not
+            wait_for(lambda: any(project.glob("runs/small/.training/finetune-*/checkpoint-*/trainer_state.json")))
+        else:
+            time.sleep(1.0)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    wait_for(lambda: not _olive_processes(project))
+
+
+def test_kill_nine_in_the_fine_tune(small: Path, olivepress: Cli) -> None:
+    kill_in("finetune", small, "--job", "finetune")
+    done = olivepress("run", "small", "--job", "finetune", "--json")
+    assert done.returncode == 0, done.stderr
+    count = Counter(event["event"] for event in events(small / "runs" / "small" / "journal.jsonl"))
+    assert count["finished"] == 1 and count["started"] == 2
+    assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
+    (job,) = json.loads(done.stdout)
+    assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
+    assert job["resources"]["peak_memory_bytes"] > 3e8
+
+
+@pytest.mark.slow
 def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -> None:
     """Killed in each job, the same command finishes and repeats no finished job; plain Olive makes the same files."""
-    journal = small / "runs" / "small" / "journal.jsonl"
     jobs = ["finetune", "merge", "export-cpu-int4"]
     for job in jobs:
-        process = subprocess.Popen([*COMMAND, "run", "small"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(lambda job=job: any(e["job"] == job and e["event"] == "started" for e in events(journal)))
-            if job == "finetune":  # in the middle of training: a checkpoint is there, the end is not
-                wait_for(lambda: any(small.glob("runs/small/.training/finetune-*/checkpoint-*/trainer_state.json")))
-            else:
-                time.sleep(1.0)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        wait_for(lambda: not _olive_processes(small))
+        kill_in(job, small)
     done = olivepress("run", "small", "--json")
     assert done.returncode == 0, done.stderr
-    count = Counter((event["job"], event["event"]) for event in events(journal))
+    count = Counter((event["job"], event["event"]) for event in events(small / "runs" / "small" / "journal.jsonl"))
     for job in jobs:
         assert count[job, "finished"] == 1
         assert count[job, "started"] >= 2
     assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
-    for job in json.loads(done.stdout):
-        assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
-        assert job["resources"]["peak_memory_bytes"] > 3e8
     again = olivepress("run", "small", "--json")
     assert [manifest["state"] for manifest in json.loads(again.stdout)] == ["kept"] * len(jobs)
     _plain_olive_makes_the_same(small)
