@@ -50,6 +50,23 @@ def olivepress() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
+def olivepress_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command in this process, which imports Olive once for all tests: that takes seconds."""
+    from olivepress.cli.main import main
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["olivepress", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, errors = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), out, errors)
+
+    return run
+
+
+@pytest.fixture
 def shared_data() -> Path:
     """The real data; absent, the test is skipped with a reason, or fails under ``make test-real``."""
     if not SHARED_DATA.is_dir():

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from olivepress import __version__
-from olivepress.cli.main import main
 from olivepress.core.messages import next_command
 from olivepress.recipe.schema import recipe_files
 from tests.conftest import ROOT
@@ -42,16 +41,16 @@ def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
 
 
 @pytest.mark.parametrize("model", ["phi", "llama", "qwen"])
-def test_render_writes_and_lints_offline(project: Path, olivepress: Cli, model: str) -> None:
-    done = olivepress("render", model)
+def test_render_writes_and_lints_offline(project: Path, olivepress_here: Cli, model: str) -> None:
+    done = olivepress_here("render", model)
     assert done.returncode == 0, done.stderr
     assert "linted against the installed Olive" in done.stdout and f"next: olivepress run {model}" in done.stdout
     written = sorted(path.name for path in (project / "olive_configs" / model).iterdir())
     golden = {path.name for path in (ROOT / "olive_configs" / model).glob("*.*")}
     assert set(written) == golden and len(golden) > 30
-    assert olivepress("render", model, "--check").returncode == 0
+    assert olivepress_here("render", model, "--check").returncode == 0
     (project / "olive_configs" / model / "merge.yaml").write_text("edited: by hand\n")
-    stale = olivepress("render", model, "--check")
+    stale = olivepress_here("render", model, "--check")
     assert stale.returncode == 5 and "merge.yaml is out of date; render the recipe again" in stale.stderr
 
 
@@ -87,25 +86,15 @@ def test_odd_file_names_become_plain_names(project: Path, olivepress: Cli, name:
     assert json.loads(done.stdout)["recipe"].isascii() and " " not in json.loads(done.stdout)["recipe"]
 
 
-def test_lint_of_a_hand_edited_file(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In this process: Olive takes seconds to import."""
-
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["olivepress", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), capsys.readouterr().err
-
-    assert call("render", "tiny-phi")[0] == 0
+def test_lint_of_a_hand_edited_file(project: Path, olivepress_here: Cli) -> None:
+    assert olivepress_here("render", "tiny-phi").returncode == 0
     path = project / "olive_configs" / "tiny-phi" / "finetune.yaml"
-    assert call("lint", str(path))[0] == 0
+    assert olivepress_here("lint", str(path)).returncode == 0
     path.write_text(path.read_text().replace("lora_dropout", "lora_droput"))
-    code, error = call("lint", str(path))
-    assert code == 5 and "did you mean 'lora_dropout'" in error
+    done = olivepress_here("lint", str(path))
+    assert done.returncode == 5 and "did you mean 'lora_dropout'" in done.stderr
     path.write_text("a: 1\n")
-    assert "key 'input_model' is missing" in call("lint", str(path))[1]
+    assert "key 'input_model' is missing" in olivepress_here("lint", str(path)).stderr
 
 
 def test_version_and_a_call_without_arguments(olivepress: Cli) -> None:

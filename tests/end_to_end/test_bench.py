@@ -123,8 +123,12 @@ def test_the_decision_is_the_written_out_one(small: Path, olivepress: Cli) -> No
     assert ("do not ship" if useless else "cannot recommend") in page
 
 
+@pytest.mark.slow  # one more export
 def test_a_provider_that_is_not_here(small: Path, tmp_path: Path, olivepress: Cli) -> None:
     """It fails; with --allow-fallback it is measured on the CPU and the report says so; its own reports are shown."""
+    recipe = small / "recipes" / "small.yaml"
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | {"targets": ["cuda-int4"]}))
+    assert olivepress("run", "small").returncode == 0
     artifact = small / "runs" / "small" / "export-cuda-int4"
     options = ["--rounds", "1", "--repetitions", "1", "--workload", "16x8", "--limit", "2"]
     refused = olivepress("bench", str(artifact), *options)

