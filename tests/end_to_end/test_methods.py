@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -22,9 +23,12 @@ def checks_of(project: Path, job: str) -> dict[str, Check]:
     return {check.name: check for check in manifest.checks}
 
 
-def made(project: Path, olivepress: Cli, method: str, case: str, *, target: str = "cpu-int4") -> None:
+def made(
+    project: Path, olivepress: Cli, method: str, case: str, *, target: str = "cpu-int4", **changes: object
+) -> None:
     make_small_model(case, project / "models" / "small")
-    write_recipe(project / "recipes" / "small.yaml", "models/small", finetune={"method": method}, targets=[target])
+    changes |= {"finetune": {"method": method}, "targets": [target]}
+    write_recipe(project / "recipes" / "small.yaml", "models/small", **changes)
     done = olivepress("run", "small")
     assert done.returncode == 0, done.stderr
     trained, merged = checks_of(project, "finetune"), checks_of(project, "merge")
@@ -77,8 +81,8 @@ def test_qlora_says_what_merging_into_the_unquantized_base_costs(project: Path, 
 
 @pytest.mark.slow
 def test_an_export_of_the_base_in_place_of_the_merge(project: Path, olivepress: Cli) -> None:
-    """Everything else about it is right, and its KL is below the limit of int4: only its adapter is not there."""
-    made(project, olivepress, "lora", "llama3-scaled-tied")
+    """Everything else about it is right, and its KL is below a recipe's own limit: only its adapter is not there."""
+    made(project, olivepress, "lora", "llama3-scaled-tied", limits={"rows": 40, "max_kl_divergence": 1.0})
     runs = project / "runs" / "small"
     shutil.rmtree(runs / "export-cpu-int4")
     (weights,) = (runs / "merge" / "model").glob("*.safetensors")
@@ -87,7 +91,8 @@ def test_an_export_of_the_base_in_place_of_the_merge(project: Path, olivepress: 
     shutil.copy(base, weights)
     assert abs(weights.stat().st_size - size) < 1000  # the same tensors
     manifest = json.loads((runs / "merge" / "manifest.json").read_text())
-    manifest["files"][f"model/{weights.name}"]["bytes"] = weights.stat().st_size
+    own = {"bytes": weights.stat().st_size, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+    manifest["files"][f"model/{weights.name}"] |= own
     _sign(manifest, runs / "merge" / "manifest.json")
     done = olivepress("run", "small", "--job", "export-cpu-int4")
     assert done.returncode == 6, done.stdout + done.stderr
