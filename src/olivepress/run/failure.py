@@ -14,6 +14,7 @@ from olivepress.core.child.process import Usage
 from olivepress.core.child.run import ChildDied
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.core.layout import job_dir
+from olivepress.report.values import format_value
 from olivepress.run.olive_log import read_log
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.sizes import artifact_bytes
@@ -76,10 +77,8 @@ class KeptFiles:
 
     @property
     def text(self) -> str:
-        return (
-            f"its files are kept in {self.directory} ({self.size / 1e9:.2g} GB) until it succeeds or fails again; they "
-            "are not an artifact"
-        )
+        where = f"{self.directory} ({format_value('bytes', self.size)})"
+        return f"its files are kept in {where} until it succeeds or fails again; they are not an artifact"
 
 
 def keep_failed(output: Path) -> KeptFiles | None:
@@ -175,11 +174,11 @@ def _alternatives(plan: Plan, job: Job) -> str:
 def _with_cost(plan: Plan, failed: Target, other: Target) -> str:
     """The target, its size, its cost in decode rate, which at batch 1 is bound by the bytes of weights that a token
     reads, and whether this recipe has a verified artifact of it."""
-    size = artifact_bytes(plan.model.facts, other) / 1e9
+    size = format_value("bytes", artifact_bytes(plan.model.facts, other))
     times = other.bytes_per_parameter / failed.bytes_per_parameter
     is_verified = (job_dir(plan.recipe.name, f"export-{other.target}") / MANIFEST).is_file()
     verified = ", verified here" if is_verified else ""
-    return f"{other.target} (about {size:.2g} GB, {times:.2g} times the bytes of a token{verified})"
+    return f"{other.target} (about {size}, {times:.2g} times the bytes of a token{verified})"
 
 
 def other_targets(plan: Plan, target: Target) -> list[Target]:
