@@ -254,8 +254,11 @@ def test_a_bench_measures_the_package_beside_its_twin(packages: Path, olivepress
         assert package.bench_session == twin.bench_session and package.artifact_sha256 != twin.artifact_sha256
         kl, decode = package.metrics["kl_divergence"].value, package.metrics["decode_tps"].value
         assert kl is not None and kl < 1e-9 and decode is not None and decode > 0
-        size = package.metrics["size_on_disk_bytes"].value
-        assert size is not None and size > (twin.metrics["size_on_disk_bytes"].value or 0)
+        size, whole = package.metrics["size_on_disk_bytes"].value, packages / "runs" / "small" / "package-cpu-fp32"
+        base = sum((whole / name).stat().st_size for name in ("model.onnx", "model.onnx.data"))
+        adapters = {file.stem: file.stat().st_size for file in (whole / "adapters").glob("*.onnx_adapter")}
+        # The base and this adapter, not the others.
+        assert size is not None and base + adapters[adapter] < size < base + sum(adapters.values())
     assert len({reports[f"small.{a}", "package-cpu-int4"].artifact_sha256 for a in ("tone", "command", "answer")}) == 3
     page = olivepress("report", "small.tone", "--json")
     assert page.returncode == 0, page.stderr
