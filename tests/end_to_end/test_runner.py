@@ -30,7 +30,7 @@ COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()"]
 def small(project: Path) -> Path:
     """A project with one small model and its recipe, called ``small``."""
     make_small_model(CASE, project / "models" / "small")
-    write_recipe(project / "recipes" / "small.yaml", "models/small", targets=["cpu-int4"])
+    write_recipe(project / "recipes" / "small.yaml", "models/small", targets=["cpu-fp32", "cpu-int4"])
     return project
 
 
@@ -73,7 +73,7 @@ def test_kill_nine_in_the_fine_tune(small: Path, olivepress: Cli) -> None:
 @pytest.mark.slow
 def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -> None:
     """Killed in each job, the same command finishes and repeats no finished job; plain Olive makes the same files."""
-    jobs = ["finetune", "merge", "export-cpu-int4"]
+    jobs = ["finetune", "merge", "export-cpu-fp32", "export-cpu-int4"]
     for job in jobs:
         kill_in(job, small)
     done = olivepress("run", "small", "--json")
@@ -83,6 +83,9 @@ def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -
         assert count[job, "finished"] == 1
         assert count[job, "started"] >= 2
     assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
+    for job in json.loads(done.stdout):
+        assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
+        assert job["resources"]["peak_memory_bytes"] > 3e8
     again = olivepress("run", "small", "--json")
     assert [manifest["state"] for manifest in json.loads(again.stdout)] == ["kept"] * len(jobs)
     _plain_olive_makes_the_same(small)

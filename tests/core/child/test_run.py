@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -111,7 +110,7 @@ def test_a_process_runs_several_tasks(tmp_path: Path) -> None:
     with task_process(Call(log=tmp_path / "log")) as process:
 
         def call(function: str, **fields: object) -> dict[str, object]:
-            return process.run(f"{__name__}:{function}", json.dumps(fields), None)[0].result
+            return process.run(f"{__name__}:{function}", fields, None)[0].result
 
         assert [call("remember", numbers=[n])["total"] for n in (1, 2)] == [1, 3]
         with pytest.raises(DataError, match="row 3"):

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -79,13 +79,13 @@ def run_task(
     JobError when it ran past ``timeout_s`` seconds. The process does not outlive this call, Ctrl-C included.
     """
     call = Call(interpreter=interpreter, environment=environment, on_progress=on_progress, timeout_s=timeout_s, log=log)
-    message, usage = call_task(f"{task.__module__}:{task.__qualname__}", json.dumps(spec.model_dump(mode="json")), call)
+    message, usage = call_task(f"{task.__module__}:{task.__qualname__}", spec.model_dump(mode="json"), call)
     result_type: type[ResultType] = inspect.signature(task, eval_str=True).return_annotation
     return Finished(result=result_type.model_validate(message.result, strict=False), usage=usage)
 
 
-def call_task(name: str, spec: str, call: Call) -> tuple[ResultMessage, Usage]:
-    """As ``run_task``, for a task by its name (``MODULE:FUNCTION``) and its spec as JSON."""
+def call_task(name: str, spec: Mapping[str, Any], call: Call) -> tuple[ResultMessage, Usage]:
+    """As ``run_task``, for a task by its name (``MODULE:FUNCTION``) and the fields of its spec, as JSON has them."""
     with task_process(call) as process:
         answer = process.run(name, spec, call.on_progress)
         process.end()
@@ -115,7 +115,7 @@ class TaskProcess:
         self._process, self._output, self._watch, self._timeout_s = process, output, watch, timeout_s
         self._title = ""
 
-    def run(self, name: str, spec: str, on_progress: Progress | None) -> tuple[ResultMessage, Usage]:
+    def run(self, name: str, spec: Mapping[str, Any], on_progress: Progress | None) -> tuple[ResultMessage, Usage]:
         """The result of a task and what the process has used until now. Raises as ``run_task``."""
         self._title = name.rpartition(":")[2]
         _send(self._process, name, spec)
@@ -155,10 +155,10 @@ def _output(log: Path | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _send(process: subprocess.Popen[str], name: str, spec: str) -> None:
+def _send(process: subprocess.Popen[str], name: str, spec: Mapping[str, Any]) -> None:
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it died before reading: its exit code and output say why
-        process.stdin.write(json.dumps({"task": name, "spec": json.loads(spec)}) + "\n")
+        process.stdin.write(json.dumps({"task": name, "spec": spec}) + "\n")
         process.stdin.flush()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def run_child(
     """
     function = TASKS[task]
     known = _spec_type(function).model_fields
-    name, fields = f"{function.__module__}:{task}", json.dumps({key: spec[key] for key in spec if key in known})
+    name, fields = f"{function.__module__}:{task}", {key: spec[key] for key in spec if key in known}
     call = Call(
         interpreter=interpreter,
         environment=child_environment(offline=True, threads=1 if task in _ONE_THREAD else None),
