@@ -4,8 +4,8 @@ The verdict compares the mean difference of the scores on the same rows with a m
 
 - **not inferior**: the two-sided 95 % interval of the difference lies above -margin. With a true loss of the margin or
   more this verdict has a probability of at most 2.5 %.
-- **inferior**: the interval lies below 0 and the difference below -margin: shown to be worse, and
-  by more than the margin in this sample. With no true loss this verdict has a probability of at most 2.5 %.
+- **inferior**: the interval lies below -margin. With a true loss of the margin or less this verdict has a probability
+  of at most 2.5 %.
 - **cannot tell**: anything else, too few rows, or a parent that is rarely right and so has no score to lose.
 
 Right or wrong uses Tango's score interval, scores of free text the adjusted paired interval of Bonett and Price
@@ -54,7 +54,7 @@ def rows_needed(parent: Sequence[float], export: Sequence[float], margin: float)
 
 def rows_to_ask(parent: Sequence[float], export: Sequence[float], margin: float, most: int) -> int:
     """How many rows to answer in total, at most ``most``; the present number when it is already sufficient."""
-    if _is_worse(parent, export, margin, z=_EARLY):
+    if _loses_more(parent, export, margin, z=_EARLY):
         return len(parent)
     return max(len(parent), min(rows_needed(parent, export, margin), most))
 
@@ -126,7 +126,7 @@ def _call(parent: Sequence[float], export: Sequence[float], margin: float) -> tu
     low, _ = _interval(parent, export)
     if low > -margin:
         return "not inferior", ""
-    if _is_worse(parent, export, margin, z=Z95):
+    if _loses_more(parent, export, margin, z=Z95):
         return "inferior", ""
     return "cannot tell", ""
 
@@ -139,10 +139,9 @@ def _exceeds_margin(parent: Sequence[float], margin: float) -> bool:
     return float(scores.mean() - Z95 * scores.std(ddof=1) / math.sqrt(len(scores))) > margin
 
 
-def _is_worse(parent: Sequence[float], export: Sequence[float], margin: float, *, z: float) -> bool:
-    _, high = _interval(parent, export, z=z)
-    difference = float(np.mean(np.asarray(export, dtype=np.float64) - np.asarray(parent, dtype=np.float64)))
-    return high < 0 and difference < -margin - 1.0e-9  # a loss of exactly the margin is within it
+def _loses_more(parent: Sequence[float], export: Sequence[float], margin: float, *, z: float) -> bool:
+    """Whether the loss is shown to exceed the margin; a loss of exactly the margin does not."""
+    return _interval(parent, export, z=z)[1] < -margin - 1.0e-9
 
 
 def _interval(parent: Sequence[float], export: Sequence[float], *, z: float = Z95) -> tuple[float, float]:
