@@ -73,7 +73,7 @@ def olivepress_here(
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     """A Hub on this machine with an empty cache and no token, for this process and its children."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
     from huggingface_hub.utils import reset_sessions
 
     hub = StandInHub()
@@ -81,10 +81,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     template = f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    seen_here = {"ENDPOINT": hub.endpoint, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False}
+    seen_here = {"ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": False}
     places = {"HF_HUB_CACHE": tmp_path / "hub-cache", "HF_TOKEN_PATH": tmp_path / "no-token"}
     for name, value in (seen_here | {name: str(path) for name, path in places.items()}).items():
         monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     for name, text in {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1,localhost"}.items():
         monkeypatch.setenv(name, text)
     for name, path in places.items():

@@ -25,7 +25,7 @@ def commit(number: int) -> str:
 
 @dataclass(kw_only=True)
 class Repository:
-    """``commits``: name → file → content. ``access``: who may read it; of a gated one everybody knows that it exists."""
+    """``commits``: name → file → content. ``access`` is public, gated (its files only), private or down."""
 
     commits: dict[str, dict[str, bytes]]
     branches: dict[str, str]
@@ -75,7 +75,9 @@ def _answer(hub: StandInHub, path: str, token: str | None) -> _Answer:
     if match := _FILE.fullmatch(path):
         return _file(hub, match[1], unquote(match[2]), match[3], token)
     if match := _CDN.fullmatch(path):
-        blobs = [body for each in hub.repositories.values() for files in each.commits.values() for body in files.values()]
+        blobs = [
+            body for each in hub.repositories.values() for files in each.commits.values() for body in files.values()
+        ]
         return _Answer(body=next(body for body in blobs if hashlib.sha1(body).hexdigest() == match[1]))
     return _Answer(status=404)
 

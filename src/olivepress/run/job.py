@@ -20,6 +20,7 @@ from olivepress.run.cleanup import (
     training_record,
 )
 from olivepress.run.failure import check_error, failed_dir
+from olivepress.run.hub_view import with_hub_view
 from olivepress.run.interpreters import place_of
 from olivepress.run.manifests import JobFacts, make_manifest
 from olivepress.run.olive import job_environment, olive_error, run_olive
@@ -132,11 +133,12 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
     write_text(config, workflow.text)
     messages = training_record(workflow) if workflow.training_dir else scratch / "messages.jsonl"
     messages.parent.mkdir(parents=True, exist_ok=True)
+    environment = job_environment(scratch=scratch, messages=messages)
     run = run_olive(
         interpreter(job.target.build_environment) if job.target else None,
         ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
-        environment=job_environment(scratch=scratch, offline=plan.model.is_local, messages=messages),
+        environment=with_hub_view(environment, plan, scratch),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )
     if run.exit_code != 0 or not _is_complete(plan.output_dir(job), job):  # its exit code alone does not say so

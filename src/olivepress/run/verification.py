@@ -52,7 +52,7 @@ def _asked_same_answers(plan: Plan, job: Job, manifest: Manifest) -> bool:
 def run_verification(plan: Plan, job: Job, place: Place | None) -> Finished[Checks]:
     """The checks of what the job wrote. JobError when they cannot be made."""
     scratch, log = scratch_dir(plan.recipe.name, job.id), job_log(plan.recipe.name, job.id)
-    environment = job_environment(scratch=scratch, offline=plan.model.is_local)
+    environment = job_environment(scratch=scratch)
     if job.kind == "export" and job.parent:
         environment |= WITHOUT_TORCH  # its parent was computed with the merge
     try:
