@@ -86,6 +86,7 @@ def test_a_recipe_of_it(hub: StandInHub, project: Path, olivepress_here: Cli) ->
     recipe = yaml.safe_load(path.read_text())
     assert recipe["model"] == {"path": QWEN}
     recipe["model"]["revision"] = "v1"
+    recipe["data"] = {"demo": "device-command"}
     path.write_text(yaml.safe_dump(recipe))
     done = olivepress_here("plan", path.stem)
     assert done.returncode == 3 and "no revision 'v1' on the Hub" in done.stderr
@@ -130,7 +131,9 @@ def test_a_typo_is_guessed(hub: StandInHub, project: Path, olivepress_here: Cli)
     done = olivepress_here("plan", "Qwen/Qwen2.5-0.5B-Instrukt")
     assert done.returncode == 3 and "did you mean Qwen/Qwen2.5-0.5B-Instruct?" in done.stderr
     hub.asked.clear()
-    assert olivepress_here("plan", "recipes/typo").returncode == 2 and hub.asked == []
+    done = olivepress_here("plan", "recipes/typo")
+    assert done.returncode == 2 and hub.asked == []
+    assert "recipes is a folder here; for the Hub id: hf download recipes/typo --local-dir recipes/typo" in done.stderr
 
 
 def test_the_catalog_asks_nobody(hub: StandInHub, project: Path, olivepress_here: Cli) -> None:

@@ -49,7 +49,7 @@ class Family(Record):
 
     family: str
     model_types: tuple[str, ...] = Field(
-        min_length=1, description="by which a local directory is recognized; each belongs to one family"
+        min_length=1, description="by which a folder or Hub id is recognized; each belongs to one family"
     )
     other_model_types: tuple[str, ...] = Field(
         (), description="of another family, but of this one if the recipe says so"

@@ -19,7 +19,8 @@ from olivepress.core.files import write_text
 from olivepress.core.hub import cached_config, current_commit, fetch_config
 from olivepress.core.layout import HUB_COMMITS
 
-__all__ = ["MAIN", "HubModel", "hub_commit", "hub_model", "is_commit", "is_hub_id", "upstream_commit"]
+__all__ = ["MAIN", "HubModel", "hub_commit", "hub_model", "is_commit", "is_hub_id", "path_hint"]
+__all__ += ["upstream_commit"]
 
 MAIN = "main"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -42,6 +43,13 @@ def is_hub_id(text: str) -> bool:
 
 def is_commit(revision: str | None) -> bool:
     return revision is not None and _COMMIT.fullmatch(revision) is not None
+
+
+def path_hint(text: str) -> str:
+    """What to type where the owner of a Hub id is a folder here; empty for any other text."""
+    if _HUB_ID.fullmatch(text) is None or is_hub_id(text):
+        return ""
+    return f"{Path(text).parent} is a folder here; for the Hub id: hf download {text} --local-dir {text}; "
 
 
 def hub_model(model_id: str, revision: str | None) -> HubModel:

@@ -10,6 +10,7 @@ from pathlib import Path
 from olivepress.catalog import Family, families
 from olivepress.core.errors import UsageError
 from olivepress.core.names import slug
+from olivepress.models.hub import path_hint
 from olivepress.recipe.schema import RECIPES, Data, Recipe, load_recipe, recipe_files
 from olivepress.workflow.model import family_of
 
@@ -107,5 +108,5 @@ def _family_of(model: str) -> Family:
     raise UsageError(
         f"unknown model {model!r}: {guess}known recipes: {', '.join(recipes)}; "
         f"or give a recipe's path, a Hub id such as {hub[0]}, or a model directory",
-        next_step="olivepress recipes",
+        next_step=f"{path_hint(model)}olivepress recipes",
     )

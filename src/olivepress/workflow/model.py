@@ -16,7 +16,7 @@ from olivepress.core.hub import CONFIG_FILE
 from olivepress.core.layout import MODELS
 from olivepress.core.names import slug
 from olivepress.models.admission import check_folder, facts_of_config
-from olivepress.models.hub import hub_commit, hub_model, is_hub_id
+from olivepress.models.hub import hub_commit, hub_model, is_hub_id, path_hint
 from olivepress.models.wheels import WHEEL, WheelModel, wheel_model_of
 from olivepress.recipe.schema import Recipe
 from olivepress.synthetic.embedded import TINY_PHI, random_models
@@ -134,7 +134,7 @@ def _commit_if_known(model_id: str, revision: str | None) -> str | None:
 def _hub_model(model_id: str, revision: str | None) -> ResolvedModel:
     """A Hub id that the catalog does not have, by its config.json."""
     if not is_hub_id(model_id):
-        step = f"{_guess(model_id)}olivepress recipes lists the models that come with olivepress"
+        step = f"{path_hint(model_id)}{_guess(model_id)}olivepress recipes lists the models that come with olivepress"
         raise RecipeError(f"model {model_id!r}: no such directory, and no Hub id such as owner/name", next_step=step)
     try:
         known = hub_model(model_id, revision)
