@@ -19,8 +19,16 @@ from olivepress.core.files import write_text
 from olivepress.core.hub import cached_config, current_commit, fetch_config
 from olivepress.core.layout import HUB_COMMITS
 
-__all__ = ["MAIN", "HubModel", "hub_commit", "hub_model", "is_commit", "is_hub_id", "path_hint"]
-__all__ += ["upstream_commit"]
+__all__ = [
+    "MAIN",
+    "HubModel",
+    "hub_commit",
+    "hub_model",
+    "is_commit",
+    "is_hub_id",
+    "path_hint",
+    "upstream_commit",
+]
 
 MAIN = "main"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
