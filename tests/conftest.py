@@ -74,7 +74,7 @@ def olivepress_here(
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
     """A Hub on this machine with an empty cache and no token, for this process and its children."""
     from huggingface_hub import constants, file_download
-    from huggingface_hub.utils import reset_sessions
+    from huggingface_hub.utils._http import reset_sessions
 
     hub = StandInHub()
     server = hub.start()

@@ -19,7 +19,7 @@ QWEN, PHI = "Qwen/Qwen3-14B", "microsoft/phi-4"
 
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub.utils import reset_sessions
+    from huggingface_hub.utils._http import reset_sessions
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     reset_sessions()
@@ -151,7 +151,7 @@ def test_a_config_alone_is_no_model(hub: StandInHub, project: Path, monkeypatch:
         offline(patch)
         with pytest.raises(OlivepressError, match=r"only its config\.json is here, and the Hub cannot be reached"):
             fetch(QWEN, model.commit, ["tokenizer.json"])
-    from huggingface_hub.utils import reset_sessions
+    from huggingface_hub.utils._http import reset_sessions
 
     reset_sessions()
     folder = fetch(QWEN, model.commit, ["tokenizer.json"])

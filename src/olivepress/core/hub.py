@@ -119,7 +119,7 @@ def _has_config_only(folder: Path) -> bool:
 @contextlib.contextmanager
 def _without_progress_bar() -> Iterator[None]:
     """For a file of some kB."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     group = "huggingface_hub.http_get"
     shown = not are_progress_bars_disabled(group)

@@ -103,11 +103,11 @@ def _model_at(path: str, revision: str | None) -> ResolvedModel:
         family = family_of_model_type(facts.config["model_type"], path)
         random_weights = (Path(path) / MARKER).is_file()
         return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
-    family = _catalogued(path)
-    if family is None:
+    known = _catalogued(path)
+    if known is None:
         return _hub_model(path, revision)
     commit = _commit_if_known(path, revision)
-    return ResolvedModel(path=path, facts=family.models[path], family=family, is_local=False, revision=commit)
+    return ResolvedModel(path=path, facts=known.models[path], family=known, is_local=False, revision=commit)
 
 
 def _random_model(path: str) -> ResolvedModel:
