@@ -131,6 +131,17 @@ def test_a_token_that_opens_nothing(
     assert token not in str(caught.value)
 
 
+def test_run_has_the_same_reasons(hub: StandInHub, project: Path) -> None:
+    hub.repositories[PHI] = Repository.of(config_json(PHI), access="gated")
+    hub.repositories[QWEN] = Repository.of(config_json(QWEN))
+    with pytest.raises(SetupError, match="a gated model, and this machine has no access to it; next: accept"):
+        fetch(PHI, None, ["config.json"])
+    with pytest.raises(RecipeError, match="no revision 'v3' on the Hub"):
+        fetch(QWEN, "v3", ["config.json"])
+    with pytest.raises(RecipeError, match="not on the Hub, or private"):
+        fetch("nobody/nothing", None, ["config.json"])
+
+
 def test_redirects_are_followed_and_no_token_goes_to_another_host(
     hub: StandInHub, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

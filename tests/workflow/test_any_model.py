@@ -154,6 +154,17 @@ def test_a_branch_of_a_catalogued_model(hub: StandInHub, project: Path) -> None:
     assert load_plan("mine").model.revision == commit(1)
 
 
+def test_without_the_hubs_client(project: Path, olivepress_here: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has none: the catalog needs none."""
+    monkeypatch.setattr("olivepress.core.hub.find_spec", lambda name: None)
+    done = olivepress_here("plan", QWEN)
+    assert (
+        done.returncode == 7
+        and "huggingface_hub, is not installed; next: pip install 'olivepress[data]'" in done.stderr
+    )
+    assert load_plan("qwen").model.revision is None
+
+
 def test_a_fine_tune_may_be_of_another_family_of_its_type(hub: StandInHub, project: Path) -> None:
     model_id = "NousResearch/Hermes-3-Llama-3.1-8B"
     hub.repositories[model_id] = Repository.of(config_json(model_id))

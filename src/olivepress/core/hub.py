@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from olivepress.core.bounded import CONFIG
-from olivepress.core.errors import JobError, OlivepressError, RecipeError
+from olivepress.core.errors import JobError, OlivepressError, RecipeError, SetupError
 from olivepress.core.hub_errors import NO_ANSWER, access_error, reason_of, unreachable
 from olivepress.core.messages import next_command
 
@@ -62,7 +63,11 @@ def fetch(model_path: str, revision: str | None, names: Sequence[str]) -> Path:
 
 
 def cached_config(model_id: str, revision: str) -> Path | None:
-    """config.json of a Hub id in the cache of this machine; its folder's name is the commit."""
+    """config.json of a Hub id in the cache of this machine; its folder's name is the commit.
+
+    Raises SetupError without the Hub's client.
+    """
+    _check_client()
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(model_id, CONFIG_FILE, revision=revision)
@@ -71,6 +76,7 @@ def cached_config(model_id: str, revision: str) -> Path | None:
 
 def current_commit(model_id: str, revision: str) -> str:
     """The commit that a revision of a Hub id names now: one request. Raises as ``fetch_config``."""
+    _check_client()
     from huggingface_hub import HfApi
 
     try:
@@ -83,8 +89,9 @@ def fetch_config(model_id: str, commit: str) -> Path:
     """config.json alone at a commit, from the cache or fetched into it; its size is checked before it is fetched.
 
     Raises RecipeError for a model, revision or file that the Hub does not have, SetupError when it refuses access or
-    cannot be reached.
+    cannot be reached, or without its client.
     """
+    _check_client()
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     if path := cached_config(model_id, commit):
@@ -97,6 +104,13 @@ def fetch_config(model_id: str, commit: str) -> Path:
             return Path(hf_hub_download(model_id, CONFIG_FILE, revision=commit))
     except NO_ANSWER as error:
         raise _refused(model_id, commit, error) from error
+
+
+def _check_client() -> None:
+    if find_spec("huggingface_hub") is None:
+        raise SetupError(
+            "the Hub's client, huggingface_hub, is not installed", next_step="pip install 'olivepress[data]'"
+        )
 
 
 def _refused(model_id: str, revision: str, error: Exception) -> OlivepressError:
