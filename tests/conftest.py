@@ -7,13 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.models.stand_in_hub import StandInHub
 from tests.synthetic import tiny
+
+# No test asks the Hub: those that need one have a stand-in (``hub``). Read by its client when it is imported.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -64,6 +68,33 @@ def olivepress_here(
         return subprocess.CompletedProcess(arguments, int(end.value.code or 0), out, errors)
 
     return run
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    """A Hub on this machine with an empty cache and no token, for this process and its children."""
+    from huggingface_hub import constants, file_download
+    from huggingface_hub.utils._http import reset_sessions
+
+    hub = StandInHub()
+    server = hub.start()
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    template = f"{hub.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    seen_here = {"ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": False}
+    places = {"HF_HUB_CACHE": tmp_path / "hub-cache", "HF_TOKEN_PATH": tmp_path / "no-token"}
+    for name, value in (seen_here | {name: str(path) for name, path in places.items()}).items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for name, text in {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "NO_PROXY": "127.0.0.1,localhost"}.items():
+        monkeypatch.setenv(name, text)
+    for name, path in places.items():
+        monkeypatch.setenv(name, str(path))
+    reset_sessions()
+    yield hub
+    server.shutdown()
+    server.server_close()
+    reset_sessions()
 
 
 @pytest.fixture

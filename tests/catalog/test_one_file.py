@@ -10,7 +10,7 @@ import pytest
 
 import olivepress.catalog
 from olivepress.catalog import families, targets
-from olivepress.core.errors import UsageError
+from olivepress.core.errors import SetupError
 from olivepress.pipeline.matrix import matrix_recipe
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render
@@ -30,7 +30,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_family_is_one_file(catalog: Path, project: Path) -> None:
-    with pytest.raises(UsageError, match="unknown model 'someone/madeup-135m'"):
+    with pytest.raises(SetupError, match=r"someone/madeup-135m: its config\.json is not in the Hub cache"):
         load_plan("someone/madeup-135m")
     smollm = families()["smollm"]
     facts = smollm.models["HuggingFaceTB/SmolLM2-135M-Instruct"]

@@ -1,5 +1,4 @@
-"""A model by Hub id. Olive asks the Hub itself, so the chain needs a network; what is ours is tested on a cache laid
-out by hand."""
+"""A model by Hub id: fetched from a stand-in for the Hub, or in a cache laid out by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.families import make_small_model
+from olivepress.core.layout import job_dir
+from tests.end_to_end.families import make_small_model, write_recipe
+from tests.models.stand_in_hub import Repository, StandInHub, commit
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 HUB_ID = "Qwen/Qwen2.5-0.5B-Instruct"
@@ -55,3 +56,42 @@ def test_a_hub_that_cannot_be_reached_is_named(project: Path, olivepress: Cli, m
     done = olivepress("run", "qwen", "--job", "finetune")
     assert done.returncode == 6
     assert "Traceback" not in done.stderr and "offline mode is enabled" in done.stderr
+
+
+def served(folder: Path, seed: int) -> dict[str, bytes]:
+    """The files of a small model that the catalog does not have; its tokenizer says which one it is."""
+    make_small_model("qwen3-untied", folder, seed=seed)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "seed": seed}))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("job", ["finetune", pytest.param("export-cpu-fp32", marks=pytest.mark.slow)])
+def test_a_chain_on_a_commit_that_the_hub_has_moved_from(
+    hub: StandInHub, project: Path, tmp_path: Path, olivepress: Cli, job: str
+) -> None:
+    """Olive's tokenizers and ModelBuilder would take what main names: nothing of the newer commit may be read."""
+    from safetensors.numpy import load_file
+
+    first, second = (served(tmp_path / f"seed-{seed}", seed) for seed in (0, 1))
+    hub.repositories["someone/tiny-qwen3"] = repository = Repository.of(first)
+    write_recipe(project / "recipes" / "mine.yaml", "someone/tiny-qwen3")
+    assert olivepress("render", "mine").returncode == 0
+    assert all(path.endswith(("/main", "/config.json")) for path in hub.paths())
+    repository.commits[commit(2)] = second
+    repository.branches["main"] = commit(2)
+    hub.asked.clear()
+    jobs = ["--job", job] if job == "finetune" else []
+    done = olivepress("run", "mine", *jobs)
+    assert done.returncode == 0, done.stderr
+    assert hub.asked and not any(commit(2) in path or "main" in path for path in hub.paths())
+    manifest = json.loads((job_dir("mine", job) / "manifest.json").read_text())
+    assert (manifest["base_model"], manifest["base_model_revision"]) == ("someone/tiny-qwen3", commit(1))
+    hub.asked.clear()
+    assert "kept" in olivepress("run", "mine", *jobs).stdout
+    if job != "finetune":
+        merged = job_dir("mine", "merge") / "model"
+        assert json.loads((merged / "tokenizer_config.json").read_text())["seed"] == 0
+        name = "model.embed_tokens.weight"
+        weights = load_file(merged / "model.safetensors")[name]
+        assert (weights == load_file(tmp_path / "seed-0" / "model.safetensors")[name]).all()

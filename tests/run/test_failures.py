@@ -102,7 +102,7 @@ def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
         "print('in the log')\n"
         "fails()\n"
     )
-    environment = job_environment(scratch=tmp_path, offline=True, messages=messages)
+    environment = job_environment(scratch=tmp_path, messages=messages)
     run = run_olive(None, ["-c", code], log=log, environment=environment, on_progress=lambda *at: seen.append(at))
     assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
     assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")

@@ -19,6 +19,7 @@ __all__ = [
     "Family",
     "ModelFacts",
     "Target",
+    "check_model_config",
     "choices",
     "count_parameters",
     "facts_from_config",
@@ -48,7 +49,7 @@ class Family(Record):
 
     family: str
     model_types: tuple[str, ...] = Field(
-        min_length=1, description="by which a local directory is recognized; each belongs to one family"
+        min_length=1, description="by which a folder or Hub id is recognized; each belongs to one family"
     )
     other_model_types: tuple[str, ...] = Field(
         (), description="of another family, but of this one if the recipe says so"
@@ -83,13 +84,16 @@ def _read_families(directory: Path) -> dict[str, Family]:
     return {family.family: family for family in records}
 
 
-def family_of_model_type(model_type: str) -> Family:
-    """The family a transformers ``model_type`` belongs to. Raises RecipeError naming the known ones."""
+def family_of_model_type(model_type: str, model: object) -> Family:
+    """The family a transformers ``model_type`` belongs to. Raises RecipeError naming ``model`` and the known ones."""
     for family in families().values():
         if model_type in family.model_types:
             return family
     known = ", ".join(f"{f.family} ({', '.join(f.model_types)})" for f in families().values())
-    raise RecipeError(f"model_type {model_type!r} belongs to no known family; known: {known}")
+    raise RecipeError(
+        f"{model}: model_type {model_type!r} belongs to no known family; known: {known}",
+        next_step="olivepress recipes, and give a model of a known type",
+    )
 
 
 def facts_from_config(directory: Path) -> ModelFacts:
@@ -101,6 +105,12 @@ def facts_from_config(directory: Path) -> ModelFacts:
     if not config_path.exists():
         raise RecipeError(f"{directory}: no config.json in it, {_instead(directory)}")
     config = read_json(config_path)
+    check_model_config(config_path, config)
+    return ModelFacts(parameters=count_parameters(directory), config=config)
+
+
+def check_model_config(config_path: Path, config: Mapping[str, Any]) -> None:
+    """Raises RecipeError for a config.json that is not a text model's."""
     if not isinstance(config.get("model_type"), str):
         raise RecipeError(f"{config_path}: has no 'model_type', expected a Hugging Face model config")
     if isinstance(config.get("text_config"), dict):
@@ -112,7 +122,6 @@ def facts_from_config(directory: Path) -> ModelFacts:
         value = config.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise RecipeError(f"{config_path}: {key!r} is {value!r}, expected a number")
-    return ModelFacts(parameters=count_parameters(directory), config=config)
 
 
 def _instead(directory: Path) -> str:

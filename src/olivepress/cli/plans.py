@@ -66,7 +66,14 @@ def _plan_record(plan: Plan) -> dict[str, Any]:
         for job in plan.jobs
     ]
     dataset = {"name": plan.dataset.name, "version": plan.dataset.version}
-    return {"recipe": plan.recipe.name, "dataset": dataset, "jobs": jobs, "total": need_record(total(certain))}
+    model = {"path": plan.model.path, "revision": plan.model.revision, "parameters": plan.model.facts.parameters}
+    return {
+        "recipe": plan.recipe.name,
+        "model": model,
+        "dataset": dataset,
+        "jobs": jobs,
+        "total": need_record(total(certain)),
+    }
 
 
 def _print_plan(plan: Plan) -> None:
@@ -75,7 +82,8 @@ def _print_plan(plan: Plan) -> None:
     recipe, dataset = plan.recipe, plan.dataset
     rows = ", ".join(f"{len(examples)} {split}" for split, examples in dataset.splits.items())
     kind = "synthetic, " if dataset.synthetic else ""
-    print(f"recipe {recipe.name}: {recipe.model.path}, {plan.model.facts.parameters / 1e6:,.1f} M parameters")
+    revision = f" at {plan.model.revision[:12]}" if plan.model.revision else ""
+    print(f"recipe {recipe.name}: {recipe.model.path}{revision}, {plan.model.facts.parameters / 1e6:,.1f} M parameters")
     print(f"data {dataset.name} ({kind}{rows}), sha256 {dataset.version[:12]}")
     for reason, count in dataset.dropped.items():
         print(f"  left out: {count} x {reason}")

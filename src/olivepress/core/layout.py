@@ -15,6 +15,7 @@ __all__ = [
     "DATASETS",
     "ENVIRONMENTS",
     "HISTORY_PAGE",
+    "HUB_COMMITS",
     "MATRICES",
     "MODELS",
     "OPENED_BUNDLES",
@@ -46,6 +47,7 @@ RUNS = Path("runs")
 DATASETS = Path("datasets")
 CONFIGS = Path("olive_configs")
 MODELS = Path("models")
+HUB_COMMITS = MODELS / "hub.json"  # of the Hub models that this project uses
 BUNDLES = Path("bundles")
 OPENED_BUNDLES = Path(".bundles")
 ENVIRONMENTS = Path(".environments")

@@ -51,7 +51,7 @@ def base_subject(plan: Plan) -> Subject:
     from olivepress.run.base_model import model_identity
 
     return Subject(
-        model_dir=local_directory(plan.model.path, plan.recipe.model.revision),
+        model_dir=local_directory(plan.model.path, plan.model.revision),
         runtime="pytorch",
         recipe=plan.recipe.name,
         job="base",

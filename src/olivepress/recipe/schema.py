@@ -37,7 +37,11 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 
 class Model(Record):
     path: str = Field(min_length=1, description="Hub id, local directory, embedded:NAME or pypi:NAME")
-    revision: str | None = Field(None, min_length=1, description="Hub revision (commit) to pin")
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        description="commit, tag or branch on the Hub; a branch is fixed at its commit at first sight",
+    )
     family: str | None = Field(None, min_length=1, description="catalog family; that of the model when left out")
 
 

@@ -27,7 +27,7 @@ def admit(plan: Plan, reporter: Reporter) -> BaseModel:
 
 
 def _check_fetched(plan: Plan) -> None:
-    revision, path = plan.recipe.model.revision, plan.model.path
+    revision, path = plan.model.revision, plan.model.path
     directory = fetch(path, revision, SMALL_FILES)
     check_folder(directory, weights=False)
     config = read_json(directory / "config.json")
@@ -42,9 +42,9 @@ def model_identity(plan: Plan, reporter: Reporter | None = None) -> BaseModel:
     Raises RecipeError for weights with NaN.
     """
     try:
-        directory = local_directory(plan.model.path, plan.recipe.model.revision)
+        directory = local_directory(plan.model.path, plan.model.revision)
     except JobError:
-        name = f"{plan.model.path}@{plan.recipe.model.revision}"
+        name = f"{plan.model.path}@{plan.model.revision}"
         return BaseModel(training=name, whole=name)
 
     def report(done: int, total: int) -> None:

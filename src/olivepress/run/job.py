@@ -20,6 +20,7 @@ from olivepress.run.cleanup import (
     training_record,
 )
 from olivepress.run.failure import check_error, failed_dir
+from olivepress.run.hub_files import text_for_olive
 from olivepress.run.interpreters import place_of
 from olivepress.run.manifests import JobFacts, make_manifest
 from olivepress.run.olive import job_environment, olive_error, run_olive
@@ -129,14 +130,14 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
     log.unlink(missing_ok=True)
     # Olive is given the text that the key was made from, not a file that may have been rendered again meanwhile.
     config = scratch / "workflow.yaml"
-    write_text(config, workflow.text)
+    write_text(config, text_for_olive(plan, workflow, scratch))
     messages = training_record(workflow) if workflow.training_dir else scratch / "messages.jsonl"
     messages.parent.mkdir(parents=True, exist_ok=True)
     run = run_olive(
         interpreter(job.target.build_environment) if job.target else None,
         ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
-        environment=job_environment(scratch=scratch, offline=plan.model.is_local, messages=messages),
+        environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )
     if run.exit_code != 0 or not _is_complete(plan.output_dir(job), job):  # its exit code alone does not say so

@@ -80,7 +80,7 @@ def _hub_commit(plan: Plan) -> str | None:
     """The Hub commit that was used: the name of the snapshot in the cache. None for a local model."""
     if plan.model.is_local:
         return None
-    return local_directory(plan.model.path, plan.recipe.model.revision).name
+    return local_directory(plan.model.path, plan.model.revision).name
 
 
 def _git_commit() -> str | None:

@@ -40,12 +40,13 @@ class OliveRun:
     error: ErrorMessage | None = None
 
 
-def job_environment(*, scratch: Path, offline: bool, messages: Path | None = None) -> dict[str, str]:
-    """The environment of a job's processes: caches beside the job, the same hash seed every time.
+def job_environment(*, scratch: Path, messages: Path | None = None) -> dict[str, str]:
+    """The environment of a job's processes: offline, as the base model is here, caches beside the job, the same hash
+    seed every time.
 
     ``messages`` is the file that our code inside Olive writes to.
     """
-    environment = child_environment(offline=offline)
+    environment = child_environment(offline=True)
     environment.update(OLIVE_RUNS)
     environment |= {"TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")

@@ -52,7 +52,7 @@ def _asked_same_answers(plan: Plan, job: Job, manifest: Manifest) -> bool:
 def run_verification(plan: Plan, job: Job, place: Place | None) -> Finished[Checks]:
     """The checks of what the job wrote. JobError when they cannot be made."""
     scratch, log = scratch_dir(plan.recipe.name, job.id), job_log(plan.recipe.name, job.id)
-    environment = job_environment(scratch=scratch, offline=plan.model.is_local)
+    environment = job_environment(scratch=scratch)
     if job.kind == "export" and job.parent:
         environment |= WITHOUT_TORCH  # its parent was computed with the merge
     try:
@@ -70,7 +70,7 @@ def _spec(plan: Plan, job: Job, scratch: Path, place: Place | None) -> VerifySpe
         output_dir=plan.output_dir(job).as_posix(),
         parent_dir=plan.output_dir(plan.job(job.parent)).as_posix() if job.parent else None,
         base_model=plan.model.path,
-        base_revision=plan.recipe.model.revision,
+        base_revision=plan.model.revision,
         dataset=plan.dataset.directory.as_posix(),
         train_on=settings.train_on,
         max_length=plan.max_length,
@@ -87,7 +87,7 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         parent = plan.output_dir(plan.job(job.parent))
         model, reference = parent / "model", parent / "reference"
     else:
-        model = local_directory(plan.model.path, plan.recipe.model.revision)
+        model = local_directory(plan.model.path, plan.model.revision)
         reference = scratch / "reference"
     return ExportSpec(
         output_dir=plan.output_dir(job).as_posix(),

@@ -74,14 +74,17 @@ def with_every_position(model_dir: Path, folder: Path) -> Path:
 
 
 def _link(path: Path, place: Path) -> None:
-    """A symbolic link; where Windows does not permit one, a hard link to a file or a copy of a folder."""
+    """A symbolic link; where Windows does not permit one, a hard link to a file or, as of a folder, a copy."""
     try:
         place.symlink_to(path, target_is_directory=path.is_dir())
     except OSError:
         if path.is_dir():
             shutil.copytree(path, place)
-        else:
+            return
+        try:
             place.hardlink_to(path)
+        except OSError:  # on another drive
+            shutil.copyfile(path, place)
 
 
 def _clear_providers(config: Any) -> None:

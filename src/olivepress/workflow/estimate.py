@@ -18,6 +18,7 @@ import numpy as np
 
 from olivepress.catalog import ModelFacts, Target
 from olivepress.measure.quality.horizon import horizon
+from olivepress.models.admission.known import with_defaults
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
@@ -72,10 +73,11 @@ class Shape:
 
     @classmethod
     def of(cls, facts: ModelFacts) -> Shape:
-        """Of a model's facts; what a config does not name is as in the Llamas."""
+        """Of a model's facts; what its config.json does not name is as its class has it, or as in the Llamas."""
+        config = with_defaults(facts.config) if "model_type" in facts.config else facts.config
 
         def number(key: str, otherwise: int) -> int:
-            value = facts.config.get(key)
+            value = config.get(key)
             return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise
 
         hidden, heads = number("hidden_size", 1), number("num_attention_heads", 1)
@@ -88,7 +90,7 @@ class Shape:
             queries=heads * width,
             keys=number("num_key_value_heads", heads) * width,
             vocabulary=number("vocab_size", 1),
-            tied=bool(facts.config.get("tie_word_embeddings", True)),
+            tied=bool(config.get("tie_word_embeddings", True)),
         )
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 from olivepress.catalog import Family, families
 from olivepress.core.errors import UsageError
 from olivepress.core.names import slug
+from olivepress.models.hub import path_hint
 from olivepress.recipe.schema import RECIPES, Data, Recipe, load_recipe, recipe_files
 from olivepress.workflow.model import family_of
 
@@ -23,7 +24,7 @@ def find_recipe(model: str, *, data: str | None = None) -> tuple[Recipe, Path | 
 
     ``model`` is a recipe's path or name, ``<recipe>.<adapter>`` for one adapter of a recipe of several, a family, a Hub
     id, ``pypi:NAME`` or a local model directory. ``data`` replaces the recipe's data and its name says so. Raises
-    UsageError listing what is known.
+    UsageError listing what is known; for a Hub id that the catalog does not have as ``resolve_model``.
     """
     for given in (model, data or ""):
         if not given.isascii() and any("\ud800" <= sign <= "\udfff" for sign in given):
@@ -65,7 +66,7 @@ def _named_recipe(model: str) -> tuple[Recipe, Path]:
     if name in files:
         name += "-local"  # its runs and workflows must not land among those of the recipe of that name
     recipe = load_recipe(path)
-    return _changed(recipe, name=name, model={**recipe.model.model_dump(), "path": model}), path.parent / "targets"
+    return _changed(recipe, name=name, model={"path": model}), path.parent / "targets"
 
 
 def _with_data(recipe: Recipe, data: str) -> Recipe:
@@ -106,5 +107,6 @@ def _family_of(model: str) -> Family:
     guess = f"did you mean {near[0]}? " if near else ""
     raise UsageError(
         f"unknown model {model!r}: {guess}known recipes: {', '.join(recipes)}; "
-        f"Hub ids: {', '.join(hub)}; or give a recipe's path or a model directory"
+        f"or give a recipe's path, a Hub id such as {hub[0]}, or a model directory",
+        next_step=f"{path_hint(model)}olivepress recipes",
     )

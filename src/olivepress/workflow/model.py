@@ -1,4 +1,7 @@
-"""The base model of a recipe, offline: a shipped one, one from a PyPI wheel, a folder, or a Hub id of the catalog."""
+"""The base model of a recipe: a shipped one, one from a PyPI wheel, a folder, or a Hub id.
+
+A Hub id of the catalog is known offline; of any other one the config.json is fetched, once.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.catalog import Family, ModelFacts, facts_from_config, families, family_of_model_type
-from olivepress.core.errors import RecipeError
-from olivepress.models.admission import check_folder
+from olivepress.core.errors import RecipeError, SetupError
+from olivepress.core.hub import CONFIG_FILE
+from olivepress.core.layout import MODELS
+from olivepress.core.names import slug
+from olivepress.models.admission import check_folder, facts_of_config
+from olivepress.models.hub import hub_commit, hub_model, is_hub_id, path_hint
 from olivepress.models.wheels import WHEEL, WheelModel, wheel_model_of
 from olivepress.recipe.schema import Recipe
 from olivepress.synthetic.embedded import TINY_PHI, random_models
 from olivepress.synthetic.model import MARKER
+from olivepress.workflow.recipe_check import check_revision
 
 __all__ = ["EMBEDDED", "ResolvedModel", "checked_model", "family_of", "resolve_model"]
 
@@ -25,6 +33,7 @@ EMBEDDED = f"{_EMBEDDED}tiny-phi"
 class ResolvedModel:
     """The base model: ``path`` is what Olive is given (a Hub id, or relative to the project root).
 
+    ``revision`` is the commit of a Hub id that this project uses; None for what follows the Hub's main.
     ``wheel`` is what it is converted from before the first job; until then it is known from the catalog alone.
     """
 
@@ -32,6 +41,7 @@ class ResolvedModel:
     facts: ModelFacts
     family: Family
     is_local: bool
+    revision: str | None = None
     random_weights: bool = False
     wheel: WheelModel | None = None
 
@@ -45,12 +55,13 @@ def checked_model(recipe: Recipe) -> ResolvedModel:
 
 
 def resolve_model(recipe: Recipe) -> ResolvedModel:
-    """Facts and family of the recipe's model, offline: a Hub id's own family, or by a directory's model_type.
+    """Facts and family of the recipe's model: a Hub id's own family in the catalog, or by its model_type.
 
     Raises RecipeError: a directory that is no model, an architecture of no known family, an unknown Hub id, or
-    another family in the recipe than the model's.
+    another family in the recipe than the model's; SetupError where a Hub id's config.json cannot be fetched.
     """
-    model = _model_at(recipe.model.path)
+    check_revision(recipe, is_local=False)
+    model = _model_at(recipe.model.path, recipe.model.revision)
     named = recipe.model.family
     if named is None or named == model.family.family:
         return model
@@ -58,16 +69,26 @@ def resolve_model(recipe: Recipe) -> ResolvedModel:
 
 
 def family_of(model: str) -> Family | None:
-    """The family of a wheel's model, a model directory or a Hub id of the catalog; None for anything else."""
+    """The family of a wheel's model, a model directory or a Hub id; None for anything else.
+
+    Raises as ``resolve_model``.
+    """
     wheel = wheel_model_of(model)
     if wheel is not None:
         return wheel.family
     if Path(model).is_dir():
-        return family_of_model_type(facts_from_config(Path(model)).config["model_type"])
-    return next((family for family in families().values() if model in family.models), None)
+        return family_of_model_type(facts_from_config(Path(model)).config["model_type"], model)
+    family = _catalogued(model)
+    if family is None and is_hub_id(model):
+        return _hub_model(model, None).family
+    return family
 
 
-def _model_at(path: str) -> ResolvedModel:
+def _catalogued(model_id: str) -> Family | None:
+    return next((family for family in families().values() if model_id in family.models), None)
+
+
+def _model_at(path: str, revision: str | None) -> ResolvedModel:
     if path == EMBEDDED:
         facts = facts_from_config(TINY_PHI)
         return ResolvedModel(path="models/tiny-phi", facts=facts, family=families()["phi"], is_local=True)
@@ -79,10 +100,14 @@ def _model_at(path: str) -> ResolvedModel:
         return ResolvedModel(path=folder, facts=wheel.facts, family=wheel.family, is_local=True, wheel=wheel)
     if Path(path).is_dir():
         facts = facts_from_config(Path(path))
-        family = family_of_model_type(facts.config["model_type"])
+        family = family_of_model_type(facts.config["model_type"], path)
         random_weights = (Path(path) / MARKER).is_file()
         return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
-    return _hub_model(path)
+    known = _catalogued(path)
+    if known is None:
+        return _hub_model(path, revision)
+    commit = _commit_if_known(path, revision)
+    return ResolvedModel(path=path, facts=known.models[path], family=known, is_local=False, revision=commit)
 
 
 def _random_model(path: str) -> ResolvedModel:
@@ -96,20 +121,43 @@ def _random_model(path: str) -> ResolvedModel:
     return ResolvedModel(path=f"models/{name}", facts=shape, family=family, is_local=True, random_weights=True)
 
 
-def _hub_model(path: str) -> ResolvedModel:
-    for family in families().values():
-        if path in family.models:
-            return ResolvedModel(path=path, facts=family.models[path], family=family, is_local=False)
+def _commit_if_known(model_id: str, revision: str | None) -> str | None:
+    """Of a model of the catalog, which is rendered offline too: a branch stays one where the Hub cannot be asked."""
+    if revision is None:
+        return None
+    try:
+        return hub_commit(model_id, revision)
+    except SetupError:
+        return revision
+
+
+def _hub_model(model_id: str, revision: str | None) -> ResolvedModel:
+    """A Hub id that the catalog does not have, by its config.json."""
+    if not is_hub_id(model_id):
+        step = f"{path_hint(model_id)}{_guess(model_id)}olivepress recipes lists the models that come with olivepress"
+        raise RecipeError(f"model {model_id!r}: no such directory, and no Hub id such as owner/name", next_step=step)
+    try:
+        known = hub_model(model_id, revision)
+    except RecipeError as error:
+        raise RecipeError(error.message, next_step=f"{_guess(model_id)}{error.next_step}") from error
+    folder = (MODELS / slug(model_id.partition("/")[2])).as_posix()
+    copy = f"hf download {model_id} --local-dir {folder}, then model.path: {folder}"
+    facts = facts_of_config(Path(f"{model_id}@{known.commit[:7]}", CONFIG_FILE), known.config, copy=copy)
+    family = family_of_model_type(facts.config["model_type"], model_id)
+    return ResolvedModel(path=model_id, facts=facts, family=family, is_local=False, revision=known.commit)
+
+
+def _guess(model_id: str) -> str:
     known = [name for family in families().values() for name in family.models]
-    near = difflib.get_close_matches(path, known, n=1)
-    guess = f"did you mean {near[0]}?" if near else f"known Hub ids: {', '.join(known)}"
-    raise RecipeError(f"model {path!r}: no such directory and not in the catalog; {guess}")
+    near = difflib.get_close_matches(model_id, known, n=1, cutoff=0.8)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _named_family(name: str, model: ResolvedModel) -> Family:
     """The family that the recipe names, if a local model of this architecture may belong to it."""
     family, model_type = families().get(name), model.facts.config["model_type"]
-    if family is None or not model.is_local or model_type not in family.model_types + family.other_model_types:
+    fixed = model.path in model.family.models
+    if family is None or fixed or model_type not in family.model_types + family.other_model_types:
         raise RecipeError(
             f"{model.path}: is of family {model.family.family}, the recipe says {name}",
             next_step="correct or remove model.family in the recipe",

@@ -32,8 +32,8 @@ def _hf_model(plan: Plan, path: str) -> dict[str, Any]:
     """An HfModel that only ever reads safetensors."""
     model: dict[str, Any] = {"type": "HfModel", "model_path": path, "task": "text-generation"}
     load: dict[str, Any] = {"trust_remote_code": False, "use_safetensors": True}
-    if path == plan.model.path and plan.recipe.model.revision and not plan.model.is_local:
-        load["revision"] = plan.recipe.model.revision
+    if path == plan.model.path and plan.model.revision:
+        load["revision"] = plan.model.revision
     return model | {"load_kwargs": load}
 
 
@@ -66,7 +66,7 @@ def _data_config(plan: Plan, name: str, split: str, component: str, **settings: 
         "pre_process_data_config": {
             "type": component,
             "model_path": plan.model.path,
-            "revision": None if plan.model.is_local else plan.recipe.model.revision,
+            "revision": plan.model.revision,
             "max_length": plan.max_length,
             **settings,
         },

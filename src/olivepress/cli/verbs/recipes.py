@@ -19,6 +19,7 @@ def recipes(as_json: JsonOption = False) -> None:
     known: dict[str, Any] = {
         "recipes": sorted(recipe_files()),
         "families": {family.family: list(family.models) for family in families().values()},
+        "model_types": {family.family: list(family.model_types) for family in families().values()},
         "wheel_models": {path: model.license for path, model in wheel_models().items()},
         "targets": {target.target: target.description for target in targets().values()},
     }
@@ -27,7 +28,8 @@ def recipes(as_json: JsonOption = False) -> None:
         return
     print("recipes: " + ", ".join(known["recipes"]))
     for family, models in known["families"].items():
-        print(f"family {family}: {', '.join(models)}")
+        print(f"family {family} (model_type {', '.join(known['model_types'][family])}): {', '.join(models)}")
+    print("a Hub id or folder of another model is taken by the model_type of its config.json")
     for path, license_name in known["wheel_models"].items():
         print(f"model {path}: out of a PyPI wheel, {license_name}")
     for target, description in known["targets"].items():

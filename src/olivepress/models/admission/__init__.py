@@ -6,19 +6,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from olivepress.catalog import Family, Target
+from olivepress.catalog import Family, ModelFacts, Target, check_model_config, family_of_model_type
 from olivepress.checkpoint import read_json
 from olivepress.core.errors import RecipeError
 from olivepress.models.admission.builder import target_reason
-from olivepress.models.admission.config_file import check_config
+from olivepress.models.admission.config_file import check_config, check_kind
 from olivepress.models.admission.content import BaseModel, check_small_weights, read_base_model
 from olivepress.models.admission.generation import check_generation_config
+from olivepress.models.admission.layout import expected_parameters
 from olivepress.models.admission.modules import check_target_modules
 from olivepress.models.admission.rope_scaling import check_rope_scaling
 from olivepress.models.admission.tokenizer import check_tokenizer
 from olivepress.models.admission.weights import check_weights
 
-__all__ = ["BaseModel", "check_folder", "check_model_for", "check_target_modules", "read_base_model", "target_reason"]
+__all__ = [
+    "BaseModel",
+    "check_folder",
+    "check_model_for",
+    "check_target_modules",
+    "facts_of_config",
+    "read_base_model",
+    "target_reason",
+]
 
 _FILES_OF_QUANTIZERS = ("quantize_config.json", "quant_config.json")
 
@@ -45,6 +54,23 @@ def check_folder(directory: Path, *, weights: bool = True) -> None:
         check_small_weights(directory)
     check_tokenizer(directory, config)
     check_generation_config(directory, config)
+
+
+def facts_of_config(path: Path, config: dict[str, Any], *, copy: str) -> ModelFacts:
+    """Facts of a model of which nothing but config.json is known; ``path`` names it in messages and is not read.
+
+    Raises RecipeError as ``check_folder`` does for a config.json; ``copy`` is how a copy is made that can be corrected.
+    """
+    check_model_config(path, config)
+    family_of_model_type(config["model_type"], path)
+    check_kind(path, config)
+    try:
+        check_config(path, config)
+        check_rope_scaling(path, config)
+    except RecipeError as error:
+        step = f"{error.next_step or 'correct it'}, in a copy: {copy}"
+        raise RecipeError(error.message, next_step=step) from error
+    return ModelFacts(parameters=expected_parameters(config), config=config)
 
 
 def check_model_for(

@@ -13,7 +13,7 @@ from olivepress.core.errors import RecipeError
 from olivepress.models.admission.known import architecture_of, common_keys, transformers_version, with_defaults
 from olivepress.models.admission.rope_parameters import translation
 
-__all__ = ["check_config"]
+__all__ = ["check_config", "check_kind"]
 
 _SIZES = (
     "vocab_size",
@@ -69,7 +69,7 @@ _NOT_TEXT = ("text_config", "vision_config", "audio_config", "vision_tower", "la
 
 def check_config(path: Path, config: Mapping[str, Any]) -> None:
     """Raises RecipeError for a config.json that the pinned transformers would not read as it is meant."""
-    _check_kind(path, config)
+    check_kind(path, config)
     _check_sizes(path, config)
     _check_types(path, config)
     _check_rope_parameters(path, config)
@@ -77,7 +77,8 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
     _check_token_ids(path, config)
 
 
-def _check_kind(path: Path, config: Mapping[str, Any]) -> None:
+def check_kind(path: Path, config: Mapping[str, Any]) -> None:
+    """Raises RecipeError for a model that no change of its config.json makes one that can be trained."""
     for key in _NOT_TEXT:
         if config.get(key) is not None:
             raise RecipeError(

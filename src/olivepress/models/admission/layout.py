@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from olivepress.models.admission.known import with_defaults
 
-__all__ = ["EMBEDDING", "HEAD", "expected_tensors", "is_tied", "linear_modules"]
+__all__ = ["EMBEDDING", "HEAD", "expected_parameters", "expected_tensors", "is_tied", "linear_modules"]
 
 Shape = tuple[int, ...]
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -25,6 +26,11 @@ def expected_tensors(config: Mapping[str, Any]) -> dict[str, Shape]:
     for number in range(values["num_hidden_layers"]):
         tensors |= {f"model.layers.{number}.{name}": shape for name, shape in layer.items()}
     return tensors
+
+
+def expected_parameters(config: Mapping[str, Any]) -> int:
+    """Parameters of the model of that config.json, those of a tied head counted once."""
+    return sum(math.prod(shape) for shape in expected_tensors(config).values())
 
 
 def is_tied(config: Mapping[str, Any]) -> bool:

@@ -148,8 +148,8 @@ def _check(plan: Plan, job: Job, runtime: _Runtime, reporter: Reporter, keep_goi
 def _model_files(plan: Plan) -> Path:
     """The base's folder; of a Hub id the small files alone, which are checked as ``admit`` does."""
     if plan.model.is_local:
-        return local_directory(plan.model.path, plan.recipe.model.revision)
-    directory = fetch(plan.model.path, plan.recipe.model.revision, SMALL_FILES)
+        return local_directory(plan.model.path, plan.model.revision)
+    directory = fetch(plan.model.path, plan.model.revision, SMALL_FILES)
     check_folder(directory, weights=False)
     return directory
 

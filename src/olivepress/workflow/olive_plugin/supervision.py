@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from olivepress.checkpoint import SMALL_FILES
 from olivepress.core.errors import DataError
+from olivepress.core.hub import fetch
 from olivepress.data.store.examples import Example
 from olivepress.runtimes.chat_template.answer_spans import answer_spans
 from olivepress.runtimes.chat_template.check import check_rows
@@ -70,16 +71,14 @@ def _joined(examples: Sequence[Supervised]) -> Packed:
     )
 
 
-def load_tokenizer(model_path: str, directory: Path, revision: str | None = None) -> tuple[Any, Path]:
-    """The Hugging Face tokenizer and a directory with its files (``directory`` is filled for a Hub id)."""
-    from transformers import AutoTokenizer, GenerationConfig
+def load_tokenizer(model_path: str, revision: str | None = None) -> tuple[Any, Path]:
+    """The Hugging Face tokenizer and the directory with its files. Raises as ``fetch`` for a Hub id."""
+    from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model_path, trust_remote_code=False, revision=revision or "main")
-    if Path(model_path).is_dir():
-        return tokenizer, Path(model_path)
-    tokenizer.save_pretrained(directory)
-    GenerationConfig.from_pretrained(model_path, revision=revision or "main").save_pretrained(directory)
-    return tokenizer, directory
+    directory = Path(model_path)
+    if not directory.is_dir():
+        directory = fetch(model_path, revision, SMALL_FILES)
+    return AutoTokenizer.from_pretrained(str(directory), trust_remote_code=False), directory
 
 
 def supervise(
@@ -100,13 +99,12 @@ def supervise(
     loses something that the rows hold (``check_rows``, unless the caller has ``checked`` it), no row fits, or the last
     supervised token is none of the tokens that end generation (a model trained so would never stop).
     """
-    with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
-        tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
-        ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
-        errors = () if checked else check_rows(directory, rows).errors
-        if errors:
-            raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
-        examples = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
+    tokenizer, directory = load_tokenizer(model_path, revision)
+    ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
+    errors = () if checked else check_rows(directory, rows).errors
+    if errors:
+        raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
+    examples = [supervise_row(row, tokenizer, directory, train_on) for row in rows]
     kept = [example for example in examples if len(example.input_ids) <= max_length]
     if on_counts is not None:
         supervised = [sum(label != IGNORE_INDEX for label in example.labels) for example in examples]
@@ -136,13 +134,12 @@ def short_rows(
 ) -> list[Example]:
     """The first ``most`` of ``rows`` that have at most ``max_length`` tokens. DataError as ``supervise_row``."""
     short = list[Example]()
-    with tempfile.TemporaryDirectory(prefix="olivepress-tokenizer-") as scratch:
-        tokenizer, directory = load_tokenizer(model_path, Path(scratch), revision)
-        for row in rows:
-            if len(short) == most:
-                break
-            if len(supervise_row(row, tokenizer, directory, "answer").input_ids) <= max_length:
-                short.append(row)
+    tokenizer, directory = load_tokenizer(model_path, revision)
+    for row in rows:
+        if len(short) == most:
+            break
+        if len(supervise_row(row, tokenizer, directory, "answer").input_ids) <= max_length:
+            short.append(row)
     return short
 
 
