@@ -22,6 +22,7 @@ _PLAIN = {
 }  # fmt: skip
 _SETUP, _UNEXPECTED = 7, 1
 
+# Verb → target of the Makefile that takes MODEL and DATA.
 _MAKE_TARGETS = {"render": "recipe", "run": "run", "bench": "bench", "report": "report"}
 
 
