@@ -75,7 +75,7 @@ def stranger(binaries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(binaries / "olivepress"), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr and not MAKE.search(done.stdout + done.stderr)
         return done
 
@@ -125,11 +125,11 @@ def test_a_recipe_of_init_is_planned(stranger: Cli) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_a_stranger_goes_from_help_to_a_report(stranger: Cli) -> None:
     """All names are those that ``--help`` shows, and each command is the ``next:`` of the one before."""
     guide = stranger("--help").stdout
-    assert "olivepress demo --short" in guide and "init, plan, run, bench, report" in guide
+    assert "First steps: olivepress demo --short, then init, plan, run, bench, report." in guide
     assert "recipe demo-short" in " ".join(stranger("demo", "--help").stdout.split())
     written = stranger("init", "tiny-phi")
     assert written.stdout.splitlines() == ["recipes/my-tiny-phi.yaml", "next: olivepress plan my-tiny-phi"]

@@ -113,7 +113,10 @@ def _family_of(model: str) -> Family:
 
 def _refuse_recipe_above(model: str) -> None:
     """Raises UsageError where olivepress was started in a folder below the one with that recipe."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder has been removed
+        return
     for above, root in enumerate(here.parents, start=1):
         if _has_recipe(root, model):
             way = "/".join([".."] * above)
