@@ -119,6 +119,6 @@ def _explain(error: Exception) -> str:
         missing = error.name or str(error)
         return f"the package {missing} cannot be imported; next: pip install 'olivepress[build]', or olivepress doctor"
     if _is_no_home(error):
-        return "no home directory, in which packages keep their caches; next: set HOME to a folder that you can write to"
+        return "no home directory, where packages keep caches; next: set HOME to a folder that you can write to"
     first = str(error).strip().split("\n")[0]
     return f"unexpected {type(error).__name__}: {first}; next: the same command with --debug, and report it"
