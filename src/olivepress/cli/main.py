@@ -76,7 +76,8 @@ def _run(*, debug: bool) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())
             return 0
-        print(f"olivepress: {one_line(error.format_message())}; next: {_help_of(error)}", file=sys.stderr)
+        message = one_line(error.format_message()).removesuffix(".")
+        print(f"olivepress: {message}; next: {_help_of(error)}", file=sys.stderr)
         return 2
     except Exception as error:
         if debug:

@@ -64,10 +64,13 @@ def _with_comments(here: Sequence[str], named: Sequence[str]) -> dict[str, str]:
 
 
 def _check_targets(names: Sequence[str]) -> None:
-    known = [*choices(), *targets()]
+    known = {*choices(), *targets()}
     for name in names:
         if name not in known:
-            raise UsageError(f"unknown target {name!r}; known: {', '.join(known)}", next_step="olivepress recipes")
+            devices = ", ".join(choices())
+            raise UsageError(
+                f"unknown target {name!r}; known: {devices}, and the targets of each", next_step="olivepress recipes"
+            )
 
 
 def _lines(recipe: Recipe, name: str, data: str | None, wanted: Mapping[str, str]) -> Iterator[str]:
