@@ -16,7 +16,7 @@ __all__ = ["demo"]
 
 def demo(
     short: Annotated[
-        bool, typer.Option("--short", help="Take about a minute: recipe demo-short instead of tiny-phi.")
+        bool, typer.Option("--short", help="Take about two minutes: recipe demo-short instead of tiny-phi.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -19,7 +19,7 @@ def init(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]",
+            metavar="MODEL",
             help=f"A recipe's path or name, a family, a Hub id or a model directory; {_MODEL} when left out.",
             autocompletion=recipe_names,
             show_default=False,
