@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install doctor demo real test test-long test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo real wheel test test-long test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ real: $(STAMP) ## run the full pipeline on a real model and real data: half an h
 	@$(BIN)/olivepress run smollm2-banking77 $(DATA_OPTION) $(OPTIONS); run=$$?; \
 	$(BIN)/olivepress bench smollm2-banking77 $(DATA_OPTION) > /dev/null && \
 	$(BIN)/olivepress report smollm2-banking77 $(DATA_OPTION) && exit $$run
+
+wheel: $(STAMP) ## build the wheel and source archive in dist/, and try the wheel in an empty folder as a new user
+	rm -rf dist
+	$(BIN)/uv build --quiet --python $(BIN)/python
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/end_to_end/test_wheel.py -v
 
 # One thread each: the threads of two processes on two cores wait for each other.
 test: $(STAMP) ## run the tests (those that need real data are skipped, with the reason, where it is absent)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,10 @@ def test_render_writes_and_lints_offline(project: Path, olivepress_here: Cli, mo
         (("report", "tiny-phi"), 8, "no device report of its artifacts; next: olivepress bench tiny-phi"),
         (("run", "tiny-phi", "--job", "nothing"), 2, "no job 'nothing' in recipe tiny-phi; jobs: finetune"),
         (("fly",), 2, "fly"),
+        (("plann", "phi"), 2, "Did you mean 'plan'?; next: olivepress --help"),
         (("plan",), 2, "MODEL"),
+        (("plan", "phi", "--datum", "x"), 2, "; next: olivepress plan --help"),
+        (("data", "chek"), 2, "; next: olivepress data --help"),
     ],
 )
 def test_errors_are_one_line_with_their_code(
@@ -139,6 +143,22 @@ def test_everything_that_ships_is_known_in_an_empty_folder(
     own = (ROOT / "recipes" / "tiny-phi.yaml").read_text().replace("max_steps: 250", "max_steps: 3")
     (tmp_path / "recipes" / "tiny-phi.yaml").write_text(own)
     assert recipe_files()["tiny-phi"] == Path("recipes", "tiny-phi.yaml") and "phi" in recipe_files()
+    (tmp_path / "recipes" / "lamps.yaml").write_text(own.replace("name: tiny-phi", "name: lamps"))
+    listed = olivepress("recipes").stdout.splitlines()
+    assert "recipe tiny-phi: recipes/tiny-phi.yaml, instead of the one that ships with olivepress" in listed
+    assert {"recipe phi: ships with olivepress", "recipe lamps: recipes/lamps.yaml"} <= set(listed)
+
+
+def test_a_recipe_of_the_folder_above_is_named_there(project: Path, olivepress_here: Cli) -> None:
+    own = (project / "recipes" / "tiny-phi.yaml").read_text().replace("name: tiny-phi", "name: lamps")
+    (project / "recipes" / "lamps.yaml").write_text(own)
+    assert olivepress_here("plan", "lamps").returncode == 0
+    (project / "a" / "b").mkdir(parents=True)
+    with chdir(project / "a" / "b"):
+        done = olivepress_here("plan", "lamps")
+        assert olivepress_here("plan", "tiny-phi").returncode == 0
+    assert done.returncode == 2
+    assert "lamps is a recipe of ../.., expected to be named in that folder; next: cd ../.." in done.stderr
 
 
 def test_next_commands_are_those_that_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from olivepress.core.errors import LintError, UsageError
-from olivepress.core.messages import explain, typed_text
+from olivepress.core.messages import exit_code_of, explain, typed_text
 
 _CLOSED = "import os, sys; os.close({number}); sys.argv = ['olivepress', {argument!r}]; sys.{name} = None\n"
 _MAIN = "from olivepress.cli.main import main; main()"
@@ -34,3 +35,12 @@ def test_text_of_a_locale_without_its_signs() -> None:
 def test_each_finding_of_a_lint_error_is_a_line_of_its_own() -> None:
     error = LintError("a.yaml: passes.x: no\nsuch key", "b.yaml: \x1b[2Jgone", next_step="render again")
     assert explain(error).split("\n") == ["a.yaml: passes.x: no such key", "b.yaml: \\x1b[2Jgone; next: render again"]
+
+
+def test_a_user_without_a_home_is_asked_to_set_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # a user without an entry, as in a container
+    with pytest.raises(RuntimeError) as error:
+        Path("~/.cache").expanduser()
+    assert explain(error.value).endswith("; next: set HOME to a folder that you can write to")
+    assert exit_code_of(error.value) == 7

@@ -18,6 +18,7 @@ _INTERRUPTED = 130
 app = typer.Typer(
     cls=VerbGroup,
     help="One recipe becomes measured, verified edge artifacts, on Microsoft Olive.",
+    epilog="First steps: olivepress demo --short, then init, plan, run, bench, report.",
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,6 +51,15 @@ def main() -> None:
     sys.exit(_run(debug=debug))
 
 
+def _help_of(error: Any) -> str:
+    """The help of the command that was typed wrongly."""
+    context, verbs = getattr(error, "ctx", None), list[str]()
+    while context is not None and context.parent is not None:
+        verbs.insert(0, context.info_name)
+        context = context.parent
+    return " ".join(["olivepress", *verbs, "--help"])
+
+
 def _run(*, debug: bool) -> int:
     """Run what was typed; returns the exit code."""
     # typer carries its own click and exports only one leaf of its errors.
@@ -60,11 +70,14 @@ def _run(*, debug: bool) -> int:
     except BrokenPipeError:  # `olivepress recipes | head -1`: the reader has what it wanted, which is not an error
         sys.stdout = None  # or Python tries to flush it once more
         return 0
+    except typer.Abort:  # Ctrl-C or the end of the input at a question
+        code = _INTERRUPTED
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())
             return 0
-        print(f"olivepress: {one_line(error.format_message())}; next: olivepress --help", file=sys.stderr)
+        message = one_line(error.format_message()).removesuffix(".")
+        print(f"olivepress: {message}; next: {_help_of(error)}", file=sys.stderr)
         return 2
     except Exception as error:
         if debug:
@@ -72,6 +85,6 @@ def _run(*, debug: bool) -> int:
         print(f"olivepress: {explain(error)}", file=sys.stderr)
         return exit_code_of(error)
     if code == _INTERRUPTED:  # typer turns Ctrl-C into a return value
-        kept = "nothing was kept" if sys.argv[1:2] == ["data"] else "run the same command again to resume"
+        kept = "nothing was kept" if sys.argv[1:2] in (["data"], ["init"]) else "run the same command again to resume"
         print(f"olivepress: interrupted; {kept}", file=sys.stderr)
     return code if isinstance(code, int) else 0

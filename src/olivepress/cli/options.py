@@ -20,12 +20,13 @@ __all__ = [
     "SourceDataOption",
     "TrustTargets",
     "one_of",
+    "recipe_names",
     "refuse_for_artifact",
     "takes",
 ]
 
 
-def _recipe_names(incomplete: str) -> list[str]:
+def recipe_names(incomplete: str) -> list[str]:
     """For shell completion: the recipes that can be named here."""
     from olivepress.recipe.schema import recipe_files
 
@@ -37,7 +38,7 @@ ModelArgument = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A recipe's path or name, a family, a Hub id or a model directory.",
-        autocompletion=_recipe_names,
+        autocompletion=recipe_names,
     ),
 ]
 DataOption = Annotated[

@@ -22,6 +22,7 @@ _PLAIN = {
 }  # fmt: skip
 _SETUP, _UNEXPECTED = 7, 1
 
+# Verb → target of the Makefile that takes MODEL and DATA.
 _MAKE_TARGETS = {"render": "recipe", "run": "run", "bench": "bench", "report": "report"}
 
 
@@ -89,7 +90,13 @@ def exit_code_of(error: Exception) -> int:
     """What the process returns: an error's own code; 7 for files, memory and missing packages; else 1."""
     if isinstance(error, OlivepressError):
         return error.exit_code
-    return _SETUP if isinstance(error, (OSError, MemoryError, ImportError)) else _UNEXPECTED
+    setup = isinstance(error, (OSError, MemoryError, ImportError)) or _is_no_home(error)
+    return _SETUP if setup else _UNEXPECTED
+
+
+def _is_no_home(error: Exception) -> bool:
+    """What Path.expanduser raises for a user without an entry and without HOME, as in a container."""
+    return isinstance(error, RuntimeError) and str(error) == "Could not determine home directory."
 
 
 def explain(error: Exception) -> str:
@@ -111,5 +118,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, ImportError):
         missing = error.name or str(error)
         return f"the package {missing} cannot be imported; next: pip install 'olivepress[build]', or olivepress doctor"
+    if _is_no_home(error):
+        return "no home directory, where packages keep caches; next: set HOME to a folder that you can write to"
     first = str(error).strip().split("\n")[0]
     return f"unexpected {type(error).__name__}: {first}; next: the same command with --debug, and report it"

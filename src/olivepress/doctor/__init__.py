@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from olivepress.catalog import targets
+from olivepress.doctor.devices import devices_of_this_machine
 from olivepress.doctor.hardware import hardware_findings, read_hardware
 from olivepress.doctor.packages import Packages, expected_versions, read_packages
 from olivepress.doctor.providers import provider_findings, try_import, try_providers
@@ -19,7 +20,8 @@ from olivepress.doctor.rules import NAMED, import_findings, package_findings
 from olivepress.doctor.terminal import render_terminal
 from olivepress.report.machine import fingerprint
 
-__all__ = ["Diagnosis", "Finding", "Hardware", "TargetState", "diagnose", "render_terminal"]
+__all__ = ["Diagnosis", "Finding", "Hardware", "TargetState", "devices_of_this_machine", "diagnose"]
+__all__ += ["render_terminal"]
 
 LEVELS = ("problem", "note", "ok")
 

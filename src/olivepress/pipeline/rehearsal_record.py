@@ -98,7 +98,7 @@ def rehearsal_markdown(record: dict[str, Any]) -> str:
         "",
         f"Random weights of the real shape, a synthetic tokenizer of the real size ({record['vocab_size']:,} tokens), "
         f"{STEPS} fine-tuning steps of one example. Machine: {machine['cpu']}, {machine['logical_cores']} cores, "
-        f"{machine['memory_bytes'] / 1e9:.0f} GB. Made by `make rehearse MODEL={record['recipe']}`.",
+        f"{machine['memory_bytes'] / 1e9:.0f} GB. Made by `olivepress rehearse {record['recipe']}`.",
         "",
         "| step | seconds | peak memory | disk high-water | left on disk | killed or failed before |",
         "|---|---:|---:|---:|---:|---:|",

@@ -26,6 +26,7 @@ __all__ = [
     "json_schema",
     "load_recipe",
     "recipe_files",
+    "shipped_recipe_files",
 ]
 
 RECIPES = Path("recipes")
@@ -308,10 +309,16 @@ def load_recipe(path: Path) -> Recipe:
 
 def recipe_files() -> dict[str, Path]:
     """Name → file of every recipe that can be named: those in ./recipes, before those that ship with olivepress."""
+    own = {path.stem: path for path in sorted(RECIPES.glob("*.yaml"))}
+    return shipped_recipe_files() | own
+
+
+def shipped_recipe_files() -> dict[str, Path]:
+    """Name → file of the recipes that ship: in a wheel they lie in the package, in a clone beside src/."""
     package = Path(__file__).parents[1]
     installed, checkout = package / "recipes", package.parents[1] / "recipes"
-    shipped = installed if installed.is_dir() else checkout
-    return {path.stem: path for folder in (shipped, RECIPES) for path in sorted(folder.glob("*.yaml"))}
+    folder = installed if installed.is_dir() else checkout
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def json_schema() -> str:

@@ -37,13 +37,13 @@ def _check_fetched(plan: Plan) -> None:
 
 
 def model_identity(plan: Plan, reporter: Reporter | None = None) -> BaseModel:
-    """Hashes of the base model's files, every byte of them. Of a Hub id that is not in this machine's cache the name.
+    """Hashes of the base model's files, every byte of them. Of a Hub id whose files cannot be found here the name.
 
     Raises RecipeError for weights with NaN.
     """
     try:
         directory = local_directory(plan.model.path, plan.model.revision)
-    except JobError:
+    except (JobError, ModuleNotFoundError):  # the light install has no Hub client
         name = f"{plan.model.path}@{plan.model.revision}"
         return BaseModel(training=name, whole=name)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from olivepress.catalog import Family, families
 from olivepress.core.errors import UsageError
-from olivepress.core.names import slug
+from olivepress.core.names import check_name, slug
 from olivepress.models.hub import path_hint
 from olivepress.recipe.schema import RECIPES, Data, Recipe, load_recipe, recipe_files
 from olivepress.workflow.model import family_of
@@ -101,6 +101,7 @@ def _family_of(model: str) -> Family:
     family = family_of(model)
     if family is not None:
         return family
+    _refuse_recipe_above(model)
     recipes = sorted(recipe_files())
     hub = [name for family in families().values() for name in family.models]
     near = difflib.get_close_matches(model, [*recipes, *hub], n=1)
@@ -110,3 +111,25 @@ def _family_of(model: str) -> Family:
         f"or give a recipe's path, a Hub id such as {hub[0]}, or a model directory",
         next_step=f"{path_hint(model)}olivepress recipes",
     )
+
+
+def _refuse_recipe_above(model: str) -> None:
+    """Raises UsageError where olivepress was started in a folder below the one with that recipe."""
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder has been removed
+        return
+    for above, root in enumerate(here.parents, start=1):
+        if _has_recipe(root, model):
+            way = "/".join([".."] * above)
+            raise UsageError(
+                f"{model} is a recipe of {way}, expected to be named in that folder", next_step=f"cd {way}"
+            )
+
+
+def _has_recipe(root: Path, name: str) -> bool:
+    try:
+        check_name(name)
+        return (root / RECIPES / f"{name}.yaml").is_file()
+    except (ValueError, OSError):  # no plain name, or a folder that may not be read
+        return False

@@ -54,15 +54,18 @@ class _Source:
 
         return not self.is_bundle and is_artifact(Path(self.target))
 
+    @property
+    def is_recipe(self) -> bool:
+        return not (self.is_bundle or self.is_artifact)
+
     def check_options(self) -> None:
         """No option is accepted and then ignored. Raises UsageError."""
         from olivepress.core.errors import UsageError
 
-        is_recipe = not (self.is_bundle or self.is_artifact)
-        if not is_recipe:
+        if not self.is_recipe:
             refuse_for_artifact("bench", self.target, job=self.job, trust_targets=self.trust_targets)
         for option, value, accepted in (
-            ("--out", self.out, not is_recipe),
+            ("--out", self.out, not self.is_recipe),
             ("--reference", self.reference, self.is_artifact),
         ):
             if value is not None and not accepted:
@@ -158,6 +161,8 @@ def bench(
 
     Latency, memory, accuracy and divergence.
     """
+    from olivepress.core.messages import next_command
+
     source.check_options()
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if tune:
@@ -165,6 +170,9 @@ def bench(
         paths = _measure(source, overrides, reporter)
     _print_tuning_warnings(paths)
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
+    if source.is_recipe:
+        step = next_command("report", source.target, source.data)
+        reporter.console.print(f"next: {step}", soft_wrap=True, markup=False)
 
 
 def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter) -> list[Path]:

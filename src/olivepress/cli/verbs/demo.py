@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from olivepress.cli.console import ConsoleReporter, job_progress
 from olivepress.cli.documents import print_pages
 from olivepress.cli.options import QuietOption
@@ -10,18 +14,25 @@ from olivepress.cli.plans import load_plan
 __all__ = ["demo"]
 
 
-def demo(quiet: QuietOption = False) -> None:
+def demo(
+    short: Annotated[
+        bool, typer.Option("--short", help="Take about two minutes: recipe demo-short instead of tiny-phi.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
     """Run the full pipeline with the embedded model, in minutes.
 
-    Prepare, fine-tune, merge, quantize, measure, compare.
+    Prepare, fine-tune, merge, quantize, measure, compare. Needs no network and no data of yours. The demo is a recipe
+    that ships, tiny-phi: every command that takes a MODEL takes it too.
     """
     from olivepress.pipeline.bench import bench_recipe
     from olivepress.pipeline.report import report
     from olivepress.pipeline.run import raise_failed, run
 
-    plan = load_plan("tiny-phi")
+    plan = load_plan("demo-short" if short else "tiny-phi")
     with ConsoleReporter(quiet=quiet) as reporter:
         outcomes = run(plan, reporter=reporter)
         paths = bench_recipe(plan, on_skipped=reporter.skipped, on_progress=job_progress(reporter))
     print_pages([report(plan, paths)], as_json=False)
     raise_failed(outcomes)
+    print("next: olivepress init MODEL --data FILE, a recipe for your own model and data")

@@ -23,9 +23,12 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Print the jobs of a recipe and the memory, disk and time that each needs."""
+    from olivepress.core.messages import next_command
     from olivepress.workflow.upstream import upstream_note
 
     planned = load_plan(model, data, trust_targets)
     if upstream:
         print(f"note: {upstream_note(planned)}", file=sys.stderr)
     print_plans(planned, as_json)
+    if not as_json:
+        print(f"next: {next_command('run', model, data)}")

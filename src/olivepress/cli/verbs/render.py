@@ -34,7 +34,7 @@ def render(
 
     plan = load_plan(model, data, trust_targets)
     if check:
-        _check(model, plan)
+        _check(plan, model, data)
         return
     rendered = render_plans(plan.all)
     print_plans(plan, as_json)
@@ -43,14 +43,16 @@ def render(
         print(f"next: {next_command('run', model, data)}")
 
 
-def _check(model: str, plan: Plan) -> None:
+def _check(plan: Plan, model: str, data: str | None) -> None:
     from olivepress.core.errors import LintError
+    from olivepress.core.messages import next_command
     from olivepress.pipeline.render import render_files, stale_files
 
     files = {path: text for each in plan.all for path, text in render_files(each).items()}
     stale = stale_files(files)
     if stale:
-        raise LintError(f"{stale[0]} is out of date; render the recipe again", next_step=f"olivepress render {model}")
+        step = next_command("render", model, data)
+        raise LintError(f"{stale[0]} is out of date; render the recipe again", next_step=step)
     print(f"{len(files)} files of recipe {plan.recipe.name} are up to date")
 
 

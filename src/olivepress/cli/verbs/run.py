@@ -38,6 +38,7 @@ def run(
     Safe to interrupt; rerun to resume.
     """
     from olivepress.cli.cost_table import measured_lines
+    from olivepress.core.messages import next_command
     from olivepress.pipeline.run import raise_failed
     from olivepress.pipeline.run import run as run_jobs
 
@@ -52,6 +53,8 @@ def run(
         for line in measured_lines(outcomes):
             print(line)
     raise_failed(outcomes)
+    if not as_json and job is None:
+        print(f"next: {next_command('bench', model, data)}")
 
 
 def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
