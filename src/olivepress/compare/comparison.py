@@ -35,7 +35,8 @@ def compare(
 ) -> Document:
     """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
 
-    ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples that are not those of their report.
+    ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples
+    that are not those of their report.
     """
     ordered = sorted(loaded, key=lambda item: order(item.report))
     rows = rows_of(ordered)

@@ -57,7 +57,7 @@ def with_summary(decision: Decision, rows: Sequence[Row], lookup: Lookup, budget
         answered=share.n if share and counted else None,
         reason=decision.reason,
         interchangeable=len(artifacts) > 1 and _interchangeable(artifacts, metric, lookup),
-        deciding=_deciding(first, metric, reference, rows, lookup),
+        deciding=_deciding(first, metric, reference or next(iter(artifacts[1:]), None), rows, lookup),
     )
     return replace(decision, summary=summary)
 
@@ -132,7 +132,7 @@ def _interchangeable(artifacts: Sequence[Row], metric: str, lookup: Lookup) -> b
 
 
 def _deciding(row: Row, metric: str, reference: Row | None, rows: Sequence[Row], lookup: Lookup) -> tuple[Verdict, ...]:
-    """What the artifact gains over the base, then what it gains and loses against the reference."""
+    """What the artifact gains over the base, then what it gains and loses against the reference or its equal."""
     before = baselines(row, rows)
     wanted = [(before[role].name, metric) for role in ("base",) if role in before]
     if reference is not None:

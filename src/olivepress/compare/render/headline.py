@@ -8,14 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from olivepress.compare.document import Figure, Summary, Verdict
+from olivepress.compare.document import Decision, Document, Figure, Row, Summary, Verdict
 from olivepress.compare.floor import CODES
 from olivepress.compare.render.phrases import difference_interval, difference_value, interval_text, metric_title
-from olivepress.report.registry import METRICS
+from olivepress.report.registry import METRICS, in_view
 from olivepress.report.values import format_value, number_and_unit
 
-__all__ = ["FigureText", "figure_texts", "headline", "how_sure"]
+__all__ = ["FigureText", "decision_sentence", "figure_texts", "figures_of", "headline", "how_sure", "page_title"]
+__all__ += ["plain_title"]
 
+_PLAIN = {
+    "exact_match": "Accuracy",
+    "decode_tps": "Speed",
+    "ttft_ms": "First token",
+    "size_on_disk_bytes": "Size",
+    "peak_memory_bytes": "Memory",
+}
+"""Metric → its title for somebody who does not know the tables; the others have that of their column."""
 WHOLE = 0.15  # a speed that changes by less is given in percent, not in times
 _REASONS = CODES | {"below_minimum": "the answers are below the budget's minimum"}
 
@@ -139,6 +148,11 @@ def _reason(summary: Summary) -> str:
     return _REASONS.get(summary.reason.code, summary.reason.text)
 
 
+def plain_title(metric: str) -> str:
+    """What the first screen calls a metric."""
+    return _PLAIN.get(metric, metric_title(metric))
+
+
 def how_sure(summary: Summary) -> tuple[str, ...]:
     """What the sentence rests on: how much was measured, which differences are beyond chance, and which are not."""
     accuracy = next((f for f in summary.figures if METRICS[f.metric].is_quality), None)
@@ -155,15 +169,15 @@ def how_sure(summary: Summary) -> tuple[str, ...]:
 
 
 def _calls(tested: Sequence[Verdict], equal: set[str]) -> list[str]:
-    sure = [metric_title(v.metric) for v in tested if v.call in ("better", "worse")]
-    same = [metric_title(v.metric) for v in tested if v.metric in equal]
-    open_ = [metric_title(v.metric) for v in tested if v.call == "cannot tell" and v.metric not in equal]
+    sure = [plain_title(v.metric).lower() for v in tested if v.call in ("better", "worse")]
+    same = [plain_title(v.metric).lower() for v in tested if v.metric in equal]
+    open_ = [plain_title(v.metric).lower() for v in tested if v.call == "cannot tell" and v.metric not in equal]
     texts = (("Beyond chance", sure), ("Shown to be about equal", same), ("Too close to call", open_))
     return [f"{text}: {', '.join(titles)}" for text, titles in texts if titles]
 
 
 def _range(accuracy: Figure, verdict: Verdict | None) -> list[str]:
-    title, unit = metric_title(accuracy.metric), METRICS[accuracy.metric].unit
+    title, unit = plain_title(accuracy.metric), METRICS[accuracy.metric].unit
     if verdict is not None and difference_interval(verdict):
         points = " points" if unit == "ratio" else ""
         return [f"{title} changes by {difference_interval(verdict)}{points} (95 % interval)"]
@@ -201,10 +215,32 @@ def _figure_text(figure: Figure) -> FigureText:
     return FigureText(
         row=figure.row,
         metric=figure.metric,
-        title=metric_title(figure.metric),
+        title=plain_title(figure.metric),
         value=_value(figure),
         call=call,
         change=change,
         interval=interval,
         number=figure.value,
     )
+
+
+def figures_of(decision: Decision, row: Row) -> tuple[FigureText, ...]:
+    """The figures of one artifact of the decision; without a summary those that every card shows."""
+    if decision.summary is not None:
+        return tuple(text for text in figure_texts(decision.summary) if text.row == row.name)
+    found = [(metric, row.report.metrics.get(metric)) for metric in in_view("card")]
+    return tuple(
+        _figure_text(Figure(row=row.name, metric=metric, value=m.value, ci_low=m.ci_low, ci_high=m.ci_high, n=m.n))
+        for metric, m in found
+        if m is not None and m.value is not None
+    )
+
+
+def decision_sentence(decision: Decision) -> str:
+    """``headline`` of its summary; its own words where there is none."""
+    return headline(decision.summary) if decision.summary is not None else decision.headline
+
+
+def page_title(document: Document) -> str:
+    """The sentence of the only decision; of none or several the title of the document."""
+    return decision_sentence(document.decisions[0]) if len(document.decisions) == 1 else document.title

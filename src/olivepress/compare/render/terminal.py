@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from olivepress.compare.document import Candidate, Decision, Document, Row, Verdict
+from olivepress.compare.render.headline import decision_sentence
 from olivepress.compare.render.phrases import (
     MARKS,
     ceiling_text,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["render_terminal"]
+__all__ = ["HEADLINE_STYLES", "render_terminal"]
 
 CALL_STYLES = {"better": "green", "worse": "red", "cannot tell": "dim", "not comparable": "yellow"}
 OUTCOME_STYLES = {
@@ -76,6 +77,7 @@ def _decision(decision: Decision, short: Mapping[str, str]) -> list[RenderableTy
     where = " on ".join(printable(part) for part in (decision.recipe, decision.machine) if part)
     lines: list[RenderableType] = [Text(f"What to ship: {where}", style="bold")]
     style = HEADLINE_STYLES.get(decision.outcome, "bold yellow")
+    lines.append(Padding(Text(printable(decision_sentence(decision)), style=style), (0, 2)))
     lines.append(Padding(Text(printable(decision.headline), style=style), (0, 2)))
     lines += [Padding(Text(printable(reason)), (0, 2)) for reason in decision.reasons]
     grid = Table.grid(padding=(0, GAP, 0, 0))
