@@ -37,6 +37,7 @@ from olivepress.compare.render.phrases import (
     provider_text,
     short_name,
     value_text,
+    values_text,
 )
 from olivepress.core.files import write_bytes, write_text
 from olivepress.core.names import slug
@@ -204,9 +205,13 @@ def multiline(text: str) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
-def _unbroken(text: str) -> str:
-    """A number and its unit stay in one line."""
-    return re.sub(r"(?<=\d) (?=(?:%|MB|GB|tok/s|ms|points|times)(?!\w))", "\u00a0", text)
+def _unbroken(text: str) -> Any:
+    """The text, escaped; a number and its unit stay in one line, and so does a short name with hyphens."""
+    from markupsafe import Markup, escape
+
+    tied = re.sub(r"(?<=\d) (?=(?:%|MB|GB|tok/s|ms|points|times)(?!\w))", "\u00a0", text)
+    spans = re.sub(r"[\w.]{1,12}(?:-[\w.]{1,12}){1,2}(?![\w-])", r'<span class="whole">\g<0></span>', str(escape(tied)))
+    return Markup(spans)
 
 
 def _verdict_machines(verdict: Verdict, rows: dict[str, Row], slugs: dict[str, str]) -> str:
@@ -268,5 +273,6 @@ FILTERS: dict[str, Any] = {
     "title_of": metric_title,
     "unbroken": _unbroken,
     "value_text": value_text,
+    "values_text": values_text,
     "verdict_machines": _verdict_machines,
 }

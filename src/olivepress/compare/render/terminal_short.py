@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 from olivepress.compare.document import Decision, Document, Row, Verdict
 from olivepress.compare.render.cautions import caution_text, cautions
 from olivepress.compare.render.headline import decision_sentence, plain_title
-from olivepress.compare.render.phrases import (
-    MARKS,
-    difference_interval,
-    difference_value,
-    value_text,
-    wrong_answer_texts,
-)
+from olivepress.compare.render.phrases import MARKS, difference_interval, difference_value, values_text
 from olivepress.compare.render.terminal import CALL_STYLES, HEADLINE_STYLES
 from olivepress.core.printable import printable
-from olivepress.report.values import NULL
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -61,12 +54,15 @@ def _decision(decision: Decision, rows: Mapping[str, Row]) -> Iterator[Renderabl
         yield Padding(_table(verdicts, rows), (0, 0, 0, 2))
     left = 0 if decision.chosen else MOST_LINES - len(verdicts)
     steps = [f"next: {text}" for text in decision.next_steps][:left]
-    wrong = wrong_answer_texts(decision)[: max(0, left - len(steps))]
-    for text, style in [*((text, "red") for text in wrong), *((text, "") for text in steps)]:
-        yield Padding(Text(_one_line(text), style=style), (0, 0, 0, 2))
+    for answer in decision.wrong_answers[: max(0, left - len(steps))]:
+        text = Text(f"✗ expected {_short(answer.expected)!r}, got {_short(answer.output)!r}", style="red")
+        text.no_wrap, text.overflow = True, "ellipsis"
+        yield Padding(text, (0, 0, 0, 2))
+    for step in steps:
+        yield Padding(Text(_short(step)), (0, 0, 0, 2))
 
 
-def _one_line(text: str) -> str:
+def _short(text: str) -> str:
     shown = printable(text)
     return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
 
@@ -75,23 +71,23 @@ def _table(verdicts: tuple[Verdict, ...], rows: Mapping[str, Row]) -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(overflow="fold")
+    for justify in ("left", "left", "right", "left"):
+        grid.add_column(no_wrap=True, justify=justify)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
     for verdict in verdicts:
         grid.add_row(*_cells(verdict, rows))
     return grid
 
 
-def _cells(verdict: Verdict, rows: Mapping[str, Row]) -> tuple[Text, Text, Text, Text]:
+def _cells(verdict: Verdict, rows: Mapping[str, Row]) -> tuple[Text, ...]:
     from rich.text import Text
 
-    metric = f"{MARKS[verdict.call]} {plain_title(verdict.metric)}"
-    values = [value_text(verdict.metric, value) for value in (verdict.value_a, verdict.value_b)]
-    difference, interval = difference_value(verdict), difference_interval(verdict)
-    last = Text(f"({interval}) " if interval else "", style="dim")
-    names = [rows[name].artifact if name in rows else name for name in (verdict.a, verdict.b)]
-    last.append(printable(" → ".join(names)), style="not dim")
-    difference = "" if difference == NULL else difference
-    return Text(metric, style=CALL_STYLES[verdict.call]), Text(" → ".join(values)), Text(difference), last
+    interval = difference_interval(verdict, with_confidence=False)
+    against = rows[verdict.a].artifact if verdict.a in rows else verdict.a
+    return (
+        Text(f"{MARKS[verdict.call]} {plain_title(verdict.metric)}", style=CALL_STYLES[verdict.call]),
+        Text(values_text(verdict)),
+        Text("" if verdict.difference is None else difference_value(verdict)),
+        Text(f"({interval})" if interval else "", style="dim"),
+        Text(printable(f"vs {against}")),
+    )
