@@ -47,8 +47,8 @@ def first_answers(document: Document, decision: Decision | None) -> tuple[ShownE
         if answers:
             chosen.append((_order(answers, shippable, number), example))
     chosen.sort(key=lambda entry: entry[0])
-    compared = shippable | {row.name for row in rows if row.role == "base"}
-    return tuple(_shown(example, names, compared) for _, example in chosen[:MOST_SHOWN])
+    models = {row.name for row in rows if row.role == "base"}
+    return tuple(_shown(example, names, shippable, models) for _, example in chosen[:MOST_SHOWN])
 
 
 def _belongs(row: Row, decision: Decision | None) -> bool:
@@ -73,13 +73,13 @@ def _order(answers: Sequence[Answer], shippable: set[str], number: int) -> tuple
     return same_calls, same_texts, same_anywhere, longest, number
 
 
-def _shown(example: Example, names: dict[str, str], compared: set[str]) -> ShownExample:
-    """``compared``: rows whose other answers are shown; the models between base and export only join theirs."""
+def _shown(example: Example, names: dict[str, str], exports: set[str], bases: set[str]) -> ShownExample:
+    """The answers of exports, then of the base; the models in between only join them."""
     expected = example.expected.strip()
-    answers = sorted(example.answers, key=lambda answer: answer.row not in compared)  # the models in between come last
+    answers = sorted(example.answers, key=lambda answer: (answer.row not in exports, answer.row not in bases))
     right: dict[str, None] = {}
     groups: dict[tuple[str, bool], dict[str, None]] = {}
-    wanted = {answer.output.strip() for answer in example.answers if answer.row in compared}
+    wanted = {answer.output.strip() for answer in example.answers if answer.row in exports | bases}
     for answer in answers:
         output = answer.output.strip()
         if answer.row not in names or output not in wanted | {expected}:
