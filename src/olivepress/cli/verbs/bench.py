@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 TUNING_S = 600.0
+_MachineName = Annotated[
+    str | None,
+    typer.Option(
+        "--machine-name",
+        metavar="NAME",
+        envvar="OLIVEPRESS_MACHINE_NAME",
+        help="What reports call this machine, such as 'Kitchen laptop'.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +139,7 @@ def _overrides(
     trust_tasks: Annotated[
         bool, typer.Option("--trust-tasks", help="Allow the files of --lm-eval-tasks to run code of their own.")
     ] = False,
-    machine_name: Annotated[
-        str | None,
-        typer.Option(
-            "--machine-name",
-            metavar="NAME",
-            envvar="OLIVEPRESS_MACHINE_NAME",
-            help="What reports call this machine, such as 'Kitchen laptop'.",
-        ),
-    ] = None,
+    machine_name: _MachineName = None,
 ) -> "Overrides":
     from olivepress.pipeline.bench import Overrides
 

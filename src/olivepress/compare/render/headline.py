@@ -76,7 +76,7 @@ def _speed(figure: Figure) -> _Clause:
         return _Clause(text=_value(figure))
     change = verdict.difference
     if verdict.call == "cannot tell":
-        return _Clause(text="as fast", word="as") if figure.equal else _Clause(text="speed not shown to differ")
+        return _Clause(text="about as fast", word="as") if figure.equal else _Clause(text="speed not shown to differ")
     if change >= WHOLE:
         return _Clause(text=f"{1 + change:.1f} times as fast", word="as")
     return _Clause(text=f"{abs(100 * change):.0f} % {'faster' if change > 0 else 'slower'}", word="than")
@@ -88,7 +88,7 @@ def _size(figure: Figure) -> _Clause:
         return _Clause(text=_value(figure))
     change = verdict.difference
     if verdict.call == "cannot tell":
-        return _Clause(text="as large", word="as")
+        return _Clause(text="about as large", word="as")
     if change >= 1:
         return _Clause(text=f"{1 + change:.1f} times as large", word="as")
     return _Clause(text=f"{abs(100 * change):.0f} % {'larger' if change > 0 else 'smaller'}", word="than")
@@ -103,7 +103,7 @@ def _accuracy(figure: Figure) -> _Clause:
     size = difference_value(verdict).lstrip("+-")
     if verdict.call == "cannot tell":
         if figure.equal:
-            return _Clause(text="as accurate", word="as", tail=f" ({value})")
+            return _Clause(text="about as accurate", word="as", tail=f" ({value})")
         return _Clause(text="accuracy not shown to differ", tail=f" ({value})")
     more = "more" if verdict.call == "better" else "less"
     return _Clause(text=f"{size} {more} accurate", word="than", tail=f" ({value})")
