@@ -19,6 +19,7 @@ __all__ = ["NARROW", "front"]
 HEIGHT = 250
 NARROW = 310  # the drawing of a phone
 MOST_LABELS = 20  # more points than this have labels only where they are chosen or on the front
+FEW = 5  # points that have marks of the full size
 LARGEST_AREA, SMALLEST_RADIUS, NO_SIZE = 900.0, 2.5, 60.0  # square pixels, pixels, square pixels
 EDGE = 0.07  # of an axis, beyond the smallest or largest value that there can be
 LEADER = 14.0  # pixels between the drawing and the column of labels
@@ -149,10 +150,11 @@ def _point(row: Row, candidate: Candidate | None, decision: Decision) -> dict[st
 
 
 def _set_areas(points: list[dict[str, Any]]) -> None:
-    """Square pixels in proportion to the bytes: the largest artifact has ``LARGEST_AREA``."""
+    """Square pixels in proportion to the bytes: the largest artifact has ``LARGEST_AREA``, less among many."""
     largest = max((point["bytes"] or 0.0 for point in points), default=0.0)
+    most = LARGEST_AREA * min(1.0, FEW / len(points))
     for point in points:
-        area = LARGEST_AREA * (point["bytes"] or 0.0) / largest if largest else NO_SIZE
+        area = most * (point["bytes"] or 0.0) / largest if largest else NO_SIZE
         point["area"] = max(area, math.pi * SMALLEST_RADIUS**2)
 
 
@@ -162,10 +164,17 @@ def _labelled(points: list[dict[str, Any]], *, narrow: bool) -> list[dict[str, A
     shown = (shown or points)[: 2 * MOST_LABELS]
     longest = 15 if narrow else 28
     for point in shown:
-        name = point["artifact"]
-        name = name if len(name) <= longest else f"{name[: longest - 1]}…"
+        name = _shortened(point["artifact"], longest)
         point["label"] = f"{name}, {point['size_text']}" if point["size_text"] else name
     return sorted(shown, key=lambda p: (not p["chosen"], p["y"]))
+
+
+def _shortened(name: str, longest: int) -> str:
+    """Its beginning and its end: long names often differ there only."""
+    if len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
 def _domain(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> list[float]:

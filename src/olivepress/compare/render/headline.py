@@ -160,7 +160,7 @@ def how_sure(summary: Summary) -> tuple[str, ...]:
     rounds = next((v.n for v in verdicts if METRICS[v.metric].judge == "rounds" and v.n > 1), 0)
     amounts = [f"{accuracy.n} answers"] if accuracy and accuracy.n else []
     amounts += [f"{rounds} rounds"] if rounds else []
-    sentences = [f"Measured on {' and '.join(amounts)}"] if amounts else []
+    sentences = [f"Measured on {' and '.join(amounts)}"] if amounts else ["Too little was measured to say"]
     tested = [v for v in verdicts if METRICS[v.metric].judge not in ("threshold", None)]
     sentences += _calls(tested, {f.metric for f in summary.figures if f.equal})
     if accuracy is not None and summary.outcome != "cannot_tell":
