@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
     from olivepress.recipe.schema import Recipe
 
-__all__ = ["Page", "budgets", "report", "report_recipe"]
+__all__ = ["Page", "budgets", "questions", "report", "report_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare import compare, load
     from olivepress.compare.render.page import write_report_page
 
-    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=_questions(plan))
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=questions(plan))
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
@@ -59,7 +59,7 @@ def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
     return named
 
 
-def _questions(plan: Plan) -> dict[str, str]:
+def questions(plan: Plan) -> dict[str, str]:
     """Id → the last message before the answer, of the test split; none where the dataset is not here."""
     from olivepress.core.errors import DataError
     from olivepress.data.store.reader import read_split
