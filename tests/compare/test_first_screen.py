@@ -158,9 +158,10 @@ def test_long_answers_are_shortened_and_foreign_text_is_escaped() -> None:
     compared = one_machine()
     first = compared.examples[0]
     answers = tuple(replace(answer, output=HOSTILE + "x" * 10_000, correct=False) for answer in first.answers)
-    long = replace(first, answers=answers, question=HOSTILE + "y" * 1_999)
+    long = replace(first, answers=answers, question=HOSTILE + "\n\ty" * 999)
     page = to_html(replace(compared, examples=(long,)))
     (section,) = re.findall(r'<section id="answers".*?</section>', page, re.DOTALL)
+    assert "\ufffdy" not in section  # lines are joined, not marked as unprintable
     assert len(section) < 4_000 and "<img" not in section and "&lt;img" in section
 
 
@@ -183,3 +184,12 @@ def test_long_names_are_whole_in_the_text() -> None:
     compared = document("long names")
     assert all(LONG in sentence for sentence in sentences(compared))
     assert LONG in to_html(compared)
+
+
+def test_markdown_has_the_same_answers() -> None:
+    compared = one_machine()
+    markdown = to_markdown(compared).replace("\\", "")
+    for example in first_answers(compared, compared.decisions[0]):
+        assert f"- **{example.question}**" in markdown
+        assert f"  - expected (✓ cpu-fp32, fine-tuned): {example.expected}" in markdown
+        assert f"  - ✗ cpu-int4: {example.groups[0].output}" in markdown

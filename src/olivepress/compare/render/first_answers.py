@@ -99,4 +99,6 @@ def _shown(example: Example, names: dict[str, str], exports: set[str], bases: se
 
 
 def _short(text: str) -> str:
+    """In one line, of at most ``LONGEST`` characters."""
+    text = " ".join(text.split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -13,6 +13,7 @@ from typing import Any
 from olivepress.compare.document import Decision, Document, Row
 from olivepress.compare.gate import Gate
 from olivepress.compare.render.cautions import caution_text, cautions
+from olivepress.compare.render.first_answers import first_answers
 from olivepress.compare.render.headline import decision_sentence, how_sure
 from olivepress.compare.render.phrases import (
     MARKS,
@@ -120,6 +121,7 @@ def to_markdown(document: Document) -> str:
         lines += [*_decision(decision), ""]
     for machine in machines(document):
         lines += [*_table(document, machine), ""]
+    lines += _answers(document)
     rows = {row.name: row for row in document.rows}
     lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v, rows)}" for v in document.verdicts))
     lines += _listed("Remarks", document.remarks)
@@ -158,6 +160,20 @@ def _decision(decision: Decision) -> list[str]:
         lines.append(f"- {_escape(candidate.name)} – **{candidate.outcome}**{detail}")
     lines += [f"- {_escape(text)}" for text in wrong_answer_texts(decision)]
     return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
+
+
+def _answers(document: Document) -> list[str]:
+    """The examples of the page's first screen."""
+    shown = first_answers(document, document.decisions[0] if document.decisions else None)
+    lines = ["## Answers that differ", ""] if shown else []
+    for example in shown:
+        lines.append(f"- **{_escape(example.question or example.id)}**")
+        right = f" (✓ {_escape(', '.join(example.right))})" if example.right else ""
+        lines.append(f"  - expected{right}: {_escape(example.expected)}")
+        for group in example.groups:
+            sign = "✓" if group.correct else "✗"
+            lines.append(f"  - {sign} {_escape(', '.join(group.names))}: {_escape(group.output) or '(nothing)'}")
+    return [*lines, ""] if lines else []
 
 
 def _table(document: Document, machine: str) -> list[str]:
