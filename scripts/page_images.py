@@ -24,7 +24,7 @@ def main(page: Path = PAGE, out: Path = IMAGES) -> list[Path]:
     """Write a picture for each size and colour scheme; returns their paths."""
     from playwright.sync_api import sync_playwright
 
-    chromium = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None or not page.is_file():
         raise SystemExit(f"{page if chromium else 'chromium'}: not here; next: olivepress demo, or install Chromium")
     written = []

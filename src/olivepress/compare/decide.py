@@ -33,7 +33,7 @@ MANY = 24  # artifacts on one machine above which only those that no other beats
 
 def contenders(rows: Sequence[Row], budgets: Budgets) -> list[tuple[Sequence[Row], Sequence[Row]]]:
     """(what could be shipped, those of it that meet the budget and are worth a test), for each machine and recipe."""
-    pairs = []
+    pairs: list[tuple[Sequence[Row], Sequence[Row]]] = []
     for group in shippable(rows).values():
         fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
         pairs.append((group, _contenders(fits)))

@@ -23,7 +23,7 @@ _PARENTS = ("merged", "fine-tuned", "base")  # a PyTorch model that an export is
 
 def summary_pairs(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str], tuple[str, ...]]:
     """(reference, artifact) → the metrics to compare them in, where the decision does not compare the reference."""
-    pairs = {}
+    pairs: dict[tuple[str, str], tuple[str, ...]] = {}
     for group, there in contenders(rows, budgets):
         reference = _widest(group)
         if reference is None or reference in there:
