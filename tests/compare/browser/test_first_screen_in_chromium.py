@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from olivepress.compare.render.page import to_html
 from tests.compare.browser.conftest import Open
 from tests.compare.document_factory import make_document, one_machine
 from tests.compare.planted_pages import CASES, document
@@ -66,6 +69,8 @@ def test_nothing_is_cut(show: Open, case: str, width: int) -> None:
     assert page.evaluate(CUT) == []
     if width == 1440:
         assert page.evaluate("(b => b.scrollWidth - b.clientWidth)(document.querySelector('#matrix .scroll'))") <= 1
+    inside = "all => all.map(e => e.parentElement.scrollWidth - e.parentElement.clientWidth)"
+    assert all(room <= 1 for room in page.locator("table.deciding").evaluate_all(inside))
     first = page.locator("#matrix tbody th").first
     assert first.evaluate("e => getComputedStyle(e).position") == "sticky"
     opened.check_quiet()
@@ -101,3 +106,21 @@ def test_printed_it_holds_what_was_folded(show: Open, tmp_path: Path) -> None:
     assert opened.page.locator("details:not(.example):not([open])").count() == 0
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert opened.page.locator("#every > details[open]").count() == 0 and len(short) > 20_000
+
+
+def test_the_pictures_of_the_documents_are_taken_by_one_command(tmp_path: Path) -> None:
+    script = Path(__file__).parents[3] / "scripts" / "page_images.py"
+    spec = importlib.util.spec_from_file_location("page_images", script)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "page.html").write_text(to_html(one_machine()), encoding="utf-8")
+    written = module.main(tmp_path / "page.html", tmp_path)
+    assert {path.name for path in written} == {
+        "report.png", "report-dark.png", "report-phone.png", "report-phone-dark.png"
+    }  # fmt: skip
+    for path in written:
+        data = path.read_bytes()
+        width, height = struct.unpack(">II", data[16:24])
+        assert (width, height) == ((390, 844) if "phone" in path.name else (1440, 900))
+        assert 8_000 < len(data) < 120_000
