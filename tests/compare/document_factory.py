@@ -22,7 +22,7 @@ from olivepress.compare.document import (
     WrongAnswer,
 )
 from olivepress.compare.lookup import lookup_in
-from olivepress.compare.summary import with_summary
+from olivepress.compare.summary import with_summaries
 from olivepress.report.device_report import (
     Ceiling,
     DatasetUsed,
@@ -67,7 +67,7 @@ def make_document(**changes: Any) -> Document:
         "title": "tiny on two machines",
         "columns": COLUMNS,
         "rows": rows,
-        "decisions": tuple(with_summary(d, rows, lookup_in(_verdicts(rows)), {}) for d in _decisions(rows)),
+        "decisions": with_summaries(_decisions(rows), rows, lookup_in(_verdicts(rows)), {}),
         "verdicts": _verdicts(rows),
         "remarks": ("latency, memory and load are of different machines",),
         "footnotes": ((NO_TIMES, ("TTFT", "Prefill", "Decode", "Load", "Peak memory")), (NO_REFERENCE, ("KL",))),

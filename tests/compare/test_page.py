@@ -19,7 +19,7 @@ from olivepress.compare import to_html, to_json, write_report_page
 from olivepress.compare.document import Document, Example, Row
 from olivepress.compare.lookup import lookup_in
 from olivepress.compare.render.page import MAX_BYTES, multiline
-from olivepress.compare.summary import with_summary
+from olivepress.compare.summary import with_summaries
 from olivepress.measure.importers import import_results
 
 from .document_factory import FIRST, hostile_document, make_document
@@ -146,8 +146,8 @@ def test_artifacts_that_cannot_be_told_apart_stand_beside_each_other() -> None:
     first = document.decisions[0]
     both = tuple(candidate.name for candidate in first.candidates)
     undecided = replace(first, chosen=both, headline="not distinguishable", outcome="not_distinguishable")
-    undecided = with_summary(undecided, document.rows, lookup_in(document.verdicts), {})
-    page = to_html(replace(document, decisions=(undecided,)))
+    summed = with_summaries((undecided,), document.rows, lookup_in(document.verdicts), {})
+    page = to_html(replace(document, decisions=summed))
     (card,) = re.findall(r"<article class=.card chosen.*?</article>", page, re.DOTALL)
     assert "not distinguishable" in card and "1403 tok/s" in card and "812 tok/s" in card
     assert card.count('<p class="of">') == 2

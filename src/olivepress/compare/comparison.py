@@ -13,7 +13,7 @@ from olivepress.compare.load import Loaded
 from olivepress.compare.lookup import lookup_in
 from olivepress.compare.refusal import with_wrong_answers
 from olivepress.compare.rows import order, rows_of
-from olivepress.compare.summary import summary_pairs, with_summary
+from olivepress.compare.summary import summary_pairs, with_summaries
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.core.names import job_for, target_of_job
 from olivepress.core.printable import printable
@@ -45,16 +45,15 @@ def compare(
     shown = tuple(metric.name for metric in columns() if _is_shown(metric, rows))
     examples, left_out = collect_examples(rows, questions or {}) if with_examples else ((), 0)
     row_by_name = {row.name: row for row in rows}
-    lookup = lookup_in(verdicts)
     decisions = [
-        with_summary(with_wrong_answers(decision, examples, row_by_name), rows, lookup, budgets or {})
+        with_wrong_answers(decision, examples, row_by_name)
         for decision in decide(rows, verdicts, budgets or {}, constants(by_name))
     ]
     return Document(
         title=_title(rows),
         columns=shown,
         rows=rows,
-        decisions=tuple(decisions),
+        decisions=with_summaries(decisions, rows, lookup_in(verdicts), budgets or {}),
         verdicts=tuple(verdicts),
         remarks=_remarks(rows),
         footnotes=_footnotes(rows, shown),

@@ -15,7 +15,7 @@ from olivepress.compare.lookup import Lookup
 from olivepress.report.answers import answer_metric
 from olivepress.report.registry import METRICS
 
-__all__ = ["MOST_DECIDING", "summary_pairs", "with_summary"]
+__all__ = ["MOST_DECIDING", "summary_pairs", "with_summaries"]
 
 MOST_DECIDING = 5
 _PARENTS = ("merged", "fine-tuned", "base")  # a PyTorch model that an export is compared with, the nearest first
@@ -33,9 +33,20 @@ def summary_pairs(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str]
     return pairs
 
 
-def with_summary(decision: Decision, rows: Sequence[Row], lookup: Lookup, budgets: Budgets) -> Decision:
-    """The decision with its summary; ``lookup`` holds ``summary_pairs``."""
-    group = shippable(rows).get((decision.machine, decision.recipe), [])
+def with_summaries(
+    decisions: Sequence[Decision], rows: Sequence[Row], lookup: Lookup, budgets: Budgets
+) -> tuple[Decision, ...]:
+    """Each decision with its summary; ``lookup`` holds ``summary_pairs``."""
+    groups = shippable(rows)
+    return tuple(
+        _with_summary(decision, groups.get((decision.machine, decision.recipe), []), rows, lookup, budgets)
+        for decision in decisions
+    )
+
+
+def _with_summary(
+    decision: Decision, group: Sequence[Row], rows: Sequence[Row], lookup: Lookup, budgets: Budgets
+) -> Decision:
     by_name = {row.name: row for row in group}
     artifacts = [by_name[name] for name in decision.chosen] or _best(group, decision, budgets)
     if not artifacts:
