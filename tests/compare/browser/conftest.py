@@ -101,7 +101,7 @@ def show(browser: Any, files: Callable[[str, Document], Path]) -> Iterator[Open]
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         opened = Opened(page, files(name, document or make_document()))
         if not folded:
             page.evaluate(UNFOLD)
