@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,10 @@ def test_printed_it_holds_what_was_folded(show: Open, tmp_path: Path) -> None:
 
 def test_the_pictures_of_the_documents_are_taken_by_one_command(tmp_path: Path) -> None:
     script = Path(__file__).parents[3] / "scripts" / "page_images.py"
-    spec = importlib.util.spec_from_file_location("page_images", script)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     (tmp_path / "page.html").write_text(to_html(one_machine()), encoding="utf-8")
-    written = module.main(tmp_path / "page.html", tmp_path)
+    command = [sys.executable, str(script), str(tmp_path / "page.html"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    written = [Path(line) for line in done.stdout.splitlines()]
     assert {path.name for path in written} == {
         "report.png", "report-dark.png", "report-phone.png", "report-phone-dark.png"
     }  # fmt: skip
