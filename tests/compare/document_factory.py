@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from olivepress.compare.document import (
@@ -11,13 +12,17 @@ from olivepress.compare.document import (
     Decision,
     Document,
     Example,
+    Figure,
     LimitCheck,
     Reason,
     Row,
     Step,
+    Summary,
     Verdict,
     WrongAnswer,
 )
+from olivepress.compare.lookup import lookup_in
+from olivepress.compare.summary import with_summaries
 from olivepress.report.device_report import (
     Ceiling,
     DatasetUsed,
@@ -62,7 +67,7 @@ def make_document(**changes: Any) -> Document:
         "title": "tiny on two machines",
         "columns": COLUMNS,
         "rows": rows,
-        "decisions": _decisions(rows),
+        "decisions": with_summaries(_decisions(rows), rows, lookup_in(_verdicts(rows)), {}),
         "verdicts": _verdicts(rows),
         "remarks": ("latency, memory and load are of different machines",),
         "footnotes": ((NO_TIMES, ("TTFT", "Prefill", "Decode", "Load", "Peak memory")), (NO_REFERENCE, ("KL",))),
@@ -212,7 +217,28 @@ def _example(number: int, rows: tuple[Row, ...]) -> Example:
         correct = (number * 7 + 3) % EXAMPLES < right
         output = expected if correct else f"lamp {number % 13} of {row.role}"
         answers.append(Answer(row=row.name, output=output, correct=correct))
-    return Example(id=f"lamps-test-{number:04d}", expected=expected, label="set_lamp", answers=tuple(answers))
+    question = f"Please set the lamp in room {number}"
+    name = f"lamps-test-{number:04d}"
+    return Example(id=name, expected=expected, label="set_lamp", answers=tuple(answers), question=question)
+
+
+def one_machine(**changes: Any) -> Document:
+    """The document of the first machine alone: one decision, so that its sentence heads the page."""
+    whole = make_document()
+    rows = tuple(row for row in whole.rows if row.machine == FIRST)
+    names = {row.name for row in rows}
+    fields: dict[str, Any] = {
+        "title": f"tiny on {FIRST}",
+        "rows": rows,
+        "decisions": whole.decisions[:1],
+        "verdicts": tuple(verdict for verdict in whole.verdicts if {verdict.a, verdict.b} <= names),
+        "remarks": (),
+        "examples": tuple(
+            replace(example, answers=tuple(answer for answer in example.answers if answer.row in names))
+            for example in whole.examples
+        ),
+    }
+    return make_document(**(fields | changes))
 
 
 def hostile_document(text: str) -> Document:
@@ -253,6 +279,12 @@ def hostile_document(text: str) -> Document:
     )  # fmt: skip
     verdict = Verdict(a=text, b=text, metric=text, call="better", difference=1.0, method=text, notes=(text,))
     answers = (Answer(row=text, output=text, correct=False), Answer(row=rows[0].name, output="fine", correct=True))
+    figure = Figure(row=text, metric="exact_match", value=0.0, n=3)
+    summary = Summary(
+        machine=text, outcome="do_not_ship", artifacts=(text,), artifact_names=(text,), reference=text,
+        reference_name=text, figures=(figure,), right=0, answered=3, deciding=(verdict,),
+    )  # fmt: skip
+    decision = replace(decision, summary=summary)
     return make_document(
         title=text,
         rows=rows,
@@ -261,6 +293,6 @@ def hostile_document(text: str) -> Document:
         verdicts=(verdict, *plain.verdicts),
         remarks=(text,),
         footnotes=((text, (text,)),),
-        examples=(Example(id=text, expected=text, label=text, answers=answers),),
+        examples=(Example(id=text, expected=text, label=text, answers=answers, question=text),),
         training={text: (Step(step=1, loss=2.0), Step(step=2, loss=1.0))},
     )

@@ -75,9 +75,20 @@ def test_labels_of_close_points_do_not_lie_on_each_other() -> None:
     close = [replace(document.rows[2], name=f"artifact-{n} @ {FIRST}", short=f"artifact-{n}") for n in range(6)]
     spec = front(replace(document, rows=tuple(close)), document.decisions[0])
     assert isinstance(spec, dict)
-    low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    heights = sorted(point["label_y"] / (high - low) * spec["height"] for point in _values(spec))
-    assert all(b - a >= 11 for a, b in itertools.pairwise(heights))  # pixels between lines of 12
+    boxes = [_box(point, spec) for point in _values(spec)]
+    assert len(boxes) == 6
+    for (left, right, y), (other_left, other_right, other_y) in itertools.combinations(boxes, 2):
+        assert right <= other_left or other_right <= left or abs(y - other_y) >= 11  # pixels between lines of 12
+
+
+def _box(point: dict[str, Any], spec: dict[str, Any]) -> tuple[float, float, float]:
+    """Left, right and middle of a label in pixels."""
+    scales = {axis: spec["layer"][0]["encoding"][axis]["scale"]["domain"] for axis in ("x", "y")}
+    x = (point["label_x"] - scales["x"][0]) / (scales["x"][1] - scales["x"][0]) * spec["width"]
+    y = (point["label_y"] - scales["y"][0]) / (scales["y"][1] - scales["y"][0]) * spec["height"]
+    width = 7 * len(point["label"])
+    left = x - {"left": 0.0, "right": width, "center": width / 2}[point["align"]]
+    return left, left + width, y
 
 
 def test_the_ladder_goes_from_base_to_quantized() -> None:
@@ -106,8 +117,11 @@ def test_colour_is_never_the_only_channel() -> None:
     assert len(PALETTE) == len(SHAPES) == len(set(PALETTE))
     for chart in make_charts(document):
         assert isinstance(chart, Chart)
-        if chart.kind in ("front", "ladder"):
+        if chart.kind == "ladder":
             assert any("shape" in layer.get("encoding", {}) for layer in chart.spec["layer"])
+        if chart.kind == "front":  # the area is the size, so that all are circles: each has its name beside it
+            assert all(point["label"].startswith(point["artifact"]) for point in _values(chart.spec))
+            assert any(layer["mark"].get("fontWeight") == 700 for layer in chart.spec["layer"])
         if chart.kind == "itl":
             assert "strokeDash" in chart.spec["encoding"]
 

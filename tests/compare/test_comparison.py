@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from olivepress.compare import compare, load, to_html
-from olivepress.compare.comparison import MOST_EXAMPLES, MOST_REMARKS
+from olivepress.compare.comparison import MOST_REMARKS
+from olivepress.compare.examples import MOST_EXAMPLES
 from olivepress.compare.render.excerpt import MOST_DECISIONS, excerpt
 from olivepress.core.errors import ReportError
 from olivepress.measure.importers import import_results

@@ -57,7 +57,7 @@ def test_the_ladder_of_a_recipe(small: Path, olivepress: Cli) -> None:
         metric = name.removeprefix("olivepress-")
         assert export.metrics[metric].value == entry["value"], metric
         assert entry["higher_is_better"] == (METRICS[metric].direction == "higher")
-    shown = olivepress("report", "small")
+    shown = olivepress("report", "small", "--full")
     assert shown.returncode == 0 and "few-shot" in shown.stdout and "EUR" in shown.stdout
 
 
@@ -141,7 +141,7 @@ def test_a_provider_that_is_not_here(small: Path, tmp_path: Path, olivepress: Cl
     assert report.placement.fallback and set(report.placement.nodes) == {"CPUExecutionProvider"}
     assert any("nodes ran on the CPU" in warning for warning in report.warnings)
     assert report.metrics["decode_tps"].value and report.settings["runtime_device"] == "CPU"
-    shown = olivepress("report", "small")
+    shown = olivepress("report", "small", "--full")
     assert shown.returncode == 0 and "cuda-int4" in shown.stdout
 
 

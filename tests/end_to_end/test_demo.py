@@ -40,10 +40,14 @@ def test_demo_task_is_learned(project: Path, olivepress: Cli, seed: int) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_demo_prints_the_table_and_writes_the_page(project: Path, olivepress: Cli) -> None:
+def test_demo_prints_what_to_ship_and_writes_the_page(project: Path, olivepress: Cli) -> None:
     done = olivepress("demo", "--quiet")
     assert done.returncode == 0, done.stderr
-    assert "ship export-cpu-int4" in done.stdout and "base → finetune, Exact match" in done.stdout
+    sentence = " ".join(done.stdout.split())
+    assert "Ship cpu-int4 on" in sentence and "cpu-fp32" in sentence
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    full = " ".join(olivepress("report", "tiny-phi", "--full").stdout.split())
+    assert "ship export-cpu-int4" in full and "base → finetune, Exact match" in full
     page = project / "runs" / "tiny-phi" / "report" / "report.html"
     assert page.is_file() and "http://" not in page.read_text() and "https://" not in page.read_text()
     assert done.stderr == ""

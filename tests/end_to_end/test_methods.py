@@ -73,7 +73,7 @@ def test_qlora_says_what_merging_into_the_unquantized_base_costs(project: Path, 
         "merge": "fp32",
     }
     assert found["export-cpu-fp32"].metrics["adapter_kept"].value == pytest.approx(1.0, abs=1e-3)
-    shown = olivepress("report", "small")
+    shown = olivepress("report", "small", "--full")
     assert shown.returncode == 0, shown.stderr
     said = "trained on a base in nf4, merged into the unquantized one"
     assert said in shown.stdout and said in (project / "runs/small/report/report.html").read_text()

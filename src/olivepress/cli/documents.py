@@ -12,24 +12,29 @@ if TYPE_CHECKING:
 
 __all__ = ["print_document", "print_pages"]
 
+WIDTH = 80  # of a file or a pipe
+
 
 def print_document(document: Document, form: str) -> None:
-    """As a table, or as the text of another form: json, markdown or csv."""
+    """As a table, in a few lines ("short"), or as the text of another form: json, markdown or csv."""
     from rich.console import Console
 
-    from olivepress.compare import render_terminal, to_csv, to_json, to_markdown
+    from olivepress.compare import render_short, render_terminal, to_csv, to_json, to_markdown
 
-    if form == "table":
-        # Into a file or a pipe there is no width to fit.
-        width = None if sys.stdout.isatty() else 120
-        Console(highlight=False, width=width).print(render_terminal(document))
+    if form in ("table", "short"):
+        width = None if sys.stdout.isatty() else WIDTH
+        render = render_short if form == "short" else render_terminal
+        Console(highlight=False, width=width).print(render(document))
         return
     write = {"json": to_json, "markdown": to_markdown, "csv": to_csv}[form]
     sys.stdout.write(write(document))
 
 
-def print_pages(pages: Sequence[Page], as_json: bool) -> None:
-    """A table and the path of its page for each comparison; as JSON the comparison, of several a list."""
+def print_pages(pages: Sequence[Page], as_json: bool, *, full: bool = False) -> None:
+    """The decision, five lines and the path of its page for each comparison; as JSON the comparison, of several a list.
+
+    ``full``: every table in place of the five lines.
+    """
     from olivepress.compare import to_json
 
     if as_json:
@@ -37,5 +42,5 @@ def print_pages(pages: Sequence[Page], as_json: bool) -> None:
         sys.stdout.write(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]\n")
         return
     for page in pages:
-        print_document(page.document, "table")
+        print_document(page.document, "table" if full else "short")
         print(f"page: {page.files['html']}")

@@ -7,6 +7,7 @@ from olivepress.compare.load import Loaded, load
 from olivepress.compare.render.formats import gate_markdown, to_csv, to_json, to_markdown
 from olivepress.compare.render.page import to_html, write_report_page
 from olivepress.compare.render.terminal import render_terminal
+from olivepress.compare.render.terminal_short import render_short
 from olivepress.compare.sources import find_reports
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "gate",
     "gate_markdown",
     "load",
+    "render_short",
     "render_terminal",
     "to_csv",
     "to_html",

@@ -44,6 +44,9 @@ def _latency(a: DeviceReport, b: DeviceReport) -> str | None:
         return "the device is emulated: its times say nothing about the real one"
     if a.machine.id != b.machine.id:
         return f"measured on different machines: {a.machine.id} and {b.machine.id}"
+    names = (a.machine.name, b.machine.name)
+    if None not in names and names[0] != names[1]:  # two of the same model
+        return f"measured on different machines: {names[0]} and {names[1]}"
     if a.headline_workload != b.headline_workload:
         return f"different workloads: {a.headline_workload} and {b.headline_workload} (prompt x generated tokens)"
     return None

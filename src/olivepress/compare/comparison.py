@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
-from olivepress.compare.document import Answer, Document, Example, Row, Step
+from olivepress.compare.document import Document, Row, Step
+from olivepress.compare.examples import collect_examples
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
+from olivepress.compare.lookup import lookup_in
 from olivepress.compare.refusal import with_wrong_answers
 from olivepress.compare.rows import order, rows_of
+from olivepress.compare.summary import summary_pairs, with_summaries
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.core.names import job_for, target_of_job
 from olivepress.core.printable import printable
 from olivepress.report.device_report import DeviceReport
-from olivepress.report.examples import read_examples
 from olivepress.report.registry import METRICS, Metric, columns
 
 __all__ = ["compare", "ladder_pairs"]
 
-MOST_EXAMPLES = 2000
-MOST_CHARACTERS = 2_000_000  # of all answers on the page: it stays far below 5 MB
 MOST_REMARKS = 40
 
 
@@ -30,25 +30,30 @@ def compare(
     *,
     budgets: Budgets | None = None,
     training: Mapping[str, tuple[Step, ...]] | None = None,
+    questions: Mapping[str, str] | None = None,
     with_examples: bool = True,
 ) -> Document:
     """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
 
-    RecipeError for a limit of no metric; ReportError for examples that are not those of their report.
+    ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples
+    that are not those of their report.
     """
     ordered = sorted(loaded, key=lambda item: order(item.report))
     rows = rows_of(ordered)
     by_name = {row.name: item for row, item in zip(rows, ordered, strict=True)}
     verdicts = judge([_pair(names, metrics, by_name) for names, metrics in _wanted(rows, budgets or {}).items()])
     shown = tuple(metric.name for metric in columns() if _is_shown(metric, rows))
-    examples, left_out = _examples(rows) if with_examples else ((), 0)
+    examples, left_out = collect_examples(rows, questions or {}) if with_examples else ((), 0)
     row_by_name = {row.name: row for row in rows}
-    decisions = decide(rows, verdicts, budgets or {}, constants(by_name))
+    decisions = [
+        with_wrong_answers(decision, examples, row_by_name)
+        for decision in decide(rows, verdicts, budgets or {}, constants(by_name))
+    ]
     return Document(
         title=_title(rows),
         columns=shown,
         rows=rows,
-        decisions=tuple(with_wrong_answers(decision, examples, row_by_name) for decision in decisions),
+        decisions=with_summaries(decisions, rows, lookup_in(verdicts), budgets or {}),
         verdicts=tuple(verdicts),
         remarks=_remarks(rows),
         footnotes=_footnotes(rows, shown),
@@ -65,6 +70,9 @@ def _wanted(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str], tupl
     )
     for pair, metric in floor_pairs(rows, budgets).items():
         wanted.setdefault(pair, (metric,))
+    for (first, second), metrics in summary_pairs(rows, budgets).items():
+        if (second, first) not in wanted:
+            wanted.setdefault((first, second), metrics)
     return wanted
 
 
@@ -176,28 +184,3 @@ def _footnotes(rows: Sequence[Row], names: Sequence[str]) -> tuple[tuple[str, tu
                 reason = (measurement.reason if measurement else None) or "not in this report"
                 titles_by_reason.setdefault(printable(reason), {})[METRICS[name].title] = None
     return tuple((reason, tuple(titles)) for reason, titles in titles_by_reason.items())
-
-
-def _examples(rows: Sequence[Row]) -> tuple[tuple[Example, ...], int]:
-    """Examples with the answers of all rows: those on which the rows do not agree, then the others, as they fit."""
-    asked: dict[str, tuple[str, str | None]] = {}
-    answers: dict[str, list[Answer]] = {}
-    for row in rows:
-        for example in read_examples(row.report) or []:
-            key = str(example["id"])
-            label = example.get("label")
-            asked.setdefault(key, (str(example.get("expected", "")), label if isinstance(label, str) else None))
-            output = str(example.get("output", ""))
-            answers.setdefault(key, []).append(Answer(row=row.name, output=output, correct=example["correct"]))
-        if sum(len(given) for given in answers.values()) > 50 * MOST_EXAMPLES:  # a thousand reports: enough is read
-            break
-    ordered = sorted(answers, key=lambda key: (len({a.correct for a in answers[key]}) == 1, key))
-    kept: list[Example] = []
-    room = MOST_CHARACTERS
-    for key in ordered[:MOST_EXAMPLES]:
-        expected, label = asked[key]
-        room -= len(expected) + sum(len(a.output) + len(a.row) + 20 for a in answers[key])
-        if room < 0:
-            break
-        kept.append(Example(id=key, expected=expected, label=label, answers=tuple(answers[key])))
-    return tuple(kept), len(ordered) - len(kept)

@@ -10,40 +10,46 @@ few examples or rounds exclude no loss that matters), the next one does not deci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from olivepress.compare.document import Candidate, Decision, LimitCheck, Outcome, Row, Usefulness, Verdict
 from olivepress.compare.dominance import better_in, dominates, not_worse
 from olivepress.compare.floor import Constant, baselines, usefulness
 from olivepress.compare.limits import Budgets, check_limits, is_quality, limits_of
+from olivepress.compare.lookup import Lookup, lookup_in
 from olivepress.compare.refusal import refused
 from olivepress.compare.render.phrases import difference_text
 from olivepress.report.answers import answer_metric
 from olivepress.report.registry import METRICS, weighed
 
-__all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "decide", "floor_pairs"]
+__all__ = ["OBJECTIVES", "Budgets", "candidate_pairs", "check_limits", "contenders", "decide"]
+__all__ += ["floor_pairs", "shippable"]
 
 ACCURACY, SPEED, REST = ("exact_match",), ("decode_tps", "ttft_ms"), ("size_on_disk_bytes", "peak_memory_bytes")
 OBJECTIVES = (*ACCURACY, *SPEED, *REST)
 MANY = 24  # artifacts on one machine above which only those that no other beats by its bare values are compared
-Lookup = Callable[[str, str, str], Verdict | None]
+
+
+def contenders(rows: Sequence[Row], budgets: Budgets) -> list[tuple[Sequence[Row], Sequence[Row]]]:
+    """(what could be shipped, those of it that meet the budget and are worth a test), for each machine and recipe."""
+    pairs: list[tuple[Sequence[Row], Sequence[Row]]] = []
+    for group in shippable(rows).values():
+        fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
+        pairs.append((group, _contenders(fits)))
+    return pairs
 
 
 def candidate_pairs(rows: Sequence[Row], budgets: Budgets) -> list[tuple[str, str]]:
     """Names of the artifacts that have to be compared with one another to decide, machine by machine."""
-    pairs = []
-    for group in _groups(rows).values():
-        fits = [row for row in group if _first_outcome(row, check_limits(row, budgets)) == "fits"]
-        pairs += [(a.name, b.name) for a, b in combinations(_contenders(fits), 2)]
-    return pairs
+    return [(a.name, b.name) for _, there in contenders(rows, budgets) for a, b in combinations(there, 2)]
 
 
 def floor_pairs(rows: Sequence[Row], budgets: Budgets) -> dict[tuple[str, str], str]:
     """(base or few-shot, artifact) → the metric in which the floor compares them."""
     return {
         (before.name, row.name): answer_metric(limits_of(row, budgets))
-        for group in _groups(rows).values()
+        for group in shippable(rows).values()
         for row in group
         for before in baselines(row, rows).values()
     }
@@ -56,7 +62,7 @@ def _contenders(fits: Sequence[Row]) -> Sequence[Row]:
     return [row for row in fits if not any(_beats(other, row) for other in fits)]
 
 
-def _groups(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+def shippable(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """(machine, recipe) → what could be shipped there: every artifact that is no PyTorch model."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -81,10 +87,7 @@ def decide(
     rows: Sequence[Row], verdicts: Sequence[Verdict], budgets: Budgets, constant: Constant | None = None
 ) -> tuple[Decision, ...]:
     """One decision per machine and recipe, from verdicts that hold ``candidate_pairs`` and ``floor_pairs``."""
-    known = {(v.a, v.b, v.metric): v for v in verdicts}
-
-    def lookup(a: str, b: str, metric: str) -> Verdict | None:
-        return known.get((a, b, metric)) or _turned(known.get((b, a, metric)))
+    lookup = lookup_in(verdicts)
 
     def floor(row: Row) -> Usefulness:
         metric = answer_metric(limits_of(row, budgets))
@@ -92,25 +95,8 @@ def decide(
 
     return tuple(
         _decide(machine, recipe, group, budgets, lookup, {row.name: floor(row) for row in group})
-        for (machine, recipe), group in _groups(rows).items()
+        for (machine, recipe), group in shippable(rows).items()
     )
-
-
-def _turned(verdict: Verdict | None) -> Verdict | None:
-    """The same comparison seen from the other side."""
-    if verdict is None:
-        return None
-    turned = {"better": "worse", "worse": "better"}.get(verdict.call, verdict.call)
-    swapped = {"value_a": verdict.value_b, "value_b": verdict.value_a, "lost": verdict.gained, "gained": verdict.lost}
-    d, low, high = verdict.difference, verdict.ci_low, verdict.ci_high
-
-    def turn(x: float | None) -> float | None:
-        if x is None or (verdict.relative and x <= -1):
-            return None
-        return 1 / (1 + x) - 1 if verdict.relative else -x
-
-    ends = {"difference": turn(d), "ci_low": turn(high), "ci_high": turn(low)}
-    return Verdict(**(vars(verdict) | {"a": verdict.b, "b": verdict.a, "call": turned} | swapped | ends))
 
 
 def _decide(

@@ -5,6 +5,7 @@ Nothing here computes; ``comparison.compare`` makes a Document out of loaded rep
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,11 +18,13 @@ __all__ = [
     "DecisionOutcome",
     "Document",
     "Example",
+    "Figure",
     "LimitCheck",
     "Outcome",
     "Reason",
     "Row",
     "Step",
+    "Summary",
     "Usefulness",
     "Verdict",
     "WrongAnswer",
@@ -60,6 +63,11 @@ class Row:
     report: DeviceReport
     itl_ms: tuple[float, ...] = ()
     decode_by_round: tuple[float, ...] = ()
+
+    @property
+    def artifact(self) -> str:
+        """Its short name without ``export-``: for where it is one artifact among others."""
+        return re.sub(r"(^|/)export-", r"\1", self.short)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +162,48 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number of the artifact ``row``, and the test of it against the summary's reference.
+
+    ``verdict`` is None where nothing was compared. ``equal``: not distinguished, and a loss that matters is excluded.
+    """
+
+    row: str
+    metric: str
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int = 0
+    verdict: Verdict | None = None
+    equal: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A decision in figures: what the one sentence about it is written from (``render.headline``).
+
+    ``artifacts`` are to be shipped, or cannot be distinguished; where none is shipped, the best of those measured.
+    ``reference`` is what they are compared with: the export with the most bits, else a PyTorch model; "" for none.
+    ``figures``: accuracy first. ``right`` of ``answered`` answers of the first artifact; None where not counted.
+    ``interchangeable``: several artifacts that are shown to be equal. ``deciding``: at most five differences.
+    ``artifact_names`` and ``reference_name`` are for people.
+    """
+
+    machine: str
+    outcome: DecisionOutcome
+    artifacts: tuple[str, ...]
+    artifact_names: tuple[str, ...]
+    reference: str
+    reference_name: str
+    figures: tuple[Figure, ...]
+    right: int | None = None
+    answered: int | None = None
+    reason: Reason | None = None
+    interchangeable: bool = False
+    deciding: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What to ship to one machine: one name, several that cannot be distinguished, or none. ``reasons`` in words.
 
@@ -171,6 +221,7 @@ class Decision:
     reason: Reason | None = None
     next_steps: tuple[str, ...] = ()
     wrong_answers: tuple[WrongAnswer, ...] = ()
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,12 +235,16 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One example with the answers of all rows that have it, in the order of the rows."""
+    """One example with the answers of all rows that have it, in the order of the rows.
+
+    ``question`` is None where the dataset is not here: reports do not carry it.
+    """
 
     id: str
     expected: str
     label: str | None
     answers: tuple[Answer, ...]
+    question: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

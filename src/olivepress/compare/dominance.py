@@ -7,16 +7,13 @@ may not be compared, was not shown either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from olivepress.compare.document import Row, Verdict
+from olivepress.compare.lookup import Lookup
 from olivepress.compare.render.phrases import difference_text
 from olivepress.compare.verdicts import LOSS_MARGIN
 from olivepress.report.registry import METRICS, Metric, weighed
 
 __all__ = ["better_in", "dominates", "not_worse"]
-
-Lookup = Callable[[str, str, str], Verdict | None]
 
 
 def not_worse(verdict: Verdict, a: Row, b: Row) -> bool:

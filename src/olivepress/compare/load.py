@@ -12,7 +12,7 @@ import numpy as np
 from olivepress.core.errors import ReportError
 from olivepress.core.progress import Progress
 from olivepress.report.device_report import DeviceReport, LatencySample, read_report
-from olivepress.report.disturbances import disturbances
+from olivepress.report.disturbances import disturbances, is_busy
 from olivepress.report.examples import Scores, read_scores
 from olivepress.report.noise import by_round
 from olivepress.report.registry import METRICS
@@ -28,13 +28,15 @@ class Loaded:
 
     ``by_round``: metric (of the judge ``rounds``) → round → median over its repetitions, of the headline workload.
     ``itl_ms``: 101 quantiles of the time between tokens there. ``disturbances`` of the measuring processes, one
-    sentence each. ``scores`` are None where the examples are not beside the report.
+    sentence each; ``busy``: whether other programs are among them. ``scores`` are None where the examples are not
+    beside the report.
     """
 
     report: DeviceReport
     by_round: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     itl_ms: tuple[float, ...] = ()
     disturbances: tuple[str, ...] = ()
+    busy: bool = False
     scores: Scores | None = None
 
 
@@ -69,6 +71,7 @@ def _loaded(report: DeviceReport, ids: dict[tuple[str, ...], tuple[str, ...]]) -
         by_round=_by_round(chosen),
         itl_ms=_quantiles(chosen),
         disturbances=tuple(disturbances(report.processes)),
+        busy=is_busy(report.processes),
         scores=scores,
     )
 

@@ -88,7 +88,7 @@ def assemble(results: SubjectResults, *, session: BenchSession, settings: Settin
         execution_provider=subject.execution_provider,
         device=subject.device,
         precision=subject.precision,
-        machine=machine_of(subject.interpreter),
+        machine=machine_of(subject.interpreter).model_copy(update={"name": settings.machine_name}),
         dataset=_dataset(results.data),
         created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         settings=_settings(results, settings),

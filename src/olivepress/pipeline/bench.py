@@ -37,6 +37,7 @@ class Overrides:
     lm_eval_tasks: Path | None = None
     trust_tasks: bool = False
     allow_fallback: bool = False
+    machine_name: str | None = None
 
 
 def settings_of(benchmark: Benchmark | None, overrides: Overrides = Overrides()) -> Settings:

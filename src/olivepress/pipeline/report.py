@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
     from olivepress.recipe.schema import Recipe
 
-__all__ = ["Page", "budgets", "report", "report_recipe"]
+__all__ = ["Page", "budgets", "questions", "report", "report_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare import compare, load
     from olivepress.compare.render.page import write_report_page
 
-    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=questions(plan))
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
@@ -57,6 +57,18 @@ def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
         if device in named:
             named |= {name: named[device] | named.get(name, {}) for name in names}
     return named
+
+
+def questions(plan: Plan) -> dict[str, str]:
+    """Id → the last message before the answer, of the test split; none where the dataset is not here."""
+    from olivepress.core.errors import DataError
+    from olivepress.data.store.reader import read_split
+
+    try:
+        rows = read_split(plan.dataset.directory, "test").rows
+    except DataError:  # the reports still have the answers
+        return {}
+    return {row.id: row.messages[-2]["content"] for row in rows if len(row.messages) > 1}
 
 
 def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:

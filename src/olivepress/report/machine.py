@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "LONGEST_NAME",
     "Conditions",
     "Machine",
     "driver_versions",
@@ -59,6 +60,7 @@ PACKAGES = (
 # They change a metric, not an artifact: in the fingerprint, and in no job's key.
 MEASURING = ("lm-eval", "sacrebleu", "jsonschema", "jinja2")
 MOST_CORES = 65_536  # of one machine
+LONGEST_NAME = 60  # of the letters that a person gives a machine
 FIRST_CORE = Path("/sys/devices/system/cpu/cpu0")
 NOISE = re.compile(r"\((?:r|tm|c)\)|@.*$|\b(?:cpu|processor|with radeon graphics|\d+-core)\b", re.IGNORECASE)
 
@@ -81,7 +83,7 @@ class Machine(BaseModel):
     """One machine. ``id`` is the slug that names its results folder; memory in bytes; ``packages`` name → version.
 
     ``caches`` are bytes by level (``L1d``, ``L1i``, ``L2``, ``L3``) of the first core; ``drivers`` accelerator's name →
-    version of its driver.
+    version of its driver. ``name`` is what a person called it; it is shown in place of ``id`` and never guessed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -98,6 +100,7 @@ class Machine(BaseModel):
     caches: dict[str, int] = {}
     governor: str | None = None
     drivers: dict[str, str] = {}
+    name: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
 
 
 def fingerprint() -> Machine:

@@ -1,109 +1,20 @@
-"""The page in a real browser, from a file, as a user opens it."""
+"""The page in a real browser, from a file, as a user opens it. What is folded on it is opened first."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from olivepress.compare.document import Document
 from olivepress.compare.render.page import to_html
+from tests.compare.browser.conftest import Open, Opened
 from tests.compare.document_factory import FIRST, SECOND, hostile_document, make_document
 from tests.compare.hostile import HOSTILE
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-# Under `make test-real` a browser that is missing is a failure: nothing is skipped there.
-MISSING = not CHROMIUM and not os.environ.get("OLIVEPRESS_REQUIRE_DATA")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(MISSING, reason="chromium is not installed")]
-
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class Opened:
-    """A page with all that it said and asked for."""
-
-    def __init__(self, page: Any, path: Path) -> None:
-        self.page = page
-        self.url = path.as_uri()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.dialogs: list[str] = []
-        page.on("console", lambda message: self.said.append(message.text))
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("dialog", self._dismiss)
-        page.goto(self.url)
-
-    def _dismiss(self, dialog: Any) -> None:
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    def check_quiet(self) -> None:
-        """Nothing went wrong, nothing was loaded, nothing popped up."""
-        assert self.said == [] and self.dialogs == []
-        assert {url.partition("#")[0] for url in self.asked} == {self.url}
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return dict(json.loads(self.page.locator("#olivepress-data").text_content()))
-
-
-Open = Callable[..., Opened]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Document], Path]:
-    folder = tmp_path_factory.mktemp("pages")
-
-    def write(name: str, document: Document) -> Path:
-        path = folder / f"{name}.html"
-        if not path.exists():
-            path.write_text(to_html(document), encoding="utf-8")
-        return path
-
-    return write
-
-
-@pytest.fixture
-def show(browser: Any, files: Callable[[str, Document], Path]) -> Iterator[Open]:
-    contexts = []
-
-    def open_page(document: Document | None = None, name: str = "plain", **options: Any) -> Opened:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        return Opened(page, files(name, document or make_document()))
-
-    yield open_page
-    for context in contexts:
-        context.close()
+pytestmark = pytest.mark.browser
 
 
 def _rows(page: Any) -> list[str]:
@@ -360,7 +271,9 @@ def test_in_print_there_are_no_controls_and_tables_fit(show: Open) -> None:
 
 
 def test_without_javascript_it_reads(show: Open) -> None:
-    opened = show(java_script_enabled=False)
+    opened = show(java_script_enabled=False, folded=True)
+    opened.page.locator("#examples > details > summary").click()
+    opened.page.locator(".reasons-of > summary").first.click()
     text = opened.page.inner_text("body")
     assert "ship export-cpu-int4" in text and "lamps-test-0000" in text and "Rows with" not in text
     opened.page.locator("#example-list summary").first.click()
@@ -369,9 +282,11 @@ def test_without_javascript_it_reads(show: Open) -> None:
 
 
 def test_notes_are_reached_from_what_is_missing(show: Open) -> None:
-    opened = show()
+    opened = show(folded=True)
+    assert not opened.page.locator("#missing li").first.is_visible()
     opened.page.locator("#matrix sup a").first.click()
     assert opened.page.evaluate("document.querySelector(':target').tagName") == "LI"
+    assert opened.page.locator(":target").is_visible()
     opened.check_quiet()
 
 

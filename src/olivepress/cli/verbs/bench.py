@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 TUNING_S = 600.0
+_MachineName = Annotated[
+    str | None,
+    typer.Option(
+        "--machine-name",
+        metavar="NAME",
+        envvar="OLIVEPRESS_MACHINE_NAME",
+        help="What reports call this machine, such as 'Kitchen laptop'.",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +142,7 @@ def _overrides(
     trust_tasks: Annotated[
         bool, typer.Option("--trust-tasks", help="Allow the files of --lm-eval-tasks to run code of their own.")
     ] = False,
+    machine_name: _MachineName = None,
 ) -> "Overrides":
     from olivepress.pipeline.bench import Overrides
 
@@ -146,7 +156,22 @@ def _overrides(
         lm_eval_tasks=lm_eval_tasks,
         trust_tasks=trust_tasks,
         allow_fallback=allow_fallback,
+        machine_name=_machine_name(machine_name),
     )
+
+
+def _machine_name(text: str | None) -> str | None:
+    """The name without spaces around it; None for no name. UsageError for one that cannot be shown in one line."""
+    from olivepress.core.errors import UsageError
+    from olivepress.report.machine import LONGEST_NAME
+
+    name = (text or "").strip()
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(
+            f"--machine-name: expected at most {LONGEST_NAME} characters in one line",
+            next_step="give a name such as 'Kitchen laptop'",
+        )
+    return name or None
 
 
 @takes(source=_source, overrides=_overrides)

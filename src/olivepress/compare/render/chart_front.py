@@ -1,67 +1,119 @@
-"""The chart of the decision: exact match against decode rate, with what nothing beats in both."""
+"""The chart of the decision: exact match against decode rate, the size on disk as area, with what nothing beats."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
-from olivepress.charts.svg import PALETTE, SHAPES
+from olivepress.charts.labels import LINE, PlacedLabel, Point, place_labels, width_of
+from olivepress.charts.spec import WIDTH, NoData, Spec, make_spec, quantity
+from olivepress.charts.svg import PALETTE
 from olivepress.compare.document import Candidate, Decision, Document, Row
 from olivepress.compare.render.phrases import cell, short_name
+from olivepress.core.printable import printable
 
-__all__ = ["front"]
+__all__ = ["NARROW", "front"]
 
-HEIGHT = 260
-LABEL_PX, CHAR_PX = 15, 6.8  # a label's height and the width of its letters, to keep labels off each other
+HEIGHT = 250
+NARROW = 310  # the drawing of a phone
+MOST_LABELS = 20  # more points than this have labels only where they are chosen or on the front
+FEW = 5  # points that have marks of the full size
+LARGEST_AREA, SMALLEST_RADIUS, NO_SIZE = 900.0, 2.5, 60.0  # square pixels, pixels, square pixels
+EDGE = 0.07  # of an axis, beyond the smallest or largest value that there can be
+LEADER = 14.0  # pixels between the drawing and the column of labels
+CHOSEN, OTHER = PALETTE[0], "currentColor"
 
 
-def front(document: Document, decision: Decision) -> Spec | NoData:
-    """Exact match against decode rate of one machine's artifacts, or the reason why there is none."""
+@dataclass(frozen=True, kw_only=True)
+class _Scale:
+    """From values to pixels and back."""
+
+    low: float
+    high: float
+    pixels: float
+
+    def to_pixels(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low) * self.pixels
+
+    def to_value(self, pixels: float) -> float:
+        return self.low + pixels / self.pixels * (self.high - self.low)
+
+
+def front(document: Document, decision: Decision, *, width: float = WIDTH) -> Spec | NoData:
+    """Exact match against decode rate of one machine's artifacts, or the reason why there is none.
+
+    ``width`` in pixels of the drawing with its labels.
+    """
     rows = [row for row in document.rows if row.machine == decision.machine]
     rows = [row for row in rows if not decision.recipe or row.report.recipe == decision.recipe]
     judged = {candidate.name: candidate for candidate in decision.candidates}
     points = [point for row in rows if (point := _point(row, judged.get(row.name), decision))]
     if not points:
         return NoData("no artifact has both an exact match and a decode rate here")
+    _set_areas(points)
+    labelled = _labelled(points, narrow=width < WIDTH)
+    height = max(HEIGHT, LINE * len(labelled))
     x_domain = _domain([v for p in points for v in (p["x"], p["x_low"], p["x_high"])], low=0.0)
     y_domain = _domain([v for p in points for v in (p["y"], p["y_low"], p["y_high"])], low=0.0, high=1.0)
-    _place_labels(points, x_domain, y_domain)
-    x = quantity(
-        "x", "decode, tokens/s (more is faster)", scale={"domain": x_domain, "nice": False}, axis={"tickCount": 5}
+    scales = (
+        _Scale(low=x_domain[0], high=x_domain[1], pixels=width),
+        _Scale(low=y_domain[0], high=y_domain[1], pixels=height),
     )
-    y = quantity("y", "exact match", scale={"domain": y_domain, "nice": False}, axis={"tickCount": 5, "format": ".0%"})
-    at_x, at_y = ({key: value for key, value in channel.items() if key != "field"} for channel in (x, y))
-    names = [str(point["name"]) for point in points]
-    colour = discrete("name", names, PALETTE, legend=None)
-    at = {"x": x, "y": y, "color": colour}
-    layers: list[Spec] = []
-    edge = [p for p in points if p["front"]]
-    if len(edge) > 1:
-        mark = {"type": "line", "interpolate": "step-before", "strokeDash": [5, 4], "opacity": 0.55}
-        layers.append({"transform": [{"filter": "datum.front"}], "mark": mark | {"stroke": "currentColor"}})
-        layers[-1]["encoding"] = {"x": x, "y": y, "order": {"field": "x", "type": "quantitative"}}
-    rule = {"type": "rule", "strokeWidth": 2, "opacity": 0.8}
-    layers.append({"mark": rule, "encoding": at | {"x": at_x | {"field": "x_low"}, "x2": {"field": "x_high"}}})
-    layers.append({"mark": rule, "encoding": at | {"y": at_y | {"field": "y_low"}, "y2": {"field": "y_high"}}})
-    ring = {"type": "point", "filled": False, "size": 420, "strokeWidth": 2, "stroke": "currentColor", "opacity": 1}
-    layers.append({"transform": [{"filter": "datum.chosen"}], "mark": ring, "encoding": {"x": x, "y": y}})
-    dot = {"type": "point", "filled": True, "size": 110, "opacity": 1}
-    shape = discrete("name", names, SHAPES, legend=None)
-    layers.append({"mark": dot, "encoding": at | {"shape": shape}})
-    layers += _labels({"x": x, "y": at_y | {"field": "label_y"}, "text": {"field": "label"}})
-    body: Spec = {"width": WIDTH, "height": HEIGHT, "data": {"values": points}, "layer": layers}
+    if not _place(labelled, scales, width):  # in a column: the drawing is narrower by the width of the longest label
+        inner = width - LEADER - max(width_of(point["label"]) for point in labelled)
+        scales = (_Scale(low=x_domain[0], high=x_domain[1], pixels=max(inner, width * 0.4)), scales[1])
+        _place(labelled, scales, scales[0].pixels, in_column=True)
+    body: Spec = {"width": scales[0].pixels, "height": height, "data": {"values": points}}
+    body["layer"] = list(_layers(points, x_domain, y_domain))
     title, words = f"Exact match against decode rate on {decision.machine}", [point["words"] for point in points]
-    return make_spec(title, words, rows, hint="Right and up is better. ", **body)
+    hint = "Right and up is better; the area is the size on disk. "
+    return make_spec(title, words, rows, hint=hint, **body)
+
+
+def _layers(points: list[dict[str, Any]], x_domain: list[float], y_domain: list[float]) -> Iterator[Spec]:
+    x = quantity("x", "speed: decode, tokens/s", scale={"domain": x_domain, "nice": False}, axis={"tickCount": 4})
+    y = quantity(
+        "y", "accuracy: exact match", scale={"domain": y_domain, "nice": False}, axis={"tickCount": 5, "format": ".0%"}
+    )
+    at_x, at_y = ({key: value for key, value in channel.items() if key != "field"} for channel in (x, y))
+    colour = {
+        "field": "chosen",
+        "type": "nominal",
+        "scale": {"domain": [True, False], "range": [CHOSEN, OTHER]},
+        "legend": None,
+    }
+    rule = {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55}
+    at = {"x": x, "y": y, "color": colour}
+    yield {"mark": rule, "encoding": at | {"x": at_x | {"field": "x_low"}, "x2": {"field": "x_high"}}}
+    yield {"mark": rule, "encoding": at | {"y": at_y | {"field": "y_low"}, "y2": {"field": "y_high"}}}
+    if sum(point["front"] for point in points) > 1:
+        mark = {"type": "line", "interpolate": "step-before", "strokeDash": [5, 4], "opacity": 0.55}
+        encoding = {"x": x, "y": y, "order": {"field": "x", "type": "quantitative"}}
+        yield {
+            "transform": [{"filter": "datum.front"}],
+            "mark": mark | {"stroke": "currentColor"},
+            "encoding": encoding,
+        }
+    size = {"field": "area", "type": "quantitative", "scale": None, "legend": None}
+    circle = {"type": "circle", "opacity": 1, "strokeWidth": 1.5}
+    for wanted, ink, fill in (("!datum.chosen", OTHER, 0.16), ("datum.chosen", CHOSEN, 0.75)):
+        mark = circle | {"fill": ink, "fillOpacity": fill, "stroke": ink}
+        yield {"transform": [{"filter": wanted}], "mark": mark, "encoding": {"x": x, "y": y, "size": size}}
+    leader = {"type": "rule", "strokeWidth": 1, "opacity": 0.4, "stroke": "currentColor"}
+    ends = {"x": at_x | {"field": "edge"}, "x2": {"field": "leader_x"}, "y": y, "y2": {"field": "label_y"}}
+    yield {"transform": [{"filter": "datum.apart"}], "mark": leader, "encoding": ends}
+    yield from _labels({"x": at_x | {"field": "label_x"}, "y": at_y | {"field": "label_y"}, "text": {"field": "label"}})
 
 
 def _labels(encoding: Spec) -> Iterator[Spec]:
-    """The names, heavy where chosen, to the left or right of their points."""
+    """The names, heavy where chosen, on the side that was found for them."""
     for weight, wanted in ((700, "datum.chosen"), (400, "!datum.chosen")):
-        for align, dx, side in (("left", 14, "!datum.label_left"), ("right", -14, "datum.label_left")):
-            text = {"type": "text", "align": align, "dx": dx, "limit": 260, "fontWeight": weight}
-            yield {"transform": [{"filter": f"{wanted} && {side}"}], "mark": text, "encoding": encoding}
+        for align in ("left", "right", "center"):
+            text = {"type": "text", "align": align, "fontWeight": weight}
+            transform = [{"filter": f"{wanted} && datum.align == '{align}'"}]
+            yield {"transform": transform, "mark": text, "encoding": encoding}
 
 
 def _point(row: Row, candidate: Candidate | None, decision: Decision) -> dict[str, Any] | None:
@@ -72,20 +124,57 @@ def _point(row: Row, candidate: Candidate | None, decision: Decision) -> dict[st
     on_front = candidate is not None and candidate.on_front
     texts = [cell(row, metric) for metric in ("exact_match", "decode_tps")]
     numbers = [f"{text.text} ({text.interval})" if text.interval else text.text for text in texts]
+    size = cell(row, "size_on_disk_bytes")
+    if size.number is not None:
+        numbers.append(size.text)
     remarks = [word for word, holds in (("on the front", on_front), ("recommended", chosen)) if holds]
+    words = f"{name}: exact match {numbers[0]}, decode {', '.join(numbers[1:])}"
     return {
         "name": name,
-        "label": f"{name} – recommended" if chosen else name,
+        "artifact": printable(row.artifact),
         "x": speed.value,
         "x_low": speed.ends[0],
         "x_high": speed.ends[1],
         "y": accuracy.value,
         "y_low": accuracy.ends[0],
         "y_high": accuracy.ends[1],
+        "bytes": size.number,
+        "size_text": size.text if size.number is not None else "",
         "front": on_front,
         "chosen": chosen,
-        "words": f"{name}: exact match {numbers[0]}, decode {numbers[1]}" + "".join(f", {word}" for word in remarks),
+        "words": words + "".join(f", {word}" for word in remarks),
+        "label": "",
+        "align": "",
+        "apart": False,
     }
+
+
+def _set_areas(points: list[dict[str, Any]]) -> None:
+    """Square pixels in proportion to the bytes: the largest artifact has ``LARGEST_AREA``, less among many."""
+    largest = max((point["bytes"] or 0.0 for point in points), default=0.0)
+    most = LARGEST_AREA * min(1.0, FEW / len(points))
+    for point in points:
+        area = most * (point["bytes"] or 0.0) / largest if largest else NO_SIZE
+        point["area"] = max(area, math.pi * SMALLEST_RADIUS**2)
+
+
+def _labelled(points: list[dict[str, Any]], *, narrow: bool) -> list[dict[str, Any]]:
+    """The points with a label, the recommended first; each gets its text."""
+    shown = [p for p in points if p["chosen"] or p["front"]] if len(points) > MOST_LABELS else list(points)
+    shown = (shown or points)[: 2 * MOST_LABELS]
+    longest = 15 if narrow else 28
+    for point in shown:
+        name = _shortened(point["artifact"], longest)
+        point["label"] = f"{name}, {point['size_text']}" if point["size_text"] else name
+    return sorted(shown, key=lambda p: (not p["chosen"], p["y"]))
+
+
+def _shortened(name: str, longest: int) -> str:
+    """Its beginning and its end: long names often differ there only."""
+    if len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
 def _domain(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> list[float]:
@@ -93,22 +182,31 @@ def _domain(values: Sequence[float], *, low: float | None = None, high: float | 
     bottom, top = min(values), max(values)
     margin = max(0.15 * (top - bottom), 0.05 * abs(top)) or 0.1  # one point alone is no close-up of its own interval
     bottom, top = bottom - margin, top + margin
-    return [bottom if low is None else max(low, bottom), top if high is None else min(high, top)]
+    room = EDGE * (top - bottom)  # for the half of a mark at the very end
+    return [
+        bottom if low is None else max(low - room, bottom),
+        top if high is None else min(high + room, top),
+    ]
 
 
-def _place_labels(points: list[dict[str, Any]], x_domain: list[float], y_domain: list[float]) -> None:
-    """Set where each label stands: on the side with room, on the nearest line that no other label has."""
-    taken: list[tuple[float, float, float]] = []
-    for point in sorted(points, key=lambda p: (not p["chosen"], p["y"])):
-        x, length = (point["x"] - x_domain[0]) / (x_domain[1] - x_domain[0]) * WIDTH, CHAR_PX * len(point["label"])
-        point["label_left"] = x + length > WIDTH and x > WIDTH / 2
-        left = x - 14 - length if point["label_left"] else x + 14
-        right = left + length
-        # Above its point: beside it runs the whisker.
-        at = (point["y"] - y_domain[0]) / (y_domain[1] - y_domain[0]) * HEIGHT + 12
-        for step in sorted(range(-9, 10), key=lambda s: (abs(s), s)):
-            y = at + (step and step - math.copysign(0.2, step)) * LABEL_PX
-            if all(abs(y - other) >= LABEL_PX - 1 or right < a or left > b for a, b, other in taken):
-                break
-        taken.append((left, right, y))
-        point["label_y"] = y_domain[0] + y / HEIGHT * (y_domain[1] - y_domain[0])
+def _place(points: list[dict[str, Any]], scales: tuple[_Scale, _Scale], width: float, in_column: bool = False) -> bool:
+    """Set where each label stands, in the units of the axes. False where they do not fit beside their points."""
+    x, y = scales
+    radii = [math.sqrt(point["area"] / math.pi) for point in points]
+    there = [
+        Point(x=x.to_pixels(p["x"]), y=y.to_pixels(p["y"]), radius=radius, text=p["label"])
+        for p, radius in zip(points, radii, strict=True)
+    ]
+    places = place_labels(there, width, y.pixels, width + LEADER)
+    if any(place.is_apart for place in places) and not in_column:
+        return False
+    for point, at, place in zip(points, there, places, strict=True):
+        _set_place(point, at, place, scales)
+    return True
+
+
+def _set_place(point: dict[str, Any], at: Point, place: PlacedLabel, scales: tuple[_Scale, _Scale]) -> None:
+    x, y = scales
+    point |= {"align": place.align, "apart": place.is_apart}
+    point |= {"label_x": x.to_value(place.x), "label_y": y.to_value(place.y)}
+    point |= {"edge": x.to_value(at.x + at.radius), "leader_x": x.to_value(place.x - 3)}

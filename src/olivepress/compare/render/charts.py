@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE, SHAPES, render_png, render_svg
 from olivepress.compare.document import Decision, Document, Row, Step
-from olivepress.compare.render.chart_front import front
+from olivepress.compare.render.chart_front import NARROW, front
 from olivepress.compare.render.phrases import cell, machines, short_name
 from olivepress.compare.rows import STAGES
 from olivepress.core.printable import printable
@@ -40,12 +40,16 @@ DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4])
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart of ``about`` (a machine or recipe); ``machines`` are those whose numbers it shows."""
+    """A chart of ``about`` (a machine or recipe); ``machines`` are those whose numbers it shows.
+
+    ``narrow`` is the same for a narrow screen, None where it only shrinks.
+    """
 
     kind: Kind
     about: str
     machines: tuple[str, ...]
     spec: Spec
+    narrow: Spec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
     """All charts of the document, by kind; one for each machine, of the ladder and training one for each recipe."""
     charts: list[Chart | NoChart] = []
     for decision in document.decisions or [_undecided(machine) for machine in machines(document)]:
-        charts.append(_chart("front", (decision.machine,), decision.machine, front(document, decision)))
+        charts.append(_front(document, decision))
     for recipe in dict.fromkeys(row.report.recipe for row in document.rows):
         machines_there = tuple(dict.fromkeys(row.machine for row in document.rows if row.report.recipe == recipe))
         charts.append(_chart("ladder", machines_there, recipe, ladder(document, recipe)))
@@ -75,6 +79,12 @@ def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
     for recipe, steps in document.training.items():
         charts.append(_chart("training", (), recipe, training(recipe, steps)))
     return tuple(charts)
+
+
+def _front(document: Document, decision: Decision) -> Chart | NoChart:
+    chart = _chart("front", (decision.machine,), decision.machine, front(document, decision))
+    narrow = front(document, decision, width=NARROW)
+    return replace(chart, narrow=narrow) if isinstance(chart, Chart) and not isinstance(narrow, NoData) else chart
 
 
 def _undecided(machine: str) -> Decision:

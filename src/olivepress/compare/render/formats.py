@@ -12,6 +12,9 @@ from typing import Any
 
 from olivepress.compare.document import Decision, Document, Row
 from olivepress.compare.gate import Gate
+from olivepress.compare.render.cautions import caution_text, cautions
+from olivepress.compare.render.first_answers import first_answers
+from olivepress.compare.render.headline import decision_sentence, how_sure
 from olivepress.compare.render.phrases import (
     MARKS,
     cell,
@@ -64,8 +67,9 @@ def to_json(document: Document) -> str:
 def as_data(document: Document) -> dict[str, Any]:
     """The document as what JSON can hold, with ``schema_version``."""
     data = {f.name: getattr(document, f.name) for f in fields(document) if f.name not in ("rows", "training")}
-    for name in ("decisions", "verdicts", "examples"):
+    for name in ("verdicts", "examples"):
         data[name] = [asdict(entry) for entry in data[name]]
+    data["decisions"] = [asdict(entry) | {"sentence": decision_sentence(entry)} for entry in document.decisions]
     return data | {
         "schema_version": SCHEMA_VERSION,
         "rows": [_row(row) for row in document.rows],
@@ -111,10 +115,13 @@ def _defused(text: str) -> str:
 def to_markdown(document: Document) -> str:
     """A summary for a pull request: what to ship, the numbers, what differs; every text of a report is escaped."""
     lines = [f"# {_escape(document.title)}", ""]
+    lines += [f"> {_escape(caution_text(caution))}" for caution in cautions(document)]
+    lines += [""] * bool(document.rows and lines[-1])
     for decision in document.decisions:
         lines += [*_decision(decision), ""]
     for machine in machines(document):
         lines += [*_table(document, machine), ""]
+    lines += _answers(document)
     rows = {row.name: row for row in document.rows}
     lines += _listed("Differences", (f"{MARKS[v.call]} {sentence(v, rows)}" for v in document.verdicts))
     lines += _listed("Remarks", document.remarks)
@@ -143,8 +150,10 @@ def _listed(title: str, texts: Iterable[str]) -> list[str]:
 
 def _decision(decision: Decision) -> list[str]:
     where = _escape(" on ".join(part for part in (decision.recipe, decision.machine) if part))
-    lines = [f"## What to ship: {where}", "", f"**{_escape(decision.headline)}**", ""]
-    lines += [f"- {_escape(reason)}" for reason in decision.reasons]
+    lines = [f"## What to ship: {where}", "", f"**{_escape(decision_sentence(decision))}**", ""]
+    if decision.summary is not None:
+        lines += [f"How sure? {_escape(' '.join(how_sure(decision.summary)))}", ""]
+    lines += [f"- {_escape(text)}" for text in (decision.headline, *decision.reasons)]
     for candidate in decision.candidates:
         reasons = [check.text for check in candidate.limits] + list(candidate.besides)
         detail = f": {_escape('; '.join(reasons))}" if reasons else ""
@@ -153,16 +162,27 @@ def _decision(decision: Decision) -> list[str]:
     return lines + [f"- next: {_escape(text)}" for text in decision.next_steps]
 
 
+def _answers(document: Document) -> list[str]:
+    """The examples of the page's first screen."""
+    shown = first_answers(document, document.decisions[0] if document.decisions else None)
+    lines = ["## Answers that differ", ""] if shown else []
+    for example in shown:
+        lines.append(f"- **{_escape(example.question or example.id)}**")
+        right = f" (✓ {_escape(', '.join(example.right))})" if example.right else ""
+        lines.append(f"  - expected{right}: {_escape(example.expected)}")
+        for group in example.groups:
+            sign = "✓" if group.correct else "✗"
+            lines.append(f"  - {sign} {_escape(', '.join(group.names))}: {_escape(group.output) or '(nothing)'}")
+    return [*lines, ""] if lines else []
+
+
 def _table(document: Document, machine: str) -> list[str]:
     """One machine's numbers, metrics downwards: there are many of them and few artifacts."""
     rows = [row for row in document.rows if row.machine == machine]
     if not rows:
         return []
     notes = {printable(reason): number for number, (reason, _) in enumerate(document.footnotes, start=1)}
-    heads = [
-        f"{_escape(short_name(row))}<br>{_escape(row.role)}" + "".join(f"<br>**{_escape(x)}**" for x in row.labels)
-        for row in rows
-    ]
+    heads = [f"{_escape(short_name(row))}<br>{_escape(row.role)}" for row in rows]
     lines = [
         f"## Measured on {_escape(machine)}",
         "",

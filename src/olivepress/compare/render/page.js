@@ -85,6 +85,23 @@
   }
   apply();
 
+  // What is folded opens for a link into it, and on paper.
+  const unfold = () => {
+    const target = location.hash && byId(location.hash.slice(1));
+    for (const fold of target ? [target.querySelector(":scope > details"), target.closest("details")] : []) if (fold) fold.open = true;
+    if (target) target.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open]):not(.example)")];
+    for (const fold of folded) fold.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of folded) fold.open = false;
+  });
+
   // Examples: the list grows by pages, and an example's answers are made when it is opened.
   const list = byId("example-list");
   if (!list) return;

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
+from olivepress.compare.render.cautions import caution_text, cautions
 from olivepress.compare.render.charts import KINDS, Chart, NoChart, make_charts
 from olivepress.compare.render.excerpt import excerpt
+from olivepress.compare.render.first_answers import first_answers
 from olivepress.compare.render.formats import as_data, to_csv, to_json, to_markdown
+from olivepress.compare.render.headline import decision_sentence, figures_of, how_sure, page_title
 from olivepress.compare.render.phrases import (
     MARKS,
     bytes_text,
@@ -33,6 +37,7 @@ from olivepress.compare.render.phrases import (
     provider_text,
     short_name,
     value_text,
+    values_text,
 )
 from olivepress.core.files import write_bytes, write_text
 from olivepress.core.names import slug
@@ -56,14 +61,27 @@ def to_html(document: Document) -> str:
     return _page(document, _drawn(excerpt(document)))
 
 
-def _drawn(document: Document) -> list[tuple[Chart | NoChart, str]]:
-    """Every chart with its <svg>, or with nothing where there is none; no charts at all without vl-convert."""
-    if not can_draw():
-        return []
-    return [(chart, render_svg(chart.spec) if isinstance(chart, Chart) else "") for chart in make_charts(document)]
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """A chart with its <svg>, and that for a narrow screen where it has one of its own; both empty for no chart."""
+
+    chart: Chart | NoChart
+    svg: str = ""
+    narrow: str = ""
 
 
-def _page(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> str:
+def _drawn(document: Document) -> list[_Drawn]:
+    """Every chart drawn; no charts at all without vl-convert."""
+    return [_draw(chart) for chart in make_charts(document)] if can_draw() else []
+
+
+def _draw(chart: Chart | NoChart) -> _Drawn:
+    if isinstance(chart, NoChart):
+        return _Drawn(chart)
+    return _Drawn(chart, render_svg(chart.spec), render_svg(chart.narrow) if chart.narrow else "")
+
+
+def _page(document: Document, drawn: Sequence[_Drawn]) -> str:
     every_decision = document.decisions
     document = excerpt(document)
     charts = _charts(document, drawn)
@@ -77,17 +95,26 @@ def _page(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> s
 
 
 def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_decision: tuple[Decision, ...]) -> str:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    folder = resources.files("olivepress.compare.render")
-    js, html = ((folder / f"page.{kind}").read_text(encoding="utf-8") for kind in ("js", "html"))
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    js = _template("page.js")
+    env = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_template),
+    )
     env.filters |= FILTERS
     slugs = {machine: f"m{number}" for number, machine in enumerate(machines(document))}
     notes = _Notes(document)
-    return env.from_string(html).render(
+    return env.get_template("page.html").render(
         d=document,
+        title=page_title(document),
+        cautions=cautions(document),
+        answers=first_answers(document, document.decisions[0] if document.decisions else None),
+        figures_of=figures_of,
         every_decision=every_decision if len(every_decision) > len(document.decisions) else (),
         rows={row.name: row for row in document.rows},
         slugs=slugs,
@@ -102,13 +129,16 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         metrics=METRICS,
         MARKS=MARKS,
         NULL=NULL,
-        CARD_METRICS=in_view("card"),
         WORKLOAD_METRICS=in_view("workload"),
         script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
-        css=Markup(style_sheet()),
+        css=Markup(style_sheet("page") + style_sheet("report")),
         js=Markup(js),
         data=Markup(_inert(as_data(document))),
     )
+
+
+def _template(name: str) -> str:
+    return resources.files("olivepress.compare.render").joinpath(name).read_text(encoding="utf-8")
 
 
 class _Notes:
@@ -144,19 +174,18 @@ def _by_machine(document: Document) -> list[tuple[str, list[Row]]]:
     return [(m, [row for row in document.rows if row.machine == m]) for m in machines(document)]
 
 
-def _charts(document: Document, drawn: Sequence[tuple[Chart | NoChart, str]]) -> dict[str, list[dict[str, Any]]]:
+def _charts(document: Document, drawn: Sequence[_Drawn]) -> dict[str, list[dict[str, Any]]]:
     """kind → the charts of its section: an <svg> or the reason why there is none; empty where none can be drawn."""
     from markupsafe import Markup
 
     if not drawn:
         return {}
     by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    labels = {machine: [label for row in there for label in row.labels] for machine, there in _by_machine(document)}
-    for chart, svg in drawn:
+    for each in drawn:
+        chart = each.chart
         entry: dict[str, Any] = {"about": chart.about, "machines": chart.machines, "svg": "", "title": "", "reason": ""}
-        entry["labels"] = list(dict.fromkeys(label for m in chart.machines for label in labels.get(m, ())))
         if isinstance(chart, Chart):
-            entry |= {"svg": Markup(svg), "title": chart.spec["title"]}
+            entry |= {"svg": Markup(each.svg), "narrow": Markup(each.narrow), "title": chart.spec["title"]}
             # Bars say their own numbers.
             entry["words"] = chart.spec["usermeta"]["words"] if chart.kind in IN_WORDS else []
         else:
@@ -176,13 +205,18 @@ def multiline(text: str) -> str:
     return "\n".join(printable(line) for line in lines)
 
 
+def _unbroken(text: str) -> Any:
+    """The text, escaped; a number and its unit stay in one line, and so does a short name with hyphens."""
+    from markupsafe import Markup, escape
+
+    tied = re.sub(r"(?<=\d) (?=(?:%|MB|GB|tok/s|ms|points|times)(?!\w))", "\u00a0", text)
+    spans = re.sub(r"[\w.]{1,12}(?:-[\w.]{1,12}){1,2}(?![\w-])", r'<span class="whole">\g<0></span>', str(escape(tied)))
+    return Markup(spans)
+
+
 def _verdict_machines(verdict: Verdict, rows: dict[str, Row], slugs: dict[str, str]) -> str:
     there = dict.fromkeys(rows[name].machine for name in (verdict.a, verdict.b) if name in rows)
     return " ".join(slugs[machine] for machine in there)
-
-
-def _verdict_labels(verdict: Verdict, rows: dict[str, Row]) -> list[str]:
-    return list(dict.fromkeys(label for name in (verdict.a, verdict.b) if name in rows for label in rows[name].labels))
 
 
 def _inert(data: dict[str, Any]) -> str:
@@ -209,31 +243,36 @@ def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:
     return {kind: path for kind, (path, _) in files.items()}
 
 
-def _write_plots(drawn: Sequence[tuple[Chart | NoChart, str]], folder: Path) -> None:
+def _write_plots(drawn: Sequence[_Drawn], folder: Path) -> None:
     """Every chart as SVG and as PNG, named by what it shows."""
-    for number, (chart, svg) in enumerate(drawn, start=1):
+    for number, each in enumerate(drawn, start=1):
+        chart = each.chart
         if isinstance(chart, Chart):
             stem = folder / f"{number:02d}-{chart.kind}-{slug(chart.about)}"
-            write_text(stem.with_name(f"{stem.name}.svg"), svg + "\n")
+            write_text(stem.with_name(f"{stem.name}.svg"), each.svg + "\n")
             write_bytes(stem.with_name(f"{stem.name}.png"), render_png(chart.spec))
 
 
 FILTERS: dict[str, Any] = {
     "bytes_text": bytes_text,
+    "caution_text": caution_text,
     "ceiling": ceiling_text,
     "cell": cell,
     "detectable": detectable_text,
     "difference": difference_value,
     "difference_interval": difference_interval,
+    "how_sure": how_sure,
     "measurement": measurement_cell,
     "multiline": multiline,
     "p_text": p_text,
     "pair": pair,
     "printable": printable,
     "provider": provider_text,
+    "sentence": decision_sentence,
     "short_name": short_name,
     "title_of": metric_title,
+    "unbroken": _unbroken,
     "value_text": value_text,
-    "verdict_labels": _verdict_labels,
+    "values_text": values_text,
     "verdict_machines": _verdict_machines,
 }

@@ -34,6 +34,7 @@ __all__ = [
     "sentence",
     "short_name",
     "value_text",
+    "values_text",
     "wrong_answer_texts",
 ]
 
@@ -111,6 +112,17 @@ def value_text(metric: str, value: float | None) -> str:
     return NULL if value is None else format_value(_unit(metric), value)
 
 
+def values_text(verdict: Verdict) -> str:
+    """``4347 → 7738 tok/s``: both values, with the unit once where they share it."""
+    if verdict.value_a is None or verdict.value_b is None:
+        return f"{value_text(verdict.metric, verdict.value_a)} → {value_text(verdict.metric, verdict.value_b)}"
+    first, unit = number_and_unit(_unit(verdict.metric), verdict.value_a)
+    second, other = number_and_unit(_unit(verdict.metric), verdict.value_b)
+    if unit != other:
+        return f"{first} {unit} → {second} {other}"
+    return f"{first} → {second} {unit}".rstrip()
+
+
 def _size(verdict: Verdict, value: float) -> str:
     """A difference without its sign: percent where relative, percentage points of shares, else in the metric's unit."""
     if verdict.relative or _unit(verdict.metric) == "ratio":
@@ -133,11 +145,11 @@ def difference_value(verdict: Verdict) -> str:
     return NULL if verdict.difference is None else _signed(verdict, verdict.difference) + _gap_unit(verdict)
 
 
-def difference_interval(verdict: Verdict) -> str:
+def difference_interval(verdict: Verdict, *, with_confidence: bool = True) -> str:
     """``-3.4 to -0.6``, with the confidence where it is not 95 %. Empty where there is no interval."""
     if verdict.difference is None or verdict.ci_low is None or verdict.ci_high is None:
         return ""
-    usual = "" if verdict.confidence == 0.95 else f", {100 * verdict.confidence:g} %"
+    usual = "" if verdict.confidence == 0.95 or not with_confidence else f", {100 * verdict.confidence:g} %"
     return f"{_signed(verdict, verdict.ci_low)} to {_signed(verdict, verdict.ci_high)}{usual}"
 
 

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from olivepress.compare.document import Candidate, Decision, Document, Row, Verdict
+from olivepress.compare.render.cautions import caution_text, cautions
+from olivepress.compare.render.headline import decision_sentence
 from olivepress.compare.render.phrases import (
     MARKS,
     ceiling_text,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["render_terminal"]
+__all__ = ["HEADLINE_STYLES", "render_terminal"]
 
 CALL_STYLES = {"better": "green", "worse": "red", "cannot tell": "dim", "not comparable": "yellow"}
 OUTCOME_STYLES = {
@@ -48,18 +50,15 @@ def render_terminal(document: Document) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    common = [x for x in document.rows[0].labels if all(x in r.labels for r in document.rows)] if document.rows else []
-    title = Text(printable(document.title), style="bold")
-    for label in common:
-        title.append(f" [{printable(label)}]", style="yellow")
-    parts: list[RenderableType] = [title]
+    parts: list[RenderableType] = [Text(printable(document.title), style="bold")]
+    parts += [Text(printable(caution_text(caution)), style="yellow") for caution in cautions(document)]
     short = {row.name: short_name(row) for row in document.rows}
     for decision in document.decisions:
         parts += [Text(), *_decision(decision, short)]
     for machine in machines(document):
         rows = [row for row in document.rows if row.machine == machine]
         if rows:
-            parts += [Text(), Text(f"Measured on {printable(machine)}", style="bold"), _Grid(document, rows, common)]
+            parts += [Text(), Text(f"Measured on {printable(machine)}", style="bold"), _Grid(document, rows)]
     highlighted = in_view("terminal")  # the page has all metrics
     verdicts = tuple(verdict for verdict in document.verdicts if verdict.metric in highlighted)
     if verdicts:
@@ -76,6 +75,7 @@ def _decision(decision: Decision, short: Mapping[str, str]) -> list[RenderableTy
     where = " on ".join(printable(part) for part in (decision.recipe, decision.machine) if part)
     lines: list[RenderableType] = [Text(f"What to ship: {where}", style="bold")]
     style = HEADLINE_STYLES.get(decision.outcome, "bold yellow")
+    lines.append(Padding(Text(printable(decision_sentence(decision)), style=style), (0, 2)))
     lines.append(Padding(Text(printable(decision.headline), style=style), (0, 2)))
     lines += [Padding(Text(printable(reason)), (0, 2)) for reason in decision.reasons]
     grid = Table.grid(padding=(0, GAP, 0, 0))
@@ -101,10 +101,10 @@ def _candidate(candidate: Candidate, name: str) -> tuple[Text, Text, Text]:
 class _Grid:
     """Metrics by artifacts. Only when it is printed is the width known: what does not fit comes in a next table."""
 
-    def __init__(self, document: Document, rows: list[Row], common: list[str]) -> None:
+    def __init__(self, document: Document, rows: list[Row]) -> None:
         notes = {printable(reason): number for number, (reason, _) in enumerate(document.footnotes, start=1)}
         self.titles = [metric_title(metric) for metric in document.columns]
-        self.columns = [_column(row, document.columns, notes, common) for row in rows]
+        self.columns = [_column(row, document.columns, notes) for row in rows]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = options.max_width - max((len(title) for title in self.titles), default=0)
@@ -138,7 +138,7 @@ class _Grid:
         return table
 
 
-def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: list[str]) -> list[Text]:
+def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int]) -> list[Text]:
     """The head and the cells of one artifact."""
     from rich.text import Text
 
@@ -147,9 +147,6 @@ def _column(row: Row, metrics: tuple[str, ...], notes: dict[str, int], common: l
     head = Text(name, style="bold")
     head.append(f"\n{printable(row.role)}" if row.role != name else "\n", style="dim")
     head.append(f"\n{printable(row.report.precision)}", style="dim")
-    for label in row.labels:
-        if label not in common:
-            head.append(f"\n[{printable(label)}]", style="yellow")
     texts = [head]
     for metric in metrics:
         shown = cell(row, metric)
