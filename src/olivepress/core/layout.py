@@ -30,6 +30,7 @@ __all__ = [
     "hash_cache",
     "job_dir",
     "job_log",
+    "job_messages",
     "journal",
     "kept_adapters",
     "manifests",
@@ -40,6 +41,7 @@ __all__ = [
     "stored_reports",
     "tensorboard_dir",
     "training_dir",
+    "training_records",
 ]
 
 RUNS = Path("runs")
@@ -89,6 +91,11 @@ def scratch_dir(recipe: str, job: str) -> Path:
     return RUNS / recipe / ".work" / job
 
 
+def job_messages(recipe: str, job: str) -> Path:
+    """Progress and errors that a job's process reports while it runs; a fine-tune has its training record."""
+    return scratch_dir(recipe, job) / "messages.jsonl"
+
+
 def olive_cache(recipe: str, name: str) -> Path:
     """Olive's own cache of one job."""
     return RUNS / recipe / ".cache" / name
@@ -97,6 +104,11 @@ def olive_cache(recipe: str, name: str) -> Path:
 def training_dir(recipe: str, name: str) -> Path:
     """Checkpoints of a fine-tune, which an interrupted one goes on from."""
     return RUNS / recipe / ".training" / name
+
+
+def training_records(recipe: str, job: str) -> Iterator[Path]:
+    """The steps of fine-tunes that are not finished: of the present workflow, and of those before a change."""
+    yield from sorted((RUNS / recipe / ".training").glob(f"{job}-*.jsonl"))
 
 
 def parent_answers(recipe: str, job: str) -> Path:

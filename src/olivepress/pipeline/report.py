@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices
 from olivepress.core.jsonl import read_json_lines
-from olivepress.core.layout import TRAINING, recipe_runs
+from olivepress.core.layout import TRAINING, job_dir, recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
 from olivepress.workflow.plan import Plan
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
     from olivepress.recipe.schema import Recipe
 
-__all__ = ["Page", "budgets", "report", "report_recipe"]
+__all__ = ["Page", "budgets", "report", "report_recipe", "training_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,10 @@ class Page:
 
     document: Document
     files: dict[str, Path]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.document._repr_html_()
 
 
 def report_recipe(plan: Plan) -> list[Page]:
@@ -45,7 +49,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare import compare, load
     from olivepress.compare.render.page import write_report_page
 
-    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=training_of(plan.recipe.name))
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
@@ -59,12 +63,12 @@ def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
     return named
 
 
-def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
+def training_of(recipe: str) -> dict[str, tuple[Step, ...]]:
     """The loss curve that the finetune job left, as far as there is one."""
     from olivepress.compare.document import Step
 
     steps = []
-    for entry in read_json_lines(plan.output_dir(plan.job("finetune")) / TRAINING):
+    for entry in read_json_lines(job_dir(recipe, "finetune") / TRAINING):
         with contextlib.suppress(ValueError, KeyError, TypeError):
             steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
-    return {plan.recipe.name: tuple(steps)} if steps else {}
+    return {recipe: tuple(steps)} if steps else {}

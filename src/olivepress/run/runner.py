@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -243,7 +244,7 @@ def _with_journal(
 ) -> Manifest:
     """Note in the journal that the job starts and how it ends; after an error only its checkpoints stay in place."""
     file = journal(plan.recipe.name)
-    append(file, "started", job.id, key)
+    append(file, "started", job.id, key, estimated=asdict(need(plan, job)))
     try:
         manifest = work()
     except BaseException as error:
