@@ -17,10 +17,14 @@ from olivepress.core.artifact import Check
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import recipe_runs, training_dir
 from olivepress.core.process import exclusive
+from olivepress.data.build import build_dataset
+from olivepress.data.store.dataset import write_dataset
+from olivepress.recipe.schema import Data
 from olivepress.ui.guard import POLICY
 from olivepress.ui.render import duration
 from tests.compare.hostile import HOSTILE
 from tests.conftest import ROOT
+from tests.pipeline.test_stored_comparison import RECIPE_TEXT
 from tests.ui.project import ESTIMATED, RECIPE, event, write_artifact, write_log, write_measured
 
 Ask = Callable[..., Any]
@@ -130,7 +134,7 @@ def test_nothing_outside_is_readable(ask: Ask, finished: None, here: Path, path:
     (here / "runs/link").symlink_to(here.parent)
     (here / "datasets").mkdir()
     answer = ask(path)
-    assert answer.status_code in (404, 422) and "SECRET" not in answer.text
+    assert answer.status_code == 404 and "<!doctype html>" in answer.text and "SECRET" not in answer.text
 
 
 def test_links_of_a_listed_file_and_of_a_log_are_not_followed(ask: Ask, finished: None, here: Path) -> None:
@@ -229,6 +233,31 @@ def test_a_broken_project_is_still_shown(ask: Ask, here: Path) -> None:
     comparison = ask("/runs/lamps/comparison")
     assert comparison.status_code == 200 and "no device report to compare" in comparison.text
     assert ask("/runs/lamps/comparison/page").status_code == 500
+
+
+def test_the_comparison_is_written_anew_when_the_recipe_changes(ask: Ask, here: Path) -> None:
+    write_measured("export-cpu-int4")
+    assert "the limits of its budget are not applied" in ask("/runs/lamps/comparison").text
+    before = ask("/runs/lamps/comparison/page").text
+    assert ask("/runs/lamps/comparison/page").text == before
+    (here / "recipes").mkdir()
+    (here / "recipes/lamps.yaml").write_text(RECIPE_TEXT)
+    assert "are not applied" not in ask("/runs/lamps/comparison").text
+    assert ask("/runs/lamps/comparison/page").text != before
+    policy = ask("/runs/lamps/comparison/page").headers["content-security-policy"]
+    assert "default-src 'none'" in policy and policy.endswith("frame-ancestors 'self'; sandbox allow-scripts")
+
+
+def test_the_audit_of_a_dataset(ask: Ask, here: Path) -> None:
+    directory = write_dataset(build_dataset(Data(demo="phrase-tone", max_train_rows=16, max_test_rows=6)))
+    assert f"/data/{directory.name}" in ask("/data").text
+    page = ask(f"/data/{directory.name}/page")
+    assert "Every row accounted for" in page.text
+    assert page.headers["content-security-policy"].endswith("frame-ancestors 'self'; sandbox")
+    with (directory / "train.jsonl").open("a") as file:
+        file.write("{}")
+    answer = ask(f"/data/{directory.name}")
+    assert answer.status_code == 200 and "they were changed" in answer.text and "<iframe" not in answer.text
 
 
 def test_own_paths_and_tokens_are_not_shown(ask: Ask, finished: None, here: Path) -> None:

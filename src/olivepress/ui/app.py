@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -30,8 +31,10 @@ _STATIC = {"ui.css": "text/css", "ui.js": "text/javascript"}
 def make_app() -> Guard:
     """The application for the project in the current directory."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)  # their pages would load from elsewhere
-    for kind, handler in ((HTTPException, _no_page), (OlivepressError, _error), (Exception, _error)):
-        app.add_exception_handler(kind, handler)
+    for kind in (HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _no_page)
+    for kind in (OlivepressError, Exception):
+        app.add_exception_handler(kind, _error)
     _add_lists(app)
     _add_jobs(app)
     _add_documents(app, Documents())

@@ -11,6 +11,7 @@ from pathlib import Path
 from olivepress.core.errors import DataError
 from olivepress.core.layout import DATASETS, recipe_runs, stored_reports
 from olivepress.data.store.dataset import is_prepared
+from olivepress.recipe.schema import recipe_files
 from olivepress.ui.places import NotHereError, inside, names_in
 
 __all__ = ["Documents", "Written", "policy_of", "prepared_datasets"]
@@ -39,7 +40,8 @@ class Documents:
 
     def comparison(self, recipe: str) -> Written:
         """That of a recipe's stored reports. ReportError where there is nothing to compare."""
-        files = [*stored_reports(recipe), *recipe_runs(recipe).glob("*/manifest.json")]
+        manifests = recipe_runs(recipe).glob("*/manifest.json")
+        files = [*stored_reports(recipe), *manifests, *recipe_files().values()]
         return self._current(f"comparison {recipe}", files, lambda: _comparison(recipe))
 
     def audit(self, name: str) -> Written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,13 +174,23 @@ def _state(last: Mapping[str, Any], alive: bool, has_manifest: bool, problem: st
 
 
 def _manifest(directory: Path) -> tuple[Manifest | None, str]:
-    if not (directory / MANIFEST).is_file():
+    path = directory / MANIFEST
+    if not path.is_file():
         return None, ""
     try:
-        inside(RUNS, *directory.relative_to(RUNS).parts, MANIFEST)
-        return read_manifest(directory), ""
+        inside(RUNS, *path.relative_to(RUNS).parts)
+        status = path.stat()
+        return _read(directory, status.st_mtime_ns, status.st_size), ""
     except OlivepressError as error:
         return None, error.message
+    except OSError:  # removed meanwhile
+        return None, ""
+
+
+@lru_cache(maxsize=512)
+def _read(directory: Path, changed: int, size: int) -> Manifest:
+    """Read once for each state of the file: a page is read again every two seconds."""
+    return read_manifest(directory)
 
 
 def _time(value: Any) -> datetime | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from olivepress.catalog.provider import short_provider
 from olivepress.core.errors import OlivepressError
 from olivepress.core.layout import RESULTS
 from olivepress.report.device_report import DeviceReport, read_report
@@ -75,7 +76,7 @@ def _read(path: Path, changed: int, size: int) -> ReportLine:
         recipe=recipe,
         job=report.job,
         precision=report.precision,
-        provider=report.execution_provider,
+        provider=short_provider(report.execution_provider),
         created_at=report.created_at,
         values=tuple((METRICS[name].title, _value(report, name)) for name in in_view("card")),
     )
