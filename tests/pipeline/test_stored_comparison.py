@@ -81,9 +81,9 @@ def test_nothing_to_compare() -> None:
 
 def test_recipes_by_name_and_by_adapter() -> None:
     shutil.copytree(ROOT / "recipes", "recipes")
-    found = stored_recipe("tiny-phi")
-    assert found is not None and found.name == "tiny-phi" and stored_recipe("nothing") is None
+    recipe = stored_recipe("tiny-phi")
+    assert recipe is not None and recipe.name == "tiny-phi" and stored_recipe("nothing") is None
     member = stored_recipe("tiny-tasks.short-qa")
     assert member is not None and member.name == "tiny-tasks.short-qa"
     Path("recipes/broken.yaml").write_text("name: [")
-    assert stored_recipe("tiny-phi") == found
+    assert stored_recipe("tiny-phi") == recipe

@@ -65,8 +65,8 @@ class Documents:
 
 def policy_of(html: str) -> str:
     """The Content-Security-Policy that a page has in itself, for a header; without one nothing is allowed."""
-    found = _POLICY.search(html)
-    return found[1].replace("&#39;", "'") if found else "default-src 'none'"
+    match = _POLICY.search(html)
+    return match[1].replace("&#39;", "'") if match else "default-src 'none'"
 
 
 def prepared_datasets() -> list[str]:

@@ -30,7 +30,7 @@ PATHS = (
     "/runs/lamps/comparison", "/runs/nothing",
 )  # fmt: skip
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Text whose color is not told from its background, by WCAG's formula.
+# Texts whose color has too little contrast to their background, by WCAG's formula.
 CONTRAST = """
 () => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -94,16 +94,16 @@ def expected() -> list[str]:
 
 @pytest.fixture
 def show(browser: Any, served: Served, expected: list[str]) -> Iterator[Open]:
-    contexts, said, asked = [], list[str](), list[str]()
+    contexts, messages, asked = [], list[str](), list[str]()
 
     def open_page(path: str, **options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(served.address + path)
         return page
@@ -111,7 +111,7 @@ def show(browser: Any, served: Served, expected: list[str]) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert [text for text in said if not any(part in text for part in expected)] == []
+    assert [text for text in messages if not any(part in text for part in expected)] == []
     assert all(url.startswith(served.address) for url in asked)
 
 
