@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices
-from olivepress.core.jsonl import read_json_lines
-from olivepress.core.layout import TRAINING, job_dir, recipe_runs
+from olivepress.core.layout import recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
+from olivepress.pipeline.training_curve import training_curve
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
     from olivepress.compare.document import Document, Step
     from olivepress.recipe.schema import Recipe
 
-__all__ = ["Page", "budgets", "report", "report_recipe", "training_of"]
+__all__ = ["Page", "budgets", "report", "report_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare import compare, load
     from olivepress.compare.render.page import write_report_page
 
-    document = compare(load(paths), budgets=budgets(plan.recipe), training=training_of(plan.recipe.name))
+    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan))
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
@@ -63,12 +62,5 @@ def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
     return named
 
 
-def training_of(recipe: str) -> dict[str, tuple[Step, ...]]:
-    """The loss curve that the finetune job left, as far as there is one."""
-    from olivepress.compare.document import Step
-
-    steps = []
-    for entry in read_json_lines(job_dir(recipe, "finetune") / TRAINING):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
-    return {recipe: tuple(steps)} if steps else {}
+def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
+    return training_curve(plan.recipe.name)

@@ -15,8 +15,9 @@ from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import OlivepressError, ReportError
 from olivepress.core.layout import RUNS, job_dir, recipe_runs, stored_reports
 from olivepress.core.messages import next_command
-from olivepress.pipeline.report import budgets, training_of
+from olivepress.pipeline.report import budgets
 from olivepress.pipeline.reports import differs_by_tuning
+from olivepress.pipeline.training_curve import training_curve
 from olivepress.recipe.schema import Recipe, load_recipe, recipe_files
 from olivepress.report.device_report import DeviceReport, read_report
 
@@ -50,7 +51,7 @@ def compare_stored(recipe: str) -> StoredComparison:
             f"recipe {recipe}: no device report to compare ({reason})", next_step=next_command("bench", recipe)
         )
     known = stored_recipe(recipe)
-    document = compare(load(chosen), budgets=budgets(known) if known else {}, training=training_of(recipe))
+    document = compare(load(chosen), budgets=budgets(known) if known else {}, training=training_curve(recipe))
     return StoredComparison(document=document, left_out=left_out, limits=known is not None)
 
 
