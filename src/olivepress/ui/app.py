@@ -31,10 +31,10 @@ _STATIC = {"ui.css": "text/css", "ui.js": "text/javascript"}
 def make_app() -> Guard:
     """The application for the project in the current directory."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)  # their pages would load from elsewhere
-    for kind in (HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _no_page)
-    for kind in (OlivepressError, Exception):
-        app.add_exception_handler(kind, _error)
+    app.add_exception_handler(HTTPException, _no_page)
+    app.add_exception_handler(RequestValidationError, _no_page)
+    app.add_exception_handler(OlivepressError, _error)
+    app.add_exception_handler(Exception, _error)
     _add_lists(app)
     _add_jobs(app)
     _add_documents(app, Documents())
