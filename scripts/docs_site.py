@@ -5,6 +5,7 @@ Links between pages are written as they work in the repository (``../benchmarks/
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -32,16 +33,29 @@ def on_files(files: Any, config: Any) -> Any:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             files.append(File.generated(config, name, abs_src_path=str(path)))
+    for path in sorted((ROOT / "docs").glob("*.ipynb")):
+        files.append(File.generated(config, path.with_suffix(".md").name, content=notebook_page(path)))
     return files
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as Markdown: its texts, and its code in fences. Links to notebooks lead to these pages."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        parts.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
+    parts.insert(1, f'<a href="{path.name}" download>Download this page as a notebook</a>')
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Rewrite links that leave docs/, or come from outside of it, to where the pages stand in the site."""
     source = page.file.src_uri
-    folder = Path(page.file.abs_src_path).relative_to(ROOT).parent.as_posix()
+    path = page.file.abs_src_path  # None of what a notebook became
+    folder = Path(path).relative_to(ROOT).parent.as_posix() if path else "docs"
 
     def rewritten(link: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(folder, link[1]))
+        target = posixpath.normpath(posixpath.join(folder, link[1])).replace(".ipynb", ".md")
         return posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(source) or ".")
 
     return _LINK.sub(rewritten, markdown)

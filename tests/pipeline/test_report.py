@@ -20,12 +20,12 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def test_questions_come_from_the_dataset_as_far_as_it_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     plan = load_plan("tiny-phi")
-    assert questions(plan) == {}  # nothing is prepared yet
+    assert questions(plan.dataset.directory) == {}  # nothing is prepared yet
     write_dataset(plan.dataset)
-    asked = questions(plan)
+    asked = questions(plan.dataset.directory)
     assert len(asked) == 600 and all(text and "{" not in text for text in asked.values())
     (plan.dataset.directory / "test.jsonl").unlink()
-    assert questions(plan) == {}
+    assert questions(plan.dataset.directory) == {}
 
 
 def test_a_few_lines_unless_all_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

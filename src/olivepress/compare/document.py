@@ -9,7 +9,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from olivepress.core.notebook import record_html, table_html
 from olivepress.report.device_report import DeviceReport
+from olivepress.report.registry import METRICS
+from olivepress.report.values import format_value
 
 __all__ = [
     "Answer",
@@ -273,3 +276,18 @@ class Document:
     examples: tuple[Example, ...] = ()
     examples_left_out: int = 0
     training: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the decisions, and the metrics of the matrix; the page has all of it."""
+        decisions = [(each.machine, each.headline, "; ".join(each.reasons)) for each in self.decisions]
+        rows = [(row.name, row.role, *(_shown(row, name) for name in self.columns)) for row in self.rows]
+        titles = [METRICS[name].title if name in METRICS else name for name in self.columns]
+        tables = table_html(("Machine", "What to ship", "Reasons"), decisions)
+        return record_html(self.title, tables, table_html(("Artifact", "Stage", *titles), rows))
+
+
+def _shown(row: Row, metric: str) -> str | None:
+    measurement = row.report.metrics.get(metric)
+    if measurement is None or measurement.value is None:
+        return None
+    return format_value(measurement.unit, measurement.value)

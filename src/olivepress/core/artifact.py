@@ -16,6 +16,7 @@ from olivepress.core.files import is_partial, write_text
 from olivepress.core.hash_cache import cached_sha256
 from olivepress.core.layout import hash_cache
 from olivepress.core.messages import next_command
+from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
 
@@ -165,6 +166,24 @@ class Manifest(Record):
     sha256: str
     """Over names and hashes of all files."""
     files: dict[str, FileHash]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        target = f"{self.target} ({self.execution_provider}, {self.precision})" if self.target else None
+        size = sum(file.bytes for file in self.files.values())
+        facts = [
+            ("Target", target),
+            ("Base model", self.base_model),
+            ("Made from", self.parent),
+            ("Data", f"{self.dataset}, version {self.dataset_version[:12]}"),
+            ("Verified", self.verified),
+            ("Files", f"{len(self.files)}, {size / 1e6:,.1f} MB"),
+            ("Time", f"{self.resources.seconds:,.0f} s"),
+            ("sha256", self.sha256),
+        ]
+        checks = [(check.name, check.passed, check.value, check.limit, check.detail) for check in self.checks]
+        table = table_html(("Check", "Passed", "Value", "Limit", "Detail"), checks)
+        return record_html(f"Artifact {self.recipe}/{self.job}", facts_html(facts), table)
 
 
 def hash_files(directory: Path) -> dict[str, FileHash]:

@@ -27,10 +27,12 @@ __all__ = [
     "adapter_view",
     "bundle_log",
     "bundle_logs",
+    "dataset_dir",
     "device_report",
     "hash_cache",
     "job_dir",
     "job_log",
+    "job_messages",
     "journal",
     "kept_adapters",
     "manifests",
@@ -41,6 +43,7 @@ __all__ = [
     "stored_reports",
     "tensorboard_dir",
     "training_dir",
+    "training_records",
 ]
 
 RUNS = Path("runs")
@@ -62,6 +65,11 @@ TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 
 _MANIFEST = "manifest.json"
 _BUNDLE_LOG = "bundles.jsonl"
+
+
+def dataset_dir(name: str, version: str) -> Path:
+    """A prepared dataset of this version."""
+    return DATASETS / f"{name}-{version[:12]}"
 
 
 def recipe_runs(recipe: str) -> Path:
@@ -91,6 +99,11 @@ def scratch_dir(recipe: str, job: str) -> Path:
     return RUNS / recipe / ".work" / job
 
 
+def job_messages(recipe: str, job: str) -> Path:
+    """Progress and errors that a job's process reports while it runs; a fine-tune has its training record."""
+    return scratch_dir(recipe, job) / "messages.jsonl"
+
+
 def olive_cache(recipe: str, name: str) -> Path:
     """Olive's own cache of one job."""
     return RUNS / recipe / ".cache" / name
@@ -99,6 +112,11 @@ def olive_cache(recipe: str, name: str) -> Path:
 def training_dir(recipe: str, name: str) -> Path:
     """Checkpoints of a fine-tune, which an interrupted one goes on from."""
     return RUNS / recipe / ".training" / name
+
+
+def training_records(recipe: str, job: str) -> Iterator[Path]:
+    """The steps of fine-tunes that are not finished: of the present workflow, and of those before a change."""
+    yield from sorted((RUNS / recipe / ".training").glob(f"{job}-*.jsonl"))
 
 
 def parent_answers(recipe: str, job: str) -> Path:

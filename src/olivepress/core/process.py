@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from olivepress.core.errors import JobError
+from olivepress.core.bounded import read_text
+from olivepress.core.errors import JobError, OlivepressError
+
+if TYPE_CHECKING:
+    import psutil
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
-__all__ = ["BEFORE_EXEC", "exclusive", "peak_memory_bytes"]
+__all__ = ["BEFORE_EXEC", "exclusive", "peak_memory_bytes", "process_in"]
 
 _PR_SET_PDEATHSIG = 1
+_LOCK, _MOST_DIGITS = ".lock", 20
 
 
 def _die_with_parent() -> None:
@@ -61,12 +67,35 @@ def peak_memory_bytes() -> int:
 def exclusive(directory: Path) -> Iterator[None]:
     """Lock a directory for this process; the kernel releases it when the process ends. JobError when it is locked."""
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as file:
+    with (directory / _LOCK).open("a+") as file:
+        file.seek(0)  # Windows locks from here on
         try:
             _lock(file)
         except (BlockingIOError, PermissionError):
             raise JobError(f"{directory}: another olivepress is running here", next_step="wait for it") from None
-        yield
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)  # the process may go on with something else
+
+
+def process_in(directory: Path) -> psutil.Process | None:
+    """The process that holds the lock on a directory, without touching the lock; None where there is none.
+
+    A process that started after the lock was written has only got the number of one that ended.
+    """
+    import psutil
+
+    path = directory / _LOCK
+    try:
+        process = psutil.Process(int(read_text(path, _MOST_DIGITS)))
+        started_before = process.create_time() <= path.stat().st_mtime + 1
+        return process if started_before and process.is_running() else None
+    except (OSError, ValueError, OverflowError, OlivepressError, psutil.Error):
+        return None
 
 
 def _lock(file: IO[str]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from olivepress.catalog import choices
-from olivepress.core.jsonl import read_json_lines
-from olivepress.core.layout import TRAINING, recipe_runs
+from olivepress.core.layout import recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
+from olivepress.pipeline.training_curve import training_curve
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
@@ -28,6 +27,10 @@ class Page:
 
     document: Document
     files: dict[str, Path]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.document._repr_html_()
 
 
 def report_recipe(plan: Plan) -> list[Page]:
@@ -45,7 +48,9 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare import compare, load
     from olivepress.compare.render.page import write_report_page
 
-    document = compare(load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=questions(plan))
+    document = compare(
+        load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=questions(plan.dataset.directory)
+    )
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
 
@@ -59,24 +64,17 @@ def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:
     return named
 
 
-def questions(plan: Plan) -> dict[str, str]:
-    """Id → the last message before the answer, of the test split; none where the dataset is not here."""
+def questions(dataset: Path) -> dict[str, str]:
+    """Id → the last message before the answer, of the test split; none where the dataset's folder is not here."""
     from olivepress.core.errors import DataError
     from olivepress.data.store.reader import read_split
 
     try:
-        rows = read_split(plan.dataset.directory, "test").rows
+        rows = read_split(dataset, "test").rows
     except DataError:  # the reports still have the answers
         return {}
     return {row.id: row.messages[-2]["content"] for row in rows if len(row.messages) > 1}
 
 
 def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
-    """The loss curve that the finetune job left, as far as there is one."""
-    from olivepress.compare.document import Step
-
-    steps = []
-    for entry in read_json_lines(plan.output_dir(plan.job("finetune")) / TRAINING):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
-    return {plan.recipe.name: tuple(steps)} if steps else {}
+    return training_curve(plan.recipe.name)

@@ -17,7 +17,7 @@ from olivepress.pipeline.artifacts import artifacts_of
 from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.workflow.plan import Plan
 
-__all__ = ["known_outcomes", "report_paths"]
+__all__ = ["differs_by_tuning", "known_outcomes", "report_paths"]
 
 
 def _current_sha256(plan: Plan) -> dict[str, str]:
@@ -64,12 +64,15 @@ def report_paths(plan: Plan, others: Mapping[str, str] = MappingProxyType({})) -
 
 
 def _differs_by_tuning(plan: Plan, report: DeviceReport) -> bool:
-    """Whether the report's artifact is the present one but for session settings that were tuned on another machine."""
+    """``differs_by_tuning`` of the report's job, if it is an export of this plan."""
     job = next((job for job in plan.jobs if job.id == report.job and job.target), None)
-    if job is None:
-        return False
+    return job is not None and differs_by_tuning(plan.output_dir(job), report)
+
+
+def differs_by_tuning(artifact: Path, report: DeviceReport) -> bool:
+    """Whether the report's artifact is the present one but for session settings that were tuned on another machine."""
     try:
-        manifest, tuning = read_manifest(plan.output_dir(job)), read_tuning(plan.output_dir(job))
+        manifest, tuning = read_manifest(artifact), read_tuning(artifact)
     except ReportError:
         return False
     as_shipped = report.settings.get("untuned_sha256") or report.artifact_sha256

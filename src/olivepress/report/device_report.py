@@ -18,6 +18,7 @@ from olivepress.core.strict_json import NotAllowedError, strict_hooks
 from olivepress.core.timestamps import Timestamp
 from olivepress.report.machine import Conditions, Machine
 from olivepress.report.measurement import MOST, Measurement, ReportRecord, measured, not_measured
+from olivepress.report.notebook import report_html
 from olivepress.report.registry import LARGEST, METRICS, out_of_range
 
 __all__ = [
@@ -206,6 +207,12 @@ class DeviceReport(ReportRecord):
         """The value of a metric; None where it was not measured."""
         measurement = self.metrics.get(metric)
         return measurement.value if measurement else None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        data = f"{self.dataset.n} of {self.dataset.of} examples of {self.dataset.name}" if self.dataset else None
+        facts = {"Machine": self.machine.id, "Provider": self.execution_provider, "Data": data}
+        return report_html(f"Device report {self.recipe}/{self.job}", facts, self.metrics)
 
     @property
     def source(self) -> Path | None:

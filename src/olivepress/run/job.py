@@ -10,7 +10,7 @@ from olivepress.core.artifact import Check, Manifest, Resources, hash_files, wri
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
-from olivepress.core.layout import job_log, kept_adapters, scratch_dir
+from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
 from olivepress.environments.lookup import interpreter
 from olivepress.run.cleanup import (
     clear_unfinished,
@@ -131,7 +131,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
     # Olive is given the text that the key was made from, not a file that may have been rendered again meanwhile.
     config = scratch / "workflow.yaml"
     write_text(config, text_for_olive(plan, workflow, scratch))
-    messages = training_record(workflow) if workflow.training_dir else scratch / "messages.jsonl"
+    messages = training_record(workflow) if workflow.training_dir else job_messages(plan.recipe.name, job.id)
     messages.parent.mkdir(parents=True, exist_ok=True)
     run = run_olive(
         interpreter(job.target.build_environment) if job.target else None,

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from olivepress.core.artifact import Check, Manifest, TaskVerdict
 from olivepress.core.errors import OlivepressError
+from olivepress.core.notebook import facts_html, record_html
 from olivepress.run.preflight.tokenizer_answers import TokenizerCheck
 from olivepress.workflow.plan import Job
 
@@ -43,6 +44,12 @@ class JobOutcome:
     error: OlivepressError | None = None
     tokenizer: TokenizerCheck | None = None
     failed_checks: tuple[Check, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        if self.manifest is not None:
+            return self.manifest._repr_html_()
+        return record_html(f"{self.job}: {self.state}", facts_html([("Reason", self.error)]))
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -27,7 +27,7 @@ from olivepress.run.choice import is_settled, pass_over, passed_over
 from olivepress.run.cleanup import remove_caches, remove_directories
 from olivepress.run.failure import ChecksFailed, keep_failed
 from olivepress.run.job import make, verify_again
-from olivepress.run.journal import Event, append
+from olivepress.run.journal import Event, append, append_start
 from olivepress.run.last_position import FORMAT
 from olivepress.run.outcome import JobOutcome, Reporter
 from olivepress.run.package import changed_adapters, parts_of
@@ -243,7 +243,7 @@ def _with_journal(
 ) -> Manifest:
     """Note in the journal that the job starts and how it ends; after an error only its checkpoints stay in place."""
     file = journal(plan.recipe.name)
-    append(file, "started", job.id, key)
+    append_start(file, plan, job, key)
     try:
         manifest = work()
     except BaseException as error:

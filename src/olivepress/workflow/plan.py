@@ -10,6 +10,7 @@ from typing import Literal
 from olivepress.catalog import Target
 from olivepress.core.errors import RecipeError, UsageError
 from olivepress.core.layout import job_dir
+from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.data.store.dataset import Dataset, interleave
 from olivepress.models.admission import check_target_modules
 from olivepress.recipe.schema import Recipe
@@ -61,6 +62,18 @@ class Plan:
         if self.recipe.data is not None:
             return self.recipe.data.max_length
         return max(plan.max_length for plan in self.members.values())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = ", ".join(f"{len(examples):,} {split}" for split, examples in self.dataset.splits.items())
+        facts = [("Model", self.recipe.model.path), ("Data", f"{self.dataset.name} ({rows})")]
+        jobs = [
+            (each.recipe.name, job.id, job.parent or "the base model", job.target.description if job.target else "")
+            for each in self.all
+            for job in each.jobs
+        ]
+        table = table_html(("Recipe", "Job", "Made from", "Runs on"), jobs)
+        return record_html(f"Plan of {self.recipe.name}", facts_html(facts), table)
 
     def job(self, job_id: str) -> Job:
         """The job of that id. Raises UsageError naming the nearest."""

@@ -15,8 +15,9 @@ from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.core.files import new_directory
-from olivepress.core.layout import DATASETS
+from olivepress.core.layout import dataset_dir
 from olivepress.core.names import slug
+from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.data.store.examples import SPLITS, Example, to_line
 from olivepress.data.store.reader import FACTS, read_facts
 from olivepress.data.store.split_file import SplitFile
@@ -67,7 +68,22 @@ class Dataset:
     @property
     def directory(self) -> Path:
         """Its directory, relative to the project root."""
-        return DATASETS / f"{self.name}-{self.version[:12]}"
+        return dataset_dir(self.name, self.version)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the audit in short; ``olivepress data show`` writes all of it."""
+        rows = {split: f"{len(self.splits[split]):,}" for split in SPLITS}
+        facts = [("Version", self.version), ("Format", self.format), ("Synthetic", self.synthetic), *rows.items()]
+        counts = [
+            (action, reason, count)
+            for action, reasons in (("dropped", self.dropped), ("changed", self.changed))
+            for reason, count in reasons.items()
+        ]
+        advice = [
+            (each.get("level"), each.get("text")) for each in self.facts.get("advice", []) if isinstance(each, dict)
+        ]
+        tables = table_html(("Rows", "Reason", "Count"), counts) + table_html(("Advice", "Text"), advice)
+        return record_html(f"Dataset {self.name}", facts_html(facts), tables)
 
     @property
     def json_answers(self) -> bool:

@@ -1,0 +1,140 @@
+"""How far a job is, from the messages of a process that may be killed at any byte."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from olivepress.core.jsonl import append_json_line
+from olivepress.core.layout import job_messages, training_dir
+from olivepress.ui.loss_chart import loss_chart
+from olivepress.ui.progress import LossStep, progress_of, seconds_left, trained_steps
+from tests.ui.project import RECIPE
+
+NOW = datetime.now(UTC)
+
+
+def record(name: str = "finetune-0123") -> Path:
+    folder = training_dir(RECIPE, name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder.with_name(f"{name}.jsonl")
+
+
+def step(path: Path, done: int, loss: float, seconds: float, total: int = 10) -> None:
+    append_json_line(path, {"done": done, "total": total, "loss": loss, "seconds": seconds}, sync=False)
+
+
+def test_nothing_is_reported_yet() -> None:
+    assert progress_of(RECIPE, "finetune", NOW) is None
+    append_json_line(record(), {"done": 0, "total": 0, "rows": {"rows": 5}})
+    assert progress_of(RECIPE, "finetune", NOW) is None
+
+
+def test_a_line_that_is_being_written() -> None:
+    path = record()
+    step(path, 1, 4.5, 2.0)
+    step(path, 2, 4.0, 5.0)
+    with path.open("a") as file:
+        file.write('{"done": 3, "total": 10, "loss": 3.')
+    progress = progress_of(RECIPE, "finetune", NOW - timedelta(minutes=1))
+    assert progress is not None
+    assert (progress.done, progress.total, progress.loss, progress.seconds_left) == (2, 10, 4.0, 24.0)
+    with path.open("a") as file:
+        file.write('5, "seconds": 8.0}\n')
+    after = progress_of(RECIPE, "finetune", NOW - timedelta(minutes=1))
+    assert after is not None and (after.done, after.loss, after.seconds_left) == (3, 3.5, 21.0)
+
+
+def test_the_record_of_an_earlier_try_is_not_this_one() -> None:
+    path = record("finetune-old")
+    step(path, 9, 1.0, 3.0)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert progress_of(RECIPE, "finetune", NOW) is None
+    step(record("finetune-new"), 1, 4.0, 3.0)
+    progress = progress_of(RECIPE, "finetune", NOW - timedelta(minutes=1))
+    assert progress is not None and progress.done == 1
+
+
+def test_an_export_reports_without_a_loss() -> None:
+    append_json_line(job_messages(RECIPE, "export-a"), {"done": 3, "total": 64})
+    progress = progress_of(RECIPE, "export-a", NOW - timedelta(minutes=1))
+    assert progress is not None and (progress.done, progress.total, progress.loss) == (3, 64, None)
+    assert progress_of(RECIPE, "export-b", None) is None
+
+
+def test_steps_that_were_repeated_after_a_kill_count_once() -> None:
+    path = record()
+    for done, loss in ((1, 4.0), (2, 3.0), (3, 2.0), (2, 2.9), (3, 1.9)):
+        step(path, done, loss, 1.0)
+    progress = progress_of(RECIPE, "finetune", None)
+    assert progress is not None
+    assert progress.steps == (LossStep(step=1, loss=4.0), LossStep(step=2, loss=2.9), LossStep(step=3, loss=1.9))
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        ([], None),
+        ([(1, 5.0)], None),
+        ([(1, 5.0), (3, 9.0)], 14.0),
+        ([(8, 90.0), (9, 100.0), (9, 1.0), (10, 3.0)], 0.0),  # resumed: the clock of the last process
+        ([(8, 90.0), (9, 1.0)], None),
+        ([(5, 5.0), (5, 6.0)], None),
+        ([(n, n * 100.0) for n in range(1, 6)] + [(n, 500.0 + (n - 5) * 2) for n in range(6, 40)], 122.0),
+    ],
+)
+def test_the_time_that_is_left(lines: list[tuple[int, float]], left: float | None) -> None:
+    total = 100 if len(lines) > 5 else 10
+    assert seconds_left([{"done": done, "seconds": seconds} for done, seconds in lines], total) == left
+
+
+def test_numbers_that_no_trainer_writes() -> None:
+    path = record()
+    lines = [
+        '{"done": 1, "total": 1' + "0" * 400 + ', "loss": 2.0, "seconds": 1}',
+        '{"done": -1, "total": 10, "loss": 1.0}',
+        '{"done": 2, "total": 10, "loss": NaN, "seconds": Infinity}',
+        '{"done": "3", "total": 10, "loss": 1.0}',
+        "[" * 100_000,
+        '{"done": 4, "total": 10, "loss": 1.5, "seconds": 1e400}',
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    progress = progress_of(RECIPE, "finetune", None)
+    assert progress is not None and (progress.done, progress.total, progress.seconds_left) == (4, 10, None)
+    assert [each.step for each in progress.steps] == [1, 4]
+
+
+def test_a_record_outside_of_runs_is_not_read(tmp_path: Path) -> None:
+    step(tmp_path / "other.jsonl", 1, 1.0, 1.0)
+    record().symlink_to(tmp_path / "other.jsonl")
+    os.mkfifo(record("finetune-pipe"))
+    assert progress_of(RECIPE, "finetune", None) is None
+
+
+def test_the_curve_of_a_finished_fine_tune() -> None:
+    assert trained_steps(RECIPE, "finetune") == ()
+    path = Path("runs", RECIPE, "finetune", "training.jsonl")
+    for done in (1, 2):
+        step(path, done, 4.0 / done, 1.0)
+    assert [each.loss for each in trained_steps(RECIPE, "finetune")] == [4.0, 2.0]
+
+
+def test_the_chart_is_as_wide_as_the_training_is_long() -> None:
+    steps = [LossStep(step=1, loss=4.0), LossStep(step=2, loss=1.0), LossStep(step=3, loss=2.0)]
+    chart = loss_chart(steps, total=5)
+    assert chart is not None
+    assert chart.points == "0.0,0.0 250.0,240.0 500.0,160.0"
+    assert (chart.highest, chart.lowest, chart.first, chart.last) == ("4", "1", 1, 5)
+    assert loss_chart(steps[:1]) is None
+    flat = loss_chart([LossStep(step=1, loss=2.0), LossStep(step=2, loss=2.0)])
+    assert flat is not None and flat.points == "0.0,0.0 1000.0,0.0"
+
+
+def test_thousands_of_steps_are_few_points() -> None:
+    chart = loss_chart([LossStep(step=n, loss=float(10_001 - n)) for n in range(1, 10_001)])
+    assert chart is not None
+    assert len(chart.points.split()) == 400
+    assert (chart.highest, chart.lowest) == ("9.99e+03", "13")  # the means of the first and the last 25
