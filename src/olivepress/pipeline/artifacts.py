@@ -9,7 +9,6 @@ from pathlib import Path
 from olivepress.catalog import targets
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
-from olivepress.core.layout import DATASETS
 from olivepress.run.interpreters import Place, place_of
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.workflow.plan import Plan
@@ -98,5 +97,5 @@ def read_export(directory: Path) -> Manifest:
 def prepared_dataset(directory: Path) -> Path | None:
     """The dataset of an artifact's manifest where ``olivepress prepare`` writes it, if it is there."""
     manifest = read_manifest(directory)
-    dataset = DATASETS / f"{manifest.dataset}-{manifest.dataset_version[:12]}"
+    dataset = dataset_dir(manifest.dataset, manifest.dataset_version)
     return dataset if (dataset / "dataset.json").is_file() else None
