@@ -15,6 +15,7 @@ __all__ = [
     "DATASETS",
     "ENVIRONMENTS",
     "HISTORY_PAGE",
+    "MACHINE_RATES",
     "MATRICES",
     "MODELS",
     "OPENED_BUNDLES",
@@ -55,6 +56,7 @@ REHEARSALS = Path("benchmarks", "rehearsals")
 MATRICES = Path("benchmarks", "matrix")
 
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
+MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 

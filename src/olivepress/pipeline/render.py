@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,18 @@ class Rendered:
         return tuple(dict.fromkeys(finding.message for finding in self.findings if finding.level == "note"))
 
 
-def render(plans: Sequence[Plan]) -> tuple[Rendered, ...]:
-    """Write the data and the workflows of each plan, and lint them. Raises LintError with the errors of a plan."""
-    return tuple(_render(plan) for plan in plans)
+def render(plans: Sequence[Plan], *, jobs: Callable[[Plan], Collection[str] | None] = lambda _: None) -> list[Rendered]:
+    """Write the data and the workflows of each plan, and lint those of the ``jobs`` of each (None: all of them).
 
-
-def _render(plan: Plan) -> Rendered:
-    prepare(plan)
-    workflows = write_workflows(plan)
-    return Rendered(plan=plan, workflows=workflows, findings=tuple(lint_workflows(workflows)))
+    ``jobs`` is asked when the data of the plan is written. Raises LintError with the errors of a plan.
+    """
+    rendered = list[Rendered]()
+    for plan in plans:
+        prepare(plan)
+        workflows = write_workflows(plan)
+        findings = tuple(lint_workflows(workflows, only=jobs(plan)))
+        rendered.append(Rendered(plan=plan, workflows=workflows, findings=findings))
+    return rendered
 
 
 def render_files(plan: Plan) -> dict[Path, str]:

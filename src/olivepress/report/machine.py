@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Conditions",
     "Machine",
+    "cpu_model",
     "driver_versions",
     "fingerprint",
     "machine_slug",
@@ -104,7 +105,7 @@ def fingerprint() -> Machine:
     """Describe this machine. No host name, no user name, no paths."""
     import psutil
 
-    cpu, cores = _cpu_model(), usable_cores()
+    cpu, cores = cpu_model(), usable_cores()
     return Machine(
         id=machine_slug(platform.machine(), cpu, cores),
         cpu=cpu,
@@ -179,7 +180,8 @@ def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
     return found or ({"nvidia": match[1]} if match else {})
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The name of the processor, as the system writes it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         match = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)

@@ -1,0 +1,119 @@
+"""The rates of this machine that estimates are made from, measured in a process of their own within seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from olivepress.core.progress import Progress
+from olivepress.core.yaml_document import Record
+from olivepress.report.counters import Watch
+
+__all__ = ["Measured", "ProbeSpec", "probe"]
+
+# A decoder as wide as SmolLM2-135M, two layers, a batch of 8 rows of 64 tokens.
+_HIDDEN, _INNER, _HEADS, _LAYERS, _ROWS, _TOKENS = 576, 1536, 9, 2, 8, 64
+_FILE_BYTES, _BLOCK = 1 << 26, 1 << 20
+
+
+class ProbeSpec(Record):
+    """``folder`` gets a file of 64 MB, which is removed; ``seconds`` is what each product may be repeated for."""
+
+    folder: str
+    seconds: float = 2.0
+
+
+class Measured(Record):
+    """Operations a second that a decoder reaches in PyTorch, forward and back through frozen weights; processor
+    seconds that importing PyTorch takes; bytes a second of a file that is written to the disk, read and hashed.
+
+    ``other_load`` is the share of all cores' time that other programs took meanwhile.
+    """
+
+    float32_flops: float
+    bfloat16_flops: float
+    import_seconds: float
+    file_bytes_per_s: float
+    other_load: float
+
+
+def probe(spec: ProbeSpec, progress: Progress) -> Measured:
+    """Measure them, with as many threads as PyTorch takes in every process of ours."""
+    watch, began = Watch(), time.process_time()
+    import torch
+
+    imported = time.process_time() - began
+    progress(1, 4)
+    narrow = _flops(torch.bfloat16, spec.seconds)
+    progress(2, 4)
+    wide = _flops(torch.float32, spec.seconds)
+    progress(3, 4)
+    rate = file_rate(Path(spec.folder))
+    load = watch.conditions().other_load or 0.0
+    return Measured(
+        float32_flops=wide,
+        bfloat16_flops=narrow,
+        import_seconds=imported,
+        file_bytes_per_s=rate,
+        other_load=load,
+    )
+
+
+def _flops(dtype: Any, seconds: float) -> float:
+    """The best of a few passes: what disturbs one makes it slower, never faster."""
+    import torch
+
+    made = torch.Generator().manual_seed(0)
+    shapes = [(_HIDDEN, _HIDDEN)] * 4 + [(_HIDDEN, _INNER), (_HIDDEN, _INNER), (_INNER, _HIDDEN)]
+    layers = [[torch.randn(shape, generator=made).mul(0.02).to(dtype) for shape in shapes] for _ in range(_LAYERS)]
+    inputs = torch.randn(_ROWS, _TOKENS, _HIDDEN, generator=made).to(dtype).requires_grad_()
+    operations = 4.0 * _ROWS * _TOKENS * sum(weight.numel() for layer in layers for weight in layer)
+    best, began = float("inf"), time.perf_counter()
+    for _ in range(8):
+        at = time.perf_counter()
+        hidden = inputs
+        for layer in layers:
+            hidden = _layer(hidden, layer)
+        hidden.float().sum().backward()
+        now = time.perf_counter()
+        best = min(best, now - at)
+        if now - began > seconds:
+            break
+    return operations / best
+
+
+def _layer(hidden: Any, weights: Sequence[Any]) -> Any:
+    """Attention and MLP of a Llama, [rows, tokens, width] → the same."""
+    from torch.nn import functional
+
+    query, key, value, output, gate, up, down = weights
+
+    def heads(states: Any) -> Any:
+        return states.view(_ROWS, _TOKENS, _HEADS, _HIDDEN // _HEADS).transpose(1, 2)
+
+    normed = functional.rms_norm(hidden, (_HIDDEN,))
+    attended = functional.scaled_dot_product_attention(
+        heads(normed @ query), heads(normed @ key), heads(normed @ value), is_causal=True
+    )
+    hidden = hidden + attended.transpose(1, 2).reshape(_ROWS, _TOKENS, _HIDDEN) @ output
+    normed = functional.rms_norm(hidden, (_HIDDEN,))
+    return hidden + (functional.silu(normed @ gate) * (normed @ up)) @ down
+
+
+def file_rate(folder: Path) -> float:
+    """Bytes a second of a file that is written, forced to the disk, read again and hashed."""
+    block = os.urandom(_BLOCK)
+    began = time.perf_counter()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(_FILE_BYTES // _BLOCK):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+        file.seek(0)
+        hashlib.file_digest(file, "sha256")
+    return _FILE_BYTES / (time.perf_counter() - began)
