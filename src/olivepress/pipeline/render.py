@@ -54,7 +54,11 @@ def render_files(plan: Plan) -> dict[Path, str]:
 
 def stale_files(files: dict[Path, str]) -> list[Path]:
     """Those that are missing or have other content."""
-    return [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
+    return [path for path, text in files.items() if not _has_content(path, text.encode("utf-8"))]
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
@@ -62,8 +66,8 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
     workflows = render_all(plan)
     files = _files(plan, workflows)
     directory = CONFIGS / plan.recipe.name
-    for path, text in files.items():
-        write_text(path, text)
+    for path in stale_files(files):  # an unchanged file is not forced to the disk again
+        write_text(path, files[path])
     shipped = {directory / name for target in targets().values() for name in target.files}
     for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *shipped):
         if path not in files and path.is_file():

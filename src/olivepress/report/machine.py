@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -145,13 +146,17 @@ def machine_slug(architecture: str, cpu: str, cores: int) -> str:
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Installed versions of the packages that can change a result; those not installed are left out."""
-    found: dict[str, str] = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    versions = {name: _version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Read once in a process: its metadata is a mail to be parsed, and a run asks for these names at every job."""
+    try:
+        return metadata.version(name) or None  # none in a folder that an interrupted pip left
+    except (metadata.PackageNotFoundError, KeyError):
+        return None
 
 
 def read_caches(core: Path = FIRST_CORE) -> dict[str, int]:
