@@ -7,10 +7,10 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from olivepress.core.pace import Clock
 from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
 from olivepress.report.counters import Watch
@@ -27,7 +27,7 @@ class ProbeSpec(Record):
     """``folder`` gets a file of 64 MB, which is removed; ``seconds`` is what each product may be repeated for."""
 
     folder: str
-    seconds: float = 2.0
+    seconds: float = 1.0
 
 
 class Measured(Record):
@@ -51,37 +51,37 @@ def probe(spec: ProbeSpec, progress: Progress) -> Measured:
 
     imported = time.process_time() - began
     progress(1, 4)
-    narrow = _passes(torch.bfloat16, spec.seconds)
+    rates = {dtype: _flops(dtype, spec.seconds, time.perf_counter) for dtype in (torch.bfloat16, torch.float32)}
     progress(2, 4)
-    wide = _passes(torch.float32, spec.seconds)
+    files = _file_rate(Path(spec.folder))
     progress(3, 4)
-    rate = file_rate(Path(spec.folder))
     load = watch.conditions().other_load or 0.0
+    if load > BUSY:
+        rates = {dtype: max(rate, _flops_alone(dtype, spec.seconds)) for dtype, rate in rates.items()}
     return Measured(
-        float32_flops=wide.flops(load),
-        bfloat16_flops=narrow.flops(load),
+        float32_flops=rates[torch.float32],
+        bfloat16_flops=rates[torch.bfloat16],
         import_seconds=imported,
-        file_bytes_per_s=rate,
+        file_bytes_per_s=files,
         other_load=load,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Passes:
-    """``operations`` of one pass; of the best pass its seconds, and the processor's seconds for each of its threads."""
+def _flops_alone(dtype: Any, seconds: float) -> float:
+    """For a busy machine, where threads wait for a processor and for each other: the rate of one thread in the time
+    that it had a processor, times the threads."""
+    import torch
 
-    operations: float
-    seconds: float
-    processor_seconds: float
-
-    def flops(self, other_load: float) -> float:
-        """Operations a second; on a busy machine, where a pass waits for a processor, of the time that it had one."""
-        seconds = self.seconds if other_load <= BUSY else min(self.seconds, self.processor_seconds)
-        return self.operations / seconds
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return threads * _flops(dtype, seconds, time.process_time)
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _passes(dtype: Any, seconds: float) -> _Passes:
-    """The best of a few: what disturbs one makes it slower, never faster."""
+def _flops(dtype: Any, seconds: float, clock: Clock) -> float:
+    """Of the best of a few passes: what disturbs one makes it slower, never faster."""
     import torch
 
     made = torch.Generator().manual_seed(0)
@@ -89,20 +89,17 @@ def _passes(dtype: Any, seconds: float) -> _Passes:
     layers = [[torch.randn(shape, generator=made).mul(0.02).to(dtype) for shape in shapes] for _ in range(_LAYERS)]
     inputs = torch.randn(_ROWS, _TOKENS, _HIDDEN, generator=made).to(dtype).requires_grad_()
     operations = 4.0 * _ROWS * _TOKENS * sum(weight.numel() for layer in layers for weight in layer)
-    best = of_processor = float("inf")
-    began = time.perf_counter()
+    best, began = float("inf"), time.perf_counter()
     for _ in range(8):
-        at, used = time.perf_counter(), time.process_time()
+        at = clock()
         hidden = inputs
         for layer in layers:
             hidden = _layer(hidden, layer)
         hidden.float().sum().backward()
-        now = time.perf_counter()
-        best = min(best, now - at)
-        of_processor = min(of_processor, (time.process_time() - used) / torch.get_num_threads())
-        if now - began > seconds:
+        best = min(best, clock() - at)
+        if time.perf_counter() - began > seconds:
             break
-    return _Passes(operations=operations, seconds=best, processor_seconds=of_processor)
+    return operations / best
 
 
 def _layer(hidden: Any, weights: Sequence[Any]) -> Any:
@@ -123,7 +120,7 @@ def _layer(hidden: Any, weights: Sequence[Any]) -> Any:
     return hidden + (functional.silu(normed @ gate) * (normed @ up)) @ down
 
 
-def file_rate(folder: Path) -> float:
+def _file_rate(folder: Path) -> float:
     """Bytes a second of a file that is written, forced to the disk, read again and hashed."""
     block = os.urandom(_BLOCK)
     began = time.perf_counter()
