@@ -90,7 +90,9 @@ def test_time_of_a_real_fine_tune(two_cores):
 
 
 def test_the_table_is_of_the_records(project: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(ONE_CORE, bfloat16=True))  # undone: the table sets it, too
+    monkeypatch.setattr(
+        estimates, "machine_rates", lambda: rates_of(ONE_CORE, bfloat16=True)
+    )  # undone: the table sets it, too
     text = markdown(RECORDED)
     assert text == OUT.with_suffix(".md").read_text(encoding="utf-8")
     assert all(record["run"] in text for record in RECORDED["jobs"]) and "| phi | finetune | 9.31 GB |" in text

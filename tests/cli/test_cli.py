@@ -31,13 +31,18 @@ def test_help_imports_nothing_heavy(project: Path) -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
-    plan = json.loads(olivepress("plan", "phi", "--json").stdout)
+def test_plan_and_recipes_as_json(project: Path, olivepress_here: Cli) -> None:
+    plan = json.loads(olivepress_here("plan", "phi", "--json").stdout)
     ids = [job["id"] for job in plan["jobs"]]
     assert ids[:2] == ["finetune", "merge"] and {"export-cpu-int4", "export-qnn-npu-w4a16"} <= set(ids[2:])
     assert plan["total"]["memory_bytes"] == max(job["memory_bytes"] for job in plan["jobs"]) > 1e10
     assert plan["total"]["seconds"] == pytest.approx(sum(job["seconds"] for job in plan["jobs"]), abs=len(ids))
-    assert set(json.loads(olivepress("recipes", "--json").stdout)["recipes"]) >= {"phi", "llama", "qwen", "tiny-phi"}
+    assert set(json.loads(olivepress_here("recipes", "--json").stdout)["recipes"]) >= {
+        "phi",
+        "llama",
+        "qwen",
+        "tiny-phi",
+    }
 
 
 @pytest.mark.parametrize("model", ["phi", "llama", "qwen"])
@@ -78,10 +83,10 @@ def test_errors_are_one_line_with_their_code(
 
 
 @pytest.mark.parametrize("name", ["my tickets.csv", "donn\u00e9es.csv"])
-def test_odd_file_names_become_plain_names(project: Path, olivepress: Cli, name: str) -> None:
+def test_odd_file_names_become_plain_names(project: Path, olivepress_here: Cli, name: str) -> None:
     rows = ["text,category", *(f"message {n},c{n % 2}" for n in range(40))]
     (project / name).write_text("\n".join(rows) + "\n")
-    done = olivepress("plan", "phi", "--data", name, "--json")
+    done = olivepress_here("plan", "phi", "--data", name, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["recipe"].isascii() and " " not in json.loads(done.stdout)["recipe"]
 

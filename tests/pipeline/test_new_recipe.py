@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_recipe_is_read_and_planned(folder: Path, olivepress: Cli) -> None:
+def test_the_recipe_is_read_and_planned(folder: Path, olivepress: Cli, olivepress_here: Cli) -> None:
     done = olivepress("init", "qwen", "--data", "tickets.csv", "--target", "cpu", "--target", "cuda-int4")
     assert (done.returncode, done.stdout.splitlines()) == (0, ["recipes/tickets.yaml", "next: olivepress plan tickets"])
     text = (folder / "recipes" / "tickets.yaml").read_text()
@@ -33,7 +33,7 @@ def test_the_recipe_is_read_and_planned(folder: Path, olivepress: Cli) -> None:
     assert recipe.data is not None and recipe.data.source == "tickets.csv"
     assert recipe.finetune.gradient_accumulation_steps == 4 and "alpha: 32\n" in text  # those of the family
     assert all(f"  # - {device}\n" in text for device in choices() if device != "cpu")
-    plan = olivepress("plan", "tickets", "--json")
+    plan = olivepress_here("plan", "tickets", "--json")
     assert plan.returncode == 0, plan.stderr
     assert [job["id"] for job in json.loads(plan.stdout)["jobs"]][:3] == ["finetune", "merge", "export-cpu-int4"]
 

@@ -20,10 +20,10 @@ from olivepress.pipeline.report import budgets
 from olivepress.pipeline.run import raise_failed
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.run import choice, runner
-from olivepress.run.outlook import outlooks
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.journal import events
 from olivepress.run.outcome import JobOutcome
+from olivepress.run.outlook import outlooks
 from olivepress.workflow.estimate import needs
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
 from olivepress.workflow.render import render_all

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.prepare import fetch_model
 from olivepress.pipeline.render import render
+from olivepress.workflow import machine_rates
 from olivepress.workflow.lint import olive_installed
-from olivepress.workflow.machine_rates import is_measured, measure_machine
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def run(
 
 def _measure_machine(reporter: Reporter) -> None:
     """Once, for a run that takes long enough for a better estimate to be worth some seconds."""
-    if not is_measured():
+    if not machine_rates.is_measured():
         reporter.checking("measure this machine, for estimates of time")
-        measure_machine()
+        machine_rates.measure_machine()
         reporter.checked("this machine measured, for estimates of time")
 
 

@@ -87,7 +87,7 @@ def measure_machine(now: Callable[[], float] = time.time) -> MachineRates:
         with contextlib.suppress(OSError):
             _keep(_measured(now()))
             machine_rates.cache_clear()
-    return machine_rates()
+    return _kept(now()) or machine_rates()
 
 
 def _measured(at: float) -> MachineRates:
