@@ -67,7 +67,6 @@ def test_another_machine_is_measured_anew(asked: Probe, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, what, lambda *_: "another")
     assert not module.is_measured(lambda: NOW)
     measure_machine(lambda: NOW)
-    monkeypatch.undo()
     assert len(json.loads(MACHINE_RATES.read_text())) == 2
 
 

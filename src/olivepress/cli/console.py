@@ -104,7 +104,7 @@ class ConsoleReporter:
     def _columns(self) -> list[ProgressColumn]:
         wide = self.console.width >= _NARROW
         title, note = (TextColumn(field, markup=False) for field in ("{task.description}", "{task.fields[note]}"))
-        return [SpinnerColumn(), title, *([BarColumn(20)] if wide else []), note, _Times(self._times)]
+        return [SpinnerColumn(), title, *([BarColumn(12)] if wide else []), note, _Times(self._times)]
 
     def say(self, text: str) -> None:
         """A line, whole however narrow the terminal is."""
@@ -180,10 +180,12 @@ class ConsoleReporter:
         return f"whole run: about {duration(left)} left" if left > 0 else "whole run: longer than estimated"
 
     def _times(self, task: TaskID) -> str:
-        """For the row of a step, or of the whole run."""
+        """For the row of a step, or of the whole run: short, as a row must fit."""
         if task == self.whole:
-            return self.whole_text().partition(": ")[2]
-        return ", ".join([*self._step_times(), *filter(None, [self.whole_text() if self.whole is None else ""])])
+            return self.whole_text().partition(": ")[2].removeprefix("about ")
+        left, whole = self._step_left(), self.whole_text() if self.whole is None else ""
+        times = f"{duration(left)} left" if left else duration(self.clock() - self.began)
+        return f"{times}; {whole}" if whole else times
 
     # --- the base model ----------------------------------------------------------------------------------------------
 
