@@ -168,3 +168,15 @@ def test_debug_shows_the_traceback(project: Path, olivepress: Cli) -> None:
     for arguments in (("--debug", "plan", "nonsense"), ("plan", "nonsense", "--debug")):
         done = olivepress(*arguments)
         assert done.returncode != 0 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_is_gone_is_no_error(project: Path, unbuffered: str) -> None:
+    """``olivepress recipes | head -0``: every write, or the last flush, finds nobody."""
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "recipes"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(), errors) == (0, "")

@@ -53,7 +53,7 @@ def job_costs(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> list[JobCost]:
 def measured_total(costs: Sequence[JobCost]) -> Resources:
     """The sum of the time, the most of memory and disk."""
     return Resources(
-        seconds=sum(cost.measured.seconds for cost in costs),
+        seconds=round(sum(cost.measured.seconds for cost in costs), 1),
         peak_memory_bytes=_most([cost.measured.peak_memory_bytes for cost in costs]),
         peak_disk_bytes=_most([cost.measured.peak_disk_bytes for cost in costs]),
     )
