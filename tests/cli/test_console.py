@@ -136,7 +136,7 @@ def test_live_rows_fit_the_terminal(columns: int, clock: Time, monkeypatch: pyte
     rows = text.splitlines()
     assert len(rows) == 2 and all(len(row) <= columns for row in rows)
     assert "whole run" in rows[0] and "job 1 of 2" in rows[0] and "11 min left" in rows[0]
-    assert "[1/2] finetune" in rows[1] and "step 90/400" in rows[1] and "20 s" in rows[1]
+    assert "[1/2] finetune" in rows[1] and "step 90/400" in rows[1] and "9.7 min left" in rows[1]
 
 
 def test_the_work_goes_on_when_nobody_reads_the_progress(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,9 @@ class BenchProgress:
         self._names, self._begun = tuple(names), {}
 
     def __call__(self, job: str, stage: str, done: int, total: int) -> None:
-        if stage not in _TOGETHER:
-            self._begun.setdefault(job, self._clock())
         title = f"measure {stage}, {job if job != 'all' else 'interleaved'}"
         if stage not in _TOGETHER and job in self._names:
+            self._begun.setdefault(job, self._clock())
             title = f"[{self._names.index(job) + 1}/{len(self._names)}] {title}"
         if title != self._shown:
             self._reporter.begin(title)

@@ -82,5 +82,5 @@ def _run(*, debug: bool) -> int:
 
 
 def _reader_is_gone() -> int:
-    sys.stdout = None  # type: ignore[assignment]  # or Python tries to flush it once more
+    sys.stdout = None  # or Python tries to flush it once more
     return 0

@@ -28,21 +28,23 @@ def load_plan(model: str, data: str | None = None, trust_targets: bool = False) 
     return plan
 
 
-def print_plans(plan: Plan, as_json: bool) -> None:
-    """The jobs of a plan and of its members: what each needs, and what this machine will do with it."""
+def print_plans(plan: Plan, as_json: bool) -> Ahead:
+    """The jobs of a plan and of its members: what each needs, and what this machine will do with it, which is
+    returned."""
     from olivepress.cli.ahead_text import ahead_lines
     from olivepress.pipeline.plan import look_ahead
 
     ahead = look_ahead(plan)
     if as_json:
         print(json.dumps(plan_record(plan, ahead), indent=2))
-        return
+        return ahead
     if plan.model.wheel is not None:
         print(f"note: {plan.model.wheel.note}")
     for each in plan.all:
         _print_plan(each, ahead)
     for line in ahead_lines(ahead):
         print(line)
+    return ahead
 
 
 def measure_once(quiet: bool) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from olivepress.cli.options import DataOption, JsonOption, ModelArgument, TrustTargets
 from olivepress.cli.plans import load_plan, measure_once, print_plans
+
+if TYPE_CHECKING:
+    from olivepress.pipeline.plan import Ahead
 
 __all__ = ["plan"]
 
@@ -15,10 +20,20 @@ def plan(
 
     Memory, disk and time are estimates; the time is of this machine, which is measured once, in seconds.
     """
-    from olivepress.core.messages import next_command
-
     made = load_plan(model, data, trust_targets)
     measure_once(quiet=as_json)
-    print_plans(made, as_json)
+    ahead = print_plans(made, as_json)
     if not as_json:
-        print(f"next: {next_command('run', model, data)}")
+        print(f"next: {_next_step(ahead, model, data)}")
+
+
+def _next_step(ahead: Ahead, model: str, data: str | None) -> str:
+    """Run what can be run here, or measure what is finished."""
+    from olivepress.core.messages import next_command
+
+    if ahead.to_run is None and ahead.of("kept"):
+        return next_command("bench", model, data)
+    step = next_command("run", model, data)
+    if not ahead.of("cannot"):
+        return step
+    return f"{step} OPTIONS=--keep-going" if step.startswith("make ") else f"{step} --keep-going"
