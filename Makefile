@@ -41,7 +41,7 @@ test: $(STAMP) ## run the tests (those that need real data are skipped, with the
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 15
 
 test-long: $(STAMP) ## run the long tests: minutes of training and exporting
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -v -m "slow and not real" --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -vv -m "slow and not real" --durations 15
 
 test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s

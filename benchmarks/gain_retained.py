@@ -41,6 +41,7 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / ".venv-peers"
 MODEL, FAMILY = "pypi:smollm2-135m-instruct", "smollm"
 SEEDS, ROWS, ROUNDS = (0, 1, 2), 1000, 5
+ALL_SEEDS = ("cpu-int4", "llama-q4_0", "llama-q4_k_m")  # the default and what it must beat; the others: the first seed
 Answers = dict[str, Outcomes]  # by subject
 # For the estimate: seconds of a fine-tune and of an export on two idle cores, and of one answer on one of them.
 TRAINING_S, EXPORT_S, ANSWER_S = 800, 150, {"banking77": 0.15, "snips": 0.5, "device-command": 0.35}
@@ -58,12 +59,16 @@ def versions() -> dict[str, str]:
 def estimate(tasks: Sequence[Task], seeds: Sequence[int], subjects: Sequence[str], rows: int, jobs: int = 2) -> str:
     """What a run from nothing takes on two idle cores, in words."""
     trainings = len(tasks) * len(seeds)
-    answering_s = (
-        sum(ANSWER_S[task.name] for task in tasks) * rows * (len(seeds) * (len(subjects) + 1) + 1) / min(jobs, THREADS)
-    )
-    seconds = trainings * (TRAINING_S + len(subjects) * EXPORT_S) + answering_s
-    parts = f"{trainings} fine-tunes, {trainings * len(subjects)} exports, {rows} rows to answer for each"
+    made = sum(len(subjects_of(seed, seeds, subjects)) for seed in seeds)  # of one task
+    answering_s = sum(ANSWER_S[task.name] for task in tasks) * rows * (made + len(seeds) + 1) / min(jobs, THREADS)
+    seconds = trainings * TRAINING_S + len(tasks) * made * EXPORT_S + answering_s
+    parts = f"{trainings} fine-tunes, {len(tasks) * made} exports, {rows} rows to answer for each"
     return f"{parts}: about {seconds / 3600:.1f} hours on two idle cores if nothing is finished yet"
+
+
+def subjects_of(seed: int, seeds: Sequence[int], subjects: Sequence[str]) -> list[str]:
+    """Those made of this seed's fine-tune."""
+    return [name for name in subjects if seed == seeds[0] or name in ALL_SEEDS]
 
 
 def one_fine_tune(
@@ -113,7 +118,7 @@ def one_task(
             finetune=FINETUNE | ({"max_steps": given.steps} if given.steps else {}),
         )  # fmt: skip
         asked = questions(trained, given.rows)
-        wanted = [*([BASE] if base is None else []), MERGED, *subjects]
+        wanted = [*([BASE] if base is None else []), MERGED, *subjects_of(seed, given.seeds, subjects)]
         found, own, other_ids = one_fine_tune(trained, asked, wanted, given)
         base = found.pop(BASE) if base is None else base
         differ |= {name: count for name, count in other_ids.items() if count}
@@ -136,17 +141,20 @@ def subject_row(
     name: str, base: Outcomes, by_seed: Sequence[Answers], made: Sequence[Mapping[str, Answering]]
 ) -> dict[str, Any]:
     """One subject on one task; without a value where a seed of it could not be made."""
-    reasons = list(dict.fromkeys(one[name].note for one in made if one[name].note))
-    if not all(name in one for one in by_seed):
+    asked = [number for number, one in enumerate(made) if name in one]
+    found = [made[number][name] for number in asked]
+    reasons = list(dict.fromkeys(one.note for one in found if one.note))
+    if not all(name in by_seed[number] for number in asked):
         missing = {"value": None, "reason": reasons[0] if reasons else "it could not be made"}
         return {"gain_kept": missing, "keeps": verdict(missing), "seeds": []}
-    merged, own = ([one[which] for one in by_seed] for which in (MERGED, name))
+    merged, own = ([by_seed[number][which] for number in asked] for which in (MERGED, name))
     answered = Answered(base=base, merged=merged, subject=own)
-    kept = retained(answered)
+    kept, pairs = retained(answered), list(zip(merged, own, strict=True))
     return {
         "gain_kept": kept, "keeps": verdict(kept), "seeds": [share(one) for one in own],
-        "to_merged": difference(list(zip(merged, own, strict=True))), "answered": answered,
-        "run": {"state": run_state([one[name] for one in made]), "reasons": reasons},
+        "to_merged": difference(pairs), "seed_differences": [difference([pair]) for pair in pairs],
+        "run": {"state": run_state(found), "reasons": reasons}, "states": [run_state([one]) for one in found],
+        "checks": [one.checks for one in found], "answered": answered,
     }  # fmt: skip
 
 
@@ -155,6 +163,8 @@ def run_state(made: Sequence[Answering]) -> str:
     if made[0].role == "peer":
         return "–"
     refused = sum(bool(one.note) for one in made)
+    if len(made) == 1 and refused:
+        return "refused"
     return "passed" if not refused else f"refused {refused} of {len(made)}"
 
 
@@ -174,6 +184,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(),
         "versions": versions(), "model": Path(given.model).name, "finetune": FINETUNE, "seeds": given.seeds,
+        "all_seeds": [name for name in subjects if name in ALL_SEEDS],
         "keeps": KEEPS, "threads": THREADS, "prompt_tokens": PROMPT, "generated_tokens": GENERATED,
         "rounds": given.rounds, "speed_model": f"{tasks[0].title}, seed {given.seeds[0]}",
         "disturbed": sum(one.disturbed for one in rounds), "noisy": sum(one.noisy for one in rounds),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from peers.make import NotMade, make, peer_environment, runtime_python, with_session
 from peers.rounds import Job
@@ -26,7 +27,7 @@ PEER_NAMES = ("llama-q4_0", "llama-q4_k_m", "llama-q8_0", "openvino-int4", "oliv
 @dataclass(frozen=True, kw_only=True)
 class Answering:
     """A subject made of one fine-tune. ``model`` is None where it could not be made, ``note`` says then why not;
-    otherwise what ``olivepress run`` said against it."""
+    otherwise what ``olivepress run`` said against it, and ``checks`` what it measured."""
 
     name: str
     title: str
@@ -35,6 +36,7 @@ class Answering:
     model: Path | None
     note: str = ""
     size_on_disk_bytes: int | None = None
+    checks: Mapping[str, Any] | None = None
 
 
 def names() -> list[str]:
@@ -68,8 +70,9 @@ def answering(name: str, trained: Trained, work: Path, environments: Path) -> An
 def _ours(name: str, trained: Trained) -> Answering:
     made = export_package(trained, name) if name in PACKAGES else export(trained, name)
     found = Answering(
-        name=name, title=titles()[name], role="ours", runtime="onnx_genai", model=made.model, note=made.reason
-    )
+        name=name, title=titles()[name], role="ours", runtime="onnx_genai", model=made.model, note=made.reason,
+        checks=made.checks,
+    )  # fmt: skip
     return found if made.model is None else replace(found, size_on_disk_bytes=size_on_disk_bytes(made.model))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from gain.checks import checked
 from gain.tasks import Task
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.catalog import targets
@@ -40,19 +41,22 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """``state``: what ``olivepress run`` said of it; ``model`` is None only when nothing came out."""
+    """``state``: what ``olivepress run`` said of it, ``checks`` what it measured; ``model`` is None only when nothing
+    came out."""
 
     target: str
     state: str  # "passed", "refused", "not made"
     reason: str
     model: Path | None
+    checks: Mapping[str, Any] | None = None
 
 
 def olivepress(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A verb of olivepress, its output shown as it comes except for the errors, which are returned."""
+    """A verb of olivepress; its errors are returned, and its output with ``--json``, else it is shown as it comes."""
     print(f"olivepress {' '.join(arguments)}", flush=True)
     command = [sys.executable, *OLIVEPRESS, *arguments]
-    return subprocess.run(command, cwd=project, text=True, stderr=subprocess.PIPE, check=False)
+    output = subprocess.PIPE if "--json" in arguments else None
+    return subprocess.run(command, cwd=project, text=True, stdout=output, stderr=subprocess.PIPE, check=False)
 
 
 def prepared(task: Task, project: Path, data: Path) -> Path:
@@ -128,18 +132,18 @@ def export(trained: Trained, target: str) -> Export:
     if known is None or (known["model"] and not (trained.project / known["model"]).is_dir()):
         known = write_record(record, key, _export(trained, target))
     model = trained.project / known["model"] if known["model"] else None
-    return Export(target=target, state=known["state"], reason=known["reason"], model=model)
+    return Export(target=target, state=known["state"], reason=known["reason"], model=model, checks=known.get("checks"))
 
 
 def _export(trained: Trained, target: str) -> dict[str, Any]:
-    done = olivepress(trained.project, "run", trained.name, "--job", f"export-{target}")
-    runs = Path("runs", trained.name)
+    done = olivepress(trained.project, "run", trained.name, "--job", f"export-{target}", "--json")
+    runs, checks = Path("runs", trained.name), checked(done.stdout, f"export-{target}")
     if done.returncode == 0:
-        return {"state": "passed", "reason": "", "model": str(runs / f"export-{target}")}
+        return {"state": "passed", "reason": "", "model": str(runs / f"export-{target}"), "checks": checks}
     reason, failed = last_line(done.stderr), runs / f"export-{target}.failed"
     if not (trained.project / failed / "genai_config.json").is_file():
         return {"state": "not made", "reason": reason, "model": None}
-    return {"state": "refused", "reason": reason, "model": str(failed)}
+    return {"state": "refused", "reason": reason, "model": str(failed), "checks": checks}
 
 
 def versions() -> dict[str, str | None]:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from gain import snips
 from gain.answered import read_answers
+from gain.checks import checked, checks_table
 from gain.speed import summary
 from gain.statistics import Answered, over_tasks, retained, verdict
 from gain.table import markdown
 from gain.tasks import TASKS, canonical, same_json
 from gain.work import content_key, key_of, read_record, write_record
-from gain_retained import estimate, run_state, subject_row
+from gain_retained import estimate, run_state, subject_row, subjects_of
 from pairs import difference
 from peers.children.protocol import common_start
 from peers.rounds import Rounds
@@ -202,12 +203,13 @@ def test_speed_is_summed_up_over_rounds_and_paired_with_llama_cpp():
 
 class Made:
     def __init__(self, role, note=""):
-        self.role, self.note = role, note
+        self.role, self.note, self.checks = role, note, None
 
 
 def test_what_run_said_of_a_target():
     assert run_state([Made("ours"), Made("ours")]) == "passed"
     assert run_state([Made("ours"), Made("ours", "check kl failed")]) == "refused 1 of 2"
+    assert run_state([Made("ours", "check kl failed")]) == "refused"
     assert run_state([Made("peer")]) == "–"
 
 
@@ -216,7 +218,8 @@ def record(subjects):
     speed = {key: {"value": 150.0} for key in ("decode_tps", "prefill_tps", "peak_memory_bytes", "decode_ratio")}
     return {
         "machine": {"id": "box"}, "date": "2026-01-01", "versions": {"onnxruntime": "1"}, "model": "m",
-        "finetune": {"r": 16}, "seeds": [0, 1], "keeps": 0.95, "threads": 2, "prompt_tokens": 128,
+        "finetune": {"r": 16}, "seeds": [0, 1, 2], "all_seeds": ["ours"], "keeps": 0.95, "threads": 2,
+        "prompt_tokens": 128,
         "generated_tokens": 64, "rounds": 5, "speed_model": "T, seed 0", "disturbed": 0, "noisy": 0,
         "subjects": {
             name: {"title": name, "gain_kept": share, "keeps": "yes", "size_on_disk_bytes": {"value": 1.2e8},
@@ -241,14 +244,52 @@ def test_the_table_says_what_was_measured_and_why_something_was_not():
     text = markdown(record({"ours": ours, "peer": missing}))
     assert "refused 3 of 3 [" in text and "check kl failed" in text and "Olive made no model" in text
     assert "| ours | 97 (95.5 to 98.5) | yes |" in text and "120 MB" in text
-    widths = {line.count("|") for line in text.split("## T")[1].splitlines() if line.startswith("|")}
+    widths = {line.count("|") for line in text.split("## T\n")[1].split("## ")[0].splitlines() if line.startswith("|")}
     assert len(widths) == 1
+
+
+def test_only_what_decides_is_made_of_each_seed():
+    assert subjects_of(0, (0, 1), ["cpu-int8", "cpu-int4"]) == ["cpu-int8", "cpu-int4"]
+    assert subjects_of(1, (0, 1), ["cpu-int8", "cpu-int4"]) == ["cpu-int4"]
+    found = example()
+    answers = [{"merged": one} for one in found.merged]
+    answers[0]["eight"] = found.subject[0]
+    row = subject_row("eight", found.base, answers, [{"eight": Made("ours")}, {}, {}])
+    assert row["gain_kept"]["n"] == 300 and len(row["seeds"]) == 1 and row["run"]["state"] == "passed"
+    first = Answered(base=found.base, merged=found.merged[:1], subject=found.subject[:1])
+    assert row["gain_kept"] == retained(first)
+
+
+def outcome(kl, call, difference):
+    task = {"call": call, "rows": 500, "difference": difference, "ci_low": difference - 0.02, "ci_high": 0.0}
+    checks = [
+        {"name": "kl_answer", "value": kl, "ci_low": kl / 2, "ci_high": 2 * kl},
+        {"name": "top1_answer", "value": 0.97},
+        {"name": "keeps_task", "value": difference, "task": task},
+    ]
+    return [{"job": "merge", "checks": []}, {"job": "export-cpu-int4", "checks": checks}]
+
+
+def test_what_run_measured_stands_beside_what_the_test_rows_show():
+    assert checked("", "export-cpu-int4") is None and checked("[]", "export-cpu-int4") is None
+    assert checked(json.dumps(outcome(0.1, "inferior", -0.1)), "merge") is None
+    found, made = example(), [Made("ours"), Made("ours", "check keeps_task failed"), Made("ours")]
+    made[0].checks = checked(json.dumps(outcome(0.02, "cannot tell", -0.01)), "export-cpu-int4")
+    made[1].checks = checked(json.dumps(outcome(0.01, "inferior", -0.05)), "export-cpu-int4")
+    assert made[0].checks["kl_answer"] == 0.02 and made[0].checks["interval"] == [-0.03, 0.0]
+    answers = [{"ours": subject, "merged": merged} for subject, merged in zip(found.subject, found.merged, strict=True)]
+    row = subject_row("ours", found.base, answers, [{"ours": one} for one in made])
+    first, second = (line.split(" | ") for line in checks_table(record({"ours": row}))[2:])
+    assert first[2:6] == ["1", "0.0100", "0.970", "inferior"] and first[6] == "-5.0 (-7.0 to +0.0)"
+    assert second[2:4] == ["0", "0.0200"] and [first[-1], second[-1]] == ["refused |", "passed |"]
+    lost = row["seed_differences"][1]
+    assert first[7].startswith(f"{100 * lost['difference']:+.1f} (") and lost["n"] == 300
 
 
 def test_the_estimate_grows_with_what_is_asked_for():
     def hours(*what):
         return float(estimate(*what).split("about ")[1].split()[0])
 
-    assert hours(TASKS, (0, 1, 2), ["a"] * 11, 1000) > 2.5 * hours(TASKS, (0,), ["a"] * 11, 1000)
+    assert hours(TASKS, (0, 1, 2), ["cpu-int4"] * 11, 1000) > 2.5 * hours(TASKS, (0,), ["cpu-int4"] * 11, 1000)
     assert hours(TASKS[:1], (0,), ["a"], 10) == pytest.approx(800 / 3600, abs=0.1)
     assert np.isfinite(hours(TASKS, (0,), [], 1))

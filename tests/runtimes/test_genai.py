@@ -55,7 +55,9 @@ def test_fp32_export_is_its_parent(fp32_model: Path, reference: Path, prompts: l
     tokens = sum(len(p) for p in prompts)
     elsewhere = ("first_divergence", *ADAPTER_METRICS, *ANSWER_METRICS)
     assert {m.n for name, m in found.items() if name not in elsewhere} == {tokens}
-    assert {found[name].reason for name in ("kl_answer", "top1_answer")} == {"the reference has no answer tokens"}
+    assert {found[name].reason for name in ("kl_answer", "kl_per_answer", "top1_answer")} == {
+        "the reference has no answer tokens"
+    }
     assert found["first_divergence"].n == len(prompts)
     assert found["first_divergence"].value == np.median([len(p) for p in prompts])  # none diverges
     assert found["max_abs_logit_diff"].value is not None and found["max_abs_logit_diff"].value < 1e-3
@@ -86,6 +88,7 @@ def test_the_tokens_of_answers_are_counted_apart(
     assert [np.load(file).shape[0] for file in sorted(reference.glob("logits-*.npy"))] == [30, 3, 17]
     parent = AutoModelForCausalLM.from_pretrained(hf_model, dtype=torch.float32)
     answers, others = list[torch.Tensor](), list[torch.Tensor]()
+    last = dict.fromkeys((0, 2), 0.0)  # row → the sum over its last answer
     for ids, part in zip(prompts[:3], parts, strict=True):
         with torch.inference_mode():
             p = parent(torch.tensor([ids])).logits[0].double().log_softmax(-1)
@@ -94,8 +97,12 @@ def test_the_tokens_of_answers_are_counted_apart(
         kl = torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1)
         for position in range(part.first, len(ids)):
             (answers if position in part.supervised else others).append(kl[position])
+            if position in part.supervised and position >= part.start:
+                last[prompts.index(ids)] += float(kl[position])
     found = fidelity(int4_model, reference)
     assert found["kl_answer"].value == pytest.approx(float(torch.stack(answers).mean()), rel=1e-4)
+    assert found["kl_per_answer"].value == pytest.approx(sum(last.values()) / 2, rel=1e-4)
+    assert found["kl_per_answer"].n == 2
     assert found["kl_prompt"].value == pytest.approx(float(torch.stack(others).mean()), rel=1e-4)
     assert found["kl_divergence"].value == pytest.approx(float(torch.stack(answers + others).mean()), rel=1e-4)
     assert (found["kl_answer"].n, found["kl_prompt"].n, found["kl_divergence"].n) == (24, 26, 50)

@@ -61,6 +61,16 @@ declare(
 )
 declare(
     Metric(
+        name="kl_per_answer",
+        unit="nats",
+        direction="lower",
+        title="KL an answer",
+        description="As kl_answer, summed over the tokens of an answer: an answer is as uncertain as all its tokens.",
+        group="fidelity",
+    )
+)
+declare(
+    Metric(
         name="kl_prompt",
         unit="nats",
         direction="lower",

@@ -39,6 +39,7 @@ _KILLED = -9  # by SIGKILL; Windows has no signals
 _LIMIT_KEYS = {
     "keeps_task": "limits.margin",
     "kl_answer": "limits.max_kl_divergence",
+    "kl_per_answer": "limits.margin",
     "kl_divergence": "limits.max_kl_divergence",
     "long_prompt": "limits.max_kl_divergence",
     "long_answer": "limits.max_kl_divergence",

@@ -26,12 +26,13 @@ def pairs(both: int, only_parent: int, only_export: int, neither: int) -> Scores
     return [parent for parent, _ in rows], [export for _, export in rows]
 
 
-def passes(verdict: TaskVerdict, kl: float) -> bool:
-    """Whether an export with this verdict and this divergence of its answers is done."""
+def passes(verdict: TaskVerdict, kl: float, tokens: int = 8) -> bool:
+    """Whether an export with this verdict and this divergence of its answers, of so many tokens, is done."""
     metrics = {
         "kl_divergence": measured("kl_divergence", 9.0, n=9),  # prompts, which are not judged, may have lost all
         "kl_prompt": measured("kl_prompt", 9.0, n=9),
         "kl_answer": measured("kl_answer", kl, n=9),
+        "kl_per_answer": measured("kl_per_answer", tokens * kl, n=9),
         "top1_answer": measured("top1_answer", 1.0, n=9),
     }
     checks = divergence_checks(metrics, "", limit=LIMIT, min_top1=0.9, on_answers=True, verdict=verdict)
@@ -52,7 +53,7 @@ PLANTED = [
     ("GPTQ in groups of 64", (180, 26, 12, 82), 0.046, OPEN, False),
     ("GPTQ, head in 8 bits", (179, 27, 12, 82), 0.039, OPEN, False),
     ("GPTQ with zero points, head in 8 bits", (197, 9, 8, 86), 0.0194, OPEN, True),
-    ("GPTQ in groups of 32", (188, 18, 12, 82), 0.0278, OPEN, True),
+    ("GPTQ in groups of 32", (188, 18, 12, 82), 0.0278, OPEN, False),
     # A second seed: 500 validation rows showed 3.2 points lost, 1,000 test rows 0.8: kept, and refused at first.
     ("cpu-int4, shown to be worse, not by more than the margin", (324, 21, 5, 150), 0.0123, OPEN, True),
     ("GPTQ with act-order and scales searched", (199, 7, 6, 88), 0.0098, OPEN, True),
@@ -68,7 +69,7 @@ PLANTED = [
     ("few differ, evenly, far away", (300, 5, 5, 190), 0.3, KEPT, True),
     ("the export gains", (300, 3, 8, 189), 0.02, KEPT, True),
     ("the export gains much", (300, 10, 60, 130), 0.5, KEPT, True),
-    ("many differ, evenly", (300, 40, 40, 120), 0.025, OPEN, True),
+    ("many differ, evenly", (300, 40, 40, 120), 0.015, OPEN, True),
     ("many differ, evenly, far away", (300, 40, 40, 120), 0.2, OPEN, False),
     ("many differ, evenly, many rows", (2400, 100, 100, 2400), 0.2, KEPT, True),
     ("a little lost of many rows", (9000, 200, 150, 9000), 0.2, KEPT, True),
@@ -76,7 +77,7 @@ PLANTED = [
     ("4 points lost", (280, 30, 8, 182), 0.05, LOST, False),
     ("4 points lost of a perfect parent", (480, 20, 0, 0), 0.01, LOST, False),
     ("6 points lost of a perfect parent", (470, 30, 0, 0), 0.01, LOST, False),
-    ("4 points lost, few rows", (115, 14, 6, 65), 0.025, OPEN, True),
+    ("4 points lost, few rows", (115, 14, 6, 65), 0.025, OPEN, False),
     ("4 points lost, few rows, far away", (115, 14, 6, 65), 0.05, OPEN, False),
     ("6 points lost, many differ", (250, 60, 30, 160), 0.02, LOST, False),
     ("2.5 points lost of many rows, far away", (900, 70, 20, 1010), 0.04, OPEN, False),
@@ -86,7 +87,7 @@ PLANTED = [
     ("a third lost of the fewest rows", (5, 10, 0, 15), 0.05, LOST, False),
     # At the margin.
     ("the margin lost, all of it seen", (490, 10, 0, 0), 0.01, OPEN, True),
-    ("the margin lost", (295, 12, 2, 191), 0.025, OPEN, True),
+    ("the margin lost", (295, 12, 2, 191), 0.018, OPEN, True),
     ("the margin lost, far away", (295, 12, 2, 191), 0.04, OPEN, False),
     ("shown to be worse, by less than the margin", (300, 6, 0, 194), 0.02, OPEN, True),
     ("worse by 1.5 points of many rows", (900, 60, 30, 1010), 0.02, OPEN, True),
@@ -111,6 +112,18 @@ def test_a_planted_export(counts: tuple[int, int, int, int], kl: float, call: st
     assert verdict.rows == (rows if rows >= 30 else 0)
     told = verdict.call != OPEN
     assert told is (not verdict.reason and verdict.rows_needed is None)
+
+
+def test_long_answers_lose_more_of_them_at_the_same_divergence_a_token() -> None:
+    """SmolLM2 on SNIPS: JSON of many tokens, 500 validation rows cannot tell, 1,000 test rows lost 4.9 points."""
+    verdict = judge_task("exact_match", *pairs(186, 45, 23, 246), margin=0.02, available=1291)
+    assert verdict.call == OPEN and verdict.difference == pytest.approx(-0.044)
+    assert not passes(verdict, 0.0169, tokens=32) and passes(verdict, 0.0169, tokens=8)
+    # A wider margin allows more; a score of free text loses only what its words are worth.
+    wider = judge_task("exact_match", *pairs(186, 45, 23, 246), margin=0.07, available=1291)
+    assert wider.call == OPEN and passes(wider, 0.0169, tokens=32)
+    text = judge_task("rouge_l", [0.5] * 100 + [0.6] * 100, [0.6] * 100 + [0.45] * 100, margin=0.02, available=200)
+    assert text.call == OPEN and passes(text, 0.0169, tokens=200)
 
 
 def free_text(parent: Sequence[float], export: Sequence[float], times: int) -> Scores:

@@ -31,7 +31,7 @@ __all__ = [
 NO_BASE_LOGITS = "the base's full logits are kept on the build machine"
 NO_LOGITS = "the parent's full logits are kept on the build machine; here only its top 256 log-probabilities are known"
 ADAPTER_METRICS = ("adapter_kept", "adapter_noise")
-ANSWER_METRICS = ("kl_answer", "kl_prompt", "kl_top256_answer", "top1_answer")
+ANSWER_METRICS = ("kl_answer", "kl_per_answer", "kl_prompt", "kl_top256_answer", "top1_answer")
 
 
 @dataclass(kw_only=True)
@@ -224,6 +224,7 @@ def _measurements(prompts: Sequence[_Prompt]) -> dict[str, Measurement]:
         kl = np.concatenate(parts)
         metrics["kl_divergence"] = _mean("kl_divergence", parts)
         metrics["kl_answer"] = _mean("kl_answer", parts, answers)
+        metrics["kl_per_answer"] = _per_answer(prompts)
         metrics["kl_prompt"] = _mean("kl_prompt", parts, [~answer for answer in answers])
         metrics["kl_p50"] = measured("kl_p50", float(np.median(kl)), n=len(kl), interval=_median_interval(parts))
         metrics["kl_p999"] = measured("kl_p999", float(np.quantile(kl, 0.999)), n=len(kl))
@@ -241,6 +242,21 @@ def _first_divergences(prompts: Sequence[_Prompt]) -> Measurement:
     if not tokens:
         return not_measured("first_divergence", "the reference's prompts end before their answers")
     return measured("first_divergence", float(np.median(tokens)), n=len(tokens), interval=bootstrap_median(tokens))
+
+
+def _per_answer(prompts: Sequence[_Prompt]) -> Measurement:
+    """Of each prompt's last answer the sum over its tokens; their mean."""
+    sums = [
+        float(prompt.kl[prompt.start :][prompt.answer[prompt.start :]].sum()) for prompt in prompts if _ends(prompt)
+    ]
+    if not sums:
+        return not_measured("kl_per_answer", "the reference has no answer tokens")
+    return measured("kl_per_answer", sum(sums) / len(sums), n=len(sums), interval=cluster_mean(sums, [1] * len(sums)))
+
+
+def _ends(prompt: _Prompt) -> bool:
+    """Whether the prompt has tokens of its last answer; one that was cut before it has none."""
+    return 0 <= prompt.start < len(prompt.answer) and bool(prompt.answer[prompt.start :].any())
 
 
 def _mean(name: str, parts: Sequence[np.ndarray], among: Sequence[np.ndarray] | None = None) -> Measurement:

@@ -1,8 +1,9 @@
 """The divergence of an export from its parent as checks: what is judged, and what is only reported beside it.
 
 Where the task's own answers give a verdict (``verify.task``), they decide, and the divergence is reported. Where not,
-the divergence of the tokens that were trained on has a limit. That of the prompts is reported: no training touched
-them, and nobody ships what a model makes of them.
+the divergence of the tokens that were trained on has a limit. Where a whole answer is right or wrong, so has that of a
+whole answer: of two exports with the same divergence a token, the one that writes longer answers loses more of them.
+That of the prompts is reported: no training touched them, and nobody ships what a model makes of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from collections.abc import Iterator, Mapping
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.errors import JobError
 from olivepress.report.device_report import Measurement
+from olivepress.report.registry import METRICS
 
-__all__ = ["divergence_checks"]
+__all__ = ["NATS_PER_LOSS", "divergence_checks"]
+
+# Mean divergence of an answer, in nats, that goes with a loss of all right answers. Evidence: the last table of
+# benchmarks/gain_retained.md, and benchmarks/rounding.md.
+NATS_PER_LOSS = 8.0
 
 
 def divergence_checks(
@@ -42,6 +48,10 @@ def divergence_checks(
         yield _reported(before, top1, metrics[top1], f"{share}, not judged")
     else:
         yield _check(before, top1, metrics[top1], share, limit=min_top1, verdict=verdict, at_most=False)
+    whole = metrics["kl_per_answer"]
+    if on_answers and verdict is not None and METRICS[verdict.metric].score is None and whole.value is not None:
+        nats, limit = f"nats an answer, {whole.n} answers", NATS_PER_LOSS * verdict.margin
+        yield _check(before, "kl_per_answer", whole, nats, limit=limit, verdict=verdict, at_most=True)
     prompt = metrics["kl_prompt"] if on_answers else None
     if prompt is not None and prompt.value is not None:
         detail = f"nats a token, {prompt.n} tokens of the prompts, not judged: not trained on"
