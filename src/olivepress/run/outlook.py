@@ -77,8 +77,9 @@ def _by_choice(plan: Plan, job: Job, states: Mapping[str, Outlook]) -> Outlook |
 
 
 def _to_make(plan: Plan, job: Job, states: Mapping[str, Outlook], force: bool) -> Outlook:
-    if (error := not_on_this_platform(job)) is not None:
-        return _cannot(error, "left out")
+    platform = not_on_this_platform(job)
+    if platform is not None:
+        return _cannot(platform, "left out")
     if not olive_installed():
         return _cannot(SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'"))
     if job.parent is not None and states[job.parent].state == "cannot":

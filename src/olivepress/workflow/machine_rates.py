@@ -139,7 +139,7 @@ def _key() -> str:
         _quota(),
         os.environ.get("OMP_NUM_THREADS", ""),
         os.environ.get("MKL_NUM_THREADS", ""),
-        psutil.virtual_memory().total >> 30,
+        int(psutil.virtual_memory().total) >> 30,
         platform.python_version(),
         package_versions(("numpy", "torch", "transformers", "olive-ai")),
     ]

@@ -95,7 +95,7 @@ def _flops(dtype: Any, seconds: float, clock: Clock) -> float:
         hidden = inputs
         for layer in layers:
             hidden = _layer(hidden, layer)
-        hidden.float().sum().backward()
+        hidden.float().sum().backward()  # type: ignore[no-untyped-call]
         best = min(best, clock() - at)
         if time.perf_counter() - began > seconds:
             break
