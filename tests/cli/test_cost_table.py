@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from olivepress.cli import cost_table
-from olivepress.cli.cost_table import measured_lines, plan_lines
+from olivepress.cli.cost_table import measured_lines, plan_lines, size_text
 from olivepress.cli.verbs.run import run_record
 from olivepress.core.artifact import Resources
 from olivepress.core.pace import duration
@@ -27,6 +27,11 @@ from olivepress.workflow.machine_rates import rates_of
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(None, "-"), (21e6, "21 MB"), (1e8, "0.1 GB"), (15.34e9, "15.3 GB")])
+def test_sizes(size: int | None, text: str) -> None:
+    assert size_text(size) == text
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ _STATES = {"run": "runs", "verify": "checked again", "cannot": "cannot run"}
 
 
 def size_text(size: int | None) -> str:
-    """Bytes as gigabytes."""
-    return "-" if size is None else f"{size / 1e9:.1f} GB"
+    """Bytes as gigabytes, few as megabytes."""
+    if size is None:
+        return "-"
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def plan_lines(plan: Plan, states: Mapping[str, Outlook]) -> Iterator[str]:
