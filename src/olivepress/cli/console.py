@@ -150,12 +150,12 @@ class ConsoleReporter:
 
     def heartbeat(self) -> None:
         """A line of what is running, unless there was one lately."""
-        if self.step is not None and self.clock() - self.printed >= HEARTBEAT_S:
+        if self.step is not None and self.clock() - max(self.printed, self.began) >= HEARTBEAT_S:
             parts = [part for part in (self.step.note, *self._step_times()) if part]
             self.say("; ".join([f"{self.step.title}: {', '.join(parts)}", *filter(None, [self.whole_text()])]))
 
     def _beat_until_the_end(self) -> None:
-        while not self._ended.wait(max(0.2, self.printed + HEARTBEAT_S - self.clock())):
+        while not self._ended.wait(max(0.5, self.printed + HEARTBEAT_S - self.clock())):
             with contextlib.suppress(AttributeError):  # the step ended just now
                 self.heartbeat()
 
@@ -201,7 +201,7 @@ class ConsoleReporter:
         if done < total and self.step is None and not self.reading:
             self.reading = True
             self.begin("base model: hash and check")
-        self.update(f"{done / 1e9:.1f} of {total / 1e9:.1f} GB", done, total)
+        self.update(f"base model, {done / 1e9:.1f} of {total / 1e9:.1f} GB", done, total)
         if done >= total and self.reading:
             self.reading = False
             self.end("base model: hashed and checked")

@@ -16,7 +16,6 @@ from olivepress.workflow.estimate import Need, needs, total
 from olivepress.workflow.plan import first_of_each_choice
 
 if TYPE_CHECKING:
-    from olivepress.core.artifact import Resources
     from olivepress.run import JobOutcome, Outlook
     from olivepress.workflow.plan import Plan
 
@@ -55,30 +54,33 @@ def measured_lines(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> Iterator[str]
     """A head, a line for each job that has a result, with what it took and the estimate, the total, and by how much
     the estimates of the jobs that ran were wrong.
 
-    For a kept job, what it took when it ran. Nothing when no job has a result.
+    For a kept job, what it took when it ran. Nothing when no job has a result, and no estimates when none ran now.
     """
-    costs = job_costs(outcomes)
-    if not costs:
+    results = [(plan, done, done.manifest) for plan, done in outcomes if done.manifest]
+    if not results:
         return
-    several = len({cost.recipe for cost in costs}) > 1
-    rows = [
-        (f"{cost.recipe}/{cost.job}" if several else cost.job, *_cost_cells(cost.measured, cost.estimated))
-        for cost in costs
-    ]
+    several = len({plan.recipe.name for plan, _, _ in results}) > 1
+    names = [f"{plan.recipe.name}/{done.job}" if several else done.job for plan, done, _ in results]
+    took = [manifest.resources for _, _, manifest in results]
+    measured = [*took, measured_total(took)]
+    cells = [(duration(each.seconds), size_text(each.peak_memory_bytes)) for each in measured]
+    if not any(done.state == "done" for _, done, _ in results):
+        yield from _table(("job", "time", "memory"), _rows([*names, "total"], cells))
+        return
+    costs = job_costs(outcomes)
     expected = total({str(number): cost.estimated for number, cost in enumerate(costs)})
-    rows.append(("total", *_cost_cells(measured_total(costs), expected)))
-    yield from _table(("job", "time", "estimated", "memory", "estimated"), rows)
+    estimates = [
+        (duration(each.seconds), size_text(each.memory_bytes))
+        for each in [*(cost.estimated for cost in costs), expected]
+    ]
+    both = [(time, of_time, size, of_size) for (time, size), (of_time, of_size) in zip(cells, estimates, strict=True)]
+    yield from _table(("job", "time", "estimated", "memory", "estimated"), _rows([*names, "total"], both))
     if (text := _error_text(costs)) is not None:
         yield text
 
 
-def _cost_cells(took: Resources, wanted: Need) -> tuple[str, str, str, str]:
-    return (
-        duration(took.seconds),
-        duration(wanted.seconds),
-        size_text(took.peak_memory_bytes),
-        size_text(wanted.memory_bytes),
-    )
+def _rows(names: Sequence[str], cells: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    return [(name, *row) for name, row in zip(names, cells, strict=True)]
 
 
 def _error_text(costs: Sequence[JobCost]) -> str | None:

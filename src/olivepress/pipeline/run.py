@@ -80,6 +80,7 @@ def run(
         ahead[each.recipe.name] = _look_ahead(each, only, force, reporter)
         return ahead[each.recipe.name].to_check
 
+    reporter.checking("data and workflows: write and lint")
     rendered = render(plans, jobs=to_check)
     for each in rendered:
         for text in each.notes:

@@ -50,12 +50,12 @@ def job_costs(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> list[JobCost]:
     ]
 
 
-def measured_total(costs: Sequence[JobCost]) -> Resources:
+def measured_total(jobs: Sequence[Resources]) -> Resources:
     """The sum of the time, the most of memory and disk."""
     return Resources(
-        seconds=round(sum(cost.measured.seconds for cost in costs), 1),
-        peak_memory_bytes=_most([cost.measured.peak_memory_bytes for cost in costs]),
-        peak_disk_bytes=_most([cost.measured.peak_disk_bytes for cost in costs]),
+        seconds=round(sum(job.seconds for job in jobs), 1),
+        peak_memory_bytes=_most([job.peak_memory_bytes for job in jobs]),
+        peak_disk_bytes=_most([job.peak_disk_bytes for job in jobs]),
     )
 
 
@@ -76,7 +76,7 @@ def estimate_error(costs: Sequence[JobCost]) -> EstimateError | None:
     assert seconds is not None
     return EstimateError(
         jobs=len(ran),
-        seconds=estimated / measured_total(ran).seconds - 1,
+        seconds=estimated / sum(cost.measured.seconds for cost in ran) - 1,
         worst_seconds=seconds,
         worst_memory=_worst(ran, _memory_error),
     )

@@ -81,7 +81,7 @@ def run_record(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> dict[str, Any]:
         "jobs": [outcome_record(plan, outcome) for plan, outcome in outcomes],
         "total": {
             "estimated": need_record(estimated) if estimated else None,
-            "resources": measured_total(costs).model_dump(mode="json"),
+            "resources": measured_total([cost.measured for cost in costs]).model_dump(mode="json"),
         },
         "estimate_error": asdict(error) if error else None,
     }
