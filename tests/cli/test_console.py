@@ -92,6 +92,9 @@ def test_everything_that_takes_long_has_a_heartbeat(clock: Time) -> None:
     ]
     reporter.end("done")
     clock.now += 100
+    reporter.checking("tokenizer: compare")
+    reporter.heartbeat()  # it began just now
+    reporter.end_task()
     reporter.heartbeat()  # nothing is running
     assert len(out.getvalue().splitlines()) == 3
 
@@ -102,7 +105,7 @@ def test_a_thread_keeps_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     with ConsoleReporter(quiet=False) as reporter:
         lines_of(reporter)
         monkeypatch.setattr(reporter, "heartbeat", lambda: beats.append("beat"))
-        reporter._heart.join(timeout=0.6)
+        reporter._heart.join(timeout=1.2)
     assert beats and not reporter._heart.is_alive()
     with ConsoleReporter(quiet=True) as quiet:
         assert not quiet._heart.is_alive()
