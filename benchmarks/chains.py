@@ -36,7 +36,7 @@ from olivepress.run.journal import events
 from olivepress.synthetic import make_random_model, weight_bytes
 
 OUT = Path(__file__).parent / "chains.json"
-TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-mixed", "cuda-int4", "directml-int4", "webgpu-int4")
+TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-compact", "cuda-int4", "directml-int4", "webgpu-int4")
 DEMO = Path(__file__).parent.parent / "recipes" / "tiny-phi.yaml"
 STEPS = 600  # of 32 examples: a fine-tune of over a minute. The demo's own 250 are over in half of one
 # (hidden size, layers) of the Llamas that show how cost grows with the size of the model.

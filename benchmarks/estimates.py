@@ -88,7 +88,7 @@ class Case:
         return ("finetune", "merge", *(f"export-{name}" for name in self.targets)) if self.targets else ("finetune",)
 
 
-EXPORTS = ("cpu-fp32", "cpu-int8", "cpu-int4-rtn", "cpu-int4", "cpu-int4-mixed")
+EXPORTS = ("cpu-fp32", "cpu-int8", "cpu-int4-rtn", "cpu-int4", "cpu-int4-compact")
 CASES = (
     Case(model="embedded:tiny-phi", batch=16, length=128, targets=EXPORTS),
     Case(model="embedded:tiny-llama", batch=8, length=64, targets=("cpu-int4",)),

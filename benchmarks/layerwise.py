@@ -19,7 +19,7 @@ from olive.passes.pytorch.gptq import Gptq
 from olive.passes.pytorch.quant_utils import QuantInfo, run_layer
 from olive.passes.pytorch.selective_mixed_precision import SelectiveMixedPrecision
 
-from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq
+from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq, projections
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised
 
 __all__ = ["Batch", "Rounding", "batches", "quantize"]
@@ -39,6 +39,7 @@ class Rounding:
     bits: int = 4
     widest_group: int = 256
     mixed: bool = False  # the layers of k_quant_mixed in 8 bits
+    eight_bits: tuple[str, ...] = ()  # projections in 8 bits in every layer, as CalibratedGptq names them
     head_bits: int = 8
     head_method: Literal["Rtn", "Gptq", "CalibratedGptq"] = "Rtn"
 
@@ -85,7 +86,7 @@ def quantize(model: Any, calibration: Sequence[Batch], rounding: Rounding, group
     wrapper.maybe_untie_word_embeddings()
     head, head_name = wrapper.get_lm_head()
     (embedding, *_), _ = wrapper.get_embeds()
-    high = _high_precision(wrapper) if rounding.mixed else frozenset[str]()
+    high = _high_precision(wrapper, rounding)
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and name != head_name:
             _attach(module, 8 if name in high else rounding.bits, rounding.symmetric, group_size)
@@ -101,7 +102,10 @@ def quantize(model: Any, calibration: Sequence[Batch], rounding: Rounding, group
     _round([embedding], embedding, [], "Rtn")
 
 
-def _high_precision(wrapper: Any) -> frozenset[str]:
+def _high_precision(wrapper: Any, rounding: Rounding) -> frozenset[str]:
+    """The projections that get 8 bits."""
+    if not rounding.mixed:
+        return frozenset(projections(wrapper, rounding.eight_bits))
     _, overrides = SelectiveMixedPrecision.get_k_quant_config(wrapper, "k_quant_mixed", 4, 8)
     return frozenset(overrides)
 

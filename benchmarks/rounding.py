@@ -46,11 +46,19 @@ GPTQ, OURS = "Gptq", "CalibratedGptq"
 VARIANTS: dict[str, tuple[str, Rounding]] = {
     "rtn": ("Rtn, 4-bit head: `cpu-int4-rtn`", Rounding(method="Rtn", head_bits=4)),
     "rtn-8": ("Rtn, all in 8 bits: `cpu-int8`", Rounding(method="Rtn", bits=8)),
-    "ours-symmetric": ("CalibratedGptq, symmetric: `cpu-int4`", Rounding(method=OURS)),
+    "ours-eight-bits": (
+        "CalibratedGptq, symmetric, attention inputs and MLP outputs in 8 bits: `cpu-int4`",
+        Rounding(method=OURS, eight_bits=("attention_inputs", "mlp_outputs")),
+    ),
+    "ours-attention": (
+        "CalibratedGptq, symmetric, attention inputs in 8 bits",
+        Rounding(method=OURS, eight_bits=("attention_inputs",)),
+    ),
+    "ours-symmetric": ("CalibratedGptq, symmetric: `cpu-int4-compact`", Rounding(method=OURS)),
     "gptq-symmetric": ("Olive's Gptq, symmetric", Rounding(method=GPTQ)),
     "gptq-asymmetric": ("Olive's Gptq, with zero points", Rounding(method=GPTQ, symmetric=False)),
     "ours-mixed": (
-        "CalibratedGptq, symmetric, layers of k_quant_mixed in 8 bits: `cpu-int4-mixed`",
+        "CalibratedGptq, symmetric, layers of k_quant_mixed in 8 bits",
         Rounding(method=OURS, mixed=True, head_method=OURS),
     ),
     "gptq-mixed": (

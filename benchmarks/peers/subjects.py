@@ -98,7 +98,7 @@ SUBJECTS: tuple[Subject, ...] = (
             build=AUTO_OPT, session=TWO_THREADS),
     _ours("cpu-int4", "olivepress cpu-int4, not tuned", _gptq(), session={}),
     _ours("cpu-int4-2t", "olivepress cpu-int4, 2 threads", _gptq()),
-    _ours("cpu-int4-mixed", "olivepress cpu-int4-mixed, 2 threads", _gptq("cpu-int4-mixed")),
+    _ours("cpu-int4-compact", "olivepress cpu-int4-compact, 2 threads", _gptq("cpu-int4-compact")),
     _ours("cpu-int4-rtn", "olivepress cpu-int4-rtn, 2 threads", Catalog(target="cpu-int4-rtn")),
     _ours("every-position", "cpu-int4, logits of every position", _gptq(every_position=True), "attempt"),
     _ours("fused", "cpu-int4, gate and up as one product", _gptq(fused=True), "attempt"),

@@ -21,12 +21,14 @@ from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervise
 
 GPTQ = {"type": "Gptq", "bits": 4, "group_size": "at-most-256", "data_config": "calibration"}
 EIGHT = {"type": "Rtn", "bits": 8, "group_size": "at-most-256", "lm_head": True, "embeds": True}
-FORMER_MIXED = {
-    "select": {"type": "SelectiveMixedPrecision", "algorithm": "k_quant_mixed", "bits": 4, "high_bits": 8},
-    "quantize": GPTQ | {"sym": False, "lm_head": True},
-    "embedding": {"type": "Rtn", "bits": 4, "group_size": "at-most-256", "sym": False, "embeds": True,
-                  "overrides": {"model.embed_tokens": {"bits": 8}}},
-}  # fmt: skip
+
+
+def mixed(quantize: dict[str, Any], symmetric: bool) -> dict[str, dict[str, Any]]:
+    """With 8 bits where k-quant would spend them; what SelectiveMixedPrecision overrides is said by name."""
+    embedding = {"type": "Rtn", "bits": 4, "group_size": "at-most-256", "sym": symmetric, "embeds": True,
+                 "overrides": {"model.embed_tokens": {"bits": 8}}}  # fmt: skip
+    select = {"type": "SelectiveMixedPrecision", "algorithm": "k_quant_mixed", "bits": 4, "high_bits": 8}
+    return {"select": select, "quantize": quantize | {"sym": symmetric, "lm_head": True}, "embedding": embedding}
 
 
 def example(seed: int, length: int, answer: int = 3) -> Supervised:
@@ -92,13 +94,14 @@ def of_passes(model: Any, passes: dict[str, Any], folder: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("variant", "passes"),
     [
-        ("ours-symmetric", "cpu-int4"),
-        ("ours-mixed", "cpu-int4-mixed"),
+        ("ours-symmetric", "cpu-int4-compact"),
+        ("ours-eight-bits", "cpu-int4"),
+        ("ours-mixed", mixed(GPTQ | {"type": "CalibratedGptq"}, True)),
         ("rtn", "cpu-int4-rtn"),
         ("rtn-8", "cpu-int8"),
         ("gptq-symmetric", {"quantize": GPTQ | {"sym": True}, "embedding": EIGHT | {"sym": True}}),
         ("gptq-asymmetric", {"quantize": GPTQ | {"sym": False}, "embedding": EIGHT | {"sym": False}}),
-        ("gptq-mixed", FORMER_MIXED),
+        ("gptq-mixed", mixed(GPTQ, False)),
     ],
 )
 def test_the_weights_are_those_of_the_passes(

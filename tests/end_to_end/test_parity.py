@@ -53,7 +53,7 @@ def _is_the_parent(project: Path, recipe: str, case: str) -> None:
 @pytest.mark.slow
 def test_groups_of_weights_that_fit_an_odd_width(project: Path, olivepress: Cli) -> None:
     make_small_model("smollm2-tied", project / "models" / "odd")
-    targets = ["cpu-int8", "cpu-int4-rtn", "cpu-int4", "cpu-int4-mixed", "cuda-int4"]
+    targets = ["cpu-int8", "cpu-int4-rtn", "cpu-int4", "cpu-int4-compact", "cuda-int4"]
     write_recipe(project / "recipes" / "odd.yaml", "models/odd", targets=targets)
     done = olivepress("run", "odd", "--json")
     assert done.returncode == 0, done.stderr

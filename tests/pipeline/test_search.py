@@ -31,12 +31,12 @@ def test_a_recipe_gets_what_it_does_not_make_already(project: Path) -> None:
         "export-cpu-fp32", "export-cpu-int4", "export-cuda-int4"
     ]  # fmt: skip
     assert grid()["cpu-grid-int4"].passes == targets()["cpu-int4-rtn"].passes  # the centre of the grid
-    assert grid()["cpu-grid-int4-search"].passes == targets()["cpu-int4"].passes
-    assert grid()["cpu-grid-int4-mixed"].passes == targets()["cpu-int4-mixed"].passes
+    assert grid()["cpu-grid-int4-search"].passes == targets()["cpu-int4-compact"].passes
+    assert grid()["cpu-grid-int4-eight-bits"].passes == targets()["cpu-int4"].passes
     made = grid_plan(plan)
     assert made.jobs[: len(plan.jobs)] == plan.jobs
     added = [job.id.removeprefix("export-") for job in made.jobs[len(plan.jobs) :]]
-    assert added == [name for name in grid() if name != "cpu-grid-int4-search"]
+    assert added == [name for name in grid() if name != "cpu-grid-int4-eight-bits"]
     assert all(job.parent == "merge" for job in made.jobs[len(plan.jobs) :])
 
 

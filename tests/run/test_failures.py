@@ -130,7 +130,7 @@ def test_a_failed_check_names_key_values_and_other_targets(project: Path) -> Non
     assert "kl_divergence failed: 0.5, limit 0.1 (at most) (nats a token); also failed: top1_agreement" in error.message
     step = str(error.next_step)
     assert "limits.max_kl_divergence in the recipe" in step
-    assert "take cpu-int4-mixed (about " in step and "1.8 times the bytes of a token) or cpu-fp32" in step
+    assert "take cpu-int8 (about " in step and "1.4 times the bytes of a token) or cpu-fp32" in step
     assert check_error(plan, job, checks[:1], Path("x.log")) is None
 
 
@@ -158,7 +158,7 @@ def test_other_targets_keep_more_and_fit_the_family(project: Path) -> None:
     plan = load_plan("tiny-phi")
     target = plan.job("export-cpu-int4").target
     assert target is not None
-    assert [other.target for other in other_targets(plan, target)] == ["cpu-int4-mixed", "cpu-int8", "cpu-fp32"]
+    assert [other.target for other in other_targets(plan, target)] == ["cpu-int8", "cpu-fp32"]
     rounded, last = (targets()[name] for name in ("cpu-int4-rtn", "cpu-fp32"))
     assert [other.target for other in other_targets(plan, rounded)] == list(choices()["cpu"])
     assert other_targets(plan, last) == []

@@ -52,7 +52,12 @@ TRAPS: list[tuple[str, tuple[str | int, ...], Any, str]] = [
         {"q": {"type": "Rtn"}, "b": {"type": "ModelBuilder"}},
         "compute nonsense; remove Rtn",
     ),
-    ("cpu-int4-mixed", ("passes", "embedding", "bits"), 8, "makes it 4; name the exceptions in overrides"),
+    (
+        "cpu-int4-compact",
+        ("passes",),
+        {"select": {"type": "SelectiveMixedPrecision", "bits": 4}, "embedding": {"type": "Rtn", "bits": 8}},
+        "makes it 4; name the exceptions in overrides",
+    ),
     ("cpu-fp32", ("passes", "build", "precision"), "int8", "the builder knows no int8"),
     ("cpu-fp32", ("passes", "build", "type"), "OnnxConversion", "fails on these decoders; write ModelBuilder"),
 ]

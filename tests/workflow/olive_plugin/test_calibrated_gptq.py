@@ -10,7 +10,7 @@ import torch
 
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.passes import OWN_PASSES
-from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq
+from olivepress.workflow.olive_plugin.passes.calibrated_gptq import CalibratedGptq, projections
 
 nn = pytest.importorskip("olive.common.quant.nn")
 quant = pytest.importorskip("olive.common.quant.utils")
@@ -106,3 +106,34 @@ def test_the_paths_of_our_passes_are_theirs() -> None:
     for name, path in OWN_PASSES.items():
         module, _, attribute = path.rpartition(".")
         assert attribute == name and isinstance(getattr(importlib.import_module(module), attribute), type)
+
+
+@pytest.mark.parametrize(
+    ("parts", "valid"), [(None, True), (["attention_inputs", "mlp_outputs"], True), (["attention_input"], False)]
+)
+def test_a_part_that_it_does_not_know_is_refused(parts: list[str] | None, valid: bool) -> None:
+    hardware = importlib.import_module("olive.hardware.accelerator")
+    here = hardware.AcceleratorSpec(accelerator_type="cpu", execution_provider="CPUExecutionProvider")
+    config = CalibratedGptq.generate_config(here, {"group_size": 64, "eight_bits": parts}, disable_search=True)
+    assert CalibratedGptq.validate_config(config, here) is valid
+
+
+def test_the_projections_of_every_layer_whether_fused_or_not() -> None:
+    wrapper = importlib.import_module("olive.common.hf.wrapper").ModelWrapper
+    transformers = importlib.import_module("transformers")
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+             "num_key_value_heads": 2, "vocab_size": 32, "pad_token_id": 0}  # fmt: skip
+    of = {}
+    for kind in ("Llama", "Phi3"):
+        config = getattr(transformers, f"{kind}Config")(**sizes)
+        with torch.device("meta"):
+            model = transformers.AutoModelForCausalLM.from_config(config)
+        of[kind] = list(projections(wrapper.from_model(model), ["attention_inputs", "mlp_outputs"]))
+        assert all(isinstance(model.get_submodule(name), torch.nn.Linear) for name in of[kind])
+    assert of["Llama"][:4] == [
+        f"model.layers.0.{name}"
+        for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.down_proj")
+    ]
+    assert of["Phi3"] == [
+        f"model.layers.{number}.{name}" for number in (0, 1) for name in ("self_attn.qkv_proj", "mlp.down_proj")
+    ]

@@ -5,19 +5,49 @@ Olive's own takes the scale of a group from its largest weight, and the order of
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from olive.common.hf.wrapper import LayerWrapper, ModelWrapper
+from olive.passes.pass_config import PassConfigParam
 from olive.passes.pytorch.gptq import Gptq
+from transformers import AutoModelForCausalLM
 
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.passes.rounding import gptq, search_scales
 
-__all__ = ["CalibratedGptq"]
+__all__ = ["CalibratedGptq", "projections"]
+
+_PARTS = {"attention_inputs": LayerWrapper.get_attention_inputs, "mlp_outputs": LayerWrapper.get_mlp_outputs}
 
 
 class CalibratedGptq(Gptq):
-    """The parameters are those of Gptq; ``desc_act`` is always on, for every group size."""
+    """The parameters are those of Gptq, and ``eight_bits``; ``desc_act`` is always on, for every group size."""
+
+    @classmethod
+    def _default_config(cls, accelerator_spec: Any) -> dict[str, PassConfigParam]:
+        eight_bits = PassConfigParam(
+            type_=list[str],
+            default_value=None,
+            description=f"Projections that are rounded to 8 bits in every layer, of: {', '.join(_PARTS)}.",
+        )
+        return {**super()._default_config(accelerator_spec), "eight_bits": eight_bits}
+
+    @classmethod
+    def validate_config(cls, config: Any, accelerator_spec: Any) -> bool:
+        """False for an unknown part as well, so that none is ignored."""
+        known = set(config.eight_bits or ()) <= _PARTS.keys()
+        return known and super().validate_config(config, accelerator_spec)
+
+    def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
+        if config.eight_bits:
+            with torch.device("meta"):  # the structure, without the weights
+                structure = AutoModelForCausalLM.from_config(model.get_hf_model_config(), trust_remote_code=False)
+            names = projections(ModelWrapper.from_model(structure), config.eight_bits)
+            overrides = {name: {"bits": 8} for name in names}
+            config = config.model_copy(update={"overrides": overrides | (config.overrides or {})})
+        return super()._run_for_config(model, config, output_model_path)
 
     @staticmethod
     def process_module(
@@ -49,6 +79,14 @@ class CalibratedGptq(Gptq):
         )
         weight.data = rounded.to(weight.device, weight.dtype)
         info.scales, info.zero_points, info.data = scales.cpu(), zero_points.cpu(), None
+
+
+def projections(wrapper: ModelWrapper, parts: Sequence[str]) -> Iterator[str]:
+    """The names of these projections in every layer of a model."""
+    prefix = wrapper.get_layers()[1]
+    for number, layer in enumerate(wrapper.get_layer_wrappers()):
+        for part in parts:
+            yield from (f"{prefix}.{number}.{name}" for name in _PARTS[part](layer, return_name=True)[1])
 
 
 def _importance(hessian: torch.Tensor) -> torch.Tensor:
