@@ -15,6 +15,7 @@ from olivepress.catalog import ModelFacts, Target
 from olivepress.measure.quality.horizon import horizon
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
+from olivepress.workflow.answer_time import answer_seconds
 from olivepress.workflow.machine_rates import machine_rates
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
 from olivepress.workflow.plan import Job, Plan
@@ -126,6 +127,7 @@ def need(plan: Plan, job: Job) -> Need:
         assert job.target is not None
         memory = export_memory(shape, job.target, width)
         seconds = export_seconds(shape, job.target, _tokens(plan, shape))
+        seconds += answer_seconds(plan, job, shape.multiplied, shape.layers)
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
         kept = artifact_bytes(plan.model.facts, job.target)
         disk = 3.0 * kept
