@@ -7,7 +7,6 @@ from olivepress.core.artifact import Verified, read_manifest
 from olivepress.core.layout import parent_answers
 from olivepress.report.answers import answer_metric
 from olivepress.run.interpreters import Place
-from olivepress.run.verify.divergence import NATS_PER_LOSS
 from olivepress.run.verify.task import TaskLimits, TaskSpec
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.plan import Job, Plan
@@ -105,7 +104,6 @@ def judged_limits(plan: Plan, job: Job) -> dict[str, float | None]:
     return {
         "kl_divergence": limit,
         "kl_answer": limit,
-        "kl_per_answer": NATS_PER_LOSS * plan.recipe.limits.margin,
         "top1_agreement": top1,
         "top1_answer": top1,
         "keeps_task": -plan.recipe.limits.margin,
