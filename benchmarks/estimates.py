@@ -46,6 +46,7 @@ from olivepress.workflow.estimate import (
     need,
     reference_tokens,
 )
+from olivepress.workflow.machine_rates import rates_of
 from olivepress.workflow.plan import Plan
 from olivepress.workflow.row_lengths import RowLengths
 
@@ -243,7 +244,7 @@ def estimated(record: dict[str, Any], facts: ModelFacts) -> float:
 
 
 def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
-    """At ``machine_rate``."""
+    """At ``machine_rates``."""
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
     if record["job"] == "finetune":
         rows = RowLengths(rows=record["rows"], longest=record["longest"], mean=record["mean"])
@@ -256,7 +257,7 @@ def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
 
 def markdown(records: Mapping[str, Any]) -> str:
     """The tables; time at the rate of the machine that was measured on, whatever machine this is."""
-    estimates.machine_rate = lambda: ONE_THREAD
+    estimates.machine_rates = lambda: rates_of(ONE_THREAD, bfloat16=True)
     lines = [
         "# What jobs take: estimated and measured",
         "",

@@ -34,6 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*built, *others[:half], *own, *others[half:]]
 
 
+@pytest.fixture(autouse=True)
+def unmeasured_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``plan`` and long runs do not measure the machine, which takes seconds; tests of that do it themselves."""
+    from olivepress.workflow import machine_rates
+
+    monkeypatch.setattr(machine_rates, "is_measured", lambda *_: True)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project root with the recipes that ship; the test runs in it."""

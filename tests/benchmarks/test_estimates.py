@@ -14,6 +14,7 @@ from olivepress.catalog import ModelFacts, families
 from olivepress.recipe.schema import Finetune
 from olivepress.workflow import estimate as estimates
 from olivepress.workflow.estimate import Shape, finetune_seconds, need
+from olivepress.workflow.machine_rates import rates_of
 from olivepress.workflow.row_lengths import RowLengths
 
 RECORDED = json.loads(OUT.read_text(encoding="utf-8"))
@@ -38,7 +39,7 @@ TIMED = [record for record in RECORDED["jobs"] if record["processor_seconds"] is
 @pytest.mark.parametrize("record", TIMED, ids=lambda record: f"{record['run']}: {record['job']}")
 def test_time_of_a_recorded_job(monkeypatch: pytest.MonkeyPatch, record):
     """The processor's own seconds, of one thread."""
-    monkeypatch.setattr(estimates, "machine_rate", lambda: ONE_CORE)
+    monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(ONE_CORE, bfloat16=True))
     facts = ModelFacts.model_validate(RECORDED["models"][record["model"]])
     assert ratio(estimated_seconds(record, facts), record["processor_seconds"]) <= 1.3
 
@@ -64,8 +65,7 @@ def test_memory_of_a_rehearsed_job(project: Path, name: str, job: str):
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimates, "machine_rate", lambda: TWO_CORES)
-    monkeypatch.setattr(estimates, "bfloat16_instructions", lambda: True)
+    monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(TWO_CORES, bfloat16=True))
 
 
 @pytest.mark.parametrize("job", ["finetune", "merge", "export-cpu-int4-rtn"])
@@ -77,6 +77,7 @@ def test_time_of_a_rehearsed_job(project: Path, monkeypatch: pytest.MonkeyPatch,
     rows = {"phi": 9, "llama": 8}[name]
     assert f"{rows} validation rows" in (REHEARSALS / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setattr(estimates, "REFERENCE_PROMPTS", rows)
+    monkeypatch.setattr(estimates, "answer_seconds", lambda *_: 0.0)  # of random weights, none are asked for
     plan = rehearsed_plan(name)
     assert ratio(need(plan, plan.job(job)).seconds, steps(name)[job]["seconds"]) <= 1.3
 
@@ -90,7 +91,9 @@ def test_time_of_a_real_fine_tune(two_cores):
 
 
 def test_the_table_is_of_the_records(project: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(estimates, "machine_rate", lambda: ONE_CORE)  # undone: the table sets it, too
+    monkeypatch.setattr(
+        estimates, "machine_rates", lambda: rates_of(ONE_CORE, bfloat16=True)
+    )  # undone: the table sets it, too
     text = markdown(RECORDED)
     assert text == OUT.with_suffix(".md").read_text(encoding="utf-8")
     assert all(record["run"] in text for record in RECORDED["jobs"]) and "| phi | finetune | 9.31 GB |" in text

@@ -32,13 +32,18 @@ def test_help_imports_nothing_heavy(project: Path) -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_plan_and_recipes_as_json(project: Path, olivepress: Cli) -> None:
-    plan = json.loads(olivepress("plan", "phi", "--json").stdout)
+def test_plan_and_recipes_as_json(project: Path, olivepress_here: Cli) -> None:
+    plan = json.loads(olivepress_here("plan", "phi", "--json").stdout)
     ids = [job["id"] for job in plan["jobs"]]
     assert ids[:2] == ["finetune", "merge"] and {"export-cpu-int4", "export-qnn-npu-w4a16"} <= set(ids[2:])
     assert plan["total"]["memory_bytes"] == max(job["memory_bytes"] for job in plan["jobs"]) > 1e10
     assert plan["total"]["seconds"] == pytest.approx(sum(job["seconds"] for job in plan["jobs"]), abs=len(ids))
-    assert set(json.loads(olivepress("recipes", "--json").stdout)["recipes"]) >= {"phi", "llama", "qwen", "tiny-phi"}
+    assert set(json.loads(olivepress_here("recipes", "--json").stdout)["recipes"]) >= {
+        "phi",
+        "llama",
+        "qwen",
+        "tiny-phi",
+    }
 
 
 @pytest.mark.parametrize("model", ["phi", "llama", "qwen"])
@@ -82,10 +87,10 @@ def test_errors_are_one_line_with_their_code(
 
 
 @pytest.mark.parametrize("name", ["my tickets.csv", "donn\u00e9es.csv"])
-def test_odd_file_names_become_plain_names(project: Path, olivepress: Cli, name: str) -> None:
+def test_odd_file_names_become_plain_names(project: Path, olivepress_here: Cli, name: str) -> None:
     rows = ["text,category", *(f"message {n},c{n % 2}" for n in range(40))]
     (project / name).write_text("\n".join(rows) + "\n")
-    done = olivepress("plan", "phi", "--data", name, "--json")
+    done = olivepress_here("plan", "phi", "--data", name, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["recipe"].isascii() and " " not in json.loads(done.stdout)["recipe"]
 
@@ -183,3 +188,15 @@ def test_debug_shows_the_traceback(project: Path, olivepress: Cli) -> None:
     for arguments in (("--debug", "plan", "nonsense"), ("plan", "nonsense", "--debug")):
         done = olivepress(*arguments)
         assert done.returncode != 0 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_is_gone_is_no_error(project: Path, unbuffered: str) -> None:
+    """``olivepress recipes | head -0``: every write, or the last flush, finds nobody."""
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "recipes"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(), errors) == (0, "")

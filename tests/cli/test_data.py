@@ -86,9 +86,9 @@ def test_errors_are_one_line(rows: Path, olivepress: Cli, arguments: tuple[str, 
     assert says in done.stderr and done.stderr.count("\n") == 1 and "; next: " in done.stderr
 
 
-def test_a_recipe_takes_a_prepared_dataset(rows: Path, olivepress: Cli) -> None:
+def test_a_recipe_takes_a_prepared_dataset(rows: Path, olivepress: Cli, olivepress_here: Cli) -> None:
     told = json.loads(olivepress("data", "prepare", "rows.jsonl", "-o", "mine", "--json").stdout)
-    planned = olivepress("plan", "tiny-phi", "--data", told["directory"], "--json")
+    planned = olivepress_here("plan", "tiny-phi", "--data", told["directory"], "--json")
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["dataset"] == {"name": "mine", "version": told["version"]}
 

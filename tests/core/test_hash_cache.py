@@ -14,7 +14,7 @@ import pytest
 from olivepress.core import hash_cache
 from olivepress.core.artifact import changed_files, hash_file, hash_files
 from olivepress.core.hash_cache import cached_sha256
-from olivepress.run import runner
+from olivepress.run import finished
 from olivepress.run.package import changed_adapters
 
 
@@ -87,13 +87,13 @@ def test_a_cache_that_is_damaged_is_none(artifact: Path, text: str) -> None:
 
 def test_a_finished_artifact_whose_bytes_changed_is_not_kept(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest: Any = SimpleNamespace(key="k", files=hash_files(artifact))
-    monkeypatch.setattr(runner, "read_manifest", lambda output: manifest)
-    assert runner._finished(artifact, "k") is manifest and runner._finished(artifact, "other") is None
+    monkeypatch.setattr(finished, "read_manifest", lambda output: manifest)
+    assert finished._finished(artifact, "k") is manifest and finished._finished(artifact, "other") is None
     (artifact / "model.onnx.data").write_bytes(b"b" * 4096)
-    assert runner._finished(artifact, "k") is None
+    assert finished._finished(artifact, "k") is None
     export: Any = SimpleNamespace(kind="export")
-    assert runner._changed_since(export, artifact, "k") == ["model.onnx.data"]
-    assert runner._changed_since(export, artifact, "other") == []
+    assert finished.changed_since(export, artifact, "k") == ["model.onnx.data"]
+    assert finished.changed_since(export, artifact, "other") == []
 
 
 def test_a_package_whose_own_adapter_changed_is_not_kept(artifact: Path) -> None:

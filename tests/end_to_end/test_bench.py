@@ -235,7 +235,7 @@ def test_what_must_not_be_measured(small: Path, olivepress: Cli) -> None:
         assert refused.returncode == 8 and "is not the file its manifest names" in refused.stderr, verb
     again = olivepress("run", "small", "--job", "export-cpu-int4", "--json")
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)[0]["state"] == "done"
+    assert json.loads(again.stdout)["jobs"][0]["state"] == "done"
     assert olivepress("run", "small", "--job", "export-cpu-int4").stderr.count("kept, nothing changed") == 1
     assert not list(small.glob("benchmarks/results/*/small/*.json"))
 

@@ -42,7 +42,7 @@ def packaged(project: Path, olivepress: Cli, case: str, targets: list[str]) -> d
     write_recipe(project / "recipes" / "small.yaml", "models/small", **changes)
     done = olivepress("run", "small", "--json")
     assert done.returncode == 0, done.stderr
-    found = {entry["job"]: entry for entry in json.loads(done.stdout) if entry["recipe"] == "small"}
+    found = {entry["job"]: entry for entry in json.loads(done.stdout)["jobs"] if entry["recipe"] == "small"}
     assert [entry["state"] for entry in found.values()] == ["done"] * 2 * len(targets)
     return found
 
@@ -176,7 +176,7 @@ def test_an_adapter_that_plain_peft_trained(packages: Path, olivepress: Cli) -> 
     assert np.abs(found["mine"] - found[None]).max() > 0.01
 
     again = olivepress("run", "small", "--json")  # what was added is nothing that makes the package another one
-    assert {entry["state"] for entry in json.loads(again.stdout)} == {"kept"}
+    assert {entry["state"] for entry in json.loads(again.stdout)["jobs"]} == {"kept"}
     checked = olivepress("adapters", "check", str(folder))
     assert checked.returncode == 0 and "mine: 20 tensors fit the base" in checked.stdout
 

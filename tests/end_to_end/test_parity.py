@@ -26,7 +26,7 @@ def test_fp32_onnx_is_the_parent(case: str, project: Path, olivepress: Cli) -> N
     write_recipe(project / "recipes" / f"{case}.yaml", f"models/{case}")
     done = olivepress("run", case, "--json")
     assert done.returncode == 0, done.stderr
-    manifests = {manifest["job"]: manifest for manifest in json.loads(done.stdout)}
+    manifests = {manifest["job"]: manifest for manifest in json.loads(done.stdout)["jobs"]}
     assert list(manifests) == ["finetune", "merge", "export-cpu-fp32"]
     assert all(manifest["random_weights"] for manifest in manifests.values())
     _is_the_parent(project, case, case)
@@ -57,7 +57,7 @@ def test_groups_of_weights_that_fit_an_odd_width(project: Path, olivepress: Cli)
     write_recipe(project / "recipes" / "odd.yaml", "models/odd", targets=targets)
     done = olivepress("run", "odd", "--json")
     assert done.returncode == 0, done.stderr
-    assert [one["job"] for one in json.loads(done.stdout)[2:]] == [f"export-{target}" for target in targets]
+    assert [one["job"] for one in json.loads(done.stdout)["jobs"][2:]] == [f"export-{target}" for target in targets]
 
 
 def _no_path_of_this_machine(runs: Path, project: str) -> None:

@@ -65,7 +65,7 @@ def test_kill_nine_in_the_fine_tune(small: Path, olivepress: Cli) -> None:
     count = Counter(event["event"] for event in events(small / "runs" / "small" / "journal.jsonl"))
     assert count["finished"] == 1 and count["started"] == 2
     assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
-    (job,) = json.loads(done.stdout)
+    (job,) = json.loads(done.stdout)["jobs"]
     assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
     assert job["resources"]["peak_memory_bytes"] > 3e8
 
@@ -83,11 +83,11 @@ def test_kill_nine_in_every_job_then_plain_olive(small: Path, olivepress: Cli) -
         assert count[job, "finished"] == 1
         assert count[job, "started"] >= 2
     assert not list(small.glob("runs/small/.cache/*")) and not list(small.glob("runs/small/.training/*"))
-    for job in json.loads(done.stdout):
+    for job in json.loads(done.stdout)["jobs"]:
         assert job["estimated"]["memory_bytes"] > 5e8 and job["estimated"]["seconds"] > 5
         assert job["resources"]["peak_memory_bytes"] > 3e8
     again = olivepress("run", "small", "--json")
-    assert [manifest["state"] for manifest in json.loads(again.stdout)] == ["kept"] * len(jobs)
+    assert [manifest["state"] for manifest in json.loads(again.stdout)["jobs"]] == ["kept"] * len(jobs)
     _plain_olive_makes_the_same(small)
 
 
@@ -135,7 +135,7 @@ def test_two_runs_are_identical_and_a_changed_recipe_is_redone(small: Path, oliv
     recipe = small / "recipes" / "small.yaml"
     recipe.write_text(recipe.read_text().replace("learning_rate: 0.01", "learning_rate: 0.02"))
     done = olivepress("run", "small", "--job", "finetune", "--json")
-    assert json.loads(done.stdout)[0]["state"] == "done"
+    assert json.loads(done.stdout)["jobs"][0]["state"] == "done"
     assert adapter.read_bytes() != first
     # A job alone must not be built on what is of another recipe now.
     recipe.write_text(recipe.read_text().replace("learning_rate: 0.02", "learning_rate: 0.03"))

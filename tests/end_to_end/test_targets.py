@@ -37,7 +37,7 @@ def test_an_npu_and_gpus_that_are_not_here(project: Path, olivepress: Cli) -> No
     write_recipe(project / "recipes" / "small.yaml", "models/small", targets=wanted)
     done = olivepress("run", "small", "--json")
     assert done.returncode == 0, done.stderr
-    found = {entry["job"].removeprefix("export-"): entry for entry in json.loads(done.stdout)}
+    found = {entry["job"].removeprefix("export-"): entry for entry in json.loads(done.stdout)["jobs"]}
     assert found["vitisai-npu-int4"]["state"] == "left out" and "AMD" in found["vitisai-npu-int4"]["error"]
 
     npu = checks_of(found["qnn-npu-w8a16"])

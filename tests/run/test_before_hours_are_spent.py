@@ -14,7 +14,8 @@ from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.models.admission import BaseModel
 from olivepress.pipeline.plan import load_plan
 from olivepress.run import base_model as admit
-from olivepress.run import runner, verification
+from olivepress.run import finished as finished_jobs
+from olivepress.run import here, runner, verification
 from olivepress.run.interpreters import Place
 from olivepress.run.verification import is_verified
 from olivepress.workflow.render import render_all
@@ -38,8 +39,8 @@ def beforehand(name: str, *, finished: Any = lambda job: False, force: bool = Fa
 
 
 def test_what_cannot_be_made_here_is_said_before_the_first_job(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: SimpleNamespace(total=24e9))
-    monkeypatch.setattr(runner.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
+    monkeypatch.setattr(here.psutil, "virtual_memory", lambda: SimpleNamespace(total=24e9))
+    monkeypatch.setattr(here.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
     with pytest.raises(
         SetupError, match=r"exports cannot be built here \(export-cpu-fp32, .*needs about 3\d\.\d GB"
     ) as error:
@@ -86,17 +87,17 @@ def test_the_key_holds_what_comes_after_olive(project: Path) -> None:
     workflow = next(found for found in render_all(plan) if found.job_id == job.id)
     assert job.target is not None
     longer = job.target.model_copy(update={"provider_options": {"NPU": {"NPUW_LLM_MAX_PROMPT_LEN": 2048}}})
-    keys = {runner.job_key(plan, workflow, "parent", "base", target) for target in (job.target, longer, None)}
+    keys = {finished_jobs.job_key(plan, workflow, "parent", "base", target) for target in (job.target, longer, None)}
     assert len(keys) == 3
 
 
 def test_a_changed_generation_config_leaves_the_fine_tune(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = load_plan("tiny-phi")
     workflows = {workflow.job_id: workflow for workflow in render_all(plan)}
-    monkeypatch.setattr(runner, "_finished", lambda output, key: SimpleNamespace(sha256="artifact"))
+    monkeypatch.setattr(finished_jobs, "_finished", lambda output, key: SimpleNamespace(sha256="artifact"))
     before, after = (BaseModel(training="weights", whole=whole) for whole in ("one", "other"))
     for job, same in (("finetune", True), ("merge", False)):
-        keys = [runner._current(plan, plan.job(job), workflows, base)[0] for base in (before, after)]
+        keys = [finished_jobs.current(plan, plan.job(job), workflows, base)[0] for base in (before, after)]
         assert (keys[0] == keys[1]) is same
 
 

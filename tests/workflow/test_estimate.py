@@ -22,6 +22,7 @@ from olivepress.workflow.estimate import (
     needs,
     total,
 )
+from olivepress.workflow.machine_rates import rates_of
 from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 MODELS = {name: facts for family in families().values() for name, facts in family.models.items()}
@@ -59,7 +60,7 @@ def test_checkpointing_keeps_one_layer_only() -> None:
 
 
 def test_memory_is_of_the_longest_rows_and_time_of_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimates, "machine_rate", lambda: 1.0e11)
+    monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(1.0e11, bfloat16=True))
     longer, more = replace(ROWS, longest=200), replace(ROWS, mean=100.0)
     assert finetune_memory(SMOLLM2, FLOAT32, longer) > finetune_memory(SMOLLM2, FLOAT32, ROWS) + 1e9
     assert finetune_memory(SMOLLM2, FLOAT32, more) == finetune_memory(SMOLLM2, FLOAT32, ROWS)
@@ -77,6 +78,13 @@ def test_total_is_the_most_memory_and_all_the_time() -> None:
     one = Need(memory_bytes=5, disk_bytes=1, seconds=2.0)
     other = Need(memory_bytes=3, disk_bytes=4, seconds=3.0)
     assert total({"a": one, "b": other}) == Need(memory_bytes=5, disk_bytes=4, seconds=5.0)
+
+
+def test_disk_counts_what_earlier_jobs_left() -> None:
+    merge = Need(memory_bytes=5, disk_bytes=10, seconds=2.0, kept_bytes=7)
+    export = Need(memory_bytes=3, disk_bytes=4, seconds=3.0, kept_bytes=1)
+    assert total({"merge": merge, "a": export, "b": export}).disk_bytes == 7 + 1 + 4
+    assert total({"merge": merge, "a": export, "b": export}).kept_bytes == 9
 
 
 def test_lengths_of_rows_are_those_that_are_trained_on(project: Path) -> None:

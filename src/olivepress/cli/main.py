@@ -68,8 +68,12 @@ def _run(*, debug: bool) -> int:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # `olivepress recipes | head -1`: the reader has what it wanted, which is not an error
-        sys.stdout = None  # or Python tries to flush it once more
-        return 0
+        return _reader_is_gone()
+    except SystemExit:
+        # typer ends the process by itself, with code 1, and puts a wrapper of its own over the stream.
+        if type(sys.stdout).__name__ != "PacifyFlushWrapper":
+            raise
+        return _reader_is_gone()
     except typer.Abort:  # Ctrl-C or the end of the input at a question
         code = _INTERRUPTED
     except usage_error as error:
@@ -88,3 +92,8 @@ def _run(*, debug: bool) -> int:
         kept = "nothing was kept" if sys.argv[1:2] in (["data"], ["init"]) else "run the same command again to resume"
         print(f"olivepress: interrupted; {kept}", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _reader_is_gone() -> int:
+    sys.stdout = None  # or Python tries to flush it once more
+    return 0

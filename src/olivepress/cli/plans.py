@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from olivepress.pipeline.plan import Ahead
     from olivepress.workflow.estimate import Need
     from olivepress.workflow.plan import Plan
 
-__all__ = ["load_plan", "need_record", "print_plans"]
+__all__ = ["load_plan", "measure_once", "need_record", "plan_record", "print_plans"]
 
 
 def load_plan(model: str, data: str | None = None, trust_targets: bool = False) -> Plan:
@@ -26,16 +28,33 @@ def load_plan(model: str, data: str | None = None, trust_targets: bool = False) 
     return plan
 
 
-def print_plans(plan: Plan, as_json: bool) -> None:
-    """The jobs of a plan and of its members, with what each job needs."""
+def print_plans(plan: Plan, as_json: bool) -> Ahead:
+    """The jobs of a plan and of its members: what each needs, and what this machine will do with it, which is
+    returned."""
+    from olivepress.cli.ahead_text import ahead_lines
+    from olivepress.pipeline.plan import look_ahead
+
+    ahead = look_ahead(plan)
     if as_json:
-        records = [_plan_record(each) for each in plan.all]
-        print(json.dumps(records if plan.members else records[0], indent=2))
-        return
+        print(json.dumps(plan_record(plan, ahead), indent=2))
+        return ahead
     if plan.model.wheel is not None:
         print(f"note: {plan.model.wheel.note}")
     for each in plan.all:
-        _print_plan(each)
+        _print_plan(each, ahead)
+    for line in ahead_lines(ahead):
+        print(line)
+    return ahead
+
+
+def measure_once(quiet: bool) -> None:
+    """Measure this machine for the estimates of time, unless it was measured as it is."""
+    from olivepress.workflow.machine_rates import is_measured, measure_machine
+
+    if not is_measured():
+        if not quiet:
+            print("measuring this machine, once, for estimates of time: some seconds", file=sys.stderr)
+        measure_machine()
 
 
 def need_record(need: Need) -> dict[str, Any]:
@@ -47,11 +66,24 @@ def need_record(need: Need) -> dict[str, Any]:
     }
 
 
-def _plan_record(plan: Plan) -> dict[str, Any]:
+def plan_record(plan: Plan, ahead: Ahead) -> dict[str, Any]:
+    """A plan as JSON: of a recipe of several adapters with its ``members``, and what a run does of all of them."""
+    from olivepress.cli.ahead_text import machine_record
+
+    members = {"members": [_plan_record(each, ahead) for each in plan.members.values()]} if plan.members else {}
+    return {
+        **_plan_record(plan, ahead),
+        **members,
+        "to_run": need_record(ahead.to_run) if ahead.to_run else None,
+        "machine": machine_record(),
+    }
+
+
+def _plan_record(plan: Plan, ahead: Ahead) -> dict[str, Any]:
     from olivepress.workflow.estimate import needs, total
     from olivepress.workflow.plan import first_of_each_choice
 
-    all_needs = needs(plan)
+    all_needs, states = needs(plan), ahead.states(plan)
     certain = {job.id: all_needs[job.id] for job in first_of_each_choice(plan.jobs)}
     jobs = [
         {
@@ -62,6 +94,7 @@ def _plan_record(plan: Plan) -> dict[str, Any]:
             "if_needed": job.id not in certain,
             "output_dir": str(plan.output_dir(job)),
             **need_record(all_needs[job.id]),
+            **asdict(states[job.id]),
         }
         for job in plan.jobs
     ]
@@ -76,7 +109,7 @@ def _plan_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _print_plan(plan: Plan) -> None:
+def _print_plan(plan: Plan, ahead: Ahead) -> None:
     from olivepress.cli.cost_table import plan_lines
 
     recipe, dataset = plan.recipe, plan.dataset
@@ -87,5 +120,5 @@ def _print_plan(plan: Plan) -> None:
     print(f"data {dataset.name} ({kind}{rows}), sha256 {dataset.version[:12]}")
     for reason, count in dataset.dropped.items():
         print(f"  left out: {count} x {reason}")
-    for line in plan_lines(plan):
+    for line in plan_lines(plan, ahead.states(plan)):
         print(line)

@@ -16,6 +16,7 @@ __all__ = [
     "ENVIRONMENTS",
     "HISTORY_PAGE",
     "HUB_COMMITS",
+    "MACHINE_RATES",
     "MATRICES",
     "MODELS",
     "OPENED_BUNDLES",
@@ -60,6 +61,7 @@ REHEARSALS = Path("benchmarks", "rehearsals")
 MATRICES = Path("benchmarks", "matrix")
 
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
+MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.metadata
 import platform
 import re
 import sys
@@ -25,6 +24,7 @@ from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
 from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.yaml_document import Record, read_record
+from olivepress.report.machine import package_versions
 
 __all__ = [
     "MARKER",
@@ -152,19 +152,10 @@ def locks(env: Environment, on: str) -> list[list[Path]]:
 
 def satisfied_here(env: Environment) -> bool:
     """Whether the running interpreter has exactly the pinned packages, and no runtime that would overwrite theirs."""
-    installed = _installed()
+    installed = package_versions(env.pins)
     if not env.packages or any(installed.get(name, "").split("+")[0] != pin for name, pin in env.pins.items()):
         return False
-    unwanted = (ONNX_RUNTIMES - set(env.pins)) | set(env.forbidden)
-    return not unwanted & set(installed)
-
-
-@lru_cache
-def _installed() -> dict[str, str]:
-    """Version by canonical name of everything that the running interpreter has."""
-    distributions = importlib.metadata.distributions()
-    # A folder that an interrupted pip left has no name.
-    return {canonical(distribution.name): distribution.version for distribution in distributions if distribution.name}
+    return not package_versions((ONNX_RUNTIMES - set(env.pins)) | set(env.forbidden))
 
 
 def python_of(env: Environment) -> Path:

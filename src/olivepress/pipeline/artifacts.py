@@ -9,6 +9,7 @@ from pathlib import Path
 from olivepress.catalog import targets
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
+from olivepress.core.layout import dataset_dir
 from olivepress.run.interpreters import Place, place_of
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.workflow.plan import Plan

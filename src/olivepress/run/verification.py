@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from olivepress.core.artifact import Manifest
+from olivepress.catalog import Target
+from olivepress.core.artifact import Manifest, Verified
 from olivepress.core.child.run import Finished, run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.core.hub import local_directory
@@ -32,8 +33,13 @@ def is_verified(plan: Plan, job: Job, manifest: Manifest) -> bool:
         name = check.name.rpartition(": ")[2]
         if check.limit is not None and limits.get(name) not in (None, check.limit):
             return False
-    possible = STRENGTH.index(place_of(job.target).how) <= STRENGTH.index(manifest.verified)
-    return possible and _asked_same_answers(plan, job, manifest)
+    return _as_far_as_possible(job.target, manifest.verified) and _asked_same_answers(plan, job, manifest)
+
+
+def _as_far_as_possible(target: Target, verified: Verified) -> bool:
+    """Whether nothing stronger can be done here; of the strongest that is known without a process that opens a model
+    on the provider."""
+    return verified == STRENGTH[-1] or STRENGTH.index(place_of(target).how) <= STRENGTH.index(verified)
 
 
 def _asked_same_answers(plan: Plan, job: Job, manifest: Manifest) -> bool:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from olivepress import __version__
 from olivepress.core.messages import next_command
+from olivepress.core.pace import duration
 from olivepress.report.values import NULL, format_value
 from olivepress.ui.texts import public, public_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["ago", "duration", "render"]
+__all__ = ["ago", "render"]
 
 
 def render(template: str, **values: Any) -> str:
@@ -56,17 +57,6 @@ def size(count: float | None) -> str:
     if count is None:
         return NULL
     return f"{count:.0f} bytes" if count < 10_000 else format_value("bytes", count)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in the unit that a person counts in."""
-    if seconds is None:
-        return NULL
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
 
 def ago(time: datetime | None) -> str:

@@ -7,20 +7,17 @@ memory to within 1.3 times of what was measured.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from olivepress.catalog import ModelFacts, Target
 from olivepress.measure.quality.horizon import horizon
 from olivepress.models.admission.known import with_defaults
 from olivepress.recipe.schema import Finetune
 from olivepress.runtimes.pytorch import LARGE
+from olivepress.workflow.answer_time import answer_seconds
+from olivepress.workflow.machine_rates import machine_rates
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.row_lengths import RowLengths, row_lengths
@@ -38,7 +35,6 @@ __all__ = [
     "Shape",
     "export_memory",
     "finetune_memory",
-    "machine_rate",
     "merge_memory",
     "need",
     "needs",
@@ -51,11 +47,13 @@ _GB = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a job will take, estimated before it runs; seconds at ``machine_rate``."""
+    """What a job will take, estimated before it runs; seconds at ``machine_rates``. It leaves ``kept_bytes`` on disk of
+    the ``disk_bytes`` that it takes at most."""
 
     memory_bytes: int
     disk_bytes: int
     seconds: float
+    kept_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,19 +117,23 @@ def need(plan: Plan, job: Job) -> Need:
         memory, seconds = finetune_memory(shape, settings, rows), finetune_seconds(shape, settings, rows)
         # Olive writes the base model again beside the adapter, in its cache and in its output.
         disk = 2.0 * shape.parameters * width
+        kept = 4.0 * settings.r * shape.projections
     elif job.kind == "merge":
         memory, seconds = merge_memory(shape, settings), merge_seconds(shape, settings, _tokens(plan, shape))
         # First Olive's cache beside its output; then, without the cache, the logits of two models that stay and of one
         # more that they are compared with.
         logits = reference_bytes(shape.vocabulary)
         disk = float(width * shape.parameters) + max(float(width * shape.parameters), 3.0 * logits)
+        kept = float(width * shape.parameters) + 2.0 * logits
     else:
         assert job.target is not None
         memory = export_memory(shape, job.target, width)
         seconds = export_seconds(shape, job.target, _tokens(plan, shape))
+        seconds += answer_seconds(plan, job, shape.multiplied, shape.layers)
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
-        disk = 3.0 * artifact_bytes(plan.model.facts, job.target)
-    return Need(memory_bytes=int(memory), disk_bytes=int(disk), seconds=seconds)
+        kept = artifact_bytes(plan.model.facts, job.target)
+        disk = 3.0 * kept
+    return Need(memory_bytes=int(memory), disk_bytes=int(disk), seconds=seconds, kept_bytes=int(kept))
 
 
 def _tokens(plan: Plan, shape: Shape) -> int:
@@ -140,34 +142,18 @@ def _tokens(plan: Plan, shape: Shape) -> int:
 
 
 def total(jobs: Mapping[str, Need]) -> Need:
-    """Of jobs that run one after another: the most of memory and disk, the sum of the seconds."""
+    """Of jobs that run one after another: the most of memory, the sum of the seconds, and the most of disk that is
+    taken at once, by a job and what those before it left."""
+    left = most = 0
+    for job in jobs.values():
+        most = max(most, left + job.disk_bytes)
+        left += job.kept_bytes
     return Need(
         memory_bytes=max(job.memory_bytes for job in jobs.values()),
-        disk_bytes=max(job.disk_bytes for job in jobs.values()),
+        disk_bytes=most,
         seconds=sum(job.seconds for job in jobs.values()),
+        kept_bytes=left,
     )
-
-
-@cache
-def machine_rate() -> float:
-    """Floating point operations a second of this machine in float32, 2 n³ for a product of two n x n matrices: the best
-    of a few, about 0.1 s altogether."""
-    some = np.ones((1024, 1024), dtype=np.float32)
-    best = float("inf")
-    for _ in range(5):
-        began = time.perf_counter()
-        some @ some
-        best = min(best, time.perf_counter() - began)
-    return 2.0 * 1024**3 / best
-
-
-def bfloat16_instructions() -> bool:
-    """Whether the processor multiplies bfloat16 by instructions of its own; False where Linux does not say it."""
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return False
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def _width(settings: Finetune) -> int:
@@ -214,8 +200,6 @@ def _saved(shape: Shape, width: int, rank: int, length: int) -> int:
 # Seconds on the machine of the benchmarks: Olive's imports and those of the check.
 _START = {"finetune": 12.0, "merge": 17.0, "export": 15.0}
 _SECONDS_A_GB = {"finetune": 2.0, "merge": 10.0}  # of weights: read, written beside, hashed, looked through, loaded
-_FLOAT32_SHARE = 0.43  # of the rate of a large product that a model's own reach: 0.39 to 0.44 measured
-_BFLOAT16_SHARE = {True: 1.1, False: 0.25}  # with instructions for it, and without: 1.0 to 1.25 measured, 0.2
 
 
 def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> float:
@@ -225,12 +209,21 @@ def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> floa
     examples = settings.max_steps * a_step if settings.max_steps else rows.rows * settings.epochs
     operations = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied * examples * rows.mean
     width = _width(settings)
-    return _START["finetune"] + _SECONDS_A_GB["finetune"] * width * shape.parameters / _GB + operations / _rate(width)
+    return _start("finetune") + _files("finetune", width * shape.parameters) + operations / _rate(width)
 
 
 def _rate(width: int) -> float:
     """Operations a second that a model of that many bytes a parameter reaches in PyTorch."""
-    return machine_rate() * (_FLOAT32_SHARE if width == 4 else _BFLOAT16_SHARE[bfloat16_instructions()])
+    rates = machine_rates()
+    return rates.float32_flops if width == 4 else rates.bfloat16_flops
+
+
+def _start(kind: str) -> float:
+    return _START[kind] * machine_rates().start
+
+
+def _files(kind: str, size: float) -> float:
+    return _SECONDS_A_GB[kind] * machine_rates().files * size / _GB
 
 
 # --- merging ---------------------------------------------------------------------------------------------------------
@@ -256,8 +249,8 @@ def _computed(shape: Shape) -> int:
 def merge_seconds(shape: Shape, settings: Finetune, tokens: int) -> float:
     """``tokens`` of the reference and the long row, by three models: merged, base with adapter, base."""
     operations = 3 * 2.0 * shape.multiplied * tokens
-    weights = _SECONDS_A_GB["merge"] * _width(settings) * shape.parameters / _GB
-    return _START["merge"] + weights + operations / _rate(_computed(shape))
+    weights = _files("merge", _width(settings) * shape.parameters)
+    return _start("merge") + weights + operations / _rate(_computed(shape))
 
 
 def reference_tokens(shape: Shape, config: Mapping[str, Any], rows: int, mean: float) -> int:
@@ -291,7 +284,7 @@ def _calibrated(target: Target) -> bool:
     return any(settings["type"] in CALIBRATED for settings in target.passes.values())
 
 
-_QUANTIZED_SHARE = 0.8  # of the float32 rate that MatMulNBits reaches on a prompt
+_QUANTIZED = 1.86  # times the rate of a float32 model that MatMulNBits reaches on a prompt
 _SECONDS_A_PARAMETER = 2.0e-8  # quantized, built, saved, copied, hashed
 _SECONDS_A_COLUMN = 3.0e-4  # of a weight, which GPTQ rounds one after another
 
@@ -301,6 +294,7 @@ def export_seconds(shape: Shape, target: Target, tokens: int) -> float:
     columns = 0
     if _calibrated(target):
         columns = shape.layers * (5 * shape.hidden + shape.queries + shape.inner)
-    share = _QUANTIZED_SHARE if _quantized(target) else _FLOAT32_SHARE
-    checks = 2.0 * shape.multiplied * tokens / (share * machine_rate())
-    return _START["export"] + _SECONDS_A_PARAMETER * shape.parameters + _SECONDS_A_COLUMN * columns + checks
+    checks = 2.0 * shape.multiplied * tokens / (_rate(4) * (_QUANTIZED if _quantized(target) else 1.0))
+    start = machine_rates().start
+    made = start * (_SECONDS_A_PARAMETER * shape.parameters + _SECONDS_A_COLUMN * columns)
+    return _start("export") + made + checks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,16 +29,25 @@ def olive_installed() -> bool:
     return find_spec("olive") is not None
 
 
-def lint(workflows: Sequence[Workflow], *, root: Path = Path(), rendered: bool = True) -> list[Finding]:
+def lint(
+    workflows: Sequence[Workflow],
+    *,
+    root: Path = Path(),
+    rendered: bool = True,
+    only: Collection[str] | None = None,
+) -> list[Finding]:
     """Every finding in ``workflows``; the checks that need Olive are left out when it is not installed.
 
-    A workflow that was not ``rendered`` from a plan is somebody's file: what in it would run code is a finding.
-    Of either, no code is imported: Olive's parser is given a copy without it.
+    ``only`` those of these jobs; the others still say what is the output of an earlier job. A workflow that was not
+    ``rendered`` from a plan is somebody's file: what in it would run code is a finding. Of either, no code is imported:
+    Olive's parser is given a copy without it.
     """
     outputs = {str(workflow.config["output_dir"]) for workflow in workflows}
     soc_models = {number: chip for target in targets().values() for number, chip in target.soc_models.items()}
     findings: list[Finding] = []
     for workflow in workflows:
+        if only is not None and workflow.job_id not in only:
+            continue
         findings += _files(workflow, outputs, root)
         findings += _evaluator_data(workflow, root)
         findings += _templates(workflow, root)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from olivepress.catalog import ModelFacts, Target
 
 __all__ = [
+    "ANSWER_ROWS",
+    "ANSWER_WORK",
     "LEAST_PROMPTS",
     "LOGIT_BYTES",
     "LONG_POSITIONS",
@@ -17,6 +19,9 @@ __all__ = [
 # The reference that exports are compared with: rows, tokens of each row, and what the logits of one model may take.
 REFERENCE_PROMPTS, LEAST_PROMPTS, REFERENCE_TOKENS = 64, 8, 128
 LOGIT_BYTES = 2**29
+# The answers that decide whether an export keeps the task: most rows, and parameters × tokens. 500 rows of 40 tokens of
+# a model of 300 M parameters are two to four minutes on two cores for an export, and as long, once, for its parent.
+ANSWER_ROWS, ANSWER_WORK = 500, 500 * 40 * 300.0e6
 LONG_POSITIONS = 192  # most positions of the long text whose logits are kept
 
 

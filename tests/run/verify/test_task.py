@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from olivepress.cli.console import verdict_lines
+from olivepress.cli.outcome_text import verdict_lines
 from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.child.process import Usage
 from olivepress.core.child.run import Finished

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from olivepress.cli.bench_progress import BenchProgress
 from olivepress.cli.console import ConsoleReporter, job_progress
 from olivepress.cli.options import (
     JsonOption,
@@ -206,7 +207,7 @@ def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter)
     from olivepress.pipeline.bench import bench_artifact, bench_recipe, settings_of
 
     target, data = Path(source.target), Path(source.data) if source.data else None
-    on_progress = job_progress(reporter)
+    on_progress = BenchProgress(reporter)
     if source.is_bundle:
         return list(bench_bundle(target, data=data, out=source.out, overrides=overrides, on_progress=on_progress))
     if source.is_artifact:
@@ -224,6 +225,7 @@ def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter)
         only=None if source.job is None else {source.job},
         overrides=overrides,
         on_skipped=reporter.skipped,
+        on_models=on_progress.models,
         on_progress=on_progress,
     )
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from olivepress.cli.console import ConsoleReporter, job_progress
+from olivepress.cli.bench_progress import BenchProgress
+from olivepress.cli.console import ConsoleReporter
 from olivepress.cli.documents import print_pages
 from olivepress.cli.options import QuietOption
 from olivepress.cli.plans import load_plan
@@ -32,7 +33,8 @@ def demo(
     plan = load_plan("demo-short" if short else "tiny-phi")
     with ConsoleReporter(quiet=quiet) as reporter:
         outcomes = run(plan, reporter=reporter)
-        paths = bench_recipe(plan, on_skipped=reporter.skipped, on_progress=job_progress(reporter))
+        progress = BenchProgress(reporter)
+        paths = bench_recipe(plan, on_skipped=reporter.skipped, on_models=progress.models, on_progress=progress)
     print_pages([report(plan, paths)], as_json=False)
     raise_failed(outcomes)
     print("next: olivepress init MODEL --data FILE, a recipe for your own model and data")

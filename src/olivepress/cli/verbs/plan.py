@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from olivepress.cli.options import DataOption, JsonOption, ModelArgument, TrustTargets
-from olivepress.cli.plans import load_plan, print_plans
+from olivepress.cli.plans import load_plan, measure_once, print_plans
+
+if TYPE_CHECKING:
+    from olivepress.pipeline.plan import Ahead
 
 __all__ = ["plan"]
 
@@ -22,13 +25,28 @@ def plan(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the jobs of a recipe and the memory, disk and time that each needs."""
-    from olivepress.core.messages import next_command
+    """Print the jobs of a recipe, what each takes, and what runs here.
+
+    Memory, disk and time are estimates; the time is of this machine, which is measured once, in seconds.
+    """
     from olivepress.workflow.upstream import upstream_note
 
-    planned = load_plan(model, data, trust_targets)
+    made = load_plan(model, data, trust_targets)
     if upstream:
-        print(f"note: {upstream_note(planned)}", file=sys.stderr)
-    print_plans(planned, as_json)
+        print(f"note: {upstream_note(made)}", file=sys.stderr)
+    measure_once(quiet=as_json)
+    ahead = print_plans(made, as_json)
     if not as_json:
-        print(f"next: {next_command('run', model, data)}")
+        print(f"next: {_next_step(ahead, model, data)}")
+
+
+def _next_step(ahead: Ahead, model: str, data: str | None) -> str:
+    """Run what can be run here, or measure what is finished."""
+    from olivepress.core.messages import next_command
+
+    if ahead.to_run is None and ahead.of("kept"):
+        return next_command("bench", model, data)
+    step = next_command("run", model, data)
+    if not ahead.of("cannot"):
+        return step
+    return f"{step} OPTIONS=--keep-going" if step.startswith("make ") else f"{step} --keep-going"

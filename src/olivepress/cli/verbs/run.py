@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from olivepress.cli.console import ConsoleReporter, verdict_lines
+from olivepress.cli.console import ConsoleReporter
 from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets
+from olivepress.cli.outcome_text import verdict_lines
 from olivepress.cli.plans import load_plan, need_record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from olivepress.run import JobOutcome
     from olivepress.workflow.plan import Plan
 
-__all__ = ["outcome_record", "run"]
+__all__ = ["outcome_record", "run", "run_record"]
 
 
 def run(
@@ -46,7 +49,7 @@ def run(
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going)
     if as_json:
-        print(json.dumps([outcome_record(each, outcome) for each, outcome in outcomes], indent=2))
+        print(json.dumps(run_record(outcomes), indent=2))
     else:
         for each, outcome in outcomes:
             _print_outcome(each, outcome)
@@ -66,6 +69,25 @@ def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
     print(f"{plan.output_dir(plan.job(outcome.job))}: {text}")
     for line in verdict_lines(outcome):
         print(f"  {line}")
+
+
+def run_record(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> dict[str, Any]:
+    """Every job, what all of them took and were estimated to take, and by how much the estimates of those that ran now
+    were wrong: estimated / measured - 1."""
+    from olivepress.run.costs import estimate_error, job_costs, measured_total
+    from olivepress.workflow.estimate import total
+
+    costs = job_costs(outcomes)
+    error = estimate_error(costs)
+    estimated = total({str(number): cost.estimated for number, cost in enumerate(costs)}) if costs else None
+    return {
+        "jobs": [outcome_record(plan, outcome) for plan, outcome in outcomes],
+        "total": {
+            "estimated": need_record(estimated) if estimated else None,
+            "resources": measured_total([cost.measured for cost in costs]).model_dump(mode="json"),
+        },
+        "estimate_error": asdict(error) if error else None,
+    }
 
 
 def outcome_record(plan: Plan, outcome: JobOutcome) -> dict[str, Any]:

@@ -49,9 +49,11 @@ def read_base_model(directory: Path, cache: Path, progress: Progress | None = No
     """
     paths = read_files(directory)
     carried = tuple(path for path in (directory / GENERATION_CONFIG,) if path.is_file())
-    known = load_cache(cache)
+    before = load_cache(cache)
+    known = dict(before)
     contents = _contents((*paths, *carried), known, progress)
-    save_cache(cache, known)
+    if known != before:
+        save_cache(cache, known)
     for path in paths:
         _check_finite(path, contents[path])
     training = _digest(directory, paths, contents)

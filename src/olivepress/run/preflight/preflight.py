@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,16 +58,17 @@ class _NotComparedError(JobError):
 
 
 def check_tokenizers(
-    plans: Sequence[Plan], reporter: Reporter, *, only: str | None = None, keep_going: bool = False
+    plans: Sequence[tuple[Plan, Collection[str]]], reporter: Reporter, *, keep_going: bool = False
 ) -> dict[tuple[str, str], TokenizerCheck]:
     """Compare each runtime's tokenizer that can be opened here with Hugging Face's; (recipe, job) → what came out.
 
+    With each plan come the jobs that will run: artifacts that are kept were checked when they were made.
     Raises SetupError for the first difference, unless ``keep_going``; then it is a note, and the export will fail.
     """
     checks: dict[tuple[str, str], TokenizerCheck] = {}
-    for plan in plans:
+    for plan, jobs in plans:
         by_runtime: dict[_Runtime, TokenizerCheck] = {}
-        for job, runtime, reason in _runtimes(plan, only):
+        for job, runtime, reason in _runtimes(plan, jobs):
             key = (plan.recipe.name, job.id)
             if runtime is None:
                 checks[key] = TokenizerCheck(runtime=_package(job), reason=reason)
@@ -97,11 +98,10 @@ def _package(job: Job) -> str:
     return "openvino-genai" if job.target.runtime == "openvino" else _GENAI
 
 
-def _runtimes(plan: Plan, only: str | None) -> Iterator[tuple[Job, _Runtime | None, str]]:
-    """Each export or package to be made, with the runtime that can open it here, or the reason why none can."""
-    chosen = None if only is None else plan.job(only)
+def _runtimes(plan: Plan, jobs: Collection[str]) -> Iterator[tuple[Job, _Runtime | None, str]]:
+    """Each export or package among the jobs, with the runtime that can open it here, or the reason why none can."""
     for job in plan.jobs:
-        if job.target is None or (chosen is not None and chosen.target is not None and job.id != chosen.id):
+        if job.target is None or job.id not in jobs:
             continue
         build = environment(job.target.build_environment)
         try:

@@ -19,7 +19,7 @@ def chat_template(model_dir: Path, *, with_tools: bool = False) -> str | None:
     chat_template.jinja, else chat_template.json's or tokenizer_config.json's; of several with names ``default``, or
     ``tool_use`` for a conversation with tools.
     """
-    named = dict(_chat_templates(model_dir.resolve()))
+    named = dict(_chat_templates(model_dir.absolute()))
     return named.get("tool_use", named.get("default")) if with_tools else named.get("default")
 
 

@@ -158,7 +158,7 @@ def render_text(
         end = "\n" if generation_prompt else special.get("eos_token", "")
         return beginning_token(model_dir) + "\n".join(str(m["content"]) for m in messages) + end
     if tools or any(message.get("tool_calls") or message.get(THOUGHTS) for message in messages):
-        form = _form(model_dir.resolve(), template)
+        form = _form(model_dir.absolute(), template)
         messages, tools = with_tools(in_form(messages, form), tools, form)
     return _render(
         model_dir, template, messages, special, tools, add_generation_prompt=generation_prompt, thinking=thinking

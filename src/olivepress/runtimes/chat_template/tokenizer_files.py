@@ -26,7 +26,7 @@ def control_tokens(model_dir: Path) -> frozenset[str]:
 
     Added tokens that are not marked special (``<think>``, ``<tool_call>``) are ordinary words that texts may use.
     """
-    return _control_tokens(model_dir.resolve())
+    return _control_tokens(model_dir.absolute())
 
 
 @lru_cache(maxsize=32)
@@ -50,7 +50,7 @@ def _pattern(texts: frozenset[str]) -> re.Pattern[str] | None:
 
 def token_texts(model_dir: Path) -> Mapping[int, str]:
     """Id → text of the added tokens."""
-    return {number: text for number, text, _ in _added_tokens(model_dir.resolve())}
+    return {number: text for number, text, _ in _added_tokens(model_dir.absolute())}
 
 
 @lru_cache(maxsize=32)
@@ -75,7 +75,7 @@ def _token(number: Any, entry: Mapping[str, Any]) -> dict[int, tuple[str, bool]]
 
 def special_tokens_map(model_dir: Path) -> dict[str, str]:
     """``bos_token``, ``eos_token``, … → text, as a chat template is given them."""
-    return dict(_special_tokens_map(model_dir.resolve()))
+    return dict(_special_tokens_map(model_dir.absolute()))
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,52 @@
+"""Whether this machine can make a job: its platform, its environments, its memory and its disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import psutil
+
+from olivepress.core.errors import SetupError
+from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
+from olivepress.workflow.estimate import need
+from olivepress.workflow.plan import Job, Plan
+
+__all__ = ["check_here", "not_on_this_platform"]
+
+
+def not_on_this_platform(job: Job) -> SetupError | None:
+    """The reason why no machine of this platform can build an export; None for one that it can."""
+    if job.target is None:
+        return None
+    build = environment(job.target.build_environment)
+    try:
+        if not satisfied_here(build):
+            check_platform(build)
+    except SetupError as error:
+        return error
+    return None
+
+
+def check_here(plan: Plan, job: Job, *, force: bool = False) -> None:
+    """SetupError when the job cannot be made on this machine as it is; ``force`` leaves out memory and disk."""
+    if job.target is not None:
+        interpreter(job.target.build_environment)
+    if not force:
+        _check_resources(plan, job)
+
+
+def _check_resources(plan: Plan, job: Job) -> None:
+    wanted = need(plan, job)
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < wanted.disk_bytes:
+        raise SetupError(
+            f"{job.id}: needs about {wanted.disk_bytes / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free",
+            next_step="free disk space, or --force",
+        )
+    memory = psutil.virtual_memory().total
+    if memory < wanted.memory_bytes:
+        raise SetupError(
+            f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}",
+            next_step="use a larger machine, or --force",
+        )
