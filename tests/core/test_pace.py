@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from olivepress.core.pace import Pace
+import pytest
+
+from olivepress.core.pace import Pace, duration
 
 
 class Time:
@@ -44,3 +46,11 @@ def test_a_count_that_begins_anew_is_other_work() -> None:
     assert pace.left == 19.0
     pace.report(1, 40)
     assert pace.left is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89, "89 s"), (120, "2.0 min"), (1200, "20 min"), (5400, "1.5 h"), (200_000, "2.3 days")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
