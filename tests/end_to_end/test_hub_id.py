@@ -66,7 +66,8 @@ def served(folder: Path, seed: int) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("job", ["finetune", pytest.param("export-cpu-fp32", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["finetune", "export-cpu-fp32"])
 def test_a_chain_on_a_commit_that_the_hub_has_moved_from(
     hub: StandInHub, project: Path, tmp_path: Path, olivepress: Cli, job: str
 ) -> None:

@@ -18,7 +18,7 @@ LONGROPE = {"type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] 
 
 def reason(kind: str, **changes: Any) -> str | None:
     config = config_of(kind, **changes)
-    return target_reason(family_of_model_type(kind), config, CPU)
+    return target_reason(family_of_model_type(kind, "a model"), config, CPU)
 
 
 # Each was built in float32 and compared with PyTorch over 300 tokens: these agree to 2e-6 ...

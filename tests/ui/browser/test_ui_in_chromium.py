@@ -17,7 +17,7 @@ from olivepress.core.process import exclusive
 from olivepress.data.build import build_dataset
 from olivepress.data.store.dataset import write_dataset
 from olivepress.recipe.schema import Data
-from tests.compare.browser.test_page_in_chromium import CHROMIUM, MISSING, QUIET
+from tests.compare.browser.conftest import CHROMIUM, MISSING, QUIET
 from tests.ui.project import ESTIMATED, RECIPE, event, write_artifact, write_log, write_measured
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
