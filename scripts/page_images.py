@@ -28,6 +28,7 @@ def main(page: Path = PAGE, out: Path = IMAGES) -> list[Path]:
     if chromium is None or not page.is_file():
         raise SystemExit(f"{page if chromium else 'chromium'}: not here; next: olivepress demo, or install Chromium")
     written = []
+    out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for name, (width, height) in SIZES.items():
