@@ -48,3 +48,16 @@ def test_a_column_keeps_the_order_of_the_points() -> None:
     assert all(place.is_apart and place.x == COLUMN for place in placed)
     heights = [place.y for place in placed]
     assert heights == sorted(heights) and heights[0] > 0 and heights[-1] < HEIGHT
+
+
+def test_a_label_avoids_a_line_where_it_can() -> None:
+    """As in the demo: the front leaves the first point a little above its middle, where its label would stand."""
+    points = [Point(x=330, y=108, radius=8, text="cpu-int4"), Point(x=60, y=100, radius=16, text="cpu-fp32")]
+    step, across = (59.0, 100.0, 61.0, 108.0), (60.0, 107.0, 330.0, 109.0)
+    lined = place_labels(points, WIDTH, HEIGHT, COLUMN, [step, across])
+    for place, point in zip(lined, points, strict=True):
+        left, bottom, right, top = place.box(point.text)
+        assert not (left < across[2] and across[0] < right and bottom < across[3] and across[1] < top)
+    assert place_labels(points, WIDTH, HEIGHT, COLUMN)[1] != lined[1]
+    everywhere = [(0.0, 0.0, WIDTH, HEIGHT)]
+    assert place_labels(points, WIDTH, HEIGHT, COLUMN, everywhere) == place_labels(points, WIDTH, HEIGHT, COLUMN)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LINE", "PlacedLabel", "Point", "place_labels", "width_of"]
+__all__ = ["LINE", "Box", "PlacedLabel", "Point", "place_labels", "width_of"]
 
 LINE = 15.0  # pixels from one line of text to the next
 LETTER = 7.4  # pixels of one letter of 12 pixels in a wide font
 GAP = 5.0  # pixels between a point and its label
 Align = Literal["left", "right", "center"]
+Box = tuple[float, float, float, float]  # left, bottom, right and top in pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ class PlacedLabel:
     align: Align
     is_apart: bool = False
 
-    def box(self, text: str) -> tuple[float, float, float, float]:
-        """Left, bottom, right and top of the text in pixels."""
+    def box(self, text: str) -> Box:
+        """The text's."""
         width = width_of(text)
         left = self.x - {"left": 0.0, "right": width, "center": width / 2}[self.align]
         return left, self.y - LINE / 2, left + width, self.y + LINE / 2
@@ -48,22 +49,26 @@ def width_of(text: str) -> float:
     return LETTER * len(text)
 
 
-def place_labels(points: Sequence[Point], width: float, height: float, column: float) -> list[PlacedLabel]:
+def place_labels(
+    points: Sequence[Point], width: float, height: float, column: float, lines: Sequence[Box] = ()
+) -> list[PlacedLabel]:
     """A place for each point's label, in their order; earlier points choose first.
 
-    ``width`` and ``height`` are those of the drawing; ``column`` is where a column of labels would begin. Labels are
-    beside their points where all of them fit, else all in the column: ``height`` must hold ``LINE`` for each of them.
+    ``width`` and ``height`` are those of the drawing; ``column`` is where a column of labels would begin; ``lines`` are
+    drawn ones, which a label avoids where it can. Labels are beside their points where all of them fit, else all in
+    the column: ``height`` must hold ``LINE`` for each of them.
     """
     placed: list[PlacedLabel] = []
-    boxes: list[tuple[float, float, float, float]] = []
+    boxes: list[Box] = []
     marks = [(p.x - p.radius, p.y - p.radius, p.x + p.radius, p.y + p.radius) for p in points]
     for number, point in enumerate(points):
         others = [*boxes, *(mark for other, mark in enumerate(marks) if other != number)]
-        place = next((p for p in _beside(point) if _is_free(p.box(point.text), others, width, height)), None)
-        if place is None:
+        free = [place for place in _beside(point) if _is_free(place.box(point.text), others, width, height)]
+        if not free:
             return _in_column(points, height, column)
-        placed.append(place)
-        boxes.append(place.box(point.text))
+        clear = (place for place in free if _is_free(place.box(point.text), lines, width, height))
+        placed.append(next(clear, free[0]))
+        boxes.append(placed[-1].box(point.text))
     return placed
 
 
@@ -80,9 +85,7 @@ def _beside(point: Point) -> Iterator[PlacedLabel]:
         yield PlacedLabel(x=point.x, y=point.y - away - LINE * lines, align="center")
 
 
-def _is_free(
-    box: tuple[float, float, float, float], others: Sequence[tuple[float, float, float, float]], w: float, h: float
-) -> bool:
+def _is_free(box: Box, others: Sequence[Box], w: float, h: float) -> bool:
     left, bottom, right, top = box
     if left < 0 or right > w or bottom < 0 or top > h:
         return False

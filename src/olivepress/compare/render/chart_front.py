@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from olivepress.charts.labels import LINE, PlacedLabel, Point, place_labels, width_of
+from olivepress.charts.labels import LINE, Box, PlacedLabel, Point, place_labels, width_of
 from olivepress.charts.spec import WIDTH, NoData, Spec, make_spec, quantity
 from olivepress.charts.svg import PALETTE
 from olivepress.compare.document import Candidate, Decision, Document, Row
@@ -197,12 +198,20 @@ def _place(points: list[dict[str, Any]], scales: tuple[_Scale, _Scale], width: f
         Point(x=x.to_pixels(p["x"]), y=y.to_pixels(p["y"]), radius=radius, text=p["label"])
         for p, radius in zip(points, radii, strict=True)
     ]
-    places = place_labels(there, width, y.pixels, width + LEADER)
+    front = [(at.x, at.y) for point, at in zip(points, there, strict=True) if point["front"]]
+    places = place_labels(there, width, y.pixels, width + LEADER, list(_steps(sorted(front))))
     if any(place.is_apart for place in places) and not in_column:
         return False
     for point, at, place in zip(points, there, places, strict=True):
         _set_place(point, at, place, scales)
     return True
+
+
+def _steps(front: Sequence[tuple[float, float]]) -> Iterator[Box]:
+    """The dashed line: from each point up or down to the height of the next, then across to it."""
+    for (x, y), (next_x, next_y) in pairwise(front):
+        yield x - 1.0, min(y, next_y), x + 1.0, max(y, next_y)
+        yield x, next_y - 1.0, next_x, next_y + 1.0
 
 
 def _set_place(point: dict[str, Any], at: Point, place: PlacedLabel, scales: tuple[_Scale, _Scale]) -> None:
