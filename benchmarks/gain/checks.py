@@ -9,6 +9,7 @@ from typing import Any
 __all__ = ["checked", "checks_table"]
 
 Check = Mapping[str, Any]
+ENDS = ("ci_low", "ci_high")
 
 
 def checked(output: str, job: str) -> dict[str, Any] | None:
@@ -29,9 +30,6 @@ def checked(output: str, job: str) -> dict[str, Any] | None:
         "top1_answer": checks["top1_answer"]["value"], "verdict": task.get("call"), "rows": task.get("rows"),
         "difference": task.get("difference"), "interval": [task.get(end) for end in ENDS],
     }  # fmt: skip
-
-
-ENDS = ("ci_low", "ci_high")
 
 
 def checks_table(record: Mapping[str, Any]) -> list[str]:

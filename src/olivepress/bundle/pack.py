@@ -15,7 +15,7 @@ from olivepress.bundle.contents import ARTIFACT, DATASET, IDS, TEXT, Bundle, Ids
 from olivepress.bundle.install import INSTALL, environment_of, install_page, wheel
 from olivepress.core.artifact import MANIFEST, Manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
-from olivepress.core.layout import BUNDLES
+from olivepress.core.layout import BUNDLES, dataset_dir
 from olivepress.core.messages import next_command
 from olivepress.core.progress import JobProgress
 from olivepress.data.store.reader import LABELS, dataset_labels, read_split
@@ -150,12 +150,14 @@ def _install_files(manifest: Manifest, name: str) -> dict[str, Source]:
 
 def _data_files(manifest: Manifest, directory: Path | None, ids_only: bool) -> dict[str, Source]:
     """The test split with the dataset's facts, or its ids."""
-    where = f"{manifest.dataset}-{manifest.dataset_version[:12]}"
+    folder = dataset_dir(manifest.dataset, manifest.dataset_version)
     if directory is None:
-        raise DataError(f"datasets/{where}: not here", next_step="olivepress prepare RECIPE, or --data DIR")
+        raise DataError(f"{folder.as_posix()}: not here", next_step="olivepress prepare RECIPE, or --data DIR")
     test = read_split(directory, "test")
     if test.version != manifest.dataset_version:
-        raise DataError(f"{directory}: not the dataset of the artifact, {where}", next_step="give that one with --data")
+        raise DataError(
+            f"{directory}: not the dataset of the artifact, {folder.name}", next_step="give that one with --data"
+        )
     rows = (directory / "test.jsonl").read_bytes()
     if ids_only:
         sha256 = hashlib.sha256(rows).hexdigest()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from olivepress.cli.console import ConsoleReporter, stage_title
 from olivepress.core.pace import Clock, duration
-
-if TYPE_CHECKING:
-    from olivepress.cli.console import ConsoleReporter
 
 __all__ = ["BenchProgress"]
 
@@ -35,7 +32,7 @@ class BenchProgress:
         self._names, self._begun = tuple(names), {}
 
     def __call__(self, job: str, stage: str, done: int, total: int) -> None:
-        title = f"measure {stage}, {job if job != 'all' else 'interleaved'}"
+        title = stage_title("measure", stage, job)
         if stage not in _TOGETHER and job in self._names:
             self._begun.setdefault(job, self._clock())
             title = f"[{self._names.index(job) + 1}/{len(self._names)}] {title}"

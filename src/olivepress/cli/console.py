@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from olivepress.run.forecast import Forecast
     from olivepress.workflow.plan import Job
 
-__all__ = ["HEARTBEAT_S", "ConsoleReporter", "job_progress", "print_table", "stage_progress"]
+__all__ = ["HEARTBEAT_S", "ConsoleReporter", "job_progress", "print_table", "stage_progress", "stage_title"]
 
 HEARTBEAT_S = 28.0  # without a line for so long, what is running says how far it is
 _NARROW = 80
@@ -272,13 +272,18 @@ class ConsoleReporter:
             self.whole = None
 
 
+def stage_title(verb: str, stage: str, job: str) -> str:
+    """The line of a stage of one artifact, or of all of them in turn."""
+    return f"{verb} {stage}, {job if job != 'all' else 'interleaved'}"
+
+
 def job_progress(reporter: ConsoleReporter, verb: str = "measure") -> Callable[[str, str, int, int], None]:
     """Progress of work on several artifacts: one line for each stage of each artifact."""
     shown = ""
 
     def on_progress(job: str, stage: str, done: int, total: int) -> None:
         nonlocal shown
-        title = f"{verb} {stage}, {job if job != 'all' else 'interleaved'}"
+        title = stage_title(verb, stage, job)
         if title != shown:
             reporter.begin(title)
             shown = title

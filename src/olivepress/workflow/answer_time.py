@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from olivepress.data.store.examples import Example
 from olivepress.workflow.machine_rates import machine_rates
 from olivepress.workflow.plan import Job, Plan
-from olivepress.workflow.sizes import ANSWER_ROWS, ANSWER_WORK
+from olivepress.workflow.sizes import ANSWER_ROWS, ANSWER_WORK, PROMPT_SHARE
 
 __all__ = ["answer_seconds"]
 
@@ -15,7 +15,6 @@ _LETTERS_A_TOKEN, _END_TOKENS = 4.3, 1
 # Of the float32 rate, a token at a time: 111 tokens/s of 300 M parameters on two cores, with onnxruntime-genai in 4
 # bits and with PyTorch in batches of 16.
 _DECODE_SHARE = 0.6
-_PROMPT_SHARE = 8  # tokens of a prompt that take about as long as one of an answer
 _SECONDS_A_LAYER, _BATCH = 3.0e-4, 16  # of PyTorch, whatever the width: what a step takes of a small model
 
 
@@ -52,5 +51,5 @@ def _answer_tokens(rows: Sequence[Example]) -> float:
     letters = 0.0
     for row in rows:
         *prompt, answer = (len(str(message.get("content") or "")) for message in row.messages)
-        letters += answer + sum(prompt) / _PROMPT_SHARE
+        letters += answer + sum(prompt) / PROMPT_SHARE
     return letters / max(len(rows), 1) / _LETTERS_A_TOKEN + _END_TOKENS

@@ -10,6 +10,7 @@ __all__ = [
     "LEAST_PROMPTS",
     "LOGIT_BYTES",
     "LONG_POSITIONS",
+    "PROMPT_SHARE",
     "REFERENCE_PROMPTS",
     "REFERENCE_TOKENS",
     "artifact_bytes",
@@ -22,6 +23,7 @@ LOGIT_BYTES = 2**29
 # The answers that decide whether an export keeps the task: most rows, and parameters × tokens. 500 rows of 40 tokens of
 # a model of 300 M parameters are two to four minutes on two cores for an export, and as long, once, for its parent.
 ANSWER_ROWS, ANSWER_WORK = 500, 500 * 40 * 300.0e6
+PROMPT_SHARE = 8  # tokens of a prompt that take about as long as one of an answer
 LONG_POSITIONS = 192  # most positions of the long text whose logits are kept
 
 

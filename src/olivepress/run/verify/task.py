@@ -21,12 +21,11 @@ from olivepress.report.registry import METRICS
 from olivepress.run.verify.task_text import verdict_text
 from olivepress.runtimes.chat_template.model_config import context_length
 from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
-from olivepress.workflow.sizes import ANSWER_ROWS
+from olivepress.workflow.sizes import ANSWER_ROWS, PROMPT_SHARE
 
 __all__ = ["SPLIT", "TaskLimits", "TaskSpec", "task_check"]
 
 SPLIT = "validation"
-_PROMPT_SHARE = 8  # tokens of a prompt that take about as long as one of an answer
 
 
 class TaskLimits(Record):
@@ -127,7 +126,7 @@ def _rows_to_ask(spec: TaskSpec, rows: Sequence[Example], context: int | None) -
             len(encode_parts(lambda text: tokenizer(text, add_special_tokens=False)["input_ids"], parts))
             for parts in (rendered.prefix_parts, rendered.completion_parts)
         )
-        work += answer + prompt / _PROMPT_SHARE
+        work += answer + prompt / PROMPT_SHARE
         if len(chosen) == (limits.rows or ANSWER_ROWS) or (limits.tokens is not None and work > limits.tokens):
             break
         if prompt + answer <= limits.max_length:
