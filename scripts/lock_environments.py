@@ -1,7 +1,8 @@
 """Resolve every environment of the catalog into lock files with hashes, with uv: ``lock_environments.py [NAME…]``.
 
-Versions of requirements.lock are kept. Only wheels are locked, and of those only the ones of a platform and of the
-Python versions in ``PYTHONS``. Nothing in a lock file says where the files come from: that is pip's own configuration.
+Versions of requirements.lock are kept, but for what an environment itself pins. Only wheels are locked, and of those
+only the ones of a platform and of the Python versions in ``PYTHONS``. Nothing in a lock file says where the files come
+from: that is pip's own configuration.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from olivepress.environments.lookup import Environment, canonical, environments
+from olivepress.environments.lookup import Environment, canonical, environments, read_pins
 
 LOCKS = Path("src", "olivepress", "catalog", "environments", "locks")
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -73,13 +74,14 @@ def _resolve(one: Environment, platform: str, python: str) -> Locked:
     base = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     overrides = [*one.overrides, *(f"{name}; python_version < '0'" for name in one.forbidden)]
     with tempfile.TemporaryDirectory() as scratch:
-        wanted, instead = Path(scratch, "wanted.in"), Path(scratch, "overrides.in")
+        wanted, instead, kept = (Path(scratch, f"{name}.in") for name in ("wanted", "overrides", "constraints"))
         wanted.write_text("\n".join([*base, *one.packages, *one.also]), encoding="utf-8")
         instead.write_text("\n".join(overrides), encoding="utf-8")
+        kept.write_text("\n".join(_constraints(one)), encoding="utf-8")
         command = [
             *("uv", "pip", "compile", "--quiet", "--format", "pylock.toml", "--only-binary", ":all:"),
             *("--python-platform", PLATFORMS[platform], "--python-version", python),
-            *("--constraint", "requirements.lock", "--override", str(instead), str(wanted)),
+            *("--constraint", str(kept), "--override", str(instead), str(wanted)),
         ]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {
@@ -89,6 +91,12 @@ def _resolve(one: Environment, platform: str, python: str) -> Locked:
         )
         for package in tomllib.loads(text)["packages"]
     }
+
+
+def _constraints(one: Environment) -> list[str]:
+    """The versions of requirements.lock without the packages whose versions are the environment's own."""
+    desk = read_pins(Path("requirements.lock").read_text(encoding="utf-8"))
+    return [f"{name}=={version}" for name, version in desk.items() if name not in one.pins]
 
 
 def _write(path: Path, found: Locked, pythons: list[str]) -> None:

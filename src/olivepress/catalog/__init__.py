@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic import Field
 
-from olivepress.catalog.target import Target, choices, grid, targets
+from olivepress.catalog.target import BUILD, Target, choices, grid, targets
 from olivepress.checkpoint import read_json, stored_tensors
 from olivepress.core.errors import RecipeError
 from olivepress.core.yaml_document import Record, read_record
 
 __all__ = [
+    "BUILD",
     "Family",
     "ModelFacts",
     "Target",
@@ -56,6 +57,12 @@ class Family(Record):
     )
     target_modules: tuple[str, ...] = Field(min_length=1)
     default_model: str
+    build_environment: str = Field(
+        BUILD, description="the environment that all jobs of its recipes run in, where the pinned set does not know it"
+    )
+    repairs: tuple[str, ...] = Field(
+        (), description="changes to a model's loaded config before onnxruntime-genai's builder reads it, by name"
+    )
     models: dict[str, ModelFacts]
     unsupported: dict[str, str] = Field(
         {},

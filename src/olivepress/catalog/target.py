@@ -12,7 +12,10 @@ from pydantic import Field, model_validator
 from olivepress.core.errors import RecipeError
 from olivepress.core.yaml_document import Record, read_record
 
-__all__ = ["Runtime", "Target", "choices", "grid", "targets"]
+__all__ = ["BUILD", "Runtime", "Target", "choices", "grid", "targets"]
+
+BUILD = "build"  # the environment that builds, unless a target or a model's family names another
+_CPU = "cpu"  # the environment of what runs on the CPU
 
 Runtime = Literal["onnxruntime-genai", "openvino"]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.json$")]
@@ -27,7 +30,7 @@ class _Device(Record):
     execution_provider: str
     runtime: Runtime = "onnxruntime-genai"
     environment: str = Field(description="the environment it runs in")
-    build_environment: str = Field("build", description="the environment that Olive builds it in")
+    build_environment: str = Field(BUILD, description="the environment that Olive builds it in")
     build_execution_provider: str | None = Field(None, description="what Olive is given instead, where it has to be")
     provider_options: dict[str, dict[str, Any]] = Field({}, description="for the session, by the runtime's own name")
     cpu_copy: bool = Field(False, description="the ONNX Runtime CPU provider computes the same graph")
@@ -106,6 +109,14 @@ class Target(_Device, _Sizes, _Divergence):
     target: str
     file: str
     precision: str
+
+    def built_in(self, environment: str) -> Target:
+        """The target for models that are built in ``environment``: what it builds for the CPU runs there too, on the
+        ONNX Runtime of that environment."""
+        if environment == BUILD:
+            return self
+        runs_in = environment if self.environment == _CPU else self.environment
+        return self.model_copy(update={"build_environment": environment, "environment": runs_in})
 
     @property
     def no_adapters(self) -> str | None:

@@ -13,8 +13,10 @@ from types import MappingProxyType
 __all__ = ["OLIVE_RUNS", "TELEMETRY_OFF", "child_environment", "turn_telemetry_off"]
 
 TELEMETRY_OFF: Mapping[str, str] = MappingProxyType({
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime
-    "ORTGENAI_DISABLE_TELEMETRY": "1",  # onnxruntime-genai from 0.15 on
+    # ONNX Runtime, and onnxruntime-genai from 0.15 on: its library of 0.18 reads this name and no other, and without it
+    # leaves ``onnxruntime-genai.db`` beside ONNX Runtime's own.
+    "ORT_DISABLE_TELEMETRY": "1",
+    "ORTGENAI_DISABLE_TELEMETRY": "1",  # a name of its own that genai's sources had for a while
     "OLIVE_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and with it transformers, datasets, peft
     "DISABLE_TELEMETRY": "1",  # the older name of the same

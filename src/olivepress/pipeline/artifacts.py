@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.catalog import targets
+from olivepress.catalog import families, targets
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.layout import dataset_dir
@@ -77,7 +77,8 @@ def place_for(manifest: Manifest) -> Place | None:
     target = targets().get(manifest.target or "")
     if target is None:
         return None
-    place = place_of(target)
+    family = families().get(manifest.family)
+    place = place_of(target.built_in(family.build_environment) if family else target)
     return place if place.runs_here else None
 
 

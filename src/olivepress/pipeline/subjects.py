@@ -15,7 +15,7 @@ from olivepress.core.messages import next_command
 from olivepress.measure.subject import JobCosts, Subject
 from olivepress.pipeline.artifacts import place_for, read_export
 from olivepress.recipe.methods import four_bit_base
-from olivepress.run.interpreters import place_of
+from olivepress.run.interpreters import model_python, place_of
 from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.plugins import is_emulated
 from olivepress.workflow.plan import Job, Plan
@@ -58,6 +58,7 @@ def base_subject(plan: Plan) -> Subject:
         artifact_sha256=model_identity(plan).whole,
         precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
         random_weights=plan.model.random_weights,
+        interpreter=model_python(plan),
     )
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from olivepress.catalog import Target
+from olivepress.catalog import BUILD, Target
 from olivepress.core.artifact import Manifest, changed_files, read_manifest
 from olivepress.core.errors import ReportError
 from olivepress.environments.lookup import environment, key_of, satisfied_here
@@ -32,8 +32,9 @@ def job_key(
     target: Target | None = None,
     others: Sequence[str] = (),
 ) -> str:
-    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions, of a target
-    what is done after Olive and the environment that it is built in, and the artifacts ``others`` of a package."""
+    """What a job's result depends on: workflow, dataset, parent artifact, base model, package versions, the environment
+    that it is built in where that is another one, of a target what is done after Olive, and the artifacts ``others`` of
+    a package."""
     parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256, *others]
     if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
         parts.append(f"reference format {REFERENCE_FORMAT}, long row {LONG_ROW_FORMAT}")
@@ -42,7 +43,9 @@ def job_key(
         if target.last_logits:
             fields["last_logits"] = FORMAT
         parts.append(json.dumps(fields, sort_keys=True))
-        build = environment(target.build_environment)
+    needed = plan.model.family.build_environment if target is None else target.build_environment
+    if target is not None or needed != BUILD:
+        build = environment(needed)
         parts.append("" if satisfied_here(build) or not build.platforms else key_of(build))
     parts += [f"{name}={version}" for name, version in sorted(package_versions().items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

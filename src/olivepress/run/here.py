@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 
 from olivepress.core.errors import SetupError
-from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
+from olivepress.environments.lookup import check_platform, environment, satisfied_here
+from olivepress.run.interpreters import olive_python
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 
@@ -30,8 +31,7 @@ def not_on_this_platform(job: Job) -> SetupError | None:
 
 def check_here(plan: Plan, job: Job, *, force: bool = False) -> None:
     """SetupError when the job cannot be made on this machine as it is; ``force`` leaves out memory and disk."""
-    if job.target is not None:
-        interpreter(job.target.build_environment)
+    olive_python(plan, job)
     if not force:
         _check_resources(plan, job)
 

@@ -6,15 +6,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.catalog import Target
+from olivepress.catalog import BUILD, Target
 from olivepress.catalog.provider import provider as find_provider
 from olivepress.core.artifact import Verified
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import interpreter
 from olivepress.measure.worker.interpreters import openvino_devices_of, try_provider
 from olivepress.runtimes.plugins import is_emulated
+from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["Place", "place_of"]
+__all__ = ["Place", "model_python", "olive_python", "place_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,29 @@ class Place:
         return self.how in ("native", "emulated")
 
 
+def olive_python(plan: Plan, job: Job) -> Path | None:
+    """The Python that the job's workflow runs in; None is this one. Raises SetupError when it is not here."""
+    return model_python(plan) if job.target is None else _python(plan.environment_of(job))
+
+
+def model_python(plan: Plan) -> Path | None:
+    """The Python whose transformers knows the plan's model; None is this one, whatever it has. SetupError as above."""
+    name = plan.model.family.build_environment
+    return None if name == BUILD else _python(name)
+
+
+def _python(environment: str) -> Path | None:
+    python = interpreter(environment)
+    return None if python == Path(sys.executable) else python
+
+
 def place_of(target: Target) -> Place:
     """Native or emulated where the target's environment is here and its provider runs a model; else a copy on the CPU,
     where that computes the same graph; else the structure alone."""
     try:
-        environment_python = interpreter(target.environment)
+        python = _python(target.environment)
     except SetupError as error:
         return _without(target, error.message, error.next_step)
-    python = None if environment_python == Path(sys.executable) else environment_python
     if target.runtime == "openvino":
         return _openvino(target, python)
     provider = find_provider(target.execution_provider)

@@ -11,7 +11,6 @@ from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
-from olivepress.environments.lookup import interpreter
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
@@ -21,7 +20,7 @@ from olivepress.run.cleanup import (
 )
 from olivepress.run.failure import check_error, failed_dir
 from olivepress.run.hub_files import text_for_olive
-from olivepress.run.interpreters import place_of
+from olivepress.run.interpreters import olive_python, place_of
 from olivepress.run.manifests import JobFacts, make_manifest
 from olivepress.run.olive import job_environment, olive_error, run_olive
 from olivepress.run.olive_log import warnings_in
@@ -134,7 +133,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
     messages = training_record(workflow) if workflow.training_dir else job_messages(plan.recipe.name, job.id)
     messages.parent.mkdir(parents=True, exist_ok=True)
     run = run_olive(
-        interpreter(job.target.build_environment) if job.target else None,
+        olive_python(plan, job),
         ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
         environment=job_environment(scratch=scratch, messages=messages),

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from olivepress.core.artifact import Check, FileHash, Manifest, Resources, Verified, artifact_hash
 from olivepress.core.hub import local_directory
-from olivepress.environments.lookup import interpreter
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.report.machine import package_versions
 from olivepress.run.cleanup import base_name
+from olivepress.run.interpreters import olive_python
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow
 
@@ -55,7 +53,7 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         dataset_version=plan.dataset.version,
         synthetic_data=plan.dataset.synthetic,
         workflow_sha256=workflow.sha256,
-        versions=_versions(job),
+        versions=_versions(plan, job),
         seed=plan.recipe.finetune.seed,
         git_commit=_git_commit(),
         verified=facts.verified,
@@ -68,12 +66,10 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
     )
 
 
-def _versions(job: Job) -> dict[str, str]:
+def _versions(plan: Plan, job: Job) -> dict[str, str]:
     """The packages of the environment that the job ran in."""
-    if job.target is None:
-        return package_versions()
-    python = interpreter(job.target.build_environment)
-    return package_versions() if python == Path(sys.executable) else machine_of(python).packages
+    python = olive_python(plan, job)
+    return package_versions() if python is None else machine_of(python).packages
 
 
 def _hub_commit(plan: Plan) -> str | None:

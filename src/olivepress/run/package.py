@@ -14,6 +14,8 @@ from olivepress.run.cleanup import base_name
 from olivepress.run.interpreters import Place
 from olivepress.run.limits import limit_of, min_top1, task_spec
 from olivepress.run.verify.package import MemberSpec, PackageSpec
+from olivepress.workflow.olive_config import job_config
+from olivepress.workflow.olive_plugin.built import asked_of_passes
 from olivepress.workflow.plan import Job, Plan
 
 __all__ = [
@@ -144,6 +146,7 @@ def package_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> PackageSp
         max_cpu_nodes=job.target.max_cpu_nodes,
         random_weights=plan.model.random_weights,
         members=tuple(members),
+        asked=asked_of_passes(job_config(plan, job)["passes"]),
     )
 
 

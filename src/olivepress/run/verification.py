@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from olivepress.catalog import Target
@@ -12,12 +14,14 @@ from olivepress.core.hub import local_directory
 from olivepress.core.layout import job_log, scratch_dir
 from olivepress.recipe.methods import four_bit_base
 from olivepress.run.failure import job_error
-from olivepress.run.interpreters import Place, place_of
+from olivepress.run.interpreters import Place, model_python, place_of
 from olivepress.run.limits import judged_limits, limit_of, min_top1, task_limits, task_spec
 from olivepress.run.olive import job_environment
 from olivepress.run.package import package_spec
 from olivepress.run.verify.export import STRENGTH, WITHOUT_TORCH, ExportSpec
 from olivepress.run.verify.verify import Checks, VerifySpec, verify_job
+from olivepress.workflow.olive_config import job_config
+from olivepress.workflow.olive_plugin.built import asked_of_passes
 from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["is_verified", "run_verification"]
@@ -56,15 +60,24 @@ def _asked_same_answers(plan: Plan, job: Job, manifest: Manifest) -> bool:
 
 
 def run_verification(plan: Plan, job: Job, place: Place | None) -> Finished[Checks]:
-    """The checks of what the job wrote. JobError when they cannot be made."""
+    """The checks of what the job wrote, made where the model is known. JobError when they cannot be made."""
+    python = model_python(plan)
     scratch, log = scratch_dir(plan.recipe.name, job.id), job_log(plan.recipe.name, job.id)
     environment = job_environment(scratch=scratch)
     if job.kind == "export" and job.parent:
         environment |= WITHOUT_TORCH  # its parent was computed with the merge
     try:
-        return run_task(verify_job, _spec(plan, job, scratch, place), environment=environment, log=log)
+        spec = _spec(plan, job, scratch, _seen_from(place, python))
+        return run_task(verify_job, spec, interpreter=python, environment=environment, log=log)
     except OlivepressError as error:
         raise job_error(error, log) from error
+
+
+def _seen_from(place: Place | None, python: Path | None) -> Place | None:
+    """The place as a process of ``python`` has to name it, for which None is itself and not this Python."""
+    if place is None or python is None or place.interpreter is not None or not place.runs_here:
+        return place
+    return replace(place, interpreter=Path(sys.executable))
 
 
 def _spec(plan: Plan, job: Job, scratch: Path, place: Place | None) -> VerifySpec:
@@ -112,4 +125,5 @@ def _export_spec(plan: Plan, job: Job, scratch: Path, place: Place) -> ExportSpe
         random_weights=plan.model.random_weights,
         has_adapter=job.parent is not None,
         task=task_spec(plan, job, place),
+        asked=asked_of_passes(job_config(plan, job)["passes"]),
     )

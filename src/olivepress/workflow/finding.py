@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from olivepress.core.yaml_document import Record
 from olivepress.workflow.rendered import Workflow
 
 __all__ = ["Finding", "Level", "finding"]
@@ -13,8 +13,7 @@ __all__ = ["Finding", "Level", "finding"]
 Level = Literal["error", "pending", "note"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(Record):
     """``error`` stops the run; ``pending`` is the output of an earlier job that has not run yet; ``note`` is what a
     person should know of the data before it is trained on."""
 

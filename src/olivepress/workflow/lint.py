@@ -15,6 +15,7 @@ from olivepress.data.store.reader import read_split
 from olivepress.models.wheels import wheel_model_at
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.workflow.finding import Finding, finding
+from olivepress.workflow.lint_elsewhere import is_elsewhere, lint_elsewhere
 from olivepress.workflow.lint_olive import against_olive, quiet_olive
 from olivepress.workflow.lint_rows import supervision
 from olivepress.workflow.lint_rules import broken_rules
@@ -45,27 +46,28 @@ def lint(
     outputs = {str(workflow.config["output_dir"]) for workflow in workflows}
     soc_models = {number: chip for target in targets().values() for number, chip in target.soc_models.items()}
     findings: list[Finding] = []
-    for workflow in workflows:
-        if only is not None and workflow.job_id not in only:
-            continue
+    asked = [workflow for workflow in workflows if only is None or workflow.job_id in only]
+    for workflow in asked:
         findings += _files(workflow, outputs, root)
         findings += _evaluator_data(workflow, root)
         findings += _templates(workflow, root)
         findings += _rules(workflow, soc_models)
         if not rendered:
             findings += _code(workflow, root)
-        if olive_installed():
+        if olive_installed() and not is_elsewhere(workflow):
             with quiet_olive():
                 findings += against_olive(workflow, root)
-    return findings
+    return findings + lint_elsewhere([workflow for workflow in asked if is_elsewhere(workflow)], root)
 
 
 def row_findings(workflows: Sequence[Workflow], *, root: Path = Path()) -> list[Finding]:
     """Findings about the rows that are trained on alone: they need a tokenizer, not Olive; [] without transformers."""
+    elsewhere = lint_elsewhere([each for each in workflows if is_elsewhere(each)], root, rows_only=True)
     if find_spec("transformers") is None:
-        return []
+        return elsewhere
     with quiet_olive():
-        return [each for workflow in workflows for each in supervision(workflow, root)]
+        here = [each for workflow in workflows if not is_elsewhere(workflow) for each in supervision(workflow, root)]
+    return here + elsewhere
 
 
 def _files(workflow: Workflow, outputs: set[str], root: Path) -> Iterator[Finding]:

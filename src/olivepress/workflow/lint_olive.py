@@ -16,7 +16,7 @@ from olivepress.catalog.provider import PROVIDERS
 from olivepress.core.privacy import OLIVE_RUNS
 from olivepress.workflow.finding import Finding, finding
 from olivepress.workflow.lint_rows import supervision
-from olivepress.workflow.olive_plugin.passes import OWN_PASSES, package_entries
+from olivepress.workflow.olive_plugin.passes import OWN_PASSES, REPLACED, package_entries
 from olivepress.workflow.rendered import Workflow
 
 __all__ = ["against_olive", "quiet_olive"]
@@ -55,7 +55,7 @@ def against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
     yield from _parse(workflow)
     yield from supervision(workflow, root)
     package = OlivePackageConfig.load_default_config()
-    package = package.model_copy(update={"passes": {**package.passes, **_own_passes()}})
+    package = package.model_copy(update={"passes": {**package.passes, **_own_passes(workflow.environment)}})
     for name, settings in config["passes"].items():
         key = f"passes.{name}"
         kind = settings["type"]
@@ -70,11 +70,12 @@ def against_olive(workflow: Workflow, root: Path) -> Iterator[Finding]:
         yield from _parameters(workflow, key, settings, package.import_pass_module(kind), spec)
 
 
-def _own_passes() -> dict[str, Any]:
+def _own_passes(environment: str) -> dict[str, Any]:
     """Ours as Olive's package config has them; its keys are in lower case."""
     from olive.passes import PassModuleConfig
 
-    return {name.lower(): PassModuleConfig(**entry) for name, entry in package_entries(OWN_PASSES).items()}
+    modules = {**OWN_PASSES, **REPLACED.get(environment, {})}
+    return {name.lower(): PassModuleConfig(**entry) for name, entry in package_entries(modules).items()}
 
 
 def _parse(workflow: Workflow) -> Iterator[Finding]:

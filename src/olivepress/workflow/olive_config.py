@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from olivepress.catalog import Target
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.catalog.provider import CPU
 from olivepress.core.layout import CONFIGS, tensorboard_dir, training_dir
+from olivepress.environments.lookup import environment
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import SHIM
@@ -17,6 +18,7 @@ __all__ = ["IDENTITY", "builder_without_remote_code", "job_config"]
 
 IDENTITY = "@identity@"  # stands for the hash of the workflow, which is known once its text is
 EVALUATOR = "olivepress"
+_BUILDER = "modelbuilder"
 LORA_SURGEON = "OlivepressLoraInputs"
 CALIBRATION = "calibration"  # what a target's pass names as its data_config: rows of the recipe's own training split
 _CALIBRATION_ROWS = 64
@@ -102,7 +104,7 @@ def _adapter(plan: Plan, job: Job) -> dict[str, Any]:
         **(quantized.model_dump() if quantized else {}),
         "torch_dtype": settings.torch_dtype,
         "train_data_config": "train",
-        "training_args": _training_args(plan, job),
+        "training_args": _in_names_of(environment(plan.environment_of(job)).pins, _training_args(plan, job)),
     }
 
 
@@ -136,6 +138,22 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "report_to": ["olivepress", *settings.report_to],
         "output_dir": training_dir(plan.recipe.name, f"{job.id}-{IDENTITY}").as_posix(),
     }
+
+
+def _in_names_of(pins: Mapping[str, str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The training arguments as the pinned transformers calls them: Olive drops a name that it does not know.
+
+    transformers 5 takes a share of the steps in ``warmup_steps``, and the way rows are drawn in
+    ``train_sampling_strategy``; where TensorBoard's files go is no argument any more (``olive_plugin.tensorboard``).
+    """
+    if int(pins["transformers"].partition(".")[0]) < 5:
+        return dict(arguments)
+    renamed: dict[str, tuple[str, Any]] = {
+        "warmup_ratio": ("warmup_steps", arguments["warmup_ratio"]),
+        "group_by_length": ("train_sampling_strategy", "group_by_length"),
+    }
+    kept = {name: value for name, value in arguments.items() if name != "logging_dir"}
+    return dict(renamed.get(name, (name, value)) for name, value in kept.items())
 
 
 def _merge(plan: Plan, job: Job) -> dict[str, Any]:
@@ -225,14 +243,24 @@ def _passes(plan: Plan, target: Target) -> dict[str, Any]:
         return (CONFIGS / plan.recipe.name / value).as_posix() if value in target.files else value
 
     passes = builder_without_remote_code(with_group_sizes(target.passes, plan.model.facts.config))
+    passes = _with_repairs(passes, plan.model.family.repairs)
     return {name: resolved(settings) for name, settings in passes.items()}
+
+
+def _with_repairs(passes: Mapping[str, Mapping[str, Any]], repairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The passes; ModelBuilder with the repairs that the model's family needs."""
+    own = {"repairs": list(repairs)} if repairs else {}
+    return {
+        name: {**settings, **(own if str(settings["type"]).lower() == _BUILDER else {})}
+        for name, settings in passes.items()
+    }
 
 
 def builder_without_remote_code(passes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The passes; ModelBuilder no longer imports the Python files that a model's config.json names, its default."""
     return {
         name: {**settings, "extra_options": {**settings.get("extra_options", {}), "hf_remote": False}}
-        if str(settings.get("type", "")).lower() == "modelbuilder"
+        if str(settings.get("type", "")).lower() == _BUILDER
         else dict(settings)
         for name, settings in passes.items()
     }

@@ -82,6 +82,10 @@ class Plan:
                 return job
         raise UsageError(f"no job {job_id!r} in recipe {self.recipe.name}; jobs: {', '.join(j.id for j in self.jobs)}")
 
+    def environment_of(self, job: Job) -> str:
+        """The environment that the job's workflow runs in."""
+        return job.target.build_environment if job.target else self.model.family.build_environment
+
     def output_dir(self, job: Job) -> Path:
         """Where the job's artifact goes, relative to the project root."""
         return job_dir(self.recipe.name, job.id)

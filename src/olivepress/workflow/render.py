@@ -13,7 +13,7 @@ from olivepress.catalog import Target
 from olivepress.core.layout import CONFIGS, olive_cache
 from olivepress.workflow.header import header
 from olivepress.workflow.olive_config import IDENTITY, job_config
-from olivepress.workflow.olive_plugin.passes import package_entries
+from olivepress.workflow.olive_plugin.passes import modules_of, package_entries
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow, shim_of
 
@@ -45,6 +45,7 @@ def render(plan: Plan, job: Job) -> Workflow:
         identity=identity,
         files=_files(plan, job, package_config),
         package_config=package_config,
+        environment=plan.environment_of(job),
     )
 
 
@@ -68,12 +69,12 @@ def _files(plan: Plan, job: Job, package_config: Path | None) -> dict[Path, str]
 
 def package_config_text(target: Target) -> str:
     """What ``olive run --package-config`` is given for the passes of ``target``, and for the inputs of a package."""
-    modules = {"GraphSurgeries": "olive.passes.onnx.graph_surgeries.GraphSurgeries", **target.package_config}
+    modules = modules_of(target.package_config, target.build_environment)
     return json.dumps({"passes": package_entries(modules)}, indent=2) + "\n"
 
 
 def _package_config(plan: Plan, job: Job) -> Path | None:
-    if job.target is None or not job.target.package_config:
+    if job.target is None or not modules_of(job.target.package_config, job.target.build_environment):
         return None
     return CONFIGS / plan.recipe.name / f"{job.target.file}-package.json"
 

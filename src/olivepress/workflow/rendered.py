@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from olivepress.catalog import BUILD
+
 __all__ = ["SHIM", "Workflow", "shim_of"]
 
 SHIM = "olivepress_shim.py"
@@ -21,6 +23,7 @@ class Workflow:
     """A rendered workflow: ``identity`` hashes it with its dataset and names its cache and training directory.
 
     ``files`` (path → text) are read by it; ``package_config`` is the one of them that Olive is given by name.
+    ``environment`` is the one that it runs in.
     """
 
     job_id: str
@@ -29,6 +32,7 @@ class Workflow:
     identity: str
     files: Mapping[Path, str] = field(default_factory=dict)
     package_config: Path | None = None
+    environment: str = BUILD
 
     @property
     def sha256(self) -> str:

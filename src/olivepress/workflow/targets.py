@@ -47,17 +47,17 @@ def choose_targets(
     unknown chip, and a budget of anything else.
     """
     known, devices = targets(own_targets), choices(own_targets)
-    chosen = list[ChosenTarget]()
+    chosen, needed = list[ChosenTarget](), model.family.build_environment
     for name in recipe.targets:
         if name in devices and name not in known:
             candidates = [known[other] for other in devices[name] if other not in recipe.targets]
             buildable = _buildable(recipe, model, name, candidates)
-            chosen += [ChosenTarget(target=target, choice=name) for target in buildable]
+            chosen += [ChosenTarget(target=target.built_in(needed), choice=name) for target in buildable]
             continue
         if name not in known:
             raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {_nearest(name, [*known, *devices])}")
         _check_target(recipe, model, known[name])
-        chosen.append(ChosenTarget(target=known[name]))
+        chosen.append(ChosenTarget(target=known[name].built_in(needed)))
     plain = [each.target for each in chosen]
     if not trust_targets:
         _refuse_code(plain, own_targets)
@@ -80,7 +80,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _check_target(recipe: Recipe, model: ResolvedModel, target: Target) -> None:
     check_model_for(recipe.name, model.path, model.family, model.facts.config, [target])
-    for used in (target.environment, target.build_environment):
+    for used in (target.environment, target.build_environment, model.family.build_environment):
         environment(used)  # UsageError now, not after the fine-tune
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from olivepress.catalog import Family, Target
+from olivepress.catalog import BUILD, Family, Target
 from olivepress.models.admission.known import with_defaults
 from olivepress.models.admission.layout import EMBEDDING, HEAD, expected_tensors
 
@@ -29,10 +29,21 @@ _OF_GEMMA = 6  # every sixth layer sees everything
 
 def target_reason(family: Family, config: Mapping[str, Any], target: Target) -> str | None:
     """The reason that a model with this config.json cannot be made for the target; None when it can."""
-    reason = family.refusal(config, target.target)
+    reason = family.refusal(config, target.target) or _of_environments(family, target)
     if reason is None and any(str(settings["type"]).lower() == _BUILDER for settings in target.passes.values()):
         reason = next(_reasons(config), None)
     return reason
+
+
+def _of_environments(family: Family, target: Target) -> str | None:
+    """A model is built in one environment; a target's own has the packages that only its passes need."""
+    needed = family.build_environment
+    if BUILD in (needed, target.build_environment) or needed == target.build_environment:
+        return None
+    return (
+        f"{family.family} models are built in the environment {needed}, and this target in {target.build_environment}, "
+        "whose packages do not know them"
+    )
 
 
 def _reasons(config: Mapping[str, Any]) -> Iterator[str]:

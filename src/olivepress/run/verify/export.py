@@ -18,11 +18,12 @@ from olivepress.run.verify.directml import dml_operators
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.float32_copy import wide_copy
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
-from olivepress.run.verify.structure import structure
+from olivepress.run.verify.structure import as_asked, structure
 from olivepress.run.verify.task import TaskSpec, task_check
 from olivepress.runtimes.base import runtime_of
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.runtimes.linked_copy import cpu_copy, npu_on_cpu
+from olivepress.workflow.olive_plugin.built import Asked
 
 __all__ = ["STRENGTH", "WITHOUT_TORCH", "ExportSpec", "against_parent", "by_default", "verify_export"]
 
@@ -44,7 +45,8 @@ class ExportSpec(Record):
     Python to open it with, None for this one.
 
     ``limit`` is nats of mean KL, ``min_top1`` (None: not judged) and ``min_placed`` are shares of positions and of
-    nodes. ``task`` has the limits of its answers, None where they are not asked for.
+    nodes. ``task`` has the limits of its answers, None where they are not asked for; ``asked`` how its weights are to
+    be rounded, None where a later pass changes that.
     """
 
     output_dir: str
@@ -63,6 +65,7 @@ class ExportSpec(Record):
     random_weights: bool
     has_adapter: bool
     task: TaskSpec | None = None
+    asked: Asked | None = None
 
 
 def verify_export(spec: ExportSpec) -> Iterator[Check]:
@@ -70,6 +73,7 @@ def verify_export(spec: ExportSpec) -> Iterator[Check]:
     same token ids, an answer, logits and greedy tokens against the parent's. JobError when it cannot be opened."""
     output = Path(spec.output_dir)
     yield from structure(output)
+    yield from as_asked(output, spec.asked)
     if spec.execution_provider == DIRECTML.name:
         yield dml_operators(output)
     if spec.how == "structure":

@@ -19,9 +19,10 @@ from olivepress.measure.worker import tasks
 from olivepress.run.verify.divergence import divergence_checks
 from olivepress.run.verify.export import adapter_kept, by_default
 from olivepress.run.verify.long_row import NOT_OPENED, check_long_row, not_compared
-from olivepress.run.verify.structure import structure
+from olivepress.run.verify.structure import as_asked, structure
 from olivepress.run.verify.task import TaskSpec, task_check
 from olivepress.runtimes.linked_copy import cpu_copy, linked_with_adapter
+from olivepress.workflow.olive_plugin.built import Asked
 
 __all__ = ["MemberSpec", "PackageSpec", "verify_package"]
 
@@ -56,6 +57,7 @@ class PackageSpec(Record):
     max_cpu_nodes: int | None
     random_weights: bool
     members: tuple[MemberSpec, ...]
+    asked: Asked | None = None
 
 
 def verify_package(spec: PackageSpec) -> Iterator[Check]:
@@ -63,6 +65,7 @@ def verify_package(spec: PackageSpec) -> Iterator[Check]:
     machine can check (``structure``): what base and adapters compute. JobError when something cannot be opened."""
     output = Path(spec.output_dir)
     yield from structure(output)
+    yield from as_asked(output, spec.asked)
     package = read_package(output)
     for member in spec.members:
         check_adapter(output, package, member.name)

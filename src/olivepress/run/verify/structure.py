@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from olivepress.core.artifact import Check
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import JobError
 from olivepress.runtimes.base import runtime_of
+from olivepress.runtimes.weights import EVERY_POSITION
+from olivepress.workflow.olive_plugin.built import Asked, differences
 
-__all__ = ["structure"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["as_asked", "structure"]
 
 
 def structure(output: Path) -> Iterator[Check]:
@@ -36,14 +42,27 @@ def structure(output: Path) -> Iterator[Check]:
         )
 
 
-def _onnx(path: Path) -> tuple[int, str]:
-    """(number of nodes, the first tensor that is incomplete in its data file)."""
+def as_asked(output: Path, asked: Asked | None) -> Iterator[Check]:
+    """One check that the weights are rounded as the workflow asked: a builder may ignore an option without a word."""
+    if asked is None:
+        return
+    wrong = differences(_load(output / EVERY_POSITION).graph, asked)
+    detail = wrong[0] if wrong else "bits, block size, zero points and accuracy level"
+    yield Check(name="built_as_asked", passed=not wrong, value=float(len(wrong)), detail=detail)
+
+
+def _load(path: Path) -> onnx.ModelProto:
     import onnx
 
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        return onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's own errors have no common base
         raise JobError(f"{path}: cannot be parsed ({error})", next_step="export the model again") from error
+
+
+def _onnx(path: Path) -> tuple[int, str]:
+    """(number of nodes, the first tensor that is incomplete in its data file)."""
+    model = _load(path)
     for node in model.graph.node:
         compiled = {attribute.name: attribute for attribute in node.attribute} if node.op_type == "EPContext" else {}
         if compiled and not compiled["embed_mode"].i:

@@ -31,6 +31,7 @@ from olivepress.report.registry import METRICS
 from olivepress.report.task_metrics import Answers, task_metrics
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, row_problem, row_summary
 from olivepress.workflow.olive_plugin.supervision import TrainOn, pack, short_rows, supervise
+from olivepress.workflow.olive_plugin.tensorboard import BesideCheckpoints
 
 __all__ = ["activate", "separate_documents"]
 
@@ -41,6 +42,8 @@ def activate(*, seed: int) -> None:
     torch.manual_seed(seed)
     # Named by ``report_to: [olivepress]``: the only way to a callback in Olive's trainer.
     integration_utils.INTEGRATION_TO_CALLBACK["olivepress"] = TrainingMonitor
+    if "logging_dir" not in transformers.TrainingArguments.__dataclass_fields__:
+        integration_utils.INTEGRATION_TO_CALLBACK["tensorboard"] = BesideCheckpoints
 
 
 class _Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
