@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from olivepress.catalog import BUILD
 from olivepress.cli.cost_table import size_text
 from olivepress.core.pace import duration
 from olivepress.workflow.machine_rates import machine_rates
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from olivepress.workflow.estimate import Need
     from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["ahead_lines", "machine_record"]
+__all__ = ["ahead_lines", "environment_note", "machine_record"]
 
+_NAMED_PACKAGES = ("transformers", "onnxruntime-genai")
 _NAMED = 3  # jobs that are named of those that cannot run for the same reason
 _WORDS = {
     "kept": "kept",
@@ -42,6 +44,18 @@ def ahead_lines(ahead: Ahead) -> Iterator[str]:
     if ahead.to_run is not None:
         yield from _need_lines(ahead.to_run)
     yield from _reason_lines(ahead.of("cannot", "left out", "passed over"))
+
+
+def environment_note(plan: Plan) -> str | None:
+    """Which environment all jobs run in, where the model needs another than this one; None where it does not."""
+    from olivepress.environments.lookup import environment
+
+    family = plan.model.family
+    if family.build_environment == BUILD:
+        return None
+    pins = environment(family.build_environment).pins
+    versions = ", ".join(f"{name} {pins[name]}" for name in _NAMED_PACKAGES if name in pins)
+    return f"{family.family} models need the environment {family.build_environment} ({versions}): all jobs run there"
 
 
 def _need_lines(wanted: Need) -> Iterator[str]:

@@ -31,7 +31,7 @@ def load_plan(model: str, data: str | None = None, trust_targets: bool = False) 
 def print_plans(plan: Plan, as_json: bool) -> Ahead:
     """The jobs of a plan and of its members: what each needs, and what this machine will do with it, which is
     returned."""
-    from olivepress.cli.ahead_text import ahead_lines
+    from olivepress.cli.ahead_text import ahead_lines, environment_note
     from olivepress.pipeline.plan import look_ahead
 
     ahead = look_ahead(plan)
@@ -40,6 +40,8 @@ def print_plans(plan: Plan, as_json: bool) -> Ahead:
         return ahead
     if plan.model.wheel is not None:
         print(f"note: {plan.model.wheel.note}")
+    if (note := environment_note(plan)) is not None:
+        print(f"note: {note}")
     for each in plan.all:
         _print_plan(each, ahead)
     for line in ahead_lines(ahead):

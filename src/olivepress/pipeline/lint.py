@@ -38,9 +38,7 @@ def _environment_in(path: Path, text: str) -> str:
     """The environment that its header names. Raises RecipeError for one that nobody knows."""
     name = environment_in(text)
     if name not in environments():
-        raise RecipeError(
-            f"{path}: its header names the environment {name!r}, which is none", next_step="olivepress env list"
-        )
+        raise RecipeError(f"{path}: unknown environment {name!r} in its header", next_step="olivepress env list")
     return name
 
 

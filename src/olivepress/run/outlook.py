@@ -13,6 +13,7 @@ from olivepress.run.base_model import model_identity
 from olivepress.run.choice import passed_over
 from olivepress.run.finished import current
 from olivepress.run.here import check_here, not_on_this_platform
+from olivepress.run.interpreters import model_python
 from olivepress.run.outcome import Reporter
 from olivepress.run.verification import is_verified
 from olivepress.workflow.lint import olive_installed
@@ -82,6 +83,10 @@ def _to_make(plan: Plan, job: Job, states: Mapping[str, Outlook], force: bool) -
         return _cannot(platform, "left out")
     if not olive_installed():
         return _cannot(SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'"))
+    try:
+        model_python(plan)
+    except SetupError as error:
+        return _cannot(error)
     if job.parent is not None and states[job.parent].state == "cannot":
         return Outlook(state="cannot", reason=f"{job.parent}, which it is made from, cannot be made here")
     try:

@@ -76,7 +76,9 @@ def package_config_text(target: Target) -> str:
 def _package_config(plan: Plan, job: Job) -> Path | None:
     if job.target is None or not modules_of(job.target.package_config, job.target.build_environment):
         return None
-    return CONFIGS / plan.recipe.name / f"{job.target.file}-package.json"
+    # Precisions of a target file that have a package_config share a file, and those that have none another.
+    name = job.target.file if job.target.package_config else "olive"
+    return CONFIGS / plan.recipe.name / f"{name}-package.json"
 
 
 def shim_text(plan: Plan) -> str:

@@ -46,7 +46,9 @@ def _next_step(ahead: Ahead, model: str, data: str | None) -> str:
 
     if ahead.to_run is None and ahead.of("kept"):
         return next_command("bench", model, data)
-    step = next_command("run", model, data)
-    if not ahead.of("cannot"):
+    step, cannot = next_command("run", model, data), ahead.of("cannot")
+    if not cannot:
         return step
+    if ahead.to_run is None and (needed := cannot[0][2].next_step) is not None:
+        return needed  # nothing runs before it
     return f"{step} OPTIONS=--keep-going" if step.startswith("make ") else f"{step} --keep-going"

@@ -22,6 +22,8 @@ from olivepress.core.errors import JobError, SetupError
 from olivepress.core.hash_cache import load_cache, save_cache
 from olivepress.core.hub import fetch, local_directory
 from olivepress.core.layout import TOKENIZER_CHECKS
+from olivepress.core.progress import Progress
+from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import SPLITS
 from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
 from olivepress.measure.worker import tasks
@@ -29,7 +31,7 @@ from olivepress.measure.worker.interpreters import machine_of
 from olivepress.measure.worker.records import OpenvinoTokenizerSpec
 from olivepress.models.admission import check_folder
 from olivepress.report.machine import package_versions
-from olivepress.run.interpreters import place_of
+from olivepress.run.interpreters import model_python, place_of
 from olivepress.run.outcome import Reporter
 from olivepress.run.preflight.tokenizer_answers import TokenizerCheck, answer_notes, check_answers
 from olivepress.run.preflight.tokenizer_questions import Questions, ask
@@ -51,6 +53,25 @@ class _Runtime:
     name: str
     python: Path | None
     converter: Path | None = None
+
+
+class ComparisonSpec(Record):
+    """The base's ``directory`` and the ``dataset`` whose rows are compared; the rest as in ``_Runtime``."""
+
+    directory: Path
+    dataset: Path
+    name: str
+    python: Path | None
+    converter: Path | None
+
+
+class Comparison(Record):
+    """A TokenizerCheck as a task returns it."""
+
+    runtime: str
+    rows: int
+    texts: int
+    notes: tuple[str, ...]
 
 
 class _NotComparedError(JobError):
@@ -155,8 +176,34 @@ def _model_files(plan: Plan) -> Path:
 
 
 def _compare(plan: Plan, directory: Path, runtime: _Runtime) -> TokenizerCheck:
-    """Raises SetupError for a difference, _NotComparedError when the runtime took too long or is not there."""
-    asked = ask(directory, plan.dataset.directory)
+    """In the Python that knows the model. Raises SetupError for a difference, _NotComparedError when the runtime took
+    too long or is not there."""
+    python = model_python(plan)
+    if python is None:
+        return _compare_here(directory, plan.dataset.directory, runtime)
+    spec = ComparisonSpec(
+        directory=directory.absolute(),
+        dataset=plan.dataset.directory.absolute(),
+        name=runtime.name,
+        python=runtime.python or Path(sys.executable),
+        converter=runtime.converter,
+    )
+    try:
+        result = run_task(compare_tokenizers, spec, interpreter=python).result
+    except JobError as error:
+        raise _NotComparedError(error.message) from error
+    return TokenizerCheck(**result.model_dump(), equal=True)
+
+
+def compare_tokenizers(spec: ComparisonSpec, progress: Progress) -> Comparison:
+    """``_compare_here`` as a task of a child process."""
+    runtime = _Runtime(name=spec.name, python=spec.python, converter=spec.converter)
+    check = _compare_here(spec.directory, spec.dataset, runtime)
+    return Comparison(runtime=check.runtime, rows=check.rows, texts=check.texts, notes=check.notes)
+
+
+def _compare_here(directory: Path, dataset: Path, runtime: _Runtime) -> TokenizerCheck:
+    asked = ask(directory, dataset)
     versions = machine_of(runtime.python).packages
     name = f"{runtime.name} {versions.get(runtime.name, '')}".rstrip()
     reading = _read(asked, runtime, name)
@@ -227,7 +274,9 @@ def _key(plan: Plan, directory: Path, runtime: _Runtime) -> str:
         path = directory / name
         parts.append(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ''}")
     here = package_versions(("olivepress", "transformers", "tokenizers", "jinja2"))
-    parts.append(json.dumps([here, machine_of(runtime.python).packages], sort_keys=True))
+    python = model_python(plan)
+    there = [] if python is None else [machine_of(python).packages]
+    parts.append(json.dumps([here, machine_of(runtime.python).packages, *there], sort_keys=True))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
