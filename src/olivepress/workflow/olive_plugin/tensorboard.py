@@ -18,6 +18,8 @@ def tensorboard_beside(training_dir: str) -> Path:
 class BesideCheckpoints(TensorBoardCallback):
     """Writes where ``logging_dir`` sends them in earlier releases; TENSORBOARD_LOGGING_DIR still goes before it."""
 
+    logging_dir: Any
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if self.logging_dir is None:
             self.logging_dir = str(tensorboard_beside(args.output_dir))

@@ -34,8 +34,12 @@ _FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_pro
 def olive_checkpoint(loaders: Any) -> type[Any]:
     """The reader, a subclass of the builder's own; ``loaders`` is the builder's module ``loaders.base``."""
 
-    class OliveCheckpoint(loaders.QuantizedModel):  # type: ignore[name-defined]
+    class OliveCheckpoint(loaders.QuantizedModel):
         """In place of ``loaders.olive.OliveModel``, with the arguments that the builder gives that."""
+
+        embedding: Any
+        lm_head: Any
+        layers: Any
 
         def __init__(
             self,
@@ -100,7 +104,7 @@ def split_parts(module: str, tensors: Tensors, sizes: Mapping[str, tuple[int, ..
         yield module, tensors
         return
     for number, name in enumerate(_FUSED[leaf]):
-        yield f"{parent}.{name}", {key: tensor.split(sizes[leaf])[number] for key, tensor in tensors.items()}
+        yield f"{parent}.{name}", {key: torch.split(tensor, list(sizes[leaf]))[number] for key, tensor in tensors.items()}
 
 
 def dequantized(tensors: Tensors, bits: int) -> Tensors:
@@ -118,7 +122,8 @@ def dequantized(tensors: Tensors, bits: int) -> Tensors:
 def _unpacked(packed: torch.Tensor, bits: int) -> torch.Tensor:
     """uint8 [rows, n] → float32 [rows, n × 8 / bits], the low bits first."""
     shifts = torch.arange(0, 8, bits, dtype=torch.uint8)
-    return ((packed.unsqueeze(-1) >> shifts) & (2**bits - 1)).flatten(1).float()
+    numbers: torch.Tensor = (packed.unsqueeze(-1) >> shifts) & (2**bits - 1)
+    return numbers.flatten(1).float()
 
 
 def _holder(loaders: Any, tensors: Tensors, bits: int, group_size: int) -> Any:
