@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install doctor demo real wheel test test-long test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo real wheel test test-long test-next test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,7 +46,11 @@ test: $(STAMP) ## run the tests (those that need real data are skipped, with the
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 15
 
 test-long: $(STAMP) ## run the long tests: minutes of training and exporting
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -vv -m "slow and not real" --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -vv -m "slow and not real and not next" --durations 15
+
+test-next: $(STAMP) ## run the tests of the environment build-next, which is installed first: some GB, minutes of building
+	$(BIN)/olivepress env create build-next
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -vv -m next --durations 15
 
 test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s

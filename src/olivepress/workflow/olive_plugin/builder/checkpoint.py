@@ -103,8 +103,9 @@ def split_parts(module: str, tensors: Tensors, sizes: Mapping[str, tuple[int, ..
     if leaf not in _FUSED:
         yield module, tensors
         return
+    split = {key: torch.split(tensor, list(sizes[leaf])) for key, tensor in tensors.items()}
     for number, name in enumerate(_FUSED[leaf]):
-        yield f"{parent}.{name}", {key: torch.split(tensor, list(sizes[leaf]))[number] for key, tensor in tensors.items()}
+        yield f"{parent}.{name}", {key: parts[number] for key, parts in split.items()}
 
 
 def dequantized(tensors: Tensors, bits: int) -> Tensors:
