@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from olivepress import catalog
 from olivepress.bundle import bundle_artifact, import_report, is_device_report, open_bundle
 from olivepress.bundle.archive import Source, hash_of, write_archive
 from olivepress.bundle.contents import Bundle, CarriedReport
 from olivepress.bundle.device import pack_report
-from olivepress.bundle.install import Environment, install_page, wheel
+from olivepress.bundle.install import Environment, environment_of, install_page, wheel
 from olivepress.bundle.pack import Packed
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import DataError, ReportError, UsageError
@@ -175,6 +176,15 @@ def test_the_wheel_installs_and_is_this_code(home: Path, tmp_path: Path) -> None
 
     assert (tmp_path / "site/olivepress/bundle/install.py").read_bytes() == Path(here.__file__).read_bytes()
     assert (tmp_path / "site" / "bin" / "olivepress").is_file()
+
+
+def test_the_runtime_is_the_one_of_the_environment_that_built_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = read_manifest(EXPORT)
+    assert environment_of(manifest).packages == environment("cpu").packages
+    family = catalog.families()[manifest.family].model_copy(update={"build_environment": "build-next"})
+    monkeypatch.setattr(catalog, "_read_families", lambda directory: {family.family: family})
+    assert environment_of(manifest).packages == environment("cpu-next").packages
+    assert environment_of(manifest.model_copy(update={"target": "of-somebody-else"})).packages == ()
 
 
 def test_the_install_page_names_every_lock(home: Path) -> None:

@@ -100,6 +100,15 @@ def test_build_next_moves_what_its_reason_names_and_nothing_else() -> None:
     assert set(here) <= set(there) and ALL["build"].also == ALL["build-next"].also
 
 
+def test_a_desk_runs_what_it_builds() -> None:
+    """What runs an artifact on a device is a part of the desk that built it."""
+    desks = [one for one in ALL.values() if one.runs]
+    assert [one.name for one in desks] == ["build-next"]
+    for one in desks:
+        for device, instead in one.runs.items():
+            assert ALL[instead].pins.items() <= one.pins.items() and ALL[instead].platforms == ALL[device].platforms
+
+
 def made_up(**changes: Any) -> Environment:
     platforms = (platform_here(),)
     return Environment(**{"name": "own", "description": "d", "packages": ("numpy==9.9.9",), "platforms": platforms,

@@ -84,9 +84,7 @@ def test_every_job_of_the_recipe_runs_in_the_familys(created: Path) -> None:
     assert {olive_python(plan, job) for job in plan.jobs} == {created} == {model_python(plan)}
     on_cpu, on_cuda = (plan.job(f"export-{name}-int4").target for name in ("cpu", "cuda"))
     assert on_cpu is not None and on_cuda is not None
-    assert (on_cpu.environment, on_cuda.environment) == (NEXT, "cuda"), (
-        "what is built for the CPU runs where it is built"
-    )
+    assert (on_cpu.environment, on_cuda.environment) == ("cpu-next", "cuda"), "the runtime of what is built there"
 
 
 @pytest.mark.usefixtures("needs_next")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import olivepress
 from olivepress.bundle.archive import stored_zip
+from olivepress.catalog import BUILD, families, targets
 from olivepress.core.artifact import Manifest
-from olivepress.core.errors import SetupError, UsageError
+from olivepress.core.errors import SetupError
 from olivepress.core.privacy import TELEMETRY_OFF
-from olivepress.environments.lookup import environment, locks
+from olivepress.environments.lookup import environment, for_models_of, locks
 
 __all__ = ["INSTALL", "Environment", "environment_of", "install_page", "wheel"]
 
@@ -49,10 +50,11 @@ class Environment:
 
 def environment_of(manifest: Manifest) -> Environment:
     """The environment of an artifact's target; without packages where this olivepress knows none."""
-    try:
-        known = environment(manifest.target or "")
-    except UsageError:
+    target, family = targets().get(manifest.target or ""), families().get(manifest.family)
+    if target is None:
         return Environment()
+    built_in = family.build_environment if family else BUILD
+    known = environment(for_models_of(target, built_in).environment)
     texts = {platform: locks(known, platform)[0][0].read_text(encoding="utf-8") for platform in known.platforms}
     return Environment(packages=known.packages, locks=texts, needs=known.needs, elsewhere=known.elsewhere)
 

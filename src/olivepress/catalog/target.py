@@ -15,7 +15,6 @@ from olivepress.core.yaml_document import Record, read_record
 __all__ = ["BUILD", "Runtime", "Target", "choices", "grid", "targets"]
 
 BUILD = "build"  # the environment that builds, unless a target or a model's family names another
-_CPU = "cpu"  # the environment of what runs on the CPU
 
 Runtime = Literal["onnxruntime-genai", "openvino"]
 FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.json$")]
@@ -110,12 +109,8 @@ class Target(_Device, _Sizes, _Divergence):
     file: str
     precision: str
 
-    def built_in(self, environment: str) -> Target:
-        """The target for models that are built in ``environment``: what it builds for the CPU runs there too, on the
-        ONNX Runtime of that environment."""
-        if environment == BUILD:
-            return self
-        runs_in = environment if self.environment == _CPU else self.environment
+    def built_in(self, environment: str, runs_in: str) -> Target:
+        """The target for models that are built in ``environment``, and then run in another than its own."""
         return self.model_copy(update={"build_environment": environment, "environment": runs_in})
 
     @property

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from olivepress import __version__
-from olivepress.catalog import targets
+from olivepress.catalog import BUILD, Target, targets
 from olivepress.catalog.provider import PROVIDERS
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
@@ -34,6 +34,7 @@ __all__ = [
     "check_platform",
     "environment",
     "environments",
+    "for_models_of",
     "interpreter",
     "is_created",
     "key_of",
@@ -64,6 +65,7 @@ class Environment(Record):
     overrides: tuple[str, ...] = Field((), description="for the resolver, instead of what a package asks for")
     forbidden: tuple[str, ...] = Field((), description="must not be installed beside them")
     needs: tuple[str, ...] = Field((), description="what no lock can install, in words")
+    runs: dict[str, str] = Field({}, description="environment of a target → the one that runs what is built here")
     platforms: tuple[str, ...] = Field(description="one lock file each")
     elsewhere: str = Field(description="why there is no lock for other platforms")
 
@@ -120,6 +122,14 @@ def environment(name: str) -> Environment:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
     raise UsageError(f"{name!r} is not an environment or a target; {hint}", next_step="olivepress env list")
+
+
+def for_models_of(target: Target, build_environment: str) -> Target:
+    """The target for models that are built in ``build_environment``, with the environment that runs them."""
+    if build_environment == BUILD:
+        return target
+    runs = environment(build_environment).runs
+    return target.built_in(build_environment, runs.get(target.environment, target.environment))
 
 
 def platform_here() -> str:

@@ -14,6 +14,7 @@ from olivepress.catalog import Target, grid
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.core.errors import JobError, OlivepressError, UsageError
 from olivepress.core.progress import JobProgress
+from olivepress.environments.lookup import for_models_of
 from olivepress.measure.tuning.record import read_tuning
 from olivepress.pipeline.artifacts import not_measured_here
 from olivepress.pipeline.bench import Overrides, bench_plan
@@ -53,7 +54,7 @@ def grid_plan(plan: Plan) -> Plan:
         )
     own = [job.target for job in plan.jobs if job.target is not None]
     config, points = plan.model.facts.config, list[Target]()
-    for point in (point.built_in(plan.model.family.build_environment) for point in grid().values()):
+    for point in (for_models_of(point, plan.model.family.build_environment) for point in grid().values()):
         if _is_possible(point, plan, own) and not any(_same(point, other, config) for other in (*own, *points)):
             points.append(point)
     if not points:

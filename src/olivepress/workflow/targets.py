@@ -10,7 +10,7 @@ from pathlib import Path
 from olivepress.catalog import Target, choices, targets
 from olivepress.catalog.foreign_code import foreign_code, foreign_modules
 from olivepress.core.errors import RecipeError
-from olivepress.environments.lookup import environment
+from olivepress.environments.lookup import environment, for_models_of
 from olivepress.models.admission import check_model_for
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.model import ResolvedModel
@@ -52,12 +52,12 @@ def choose_targets(
         if name in devices and name not in known:
             candidates = [known[other] for other in devices[name] if other not in recipe.targets]
             buildable = _buildable(recipe, model, name, candidates)
-            chosen += [ChosenTarget(target=target.built_in(needed), choice=name) for target in buildable]
+            chosen += [ChosenTarget(target=for_models_of(target, needed), choice=name) for target in buildable]
             continue
         if name not in known:
             raise RecipeError(f"recipe {recipe.name}: unknown target {name!r}; {_nearest(name, [*known, *devices])}")
         _check_target(recipe, model, known[name])
-        chosen.append(ChosenTarget(target=known[name].built_in(needed)))
+        chosen.append(ChosenTarget(target=for_models_of(known[name], needed)))
     plain = [each.target for each in chosen]
     if not trust_targets:
         _refuse_code(plain, own_targets)
