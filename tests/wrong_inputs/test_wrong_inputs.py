@@ -1,4 +1,4 @@
-"""Every wrong input is refused in one line, within ten seconds, with a code that is not 0."""
+"""Every wrong input is refused in one line, within ten seconds of processor time, with a code that is not 0."""
 
 from __future__ import annotations
 

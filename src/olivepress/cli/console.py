@@ -66,12 +66,13 @@ class _Times(ProgressColumn):
 class ConsoleReporter:
     """Implements run.Reporter; progress goes to stderr so that stdout stays for results.
 
-    In a ``with`` block. A terminal that cannot move its cursor (TERM=dumb) gets lines, as a file or a pipe does.
+    In a ``with`` block. A terminal that cannot move its cursor (TERM=dumb) gets lines, as a file or a pipe does, whose
+    colors may be forced (FORCE_COLOR).
     """
 
     def __init__(self, *, quiet: bool, clock: Clock = time.monotonic) -> None:
         self.console = _Stderr(stderr=True, quiet=quiet, highlight=False, emoji=False, markup=False)
-        self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not quiet
+        self.live = self.console.is_interactive and self.console.file.isatty() and not quiet
         self.progress = Progress(*self._columns(), console=self.console, transient=True)
         self.task: TaskID | None = None
         self.whole: TaskID | None = None

@@ -22,9 +22,14 @@ def print_document(document: Document, form: str) -> None:
     from olivepress.compare import render_short, render_terminal, to_csv, to_json, to_markdown
 
     if form in ("table", "short"):
-        width = None if sys.stdout.isatty() else WIDTH
         render = render_short if form == "short" else render_terminal
-        Console(highlight=False, width=width).print(render(document))
+        if sys.stdout.isatty():
+            Console(highlight=False).print(render(document))
+            return
+        console = Console(highlight=False, width=WIDTH)
+        with console.capture() as text:
+            console.print(render(document))
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in text.get().splitlines())
         return
     write = {"json": to_json, "markdown": to_markdown, "csv": to_csv}[form]
     sys.stdout.write(write(document))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -46,7 +47,7 @@ def _listening(port: int | None) -> socket.socket:
     """A socket that takes connections from now on: who reads the address can open it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        if port is not None:  # as every server: a port that was in use a moment ago can be taken
+        if port is not None and os.name == "posix":  # a port used a moment ago is free; on Windows it would be shared
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port or 0))
         listener.listen(64)
