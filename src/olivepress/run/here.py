@@ -48,5 +48,12 @@ def _check_resources(plan: Plan, job: Job) -> None:
     if memory < wanted.memory_bytes:
         raise SetupError(
             f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}",
-            next_step="use a larger machine, or --force",
+            next_step=f"{_smaller(plan, job)}use a larger machine, or --force",
         )
+
+
+def _smaller(plan: Plan, job: Job) -> str:
+    """What makes a fine-tune of all weights smaller."""
+    if job.id != plan.trained or job.kind != "finetune":
+        return ""
+    return "set finetune.method: lora, freeze_layers, gradient_checkpointing: true or a smaller batch_size, "
