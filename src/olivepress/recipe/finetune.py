@@ -10,7 +10,7 @@ from olivepress.core.yaml_document import Record
 from olivepress.recipe.methods import METHODS
 from olivepress.report.task_metrics import TASK_METRICS
 
-__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "Seed"]
+__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "OwnLoss", "Seed"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
 LOSS = "loss"  # the metric of a checkpoint that needs no answers
@@ -29,6 +29,15 @@ class EarlyStopping(Record):
         if metric not in (LOSS, *TASK_METRICS):
             raise ValueError(f"{LOSS} or a metric of the task ({', '.join(TASK_METRICS)})")
         return metric
+
+
+class OwnLoss(Record):
+    """A loss function of one's own, in a file of the project."""
+
+    module: str = Field(
+        pattern=r"^(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_][A-Za-z0-9_]*$",
+        description="FILE.py:FUNCTION, below the project's root; it runs with --trust-targets only",
+    )
 
 
 class Finetune(Record):
@@ -81,6 +90,19 @@ class Finetune(Record):
     )
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = Field("best", description="the checkpoint that ships, by early_stopping.metric")
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="of the probability, the share of all other tokens; in the validation loss too",
+    )
+    neftune_noise_alpha: float | None = Field(
+        None, gt=0, le=1000, description="noise on the embeddings while training (NEFTune); 5 is usual"
+    )
+    loss: OwnLoss | None = Field(None, description="instead of cross entropy; in the validation loss too")
+    label_weights: dict[str, Annotated[float, Field(gt=0, le=1.0e6)]] = Field(
+        {}, description="label → weight of its rows, which are then drawn with replacement; 1 where left out"
+    )
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
     seed: Seed = 0
 
@@ -103,6 +125,14 @@ class Finetune(Record):
                 raise ValueError("keep: last with eval_steps: 0, as no checkpoint is known to be the best")
         if stopping is not None and stopping.metric != LOSS and not self.eval_answers:
             raise ValueError(f"eval_answers: rows to answer, which early_stopping.metric {stopping.metric} needs")
+        return self
+
+    @model_validator(mode="after")
+    def _losses_that_go_together(self) -> Finetune:
+        if self.loss is not None and self.label_smoothing:
+            raise ValueError("no label_smoothing with a loss of your own, which replaces it")
+        if self.packing and self.label_weights:
+            raise ValueError("no packing with label_weights: a sequence holds rows of several labels")
         return self
 
     @property

@@ -78,7 +78,7 @@ def training_steps(lines: Iterable[Any]) -> tuple[TrainingStep, ...]:
         step = _whole(line.get("done"))
         if step is None:
             continue
-        fields = {name: number for name in _NUMBERS if (number := _number(line.get(name))) is not None}
+        fields: dict[str, Any] = {name: number for name in _NUMBERS if (number := _number(line.get(name))) is not None}
         if metrics := _metrics(line.get("metrics")):
             fields["metrics"] = metrics
         if fields:

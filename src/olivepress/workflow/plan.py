@@ -16,6 +16,7 @@ from olivepress.models.admission import check_target_modules
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.model import ResolvedModel, checked_model
+from olivepress.workflow.own_loss import check_own_loss
 from olivepress.workflow.recipe_check import check_recipe, check_revision
 from olivepress.workflow.targets import ChosenTarget, choose_targets
 
@@ -114,6 +115,7 @@ def make_plan(
     """
     model = checked_model(recipe)
     check_recipe(recipe, model.facts, dataset)
+    check_own_loss(recipe, trusted=trust_targets)
     check_revision(recipe, is_local=model.is_local)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)

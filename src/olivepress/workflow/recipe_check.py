@@ -36,8 +36,19 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
         _refuse(recipe, "benchmark.text_window", window, "a text for it in benchmark.text")
     if window is not None and isinstance(context, int) and window > context:
         _refuse(recipe, "benchmark.text_window", window, f"at most the context of the model, {context}")
+    _check_labels(recipe, dataset)
     check_evaluation(recipe, dataset)
     _check_budget(recipe, dataset)
+
+
+def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
+    """A weight of a label that no row has would be ignored."""
+    known = {row.label for row in dataset.splits["train"]}
+    for label in recipe.finetune.label_weights:
+        if label not in known:
+            labelled = sorted(each for each in known if each is not None)
+            listed = ", ".join(labelled[:5]) + (", …" if len(labelled) > 5 else "") if labelled else "none has a label"
+            _refuse(recipe, "finetune.label_weights", repr(label), f"labels of the training rows ({listed})")
 
 
 def check_revision(recipe: Recipe, *, is_local: bool) -> None:

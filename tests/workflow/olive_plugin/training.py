@@ -38,10 +38,10 @@ class Trained:
         return {each.step: each.validation_loss for each in self.steps if each.validation_loss is not None}
 
 
-def rendered(project: Path, finetune: Mapping[str, Any], **changes: Any) -> Workflow:
+def rendered(project: Path, finetune: Mapping[str, Any], *, trust: bool = False, **changes: Any) -> Workflow:
     """The workflow of the fine-tune of a recipe with these settings, written with all that it reads."""
     write_recipe(project / "recipes" / f"{NAME}.yaml", EMBEDDED, finetune=dict(finetune), **{"data": FEW} | changes)
-    plan = load_plan(NAME)
+    plan = load_plan(NAME, trust_targets=trust)
     prepare(plan)
     for path, text in render_files(plan).items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)

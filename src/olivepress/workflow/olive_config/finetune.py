@@ -10,6 +10,7 @@ from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.workflow.evaluation import Evaluation, evaluation_of, higher_is_better
 from olivepress.workflow.olive_config.parts import data_config, hf_model, system
+from olivepress.workflow.own_loss import loss_sha256
 from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["IDENTITY", "finetune_config", "training_pass"]
@@ -22,8 +23,9 @@ def finetune_config(plan: Plan, job: Job) -> dict[str, Any]:
     """Model, system, data and pass of a fine-tune."""
     settings = plan.recipe.finetune
     packing = {"packing": True} if settings.packing else {}
+    weights = {"label_weights": dict(settings.label_weights)} if settings.label_weights else {}
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
-    data = [data_config(plan, "train", "train", "olivepress_supervised", **packing, **turns)]
+    data = [data_config(plan, "train", "train", "olivepress_supervised", **packing, **turns, **weights)]
     evaluation = _evaluation(plan)
     if evaluation is not None:
         chosen = _validation(plan, evaluation)
@@ -56,7 +58,18 @@ def _validation(plan: Plan, evaluation: Evaluation) -> dict[str, Any]:
 
 def training_pass(settings: Finetune) -> str:
     """The type of the pass that trains: Olive's, or one of ours."""
-    return METHODS[settings.method].olive_pass
+    kind = METHODS[settings.method].olive_pass
+    return f"Extended{kind}" if METHODS[settings.method].adapter and _extensions(settings) else kind
+
+
+def _extensions(settings: Finetune) -> dict[str, Any]:
+    """What the trainer of Olive's passes has no place for."""
+    extensions: dict[str, Any] = {}
+    if settings.loss is not None:
+        extensions["loss"] = {"module": settings.loss.module, "sha256": loss_sha256(settings.loss)}
+    if settings.label_weights:
+        extensions["weighted"] = True
+    return extensions
 
 
 def _training(plan: Plan, job: Job) -> dict[str, Any]:
@@ -68,6 +81,7 @@ def _training(plan: Plan, job: Job) -> dict[str, Any]:
         "torch_dtype": settings.torch_dtype,
         "train_data_config": "train",
         **({"eval_data_config": _VALIDATION} if _evaluation(plan) else {}),
+        **_extensions(settings),
         "training_args": _training_args(plan, job),
     }
 
@@ -107,7 +121,9 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),
         # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
-        "group_by_length": True,
+        "group_by_length": not settings.label_weights,
+        **({"label_smoothing_factor": settings.label_smoothing} if settings.label_smoothing else {}),
+        **({"neftune_noise_alpha": settings.neftune_noise_alpha} if settings.neftune_noise_alpha else {}),
         "optim": settings.optim,
         "logging_steps": 1,
         # By default a NaN loss is logged as the mean of the others.

@@ -5,7 +5,7 @@ Registered when the workflow is parsed, by its ``user_script``; plain ``olive ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def supervise_rows(
     revision: str | None = None,
     packing: bool = False,
     train_on: TrainOn = "answer",
+    label_weights: Mapping[str, float] | None = None,
 ) -> Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and ``labels`` (answers only), 1-D int64.
 
@@ -76,7 +77,7 @@ def supervise_rows(
         return Rows(
             [({"input_ids": list(p.input_ids), "attention_mask": list(p.documents)}, list(p.labels)) for p in packed]
         )
-    return as_inputs(examples)
+    return as_inputs(examples, label_weights)
 
 
 def _report_rows(counts: RowCounts) -> None:

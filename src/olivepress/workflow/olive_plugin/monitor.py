@@ -69,6 +69,10 @@ class TrainingMonitor(transformers.TrainerCallback):
                 self.stopped_at = state.global_step  # it was interrupted after its last step
                 control.should_training_stop = True
 
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Called before the rows of an epoch are put in order, of a resumed run too."""
+        _seed_epoch(args, state)
+
     @reports_errors
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Called with every logged step: loss and gradient norm."""
@@ -102,6 +106,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             metrics.update(named)  # the trainer compares checkpoints by them
             state.log_history[-1].update(named)
         self._record(args, state, **fields)
+        _seed_at_the_end(args, state)
         history = self._history(state)
         best = best_of(history, greater=self.validation.selection.greater)
         if self.validation.selection.keep == "best" and best is not None and best.step == state.global_step:
@@ -119,6 +124,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             return
         if self.validation is not None and state.global_step == state.max_steps:
             control.should_evaluate = True
+        _seed_at_the_end(args, state)
         if state.global_step != 1 and state.global_step != state.max_steps:
             return
         for name, parameter in model.named_parameters():
@@ -188,6 +194,20 @@ class TrainingMonitor(transformers.TrainerCallback):
             folder = Path(args.output_dir)
             line = {"done": done, "total": state.max_steps, **fields}
             append_json_line(folder.with_name(f"{folder.name}.jsonl"), line, sync=False)
+
+
+def _seed_epoch(args: Any, state: Any) -> None:
+    """The order of the rows is drawn from torch's own generator: of each epoch from a seed of its own.
+
+    A resumed run draws the order of its epoch again, from a generator that knows nothing of the epochs before.
+    """
+    torch.manual_seed(int(args.seed) + int(state.epoch or 0))
+
+
+def _seed_at_the_end(args: Any, state: Any) -> None:
+    """A checkpoint at the end of an epoch holds the generator as the next epoch begins with it."""
+    if state.epoch and float(state.epoch).is_integer():
+        _seed_epoch(args, state)
 
 
 def _checkpoint(args: Any, step: int) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 
 from olivepress.workflow.olive_plugin.supervision import Supervised
 
-__all__ = ["Rows", "as_inputs", "spread"]
+__all__ = ["WEIGHT", "Rows", "as_inputs", "spread"]
+
+WEIGHT = "weight"  # column of a row that a weighted sampler draws by
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
@@ -27,12 +29,19 @@ class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
         return self.items[index]
 
 
-def as_inputs(examples: Sequence[Supervised]) -> Rows:
-    """Unpadded, so that Olive's collator pads each batch to its own longest row."""
+def as_inputs(examples: Sequence[Supervised], label_weights: Mapping[str, float] | None = None) -> Rows:
+    """Unpadded, so that Olive's collator pads each batch to its own longest row; with the weight of each row's label.
+
+    A row whose label has no weight, or that has no label, counts as 1.
+    """
     return Rows(
         [
             (
-                {"input_ids": list(example.input_ids), "attention_mask": [1] * len(example.input_ids)},
+                {
+                    "input_ids": list(example.input_ids),
+                    "attention_mask": [1] * len(example.input_ids),
+                    **({WEIGHT: float(label_weights.get(example.label or "", 1.0))} if label_weights else {}),
+                },
                 list(example.labels),
             )
             for example in examples

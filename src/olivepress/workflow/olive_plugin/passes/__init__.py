@@ -9,6 +9,7 @@ __all__ = ["CALIBRATED", "OWN_PASSES", "QUANTIZERS", "package_entries"]
 _HERE = "olivepress.workflow.olive_plugin.passes"
 OWN_PASSES = {
     "CalibratedGptq": f"{_HERE}.calibrated_gptq.CalibratedGptq",
+    **{f"Extended{kind}": f"{_HERE}.extended.Extended{kind}" for kind in ("LoRA", "QLoRA", "DoRA", "LoHa", "LoKr")},
     "FullFinetune": f"{_HERE}.full_finetune.FullFinetune",
 }
 CALIBRATED = ("Gptq", "CalibratedGptq")  # round a layer by what its inputs were on calibration rows

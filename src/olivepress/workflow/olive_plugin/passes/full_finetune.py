@@ -12,7 +12,8 @@ from olive.passes.pytorch.lora import LoRA
 
 from olivepress.core.child.messages import reports_errors
 from olivepress.core.errors import JobError
-from olivepress.workflow.olive_plugin.passes.trainer import train
+from olivepress.workflow.olive_plugin.own_loss import own_loss
+from olivepress.workflow.olive_plugin.passes.trainer import OPTIONS, train
 
 __all__ = ["FullFinetune", "freeze_first"]
 
@@ -37,17 +38,18 @@ class FullFinetune(LoRA):
             default_value=0,
             description="Decoder layers from the first on that are not trained, and then the embeddings neither.",
         )
-        return {**{name: inherited[name] for name in _OF_LORA}, "freeze_layers": frozen}
+        return {**{name: inherited[name] for name in _OF_LORA}, "freeze_layers": frozen, **OPTIONS}
 
     @reports_errors
     def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
         self.check_dependencies(config)
         check_hardware(config.torch_dtype, config.training_args.extra_args.get("optim", ""))
+        own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
         pytorch_model = self._load(model)
         freeze_first(pytorch_model, config.freeze_layers)
-        # As for adapters: one device, a mean over the tokens of a batch.
-        pytorch_model.model_parallel = pytorch_model.is_parallelizable = True
-        pytorch_model.accepts_loss_kwargs = False
+        if torch.cuda.device_count() > 1:  # it stays on the first, where the trainer would copy it to all
+            pytorch_model.model_parallel = pytorch_model.is_parallelizable = True
+        pytorch_model.accepts_loss_kwargs = False  # as for adapters: the mean over the tokens of a batch
         if config.torch_dtype == "bfloat16":
             config.training_args.extra_args["bf16"] = True
         train(type(self), pytorch_model, model.get_hf_tokenizer(), config)

@@ -1,0 +1,47 @@
+"""Our own trainer: the same weights as Olive's where it is asked for the same, and rows by their weight."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("olive.workflows")
+
+from olivepress.workflow.olive_plugin.passes.trainer import WeightedRows
+from olivepress.workflow.olive_plugin.rows import WEIGHT, as_inputs
+from olivepress.workflow.olive_plugin.supervision import Supervised
+from tests.workflow.olive_plugin.test_own_loss import CROSS_ENTROPY
+from tests.workflow.olive_plugin.training import same, train
+
+SHORT = {"max_steps": 4, "batch_size": 2, "gradient_accumulation_steps": 2, "eval_rows": 4, "learning_rate": 0.01}
+
+
+def test_cross_entropy_of_ones_own_gives_the_same_weights(project: Path) -> None:
+    """Olive's LoRA pass, and ours with a loss that computes the same: with accumulated gradients, bit by bit."""
+    (project / "losses.py").write_text(CROSS_ENTROPY)
+    plain = train(project, SHORT)
+    own = train(project, SHORT | {"loss": {"module": "losses.py:cross_entropy"}}, trust=True)
+    assert same(plain.tensors, own.tensors)
+    assert own.validation == pytest.approx(plain.validation, rel=1e-6)
+
+
+def test_rows_are_drawn_by_their_weight_and_again_alike() -> None:
+    weights = [1.0] * 500 + [3.0] * 500
+    sampler = WeightedRows(weights, seed=7)
+    first = list(sampler)
+    assert len(first) == len(sampler) == 1000
+    heavy = sum(index >= 500 for index in first)
+    assert 700 <= heavy <= 800  # three of four; 750 and 13.7 are the mean and deviation of a binomial
+    assert list(sampler) == first and list(WeightedRows(weights, seed=7)) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    assert Counter(first) != Counter(list(WeightedRows(weights, seed=8)))
+
+
+def test_a_row_has_the_weight_of_its_label() -> None:
+    examples = [Supervised(input_ids=(1, 2), labels=(-100, 2), label=label) for label in ("a", "b", None)]
+    rows = as_inputs(examples, {"a": 4.0})
+    assert [rows[index][0][WEIGHT] for index in range(3)] == [4.0, 1.0, 1.0]
+    assert WEIGHT not in as_inputs(examples)[0][0]
