@@ -9,6 +9,7 @@ import psutil
 
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import check_platform, environment, interpreter, satisfied_here
+from olivepress.run.training_device import check_training_device
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 
@@ -32,6 +33,8 @@ def check_here(plan: Plan, job: Job, *, force: bool = False) -> None:
     """SetupError when the job cannot be made on this machine as it is; ``force`` leaves out memory and disk."""
     if job.target is not None:
         interpreter(job.target.build_environment)
+    if job.kind == "finetune":
+        check_training_device(plan)
     if not force:
         _check_resources(plan, job)
 
