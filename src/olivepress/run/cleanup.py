@@ -26,6 +26,7 @@ __all__ = [
     "base_name",
     "clear_unfinished",
     "finish_output",
+    "other_checkpoints",
     "remove_caches",
     "remove_directories",
     "trained_rows",
@@ -135,6 +136,14 @@ def _record_text(record: Path) -> str:
     if shipped is not None:
         texts.append(json.dumps({"done": shipped.steps, "total": shipped.total, "shipped": shipped.model_dump()}))
     return "".join(f"{text}\n" for text in texts)
+
+
+def other_checkpoints(workflow: Workflow) -> Path | None:
+    """Checkpoints of the same job by other settings, which are not resumed; None where this workflow has its own."""
+    training = workflow.training_dir
+    if training is None or training.is_dir():
+        return None
+    return next(iter(sorted(training.parent.glob(f"{workflow.job_id}-*/checkpoint-*"))), None)
 
 
 def trained_rows(record: Path) -> RowCounts | None:

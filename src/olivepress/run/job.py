@@ -16,6 +16,7 @@ from olivepress.report.training_record import shipped_step
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
+    other_checkpoints,
     remove_directories,
     trained_rows,
     training_record,
@@ -79,6 +80,10 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     remove_directories(scratch)
     scratch.mkdir(parents=True)
     place = place_of(job.target) if job.target else None
+    if (other := other_checkpoints(workflow)) is not None:
+        reporter.note(
+            job, f"{other.parent} is of other settings of the recipe and not resumed: it trains from the start"
+        )
     olive, rows = _run_olive(plan, job, workflow, reporter)
     if job.kind == "package":
         reporter.stage(job, "adapters")
