@@ -84,6 +84,7 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
         "eval_answers": 0,
         "early_stopping": None,
         "keep": "last",
+        "loss": None,  # code, which a rehearsal has no need of
     }
     fields["targets"] = [EXPORT.removeprefix("export-")]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.

@@ -81,9 +81,7 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     scratch.mkdir(parents=True)
     place = place_of(job.target) if job.target else None
     if (other := other_checkpoints(workflow)) is not None:
-        reporter.note(
-            job, f"{other.parent} is of other settings of the recipe and not resumed: it trains from the start"
-        )
+        reporter.note(job, f"{other.parent} is of other settings and not resumed: it trains from the start")
     olive, rows = _run_olive(plan, job, workflow, reporter)
     if job.kind == "package":
         reporter.stage(job, "adapters")

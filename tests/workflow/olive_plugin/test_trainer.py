@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("olive.workflows")
 
+from safetensors.numpy import load_file
+
 from olivepress.workflow.olive_plugin.passes.trainer import WeightedRows
 from olivepress.workflow.olive_plugin.rows import WEIGHT, as_inputs
 from olivepress.workflow.olive_plugin.supervision import Supervised
@@ -45,3 +47,18 @@ def test_a_row_has_the_weight_of_its_label() -> None:
     rows = as_inputs(examples, {"a": 4.0})
     assert [rows[index][0][WEIGHT] for index in range(3)] == [4.0, 1.0, 1.0]
     assert WEIGHT not in as_inputs(examples)[0][0]
+
+
+@pytest.mark.parametrize("settings", [{"freeze_layers": 1}, {"gradient_checkpointing": True, "freeze_layers": 1}])
+def test_mixed_precision_and_frozen_layers(settings: dict[str, object], project: Path) -> None:
+    """Weights stay float32 while bfloat16 is computed in; the first layer and the embeddings are the base's, bit by bit.
+
+    Recomputing the activations changes nothing but memory.
+    """
+    full = SHORT | {"method": "full", "torch_dtype": "bfloat16", "learning_rate": 0.001}
+    trained = train(project, full | settings)
+    base = load_file("models/tiny-phi/model.safetensors")
+    assert {str(tensor.dtype) for tensor in trained.tensors.values()} == {"float32"}
+    same_as_base = {name for name, tensor in trained.tensors.items() if (tensor == base[name].astype("float32")).all()}
+    frozen = {name for name in base if "embed_tokens" in name or ".layers.0." in name}
+    assert same_as_base == frozen and 0 < len(frozen) < len(base)

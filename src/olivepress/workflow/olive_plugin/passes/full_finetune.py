@@ -8,7 +8,7 @@ import torch
 from olive.common.hf.wrapper import ModelWrapper
 from olive.passes.pass_config import PassConfigParam
 from olive.passes.pytorch.common import inherit_hf_from_hf
-from olive.passes.pytorch.lora import LoRA
+from olive.passes.pytorch.lora import HFTrainingArguments, LoRA
 
 from olivepress.core.child.messages import reports_errors
 from olivepress.core.errors import JobError
@@ -42,6 +42,7 @@ class FullFinetune(LoRA):
 
     @reports_errors
     def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
+        config.training_args = config.training_args or HFTrainingArguments()
         self.check_dependencies(config)
         check_hardware(config.torch_dtype, config.training_args.extra_args.get("optim", ""))
         own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
@@ -50,6 +51,8 @@ class FullFinetune(LoRA):
         if torch.cuda.device_count() > 1:  # it stays on the first, where the trainer would copy it to all
             pytorch_model.model_parallel = pytorch_model.is_parallelizable = True
         pytorch_model.accepts_loss_kwargs = False  # as for adapters: the mean over the tokens of a batch
+        if not torch.cuda.is_available():
+            config.training_args.extra_args["use_cpu"] = True  # else bfloat16 is looked for on a GPU
         if config.torch_dtype == "bfloat16":
             config.training_args.extra_args["bf16"] = True
         train(type(self), pytorch_model, model.get_hf_tokenizer(), config)
