@@ -51,7 +51,7 @@ def test_a_row_has_the_weight_of_its_label() -> None:
 
 @pytest.mark.parametrize("settings", [{"freeze_layers": 1}, {"gradient_checkpointing": True, "freeze_layers": 1}])
 def test_mixed_precision_and_frozen_layers(settings: dict[str, object], project: Path) -> None:
-    """Weights stay float32 while bfloat16 is computed in; the first layer and the embeddings are the base's, bit by bit.
+    """Weights stay float32 while bfloat16 is computed in; the first layer and the embeddings stay the base's.
 
     Recomputing the activations changes nothing but memory.
     """
