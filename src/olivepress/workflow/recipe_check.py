@@ -13,6 +13,7 @@ from olivepress.workflow.evaluation import check_evaluation
 
 __all__ = ["check_recipe", "check_revision"]
 
+_MOST_LISTED = 5
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 
 
@@ -43,11 +44,10 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
 
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
     """A weight of a label that no row has would be ignored."""
-    known = {row.label for row in dataset.splits["train"]}
+    known = sorted({row.label for row in dataset.splits["train"] if row.label is not None})
+    listed = ", ".join(known[:_MOST_LISTED]) or "none has a label"
     for label in recipe.finetune.label_weights:
         if label not in known:
-            labelled = sorted(each for each in known if each is not None)
-            listed = ", ".join(labelled[:5]) + (", …" if len(labelled) > 5 else "") if labelled else "none has a label"
             _refuse(recipe, "finetune.label_weights", repr(label), f"labels of the training rows ({listed})")
 
 

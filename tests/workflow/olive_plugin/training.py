@@ -56,7 +56,12 @@ def train(project: Path, finetune: Mapping[str, Any], **changes: Any) -> Trained
 
 def run(workflow: Workflow) -> Trained:
     import datasets
+    from olive.common import import_lib
     from olive.workflows import run as olive_run
+
+    # As in a process of its own, where the workflow's script is imported, which seeds.
+    import_lib.import_user_module.cache_clear()
+    import_lib.import_module_from_file.cache_clear()
 
     options = {"package_config": workflow.package_config} if workflow.package_config else {}
     with pytest.MonkeyPatch.context() as patch:
