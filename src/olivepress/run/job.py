@@ -38,8 +38,8 @@ from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 
-_ADAPTER = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
-_MODEL = ("model/config.json", "model/tokenizer.json")
+_ADAPTER: tuple[str, ...] = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
+_MODEL: tuple[str, ...] = ("model/config.json", "model/tokenizer.json")
 _EXPORTED: dict[str, tuple[str, ...]] = {
     "onnxruntime-genai": ("genai_config.json",),
     "openvino": ("model/openvino_model.xml", "model/openvino_model.bin"),

@@ -85,7 +85,9 @@ class TrainingMonitor(transformers.TrainerCallback):
                 message = f"step {state.global_step}: {name} is {value}; the result would be worthless"
                 raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
-            fields = {key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None}
+            fields: dict[str, Any] = {
+                key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
+            }
             self._record(args, state, **fields)
 
     @reports_errors
