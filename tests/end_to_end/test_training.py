@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.report.training_record import read_training
+from olivepress.report.training_record import TrainingStep, read_training
 from tests.end_to_end.families import make_small_model, write_recipe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -87,18 +87,16 @@ def test_plain_olive_trains_the_same_weights(
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_ten_kills_at_random(project: Path, olivepress: Cli) -> None:
-    """The same best step and the same adapter as without a kill."""
-    settings = LORA | {"max_steps": 60, "eval_steps": 5, "early_stopping": {"patience": 11}, "learning_rate": 0.001}
-    small(project, settings)
+    """Killed at ten steps of a run with several epochs: the same best step and the same adapter as without a kill."""
+    settings = LORA | {"max_steps": 60, "eval_steps": 5, "save_steps": 3, "early_stopping": {"patience": 11}}
+    small(project, settings | {"learning_rate": 0.001, "lora_dropout": 0.1})
     whole = olivepress("run", "small", "--job", "finetune")
     assert whole.returncode == 0, whole.stderr
     adapter = project / "runs" / "small" / "finetune" / "adapter" / "adapter_model.safetensors"
     expected, checkpoint = adapter.read_bytes(), _checkpoint(project)
     shutil.rmtree(project / "runs")
-    kills, chance = 0, random.Random(22)
-    while kills < 10 and _is_running_after(project, chance.uniform(8.0, 30.0)):
-        kills += 1
-    assert kills > 0
+    for step in sorted(random.Random(22).sample(range(2, 59), 10)):
+        _kill_at(project, step)
     done = olivepress("run", "small", "--job", "finetune")
     assert done.returncode == 0, done.stderr
     assert adapter.read_bytes() == expected and _checkpoint(project) == checkpoint
@@ -109,23 +107,22 @@ def _checkpoint(project: Path) -> tuple[float | None, str]:
     return check.value, check.detail
 
 
-def _is_running_after(project: Path, seconds: float) -> bool:
-    """Start the run and kill it after so long; False when it has ended before."""
-    command = [
-        sys.executable,
-        "-c",
-        "from olivepress.cli.main import main; main()",
-        "run",
-        "small",
-        "--job",
-        "finetune",
-    ]
+def _kill_at(project: Path, step: int) -> None:
+    """Start the run, and kill it when its record has this step."""
+    main = "from olivepress.cli.main import main; main()"
+    command = [sys.executable, "-c", main, "run", "small", "--job", "finetune"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
-    ended = process.poll() is not None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    end = time.monotonic() + 240
+    try:
+        while not any(each.step >= step for each in _record(project)):
+            assert process.poll() is None and time.monotonic() < end, f"step {step} was not reached"
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     time.sleep(1.0)  # its child dies with it
-    return not ended
+
+
+def _record(project: Path) -> tuple[TrainingStep, ...]:
+    [record] = [*(project / "runs" / "small" / ".training").glob("finetune-*.jsonl")] or [Path("none")]
+    return read_training(record)

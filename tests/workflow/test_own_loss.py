@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from olivepress.catalog.foreign_code import foreign_code
 from olivepress.core.errors import RecipeError
 from olivepress.pipeline.plan import load_plan
 from olivepress.recipe.finetune import Finetune
@@ -65,6 +66,12 @@ def test_no_method_ignores_a_loss_or_weights(project: Path, method: str) -> None
     (project / "losses.py").write_text(CROSS_ENTROPY + "# another\n")
     [workflow] = [each for each in render_all(plan) if each.job_id == "finetune"]
     assert workflow.identity != before
+
+
+def test_lint_names_a_loss_as_code(project: Path) -> None:
+    (project / "losses.py").write_text(CROSS_ENTROPY)
+    [workflow] = [each for each in render_all(plan_of(project, LOSS)) if each.job_id == "finetune"]
+    assert ("passes.lora.loss.module", "losses.py:cross_entropy") in list(foreign_code(workflow.config))
 
 
 def plan_pass(method: str) -> str:
