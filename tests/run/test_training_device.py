@@ -71,7 +71,8 @@ def test_the_memory_of_all_weights() -> None:
     saved = finetune_memory(shape, full, rows) - finetune_memory(shape, frozen, rows)
     assert saved == pytest.approx(12 * (shape.parameters - layers / 3), rel=0.01)
     narrow = full.model_copy(update={"optim": "paged_adamw_8bit"})
-    assert finetune_memory(shape, full, rows) - finetune_memory(shape, narrow, rows) == 6 * shape.parameters
+    less = finetune_memory(shape, full, rows) - finetune_memory(shape, narrow, rows)
+    assert less == pytest.approx(6 * shape.parameters)
 
 
 def test_checkpoints_of_other_settings_are_named(project: Path) -> None:
