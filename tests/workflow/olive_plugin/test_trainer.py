@@ -62,3 +62,19 @@ def test_mixed_precision_and_frozen_layers(settings: dict[str, object], project:
     same_as_base = {name for name, tensor in trained.tensors.items() if (tensor == base[name].astype("float32")).all()}
     frozen = {name for name in base if "embed_tokens" in name or ".layers.0." in name}
     assert same_as_base == frozen and 0 < len(frozen) < len(base)
+
+
+@pytest.mark.parametrize(
+    "method", [{"method": "lora"}, {"method": "full", "learning_rate": 0.001}], ids=["lora", "full"]
+)
+def test_smoothing_and_noise_reach_the_training(method: dict[str, object], project: Path) -> None:
+    """The first loss is that of unchanged weights: smoothed by hand it is a mean over the vocabulary as well."""
+    plain, smooth, noisy = (
+        train(project, SHORT | method | {"max_steps": 2} | changes)
+        for changes in ({}, {"label_smoothing": 0.2}, {"neftune_noise_alpha": 20.0})
+    )
+    first = [run.steps[0].loss or 0.0 for run in (plain, smooth, noisy)]
+    assert first[1] > first[0] + 0.1 and first[2] != first[0]
+    assert not same(plain.tensors, smooth.tensors) and not same(plain.tensors, noisy.tensors)
+    # The noise is of training alone.
+    assert noisy.validation[1] == pytest.approx(plain.validation[1], abs=0.2)
