@@ -119,7 +119,7 @@ def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
         chains[target] = chain_seconds(project, name, target)
         tell(f"chain {target}: {chains[target]:.0f} s")
     lines = (project / "runs" / name / "finetune" / "training.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [json.loads(line) for line in lines]
+    steps = [step for line in lines if "loss" in (step := json.loads(line))]  # the last line names what ships
     return {
         "recipe_seconds": ours, "jobs": job_seconds(project, name), "chains": chains,
         "examples": [{"examples": one["done"] * settings["batch_size"], "seconds": one["seconds"]} for one in steps],

@@ -153,6 +153,7 @@ def recipe(case: Case, project: Path, model: str) -> Path:
         "finetune": {
             "method": case.method, "batch_size": case.batch, "max_steps": STEPS, "torch_dtype": case.dtype,
             "gradient_checkpointing": case.checkpointing, "learning_rate": 5.0e-3, "warmup_ratio": 0.0,
+            "eval_steps": 0, "keep": "last",  # what is estimated is a step
         },
         "targets": list(case.targets or ("cpu-int4",)),
         "limits": {"max_kl_divergence": 100, "min_top1_agreement": 0.001},

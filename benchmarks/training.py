@@ -54,7 +54,8 @@ def prepare(project: Path) -> tuple[Path, Path, Path]:
         "name": NAME, "model": {"path": "embedded:tiny-phi"}, "targets": ["cpu-fp32"],
         "data": {"demo": "device-command", "max_train_rows": BATCH * STEPS, "max_length": LENGTH},
         "finetune": {"r": LORA["r"], "alpha": LORA["lora_alpha"], "batch_size": BATCH, "max_steps": STEPS,
-                     "learning_rate": ARGUMENTS["learning_rate"], "torch_dtype": "float32", "save_steps": STEPS},
+                     "learning_rate": ARGUMENTS["learning_rate"], "torch_dtype": "float32", "save_steps": STEPS,
+                     "eval_steps": 0, "keep": "last"},  # as the others, which are not evaluated
     }  # fmt: skip
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{NAME}.yaml").write_text(json.dumps(recipe), encoding="utf-8")

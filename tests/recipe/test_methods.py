@@ -20,6 +20,8 @@ from olivepress.run.verify.adapter import starts_at_zero
 from olivepress.workflow.lint import lint
 from olivepress.workflow.render import render_all
 
+ADAPTERS = [method for method, properties in METHODS.items() if properties.adapter]
+
 
 def test_a_recipe_can_name_every_method() -> None:
     assert get_args(Finetune.model_fields["method"].annotation) == tuple(METHODS)
@@ -39,7 +41,7 @@ def adapted(method: str, **settings: Any) -> Any:
     return kind.get_peft_model(module, config, {"use_dora": True} if METHODS[method].magnitudes else {})
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ADAPTERS)
 def test_what_starts_at_zero_in_this_peft(method: str) -> None:
     import torch
 
@@ -57,7 +59,7 @@ def test_what_starts_at_zero_in_this_peft(method: str) -> None:
     assert not torch.allclose(tuned(inputs), base, atol=1e-3)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ADAPTERS)
 def test_dropout_is_refused_where_olive_s_pass_makes_nothing_of_it(method: str) -> None:
     import torch
 
@@ -66,7 +68,7 @@ def test_dropout_is_refused_where_olive_s_pass_makes_nothing_of_it(method: str) 
     assert set(dropouts) <= {0.5}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ADAPTERS)
 def test_the_workflow_of_each_method(method: str, project: Path) -> None:
     recipe = project / "recipes" / "tiny-phi.yaml"
     recipe.write_text(recipe.read_text().replace("finetune:\n", f"finetune:\n  method: {method}\n"))
@@ -84,6 +86,24 @@ def test_the_workflow_of_each_method(method: str, project: Path) -> None:
         assert {name: settings[name] for name in four_bit.model_dump()} == four_bit.model_dump()
         assert "every linear layer but the head" in workflows[0].text
     assert workflows[1].config["passes"] == {"merge": {"type": "MergeAdapterWeights"}}
+
+
+def test_the_workflow_without_an_adapter(project: Path) -> None:
+    """Olive finds no fault with it, and no job merges: exports are made from the fine-tune."""
+    recipe = project / "recipes" / "tiny-phi.yaml"
+    text = recipe.read_text().replace("  r: 16\n  alpha: 32\n", "  method: full\n  freeze_layers: 1\n")
+    recipe.write_text(text.replace("torch_dtype: float32", "torch_dtype: bfloat16\n  gradient_checkpointing: true"))
+    plan = load_plan("tiny-phi")
+    prepare(plan)
+    assert [job.id for job in plan.jobs[:2]] == ["finetune", "export-cpu-fp32"] and plan.trained == "finetune"
+    assert {job.parent for job in plan.jobs[1:]} == {"finetune"}
+    workflow, export = render_all(plan)[:2]
+    assert not [str(finding) for finding in lint([workflow, export]) if finding.level == "error"]
+    settings = workflow.config["passes"]["full"]
+    assert (settings["type"], settings["freeze_layers"], settings["torch_dtype"]) == ("FullFinetune", 1, "bfloat16")
+    assert not {"r", "alpha", "lora_dropout", "target_modules"} & set(settings)
+    assert "--package-config olive_configs/tiny-phi/finetune-package.json" in workflow.text
+    assert export.config["input_model"]["model_path"] == "runs/tiny-phi/finetune/model"
 
 
 @pytest.mark.parametrize(("method", "dtype", "precision"), [("lora", "float32", "fp32"), ("qlora", "bfloat16", "nf4")])

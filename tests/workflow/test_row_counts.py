@@ -9,7 +9,7 @@ import pytest
 
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare, row_notes
-from olivepress.run.cleanup import _last_of_each_step, trained_rows
+from olivepress.run.cleanup import _record_text, trained_rows
 from olivepress.workflow.lint import row_findings
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, count_rows, row_problem, row_summary
 from olivepress.workflow.render import render_all
@@ -41,7 +41,7 @@ def test_what_the_training_process_counted_reaches_the_runner(tmp_path: Path) ->
     lines = [{"done": 0, "total": 0, "rows": counts.model_dump()}, {"done": 1, "total": 2, "loss": 0.5, "seconds": 1.0}]
     record.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert trained_rows(record) == counts == RowCounts.model_validate(counts.model_dump())
-    assert [json.loads(line)["done"] for line in _last_of_each_step(record).splitlines()] == [1]
+    assert [json.loads(line)["done"] for line in _record_text(record).splitlines()] == [1]
     assert trained_rows(tmp_path / "none.jsonl") is None
 
 

@@ -62,5 +62,6 @@ def test_which_turns_are_trained_on_is_in_the_workflow(project: Path, monkeypatc
     workflow = project / "olive_configs" / "mine" / "finetune.yaml"
     assert "train_on" not in workflow.read_text()
     linted(project, some, monkeypatch, train_on="all_turns")
-    [data] = yaml.safe_load(workflow.read_text())["data_configs"]
-    assert data["pre_process_data_config"]["train_on"] == "all_turns"
+    data = yaml.safe_load(workflow.read_text())["data_configs"]
+    assert [each["name"] for each in data] == ["train", "validation"]
+    assert {each["pre_process_data_config"]["train_on"] for each in data} == {"all_turns"}

@@ -13,6 +13,7 @@ import psutil
 from olivepress.catalog import BUILD
 from olivepress.cli.cost_table import size_text
 from olivepress.core.pace import duration
+from olivepress.workflow.evaluation import evaluation_of
 from olivepress.workflow.machine_rates import machine_rates
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def ahead_lines(ahead: Ahead) -> Iterator[str]:
     """How many jobs are kept and run, what these take in all, and the reasons why others cannot run."""
     counts = [f"{len(jobs)} {word}" for state, word in _WORDS.items() if (jobs := ahead.of(state))]
     yield f"this machine: {', '.join(counts)}"
+    yield from _training_lines(ahead)
     if ahead.to_run is not None:
         yield from _need_lines(ahead.to_run)
     yield from _reason_lines(ahead.of("cannot", "left out", "passed over"))
@@ -56,6 +58,26 @@ def environment_note(plan: Plan) -> str | None:
     pins = environment(family.build_environment).pins
     versions = ", ".join(f"{name} {pins[name]}" for name in _NAMED_PACKAGES if name in pins)
     return f"{family.family} models need the environment {family.build_environment} ({versions}): all jobs run there"
+
+
+def _training_lines(ahead: Ahead) -> Iterator[str]:
+    """Where each fine-tune that will run is trained, how it is evaluated, and which checkpoint ships."""
+    from olivepress.run.training_device import training_device
+
+    places = {"cuda": "the GPU", "cpu": "the CPU"}
+    for plan, job, _ in ahead.of("run"):
+        if job.kind != "finetune":
+            continue
+        settings, splits = plan.recipe.finetune, plan.dataset.splits
+        evaluation = evaluation_of(settings, train_rows=len(splits["train"]), validation_rows=len(splits["validation"]))
+        text = f"{plan.recipe.name}: {settings.method} trains on {places[training_device()]} of this machine"
+        if evaluation is None:
+            yield f"{text}, without validation"
+        else:
+            yield (
+                f"{text}, {evaluation.count} times evaluated on {evaluation.rows} validation rows; the "
+                f"{settings.keep} checkpoint ships"
+            )
 
 
 def _need_lines(wanted: Need) -> Iterator[str]:

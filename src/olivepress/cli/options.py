@@ -62,7 +62,8 @@ PackageArgument = Annotated[
     Path, typer.Argument(metavar="PACKAGE", help="The folder of a package, such as runs/RECIPE/package-TARGET.")
 ]
 TrustTargets = Annotated[
-    bool, typer.Option("--trust-targets", help="Allow targets beside the recipe to run code of their own.")
+    bool,
+    typer.Option("--trust-targets", help="Allow targets, and a loss that the recipe names, to run code of their own."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Suppress progress output.")]

@@ -25,6 +25,10 @@ def load_plan(model: str, data: str | None = None, trust_targets: bool = False) 
         for code in code_in_targets([job.target for job in plan.jobs if job.target]):
             name = code.target.target
             print(f"target {name} runs code of its own, as --trust-targets allows: {code}", file=sys.stderr)
+        for each in plan.all:
+            if each.recipe.finetune.loss is not None and each.jobs[0].kind == "finetune":
+                module = each.recipe.finetune.loss.module
+                print(f"finetune.loss runs code of its own, as --trust-targets allows: {module}", file=sys.stderr)
     return plan
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from olivepress.catalog import ModelFacts
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING
 from olivepress.data.build import build_dataset
 from olivepress.pipeline.random_model import Step, unfinished_tries
 from olivepress.recipe.schema import Recipe
 from olivepress.report.machine import fingerprint
 from olivepress.report.registry import METRICS
+from olivepress.report.training_record import read_training
 from olivepress.report.values import format_value
 from olivepress.workflow.find_recipe import data_of
 from olivepress.workflow.plan import Plan
@@ -73,7 +73,7 @@ def _checks(manifest: Manifest) -> list[dict[str, Any]]:
 def _seconds_per_example(plan: Plan) -> float | None:
     """Seconds between the last two training steps of one process (batch of one); None when there are no two."""
     path = plan.output_dir(plan.job("finetune")) / TRAINING
-    seconds = [step["seconds"] for step in read_json_lines(path)]
+    seconds = [step.seconds for step in read_training(path) if step.seconds is not None]
     if len(seconds) < 2 or seconds[-1] <= seconds[-2]:
         return None
     return round(float(seconds[-1] - seconds[-2]), 2)

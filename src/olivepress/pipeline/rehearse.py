@@ -79,6 +79,12 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
         "batch_size": 1,
         "gradient_accumulation_steps": 1,
         "save_steps": 1,
+        # What is measured is a step; its rows are few.
+        "eval_steps": 0,
+        "eval_answers": 0,
+        "early_stopping": None,
+        "keep": "last",
+        "loss": None,  # code, which a rehearsal has no need of
     }
     fields["targets"] = [EXPORT.removeprefix("export-")]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.

@@ -63,7 +63,7 @@ def grid_plan(plan: Plan) -> Plan:
             f"recipe {plan.recipe.name}: the grid has nothing for its targets on this machine; it is for {known}",
             next_step="add cpu-int4 to the recipe's targets",
         )
-    jobs = (Job(id=f"export-{point.target}", kind="export", parent="merge", target=point) for point in points)
+    jobs = (Job(id=f"export-{point.target}", kind="export", parent=plan.trained, target=point) for point in points)
     return replace(plan, jobs=(*plan.jobs, *jobs))
 
 

@@ -56,7 +56,7 @@ def base_subject(plan: Plan) -> Subject:
         recipe=plan.recipe.name,
         job="base",
         artifact_sha256=model_identity(plan).whole,
-        precision=PRECISIONS[plan.recipe.finetune.torch_dtype],
+        precision=PRECISIONS[plan.recipe.finetune.weights_dtype],
         random_weights=plan.model.random_weights,
         interpreter=model_python(plan),
     )
@@ -71,7 +71,7 @@ def _job_subject(plan: Plan, job: Job, manifests: Mapping[str, Manifest], base: 
         git_commit=manifest.git_commit,
         job_costs=spent_of(manifest, manifests),
     )
-    if job.kind == "finetune":
+    if job.kind == "finetune" and job.id != plan.trained:
         settings = plan.recipe.finetune
         four_bit = four_bit_base(settings.method, settings.torch_dtype)
         # Measured as it was trained: what merging into the unquantized base costs is the step from here to the merge.
@@ -83,7 +83,7 @@ def _job_subject(plan: Plan, job: Job, manifests: Mapping[str, Manifest], base: 
 
 
 def on_target(subject: Subject, plan: Plan, target: Target, model_dir: Path) -> Subject:
-    """``subject`` exported for ``target`` into ``model_dir``, compared with the reference of the plan's merge."""
+    """``subject`` exported for ``target`` into ``model_dir``, compared with the plan's trained model."""
     place = place_of(target)
     return replace(
         subject,
@@ -92,7 +92,7 @@ def on_target(subject: Subject, plan: Plan, target: Target, model_dir: Path) -> 
         execution_provider=target.execution_provider,
         device=target.device,
         precision=target.precision,
-        reference_dir=plan.output_dir(plan.job("merge")) / "reference",
+        reference_dir=plan.output_dir(plan.job(plan.trained)) / "reference",
         interpreter=place.interpreter,
         min_placed=target.min_placed,
         max_cpu_nodes=target.max_cpu_nodes,

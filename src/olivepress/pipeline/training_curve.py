@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING, job_dir
+from olivepress.report.training_record import read_training
 
 if TYPE_CHECKING:
     from olivepress.compare.document import Step
@@ -18,8 +17,6 @@ def training_curve(recipe: str) -> dict[str, tuple[Step, ...]]:
     """Recipe → the steps that its finetune job left; empty where there are none."""
     from olivepress.compare.document import Step
 
-    steps = []
-    for entry in read_json_lines(job_dir(recipe, "finetune") / TRAINING):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            steps.append(Step(step=int(entry["done"]), loss=float(entry["loss"])))
+    read = read_training(job_dir(recipe, "finetune") / TRAINING)
+    steps = [Step(step=each.step, loss=each.loss) for each in read if each.loss is not None]
     return {recipe: tuple(steps)} if steps else {}

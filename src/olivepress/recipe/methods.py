@@ -11,6 +11,8 @@ from olivepress.core.yaml_document import Record
 __all__ = ["METHODS", "FourBit", "Method", "four_bit_base"]
 
 _NO_DROPOUT = "Olive's pass takes it and trains without dropout; remove it, or use lora, qlora or dora"
+_NO_ADAPTER = "it trains the model's own weights and makes no adapter; remove it, or use lora"
+_NO_LAYERS = "an adapter is trained in every layer; remove it, or use full"
 _ALL_LINEAR = "Olive trains every linear layer but the head, whatever it says; remove it, or use lora or dora"
 
 
@@ -22,6 +24,7 @@ class Method:
     ``starts_at_zero`` is all zero before the first step, and while it is, the adapter changes nothing: in peft 0.21.2
     ``lora_B``, LoHa's ``hada_w2_b``, and LoKr's ``lokr_w1`` (its ``lokr_w1_a`` where the left matrix is split as well).
     ``low_rank``: its update is a product of two matrices, which a base with LoRA inputs takes while it runs.
+    ``adapter``: it trains one, which is merged afterwards; the result of the other is the model itself.
     """
 
     olive_pass: str
@@ -30,14 +33,25 @@ class Method:
     four_bit: bool = False
     low_rank: bool = False
     magnitudes: bool = False
+    adapter: bool = True
 
 
+_OF_ADAPTER = {"freeze_layers": _NO_LAYERS}
+_UNDROPPED = {"lora_dropout": _NO_DROPOUT, **_OF_ADAPTER}
 METHODS: dict[str, Method] = {
-    "lora": Method(olive_pass="LoRA", low_rank=True),
-    "qlora": Method(olive_pass="QLoRA", ignores={"target_modules": _ALL_LINEAR}, four_bit=True, low_rank=True),
-    "dora": Method(olive_pass="DoRA", magnitudes=True),
-    "loha": Method(olive_pass="LoHa", starts_at_zero=("hada_w2_b",), ignores={"lora_dropout": _NO_DROPOUT}),
-    "lokr": Method(olive_pass="LoKr", starts_at_zero=("lokr_w1", "lokr_w1_a"), ignores={"lora_dropout": _NO_DROPOUT}),
+    "lora": Method(olive_pass="LoRA", ignores=_OF_ADAPTER, low_rank=True),
+    "qlora": Method(
+        olive_pass="QLoRA", ignores={"target_modules": _ALL_LINEAR, **_OF_ADAPTER}, four_bit=True, low_rank=True
+    ),
+    "dora": Method(olive_pass="DoRA", ignores=_OF_ADAPTER, magnitudes=True),
+    "loha": Method(olive_pass="LoHa", starts_at_zero=("hada_w2_b",), ignores=_UNDROPPED),
+    "lokr": Method(olive_pass="LoKr", starts_at_zero=("lokr_w1", "lokr_w1_a"), ignores=_UNDROPPED),
+    "full": Method(
+        olive_pass="FullFinetune",
+        starts_at_zero=(),
+        ignores=dict.fromkeys(("r", "alpha", "lora_dropout", "target_modules"), _NO_ADAPTER),
+        adapter=False,
+    ),
 }
 
 
@@ -49,6 +63,6 @@ class FourBit(Record):
     compute_dtype: Literal["float32", "bfloat16"]
 
 
-def four_bit_base(method: str, torch_dtype: Literal["float32", "bfloat16"]) -> FourBit | None:
+def four_bit_base(method: str, torch_dtype: str) -> FourBit | None:
     """The quantized base that ``method`` trains on; None for one that trains on the base as it is."""
-    return FourBit(compute_dtype=torch_dtype) if METHODS[method].four_bit else None
+    return FourBit.model_validate({"compute_dtype": torch_dtype}) if METHODS[method].four_bit else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from olivepress.core.names import NAME_PATTERN, check_name, check_names
 from olivepress.core.yaml_document import Record, read_record
 from olivepress.recipe.budget import Budget
+from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 
 RECIPES = Path("recipes")
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
 Tokens = Annotated[int, Field(ge=0, le=2**20)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
 
@@ -105,60 +105,6 @@ class Data(Record):
     def is_changed(self, key: str) -> bool:
         """Whether ``key`` has another value than its default."""
         return bool(getattr(self, key) != type(self).model_fields[key].default)
-
-
-class Finetune(Record):
-    method: Literal["lora", "qlora", "dora", "loha", "lokr"] = Field(
-        "lora", description="qlora trains on a 4-bit base; all are merged into the unquantized one"
-    )
-    r: int = Field(16, ge=1, le=65536)
-    alpha: float = Field(32, gt=0, le=1.0e6)
-    lora_dropout: float = Field(0.0, ge=0, lt=1, description="not with loha and lokr")
-    target_modules: tuple[str, ...] | None = Field(
-        None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
-    )
-    learning_rate: float = Field(2.0e-4, gt=0, le=10)
-    lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
-    warmup_ratio: float = Field(0.05, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0, le=10)
-    max_grad_norm: float = Field(1.0, gt=0, le=1.0e6)
-    epochs: float = Field(3.0, gt=0, le=10_000)
-    max_steps: int | None = Field(None, ge=1, le=10**8, description="overrides epochs")
-    batch_size: int = Field(8, ge=1, le=65536)
-    gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
-    gradient_checkpointing: bool = False
-    train_on: Literal["answer", "all_turns"] = Field(
-        "answer", description="the last answer of each conversation, or every turn of the assistant"
-    )
-    packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
-    torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    save_steps: int = Field(50, ge=1, le=10**8, description="an interrupted run resumes from the last checkpoint")
-    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _method_takes_its_keys(self) -> Finetune:
-        for key, reason in METHODS[self.method].ignores.items():
-            if getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f"no {key} with method {self.method}: {reason}")
-        return self
-
-
-if TYPE_CHECKING:
-    FinetuneChanges = Record
-else:
-    # Every key of Finetune, each of them optional.
-    FinetuneChanges = create_model(
-        "FinetuneChanges",
-        __base__=Record,
-        **{
-            name: (
-                Annotated[(field.annotation, *field.metadata)] | None if field.metadata else field.annotation | None,
-                Field(None, description=field.description),
-            )
-            for name, field in Finetune.model_fields.items()
-        },
-    )
 
 
 class Adapter(Record):

@@ -14,6 +14,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import copy_file, write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING
+from olivepress.report.training_record import shipped_step, step_line, training_steps
 from olivepress.run.last_position import write_last_position
 from olivepress.run.shared_weights import share_weights
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
@@ -25,6 +26,7 @@ __all__ = [
     "base_name",
     "clear_unfinished",
     "finish_output",
+    "other_checkpoints",
     "remove_caches",
     "remove_directories",
     "trained_rows",
@@ -58,10 +60,14 @@ def finish_output(plan: Plan, job: Job, workflow: Workflow) -> None:
         reference = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
         copy_file(reference, output / "reference" / reference.name)
     if job.kind == "finetune":
-        _finish_finetune(plan, output, training_record(workflow))
+        if job.id != plan.trained:
+            _finish_adapter(plan, output)
+        record = training_record(workflow)
+        if record.is_file():
+            write_text(output / TRAINING, _record_text(record))
 
 
-def _finish_finetune(plan: Plan, output: Path, record: Path) -> None:
+def _finish_adapter(plan: Plan, output: Path) -> None:
     # Olive copies a local base beside every adapter: 7 GB that the merge reads from the original anyway.
     remove_directories(output / "model")
     (output / "adapter" / "README.md").unlink(missing_ok=True)
@@ -69,8 +75,6 @@ def _finish_finetune(plan: Plan, output: Path, record: Path) -> None:
     config = read_json(config_path, CONFIG, JobError)
     config["base_model_name_or_path"] = base_name(plan)
     write_text(config_path, json.dumps(config, indent=2, sort_keys=True) + "\n")
-    if record.is_file():
-        write_text(output / TRAINING, _last_of_each_step(record))
 
 
 def _flatten_openvino(output: Path, target: Target) -> None:
@@ -124,14 +128,22 @@ def training_record(workflow: Workflow) -> Path:
     return workflow.training_dir.with_name(f"{workflow.training_dir.name}.jsonl")
 
 
-def _last_of_each_step(record: Path) -> str:
-    """Steps after the last checkpoint are run again after a kill: the later line of a step is the one that counts."""
-    steps: dict[int, str] = {}
-    for step in read_json_lines(record):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            if "loss" in step:  # other lines count rows, or are errors
-                steps[int(step["done"])] = json.dumps(step)
-    return "".join(f"{steps[step]}\n" for step in sorted(steps))
+def _record_text(record: Path) -> str:
+    """One line for each step, and the line of the step that ships: what a kill made a fine-tune repeat counts once."""
+    lines = read_json_lines(record)
+    texts = [json.dumps(step_line(step)) for step in training_steps(lines)]
+    shipped = shipped_step(lines)
+    if shipped is not None:
+        texts.append(json.dumps({"done": shipped.steps, "total": shipped.total, "shipped": shipped.model_dump()}))
+    return "".join(f"{text}\n" for text in texts)
+
+
+def other_checkpoints(workflow: Workflow) -> Path | None:
+    """Checkpoints of the same job by other settings, which are not resumed; None where this workflow has its own."""
+    training = workflow.training_dir
+    if training is None or training.is_dir():
+        return None
+    return next(iter(sorted(training.parent.glob(f"{workflow.job_id}-*/checkpoint-*"))), None)
 
 
 def trained_rows(record: Path) -> RowCounts | None:

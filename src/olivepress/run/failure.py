@@ -52,7 +52,7 @@ _LIMIT_KEYS = {
 _MOST_OTHERS = 3
 _LEAST = (
     "top1_answer", "top1_agreement", "placed", "adapter_kept", "adapter_trained", "weight_delta", "magnitudes",
-    "rows_trained",
+    "rows_trained", "weights_trained", "weights_frozen",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from olivepress.environments.lookup import environment, key_of, satisfied_here
 from olivepress.measure.quality.long_row import LONG_ROW_FORMAT
 from olivepress.measure.quality.reference_file import REFERENCE_FORMAT
 from olivepress.models.admission import BaseModel
+from olivepress.recipe.methods import METHODS
 from olivepress.report.machine import package_versions
 from olivepress.run.last_position import FORMAT
 from olivepress.run.package import changed_adapters, parts_of
@@ -36,7 +37,8 @@ def job_key(
     that it is built in where that is another one, of a target what is done after Olive, and the artifacts ``others`` of
     a package."""
     parts = [workflow.sha256, plan.dataset.version, parent_sha256 or "", base_sha256, *others]
-    if parent_sha256 is not None or target is not None:  # a merge writes the reference, an export carries it
+    # A merge writes the reference, or a fine-tune without an adapter; an export carries it.
+    if parent_sha256 is not None or target is not None or not METHODS[plan.recipe.finetune.method].adapter:
         parts.append(f"reference format {REFERENCE_FORMAT}, long row {LONG_ROW_FORMAT}")
     if target is not None:
         fields = target.model_dump(include={"runtime", "device", "execution_provider", "provider_options"})
@@ -70,8 +72,8 @@ def current(
         if manifest is None:
             return None, None
         others.append(manifest.sha256)
-    # Training reads no generation_config.json: a changed one changes what carries it on.
-    base_sha256 = base.training if job.kind == "finetune" else base.whole
+    # An adapter is trained without generation_config.json: a changed one changes what carries it on.
+    base_sha256 = base.training if job.kind == "finetune" and job.id != plan.trained else base.whole
     key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
     artifact = _finished(plan.output_dir(job), key)
     if artifact is not None and job.kind == "package" and changed_adapters(plan.output_dir(job)):

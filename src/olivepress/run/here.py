@@ -10,6 +10,7 @@ import psutil
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import check_platform, environment, satisfied_here
 from olivepress.run.interpreters import olive_python
+from olivepress.run.training_device import check_training_device
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 
@@ -32,6 +33,8 @@ def not_on_this_platform(job: Job) -> SetupError | None:
 def check_here(plan: Plan, job: Job, *, force: bool = False) -> None:
     """SetupError when the job cannot be made on this machine as it is; ``force`` leaves out memory and disk."""
     olive_python(plan, job)
+    if job.kind == "finetune":
+        check_training_device(plan)
     if not force:
         _check_resources(plan, job)
 
@@ -48,5 +51,12 @@ def _check_resources(plan: Plan, job: Job) -> None:
     if memory < wanted.memory_bytes:
         raise SetupError(
             f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}",
-            next_step="use a larger machine, or --force",
+            next_step=f"{_smaller(plan, job)}use a larger machine, or --force",
         )
+
+
+def _smaller(plan: Plan, job: Job) -> str:
+    """What makes a fine-tune of all weights smaller."""
+    if job.id != plan.trained or job.kind != "finetune":
+        return ""
+    return "set finetune.method: lora, freeze_layers, gradient_checkpointing: true or a smaller batch_size, "

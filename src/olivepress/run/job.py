@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from olivepress.core.artifact import Check, Manifest, Resources, hash_files, write_manifest
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
+from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import job_log, job_messages, kept_adapters, recipe_runs, scratch_dir
+from olivepress.report.training_record import shipped_step
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
+    other_checkpoints,
     remove_directories,
     trained_rows,
     training_record,
@@ -35,11 +37,9 @@ from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 
-_REQUIRED = {
-    "finetune": ("adapter/adapter_config.json", "adapter/adapter_model.safetensors"),
-    "merge": ("model/config.json", "model/tokenizer.json"),
-}
-_EXPORTED = {
+_ADAPTER: tuple[str, ...] = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
+_MODEL: tuple[str, ...] = ("model/config.json", "model/tokenizer.json")
+_EXPORTED: dict[str, tuple[str, ...]] = {
     "onnxruntime-genai": ("genai_config.json",),
     "openvino": ("model/openvino_model.xml", "model/openvino_model.bin"),
 }
@@ -79,6 +79,8 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     remove_directories(scratch)
     scratch.mkdir(parents=True)
     place = place_of(job.target) if job.target else None
+    if (other := other_checkpoints(workflow)) is not None:
+        reporter.note(job, f"{other.parent} is of other settings and not resumed: it trains from the start")
     olive, rows = _run_olive(plan, job, workflow, reporter)
     if job.kind == "package":
         reporter.stage(job, "adapters")
@@ -140,31 +142,41 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )
-    if run.exit_code != 0 or not _is_complete(plan.output_dir(job), job):  # its exit code alone does not say so
+    if run.exit_code != 0 or not _is_complete(plan, job):  # its exit code alone does not say so
         raise olive_error(run, log)
-    rows = _row_checks(job, workflow, reporter)
+    rows = _training_checks(job, workflow, reporter)
     for warning in warnings_in(log):
         reporter.note(job, warning)
     finish_output(plan, job, workflow)
     return run.usage, rows
 
 
-def _is_complete(output: Path, job: Job) -> bool:
-    required = _EXPORTED[job.target.runtime] if job.target else _REQUIRED[job.kind]
-    return all((output / name).is_file() for name in required)
+def _is_complete(plan: Plan, job: Job) -> bool:
+    required = _MODEL if job.id == plan.trained else _ADAPTER
+    if job.target is not None:
+        required = _EXPORTED[job.target.runtime]
+    return all((plan.output_dir(job) / name).is_file() for name in required)
 
 
 def _package_config(workflow: Workflow) -> list[str]:
     return ["--package-config", str(workflow.package_config)] if workflow.package_config else []
 
 
-def _row_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[Check]:
-    """How much of the data was trained on: of every row, as the training process counted."""
-    counts = trained_rows(training_record(workflow)) if job.kind == "finetune" and workflow.training_dir else None
-    if counts is None:
+def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[Check]:
+    """How much of the data was trained on, as the training process counted every row; and which checkpoint ships."""
+    if job.kind != "finetune" or not workflow.training_dir:
         return []
-    if summary := row_summary(counts):
-        reporter.note(job, summary)
-    detail = f"of {counts.rows} rows, {counts.left_out} left out as longer than {counts.max_length} tokens; "
-    detail += f"{counts.supervised} tokens supervised"
-    return [Check(name="rows_trained", passed=not row_problem(counts), value=float(counts.trained), detail=detail)]
+    record, checks = training_record(workflow), list[Check]()
+    counts, shipped = trained_rows(record), shipped_step(read_json_lines(record))
+    if counts is not None:
+        if summary := row_summary(counts):
+            reporter.note(job, summary)
+        detail = f"of {counts.rows} rows, {counts.left_out} left out as longer than {counts.max_length} tokens; "
+        detail += f"{counts.supervised} tokens supervised"
+        passed, value = not row_problem(counts), float(counts.trained)
+        checks.append(Check(name="rows_trained", passed=passed, value=value, detail=detail))
+    if shipped is not None:
+        if shipped.step != shipped.total:
+            reporter.note(job, shipped.text)
+        checks.append(Check(name="checkpoint", passed=True, value=float(shipped.step), detail=shipped.text))
+    return checks

@@ -28,7 +28,7 @@ def limit_of(plan: Plan, job: Job) -> float | None:
     On the tokens that were trained on; of fp32, of a merge and of a base alone on all tokens.
     """
     if job.kind == "merge":
-        exact = plan.recipe.finetune.torch_dtype == "float32" and plan.model.facts.parameters <= LARGE
+        exact = plan.recipe.finetune.weights_dtype == "float32" and plan.model.facts.parameters <= LARGE
         return _MERGE_LIMIT["float32" if exact else "bfloat16"]
     if job.target is None:
         return None

@@ -86,6 +86,7 @@ def _spec(plan: Plan, job: Job, scratch: Path, place: Place | None) -> VerifySpe
     return VerifySpec(
         kind=job.kind,
         method=settings.method,
+        freeze_layers=settings.freeze_layers,
         four_bit=four_bit_base(settings.method, settings.torch_dtype),
         output_dir=plan.output_dir(job).as_posix(),
         parent_dir=plan.output_dir(plan.job(job.parent)).as_posix() if job.parent else None,

@@ -13,6 +13,7 @@ from typing import Any
 from olivepress.core.errors import OlivepressError
 from olivepress.core.layout import RUNS, TRAINING, job_dir, job_messages, recipe_runs, training_records
 from olivepress.core.process import process_in
+from olivepress.report.training_record import training_steps
 from olivepress.ui.texts import read_tail
 
 __all__ = ["JobProgress", "LossStep", "Usage", "progress_of", "seconds_left", "trained_steps", "usage_of"]
@@ -137,8 +138,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _steps(lines: Sequence[Mapping[str, Any]]) -> tuple[LossStep, ...]:
     """By step; what a kill made a fine-tune repeat counts as it was the last time."""
-    losses = {line["done"]: _number(line.get("loss")) for line in lines if _whole(line, "done")}
-    return tuple(LossStep(step=step, loss=losses[step] or 0.0) for step in sorted(losses) if losses[step] is not None)
+    return tuple(LossStep(step=each.step, loss=each.loss) for each in training_steps(lines) if each.loss is not None)
 
 
 def _whole(line: Mapping[str, Any], key: str) -> bool:

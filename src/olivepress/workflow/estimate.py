@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from olivepress.catalog import ModelFacts, Target
+from olivepress.catalog import Target
 from olivepress.measure.quality.horizon import horizon
-from olivepress.models.admission.known import with_defaults
-from olivepress.recipe.schema import Finetune
+from olivepress.recipe.finetune import Finetune
+from olivepress.recipe.methods import METHODS
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.answer_time import answer_seconds
+from olivepress.workflow.evaluation import evaluation_of
 from olivepress.workflow.machine_rates import machine_rates
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
 from olivepress.workflow.plan import Job, Plan
@@ -28,6 +29,14 @@ from olivepress.workflow.sizes import (
     REFERENCE_TOKENS,
     artifact_bytes,
     reference_bytes,
+)
+from olivepress.workflow.training_memory import (
+    Shape,
+    computed_bytes,
+    finetune_memory,
+    moment_bytes,
+    trained_parameters,
+    weight_bytes,
 )
 
 __all__ = [
@@ -56,53 +65,6 @@ class Need:
     kept_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The widths of a decoder that memory and operations are counted from, by its config.json."""
-
-    parameters: int
-    layers: int
-    hidden: int
-    inner: int
-    queries: int
-    keys: int
-    vocabulary: int
-    tied: bool
-
-    @classmethod
-    def of(cls, facts: ModelFacts) -> Shape:
-        """Of a model's facts; what its config.json does not name is as its class has it, or as in the Llamas."""
-        config = with_defaults(facts.config) if "model_type" in facts.config else facts.config
-
-        def number(key: str, otherwise: int) -> int:
-            value = config.get(key)
-            return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise
-
-        hidden, heads = number("hidden_size", 1), number("num_attention_heads", 1)
-        width = number("head_dim", hidden // heads)
-        return cls(
-            parameters=facts.parameters,
-            layers=number("num_hidden_layers", 1),
-            hidden=hidden,
-            inner=number("intermediate_size", 4 * hidden),
-            queries=heads * width,
-            keys=number("num_key_value_heads", heads) * width,
-            vocabulary=number("vocab_size", 1),
-            tied=bool(config.get("tie_word_embeddings", True)),
-        )
-
-    @property
-    def multiplied(self) -> int:
-        """Parameters that every token is multiplied with: an embedding that is no head as well is only looked up."""
-        return self.parameters if self.tied else self.parameters - self.vocabulary * self.hidden
-
-    @property
-    def projections(self) -> int:
-        """Inputs and outputs of all projections: rank r adds r parameters for each."""
-        of_layer = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys) + 3 * (self.hidden + self.inner)
-        return self.layers * of_layer
-
-
 def needs(plan: Plan) -> dict[str, Need]:
     """Of every job of the plan, by id."""
     return {job.id: need(plan, job) for job in plan.jobs}
@@ -111,13 +73,20 @@ def needs(plan: Plan) -> dict[str, Need]:
 def need(plan: Plan, job: Job) -> Need:
     """Memory, high-water mark of disk and seconds of ``job`` with its checks, on this machine."""
     shape, settings = Shape.of(plan.model.facts), plan.recipe.finetune
-    width = _width(settings)
+    width = weight_bytes(settings)
     if job.kind == "finetune":
         rows = row_lengths(plan)
         memory, seconds = finetune_memory(shape, settings, rows), finetune_seconds(shape, settings, rows)
+        seconds += _evaluation_seconds(plan, shape, rows)
         # Olive writes the base model again beside the adapter, in its cache and in its output.
         disk = 2.0 * shape.parameters * width
         kept = 4.0 * settings.r * shape.projections
+        if job.id == plan.trained:
+            # Two checkpoints with the moments of their optimizer; then the logits of two models.
+            kept = float(width * shape.parameters) + 2.0 * reference_bytes(shape.vocabulary)
+            disk += 2.0 * (width * shape.parameters + moment_bytes(settings) * trained_parameters(shape, settings))
+            memory = max(memory, merge_memory(shape, settings))
+            seconds += merge_seconds(shape, settings, _tokens(plan, shape))
     elif job.kind == "merge":
         memory, seconds = merge_memory(shape, settings), merge_seconds(shape, settings, _tokens(plan, shape))
         # First Olive's cache beside its output; then, without the cache, the logits of two models that stay and of one
@@ -156,60 +125,37 @@ def total(jobs: Mapping[str, Need]) -> Need:
     )
 
 
-def _width(settings: Finetune) -> int:
-    return 4 if settings.torch_dtype == "float32" else 2
-
-
 # --- fine-tuning -----------------------------------------------------------------------------------------------------
 
-_TRAINS = 0.73 * _GB  # a process with torch, transformers, peft, datasets and Olive
-_KEPT = 1.4  # times what is counted: what the allocator keeps of tensors that were freed (1.35 to 1.42 measured)
-
-
-def finetune_memory(shape: Shape, settings: Finetune, rows: RowLengths) -> float:
-    """Bytes at the peak: the backward pass of the batch with the longest rows, before anything of it is freed.
-
-    - The base's weights, and of each parameter of the adapter its float32 value, gradient and two moments of AdamW.
-    - What the forward pass saves for every token of every layer (counted by autograd's own hooks on transformers
-      4.57.6 and peft 0.21.2), see ``_saved``. With checkpointing the input of every layer, and one layer's.
-    - The logits of every token over the whole vocabulary, four times in float32: themselves, their log-softmax, and
-      the gradients of both; trained in bfloat16 two narrow ones beside them.
-    """
-    width, tokens = _width(settings), settings.batch_size * rows.longest
-    adapter = 16.0 * settings.r * shape.projections
-    layer = _saved(shape, width, settings.r, rows.longest)
-    layers = layer + width * shape.hidden * shape.layers if settings.gradient_checkpointing else layer * shape.layers
-    logits = shape.vocabulary * (16 if width == 4 else 20)
-    return _TRAINS + float(shape.parameters * width) + adapter + _KEPT * tokens * (layers + logits)
-
-
-def _saved(shape: Shape, width: int, rank: int, length: int) -> int:
-    """Bytes of one token in one layer that autograd saves of a decoder with LoRA on all projections.
-
-    Queries, keys, values and the result of attention (keys and values repeated for every head, as a padded batch has a
-    mask), the mask itself, three vectors of the MLP; and in float32, which LoRA computes in, the input of both norms
-    and of every projection: in a float32 model projections share theirs, in bfloat16 each has a copy.
-    """
-    narrow = 4 * shape.queries + 3 * shape.inner + length
-    ranks = 7 * rank + shape.queries // 64
-    if width == 4:
-        return 4 * (narrow + 4 * shape.hidden + shape.inner + ranks)
-    return 2 * narrow + 4 * (7 * shape.hidden + shape.queries + shape.inner + ranks)
-
-
+_TIMES_ANSWERED = 4  # as long as its row takes when it is not generated
 # Seconds on the machine of the benchmarks: Olive's imports and those of the check.
 _START = {"finetune": 12.0, "merge": 17.0, "export": 15.0}
 _SECONDS_A_GB = {"finetune": 2.0, "merge": 10.0}  # of weights: read, written beside, hashed, looked through, loaded
 
 
 def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> float:
-    """Four operations for each multiplied parameter and token, forward and back through frozen weights; six with
-    checkpointing, which computes the forward pass twice."""
+    """Four operations for each multiplied parameter and token, forward and back through frozen weights, and two more
+    for each that is trained itself; another two with checkpointing, which computes the forward pass twice."""
     a_step = settings.batch_size * settings.gradient_accumulation_steps
     examples = settings.max_steps * a_step if settings.max_steps else rows.rows * settings.epochs
-    operations = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied * examples * rows.mean
-    width = _width(settings)
-    return _start("finetune") + _files("finetune", width * shape.parameters) + operations / _rate(width)
+    each = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied
+    if not METHODS[settings.method].adapter:
+        each += 2.0 * trained_parameters(shape, settings)
+    files = _files("finetune", weight_bytes(settings) * shape.parameters)
+    return _start("finetune") + files + each * examples * rows.mean / _rate(computed_bytes(settings))
+
+
+def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
+    """Two operations for each multiplied parameter and token of the validation rows; an answer counts as its row a few
+    times over, as its tokens come one at a time."""
+    settings, splits = plan.recipe.finetune, plan.dataset.splits
+    validation = len(splits["validation"])
+    evaluation = evaluation_of(settings, train_rows=len(splits["train"]), validation_rows=validation)
+    if evaluation is None:
+        return 0.0
+    answers = min(settings.eval_answers, evaluation.rows)
+    tokens = evaluation.count * (evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
+    return 2.0 * shape.multiplied * tokens / _rate(computed_bytes(settings))
 
 
 def _rate(width: int) -> float:
@@ -234,7 +180,7 @@ _OPENS = 0.65 * _GB  # a process with torch, transformers and, in the export, Ol
 def merge_memory(shape: Shape, settings: Finetune) -> float:
     """Bytes at the peak: Olive with the base in the dtype of training, or the check with a parent computed in float32
     (bfloat16 above a billion parameters), its file mapped while it is converted, and the logits of one row."""
-    width = _width(settings)
+    width = weight_bytes(settings)
     computed = _computed(shape)
     mapped = width if computed != width else 0
     logits = 4 * REFERENCE_TOKENS * shape.vocabulary * 3
@@ -249,7 +195,7 @@ def _computed(shape: Shape) -> int:
 def merge_seconds(shape: Shape, settings: Finetune, tokens: int) -> float:
     """``tokens`` of the reference and the long row, by three models: merged, base with adapter, base."""
     operations = 3 * 2.0 * shape.multiplied * tokens
-    weights = _files("merge", _width(settings) * shape.parameters)
+    weights = _files("merge", weight_bytes(settings) * shape.parameters)
     return _start("merge") + weights + operations / _rate(_computed(shape))
 
 

@@ -58,7 +58,7 @@ def _origins(plan: Plan, job: Job) -> list[str]:
     """Where each choice came from."""
     if job.kind == "finetune":
         return [
-            f"passes: recipe finetune; target_modules: {_target_modules_from(plan)}",
+            f"passes: recipe finetune; {_trained_from(plan)}",
             f"data: {plan.dataset.name}, sha256 {plan.dataset.version}",
         ]
     if job.target is None:
@@ -74,6 +74,11 @@ def _origins(plan: Plan, job: Job) -> list[str]:
     if target.provider_options or target.context_length or target.runtime == "openvino":
         lines.append("olivepress run then says where it is to run, and takes paths of this machine out (run/tidy.py)")
     return lines
+
+
+def _trained_from(plan: Plan) -> str:
+    method = METHODS[plan.recipe.finetune.method]
+    return f"target_modules: {_target_modules_from(plan)}" if method.adapter else "a pass that Olive does not know"
 
 
 def _target_modules_from(plan: Plan) -> str:

@@ -26,7 +26,8 @@ def supervision(workflow: Workflow, root: Path) -> Iterator[Finding]:
         if not (directory / f"{loader['split']}.jsonl").is_file() or not (model / "tokenizer_config.json").is_file():
             continue
         try:
-            split, counted = read_split(directory, loader["split"], limit=_SAMPLE_ROWS), list[RowCounts]()
+            most = pre["max_rows"] if pre.get("type") == "olivepress_validation" else _SAMPLE_ROWS
+            split, counted = read_split(directory, loader["split"], limit=min(most, _SAMPLE_ROWS)), list[RowCounts]()
             supervise(
                 split.rows,
                 str(model),

@@ -13,8 +13,10 @@ from olivepress.core.layout import job_dir
 from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.data.store.dataset import Dataset, interleave
 from olivepress.models.admission import check_target_modules
+from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.model import ResolvedModel, checked_model
+from olivepress.workflow.own_loss import check_own_loss
 from olivepress.workflow.recipe_check import check_recipe, check_revision
 from olivepress.workflow.targets import ChosenTarget, choose_targets
 
@@ -86,6 +88,11 @@ class Plan:
         """The environment that the job's workflow runs in."""
         return job.target.build_environment if job.target else self.model.family.build_environment
 
+    @property
+    def trained(self) -> str:
+        """The job whose artifact is the trained model with all its weights: what exports are made from."""
+        return "merge" if METHODS[self.recipe.finetune.method].adapter else "finetune"
+
     def output_dir(self, job: Job) -> Path:
         """Where the job's artifact goes, relative to the project root."""
         return job_dir(self.recipe.name, job.id)
@@ -106,25 +113,25 @@ def first_of_each_choice(jobs: Sequence[Job]) -> list[Job]:
 def make_plan(
     recipe: Recipe, dataset: Dataset, *, own_targets: Path | None = None, trust_targets: bool = False
 ) -> Plan:
-    """One finetune, one merge, an export per target.
+    """One finetune, one merge of its adapter where it makes one, an export per target.
 
     Raises RecipeError for a target unknown or not for this family, or one that runs code and is not trusted.
     """
     model = checked_model(recipe)
     check_recipe(recipe, model.facts, dataset)
+    check_own_loss(recipe, trusted=trust_targets)
     check_revision(recipe, is_local=model.is_local)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)
+    trained = [Job(id="finetune", kind="finetune", parent=None)]
+    if METHODS[recipe.finetune.method].adapter:
+        trained.append(Job(id="merge", kind="merge", parent="finetune"))
+    parent = trained[-1].id
     exports = (
-        Job(id=f"export-{each.target.target}", kind="export", parent="merge", target=each.target, choice=each.choice)
+        Job(id=f"export-{each.target.target}", kind="export", parent=parent, target=each.target, choice=each.choice)
         for each in chosen
     )
-    jobs = (
-        Job(id="finetune", kind="finetune", parent=None),
-        Job(id="merge", kind="merge", parent="finetune"),
-        *exports,
-    )
-    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=jobs)
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=(*trained, *exports))
 
 
 def make_package_plan(

@@ -9,9 +9,11 @@ from olivepress.catalog import ModelFacts
 from olivepress.core.errors import RecipeError
 from olivepress.data.store.dataset import Dataset
 from olivepress.recipe.schema import Recipe
+from olivepress.workflow.evaluation import check_evaluation
 
 __all__ = ["check_recipe", "check_revision"]
 
+_MOST_LISTED = 5
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 
 
@@ -21,6 +23,9 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
     width, context = facts.config["hidden_size"], facts.config.get("max_position_embeddings")
     if recipe.finetune.r > width:
         _refuse(recipe, "finetune.r", recipe.finetune.r, f"at most the width of the model, {width}")
+    layers, frozen = facts.config.get("num_hidden_layers"), recipe.finetune.freeze_layers
+    if isinstance(layers, int) and frozen >= layers:
+        _refuse(recipe, "finetune.freeze_layers", frozen, f"less than the {layers} layers of the model")
     if recipe.data is not None and isinstance(context, int) and recipe.data.max_length > context:
         _refuse(recipe, "data.max_length", recipe.data.max_length, f"at most the context of the model, {context}")
     if recipe.benchmark.few_shot > train_rows:
@@ -32,7 +37,18 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
         _refuse(recipe, "benchmark.text_window", window, "a text for it in benchmark.text")
     if window is not None and isinstance(context, int) and window > context:
         _refuse(recipe, "benchmark.text_window", window, f"at most the context of the model, {context}")
+    _check_labels(recipe, dataset)
+    check_evaluation(recipe, dataset)
     _check_budget(recipe, dataset)
+
+
+def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
+    """A weight of a label that no row has would be ignored."""
+    known = sorted({row.label for row in dataset.splits["train"] if row.label is not None})
+    listed = ", ".join(known[:_MOST_LISTED]) or "none has a label"
+    for label in recipe.finetune.label_weights:
+        if label not in known:
+            _refuse(recipe, "finetune.label_weights", repr(label), f"labels of the training rows ({listed})")
 
 
 def check_revision(recipe: Recipe, *, is_local: bool) -> None:

@@ -12,8 +12,8 @@ import yaml
 from olivepress.catalog import Target
 from olivepress.core.layout import CONFIGS, olive_cache
 from olivepress.workflow.header import header
-from olivepress.workflow.olive_config import IDENTITY, job_config
-from olivepress.workflow.olive_plugin.passes import modules_of, package_entries
+from olivepress.workflow.olive_config import IDENTITY, job_config, training_pass
+from olivepress.workflow.olive_plugin.passes import OWN_PASSES, modules_of, package_entries
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow, shim_of
 
@@ -58,12 +58,12 @@ class _Dumper(yaml.SafeDumper):
 
 def _files(plan: Plan, job: Job, package_config: Path | None) -> dict[Path, str]:
     """What the target's passes read beside the workflow."""
-    if job.target is None:
-        return {}
-    folder = CONFIGS / plan.recipe.name
-    files = {folder / name: json.dumps(content, indent=2) + "\n" for name, content in job.target.files.items()}
+    files = {}
+    if job.target is not None:
+        folder = CONFIGS / plan.recipe.name
+        files = {folder / name: json.dumps(content, indent=2) + "\n" for name, content in job.target.files.items()}
     if package_config is not None:
-        files[package_config] = package_config_text(job.target)
+        files[package_config] = package_config_text(job.target) if job.target else _training_pass_text(plan)
     return files
 
 
@@ -74,11 +74,20 @@ def package_config_text(target: Target) -> str:
 
 
 def _package_config(plan: Plan, job: Job) -> Path | None:
+    folder = CONFIGS / plan.recipe.name
+    if job.kind == "finetune" and training_pass(plan.recipe.finetune) in OWN_PASSES:
+        return folder / "finetune-package.json"
     if job.target is None or not modules_of(job.target.package_config, job.target.build_environment):
         return None
     # Precisions of a target file that have a package_config share a file, and those that have none another.
     name = job.target.file if job.target.package_config else "olive"
-    return CONFIGS / plan.recipe.name / f"{name}-package.json"
+    return folder / f"{name}-package.json"
+
+
+def _training_pass_text(plan: Plan) -> str:
+    """What ``olive run --package-config`` is given for a pass of ours that trains."""
+    name = training_pass(plan.recipe.finetune)
+    return json.dumps({"passes": package_entries({name: OWN_PASSES[name]})}, indent=2) + "\n"
 
 
 def shim_text(plan: Plan) -> str:

@@ -19,6 +19,7 @@ from tests.synthetic import tiny
 extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")
 config = pytest.importorskip("olive.data.config")
 transformers = pytest.importorskip("transformers")
+rows_module = pytest.importorskip("olivepress.workflow.olive_plugin.rows")
 
 
 def test_calibration_rows_are_whole_rows_without_padding(project: Path) -> None:
@@ -54,7 +55,7 @@ def calibrated(model: Path, words: list[int], **settings: Any) -> list[int]:
         for number, count in enumerate(words)
     ]
     given = {"max_length": 64, "max_rows": 8} | settings
-    found = extension.calibration_rows(extension._Rows(rows), str(model), **given)
+    found = extension.calibration_rows(rows_module.Rows(rows), str(model), **given)
     return [len(found[number][0]["input_ids"]) for number in range(len(found))]
 
 
@@ -87,7 +88,7 @@ def test_the_rows_are_of_all_parts_of_the_split(model: Path) -> None:
     """A split that is sorted, by length here: the first rows alone would say nothing of the rest."""
     lengths = calibrated(model, list(range(1, 41)), max_rows=4)
     assert lengths == [lengths[0] + count for count in (0, 10, 20, 30)]
-    assert list(extension._spread(10, 4)) == [0, 2, 5, 7, 1, 4, 8, 3, 6, 9]
+    assert list(rows_module.spread(10, 4)) == [0, 2, 5, 7, 1, 4, 8, 3, 6, 9]
 
 
 def test_no_row_that_is_short_enough(model: Path) -> None:

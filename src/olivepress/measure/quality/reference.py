@@ -119,8 +119,9 @@ def write_logits(
     four_bit: FourBit | None = None,
     long_row: LongRow | None = None,
     firsts: Sequence[int] | None = None,
+    name: str = "logits",
 ) -> Path:
-    """Write only the logits of fixed prompts, ``logits-NNNN.npy`` (float32 [tokens, vocabulary]); returns ``folder``.
+    """Write only the logits of fixed prompts, ``<name>-NNNN.npy`` (float32 [tokens, vocabulary]); returns ``folder``.
 
     ``firsts``: per prompt the token from which on they are kept. With ``base_folder`` the logits of the same base
     without its adapter are written there as ``base-NNNN.npy``; they are not shipped. ``long_row`` and errors as in
@@ -130,7 +131,7 @@ def write_logits(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         first_kept = firsts or [0] * len(token_ids)
-        _save_logits(model, token_ids, model_dir, folder, "logits", first_kept)
+        _save_logits(model, token_ids, model_dir, folder, name, first_kept)
         if long_row is not None:
             write_long_row(model, long_row, folder)
         if base_folder is not None:

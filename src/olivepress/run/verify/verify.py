@@ -23,13 +23,14 @@ from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.horizon import Horizon, horizon
 from olivepress.measure.quality.long_row import LongRow, long_row
 from olivepress.measure.quality.reference_file import AnswerPart
-from olivepress.recipe.methods import FourBit
+from olivepress.recipe.methods import METHODS, FourBit
 from olivepress.run.verify.adapter import adapter_checks, weight_delta
 from olivepress.run.verify.export import ExportSpec, verify_export
 from olivepress.run.verify.long_row import check_merged_row, not_compared
 from olivepress.run.verify.package import PackageSpec, verify_package
 from olivepress.run.verify.reference_rows import reference_prompts
 from olivepress.run.verify.tensors import read_tensors
+from olivepress.run.verify.trained_weights import trained_weights
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.workflow.olive_plugin.supervision import TrainOn
 from olivepress.workflow.sizes import REFERENCE_PROMPTS, REFERENCE_TOKENS
@@ -43,12 +44,13 @@ class VerifySpec(Record):
     """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL, ``max_length`` tokens that
     a row may have to be trained on.
 
-    ``method`` is how the adapter was trained, ``four_bit`` on which quantized base.
+    ``method`` is how it was trained, ``four_bit`` on which quantized base; ``freeze_layers`` were not.
     """
 
     kind: str
     method: str
     four_bit: FourBit | None = None
+    freeze_layers: int = 0
     output_dir: str
     parent_dir: str | None
     base_model: str
@@ -79,6 +81,8 @@ def verify(spec: VerifySpec) -> list[Check]:
             _reference_of_base(spec, Path(spec.export.reference_dir))
         reach = not_compared(_reach(spec).beyond)
         return [*verify_export(spec.export), *reach]
+    if spec.kind == "finetune" and not METHODS[spec.method].adapter:
+        return list(_full(spec))
     if spec.kind == "finetune":
         return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method))
     return list(_merge(spec))
@@ -94,6 +98,28 @@ def _reference_of_base(spec: VerifySpec, reference: Path) -> None:
     copy_file(reference / "reference.npz", Path(spec.output_dir, REFERENCE, "reference.npz"))
 
 
+def _full(spec: VerifySpec) -> Iterator[Check]:
+    """A complete model whose trained weights have changed, and the frozen ones have not."""
+    from olivepress.measure.quality.reference import write_logits, write_reference
+
+    output = Path(spec.output_dir)
+    model, base = output / "model", local_directory(spec.base_model, spec.base_revision)
+    yield from _finite(model)
+    yield from trained_weights(base, model, spec.freeze_layers)
+    token_ids, answers = _reference_prompts(spec, model)
+    firsts = [part.first for part in answers]
+    reference = write_reference(model, token_ids, output / REFERENCE, answers=answers, long_row=_long_row(spec, model))
+    # And the base: what training changed is what an export must still have.
+    write_logits(base, token_ids, reference, name="base", firsts=firsts)
+    yield from not_compared(_reach(spec).beyond)
+
+
+def _finite(model: Path) -> Iterator[Check]:
+    for path in sorted(model.glob("*.safetensors")):
+        broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
+        yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
+
+
 def _merge(spec: VerifySpec) -> Iterator[Check]:
     """A complete model that has the adapter in its weights and computes what base + adapter computes."""
     from olivepress.measure.quality.reference import write_logits, write_reference
@@ -101,9 +127,7 @@ def _merge(spec: VerifySpec) -> Iterator[Check]:
     assert spec.parent_dir is not None and spec.limit is not None
     output, adapter = Path(spec.output_dir), Path(spec.parent_dir, "adapter")
     model, base = output / "model", local_directory(spec.base_model, spec.base_revision)
-    for path in sorted(model.glob("*.safetensors")):
-        broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
-        yield Check(name=f"finite {path.name}", passed=not broken, detail=broken[0] if broken else "every tensor")
+    yield from _finite(model)
     yield weight_delta(base, model, adapter)
     token_ids, answers = _reference_prompts(spec, model)
     row, firsts = _long_row(spec, model), [part.first for part in answers]

@@ -27,10 +27,14 @@ IGNORE_INDEX = -100  # what torch's cross entropy leaves out
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised:
-    """One tokenized example; ``labels`` is ``input_ids`` with everything before the answer set to IGNORE_INDEX."""
+    """One tokenized example; ``labels`` is ``input_ids`` with everything before the answer set to IGNORE_INDEX.
+
+    ``label`` is the class of its row, None where it has none.
+    """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    label: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,4 +172,4 @@ def _masked(row: Example, rendered: RenderedPrompt, spans: Sequence[tuple[int, i
         ids += [*before, *answer]
         labels += [*(IGNORE_INDEX for _ in before), *answer]
         at = end
-    return Supervised(input_ids=tuple(ids), labels=tuple(labels))
+    return Supervised(input_ids=tuple(ids), labels=tuple(labels), label=row.label)

@@ -6,8 +6,13 @@ from typing import Any
 __all__ = ["CALIBRATED", "OWN_PASSES", "QUANTIZERS", "REPLACED", "modules_of", "package_entries"]
 
 # Pass → its class. Plain, so that a workflow is rendered where neither Olive nor torch is installed.
-OWN_PASSES = {"CalibratedGptq": "olivepress.workflow.olive_plugin.passes.calibrated_gptq.CalibratedGptq"}
-CALIBRATED = ("Gptq", *OWN_PASSES)  # round a layer by what its inputs were on calibration rows
+_HERE = "olivepress.workflow.olive_plugin.passes"
+OWN_PASSES = {
+    "CalibratedGptq": f"{_HERE}.calibrated_gptq.CalibratedGptq",
+    **{f"Extended{kind}": f"{_HERE}.extended.Extended{kind}" for kind in ("LoRA", "QLoRA", "DoRA", "LoHa", "LoKr")},
+    "FullFinetune": f"{_HERE}.full_finetune.FullFinetune",
+}
+CALIBRATED = ("Gptq", "CalibratedGptq")  # round a layer by what its inputs were on calibration rows
 QUANTIZERS = ("Rtn", "KQuant", *CALIBRATED)  # in PyTorch, before ModelBuilder
 # Environment → passes of Olive that a class of ours stands for there, under Olive's name.
 REPLACED = {"build-next": {"ModelBuilder": "olivepress.workflow.olive_plugin.builder.model_builder.ModelBuilder"}}

@@ -1,0 +1,38 @@
+"""Where this machine trains, and what a recipe asks of the training that only a GPU can do."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from olivepress.core.errors import SetupError
+from olivepress.report.machine import fingerprint
+from olivepress.workflow.plan import Plan
+
+__all__ = ["check_training_device", "training_device"]
+
+_CPU_BUILD = "+cpu"  # of PyTorch
+
+
+@lru_cache(maxsize=1)
+def training_device() -> Literal["cuda", "cpu"]:
+    """``cuda`` with an NVIDIA driver and a PyTorch that is built for it. PyTorch is not imported for this."""
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        return "cpu"
+    return "cuda" if fingerprint().drivers and not torch.endswith(_CPU_BUILD) else "cpu"
+
+
+def check_training_device(plan: Plan) -> None:
+    """Raise SetupError for an optimizer or a number format that this machine does not have."""
+    if training_device() == "cuda":
+        return
+    settings, where = plan.recipe.finetune, f"recipe {plan.recipe.name}: finetune"
+    if settings.optim != "adamw_torch":
+        message = f"{where}.optim is {settings.optim}, which needs a CUDA GPU; this machine trains on the CPU"
+        raise SetupError(message, next_step="set optim: adamw_torch, or use a machine with one")
+    if settings.torch_dtype == "float16":
+        message = f"{where}.torch_dtype is float16, which needs a CUDA GPU; this machine trains on the CPU"
+        raise SetupError(message, next_step="set torch_dtype: bfloat16, or use a machine with one")

@@ -1,0 +1,216 @@
+"""What happens between the steps of a fine-tune: its record, early stopping, and the choice of the checkpoint."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, reports_errors
+from olivepress.core.errors import JobError
+from olivepress.core.jsonl import append_json_line
+from olivepress.report.training_record import Shipped
+from olivepress.workflow.olive_plugin.answers import answered
+from olivepress.workflow.olive_plugin.selection import Evaluated, best_of, evaluations, no_improvement
+from olivepress.workflow.olive_plugin.validation import Validation, take_validation
+from olivepress.workflow.olive_plugin.weights import restore
+
+__all__ = ["TrainingMonitor", "separate_documents"]
+
+_LOGGED = {
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "grad_norm",
+    "num_input_tokens_seen": "tokens",
+}
+
+
+def separate_documents(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Forward pre-hook of a model: a mask that numbers examples becomes positions that begin anew with each.
+
+    transformers (4.53 and later) makes of such positions, when no mask is given, an attention that stays within each
+    example; padding, number 0, is one more. A mask of zeros and ones passes unchanged.
+    """
+    documents = kwargs.get("attention_mask")
+    if documents is None or documents.dim() != 2 or int(documents.max()) < 2:
+        return args, kwargs
+    places = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    first = torch.where(begins, places, 0).cummax(dim=1).values
+    return args, {**kwargs, "attention_mask": None, "position_ids": places - first, "use_cache": False}
+
+
+class TrainingMonitor(transformers.TrainerCallback):
+    """Stops on the first number that is not finite, and where early stopping says so; writes ``training.jsonl``.
+
+    At the end the model has the weights of the checkpoint that ships. All decisions follow from the trainer's state,
+    which every checkpoint holds: a resumed run makes them again.
+    """
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.validation: Validation | None = take_validation()
+        self.stopped_at: int | None = None  # the step at which early stopping ended the run
+
+    @reports_errors
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Called once: packed sequences are kept apart from here on; others are left as they are."""
+        model.register_forward_pre_hook(separate_documents, with_kwargs=True)
+        if self.validation is not None and state.global_step:
+            history = self._history(state)
+            self._check_best_is_there(args, history)
+            if history and history[-1].step == state.global_step and self._is_enough(history):
+                self.stopped_at = state.global_step  # it was interrupted after its last step
+                control.should_training_stop = True
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Called before the rows of an epoch are put in order, of a resumed run too."""
+        _seed_epoch(args, state)
+
+    @reports_errors
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Called with every logged step: loss and gradient norm."""
+        logs = logs or {}
+        if self._is_over(state):
+            return
+        for name in ("loss", "grad_norm"):
+            value = logs.get(name)
+            if value is not None and not math.isfinite(float(value)):
+                message = f"step {state.global_step}: {name} is {value}; the result would be worthless"
+                raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+        if "loss" in logs:  # the last log is a summary, no step
+            fields: dict[str, Any] = {
+                key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
+            }
+            self._record(args, state, **fields)
+
+    @reports_errors
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, model: Any = None, metrics: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        """Called after the loss of the validation rows: their answers, and what follows from both."""
+        if self.validation is None or metrics is None:
+            return
+        loss = float(metrics["eval_loss"])
+        if not math.isfinite(loss):
+            message = f"step {state.global_step}: the validation loss is {loss}"
+            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+        fields: dict[str, Any] = {"validation_loss": loss}
+        if self.validation.questions is not None:
+            fields["metrics"] = answered(model, self.validation.questions)
+            named = {f"eval_{name}": value for name, value in fields["metrics"].items()}
+            metrics.update(named)  # the trainer compares checkpoints by them
+            state.log_history[-1].update(named)
+        self._record(args, state, **fields)
+        _seed_at_the_end(args, state)
+        history = self._history(state)
+        best = best_of(history, greater=self.validation.selection.greater)
+        if self.validation.selection.keep == "best" and best is not None and best.step == state.global_step:
+            control.should_save = True
+        if self._is_enough(history):
+            self.stopped_at = state.global_step
+            control.should_training_stop = True
+
+    @reports_errors
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Called after every optimizer step: a NaN in the weights must not reach the merge."""
+        if self._is_over(state):  # the trainer makes one more step of a run that had ended; its weights are not kept
+            control.should_log = control.should_evaluate = control.should_save = False
+            control.should_training_stop = True
+            return
+        if self.validation is not None and state.global_step == state.max_steps:
+            control.should_evaluate = True
+        _seed_at_the_end(args, state)
+        if state.global_step != 1 and state.global_step != state.max_steps:
+            return
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                raise JobError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
+
+    @reports_errors
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Called once, before Olive saves the model: it gets the weights of the checkpoint that ships."""
+        if self.validation is None:
+            return
+        selection = self.validation.selection
+        history, steps = self._history(state), self.stopped_at or state.global_step
+        by_step = {each.step: each for each in history}
+        best = best_of(history, greater=selection.greater)
+        chosen = best if selection.keep == "best" else by_step.get(steps)
+        step = chosen.step if chosen is not None else steps
+        if step != state.global_step:
+            restore(model, _checkpoint(args, step))
+        shipped = Shipped(
+            step=step,
+            steps=steps,
+            total=state.max_steps,
+            metric=selection.metric,
+            value=chosen.value if chosen is not None else None,
+            keep=selection.keep,
+            stopped_early=self.stopped_at is not None and self.stopped_at < state.max_steps,
+        )
+        print(f"olivepress: {shipped.text}")
+        self._record(args, state, step=steps, shipped=shipped.model_dump())
+
+    def _history(self, state: Any) -> list[Evaluated]:
+        assert self.validation is not None
+        return evaluations(state.log_history, self.validation.selection.metric)
+
+    def _is_enough(self, history: list[Evaluated]) -> bool:
+        """Whether early stopping ends the run after these evaluations."""
+        assert self.validation is not None
+        selection = self.validation.selection
+        if selection.patience is None:
+            return False
+        count = no_improvement(history, greater=selection.greater, min_delta=selection.min_delta)
+        return count >= selection.patience
+
+    def _is_over(self, state: Any) -> bool:
+        return self.stopped_at is not None and state.global_step > self.stopped_at
+
+    def _check_best_is_there(self, args: Any, history: list[Evaluated]) -> None:
+        """JobError when the best checkpoint so far is not among those that the run is resumed from."""
+        assert self.validation is not None
+        selection = self.validation.selection
+        best = best_of(history, greater=selection.greater)
+        if selection.keep == "best" and best is not None and not _checkpoint(args, best.step).is_dir():
+            raise JobError(
+                f"{_checkpoint(args, best.step).name}, the best by {selection.metric}, is not among the checkpoints of "
+                "the run that is resumed: its metric was changed, or files were removed",
+                next_step=f"remove {args.output_dir} to train from the start",
+            )
+
+    def _record(self, args: Any, state: Any, *, step: int | None = None, **fields: Any) -> None:
+        """Append to the record: where olivepress reads it, or beside the checkpoints of a plain ``olive run``."""
+        done = state.global_step if step is None else step
+        fields["seconds"] = round(time.monotonic() - self.started, 3)
+        if os.environ.get(MESSAGES_VARIABLE):
+            report_progress(done, state.max_steps, **fields)
+        elif args.output_dir:
+            folder = Path(args.output_dir)
+            line = {"done": done, "total": state.max_steps, **fields}
+            append_json_line(folder.with_name(f"{folder.name}.jsonl"), line, sync=False)
+
+
+def _seed_epoch(args: Any, state: Any) -> None:
+    """The order of the rows is drawn from torch's own generator: of each epoch from a seed of its own.
+
+    A resumed run draws the order of its epoch again, from a generator that knows nothing of the epochs before.
+    """
+    torch.manual_seed(int(args.seed) + int(state.epoch or 0))
+
+
+def _seed_at_the_end(args: Any, state: Any) -> None:
+    """A checkpoint at the end of an epoch holds the generator as the next epoch begins with it."""
+    if state.epoch and float(state.epoch).is_integer():
+        _seed_epoch(args, state)
+
+
+def _checkpoint(args: Any, step: int) -> Path:
+    return Path(args.output_dir, f"checkpoint-{step}")

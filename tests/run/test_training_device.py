@@ -1,0 +1,85 @@
+"""What a training asks of a machine, before its job: the GPU, the memory; and checkpoints of other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from olivepress.core.errors import SetupError
+from olivepress.pipeline.plan import load_plan
+from olivepress.recipe.finetune import Finetune
+from olivepress.run import here, training_device
+from olivepress.run.cleanup import other_checkpoints
+from olivepress.workflow.estimate import Shape, finetune_memory, need
+from olivepress.workflow.render import render_all
+from olivepress.workflow.row_lengths import RowLengths
+from olivepress.workflow.training_memory import trained_parameters
+from tests.end_to_end.families import write_recipe
+
+
+def plan_of(project: Path, **finetune: Any) -> Any:
+    write_recipe(project / "recipes" / "small.yaml", "embedded:tiny-phi", finetune=finetune)
+    return load_plan("small")
+
+
+@pytest.fixture
+def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_device, "training_device", lambda: "cpu")
+
+
+@pytest.mark.parametrize(
+    ("finetune", "says"),
+    [
+        ({"optim": "paged_adamw_8bit"}, "finetune.optim is paged_adamw_8bit, which needs a CUDA GPU"),
+        ({"optim": "adamw_8bit", "method": "full"}, "finetune.optim is adamw_8bit, which needs a CUDA GPU"),
+        ({"torch_dtype": "float16", "method": "full"}, "finetune.torch_dtype is float16, which needs a CUDA GPU"),
+    ],
+)
+def test_what_only_a_gpu_can_do(project: Path, cpu: None, finetune: dict[str, Any], says: str) -> None:
+    plan = plan_of(project, **finetune)
+    with pytest.raises(SetupError, match=says):
+        here.check_here(plan, plan.jobs[0])
+    with pytest.raises(SetupError, match=says):
+        here.check_here(plan, plan.jobs[0], force=True)
+
+
+def test_a_full_fine_tune_that_does_not_fit_memory(project: Path, cpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(project, method="full")
+    wanted = need(plan, plan.jobs[0]).memory_bytes
+    monkeypatch.setattr(here.psutil, "virtual_memory", lambda: SimpleNamespace(total=wanted - 1))
+    with pytest.raises(SetupError, match=r"finetune: needs about .* of memory, this machine has") as error:
+        here.check_here(plan, plan.jobs[0])
+    assert str(error.value.next_step).startswith("set finetune.method: lora, freeze_layers, gradient_checkpointing")
+
+
+def test_the_memory_of_all_weights() -> None:
+    """SmolLM2's 135 M parameters: 16 bytes each are 2.15 GB, of which freezing two thirds of the layers saves most."""
+    shape = Shape(
+        parameters=134_515_008, layers=30, hidden=576, inner=1536, queries=576, keys=192, vocabulary=49_152, tied=True
+    )
+    rows = RowLengths(rows=100, longest=1, mean=1.0)
+    full = Finetune(method="full", torch_dtype="float32", batch_size=1)
+    lora = Finetune(method="lora", torch_dtype="float32", batch_size=1, r=1)
+    more = finetune_memory(shape, full, rows) - finetune_memory(shape, lora, rows)
+    assert more == pytest.approx(12 * shape.parameters, rel=0.02)
+    frozen = full.model_copy(update={"freeze_layers": 20})
+    layers = shape.parameters - 49_152 * 576
+    assert trained_parameters(shape, frozen) == layers * 10 // 30
+    saved = finetune_memory(shape, full, rows) - finetune_memory(shape, frozen, rows)
+    assert saved == pytest.approx(12 * (shape.parameters - layers / 3), rel=0.01)
+    narrow = full.model_copy(update={"optim": "paged_adamw_8bit"})
+    less = finetune_memory(shape, full, rows) - finetune_memory(shape, narrow, rows)
+    assert less == pytest.approx(6 * shape.parameters)
+
+
+def test_checkpoints_of_other_settings_are_named(project: Path) -> None:
+    [first] = [each for each in render_all(plan_of(project)) if each.job_id == "finetune"]
+    assert first.training_dir is not None and other_checkpoints(first) is None
+    (first.training_dir / "checkpoint-3").mkdir(parents=True)
+    assert other_checkpoints(first) is None
+    changed = plan_of(project, eval_answers=2, early_stopping={"metric": "bleu", "patience": 2})
+    [second] = [each for each in render_all(changed) if each.job_id == "finetune"]
+    assert other_checkpoints(second) == first.training_dir / "checkpoint-3"
