@@ -240,6 +240,11 @@ class Recipe(Record):
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
+    tracking: bool | None = Field(
+        None,
+        description="runs are sent to MLflow: false: never; true: a warning where it is not installed; left out: where "
+        "it is installed",
+    )
 
     @field_validator("adapters")
     @classmethod
