@@ -12,11 +12,23 @@ from olivepress.core.pace import duration
 from olivepress.core.printable import printable
 
 if TYPE_CHECKING:
+    from olivepress.pipeline.reproduce import Reproduction
+    from olivepress.track.checklist import Item
     from olivepress.track.difference import Change, Difference, MetricPair
     from olivepress.track.record import Figure
     from olivepress.track.runs import TrackedRun
 
-__all__ = ["diff_lines", "difference_record", "list_lines", "run_record", "show_lines"]
+__all__ = [
+    "change_lines",
+    "checklist_lines",
+    "diff_lines",
+    "difference_record",
+    "list_lines",
+    "reproduction_lines",
+    "reproduction_record",
+    "run_record",
+    "show_lines",
+]
 
 _WIDTH = 80
 _FIRST_METRICS = ("exact_match", "label_accuracy", "f1_token", "rouge_l", "decode_tps")
@@ -83,13 +95,16 @@ def show_lines(run: TrackedRun) -> Iterator[str]:
     yield printable(f"{run.name}: {run.status}{took}{resumed}")
     if run.reason:
         yield from _wrapped("reason", run.reason)
-    rows = ", ".join(f"{count:,} {split}" for split, count in facts.rows.items())
-    commit = "" if facts.git_commit is None else facts.git_commit[:12] + (" with changes" if facts.git_dirty else "")
+    counts = ", ".join(f"{count:,} {split}" for split, count in facts.rows.items())
+    rows = f"({counts})" if counts else ""
+    commit = (facts.git_commit or "")[:12]
+    if commit and facts.git_dirty:
+        commit += " with changes"
     for name, value in (
         ("started", f"{_time(run.started.at)} UTC"),
         ("artifact", f"runs/{run.started.recipe}/{run.started.job}, sha256 {run.sha256[:12]}" if run.sha256 else ""),
         ("base model", " at ".join(filter(None, (facts.base_model, (facts.base_revision or "")[:12])))),
-        ("data", f"{facts.dataset} {(facts.dataset_version or '')[:12]}{f' ({rows})' if rows else ''}"),
+        ("data", f"{facts.dataset} {(facts.dataset_version or '')[:12]} {rows}".rstrip()),
         ("made from", f"{facts.parent} {(facts.parent_sha256 or '')[:12]}" if facts.parent else ""),
         ("seed", str(facts.seed)),
         ("machine", f"{facts.machine}, Python {facts.python}"),
@@ -163,6 +178,45 @@ def _pair_lines(pair: MetricPair) -> Iterator[str]:
         return
     yield f"  A {a}"
     yield f"  B {b}{mark}"
+
+
+def checklist_lines(name: str, items: Sequence[Item]) -> Iterator[str]:
+    """A line for each item, and how many are recorded."""
+    recorded = sum(not item.missing for item in items)
+    yield printable(f"{name}: {recorded} of {len(items)} recorded")
+    for item in items:
+        mark, text = ("missing ", item.missing) if item.missing else ("recorded", item.recorded)
+        lines = wrap(printable(text), _WIDTH - 39, break_on_hyphens=False)
+        yield f"  {mark}  {item.name:27}{lines[0]}"
+        for line in lines[1:]:
+            yield f"{'':39}{line}"
+
+
+def reproduction_lines(result: Reproduction) -> Iterator[str]:
+    """The verdict, what differs, and what may be the reason."""
+    count = "1 file" if result.same == 1 else f"{result.same} files"
+    yield printable(f"{result.run}: {result.verdict}; {count} with the same hash, {len(result.different)} without")
+    for name in result.different[:8]:
+        yield f"  differs: {printable(name)}"[:_WIDTH]
+    if result.noise is not None:
+        noise = result.noise
+        interval = f"{_number(noise.lowest)} to {_number(noise.highest)}"
+        yield f"  last loss {_number(noise.again)}; of {noise.seeds} seeds: {interval}"
+    if result.suspects:
+        yield "What went in and differs, the likeliest reason first:"
+        for change in result.suspects:
+            yield from change_lines(change)
+    elif result.different:
+        yield "Nothing that is recorded of what went in differs."
+    if result.since:
+        yield "The recipe of that name has changed since; it was not used:"
+        for change in result.since:
+            yield from change_lines(change)
+
+
+def reproduction_record(result: Reproduction) -> dict[str, Any]:
+    """A reproduction as JSON."""
+    return asdict(result) | {"folder": result.folder.as_posix()}
 
 
 def run_record(run: TrackedRun) -> dict[str, Any]:

@@ -158,7 +158,9 @@ def _run_job(
     if finished is not None:
         work = partial(verify_again, plan, job, finished, reporter)
     else:
-        work = _observed(observer, plan, job, workflow, key, partial(make, plan, job, workflow, parent, key, reporter))
+        work = partial(make, plan, job, workflow, parent, key, reporter)
+        if observer is not None:
+            work = partial(_observed, observer, plan, job, workflow, key, work)
     manifest = _with_journal(plan, job, key, workflow, reporter, work)
     remove_caches(workflow)
     return JobOutcome(job=job.id, state="done" if finished is None else "verified", manifest=manifest)
@@ -192,26 +194,20 @@ def _with_journal(
 
 
 def _observed(
-    observer: JobObserver | None, plan: Plan, job: Job, workflow: Workflow, key: str, work: Callable[[], Manifest]
-) -> Callable[[], Manifest]:
-    """``work``, with the observer called around it."""
-    if observer is None:
-        return work
-
-    def observed() -> Manifest:
-        observer.job_begins(plan, job, workflow, key)
-        try:
-            manifest = work()
-        except BaseException as error:
-            status: Literal["interrupted", "failed"] = "failed"
-            if isinstance(error, KeyboardInterrupt):
-                status = "interrupted"
-            observer.job_ends(status, reason=str(error).split("\n")[0])
-            raise
-        observer.job_ends("finished", manifest=manifest)
-        return manifest
-
-    return observed
+    observer: JobObserver, plan: Plan, job: Job, workflow: Workflow, key: str, work: Callable[[], Manifest]
+) -> Manifest:
+    """Do the work, with the observer called before and after it."""
+    observer.job_begins(plan, job, workflow, key)
+    try:
+        manifest = work()
+    except BaseException as error:
+        status: Literal["interrupted", "failed"] = "failed"
+        if isinstance(error, KeyboardInterrupt):
+            status = "interrupted"
+        observer.job_ends(status, reason=str(error).split("\n")[0])
+        raise
+    observer.job_ends("finished", manifest=manifest)
+    return manifest
 
 
 def _made_from(job: Job) -> str:

@@ -35,7 +35,7 @@ def flat_keys(value: Any, prefix: str = "") -> dict[str, str]:
     Of an absolute path only the name stays: a record may be shown to others.
     """
     if isinstance(value, Mapping):
-        flat = {}
+        flat = dict[str, str]()
         for key, each in value.items():
             flat |= flat_keys(each, f"{prefix}.{key}" if prefix else str(key))
         return flat

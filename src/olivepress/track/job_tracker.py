@@ -81,6 +81,7 @@ class JobTracker:
                     "sha256": manifest.sha256,
                     "metrics": manifest_metrics(manifest),
                     "versions": manifest.versions,
+                    "files": {name: file.sha256 for name, file in manifest.files.items()},
                 }
             )
         current.writer.append(ended)

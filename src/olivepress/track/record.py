@@ -127,6 +127,8 @@ class Ended(Part):
     sha256: str | None = None
     metrics: dict[str, Figure] = {}
     versions: dict[str, str] = {}
+    files: dict[str, str] = {}
+    """File → sha256; it stays on this machine."""
 
 
 class Measured(Part):

@@ -48,6 +48,7 @@ class TrackedRun:
     curves: Mapping[str, Curve]
     reports: tuple[Measured, ...]
     versions: Mapping[str, str]
+    files: Mapping[str, str]
     resumed: int
 
     @property
@@ -85,6 +86,7 @@ def read_run(path: Path) -> TrackedRun | None:
         curves=_curves(lines),
         reports=tuple(line for line in lines if isinstance(line, Measured)),
         versions=(ended.versions if ended else {}) or started.facts.versions,
+        files=ended.files if ended else {},
         resumed=sum(isinstance(line, Resumed) for line in lines),
     )
 
