@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("mlflow", reason="the track extra is not installed")
-
 from olivepress.track.deliver import _client
 from olivepress.track.record import Facts
 from olivepress.track.store import Store, store_here
@@ -49,12 +47,10 @@ def forget_connections() -> None:
     SqlAlchemyStore._engine_map.clear()
 
 
-def start(
-    store: Store | None, job: str = "finetune", *, recipe: str = "lamps", warnings: list[str] | None = None, **more: Any
-) -> RunWriter:
+def start(store: Store | None, job: str = "finetune", *, recipe: str = "lamps", **more: Any) -> RunWriter:
     """The record of a job that starts."""
-    warn = (warnings if warnings is not None else []).append
-    more = {"kind": job.partition("-")[0], "facts": Facts(dataset="lamps", dataset_version="ab" * 32, seed=3)} | more
-    writer = begin_run(recipe, job, store=store.name if store else None, warn=warn, **more)
+    facts = Facts(dataset="lamps", dataset_version="ab" * 32, seed=3)
+    named = {"kind": job.partition("-")[0], "facts": facts, "warn": print} | more
+    writer = begin_run(recipe, job, store=store.name if store else None, **named)
     assert writer is not None
     return writer

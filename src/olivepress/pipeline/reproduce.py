@@ -91,7 +91,7 @@ def reproduce(
 
 
 def _settings(run: TrackedRun, recipe: Path | None) -> dict[str, Any]:
-    if run.sha256 is None or not run.started.settings:
+    if not run.files or not run.started.settings:
         raise UsageError(f"{run.name}: has no artifact to compare with", next_step="olivepress runs list")
     if run.started.kind not in _CHAINS:
         message = f"{run.name}: a package of adapters cannot be made again alone"

@@ -149,7 +149,7 @@ def find_run(text: str) -> TrackedRun:
     if len({run.started.id for run in found}) > 1 and _HASH.fullmatch(text):
         names = ", ".join(run.name for run in found[:4])
         raise UsageError(f"{text!r} is the beginning of several: {names}", next_step="give one of these names")
-    return found[-1]
+    return max(found, key=lambda run: run.started.number)
 
 
 def _by_folder(place: Path, runs: list[TrackedRun]) -> list[TrackedRun]:
