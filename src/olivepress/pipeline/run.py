@@ -70,7 +70,7 @@ def run(
     from olivepress.track.sender import print_warning
     from olivepress.track.store import store_here
 
-    store = store_here(plan.recipe.tracking)
+    store = store_here(plan.recipe.wants_tracking)
     if only is not None:
         plan.job(only)
     if not olive_installed():

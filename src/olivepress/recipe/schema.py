@@ -133,7 +133,11 @@ class Finetune(Record):
     packing: bool = Field(False, description="several rows in a sequence of data.max_length, attention kept apart")
     torch_dtype: Literal["float32", "bfloat16"] = "bfloat16"
     save_steps: int = Field(50, ge=1, le=10**8, description="an interrupted run resumes from the last checkpoint")
-    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
+        (),
+        max_length=2,
+        description="tensorboard: files in runs/<recipe>/logs; mlflow: the same as tracking: true",
+    )
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -277,6 +281,11 @@ class Recipe(Record):
         if repeated:
             raise ValueError(f"each target once, {repeated[0]!r} is there twice")
         return self
+
+    @property
+    def wants_tracking(self) -> bool | None:
+        """``tracking``; true also where ``report_to`` names MLflow."""
+        return True if self.tracking is None and "mlflow" in self.finetune.report_to else self.tracking
 
     def members(self) -> dict[str, Recipe]:
         """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""
