@@ -69,7 +69,7 @@ def test_a_run_arrives_whole(store: Store) -> None:
     whole_run(store)
     assert send() == Delivered(sent=6, left=0)  # the recipe's line, and five
     found = runs()
-    run, parent = found["lamps/finetune"], found["lamps/recipe"]
+    run, parent = found["lamps/finetune.1"], found["lamps"]
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.params == {"finetune.r": "16", "data.source": "lamps.csv"}
     assert run.data.tags["olivepress.artifact_sha256"] == SHA256 and run.data.tags["olivepress.seed"] == "3"
@@ -92,7 +92,7 @@ def test_an_export_becomes_a_model_with_what_devices_measured(store: Store) -> N
                      artifact_sha256=SHA256, metrics=metrics)
         )  # fmt: skip
     assert send() == Delivered(sent=2, left=0)
-    client, run = MlflowClient("sqlite:///mlflow.db"), runs()["lamps/export-cpu-int4"]
+    client, run = MlflowClient("sqlite:///mlflow.db"), runs()["lamps/export-cpu-int4.1"]
     (model,) = client.search_logged_models([run.info.experiment_id])
     assert model.tags["sha256"] == SHA256 and model.source_run_id == run.info.run_id
     assert model.tags["olivepress.path"] == "runs/lamps/export-cpu-int4"
@@ -134,7 +134,7 @@ def test_killed_at_every_request_everything_arrives_once(
             patch.setattr(MlflowStore, name, request)
             send()
     assert send().left == 0
-    run = runs()["lamps/export-cpu-int4"]
+    run = runs()["lamps/export-cpu-int4.1"]
     assert curve(run) == EXPECTED and run.info.status == "FINISHED"
     assert len(MlflowClient("sqlite:///mlflow.db").search_logged_models([run.info.experiment_id])) == 1
 
@@ -142,12 +142,12 @@ def test_killed_at_every_request_everything_arrives_once(
 def test_a_lost_cursor_changes_nothing(store: Store) -> None:
     writer = whole_run(store, "export-cpu-int4")
     send()
-    before = runs()["lamps/export-cpu-int4"]
+    before = runs()["lamps/export-cpu-int4.1"]
     for text in (None, "{", '{"sqlite:///mlflow.db": {"lines": -1}}', '{"sqlite:///mlflow.db": {"no": 1}}'):
         path = cursor_path(writer.path)
         path.unlink() if text is None else path.write_text(text)
         assert send() == Delivered(sent=5, left=0)
-        again = runs()["lamps/export-cpu-int4"]
+        again = runs()["lamps/export-cpu-int4.1"]
         assert again.info.run_id == before.info.run_id and curve(again) == EXPECTED
 
 
@@ -161,7 +161,7 @@ def test_a_locked_database_is_one_line_and_loses_nothing(store: Store, monkeypat
     other.execute("ROLLBACK")
     other.close()
     assert send() == Delivered(sent=5, left=0)
-    assert curve(runs()["lamps/finetune"]) == EXPECTED
+    assert curve(runs()["lamps/finetune.1"]) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_file_that_is_no_database(store: Store) -> None:
 def test_a_run_that_was_deleted_stays_deleted(store: Store) -> None:
     writer = whole_run(store)
     send()
-    MlflowClient("sqlite:///mlflow.db").delete_run(runs()["lamps/finetune"].info.run_id)
+    MlflowClient("sqlite:///mlflow.db").delete_run(runs()["lamps/finetune.1"].info.run_id)
     writer.append(Resumed(at=writer.now()))
     add_points(writer, range(30, 40))
     answer = send()
@@ -204,11 +204,11 @@ def test_a_deleted_parent_is_made_again(store: Store) -> None:
     whole_run(store, "merge")
     send()
     client = MlflowClient("sqlite:///mlflow.db")
-    client.delete_run(runs()["lamps/recipe"].info.run_id)
+    client.delete_run(runs()["lamps"].info.run_id)
     whole_run(store)
     assert send().left == 0
     found = runs()
-    assert found["lamps/finetune"].data.tags["mlflow.parentRunId"] == found["lamps/recipe"].info.run_id
+    assert found["lamps/finetune.1"].data.tags["mlflow.parentRunId"] == found["lamps"].info.run_id
 
 
 def test_a_refused_line_does_not_stop_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_a_refused_line_does_not_stop_the_others(store: Store, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(MlflowStore, "points", refuse)
         assert send() == Delivered(sent=5, left=0, notes=("lamps/finetune.1: the store refused 3 of its lines",))
-    assert runs()["lamps/finetune"].info.status == "FINISHED"
+    assert runs()["lamps/finetune.1"].info.status == "FINISHED"
 
 
 def test_two_stores_get_their_own_runs(store: Store, monkeypatch: pytest.MonkeyPatch, empty_database: Path) -> None:
@@ -242,7 +242,7 @@ def test_two_stores_get_their_own_runs(store: Store, monkeypatch: pytest.MonkeyP
     names = {
         run.info.run_name for run in client.search_runs([client.get_experiment_by_name("olivepress").experiment_id])
     }
-    assert names == {"lamps/finetune", "lamps/recipe"}  # with its parent, without the other store's run
+    assert names == {"lamps/finetune.1", "lamps"}  # with its parent, without the other store's run
     assert read_cursor(Path("runs/lamps/records/merge.1.jsonl"), team.name).lines == 0
 
 
@@ -266,7 +266,7 @@ def test_a_truncated_line_costs_itself(store: Store) -> None:
         file.write(b'{"type": "points", "poi')
     add_points(writer, range(10, 20))
     assert send().left == 0
-    assert curve(runs()["lamps/finetune"]) == EXPECTED[:20]
+    assert curve(runs()["lamps/finetune.1"]) == EXPECTED[:20]
 
 
 def test_another_sender_is_waited_for(store: Store) -> None:

@@ -94,7 +94,7 @@ def test_what_was_recorded_while_the_work_went_on_has_arrived_at_its_end(store: 
     with Sender(store, warnings.append, interval_s=0.05, at_the_end_s=300):
         whole_run(store)
     assert warnings == []
-    assert curve(runs()["lamps/finetune"]) == EXPECTED
+    assert curve(runs()["lamps/finetune.1"]) == EXPECTED
 
 
 def test_mlflow_is_not_imported_by_the_work(store: Store) -> None:

@@ -33,6 +33,7 @@ class JobTracker:
         self._store, self._warn = store, warn
         self._sender = Sender(store, warn)
         self._current: _Tracked | None = None
+        self._recipes = dict[str, RunWriter]()
 
     def __enter__(self) -> JobTracker:
         self._sender.__enter__()
@@ -41,12 +42,17 @@ class JobTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        status: Status = "finished"
+        if kind is not None:
+            status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+        for writer in self._recipes.values():
+            writer.append(Ended(at=writer.now(), status=status))
         self._sender.__exit__(kind, error, trace)
 
     def job_begins(self, plan: Plan, job: Job, workflow: Workflow, key: str) -> None:
         """A job starts: a new record, or that of the same fine-tune which was interrupted or killed."""
         store = None if self._store is None else self._store.name
-        recipe_record(plan, store, self._warn)
+        self._begin_recipe(plan, store)
         resumed = _to_resume(plan.recipe.name, job, key)
         close_abandoned(plan.recipe.name, self._warn, but=resumed)
         if resumed is not None and (writer := open_run(resumed, self._warn)) is not None:
@@ -67,6 +73,18 @@ class JobTracker:
                 return
             writer = new
         self._current = _Tracked(writer, training_record(workflow) if workflow.training_dir else None)
+
+    def _begin_recipe(self, plan: Plan, store: str | None) -> None:
+        """The parent of the runs: begun once, and resumed by each later command that runs a job of it."""
+        name = plan.recipe.name
+        if name in self._recipes:
+            return
+        again = last_run(name, RECIPE) is not None
+        writer = recipe_record(plan, store, self._warn)
+        if writer is not None:
+            self._recipes[name] = writer
+            if again:
+                writer.append(Resumed(at=writer.now()))
 
     def job_ends(self, status: Status, *, manifest: Manifest | None = None, reason: str = "") -> None:
         """The job that began last has ended."""

@@ -20,6 +20,7 @@ _MOST_PARAMS = 100
 _ALLOWED = "_-./ :"
 _STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "killed": "KILLED"}
 _EMBEDDED_FILES = "mlruns"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # or the web interface shows its views for agents
 _OWN_PREFIX = {"versions", "environment", "hardware", "rows"}
 
 
@@ -42,7 +43,7 @@ class MlflowStore:
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
             place = Path(_EMBEDDED_FILES).absolute().as_uri() if embedded else None
-            self.experiment_id = str(self._client.create_experiment(experiment, artifact_location=place))
+            self.experiment_id = str(self._client.create_experiment(experiment, artifact_location=place, tags=_KIND))
         else:
             self.experiment_id = str(found.experiment_id)
 
@@ -51,7 +52,7 @@ class MlflowStore:
         run_id = self._one_run(started.id)
         if run_id is None:
             tags = {ID_TAG: started.id, **_tags(started)} | ({"mlflow.parentRunId": parent} if parent else {})
-            run = self._client.create_run(self.experiment_id, started.at, tags, f"{started.recipe}/{started.job}")
+            run = self._client.create_run(self.experiment_id, started.at, tags, _run_name(started))
             run_id = str(run.info.run_id)
         self._params(run_id, started.params)
         self._dataset(run_id, started.facts)
@@ -167,6 +168,10 @@ class MlflowStore:
         )
         tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", facts.dataset_version)]
         self._client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+
+def _run_name(started: Started) -> str:
+    return started.recipe if started.kind == "recipe" else started.name
 
 
 def _rows(rows: Mapping[str, int]) -> str:
