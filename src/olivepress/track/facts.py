@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError
+from olivepress.core.privacy import child_environment
 from olivepress.report.machine import Machine, fingerprint, package_versions
 from olivepress.run.cleanup import base_name
 from olivepress.track.record import Facts, Figure
@@ -125,11 +126,11 @@ def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments],
+            env=child_environment(),
             capture_output=True,
             text=True,
             timeout=10,
             check=False,
-            cwd=Path(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -58,8 +58,10 @@ class Sender:
         self._process: TaskProcess | None = None
         self._processes = ExitStack()
         self._warned = False
+        self._before = dict[Path, tuple[int, int]]()
 
     def __enter__(self) -> Sender:
+        self._before = _stamps()  # where nothing is recorded, no process is started, not even for what an old run left
         if self._store is not None and self._store.installed:
             self._thread.start()
         elif self._store is not None and self._store.asked:
@@ -82,7 +84,7 @@ class Sender:
 
     def _work(self) -> None:
         """The thread: its process starts with the first line to send, and ends with it."""
-        pause, before = self._interval_s, dict[Path, tuple[int, int]]()
+        pause, before = self._interval_s, self._before
         with self._processes:
             while not self._ending.wait(pause):
                 now = _stamps()
@@ -125,7 +127,7 @@ class Sender:
 
     def _warn_of_rest(self) -> None:
         assert self._store is not None
-        if not self._warned and (left := unsent(self._store)):
+        if not self._warned and _stamps() != self._before and (left := unsent(self._store)):
             self._warn_once(f"tracking: {left} records are not sent to {self._store.name} yet; {_LATER}")
 
     def _warn_once(self, text: str) -> None:
