@@ -277,3 +277,31 @@ def test_another_sender_is_waited_for(store: Store) -> None:
     with exclusive(TRACKING):
         assert send().busy
     assert send().left == 0
+
+
+def test_a_record_that_has_arrived_is_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of old runs cost nothing when a new one is sent."""
+    whole_run(store, "merge")
+    send()
+    read = list[str]()
+    original = module.read_lines
+    monkeypatch.setattr(module, "read_lines", lambda path: read.append(path.name) or original(path))
+    writer = whole_run(store)
+    assert send() == Delivered(sent=5, left=0)
+    assert read == [writer.path.name]
+    assert send() == Delivered() and read == [writer.path.name]
+
+
+def test_a_server_that_is_down_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    forget_connections()
+    there = module.store_here()
+    assert there is not None
+    whole_run(there)
+    answer = send()
+    assert answer.left == 5 and answer.problem in ("connection refused", "max retries exceeded")

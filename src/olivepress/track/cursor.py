@@ -22,6 +22,7 @@ __all__ = ["Cursor", "cursor_path", "read_cursor", "write_cursor"]
 class Cursor:
     """``lines`` of the record have arrived as ``run_id``, and as ``model_id`` if it made a model.
 
+    ``size``: of a record all of whose lines have arrived, in bytes; while it is that, the record need not be read.
     ``deleted``: somebody deleted the run in the store, so nothing more is sent. ``refused`` lines were not accepted.
     """
 
@@ -29,6 +30,7 @@ class Cursor:
     experiment_id: str | None = None
     model_id: str | None = None
     lines: int = 0
+    size: int = 0
     deleted: bool = False
     refused: int = 0
 

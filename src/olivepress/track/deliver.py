@@ -58,6 +58,7 @@ class _Sending:
     """A record on its way."""
 
     path: Path
+    size: int
     started: Started
     lines: list[Line | None]
     cursor: Cursor
@@ -111,14 +112,23 @@ def _waiting(store: Store, everything: bool) -> Iterator[_Sending]:
     """Records with lines that have not arrived, those of recipes first, then in the order of their start."""
     pending = []
     for path in run_records():
-        read = read_lines(path)
-        if read is None:
+        sending = _read(path, read_cursor(path, store.name))
+        if sending is None:
             continue
-        sending = _Sending(path=path, started=read[0], lines=read[1], cursor=read_cursor(path, store.name))
         is_parent = sending.started.kind == RECIPE and sending.cursor.run_id is not None
         if sending.left and (everything or is_parent or sending.started.store == store.name):
             pending.append(sending)
     yield from sorted(pending, key=lambda each: (each.started.kind != RECIPE, each.started.at, each.path))
+
+
+def _read(path: Path, cursor: Cursor) -> _Sending | None:
+    """None for what is no record, and for one that has arrived as it is."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return None
+    read = None if size == cursor.size else read_lines(path)
+    return None if read is None else _Sending(path=path, size=size, started=read[0], lines=read[1], cursor=cursor)
 
 
 @lru_cache(maxsize=1)
@@ -158,6 +168,8 @@ def _stop(store: Store, sending: _Sending) -> list[str]:
 
 def _advance(store: Store, sending: _Sending, lines: int, **changes: object) -> None:
     sending.cursor = sending.cursor.after(lines, **changes)
+    if not sending.left:
+        sending.cursor = sending.cursor.after(lines, size=sending.size)
     if sending.path.exists():  # its folder may be removed meanwhile, and is not made again
         write_cursor(sending.path, store.name, sending.cursor)
 
@@ -208,8 +220,6 @@ def _parent_run(client: MlflowStore, store: Store, started: Started) -> str | No
     if started.kind == RECIPE:
         return None
     for path in run_records(started.recipe, RECIPE):
-        if (read := read_lines(path)) is None:
-            continue
         cursor = read_cursor(path, store.name)
         try:
             if cursor.run_id is not None:
@@ -217,9 +227,10 @@ def _parent_run(client: MlflowStore, store: Store, started: Started) -> str | No
                 return cursor.run_id
         except RunDeleted:
             cursor = Cursor()
-        parent = _Sending(path=path, started=read[0], lines=read[1], cursor=cursor)
-        _send(client, store, parent, lambda: False)
-        return parent.cursor.run_id
+        parent = _read(path, cursor)
+        if parent is not None:
+            _send(client, store, parent, lambda: False)
+            return parent.cursor.run_id
     return None
 
 

@@ -24,6 +24,7 @@ __all__ = ["NOT_INSTALLED", "Sender", "print_warning", "send_now"]
 
 _INTERVAL_S = 5.0
 _LONGEST_PAUSE_S = 60.0
+_REST = 20.0  # times what a delivery took: at most a twentieth of the time goes into sending
 _AT_THE_END_S = 20.0  # what the end of a command waits for at most
 _TASK = "olivepress.track.deliver:deliver"
 NOT_INSTALLED = (
@@ -90,12 +91,14 @@ class Sender:
                 now = _stamps()
                 if now == before:
                     continue
+                began = time.monotonic()
                 answer = self._deliver(_LONGEST_PAUSE_S)
+                rest = min(_LONGEST_PAUSE_S, _REST * (time.monotonic() - began))
                 if answer.problem or answer.left:
                     self._warn_of(answer)
                     pause = min(_LONGEST_PAUSE_S, pause * 2) if answer.problem else self._interval_s
                 else:
-                    before, pause = now, self._interval_s
+                    before, pause = now, max(rest, self._interval_s)
             self._last(before)
 
     def _last(self, before: Mapping[Path, tuple[int, int]]) -> None:
