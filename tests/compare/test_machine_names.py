@@ -63,3 +63,15 @@ def test_a_report_keeps_the_name_and_old_reports_have_none(tmp_path: Path) -> No
 def test_a_name_that_cannot_be_shown_is_refused(name: str, olivepress_here: Cli) -> None:
     done = olivepress_here("bench", "tiny-phi", "--machine-name", name)
     assert done.returncode == 2 and "--machine-name: expected at most 60 characters in one line" in done.stderr
+
+
+def test_the_machine_of_another_tool_s_results(
+    tmp_path: Path, olivepress_here: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    results = Path(__file__).parents[1] / "measure" / "importers" / "llama_bench.json"
+    done = olivepress_here("import", str(results), "--machine-name", "  Kitchen laptop ")
+    assert done.returncode == 0
+    assert {read_report(tmp_path / line).machine.name for line in done.stdout.split()} == {"Kitchen laptop"}
+    two_lines = olivepress_here("import", str(results), "--machine-name", "two\nlines")
+    assert two_lines.returncode == 2 and "characters in one line" in two_lines.stderr

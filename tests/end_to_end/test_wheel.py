@@ -138,7 +138,7 @@ def test_a_stranger_goes_from_help_to_a_report(stranger: Cli) -> None:
     assert "export-cpu-int4" in planned.stdout and "next: olivepress run my-tiny-phi" in planned.stdout
     demo = stranger("demo", "--short")
     assert demo.returncode == 0, demo.stderr
-    assert "export-cpu-int4" in demo.stdout and demo.stdout.splitlines()[-1].startswith("next: olivepress init MODEL")
+    assert "Ship cpu-int4 on " in demo.stdout and demo.stdout.splitlines()[-1].startswith("next: olivepress init MODEL")
     measured = stranger("bench", "demo-short")
     assert measured.returncode == 0, measured.stderr
     assert "next: olivepress report demo-short" in measured.stderr

@@ -20,6 +20,7 @@ __all__ = [
     "RunArgument",
     "SourceDataOption",
     "TrustTargets",
+    "one_line_name",
     "one_of",
     "recipe_names",
     "refuse_for_artifact",
@@ -122,3 +123,17 @@ def refuse_for_artifact(verb: str, target: str, **given: Any) -> None:
             raise UsageError(
                 f"{option} is for a recipe, and {target} is not a recipe", next_step=f"olivepress {verb} --help"
             )
+
+
+def one_line_name(text: str | None) -> str | None:
+    """--machine-name without spaces around it; None for no name. UsageError for one that is not shown in one line."""
+    from olivepress.core.errors import UsageError
+    from olivepress.report.machine import LONGEST_NAME
+
+    name = (text or "").strip()
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise UsageError(
+            f"--machine-name: expected at most {LONGEST_NAME} characters in one line",
+            next_step="give a name such as 'Kitchen laptop'",
+        )
+    return name or None

@@ -60,6 +60,6 @@ def _run(facts: ModelFacts, recipe: Recipe, on_progress: Progress) -> Usage:
     log.unlink(missing_ok=True)
     spec = RandomModelSpec(config=dict(facts.config), directory=Path(recipe.model.path), seed=_SEED)
     try:
-        return run_task(write_random_model, spec, on_progress=on_progress, log=log).usage
+        return run_task(write_random_model, spec, on_progress=on_progress, log=log, writes=(spec.directory,)).usage
     except OlivepressError as error:
         raise job_error(error, log) from error

@@ -41,8 +41,8 @@ class OliveRun:
 
 
 def job_environment(*, scratch: Path, messages: Path | None = None) -> dict[str, str]:
-    """The environment of a job's processes: offline, as the base model is here, caches beside the job, the same hash
-    seed every time.
+    """The environment of a job's processes: offline, as the base model is here, caches and temporary files beside the
+    job, the same hash seed every time.
 
     ``messages`` is the file that our code inside Olive writes to.
     """
@@ -50,6 +50,9 @@ def job_environment(*, scratch: Path, messages: Path | None = None) -> dict[str,
     environment.update(OLIVE_RUNS)
     environment |= {"TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")
+    temporary = scratch.absolute() / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     if messages is not None:
         environment[MESSAGES_VARIABLE] = str(messages)
     return environment
@@ -60,10 +63,12 @@ def run_olive(
     arguments: Sequence[str],
     *,
     log: Path,
+    writes: Path,
     environment: Mapping[str, str],
     on_progress: OliveProgress,
 ) -> OliveRun:
-    """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``.
+    """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``; all that it writes
+    is below the folder ``writes``, whose growth is measured.
 
     On Ctrl-C the process is ended first, then KeyboardInterrupt goes on.
     """
@@ -76,7 +81,7 @@ def run_olive(
         start_process(
             command, environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         ) as process,
-        UsageWatch(process.pid, log.parent) as watch,
+        UsageWatch(process.pid, [writes]) as watch,
     ):
         running = True
         while running:

@@ -55,6 +55,17 @@ def remember(spec: Given, progress: Progress) -> Returned:
     return Returned(total=sum(_REMEMBERED), path=spec.path)
 
 
+def write(spec: Given, progress: Progress) -> Returned:
+    """Three megabytes for half a second in its own folder, twenty beside it."""
+    beside, own = spec.path.parent / "another process", spec.path / "deep" / "file"
+    own.parent.mkdir()
+    beside.write_bytes(bytes(20_000_000))
+    own.write_bytes(bytes(3_000_000))
+    time.sleep(0.5)
+    own.unlink()
+    return Returned(total=0, path=own)
+
+
 def crash(spec: Given, progress: Progress) -> Returned:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
@@ -83,6 +94,16 @@ def test_both_ways_are_records(tmp_path: Path) -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert done.usage.peak_memory_bytes > 10_000_000 and done.usage.seconds > 0
     assert done.result.environment and done.result.environment["HF_HUB_OFFLINE"] == "1"
+
+
+@pytest.mark.usefixtures("importable")
+def test_what_its_folder_grew_by_is_what_it_wrote(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "before").write_bytes(bytes(1_000_000))
+    done = run_task(write, Given(path=own), writes=(own,))
+    assert done.usage.peak_disk_bytes == 3_000_000
+    assert run_task(add, Given()).usage.peak_disk_bytes == 0
 
 
 @pytest.mark.usefixtures("importable")

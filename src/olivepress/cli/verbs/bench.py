@@ -20,6 +20,7 @@ from olivepress.cli.options import (
     RoundsOption,
     SourceDataOption,
     TrustTargets,
+    one_line_name,
     refuse_for_artifact,
     takes,
 )
@@ -157,22 +158,8 @@ def _overrides(
         lm_eval_tasks=lm_eval_tasks,
         trust_tasks=trust_tasks,
         allow_fallback=allow_fallback,
-        machine_name=_machine_name(machine_name),
+        machine_name=one_line_name(machine_name),
     )
-
-
-def _machine_name(text: str | None) -> str | None:
-    """The name without spaces around it; None for no name. UsageError for one that cannot be shown in one line."""
-    from olivepress.core.errors import UsageError
-    from olivepress.report.machine import LONGEST_NAME
-
-    name = (text or "").strip()
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        raise UsageError(
-            f"--machine-name: expected at most {LONGEST_NAME} characters in one line",
-            next_step="give a name such as 'Kitchen laptop'",
-        )
-    return name or None
 
 
 @takes(source=_source, overrides=_overrides)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from olivepress.cli.options import one_line_name
 from olivepress.core.errors import UsageError
 from olivepress.core.layout import RESULTS
 
@@ -32,6 +33,10 @@ def import_(
         str | None,
         typer.Option("--job", help="The job name in reports of another tool; its file's name by default."),
     ] = None,
+    machine_name: Annotated[
+        str | None,
+        typer.Option("--machine-name", metavar="NAME", help="What pages call the machine in reports of another tool."),
+    ] = None,
 ) -> None:
     """Import the report of a device, or the results of another tool.
 
@@ -40,11 +45,11 @@ def import_(
     from olivepress.bundle import is_device_report
 
     if is_device_report(file):
-        if recipe or job:
-            raise UsageError("--recipe and --job are for results of other tools: a device report has its own")
+        if recipe or job or machine_name:
+            raise UsageError("--recipe, --job and --machine-name are for results of other tools: a report has its own")
         _import_device_report(file, out)
         return
-    _import_results(file, out, recipe, job)
+    _import_results(file, out, recipe, job, one_line_name(machine_name))
 
 
 def _import_device_report(file: Path, out: Path) -> None:
@@ -58,7 +63,7 @@ def _import_device_report(file: Path, out: Path) -> None:
     track_results(reports=[received.path])
 
 
-def _import_results(file: Path, out: Path, recipe: str | None, job: str | None) -> None:
+def _import_results(file: Path, out: Path, recipe: str | None, job: str | None, machine_name: str | None) -> None:
     """Write the reports of another tool's results; a report of olivepress bench is never replaced by one."""
     from olivepress.core.names import slug
     from olivepress.measure.importers import import_results
@@ -67,7 +72,9 @@ def _import_results(file: Path, out: Path, recipe: str | None, job: str | None) 
 
     paths = []
     name = slug(job or file.stem)
-    reports = import_results(file, recipe=slug(recipe or "imported"), job=name, now=lambda: datetime.now(UTC))
+    reports = import_results(
+        file, recipe=slug(recipe or "imported"), job=name, now=lambda: datetime.now(UTC), machine_name=machine_name
+    )
     unique = len({report.job for report in reports}) == len(reports)
     for number, report in enumerate(reports):
         stem = slug(report.job) if unique else f"{slug(report.job)}-{number}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -26,7 +25,7 @@ Stream = int | IO[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Seconds of wall time, peak resident bytes, growth of used disk in bytes (sampled; 0 where it was not watched)."""
+    """Seconds of wall time, peak resident bytes, most bytes by which its folders grew (sampled; 0 if not watched)."""
 
     seconds: float
     peak_memory_bytes: int
@@ -72,26 +71,27 @@ def end_process(process: subprocess.Popen[str]) -> None:
 
 
 class UsageWatch:
-    """In a ``with`` block, samples a process from a thread, and the growth of the file system that ``folder`` is on.
+    """In a ``with`` block, samples a process from a thread, and the growth of the ``folders`` that it writes to.
 
-    With a ``folder`` of None nothing is sampled: a process that measures is not disturbed.
+    Not of the file system: other processes write there too. Without folders nothing is sampled: a process that measures
+    is not disturbed.
     """
 
-    def __init__(self, pid: int, folder: Path | None) -> None:
-        self._pid, self._folder = pid, folder
+    def __init__(self, pid: int, folders: Sequence[Path]) -> None:
+        self._pid, self._folders = pid, folders
         self._began = time.monotonic()
         self._memory = self._disk = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> UsageWatch:
-        if self._folder is not None:
+        if self._folders:
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        if self._folder is not None:
+        if self._folders:
             self._thread.join()
 
     @property
@@ -101,11 +101,20 @@ class UsageWatch:
         return Usage(seconds=seconds, peak_memory_bytes=self._memory, peak_disk_bytes=self._disk)
 
     def _watch(self) -> None:
-        assert self._folder is not None
-        before = shutil.disk_usage(self._folder).used
+        before = sum(map(_bytes_in, self._folders))
         while not self._ended.wait(_POLL_SECONDS):
             self._memory = max(self._memory, _high_water(self._pid))
-            self._disk = max(self._disk, shutil.disk_usage(self._folder).used - before)
+            self._disk = max(self._disk, sum(map(_bytes_in, self._folders)) - before)
+
+
+def _bytes_in(folder: Path) -> int:
+    """The bytes of all files below a folder; those that are deleted meanwhile do not count."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(where, name).lstat().st_size
+    return total
 
 
 def _high_water(pid: int) -> int:

@@ -54,13 +54,15 @@ class Finished(Generic[ResultType]):
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """How a task is run. ``interpreter`` None is this Python; ``environment`` None is offline: measuring never
-    downloads. What the process prints is appended to ``log``; memory and the log's disk are then watched."""
+    downloads. What the process prints is appended to ``log``. With folders that it ``writes`` to, their growth and its
+    memory are watched."""
 
     interpreter: Path | None = None
     environment: Mapping[str, str] | None = None
     on_progress: Progress | None = None
     timeout_s: float | None = None
     log: Path | None = None
+    writes: tuple[Path, ...] = ()
 
 
 def run_task(
@@ -72,13 +74,21 @@ def run_task(
     on_progress: Progress | None = None,
     timeout_s: float | None = None,
     log: Path | None = None,
+    writes: tuple[Path, ...] = (),
 ) -> Finished[ResultType]:
     """Call ``task(spec, progress)``, a function of a module, in a fresh process; the options are those of ``Call``.
 
     Raises the child's own error again (same class of ``core.errors``), ChildDied when it crashed or was killed,
     JobError when it ran past ``timeout_s`` seconds. The process does not outlive this call, Ctrl-C included.
     """
-    call = Call(interpreter=interpreter, environment=environment, on_progress=on_progress, timeout_s=timeout_s, log=log)
+    call = Call(
+        interpreter=interpreter,
+        environment=environment,
+        on_progress=on_progress,
+        timeout_s=timeout_s,
+        log=log,
+        writes=writes,
+    )
     message, usage = call_task(f"{task.__module__}:{task.__qualname__}", spec.model_dump(mode="json"), call)
     result_type: type[ResultType] = inspect.signature(task, eval_str=True).return_annotation
     return Finished(result=result_type.model_validate(message.result, strict=False), usage=usage)
@@ -100,7 +110,7 @@ def task_process(call: Call) -> Iterator[TaskProcess]:
     with (
         _output(call.log) as output,
         start_process(command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output) as process,
-        UsageWatch(process.pid, call.log.parent if call.log else None) as watch,
+        UsageWatch(process.pid, call.writes) as watch,
         _time_limit(process, call.timeout_s),
     ):
         yield TaskProcess(process, output, watch, call.timeout_s)

@@ -25,12 +25,14 @@ FORMATS: tuple[tuple[str, Callable[[Any], bool], Callable[[Path, Any], list[Impo
 )
 
 
-def import_results(path: Path, *, recipe: str, job: str, now: Callable[[], datetime]) -> list[DeviceReport]:
+def import_results(
+    path: Path, *, recipe: str, job: str, now: Callable[[], datetime], machine_name: str | None = None
+) -> list[DeviceReport]:
     """Read a result file of llama-bench, optimum-benchmark, MLPerf Client or Olive, recognised by its keys.
 
-    One report per configuration (llama-bench) or run (MLPerf Client) in the file; ``now`` gives ``imported_at``. The
-    reports are not sealed: ``write_report`` does that. ReportError for a file that is not in exactly one of the four
-    formats or contains a value that cannot be a measurement.
+    One report per configuration (llama-bench) or run (MLPerf Client) in the file; ``now`` gives ``imported_at``,
+    ``machine_name`` is what pages call the machine. The reports are not sealed: ``write_report`` does that. ReportError
+    for a file that is not in exactly one of the four formats or contains a value that cannot be a measurement.
     """
     value = parse_json(path)
     matching = [(tool, read_runs) for tool, matches_format, read_runs in FORMATS if matches_format(value)]
@@ -40,7 +42,8 @@ def import_results(path: Path, *, recipe: str, job: str, now: Callable[[], datet
         tools = " and ".join(tool for tool, _ in matching)
         raise import_error(path, f"its keys match both {tools}")
     try:
-        return [to_report(run, recipe=recipe, job=job, now=now()) for run in matching[0][1](path, value)]
+        runs = matching[0][1](path, value)
+        return [to_report(run, recipe=recipe, job=job, now=now(), machine_name=machine_name) for run in runs]
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))

@@ -58,7 +58,9 @@ def complete(tool: str, measurements: Mapping[str, Measurement], reasons: Mappin
     }
 
 
-def to_report(run: ImportedRun, *, recipe: str, job: str, now: datetime) -> DeviceReport:
+def to_report(
+    run: ImportedRun, *, recipe: str, job: str, now: datetime, machine_name: str | None = None
+) -> DeviceReport:
     """The device report of an import; ``created_at`` is the file's own time where it states one, else ``now``."""
     imported_at = now.isoformat(timespec="seconds")
     return DeviceReport(
@@ -69,7 +71,7 @@ def to_report(run: ImportedRun, *, recipe: str, job: str, now: datetime) -> Devi
         execution_provider=run.execution_provider,
         device=run.device,
         precision=run.precision,
-        machine=run.machine,
+        machine=run.machine.model_copy(update={"name": machine_name}),
         dataset=None,
         created_at=run.measured_at or imported_at,
         settings={"imported_from": run.tool, "imported_at": imported_at, **run.settings},
