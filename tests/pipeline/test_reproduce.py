@@ -67,6 +67,21 @@ def test_identical(made_again: Callable[..., list[str]]) -> None:
     assert jobs == ["finetune"] and not result.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("job", "parent", "expected"),
+    [
+        ("finetune", None, ["finetune"]),
+        ("merge", "finetune", ["finetune", "merge"]),
+        ("export-cpu-int4", "merge", ["finetune", "merge", "export-cpu-int4"]),
+        ("export-cpu-int4", "finetune", ["finetune", "export-cpu-int4"]),
+    ],
+)
+def test_what_it_is_made_from_comes_first(project: Path, job: str, parent: str | None, expected: list[str]) -> None:
+    kind = job.partition("-")[0]
+    begin_run("tiny-phi", job, kind=kind, store=None, warn=print, facts=Facts(parent=parent))
+    assert module._jobs(find_run(f"tiny-phi/{job}")) == expected
+
+
 def rows(version: str, answer: str) -> None:
     folder = Path("datasets", f"lamps-{version[:12]}")
     folder.mkdir(parents=True)

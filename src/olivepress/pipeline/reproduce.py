@@ -29,7 +29,7 @@ from olivepress.track.runs import TrackedRun, read_run
 __all__ = ["Reproduction", "reproduce"]
 
 _SCRATCH = RUNS / ".reproduce"
-_CHAINS = {"finetune": ("finetune",), "merge": ("finetune", "merge"), "export": ("finetune", "merge")}
+_KINDS = ("finetune", "merge", "export")
 # What most often explains another result comes first.
 _SUSPICION = ("package", "data", "seed", "recipe", "base model", "code", "machine", "environment", "parent")
 _ENOUGH_SEEDS = 3
@@ -80,7 +80,7 @@ def reproduce(
         shutil.rmtree(folder / "project", ignore_errors=True)
         project = folder / "project"
         name = _prepare(project, settings)
-        for job in dict.fromkeys((*_CHAINS[run.started.kind], run.started.job)):
+        for job in _jobs(run):
             on_job(job)
             _run_job(project, name, job)
         again = _remade(project, str(settings["name"]), run.started.job)
@@ -90,10 +90,18 @@ def reproduce(
     return result
 
 
+def _jobs(run: TrackedRun) -> list[str]:
+    """The job and what it is made from, in the order they run: an export of a merge, or of trained weights."""
+    before = {"finetune": [], "merge": ["finetune"], "export": ["finetune"]}[run.started.kind]
+    if run.started.kind == "export" and run.facts.parent not in (None, "finetune"):
+        before.append(str(run.facts.parent))
+    return [*before, run.started.job]
+
+
 def _settings(run: TrackedRun, recipe: Path | None) -> dict[str, Any]:
     if not run.files or not run.started.settings:
         raise UsageError(f"{run.name}: has no artifact to compare with", next_step="olivepress runs list")
-    if run.started.kind not in _CHAINS:
+    if run.started.kind not in _KINDS:
         message = f"{run.name}: a package of adapters cannot be made again alone"
         raise UsageError(message, next_step="reproduce the fine-tunes of its adapters")
     if recipe is None:

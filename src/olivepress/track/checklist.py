@@ -88,7 +88,7 @@ def _results(run: TrackedRun) -> Iterator[Item]:
     if run.started.kind == "finetune":
         losses = run.curves.get("loss")
         yield _item("training curve", f"{losses.points} steps" if losses else "", "run the job again")
-        evaluated = [name for name in run.curves if name.startswith("eval")]
+        evaluated = [name for name in run.curves if name.startswith(("validation", "eval"))]
         yield _item("validation curve", ", ".join(evaluated), "evaluate while it trains")
     tested = _tested(run)
     yield _item("metrics of the test split", tested, f"olivepress bench {run.started.recipe}")
