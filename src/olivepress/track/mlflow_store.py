@@ -20,7 +20,7 @@ _MOST_PARAMS = 100
 _ALLOWED = "_-./ :"
 _STATUSES = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "killed": "KILLED"}
 _EMBEDDED_FILES = "mlruns"
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # or the web interface shows its views for agents
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's word for training
 _OWN_PREFIX = {"versions", "environment", "hardware", "rows"}
 
 
