@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install doctor demo real wheel test test-long test-next test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report clean
+.PHONY: help install doctor demo real wheel test test-long test-next test-real check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report ui clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -116,6 +116,10 @@ bench: $(STAMP) ## measure the artifacts of MODEL on this machine
 
 report: $(STAMP) ## compare the device reports of MODEL
 	@$(BIN)/olivepress report "$(MODEL)" $(DATA_OPTION)
+
+ui: $(STAMP) ## show the recorded runs in MLflow's web interface, on this machine only
+	@$(BIN)/olivepress env create tracking-ui
+	@$(BIN)/olivepress runs ui
 
 clean: ## remove runs, datasets and models (not the environment)
 	rm -rf runs datasets models

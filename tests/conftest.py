@@ -42,6 +42,13 @@ def unmeasured_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine_rates, "is_measured", lambda *_: True)
 
 
+@pytest.fixture(autouse=True)
+def untracked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are recorded and not sent to MLflow, which takes seconds; tests of that switch it on themselves."""
+    monkeypatch.setenv("OLIVEPRESS_TRACKING", "off")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project root with the recipes that ship; the test runs in it."""

@@ -67,7 +67,7 @@ def test_lock_holds_the_pins_and_one_runtime(name: str, platform: str) -> None:
     for choice in [[group[number % len(group)] for group in locks(one, platform)] for number in (0, 1)]:
         held = {package: version for path in choice for package, version in read_lock(path).items()}
         assert {package: version_of(held[package]) for package in one.pins} == one.pins
-        assert len(ONNX_RUNTIMES & set(held)) == 1
+        assert len(ONNX_RUNTIMES & set(held)) == (0 if name == "tracking-ui" else 1)  # which runs no model
         assert not set(one.forbidden) & set(held)
 
 

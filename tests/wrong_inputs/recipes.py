@@ -104,6 +104,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
         ["CPU-INT4"],
         None,
     ),
+    "tracking": ("on", 1, "http://mlflow:5000", {"uri": "http://mlflow:5000"}),
     "soc_model": ("60", 60, "x"),
     "limits.max_kl_divergence": (0, *NOT_A_NUMBER),
     "limits.min_top1_agreement": (1.5, *NOT_A_NUMBER),

@@ -17,6 +17,7 @@ __all__ = [
     "PackageArgument",
     "QuietOption",
     "RoundsOption",
+    "RunArgument",
     "SourceDataOption",
     "TrustTargets",
     "one_line_name",
@@ -57,6 +58,14 @@ DatasetArgument = Annotated[
 ]
 EnvironmentArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An environment, or a target for the environment that it needs.")
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run as tickets/finetune.2, tickets/finetune for its last, the folder of an artifact, or the first "
+        "digits of a run's id or an artifact's sha256.",
+    ),
 ]
 PackageArgument = Annotated[
     Path, typer.Argument(metavar="PACKAGE", help="The folder of a package, such as runs/RECIPE/package-TARGET.")

@@ -24,6 +24,7 @@ __all__ = [
     "RESULTS",
     "RUNS",
     "TOKENIZER_CHECKS",
+    "TRACKING",
     "TRAINING",
     "adapter_view",
     "bundle_log",
@@ -40,6 +41,8 @@ __all__ = [
     "olive_cache",
     "parent_answers",
     "recipe_runs",
+    "run_record",
+    "run_records",
     "scratch_dir",
     "stored_reports",
     "tensorboard_dir",
@@ -63,6 +66,7 @@ MATRICES = Path("benchmarks", "matrix")
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
 MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
+TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 
 _MANIFEST = "manifest.json"
@@ -86,6 +90,18 @@ def job_dir(recipe: str, job: str) -> Path:
 
 def journal(recipe: str) -> Path:
     return RUNS / recipe / "journal.jsonl"
+
+
+def run_record(recipe: str, job: str, number: int) -> Path:
+    """What was recorded of one run of a job; it stays when the artifact is replaced."""
+    return RUNS / recipe / "records" / f"{job}.{number}.jsonl"
+
+
+def run_records(recipe: str = "*", job: str = "*") -> Iterator[Path]:
+    """The records of all runs, in order of their names; ``job.number.jsonl`` each."""
+    for path in sorted(RUNS.glob(f"{recipe}/records/*.jsonl")):
+        if job in ("*", path.stem.rpartition(".")[0]):
+            yield path
 
 
 def job_log(recipe: str, job: str) -> Path:

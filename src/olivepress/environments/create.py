@@ -21,6 +21,7 @@ from olivepress.core.process import BEFORE_EXEC, exclusive
 from olivepress.core.progress import StageProgress
 from olivepress.environments.lookup import (
     MARKER,
+    ONNX_RUNTIMES,
     Environment,
     canonical,
     check_platform,
@@ -160,7 +161,7 @@ def _this_olivepress() -> list[str]:
 
 
 def _verify(env: Environment, expected: dict[str, str], log: Path) -> None:
-    """SetupError unless exactly the locked versions are installed, nothing forbidden is, and ONNX Runtime loads."""
+    """SetupError unless exactly the locked versions are installed, nothing forbidden is, and what runs there loads."""
     python = str(python_of(env))
     listed = json.loads(_run([python, "-I", "-c", _LIST], log, env))
     installed = {canonical(name): version for name, version in listed.items()}
@@ -171,7 +172,8 @@ def _verify(env: Environment, expected: dict[str, str], log: Path) -> None:
         raise SetupError(f"environment {env.name}: {name} is {version}, the lock has {expected[name]} ({log})")
     if unwanted := set(env.forbidden) & set(installed):
         raise SetupError(f"environment {env.name} contains {min(unwanted)}, which breaks it ({log})")
-    _run([python, "-I", "-c", "import onnxruntime"], log, env)
+    module = "onnxruntime" if ONNX_RUNTIMES & set(expected) else next(iter(env.pins))
+    _run([python, "-I", "-c", f"import {module}"], log, env)
 
 
 def _run(command: Sequence[str], log: Path, env: Environment, watch: Callable[[str], None] | None = None) -> str:

@@ -15,7 +15,8 @@ from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
     from olivepress.models.admission import BaseModel
-    from olivepress.run import JobOutcome, Outlook, Reporter
+    from olivepress.pipeline.render import Rendered
+    from olivepress.run import JobObserver, JobOutcome, Outlook, Reporter
 
 __all__ = ["raise_failed", "run"]
 
@@ -64,9 +65,13 @@ def run(
     ``only`` one job of the plan itself. Before anything runs, the workflows of the jobs that are not finished are
     linted, and the tokenizers of the runtimes that these artifacts run with are compared.
     """
-    from olivepress.run import check_tokenizers, run_plan
+    from olivepress.run import check_tokenizers
     from olivepress.run.interpreters import model_python
+    from olivepress.track.job_tracker import JobTracker
+    from olivepress.track.sender import print_warning
+    from olivepress.track.store import store_here
 
+    store = store_here(plan.recipe.wants_tracking)
     if only is not None:
         plan.job(only)
     if not olive_installed():
@@ -92,6 +97,25 @@ def run(
     if sum(seconds for each in ahead.values() for seconds in each.expected) > _LONG_S:
         _measure_machine(reporter)
     reporter.run_started([seconds for each in ahead.values() for seconds in each.expected])
+    with JobTracker(store, print_warning) as tracker:
+        outcomes = _run_all(rendered, ahead, tracker, reporter=reporter, only=only, force=force, keep_going=keep_going)
+    return [
+        (each, replace(outcome, tokenizer=checks.get((each.recipe.name, outcome.job)))) for each, outcome in outcomes
+    ]
+
+
+def _run_all(
+    rendered: Sequence[Rendered],
+    ahead: Mapping[str, _Ahead],
+    observer: JobObserver,
+    *,
+    reporter: Reporter,
+    only: str | None,
+    force: bool,
+    keep_going: bool,
+) -> list[tuple[Plan, JobOutcome]]:
+    from olivepress.run import run_plan
+
     outcomes: list[tuple[Plan, JobOutcome]] = []
     for each in rendered:
         known = ahead[each.plan.recipe.name]
@@ -103,10 +127,9 @@ def run(
             force=force,
             keep_going=keep_going,
             base=None if known.to_check else known.base,
+            observer=observer,
         )
-        for outcome in jobs:
-            tokenizer = checks.get((each.plan.recipe.name, outcome.job))
-            outcomes.append((each.plan, replace(outcome, tokenizer=tokenizer)))
+        outcomes += [(each.plan, outcome) for outcome in jobs]
     return outcomes
 
 

@@ -103,7 +103,11 @@ class Finetune(Record):
     label_weights: dict[str, Annotated[float, Field(gt=0, le=1.0e6)]] = Field(
         {}, description="label → weight of its rows, which are then drawn with replacement; 1 where left out"
     )
-    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field((), max_length=2)
+    report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
+        (),
+        max_length=2,
+        description="tensorboard: files in runs/<recipe>/logs; mlflow: the same as tracking: true",
+    )
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -186,6 +186,11 @@ class Recipe(Record):
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
+    tracking: bool | None = Field(
+        None,
+        description="runs are sent to MLflow: false: never; true: a warning where it is not installed; left out: where "
+        "it is installed",
+    )
 
     @field_validator("adapters")
     @classmethod
@@ -218,6 +223,11 @@ class Recipe(Record):
         if repeated:
             raise ValueError(f"each target once, {repeated[0]!r} is there twice")
         return self
+
+    @property
+    def wants_tracking(self) -> bool | None:
+        """``tracking``; true also where ``report_to`` names MLflow."""
+        return True if self.tracking is None and "mlflow" in self.finetune.report_to else self.tracking
 
     def members(self) -> dict[str, Recipe]:
         """Adapter → the recipe that trains and merges it alone, called ``<recipe>.<adapter>``."""

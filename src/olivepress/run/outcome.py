@@ -10,9 +10,10 @@ from olivepress.core.artifact import Check, Manifest, TaskVerdict
 from olivepress.core.errors import OlivepressError
 from olivepress.core.notebook import facts_html, record_html
 from olivepress.run.preflight.tokenizer_answers import TokenizerCheck
-from olivepress.workflow.plan import Job
+from olivepress.workflow.plan import Job, Plan
+from olivepress.workflow.rendered import Workflow
 
-__all__ = ["JobOutcome", "Reporter"]
+__all__ = ["JobObserver", "JobOutcome", "Reporter"]
 
 
 class Reporter(Protocol):
@@ -28,6 +29,19 @@ class Reporter(Protocol):
     def note(self, job: Job, text: str) -> None: ...
     def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None: ...
     def job_ended(self, outcome: JobOutcome) -> None: ...
+
+
+class JobObserver(Protocol):
+    """Is called when a job really starts, and when it has ended: what was finished before is not seen."""
+
+    def job_begins(self, plan: Plan, job: Job, workflow: Workflow, key: str) -> None: ...
+    def job_ends(
+        self,
+        status: Literal["finished", "failed", "interrupted"],
+        *,
+        manifest: Manifest | None = None,
+        reason: str = "",
+    ) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)

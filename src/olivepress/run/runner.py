@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Literal
 
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import AdapterError, JobError, SetupError
@@ -19,7 +20,7 @@ from olivepress.run.finished import changed_since, current
 from olivepress.run.here import check_here, not_on_this_platform
 from olivepress.run.job import make, verify_again
 from olivepress.run.journal import Event, append, append_start
-from olivepress.run.outcome import JobOutcome, Reporter
+from olivepress.run.outcome import JobObserver, JobOutcome, Reporter
 from olivepress.run.verification import is_verified
 from olivepress.workflow.plan import Job, Plan, first_of_each_choice
 from olivepress.workflow.rendered import Workflow
@@ -36,6 +37,7 @@ def run_plan(
     force: bool = False,
     keep_going: bool = False,
     base: BaseModel | None = None,
+    observer: JobObserver | None = None,
 ) -> list[JobOutcome]:
     """Run every job that is not finished (or ``only`` one of them), in order, from the project root.
 
@@ -44,7 +46,8 @@ def run_plan(
     its outcome has the error. ``force`` starts a job although memory or disk are smaller than the estimate;
     ``keep_going`` although an export's environment is not here. Otherwise raises SetupError before the first job when
     an export cannot be made here; JobError when a fine-tune or a merge fails, or the only job asked for. What was
-    finished before stays. ``base`` None: the base model is fetched and checked first.
+    finished before stays. ``base`` None: the base model is fetched and checked first. ``observer`` is called for each
+    job that is made.
     """
     outcomes: list[JobOutcome] = []
     jobs = [job for job in plan.jobs if only is None or job.id == only]
@@ -59,7 +62,7 @@ def run_plan(
             reporter.job_started(job, number, len(jobs))
             outcome = _without_trying(plan, job, by_id, base, outcomes) if only is None else None
             try:
-                outcome = outcome or _run_job(plan, job, by_id, base, reporter, force)
+                outcome = outcome or _run_job(plan, job, by_id, base, reporter, force, observer)
             except (JobError, SetupError, AdapterError) as error:
                 if job.target is None or only is not None:
                     raise
@@ -131,7 +134,13 @@ def _check_beforehand(plan: Plan, jobs: Sequence[Job], finished: Callable[[Job],
 
 
 def _run_job(
-    plan: Plan, job: Job, workflows: Mapping[str, Workflow], base: BaseModel, reporter: Reporter, force: bool
+    plan: Plan,
+    job: Job,
+    workflows: Mapping[str, Workflow],
+    base: BaseModel,
+    reporter: Reporter,
+    force: bool,
+    observer: JobObserver | None,
 ) -> JobOutcome:
     workflow = workflows[job.id]
     key, finished = current(plan, job, workflows, base)
@@ -150,6 +159,8 @@ def _run_job(
         work = partial(verify_again, plan, job, finished, reporter)
     else:
         work = partial(make, plan, job, workflow, parent, key, reporter)
+        if observer is not None:
+            work = partial(_observed, observer, plan, job, workflow, key, work)
     manifest = _with_journal(plan, job, key, workflow, reporter, work)
     remove_caches(workflow)
     return JobOutcome(job=job.id, state="done" if finished is None else "verified", manifest=manifest)
@@ -179,6 +190,23 @@ def _with_journal(
             append(file, event, job.id, key, reason=str(error).split("\n")[0])
         raise
     append(file, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
+    return manifest
+
+
+def _observed(
+    observer: JobObserver, plan: Plan, job: Job, workflow: Workflow, key: str, work: Callable[[], Manifest]
+) -> Manifest:
+    """Do the work, with the observer called before and after it."""
+    observer.job_begins(plan, job, workflow, key)
+    try:
+        manifest = work()
+    except BaseException as error:
+        status: Literal["interrupted", "failed"] = "failed"
+        if isinstance(error, KeyboardInterrupt):
+            status = "interrupted"
+        observer.job_ends(status, reason=str(error).split("\n")[0])
+        raise
+    observer.job_ends("finished", manifest=manifest)
     return manifest
 
 

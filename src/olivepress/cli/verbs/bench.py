@@ -175,6 +175,7 @@ def bench(
     Latency, memory, accuracy and divergence.
     """
     from olivepress.core.messages import next_command
+    from olivepress.pipeline.tracking import track_results
 
     source.check_options()
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
@@ -186,6 +187,7 @@ def bench(
     if source.is_recipe:
         step = next_command("report", source.target, source.data)
         reporter.console.print(f"next: {step}", soft_wrap=True, markup=False)
+    track_results(reports=paths)
 
 
 def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter) -> list[Path]:

@@ -29,12 +29,15 @@ def demo(
     from olivepress.pipeline.bench import bench_recipe
     from olivepress.pipeline.report import report
     from olivepress.pipeline.run import raise_failed, run
+    from olivepress.pipeline.tracking import track_results
 
     plan = load_plan("demo-short" if short else "tiny-phi")
     with ConsoleReporter(quiet=quiet) as reporter:
         outcomes = run(plan, reporter=reporter)
         progress = BenchProgress(reporter)
         paths = bench_recipe(plan, on_skipped=reporter.skipped, on_models=progress.models, on_progress=progress)
-    print_pages([report(plan, paths)], as_json=False)
+    pages = [report(plan, paths)]
+    print_pages(pages, as_json=False)
+    track_results(reports=paths, pages=pages)
     raise_failed(outcomes)
     print("next: olivepress init MODEL --data FILE, a recipe for your own model and data")

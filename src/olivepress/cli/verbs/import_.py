@@ -54,19 +54,23 @@ def import_(
 
 def _import_device_report(file: Path, out: Path) -> None:
     from olivepress.bundle import import_report
+    from olivepress.pipeline.tracking import track_results
 
     received = import_report(file, out=out)
     print(f"{received.path}: replaces that of {received.replaced}" if received.replaced else received.path)
     if not received.answers:
         print("without answers: accuracy cannot be compared example by example", file=sys.stderr)
+    track_results(reports=[received.path])
 
 
 def _import_results(file: Path, out: Path, recipe: str | None, job: str | None, machine_name: str | None) -> None:
     """Write the reports of another tool's results; a report of olivepress bench is never replaced by one."""
     from olivepress.core.names import slug
     from olivepress.measure.importers import import_results
+    from olivepress.pipeline.tracking import track_results
     from olivepress.report.device_report import read_report, write_report
 
+    paths = []
     name = slug(job or file.stem)
     reports = import_results(
         file, recipe=slug(recipe or "imported"), job=name, now=lambda: datetime.now(UTC), machine_name=machine_name
@@ -79,3 +83,5 @@ def _import_results(file: Path, out: Path, recipe: str | None, job: str | None, 
             raise UsageError(f"{path}: a report of olivepress bench", next_step="choose another --recipe or --job")
         write_report(report, path)
         print(path)
+        paths.append(path)
+    track_results(reports=paths)

@@ -25,5 +25,8 @@ def report(
     Page, Markdown and JSON are written into runs/<recipe>/report/.
     """
     from olivepress.pipeline.report import report_recipe
+    from olivepress.pipeline.tracking import track_results
 
-    print_pages(report_recipe(load_plan(model, data, trust_targets)), as_json, full=full)
+    pages = report_recipe(load_plan(model, data, trust_targets))
+    print_pages(pages, as_json, full=full)
+    track_results(pages=pages)

@@ -108,7 +108,8 @@ def _adapter(plan: Plan) -> dict[str, Any]:
 def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
     settings = plan.recipe.finetune
     length = {"max_steps": settings.max_steps} if settings.max_steps else {"num_train_epochs": settings.epochs}
-    logging = {"logging_dir": tensorboard_dir(plan.recipe.name).as_posix()} if settings.report_to else {}
+    tensorboard = tensorboard_dir(plan.recipe.name).as_posix()
+    logging = {"logging_dir": tensorboard} if "tensorboard" in settings.report_to else {}
     return {
         "seed": settings.seed,
         "data_seed": settings.seed,
@@ -137,7 +138,8 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "include_num_input_tokens_seen": "all" if settings.packing else "non_padding",
         "disable_tqdm": True,
         **logging,
-        "report_to": ["olivepress", *settings.report_to],
+        # The trainer's own callback for MLflow ends a fine-tune when the server is down; olivepress sends the curves.
+        "report_to": ["olivepress", *(name for name in settings.report_to if name != "mlflow")],
         "output_dir": training_dir(plan.recipe.name, f"{job.id}-{IDENTITY}").as_posix(),
     }
 

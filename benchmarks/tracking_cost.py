@@ -1,0 +1,128 @@
+"""What tracking costs of a fine-tune's wall time: the same fine-tune with and without it, in turns.
+
+    python benchmarks/tracking_cost.py [--pairs 8] [--steps 400] [--measure-only]
+
+Each pair runs the same fine-tune of the embedded model twice, the order rotated, in a project of its own: once with
+``OLIVEPRESS_TRACKING=on`` into an embedded store, once with ``off``. What counts is the wall time of the job, from the
+manifest: Olive's process, checks and hashes, without the end of the command, which waits for what is left to send and
+is reported apart. Writes benchmarks/tracking_cost.json and a section of benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from sections import write_section
+
+from olivepress.core.artifact import read_manifest
+from olivepress.core.layout import job_dir
+from olivepress.report.machine import fingerprint
+
+OUT = Path(__file__).parent / "tracking_cost.json"
+GOAL = 0.01
+RECIPE = """\
+name: lamp
+model: {path: "embedded:tiny-phi"}
+data: {demo: device-command}
+finetune: {max_steps: STEPS, batch_size: 8, torch_dtype: float32}
+targets: [cpu-int4]
+"""
+
+
+def once(project: Path, tracking: str) -> dict[str, float]:
+    """One fine-tune: seconds of the job, and of the whole command."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "olivepress", "run", "lamp.yaml", "--job", "finetune", "--quiet"]
+    environment = {**os.environ, "OLIVEPRESS_TRACKING": tracking}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    seconds = time.monotonic() - began
+    artifact = project / job_dir("lamp", "finetune")
+    job = read_manifest(artifact).resources.seconds
+    subprocess.run(["rm", "-rf", str(artifact)], check=True)
+    return {"job_s": job, "command_s": seconds}
+
+
+def measure(pairs: int, steps: int) -> list[dict[str, Any]]:
+    """Both of each pair, after one of each that does not count: the store's tables and the first hashes are made."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        (project / "lamp.yaml").write_text(RECIPE.replace("STEPS", str(steps)), encoding="utf-8")
+        for tracking in ("off", "on"):
+            once(project, tracking)
+        rounds = []
+        for number in range(pairs):
+            order = ("on", "off") if number % 2 else ("off", "on")
+            rounds.append({tracking: once(project, tracking) for tracking in order})
+            print(json.dumps(rounds[-1]), flush=True)
+        return rounds
+
+
+def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Median of the paired ratios with and without, minus 1, and its 95 % bootstrap interval."""
+    ratios = np.array([each["on"]["job_s"] / each["off"]["job_s"] - 1 for each in rounds])
+    drawn = np.median(np.random.default_rng(0).choice(ratios, (10_000, len(ratios))), axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    after = [each[t]["command_s"] - each[t]["job_s"] for each in rounds for t in ("on",)]
+    without = [each[t]["command_s"] - each[t]["job_s"] for each in rounds for t in ("off",)]
+    return {
+        "pairs": len(rounds),
+        "job_s": median(each["off"]["job_s"] for each in rounds),
+        "cost": float(np.median(ratios)),
+        "cost_low": float(low),
+        "cost_high": float(high),
+        "goal": GOAL,
+        "rest_of_command_s": {"on": median(after), "off": median(without)},
+    }
+
+
+def text(result: dict[str, Any]) -> str:
+    """The section of benchmarks/README.md."""
+    cost, rest = result["summary"], result["summary"]["rest_of_command_s"]
+    verdict = "is within"
+    if cost["cost_high"] > GOAL:
+        verdict = "is more than" if cost["cost_low"] > GOAL else "cannot be told from"
+    return (
+        f"`python benchmarks/tracking_cost.py`, {result['date']}, on {result['machine']}; {cost['pairs']} pairs of a "
+        f"fine-tune of {cost['job_s']:.0f} s, in turns, with and without tracking into the embedded store.\n\n"
+        f"Cost of the job's wall time: **{cost['cost']:+.2%}** ({cost['cost_low']:+.2%} to {cost['cost_high']:+.2%}, "
+        f"95 % bootstrap of the median of paired ratios), which {verdict} the goal of 1 %. The rest of the command "
+        f"took {rest['on']:.1f} s with and {rest['off']:.1f} s without.\n"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--measure-only", action="store_true", help="print the figures and write nothing")
+    options = parser.parse_args()
+    rounds = measure(options.pairs, options.steps)
+    result = {
+        "date": datetime.date.today().isoformat(),
+        "machine": fingerprint().id,
+        "steps": options.steps,
+        "summary": summary(rounds),
+        "rounds": rounds,
+    }
+    print(text(result))
+    if not options.measure_only:
+        OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_section("tracking cost", "## What tracking costs\n\n" + text(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

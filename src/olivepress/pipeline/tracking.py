@@ -1,0 +1,40 @@
+"""What bench, import and report add to the records of runs, and the sending of what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from olivepress.core.errors import OlivepressError
+
+if TYPE_CHECKING:
+    from olivepress.pipeline.report import Page
+
+__all__ = ["track_results"]
+
+_FIGURES = "plots"
+
+
+def track_results(*, reports: Iterable[Path] = (), pages: Iterable[Page] = ()) -> None:
+    """Record device reports with the runs of their artifacts and pages with their recipes, and send them.
+
+    Nothing is raised: what is wrong is a line on stderr. Called at the end of a command, which then waits for the
+    store, for a limited time.
+    """
+    from olivepress.track.measured import record_files, record_report
+    from olivepress.track.sender import print_warning, send_now
+    from olivepress.track.store import store_here
+
+    try:
+        store = store_here()
+        for path in reports:
+            if path.suffix == ".json":  # a report to carry back is recorded where it is imported
+                record_report(path, store.name if store else None, print_warning)
+        for page in pages:
+            folder = page.files["html"].parent
+            figures = sorted((folder / _FIGURES).glob("*.png"))
+            record_files(folder.parent.name, [*sorted(page.files.values()), *figures], print_warning)
+        send_now(store, print_warning)
+    except (OlivepressError, OSError) as error:
+        print_warning(f"tracking: {error}")

@@ -1,0 +1,98 @@
+"""The curves of a fine-tune, from the record that the training process writes step by step."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from olivepress.core.bounded import open_regular
+from olivepress.core.errors import OlivepressError
+from olivepress.track.record import Point, Points
+from olivepress.track.writer import RunWriter, recorded_steps
+
+__all__ = ["CurveFollower", "point_of"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
+_LARGEST_STEP = 2**53
+_MOST_BYTES = 16 * 1024 * 1024  # at a time
+
+
+def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
+    """The step and the finite numbers of a line of the training record; None for a line that is no step.
+
+    This function alone knows that format: ``done`` is the step, every other number of the line is a curve, and so are
+    the task's ``metrics`` of validation rows, as ``validation_NAME``.
+    """
+    if not isinstance(line, Mapping) or not _is_step(line.get("done")) or "rows" in line:
+        return None
+    metrics = line.get("metrics")
+    validation = {f"validation_{name}": value for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    values = {
+        name: float(value)
+        for name, value in {**line, **validation}.items()
+        if isinstance(name, str) and name not in _NOT_CURVES and _NAME.fullmatch(name) and _is_number(value)
+    }
+    return (line["done"], values) if values else None
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_STEP
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+class CurveFollower:
+    """Copies new steps of a training record into the run's record, each step and curve once.
+
+    A resumed fine-tune repeats the steps after its last checkpoint: those that were recorded are left out.
+    """
+
+    def __init__(self, source: Path, writer: RunWriter) -> None:
+        self._source, self._writer = source, writer
+        self._offset, self._seen = 0, recorded_steps(writer.path)
+        self._lock = threading.Lock()
+
+    def read(self) -> None:
+        """Record what is new. Never raises: a curve is no reason to stop."""
+        with self._lock:
+            points = []
+            for line in self._new_lines():
+                point = point_of(line)
+                values = {} if point is None else self._new(*point)
+                if point is not None and values:
+                    points.append(Point(step=point[0], at=self._writer.now(), values=values))
+            if points:
+                self._writer.append(Points(points=tuple(points)))
+
+    def _new(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
+        """The values of curves that have no point at this step yet: evaluation has a line of its own."""
+        new = {name: value for name, value in values.items() if step > self._seen.get(name, -1)}
+        self._seen |= dict.fromkeys(new, step)
+        return new
+
+    def _new_lines(self) -> list[Any]:
+        try:
+            with open_regular(self._source) as file:
+                if file.seek(0, 2) < self._offset:  # begun again
+                    self._offset = 0
+                file.seek(self._offset)
+                data = file.read(_MOST_BYTES)
+        except (OSError, OlivepressError):
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        lines = []
+        for text in whole.split(b"\n"):
+            try:
+                lines.append(json.loads(text))
+            except (ValueError, RecursionError):
+                continue
+        return lines

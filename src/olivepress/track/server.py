@@ -1,0 +1,44 @@
+"""MLflow's own server over the embedded store: from an environment of its own, on the loopback address only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from olivepress.core.child.process import start_process
+from olivepress.core.errors import SetupError
+from olivepress.core.privacy import child_environment
+from olivepress.environments.lookup import environment, is_created, python_of
+from olivepress.track.store import EMBEDDED
+
+__all__ = ["ENVIRONMENT", "serve", "server_command"]
+
+ENVIRONMENT = "tracking-ui"
+_HOST = "127.0.0.1"
+_STARTS_S = 60.0  # what ends before is no server that somebody stopped
+
+
+def server_command(port: int, python: Path, *, store: str = EMBEDDED) -> list[str]:
+    """``mlflow server`` for a store; artifacts lie where the runs say."""
+    options = ("--host", _HOST, "--port", str(port), "--backend-store-uri", store, "--workers", "1")
+    return [str(python), "-P", "-m", "mlflow", "server", *options, "--default-artifact-root", "mlruns"]
+
+
+def serve(port: int, *, on_start: Callable[[str], None]) -> None:
+    """Run the server until it ends. SetupError where its environment is not created, and when it fails to start."""
+    env = environment(ENVIRONMENT)
+    if not is_created(env):
+        message = f"environment {ENVIRONMENT} is not created"
+        raise SetupError(message, next_step=f"olivepress env create {ENVIRONMENT}")
+    command = server_command(port, python_of(env))
+    began = time.monotonic()
+    with start_process(
+        command, child_environment(), stdin=subprocess.DEVNULL, stdout=sys.stdout, stderr=sys.stderr
+    ) as process:
+        on_start(f"http://{_HOST}:{port}")
+        code = process.wait()
+    if code and time.monotonic() - began < _STARTS_S:
+        raise SetupError(f"mlflow server ended with exit code {code}", next_step=f"choose another --port than {port}")

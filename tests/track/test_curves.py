@@ -1,0 +1,76 @@
+"""The curves of a fine-tune come from the training record, each step once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from olivepress.track.curves import CurveFollower, point_of
+from olivepress.track.runs import read_run
+from olivepress.track.writer import open_run
+from tests.track.conftest import start
+
+SOURCE = Path("training.jsonl")
+
+
+def write(*steps: int, start_anew: bool = False, **values: float) -> None:
+    with SOURCE.open("w" if start_anew else "a") as file:
+        for step in steps:
+            file.write(json.dumps({"done": step, "total": 9, "seconds": 1.0, **({"loss": step / 10} | values)}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"done": 3, "total": 9, "loss": 0.5, "seconds": 2.0}, (3, {"loss": 0.5})),
+        (
+            {"done": 3, "total": 9, "eval_loss": 1, "learning_rate": 1e-4},
+            (3, {"eval_loss": 1.0, "learning_rate": 1e-4}),
+        ),
+        ({"done": 3, "loss": float("nan"), "grad_norm": 2.0}, (3, {"grad_norm": 2.0})),
+        (
+            {"done": 3, "validation_loss": 2.0, "metrics": {"f1": 0.5, "x y": 1}},
+            (3, {"validation_loss": 2.0, "validation_f1": 0.5}),
+        ),
+        ({"done": 3, "total": 9, "shipped": {"step": 2}, "seconds": 1.0}, None),
+        ({"done": 0, "total": 0, "rows": {"rows": 5}}, None),
+        ({"done": 3, "total": 9, "seconds": 2.0}, None),
+        ({"done": True, "loss": 1.0}, None),
+        ({"done": -1, "loss": 1.0}, None),
+        ({"done": 2**60, "loss": 1.0}, None),
+        ({"done": 3, "loss": "0.5", "A b": 1.0, "x" * 90: 2.0}, None),
+        ({"error": "x"}, None),
+        ([1], None),
+    ],
+)
+def test_a_line_of_the_training_record(line: object, expected: object) -> None:
+    assert point_of(line) == expected
+
+
+def test_each_step_once_also_after_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    writer = start(None)
+    follower = CurveFollower(SOURCE, writer)
+    follower.read()  # not there yet
+    write(1, 2)
+    with SOURCE.open("a") as file:
+        file.write('{"done": 3, "to')  # half written
+    follower.read()
+    with SOURCE.open("a") as file:
+        file.write('tal": 9, "loss": 0.3}\n')
+    follower.read()
+    write(3, eval_loss=0.9)  # evaluation has a line of its own
+    follower.read()
+    opened = open_run(writer.path, print)
+    assert opened is not None
+    resumed = CurveFollower(SOURCE, opened)
+    write(2, 3, 4)  # from the last checkpoint on
+    resumed.read()
+    write(4, 5, start_anew=True)
+    resumed.read()
+    run = read_run(writer.path)
+    assert run is not None
+    assert (run.curves["loss"].points, run.curves["loss"].last_step, run.curves["loss"].last) == (5, 5, 0.5)
+    assert run.curves["eval_loss"].points == 1

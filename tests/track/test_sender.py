@@ -1,0 +1,105 @@
+"""Whether and where runs are sent; the work waits for nothing but its end, and there is one warning."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from olivepress.core.errors import UsageError
+from olivepress.track import store as store_module
+from olivepress.track.record import Ended
+from olivepress.track.sender import NOT_INSTALLED, Sender, send_now
+from olivepress.track.store import EMBEDDED, Store, store_here, without_secrets
+from tests.track.conftest import start
+
+
+@pytest.mark.parametrize(
+    ("environment", "recipe_says", "expected"),
+    [
+        ({}, None, (EMBEDDED, False)),
+        ({}, True, (EMBEDDED, True)),
+        ({}, False, None),
+        ({"OLIVEPRESS_TRACKING": "on"}, False, (EMBEDDED, True)),
+        ({"OLIVEPRESS_TRACKING": "off", "MLFLOW_TRACKING_URI": "http://mlflow"}, True, None),
+        ({"MLFLOW_TRACKING_URI": "http://me:secret@mlflow:5000"}, None, ("http://mlflow:5000", True)),
+    ],
+)
+def test_which_store(
+    environment: Mapping[str, str], recipe_says: bool | None, expected: tuple[str, bool] | None
+) -> None:
+    store = store_here(recipe_says, environment)
+    assert (None if store is None else (store.name, store.asked)) == expected
+
+
+def test_a_switch_that_is_neither_on_nor_off() -> None:
+    with pytest.raises(UsageError, match="expected on or off"):
+        store_here(None, {"OLIVEPRESS_TRACKING": "maybe"})
+
+
+def test_no_password_is_shown() -> None:
+    assert without_secrets("http://me:secret@host/x and https://t0ken@other") == "http://host/x and https://other"
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(False, []), (True, [NOT_INSTALLED])])
+def test_without_mlflow_silence_unless_it_was_asked_for(
+    asked: bool, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store_module, "find_spec", lambda name: None)
+    store = store_here(asked or None, {})
+    warnings = list[str]()
+    start(store)
+    with Sender(store, warnings.append):
+        pass
+    assert warnings == expected
+    send_now(store, warnings.append)
+    assert warnings == expected * 2
+
+
+def no_server(port: int) -> Store:
+    uri = f"http://127.0.0.1:{port}"
+    return Store(uri=uri, name=uri, experiment="olivepress", asked=True, installed=True)
+
+
+def test_a_server_that_never_answers_is_one_warning_and_a_bounded_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        store = no_server(server.getsockname()[1])
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+        monkeypatch.setenv("OLIVEPRESS_TRACKING", "on")
+        warnings = list[str]()
+        begun = list[float]()
+        with Sender(store, warnings.append, interval_s=0.05, at_the_end_s=1.0):
+            writer = start(store)
+            writer.append(Ended(at=writer.now(), status="finished"))
+            begun.append(time.monotonic())
+        assert time.monotonic() - begun[0] < 30  # the connection alone would wait for minutes
+    assert len(warnings) == 1 and warnings[0].startswith("tracking: ") and "runs send" in warnings[0]
+    assert writer.path.is_file()
+    assert not [thread for thread in threading.enumerate() if thread.name == "tracking" and thread.is_alive()]
+
+
+def test_what_was_recorded_while_the_work_went_on_has_arrived_at_its_end(store: Store) -> None:
+    from tests.track.test_deliver import EXPECTED, curve, runs, whole_run
+
+    warnings = list[str]()
+    with Sender(store, warnings.append, interval_s=0.05, at_the_end_s=300):
+        whole_run(store)
+    assert warnings == []
+    assert curve(runs()["lamps/finetune.1"]) == EXPECTED
+
+
+def test_mlflow_is_not_imported_by_the_work(store: Store) -> None:
+    import subprocess
+
+    code = "import sys; import olivepress.track.sender, olivepress.track.runs, olivepress.pipeline.tracking; "
+    code += "sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
