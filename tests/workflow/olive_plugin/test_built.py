@@ -119,7 +119,7 @@ def test_the_form_with_dequantize_linear() -> None:
                 {"type": "KQuant", "bits": 4, "group_size": 32, "sym": False, "lm_head": True},
             ],
             ({4, 8}, 32, False),
-            ({4}, 32, False),
+            ({4, 8}, 32, False),
             None,
         ),
         # What no quantizer took the builder rounds itself.

@@ -89,7 +89,9 @@ def _checkpoint(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         for key, module in (("lm_head", _HEAD), ("embeds", _EMBEDDING)):
             if step.get(key) and not config.get(key):
                 config[key] = True
-                config["overrides"][module] = {**own, **overrides.get(module, {})}
+                # SelectiveMixedPrecision chooses for head and embedding too, unless they are named.
+                free = {"or": mixed} if "bits" not in overrides.get(module, {}) else {}
+                config["overrides"][module] = {**own, **free, **overrides.get(module, {})}
     return config
 
 
@@ -150,7 +152,9 @@ def _rounding(checkpoint: Mapping[str, Any], own: Mapping[str, Any]) -> Rounding
     group = int(value("group_size"))
     symmetric = own.get("sym", value("symmetric"))
     return Rounding(
-        bits=frozenset({int(value("bits"))}), block_size=group if group > 0 else None, symmetric=bool(symmetric)
+        bits=frozenset({int(value("bits")), *own.get("or", ())}),
+        block_size=group if group > 0 else None,
+        symmetric=bool(symmetric),
     )
 
 
@@ -206,7 +210,7 @@ def _of_part(part: str, nodes: Sequence[QuantizedNode], asked: Rounding | None) 
         yield f"{part}: unquantized, {_list(asked.bits)} bits were asked for"
         return
     built = frozenset(node.bits for node in nodes)
-    if built - asked.bits or min(asked.bits) not in built:
+    if built - asked.bits or (part == "layers" and min(asked.bits) not in built):
         yield f"{part}: {_list(built)} bits were built, {_list(asked.bits)} were asked for"
     blocks = {node.block_size for node in nodes}
     if asked.block_size is not None and blocks != {asked.block_size}:
