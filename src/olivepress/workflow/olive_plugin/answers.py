@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from olivepress.core.errors import DataError
 from olivepress.data.store.examples import Example as Row
@@ -79,27 +80,33 @@ def make_questions(
 
 
 def answered(model: Any, questions: Questions) -> dict[str, float]:
-    """The task's metrics of the model's greedy answers, by name. The model's mode is left as it was."""
+    """The task's metrics of the model's greedy answers, by name. The model is left as it was."""
     was_training, outputs = model.training, list[str]()
+    generates = model.get_base_model() if hasattr(model, "peft_config") else model
+    settings = generates.generation_config
+    # The model card's sampling advice (repetition penalty, beams) must not leak into greedy answers.
+    generates.generation_config = GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=questions.budget,
+        eos_token_id=list(questions.ends),
+        pad_token_id=questions.ends[0],
+        use_cache=True,
+    )
     model.eval()
     try:
         with torch.no_grad():
             outputs = [_answer(model, prompt, questions) for prompt in questions.prompts]
     finally:
         model.train(was_training)
+        generates.generation_config = settings
     return questions.metrics(outputs)
 
 
 def _answer(model: Any, prompt: Sequence[int], questions: Questions) -> str:
     ids = torch.tensor([prompt], device=model.device)
-    generated = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=questions.budget,
-        do_sample=False,
-        use_cache=True,
-        eos_token_id=list(questions.ends),
-        pad_token_id=questions.ends[0],
+    generated = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids))
+    text: str = questions.tokenizer.decode(
+        generated[0, len(prompt) :], skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    text: str = questions.tokenizer.decode(generated[0, len(prompt) :], skip_special_tokens=True)
     return text
