@@ -106,6 +106,16 @@ def test_a_run_that_is_resumed_after_its_last_step(project: Path) -> None:
     assert max(each.step for each in again.steps) == whole.shipped.steps
 
 
+def test_a_whole_run_that_is_resumed_trains_no_further(project: Path) -> None:
+    """Killed while Olive saves the result of a run without validation."""
+    workflow = rendered(project, {"max_steps": 4, "eval_steps": 0, "keep": "last", "save_steps": 2, "batch_size": 2})
+    whole = run(workflow)
+    shutil.rmtree("runs/small/.cache")
+    shutil.rmtree("runs/small/finetune")
+    again = run(workflow)
+    assert same(again.tensors, whole.tensors) and [each.step for each in again.steps] == [1, 2, 3, 4]
+
+
 def test_the_best_by_the_tasks_own_metric(project: Path) -> None:
     """Its value is that of the answers which plain transformers and peft give with the adapter that ships."""
     settings = {"eval_answers": 4, "eval_steps": 6, "early_stopping": {"metric": "bleu", "patience": 3}}

@@ -28,6 +28,7 @@ _LOGGED = {
     "grad_norm": "grad_norm",
     "num_input_tokens_seen": "tokens",
 }
+_MOST_SKIPPED = 20  # steps in a row; the loss scale is then 2^-20 of what it was
 
 
 def separate_documents(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -53,6 +54,8 @@ class TrainingMonitor(transformers.TrainerCallback):
     which every checkpoint holds: a resumed run makes them again.
     """
 
+    skipped = 0  # steps in a row that float16 left out, as their gradients overflowed
+
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.validation: Validation | None = take_validation()
@@ -67,7 +70,10 @@ class TrainingMonitor(transformers.TrainerCallback):
             self._check_best_is_there(args, history)
             if history and history[-1].step == state.global_step and self._is_enough(history):
                 self.stopped_at = state.global_step  # it was interrupted after its last step
-                control.should_training_stop = True
+        if state.global_step >= state.max_steps > 0:
+            self.stopped_at = state.global_step
+        if self.stopped_at is not None:
+            control.should_training_stop = True
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Called before the rows of an epoch are put in order, of a resumed run too."""
@@ -79,11 +85,14 @@ class TrainingMonitor(transformers.TrainerCallback):
         logs = logs or {}
         if self._is_over(state):
             return
-        for name in ("loss", "grad_norm"):
-            value = logs.get(name)
-            if value is not None and not math.isfinite(float(value)):
-                message = f"step {state.global_step}: {name} is {value}; the result would be worthless"
-                raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+        broken = [name for name in ("loss", "grad_norm") if not math.isfinite(float(logs.get(name) or 0.0))]
+        if "loss" in logs:
+            self.skipped = self.skipped + 1 if broken == ["grad_norm"] and args.fp16 else 0
+        if 0 < self.skipped < _MOST_SKIPPED:  # the loss scale of float16 is halved, and the step left out
+            logs = {name: value for name, value in logs.items() if name != "grad_norm"}
+        elif broken:
+            message = f"step {state.global_step}: {broken[0]} is {logs[broken[0]]}; the result would be worthless"
+            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
             fields: dict[str, Any] = {
                 key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
@@ -137,6 +146,8 @@ class TrainingMonitor(transformers.TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Called once, before Olive saves the model: it gets the weights of the checkpoint that ships."""
         if self.validation is None:
+            if self._is_over(state):
+                restore(model, _checkpoint(args, self.stopped_at))
             return
         selection = self.validation.selection
         history, steps = self._history(state), self.stopped_at or state.global_step
@@ -212,5 +223,5 @@ def _seed_at_the_end(args: Any, state: Any) -> None:
         _seed_epoch(args, state)
 
 
-def _checkpoint(args: Any, step: int) -> Path:
+def _checkpoint(args: Any, step: int | None) -> Path:
     return Path(args.output_dir, f"checkpoint-{step}")
