@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import os
+import py_compile
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,13 @@ def test_a_file_that_is_not_the_one_that_was_allowed(tmp_path: Path) -> None:
         load_loss(f"{path}:cross_entropy", hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(JobError, match="No such file"):
         load_loss(f"{tmp_path / 'none.py'}:x", sha256)
+
+
+def test_bytecode_beside_the_file_is_not_run(tmp_path: Path) -> None:
+    """Of the same time and size as the file, so that an import would take it."""
+    path, other = written(tmp_path, "def loss(logits, labels):\n    return 1\n"), tmp_path / "other.py"
+    other.write_text(path.read_text().replace("1", "2"))
+    os.utime(other, ns=(path.stat().st_mtime_ns, path.stat().st_mtime_ns))
+    py_compile.compile(str(other), cfile=importlib.util.cache_from_source(str(path)), doraise=True)
+    loss = load_loss(f"{path}:loss", hashlib.sha256(path.read_bytes()).hexdigest())
+    assert loss(torch.zeros(1), torch.zeros(1)) == 1
