@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +100,10 @@ def test_a_changed_generation_config_leaves_the_fine_tune(project: Path, monkeyp
     for job, same in (("finetune", True), ("merge", False)):
         keys = [finished_jobs.current(plan, plan.job(job), workflows, base)[0] for base in (before, after)]
         assert (keys[0] == keys[1]) is same
+    answers = plan.recipe.finetune.model_copy(update={"eval_answers": 2})
+    asked = dataclasses.replace(plan, recipe=plan.recipe.model_copy(update={"finetune": answers}))
+    keys = [finished_jobs.current(asked, plan.job("finetune"), workflows, base)[0] for base in (before, after)]
+    assert keys[0] != keys[1]  # answers end where that file says
 
 
 def test_a_hub_model_is_checked_before_its_weights_come(

@@ -72,8 +72,10 @@ def current(
         if manifest is None:
             return None, None
         others.append(manifest.sha256)
-    # An adapter is trained without generation_config.json: a changed one changes what carries it on.
-    base_sha256 = base.training if job.kind == "finetune" and job.id != plan.trained else base.whole
+    # An adapter is trained without generation_config.json, unless answers choose its checkpoint: a changed one changes
+    # what carries it on.
+    alone = job.kind == "finetune" and job.id != plan.trained and not plan.recipe.finetune.eval_answers
+    base_sha256 = base.training if alone else base.whole
     key = job_key(plan, workflows[job.id], parent.sha256 if parent else None, base_sha256, job.target, others)
     artifact = _finished(plan.output_dir(job), key)
     if artifact is not None and job.kind == "package" and changed_adapters(plan.output_dir(job)):
