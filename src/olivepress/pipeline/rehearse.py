@@ -85,6 +85,7 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
         "early_stopping": None,
         "keep": "last",
         "loss": None,  # code, which a rehearsal has no need of
+        "label_weights": {},  # its few rows may lack a label
     }
     fields["targets"] = [EXPORT.removeprefix("export-")]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.
