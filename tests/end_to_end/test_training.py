@@ -88,7 +88,7 @@ def test_plain_olive_trains_the_same_weights(
 @pytest.mark.timeout(3000)
 def test_ten_kills_at_random(project: Path, olivepress: Cli) -> None:
     """Killed at ten steps of a run with several epochs: the same best step and the same adapter as without a kill."""
-    settings = LORA | {"max_steps": 60, "eval_steps": 5, "save_steps": 3, "early_stopping": {"patience": 11}}
+    settings = LORA | {"max_steps": 60, "eval_steps": 5, "save_steps": 3, "early_stopping": {"patience": 10}}
     small(project, settings | {"learning_rate": 0.001, "lora_dropout": 0.1})
     whole = olivepress("run", "small", "--job", "finetune")
     assert whole.returncode == 0, whole.stderr

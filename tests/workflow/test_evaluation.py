@@ -50,6 +50,10 @@ def test_the_direction_of_a_metric() -> None:
         ({"eval_steps": 0, "keep": "last", "eval_answers": 4}, "no early_stopping and no eval_answers"),
         ({"early_stopping": {"metric": "exact_match"}}, "eval_answers: rows to answer, which"),
         ({"early_stopping": {"metric": "exactmatch"}}, "loss or a metric of the task \\(exact_match"),
+        (
+            {"eval_answers": 4, "early_stopping": {"metric": "label_accuracy_constrained"}},
+            "loss or a metric of the task",
+        ),
         ({"early_stopping": {"patience": 0}}, "greater than or equal to 1"),
     ],
 )
@@ -72,6 +76,11 @@ def test_too_few_rows_to_choose_by(project: object, rows: int, says: str) -> Non
 
 def test_patience_that_is_longer_than_the_run(project: object) -> None:
     plan = load_plan("tiny-phi")
-    stopping = plan.recipe.finetune.model_copy(update={"early_stopping": EarlyStopping(patience=10)})
-    with pytest.raises(RecipeError, match=r"patience is 10, expected less than the 10 evaluations of this run"):
-        check_evaluation(plan.recipe.model_copy(update={"finetune": stopping}), plan.dataset)
+    for patience, refused in ((8, False), (9, True), (10, True)):
+        stopping = plan.recipe.finetune.model_copy(update={"early_stopping": EarlyStopping(patience=patience)})
+        recipe = plan.recipe.model_copy(update={"finetune": stopping})
+        if not refused:
+            check_evaluation(recipe, plan.dataset)
+            continue
+        with pytest.raises(RecipeError, match=f"patience is {patience} and the run has 10 evaluations, .* at most 8"):
+            check_evaluation(recipe, plan.dataset)

@@ -11,7 +11,7 @@ from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
 
-__all__ = ["Evaluation", "check_evaluation", "evaluation_of", "higher_is_better", "training_steps"]
+__all__ = ["Evaluation", "check_evaluation", "evaluation_of", "higher_is_better", "patience_problem", "training_steps"]
 
 _SHARE = 0.1  # of the run, from one evaluation to the next
 # Rows of an evaluation: a hundredth of the rows seen in training, so that ten of them take about 5 % of its time.
@@ -30,7 +30,7 @@ class Evaluation:
 
 
 def training_steps(settings: Finetune, rows: int) -> int:
-    """Optimizer steps of a run over ``rows`` that are trained on."""
+    """Optimizer steps of a run over ``rows`` that are trained on; the most there can be when they are packed."""
     if settings.max_steps:
         return settings.max_steps
     batches = math.ceil(rows / settings.batch_size)
@@ -53,6 +53,19 @@ def evaluation_of(settings: Finetune, *, train_rows: int, validation_rows: int) 
     )
 
 
+def patience_problem(patience: int, evaluations: int) -> str:
+    """Why such a patience cannot end a run of so many evaluations before its last step; empty where it can.
+
+    The first evaluation is the first best: as many as ``patience`` follow it, and one more.
+    """
+    if patience < evaluations - 1:
+        return ""
+    return (
+        f"finetune.early_stopping.patience is {patience} and the run has {evaluations} evaluations, expected at most "
+        f"{max(evaluations - 2, 0)} to stop before the last one"
+    )
+
+
 def higher_is_better(metric: str) -> bool:
     """Of what checkpoints are compared by."""
     return metric != LOSS and METRICS[metric].direction == "higher"
@@ -72,9 +85,5 @@ def check_evaluation(recipe: Recipe, dataset: Dataset) -> None:
             next_step="set data.validation_fraction, or finetune.eval_steps: 0 with finetune.keep: last",
         )
     stopping = settings.early_stopping
-    if stopping is not None and stopping.patience >= evaluation.count:
-        raise RecipeError(
-            f"{where}: finetune.early_stopping.patience is {stopping.patience}, expected less than the "
-            f"{evaluation.count} evaluations of this run",
-            next_step="change patience, or finetune.eval_steps",
-        )
+    if stopping is not None and (problem := patience_problem(stopping.patience, evaluation.count)):
+        raise RecipeError(f"{where}: {problem}", next_step="change patience, or finetune.eval_steps")

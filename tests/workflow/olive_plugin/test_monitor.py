@@ -17,6 +17,8 @@ import torch
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin import monitor as module
 from olivepress.workflow.olive_plugin.monitor import TrainingMonitor
+from olivepress.workflow.olive_plugin.selection import Selection
+from olivepress.workflow.olive_plugin.validation import Validation
 
 
 def arguments(folder: Path, *, fp16: bool = False) -> Any:
@@ -47,6 +49,19 @@ def test_a_run_that_is_resumed_before_its_end_goes_on(tmp_path: Path) -> None:
         state = SimpleNamespace(global_step=step, max_steps=total)
         TrainingMonitor().on_train_begin(arguments(tmp_path), state, control, model=model)
     assert not control.should_training_stop
+
+
+@pytest.mark.parametrize(("steps", "refused"), [(10, True), (11, False)])
+def test_patience_of_a_run_whose_steps_are_known(tmp_path: Path, steps: int, refused: bool) -> None:
+    """Packing makes fewer steps of the rows than the recipe's check can know: here 5 or 6 evaluations."""
+    monitor = TrainingMonitor()
+    monitor.validation = Validation(selection=Selection(keep="best", metric="loss", patience=4))
+    state = SimpleNamespace(global_step=0, max_steps=steps, eval_steps=2)
+    if not refused:
+        monitor.on_train_begin(arguments(tmp_path), state, SimpleNamespace(), model=torch.nn.Linear(1, 1))
+        return
+    with pytest.raises(JobError, match="patience is 4 and the run has 5 evaluations, expected at most 3"):
+        monitor.on_train_begin(arguments(tmp_path), state, SimpleNamespace(), model=torch.nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize("norm", [math.inf, math.nan])

@@ -15,6 +15,7 @@ from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, r
 from olivepress.core.errors import JobError
 from olivepress.core.jsonl import append_json_line
 from olivepress.report.training_record import Shipped
+from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
 from olivepress.workflow.olive_plugin.selection import Evaluated, best_of, evaluations, no_improvement
 from olivepress.workflow.olive_plugin.validation import Validation, take_validation
@@ -65,6 +66,7 @@ class TrainingMonitor(transformers.TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Called once: packed sequences are kept apart from here on; others are left as they are."""
         model.register_forward_pre_hook(separate_documents, with_kwargs=True)
+        self._check_patience(state)
         if self.validation is not None and state.global_step:
             history = self._history(state)
             self._check_best_is_there(args, history)
@@ -181,6 +183,15 @@ class TrainingMonitor(transformers.TrainerCallback):
             return False
         count = no_improvement(history, greater=selection.greater, min_delta=selection.min_delta)
         return count >= selection.patience
+
+    def _check_patience(self, state: Any) -> None:
+        """JobError when early stopping could only end the run at its last step; packing makes fewer steps of rows."""
+        if self.validation is None or self.validation.selection.patience is None or not state.eval_steps:
+            return
+        count = math.ceil(state.max_steps / state.eval_steps)
+        problem = patience_problem(self.validation.selection.patience, count)
+        if problem:
+            raise JobError(problem, next_step="change patience, or finetune.eval_steps")
 
     def _is_over(self, state: Any) -> bool:
         return self.stopped_at is not None and state.global_step > self.stopped_at
