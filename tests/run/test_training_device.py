@@ -55,6 +55,31 @@ def test_a_full_fine_tune_that_does_not_fit_memory(project: Path, cpu: None, mon
     assert str(error.value.next_step).startswith("set finetune.method: lora, freeze_layers, gradient_checkpointing")
 
 
+@pytest.mark.parametrize(
+    ("system", "torch", "device"),
+    [
+        ("linux", "2.9.0", "cuda"),
+        ("linux", "2.9.0+cpu", "cpu"),
+        ("linux", "2.9.0+cu128", "cuda"),
+        ("win32", "2.9.0", "cpu"),
+        ("win32", "2.9.0+cu128", "cuda"),
+    ],
+)
+def test_the_build_of_pytorch_decides(monkeypatch: pytest.MonkeyPatch, system: str, torch: str, device: str) -> None:
+    """A machine with an NVIDIA driver; PyPI's build for Windows has no CUDA."""
+    monkeypatch.setattr(training_device.sys, "platform", system)
+    monkeypatch.setattr(training_device, "version", lambda name: torch)
+    monkeypatch.setattr(training_device, "fingerprint", lambda: SimpleNamespace(drivers={"nvidia": "570"}))
+    assert training_device.training_device.__wrapped__() == device
+
+
+def test_the_disk_of_all_weights_holds_three_checkpoints(project: Path) -> None:
+    """Twelve bytes a parameter each, with the next one written before one is removed; or two and two models."""
+    for settings, bytes_each in (({}, 36), ({"optim": "adamw_8bit"}, 20)):
+        plan = plan_of(project, method="full", **settings)
+        assert need(plan, plan.jobs[0]).disk_bytes == bytes_each * plan.model.facts.parameters
+
+
 def test_the_memory_of_all_weights() -> None:
     """SmolLM2's 135 M parameters: 16 bytes each are 2.15 GB, of which freezing two thirds of the layers saves most."""
     shape = Shape(

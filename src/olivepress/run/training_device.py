@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -12,7 +13,7 @@ from olivepress.workflow.plan import Plan
 
 __all__ = ["check_training_device", "training_device"]
 
-_CPU_BUILD = "+cpu"  # of PyTorch
+_CPU_BUILD, _CUDA_BUILD = "+cpu", "+cu"  # of PyTorch
 
 
 @lru_cache(maxsize=1)
@@ -22,7 +23,9 @@ def training_device() -> Literal["cuda", "cpu"]:
         torch = version("torch")
     except PackageNotFoundError:
         return "cpu"
-    return "cuda" if fingerprint().drivers and not torch.endswith(_CPU_BUILD) else "cpu"
+    # PyPI has the CUDA build for Linux and the CPU build for Windows, both without a suffix.
+    built = _CUDA_BUILD in torch if sys.platform == "win32" else not torch.endswith(_CPU_BUILD)
+    return "cuda" if fingerprint().drivers and built else "cpu"
 
 
 def check_training_device(plan: Plan) -> None:

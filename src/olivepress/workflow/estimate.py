@@ -82,9 +82,11 @@ def need(plan: Plan, job: Job) -> Need:
         disk = 2.0 * shape.parameters * width
         kept = 4.0 * settings.r * shape.projections
         if job.id == plan.trained:
-            # Two checkpoints with the moments of their optimizer; then the logits of two models.
+            # Checkpoints with the moments of their optimizer: the best, the last, and the next before one is removed.
+            # Two are left when Olive saves; then come the logits of two models.
             kept = float(width * shape.parameters) + 2.0 * reference_bytes(shape.vocabulary)
-            disk += 2.0 * (width * shape.parameters + moment_bytes(settings) * trained_parameters(shape, settings))
+            checkpoint = width * shape.parameters + moment_bytes(settings) * trained_parameters(shape, settings)
+            disk = max(disk + 2.0 * checkpoint, 3.0 * checkpoint)
             memory = max(memory, merge_memory(shape, settings))
             seconds += merge_seconds(shape, settings, _tokens(plan, shape))
     elif job.kind == "merge":
