@@ -55,7 +55,9 @@ class FullFinetune(LoRA):
             config.training_args.extra_args["use_cpu"] = True  # else bfloat16 is looked for on a GPU
         if config.torch_dtype == "bfloat16":
             config.training_args.extra_args["bf16"] = True
+        use_cache = pytorch_model.config.use_cache
         train(type(self), pytorch_model, model.get_hf_tokenizer(), config)
+        pytorch_model.config.use_cache = use_cache  # the trainer of transformers 5 leaves it off
         pytorch_model.save_pretrained(output_model_path)
         model.save_metadata(output_model_path)
         return inherit_hf_from_hf(model, output_model_path, adapter_path=None)

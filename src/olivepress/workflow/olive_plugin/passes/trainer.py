@@ -98,7 +98,14 @@ def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     )
     trainer.own_loss = own_loss(config.loss, int(model.config.vocab_size))
     trainer.weights = _weights(train_rows) if config.weighted else None
-    trainer.train(resume_from_checkpoint=checkpoint)
+    allow_tf32 = torch.backends.cuda.matmul.allow_tf32
+    if torch.cuda.is_available():
+        torch.backends.cuda.matmul.allow_tf32 = config.allow_tf32
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    finally:
+        if torch.cuda.is_available():
+            torch.backends.cuda.matmul.allow_tf32 = allow_tf32
 
 
 def _weights(rows: Any) -> list[float]:
