@@ -221,7 +221,9 @@ def test_a_refused_line_does_not_stop_the_others(store: Store, monkeypatch: pyte
     whole_run(store)
     with monkeypatch.context() as patch:
         patch.setattr(MlflowStore, "points", refuse)
-        assert send() == Delivered(sent=5, left=0, notes=("lamps/finetune.1: the store refused 3 of its lines",))
+        assert send() == Delivered(
+            sent=5, refused=3, left=0, notes=("lamps/finetune.1: the store refused 3 of its lines",)
+        )
     assert runs()["lamps/finetune.1"].info.status == "FINISHED"
 
 
@@ -305,3 +307,74 @@ def test_a_server_that_is_down_is_one_line(store: Store, monkeypatch: pytest.Mon
     whole_run(there)
     answer = send()
     assert answer.left == 5 and answer.problem in ("connection refused", "max retries exceeded")
+
+
+def test_a_record_that_is_refused_does_not_stop_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.exceptions import MlflowException
+
+    original = MlflowStore.begin
+
+    def refuse(self: MlflowStore, started: Any, parent: str | None) -> str:
+        if started.job == "finetune":
+            raise MlflowException.invalid_parameter_value("no such name here")
+        return original(self, started, parent)
+
+    whole_run(store)
+    whole_run(store, "merge")
+    monkeypatch.setattr(MlflowStore, "begin", refuse)
+    answer = send()
+    assert (answer.sent, answer.refused, answer.left, answer.problem) == (10, 5, 0, "")
+    assert set(runs()) == {"lamps/merge.1"}
+
+
+def test_an_error_of_a_single_record_does_not_stop_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = MlflowStore.begin
+
+    def fail(self: MlflowStore, started: Any, parent: str | None) -> str:
+        if started.job == "finetune":
+            raise RuntimeError("what nobody thought of")
+        return original(self, started, parent)
+
+    whole_run(store)
+    whole_run(store, "merge")
+    monkeypatch.setattr(MlflowStore, "begin", fail)
+    answer = send()
+    assert (answer.sent, answer.left, answer.problem) == (5, 5, "lamps/finetune.1: what nobody thought of")
+
+
+def test_free_names_become_different_parameters(store: Store) -> None:
+    names = [">50K", "<50K", "a/", "A//B", "a/b", "..", "/x", "-" * 300, "-" * 301]
+    start(store, params={f"w.{name}": str(number) for number, name in enumerate(names)} | {"..": "top", "/": "root"})
+    assert send() == Delivered(sent=1, left=0)
+    params = runs()["lamps/finetune.1"].data.params
+    assert sorted(params.values()) == sorted([*map(str, range(len(names))), "top", "root"])
+    assert (params["w._50K"], params["w._50K_2"]) == ("0", "1")
+
+
+def test_of_a_reason_no_absolute_path_is_sent(store: Store) -> None:
+    writer = start(store)
+    reason = (
+        f"no {Path.cwd()}/runs/x.bin, '/home/ann lee/my data/rows.csv' and C:\\Users\\ann\\m.onnx at https://a.org/b/c"
+    )
+    writer.append(Ended(at=writer.now(), status="failed", reason=reason))
+    assert send().left == 0
+    sent = runs()["lamps/finetune.1"].data.tags["olivepress.reason"]
+    assert sent == "no x.bin, 'rows.csv' and m.onnx at https://a.org/b/c"
+
+
+def test_a_project_that_was_moved_is_said(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole_run(store)
+    assert send().left == 0
+    there = tmp_path / "moved"
+    there.mkdir()
+    for name in ("runs", "mlflow.db"):
+        shutil.move(name, there / name)
+    monkeypatch.chdir(there)
+    forget_connections()
+    whole_run(store)
+    answer = send()
+    assert answer.left == 5 and answer.problem.startswith(
+        "experiment olivepress keeps its files where this project was"
+    )
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "moved")
+    assert send() == Delivered(sent=5, left=0)

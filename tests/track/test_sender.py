@@ -103,3 +103,19 @@ def test_mlflow_is_not_imported_by_the_work(store: Store) -> None:
     code = "import sys; import olivepress.track.sender, olivepress.track.runs, olivepress.pipeline.tracking; "
     code += "sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("postgresql://u:p/w@host/db?password=secret", "postgresql://host/db"),
+        ("postgresql://u:p@ss@host/db", "postgresql://host/db"),
+        ("https://host/x?token=a@b", "https://"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+    ],
+)
+def test_a_name_has_no_password(uri: str, name: str) -> None:
+    store = store_here(None, {"MLFLOW_TRACKING_URI": uri})
+    assert store is not None and (store.uri, store.name) == (uri, name)
+    assert without_secrets(f"no answer of {uri} at all") == f"no answer of {name} at all"

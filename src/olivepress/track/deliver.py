@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from sqlite3 import OperationalError
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,7 +24,7 @@ from olivepress.core.progress import Progress
 from olivepress.track.cursor import Cursor, read_cursor, write_cursor
 from olivepress.track.mlflow_store import MlflowStore, RunDeleted
 from olivepress.track.record import Ended, Files, Line, Measured, Points, Resumed, Started, read_lines
-from olivepress.track.store import Store, store_here, without_secrets
+from olivepress.track.store import Store, store_here, without_paths, without_secrets
 
 __all__ = ["Delivered", "Delivery", "deliver", "unsent"]
 
@@ -41,12 +42,13 @@ class Delivery(BaseModel):
 
 
 class Delivered(BaseModel):
-    """``problem`` is why lines are left, in one line; ``notes`` are what else a person should know. ``busy``: another
-    process is sending."""
+    """``sent`` lines were dealt with, ``refused`` of them not accepted. ``problem`` is why lines are left, in one line;
+    ``notes`` are what else a person should know. ``busy``: another process is sending."""
 
     model_config = ConfigDict(frozen=True)
 
     sent: int = 0
+    refused: int = 0
     left: int = 0
     problem: str = ""
     notes: tuple[str, ...] = ()
@@ -84,23 +86,30 @@ def deliver(spec: Delivery, progress: Progress) -> Delivered:
 
 
 def _deliver(store: Store, spec: Delivery, is_late: Callable[[], bool]) -> Delivered:
-    sent, notes = 0, list[str]()
     waiting = list(_waiting(store, spec.everything))
+    before = [sending.cursor for sending in waiting]
+    notes, problem = list[str](), ""
     try:
         client = _client(store.uri, store.experiment, store.is_embedded) if waiting else None
         for sending in waiting:
             if client is None or is_late():
                 break
-            before = sending.cursor.lines
             try:
                 notes += _send(client, store, sending, is_late)
-            finally:
-                sent += sending.cursor.lines - before
+            except Exception as error:
+                if _is_of_the_store(error):
+                    raise
+                problem = problem or f"{sending.started.name}: {_problem(error)}"  # the other records are sent
     except Exception as error:  # whatever a store or its driver raises: the job goes on, the lines stay
         _client.cache_clear()
-        left = sum(sending.left for sending in waiting)
-        return Delivered(sent=sent, left=left, problem=_problem(error), notes=tuple(notes))
-    return Delivered(sent=sent, left=sum(sending.left for sending in waiting), notes=tuple(notes))
+        problem = _problem(error)
+    return Delivered(
+        sent=sum(sending.cursor.lines - old.lines for sending, old in zip(waiting, before, strict=True)),
+        refused=sum(sending.cursor.refused - old.refused for sending, old in zip(waiting, before, strict=True)),
+        left=sum(sending.left for sending in waiting),
+        problem=problem,
+        notes=tuple(notes),
+    )
 
 
 def unsent(store: Store, *, everything: bool = False) -> int:
@@ -146,15 +155,17 @@ def _send(client: MlflowStore, store: Store, sending: _Sending, is_late: Callabl
         except RunDeleted:
             return _stop(store, sending)
         except Exception as error:
-            if sending.cursor.run_id is None:
-                raise
+            run_id = sending.cursor.run_id
             try:
-                client.check_deleted(sending.cursor.run_id)
+                if run_id is not None:
+                    client.check_deleted(run_id)
             except RunDeleted:
                 return _stop(store, sending)
             if not _is_refusal(error):
                 raise
             changes = {"refused": sending.cursor.refused + len(batch)}
+            if run_id is None and (begun := client.run_of(sending.started)) is not None:
+                changes |= {"run_id": begun, "experiment_id": client.experiment_id}
         _advance(store, sending, number + len(batch), **changes)
     if sending.cursor.refused and not sending.left:
         return [f"{sending.started.name}: the store refused {sending.cursor.refused} of its lines"]
@@ -189,7 +200,9 @@ def _send_batch(client: MlflowStore, store: Store, sending: _Sending, batch: lis
     if isinstance(line, Started):
         parent = _parent_run(client, store, line)
         return {"run_id": client.begin(line, parent), "experiment_id": client.experiment_id}
-    if run_id is None or line is None:
+    if run_id is None:  # its beginning was refused
+        return {"refused": sending.cursor.refused + len(batch)}
+    if line is None:
         return {}
     if isinstance(line, Points):
         client.points(run_id, [point for each in batch if isinstance(each, Points) for point in each.points])
@@ -209,7 +222,7 @@ def _end(client: MlflowStore, run_id: str, started: Started, line: Ended) -> dic
     made: dict[str, object] = {}
     if line.sha256 and started.kind in _MODELS:
         made["model_id"] = client.model(run_id, started, line.sha256)
-    tags = {"olivepress.artifact_sha256": line.sha256, "olivepress.reason": line.reason[:400]}
+    tags = {"olivepress.artifact_sha256": line.sha256, "olivepress.reason": without_paths(line.reason)[:400]}
     tags |= {f"olivepress.version.{name}": version for name, version in line.versions.items()}
     client.end(run_id, started, line.status, line.at, {name: text for name, text in tags.items() if text})
     return made
@@ -239,18 +252,32 @@ def _is_refusal(error: Exception) -> bool:
     return getattr(error, "error_code", None) in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
+def _is_of_the_store(error: Exception) -> bool:
+    """Whether no other record would arrive either: no connection, a database that cannot be written, a full disk."""
+    root = _root_cause(error)
+    kinds = (OSError, OlivepressError, OperationalError)
+    return isinstance(error, kinds) or isinstance(root, kinds) or _sign_of(f"{error} {root}") is not None
+
+
+_SIGNS = (
+    "database is locked", "attempt to write a readonly database", "database or disk is full",
+    "unable to open database file", "file is not a database", "Max retries exceeded", "timed out", "Connection refused",
+)  # fmt: skip
+
+
+def _sign_of(text: str) -> str | None:
+    return next((sign.lower() for sign in _SIGNS if sign.lower() in text.lower()), None)
+
+
 def _problem(error: Exception) -> str:
     """In one line, as far as a person can use it: MLflow's messages carry SQL and advice of many lines."""
     text = without_secrets(f"{whole_message(error)} | {whole_message(_root_cause(error))}")
     if "out-of-date database schema" in text:
         return "the database has the schema of another version of MLflow"
-    for sign in ("database is locked", "attempt to write a readonly database", "database or disk is full",
-                 "unable to open database file", "file is not a database", "Max retries exceeded", "timed out",
-                 "Connection refused"):  # fmt: skip
-        if sign.lower() in text.lower():
-            return sign.lower()
+    if (sign := _sign_of(text)) is not None:
+        return sign
     if isinstance(error, OlivepressError):
-        return without_secrets(error.message)
+        return without_secrets(error.message + (f" ({error.next_step})" if error.next_step else ""))
     return text.rpartition(" | ")[2][:160]
 
 

@@ -34,6 +34,7 @@ class JobTracker:
         self._sender = Sender(store, warn)
         self._current: _Tracked | None = None
         self._recipes = dict[str, RunWriter]()
+        self._failed = set[str]()  # recipes with a failed job, which the run may survive
 
     def __enter__(self) -> JobTracker:
         self._sender.__enter__()
@@ -45,8 +46,9 @@ class JobTracker:
         status: Status = "finished"
         if kind is not None:
             status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
-        for writer in self._recipes.values():
-            writer.append(Ended(at=writer.now(), status=status))
+        for name, writer in self._recipes.items():
+            ended: Status = "failed" if status == "finished" and name in self._failed else status
+            writer.append(Ended(at=writer.now(), status=ended))
         self._sender.__exit__(kind, error, trace)
 
     def job_begins(self, plan: Plan, job: Job, workflow: Workflow, key: str) -> None:
@@ -92,6 +94,8 @@ class JobTracker:
         if current is None:
             return
         current.stop()
+        if status == "failed":
+            self._failed.add(current.writer.started.recipe)
         ended = Ended(at=current.writer.now(), status=status, reason=reason)
         if manifest is not None:
             ended = ended.model_copy(

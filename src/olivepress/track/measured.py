@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from olivepress.track.writer import RunWriter, Warn, begin_run, last_run, open_r
 
 __all__ = ["record_files", "record_report"]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")  # a report may come from elsewhere
 REPORTS = "reports"  # the kind of a record of what no run here made
 
 
 def record_report(path: Path, store: str | None, warn: Warn) -> None:
     """Add a device report to the run of its artifact, once; to a record of its own where no run here made that."""
     report = read_report(path)
+    if not (_NAME.match(report.recipe) and _NAME.match(report.job)):
+        warn(f"tracking: {path}: its recipe and job are not names of folders; it is not recorded")
+        return
     line = Measured(
         at=int(parse_timestamp(report.created_at).timestamp() * 1000),
         machine=report.machine.id,

@@ -7,9 +7,11 @@ keeps a point of the same curve, step, time and value once; parameters, tags, in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
+from olivepress.core.errors import SetupError
 from olivepress.track.record import Facts, Figure, Measured, Point, Started
 
 __all__ = ["MlflowStore", "RunDeleted", "metric_name"]
@@ -29,8 +31,23 @@ class RunDeleted(Exception):
 
 
 def metric_name(text: str) -> str:
-    """A name that MLflow takes."""
-    return "".join(sign if sign.isalnum() or sign in _ALLOWED else "_" for sign in text)[:250]
+    """A name that MLflow takes: of some signs only, and a path without empty parts and dots."""
+    allowed = "".join(sign if sign.isalnum() or sign in _ALLOWED else "_" for sign in text)[:250]
+    parts = [part if part.strip(".") else "_" * max(1, len(part)) for part in allowed.split("/")]
+    return "/".join(["_" + parts[0] if parts[0].startswith("..") else parts[0], *parts[1:]])
+
+
+def unique_names(names: Iterable[str]) -> dict[str, str]:
+    """Name → a name that MLflow takes, no two the same, however they are written: ``>50K`` and ``<50K`` are two."""
+    unique, taken = dict[str, str](), set[str]()
+    for name in names:
+        chosen, number = metric_name(name), 1
+        while chosen.casefold() in taken:
+            number += 1
+            chosen = f"{metric_name(name)[:240]}_{number}"
+        taken.add(chosen.casefold())
+        unique[name] = chosen
+    return unique
 
 
 class MlflowStore:
@@ -46,6 +63,8 @@ class MlflowStore:
             self.experiment_id = str(self._client.create_experiment(experiment, artifact_location=place, tags=_KIND))
         else:
             self.experiment_id = str(found.experiment_id)
+            if embedded:
+                _check_place(experiment, str(found.artifact_location))
 
     def begin(self, started: Started, parent: str | None) -> str:
         """The run of a record, created where it is not there yet, with its parameters, tags and data."""
@@ -129,6 +148,10 @@ class MlflowStore:
         found = self._client.search_runs([self.experiment_id], f"tags.`{ID_TAG}` = '{own_id}'")
         return sorted(str(run.info.run_id) for run in found)
 
+    def run_of(self, started: Started) -> str | None:
+        """The run of a record; None where it was not begun."""
+        return self._one_run(started.id)
+
     def _one_run(self, own_id: str) -> str | None:
         return next(iter(self._runs(own_id)), None)
 
@@ -142,7 +165,8 @@ class MlflowStore:
     def _params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param
 
-        made = [Param(metric_name(name), value) for name, value in params.items()]
+        names = unique_names(params)
+        made = [Param(names[name], value) for name, value in params.items()]
         for begin in range(0, len(made), _MOST_PARAMS):
             self._client.log_batch(run_id, params=made[begin : begin + _MOST_PARAMS])
 
@@ -168,6 +192,19 @@ class MlflowStore:
         )
         tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", facts.dataset_version)]
         self._client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+
+def _check_place(experiment: str, location: str) -> None:
+    """SetupError where the project was moved: MLflow keeps the absolute place of an experiment's files for ever."""
+    path = urlsplit(location).path
+    if urlsplit(location).scheme not in ("", "file") or PurePosixPath(path).name != _EMBEDDED_FILES:
+        return  # somebody chose that place
+    here = Path(_EMBEDDED_FILES)
+    if path not in (urlsplit(place.as_uri()).path for place in (here.absolute(), here.resolve())):
+        raise SetupError(
+            f"experiment {experiment} keeps its files where this project was before",
+            next_step="move the project back, or set MLFLOW_EXPERIMENT_NAME to a new name",
+        )
 
 
 def _run_name(started: Started) -> str:

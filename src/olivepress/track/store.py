@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from olivepress.core.errors import UsageError
 
-__all__ = ["EMBEDDED", "Store", "store_here", "without_secrets"]
+__all__ = ["EMBEDDED", "Store", "store_here", "without_paths", "without_secrets"]
 
 EMBEDDED = "sqlite:///mlflow.db"  # beside runs/
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(\S*)")
+_QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[\\/](?:[^'"\n]*[\\/])?([^'"\\/\n]*)\1""")
+_PATH = re.compile(r"""(?<![\w.:/\\~])(?:[A-Za-z]:|~)?[\\/](?:[^\s'"\\/:;,()]+[\\/]+)+([^\s'"\\/:;,()]*)""")
 _ON, _OFF = ("1", "on", "true", "yes"), ("0", "off", "false", "no")
 
 
@@ -36,8 +39,26 @@ class Store:
 
 
 def without_secrets(text: str) -> str:
-    """``text`` without the user and password of an address."""
-    return _CREDENTIALS.sub("", text)
+    """``text`` without the user, password and query of its addresses. A password may hold any sign, encoded or not."""
+    return _ADDRESS.sub(lambda address: address[1] + _public(address[2]), text)
+
+
+def _public(rest: str) -> str:
+    """Of ``user:password@host/path?query`` the host and path; nothing where the password may hold the ``?``."""
+    before, _, query = rest.partition("?")
+    before, _, fragment = before.partition("#")
+    if "@" not in before and "@" in query + fragment:
+        return ""
+    return before.rpartition("@")[2]
+
+
+def without_paths(text: str) -> str:
+    """``text`` with the last part of every absolute path only: others may read it."""
+    for folder in (str(Path.cwd()), os.path.expanduser("~")):  # noqa: PTH111  (Path.home raises where there is none)
+        if len(folder) > 3:  # "/" is in every path
+            text = text.replace(folder, "/folder")  # which may have spaces
+    text = _QUOTED_PATH.sub(lambda path: path[1] + path[2] + path[1], text)
+    return _PATH.sub(r"\1", text)
 
 
 def store_here(recipe_says: bool | None = None, environment: Mapping[str, str] = os.environ) -> Store | None:

@@ -39,4 +39,9 @@ def send(
             f"{store.name}: {answer.problem}; {answer.left} records wait",
             next_step="start the store, then the same command",
         )
+    if answer.refused or answer.left:
+        raise SetupError(
+            f"{store.name}: {answer.sent} records sent, {answer.refused} refused, {answer.left} wait",
+            next_step="the notes above" if answer.refused else "olivepress runs send",
+        )
     print(f"{store.name}: {answer.sent} records sent, {answer.left} wait")
