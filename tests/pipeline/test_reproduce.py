@@ -161,3 +161,35 @@ def test_two_runs_of_one_recipe_give_the_same_adapter(project: Path, olivepress:
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["verdict"], result["different"]) == ("identical", []) and result["same"] >= 2
+
+
+def test_paths_of_the_recipe_lead_to_the_same_files(project: Path) -> None:
+    outside = project.parent / "rows"
+    outside.mkdir()
+    (outside / "a.csv").write_text("x")
+    Path("losses").mkdir()
+    Path("losses/own.py").write_text("y")
+    data = {"source": "../rows/a.csv", "instruction": "Answer. " * 60}
+    settings = {"name": "own", "data": data, "finetune": {"own_loss": {"module": "losses/own.py:loss"}}}
+    again = Path("again", *["above"] * module._levels_above(settings), "project")
+    assert (again / module._prepare(again, settings)).is_file()
+    assert again == Path("again/above/project") and (again / "../rows/a.csv").read_text() == "x"
+    assert (again / "losses/own.py").resolve().is_relative_to(again.resolve()), "a file behind a link is refused"
+
+
+def test_a_typing_error_in_the_present_recipe_costs_no_result(made_again: Callable[..., list[str]]) -> None:
+    record()
+    made_again()
+    Path("recipes/tiny-phi.yaml").write_text("name: [")
+    result = reproduce(find_run("tiny-phi"))
+    assert (result.verdict, result.since) == ("identical", ())
+
+
+def test_code_of_ones_own_runs_where_it_is_trusted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record()
+    given = list[tuple[str, ...]]()
+    monkeypatch.setattr(module, "_run_job", lambda place, recipe, job, *options: given.append(options))
+    for trusted in (True, False):
+        with pytest.raises(JobError, match="has no record"):
+            reproduce(find_run("tiny-phi"), trust_targets=trusted)
+    assert given == [("--trust-targets",), ()]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from olivepress.core.errors import JobError, UsageError, whole_message
+from olivepress.core.errors import JobError, RecipeError, UsageError, whole_message
 from olivepress.core.files import write_text
 from olivepress.core.layout import DATASETS, ENVIRONMENTS, MODELS, RUNS, TRAINING, run_records
 from olivepress.core.privacy import child_environment
@@ -33,6 +33,8 @@ _KINDS = ("finetune", "merge", "export")
 # What most often explains another result comes first.
 _SUSPICION = ("package", "data", "seed", "recipe", "base model", "code", "machine", "environment", "parent")
 _ENOUGH_SEEDS = 3
+_ABOVE = "above"  # a folder that stands for the one that ".." leads to
+_LONGEST_PATH, _LONGEST_NAME = 1000, 255
 _NOT_RECIPE = ("schema_version", "description", "tracking")
 
 
@@ -66,25 +68,34 @@ class Reproduction:
 
 
 def reproduce(
-    run: TrackedRun, *, recipe: Path | None = None, keep: bool = False, on_job: Callable[[str], None] = lambda _: None
+    run: TrackedRun,
+    *,
+    recipe: Path | None = None,
+    keep: bool = False,
+    trust_targets: bool = False,
+    on_job: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
-    """Make the artifact of ``run`` again and compare. ``recipe`` is used instead of the recorded one.
+    """Make the artifact of ``run`` again and compare. ``recipe`` is used instead of the recorded one; ``trust_targets``
+    as in ``run``.
 
     The folder stays with ``keep`` and when the result is different. Raises UsageError for a run without an artifact or
     of a package of adapters, JobError when a job fails.
     """
     settings = _settings(run, recipe)
+    since = tuple(_since(run, settings))
+    options = ["--trust-targets"] if trust_targets else []
     folder = _SCRATCH / f"{run.started.recipe}-{run.started.job}"
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder):
-        shutil.rmtree(folder / "project", ignore_errors=True)
-        project = folder / "project"
+        for old in (folder / "project", folder / _ABOVE):
+            shutil.rmtree(old, ignore_errors=True)
+        project = folder / Path(*[_ABOVE] * _levels_above(settings), "project")
         name = _prepare(project, settings)
         for job in _jobs(run):
             on_job(job)
-            _run_job(project, name, job)
+            _run_job(project, name, job, *options)
         again = _remade(project, str(settings["name"]), run.started.job)
-        result = _compare(run, again, settings, project)
+        result = _compare(run, again, since, project)
     if not keep and result.verdict != "different":
         shutil.rmtree(folder, ignore_errors=True)
     return result
@@ -114,22 +125,58 @@ def _prepare(project: Path, settings: Mapping[str, Any]) -> str:
     project.mkdir(parents=True)
     for directory in (DATASETS, MODELS):
         directory.mkdir(exist_ok=True)
-    places = {str(DATASETS), str(MODELS), str(ENVIRONMENTS)}
-    for text in _texts(settings):
-        parts = Path(text).parts
-        if len(text) < 1000 and parts and not Path(text).is_absolute() and parts[0] not in ("..", str(RUNS)):
-            places.add(parts[0])
+    for source in filter(None, map(_own_code, _texts(settings))):
+        (project / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, project / source)
+    places = {DATASETS, MODELS, ENVIRONMENTS, *filter(None, map(_outermost, _texts(settings)))}
     for place in sorted(places):
-        if Path(place).exists() and place != str(RECIPES):
-            (project / place).symlink_to(Path(place).absolute())
+        is_own = place in (RECIPES, RUNS, RUNS / str(settings["name"])) or (project / place).exists()
+        if place.exists() and not is_own:
+            (project / place).parent.mkdir(parents=True, exist_ok=True)
+            _link(project / place, place)
     recipes = project / RECIPES
-    recipes.mkdir()
+    recipes.mkdir(exist_ok=True)
     for other in RECIPES.glob("*") if RECIPES.is_dir() else ():
-        if other.suffix not in (".yaml", ".yml"):
-            (recipes / other.name).symlink_to(other.absolute())
+        if other.suffix not in (".yaml", ".yml") and not (recipes / other.name).exists():
+            _link(recipes / other.name, other)
     file = RECIPES / f"{settings['name']}.yaml"
     write_text(project / file, json.dumps(_set_keys(settings), indent=1) + "\n")  # JSON is YAML
     return file.as_posix()
+
+
+def _levels_above(settings: Mapping[str, Any]) -> int:
+    """How many folders above the project the recipe's paths lead: there are as many, within the scratch folder."""
+    places = filter(None, map(_outermost, _texts(settings)))
+    return max((place.parts.count("..") for place in places if place.exists()), default=0)
+
+
+def _outermost(text: str) -> Path | None:
+    """Of a relative path the first part that is no ``..``, with those before it; of what runs made its recipe's."""
+    parts = Path(text).parts if len(text) < _LONGEST_PATH and "\n" not in text else ()
+    count = next((number for number, part in enumerate(parts) if part != ".."), None)
+    if count is None or Path(text).is_absolute() or any(len(part.encode()) > _LONGEST_NAME for part in parts):
+        return None
+    return Path(*parts[: count + (2 if parts[0] == str(RUNS) else 1)])
+
+
+def _own_code(text: str) -> Path | None:
+    """The file of ``FILE.py:FUNCTION``, which must lie in the project and not behind a link."""
+    name, _, function = text.partition(":")
+    inside = _outermost(name)
+    is_code = function.isidentifier() and name.endswith(".py") and inside is not None and ".." not in Path(name).parts
+    return Path(name) if is_code and Path(name).is_file() else None
+
+
+def _link(link: Path, place: Path) -> None:
+    """``link`` leads to ``place``. Windows lets not everybody make symbolic links: there a junction, or a copy."""
+    if sys.platform != "win32":
+        link.symlink_to(place.absolute())
+    elif place.is_dir():
+        import _winapi
+
+        _winapi.CreateJunction(str(place.absolute()), str(link))
+    else:
+        shutil.copyfile(place, link)
 
 
 def _set_keys(value: Any) -> Any:
@@ -150,9 +197,9 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
 
 
-def _run_job(project: Path, recipe: str, job: str) -> None:
+def _run_job(project: Path, recipe: str, job: str, *options: str) -> None:
     """The command as a person types it. JobError with its last line when it fails."""
-    command = [sys.executable, "-P", "-m", "olivepress", "run", recipe, "--job", job, "--quiet"]
+    command = [sys.executable, "-P", "-m", "olivepress", "run", recipe, "--job", job, "--quiet", *options]
     environment = child_environment(OLIVEPRESS_TRACKING="off")
     done = subprocess.run(
         command,
@@ -183,7 +230,7 @@ def _records_in(project: Path, recipe: str, job: str) -> Sequence[Path]:
     return sorted(path.relative_to(project) for path in (project / RUNS / recipe / name).glob(f"{job}.*.jsonl"))
 
 
-def _compare(run: TrackedRun, again: TrackedRun, settings: Mapping[str, Any], project: Path) -> Reproduction:
+def _compare(run: TrackedRun, again: TrackedRun, since: tuple[Change, ...], project: Path) -> Reproduction:
     """By the hash of every file; the record of the training has times in it, so its steps and values count."""
     names = sorted({*run.files, *again.files} - {TRAINING})
     different = [name for name in names if run.files.get(name) != again.files.get(name)]
@@ -200,7 +247,7 @@ def _compare(run: TrackedRun, again: TrackedRun, settings: Mapping[str, Any], pr
         same=len(names) - sum(name in names for name in different),
         different=tuple(different),
         suspects=tuple(suspects),
-        since=tuple(_since(run, settings)),
+        since=since,
         noise=noise if different else None,
         folder=project,
     )
@@ -215,11 +262,15 @@ def _noise(run: TrackedRun, again: TrackedRun) -> Noise | None:
 
 
 def _since(run: TrackedRun, used: Mapping[str, Any]) -> Iterator[Change]:
-    """What the recipe of that name says now and the one that was used does not."""
-    path = recipe_files().get(run.started.recipe)
-    if path is None:
+    """What the recipe of that name says now and the one that was used does not; nothing where it cannot be read."""
+    try:
+        path = recipe_files().get(run.started.recipe)
+        present = None if path is None else load_recipe(path).model_dump(mode="json")
+    except (RecipeError, OSError):
         return
-    now, then = (flat_keys(_recipe_keys(each)) for each in (load_recipe(path).model_dump(mode="json"), used))
+    if present is None:
+        return
+    now, then = (flat_keys(_recipe_keys(each)) for each in (present, used))
     for name in sorted({*now, *then}):
         if now.get(name) != then.get(name):
             kind: Literal["seed", "recipe"] = "seed" if name.endswith("seed") else "recipe"

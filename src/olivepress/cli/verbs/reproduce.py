@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from olivepress.cli.options import JsonOption, QuietOption, RunArgument
+from olivepress.cli.options import JsonOption, QuietOption, RunArgument, TrustTargets
 
 __all__ = ["reproduce"]
 
@@ -20,6 +20,7 @@ def reproduce(
         Path | None, typer.Option("--recipe", metavar="FILE", help="Use this recipe instead of the recorded one.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder in which it was made again.")] = False,
+    trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +39,7 @@ def reproduce(
         if not (quiet or as_json):
             print(f"{found.name}: {job} is made again", file=sys.stderr)
 
-    result = make_again(found, recipe=recipe, keep=keep, on_job=on_job)
+    result = make_again(found, recipe=recipe, keep=keep, trust_targets=trust_targets, on_job=on_job)
     if as_json:
         print(json.dumps(reproduction_record(result), indent=2))
     else:
