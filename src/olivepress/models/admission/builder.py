@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from olivepress.catalog import BUILD, Family, Target
+from olivepress.environments.lookup import environment
 from olivepress.models.admission.known import with_defaults
 from olivepress.models.admission.layout import EMBEDDING, HEAD, expected_tensors
 
@@ -38,12 +39,17 @@ def target_reason(family: Family, config: Mapping[str, Any], target: Target) -> 
 def _of_environments(family: Family, target: Target) -> str | None:
     """A model is built in one environment; a target's own has the packages that only its passes need."""
     needed = family.build_environment
-    if BUILD in (needed, target.build_environment) or needed == target.build_environment:
-        return None
-    return (
-        f"{family.family} models are built in the environment {needed}, and this target in {target.build_environment}, "
-        "whose packages do not know them"
-    )
+    if BUILD not in (needed, target.build_environment) and needed != target.build_environment:
+        return (
+            f"{family.family} models are built in the environment {needed}, and this target in "
+            f"{target.build_environment}, whose packages do not know them"
+        )
+    if needed != BUILD and target.environment not in (runs := environment(needed).runs):
+        return (
+            f"{family.family} models are built in the environment {needed}, which has no runtime for "
+            f"{target.environment}, only for {', '.join(runs)}"
+        )
+    return None
 
 
 def _reasons(config: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,8 @@ __all__ = ["Asked", "QuantizedNode", "Rounding", "asked_of", "asked_of_passes", 
 _HEAD, _EMBEDDING = "lm_head", "model.embed_tokens"
 _EIGHT_BIT_HEADS = frozenset({"rtn_last", "k_quant_last", "k_quant_mixed", "k_quant_linear"})
 _MIXED_LAYERS = frozenset({"k_quant_mixed", "k_quant_linear"})
+# ONNX Runtime writes zero points for these, whatever is asked for; its RTN does as asked.
+_ASYMMETRIC = frozenset({"k_quant", *(name for name in _EIGHT_BIT_HEADS if name.startswith("k_quant"))})
 _DEFAULT_BLOCK = 32  # of the builder
 # What changes none of these after ModelBuilder; after any other pass the graph is another one.
 _KEEP_ROUNDING = frozenset({"GraphSurgeries"})
@@ -128,7 +130,7 @@ def _of_builder(settings: Mapping[str, Any], options: Mapping[str, Any]) -> Roun
     return Rounding(
         bits=frozenset(bits),
         block_size=_DEFAULT_BLOCK if block is None else int(block),
-        symmetric=symmetric is None or bool(symmetric),
+        symmetric=(symmetric is None or bool(symmetric)) and options.get("int4_algo_config") not in _ASYMMETRIC,
     )
 
 
