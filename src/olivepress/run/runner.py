@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.core.errors import AdapterError, JobError, SetupError
+from olivepress.core.errors import AdapterError, JobError, SetupError, whole_message
 from olivepress.core.layout import journal, recipe_runs, scratch_dir
 from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
@@ -159,9 +159,11 @@ def _run_job(
         work = partial(verify_again, plan, job, finished, reporter)
     else:
         work = partial(make, plan, job, workflow, parent, key, reporter)
-        if observer is not None:
-            work = partial(_observed, observer, plan, job, workflow, key, work)
-    manifest = _with_journal(plan, job, key, workflow, reporter, work)
+    run = partial(_with_journal, plan, job, key, workflow, reporter, work)
+    if finished is None and observer is not None:
+        manifest = _observed(observer, reporter, plan, job, workflow, key, run)
+    else:
+        manifest = run()
     remove_caches(workflow)
     return JobOutcome(job=job.id, state="done" if finished is None else "verified", manifest=manifest)
 
@@ -194,19 +196,32 @@ def _with_journal(
 
 
 def _observed(
-    observer: JobObserver, plan: Plan, job: Job, workflow: Workflow, key: str, work: Callable[[], Manifest]
+    observer: JobObserver,
+    reporter: Reporter,
+    plan: Plan,
+    job: Job,
+    workflow: Workflow,
+    key: str,
+    run: Callable[[], Manifest],
 ) -> Manifest:
-    """Do the work, with the observer called before and after it."""
-    observer.job_begins(plan, job, workflow, key)
+    """Run the job with the observer called before and after it. An error of the observer is a note: the job counts."""
+
+    def call(what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Exception as error:
+            reporter.note(job, f"this run is not recorded completely: {whole_message(error)}")
+
+    call(partial(observer.job_begins, plan, job, workflow, key))
     try:
-        manifest = work()
+        manifest = run()
     except BaseException as error:
         status: Literal["interrupted", "failed"] = "failed"
         if isinstance(error, KeyboardInterrupt):
             status = "interrupted"
-        observer.job_ends(status, reason=str(error).split("\n")[0])
+        call(partial(observer.job_ends, status, reason=str(error).split("\n")[0]))
         raise
-    observer.job_ends("finished", manifest=manifest)
+    call(partial(observer.job_ends, "finished", manifest=manifest))
     return manifest
 
 
