@@ -246,3 +246,8 @@ def test_cuda_is_the_last_runtime_that_its_genai_can_load() -> None:
     for platform in cuda.platforms:
         lock = read_lock(locks(cuda, platform)[0][0])
         assert lock["onnxruntime-gpu"] == "1.26.0" and lock["onnxruntime-genai-cuda"] == "0.14.1"
+
+
+def test_a_platform_without_locks_has_a_key() -> None:
+    one, other = (made_up(platforms=("amiga-m68k",), forbidden=names) for names in ((), ("torchvision",)))
+    assert len(key_of(one)) == 64 and key_of(one) != key_of(other)

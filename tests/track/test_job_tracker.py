@@ -15,7 +15,7 @@ from olivepress.pipeline.tracking import track_results
 from olivepress.report.device_report import measured, write_report
 from olivepress.run.cleanup import training_record
 from olivepress.track.job_tracker import JobTracker
-from olivepress.track.record import Files, Measured, read_lines
+from olivepress.track.record import Ended, Files, Measured, read_lines
 from olivepress.track.runs import find_run, read_run
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.render import render_all
@@ -126,3 +126,47 @@ def test_a_store_that_cannot_be_named_is_one_line(
     monkeypatch.setenv("OLIVEPRESS_TRACKING", "perhaps")
     track_results()
     assert capsys.readouterr().err.startswith("tracking: OLIVEPRESS_TRACKING='perhaps': expected on or off")
+
+
+def test_the_recipe_has_failed_where_a_job_has(plan: Plan) -> None:
+    job, workflow = parts(plan, "finetune")
+    with JobTracker(None, print) as tracker:  # the run goes on after an export that failed
+        tracker.job_begins(plan, job, workflow, "k" * 64)
+        tracker.job_ends("failed", reason="out of memory")
+        tracker.job_begins(plan, job, workflow, "l" * 64)
+        tracker.job_ends("finished")
+    (recipe,) = run_records("tiny-phi", "recipe")
+    read = read_lines(recipe)
+    assert read is not None and isinstance(read[1][-1], Ended) and read[1][-1].status == "failed"
+
+
+def bench_report(path: Path, recipe: str, job: str = "base") -> Path:
+    metrics = {"decode_tps": measured("decode_tps", 80.0, n=30, interval=(79.0, 81.0))}
+    write_report(make_report(recipe=recipe, job=job, artifact_sha256="0" * 64, metrics=metrics), path)
+    return path
+
+
+@pytest.mark.parametrize(("recipe", "job"), [("../../escape", "base"), ("/tmp", "base"), ("*", "base"), ("a", "../b")])
+def test_a_report_of_a_foreign_place_is_not_recorded(
+    project: Path, capsys: pytest.CaptureFixture[str], recipe: str, job: str
+) -> None:
+    track_results(reports=[bench_report(project / "results" / "r.json", recipe, job)])
+    assert "its recipe and job are not names of folders" in capsys.readouterr().err
+    assert not list(project.rglob("*.jsonl"))
+
+
+def test_what_is_not_to_be_tracked_is_recorded_for_no_store(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OLIVEPRESS_TRACKING", raising=False)
+    sent = list[object]()
+    monkeypatch.setattr("olivepress.track.sender.send_now", lambda store, warn: sent.append(store))
+    recipe = Path("recipes/tiny-phi.yaml")
+    recipe.write_text(recipe.read_text() + "tracking: false\n")
+    for name in ("tiny-phi", "unknown", "tiny-llama"):
+        track_results(reports=[bench_report(project / "results" / f"{name}.json", name)])
+    stores = {}
+    for path in run_records():
+        read = read_lines(path)
+        assert read is not None
+        stores[read[0].recipe] = read[0].store
+    assert stores == {"tiny-phi": None, "unknown": None, "tiny-llama": "sqlite:///mlflow.db"}
+    assert [store is None for store in sent] == [True, False, False]

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from olivepress.core.errors import UsageError
+from olivepress.core.errors import SetupError, UsageError
 from olivepress.track import store as store_module
+from olivepress.track.deliver import Delivered
 from olivepress.track.record import Ended
 from olivepress.track.sender import NOT_INSTALLED, Sender, send_now
 from olivepress.track.store import EMBEDDED, Store, store_here, without_secrets
@@ -119,3 +121,29 @@ def test_a_name_has_no_password(uri: str, name: str) -> None:
     store = store_here(None, {"MLFLOW_TRACKING_URI": uri})
     assert store is not None and (store.uri, store.name) == (uri, name)
     assert without_secrets(f"no answer of {uri} at all") == f"no answer of {name} at all"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Delivered(sent=5, refused=2), "5 records sent, 2 refused, 0 wait"),
+        (Delivered(sent=5, left=3), "5 records sent, 0 refused, 3 wait"),
+        (Delivered(left=3, problem="timed out"), "timed out; 3 records wait"),
+    ],
+)
+def test_runs_send_fails_where_records_are_left(
+    project: Path, monkeypatch: pytest.MonkeyPatch, olivepress_here: Any, answer: Delivered, said: str
+) -> None:
+    monkeypatch.setenv("OLIVEPRESS_TRACKING", "on")
+    monkeypatch.setattr("olivepress.track.sender.send_now", lambda *_, **__: answer)
+    done = olivepress_here("runs", "send")
+    assert done.returncode != 0 and said in done.stderr
+
+
+def test_a_server_that_fails_late_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from olivepress.track import server
+
+    monkeypatch.setattr(server, "is_created", lambda env: True)
+    monkeypatch.setattr(server, "server_command", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(SetupError, match="ended with exit code 3"):
+        server.serve(5000, on_start=print)

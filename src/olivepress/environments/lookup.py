@@ -178,7 +178,8 @@ def key_of(env: Environment) -> str:
     """Hash of what it is created from: an environment with another key is out of date."""
     made_of = [__version__, platform.python_version(), *env.packages, *env.forbidden]
     digest = hashlib.sha256("\n".join(made_of).encode())
-    for group in locks(env, platform_here()):
+    here = platform_here()
+    for group in locks(env, here) if here in env.platforms else ():
         for path in group:
             digest.update(path.read_bytes())
     return digest.hexdigest()
