@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from olivepress.cli import ahead_text
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.plan import load_plan
 from olivepress.recipe.finetune import Finetune
 from olivepress.run import here, training_device
 from olivepress.run.cleanup import other_checkpoints
-from olivepress.workflow.estimate import Shape, finetune_memory, need
+from olivepress.workflow.estimate import Shape, finetune_memory, gpu_bytes, need
 from olivepress.workflow.render import render_all
 from olivepress.workflow.row_lengths import RowLengths
 from olivepress.workflow.training_memory import trained_parameters
@@ -71,6 +72,40 @@ def test_the_build_of_pytorch_decides(monkeypatch: pytest.MonkeyPatch, system: s
     monkeypatch.setattr(training_device, "version", lambda name: torch)
     monkeypatch.setattr(training_device, "fingerprint", lambda: SimpleNamespace(drivers={"nvidia": "570"}))
     assert training_device.training_device.__wrapped__() == device
+
+
+@pytest.mark.parametrize(
+    ("answer", "method", "expected"),
+    [("24564\n81559\n", "full", 24564), ("24564\n81559\n", "lora", 106123), ("[N/A]\n", "lora", None)],
+)
+def test_the_memory_of_the_gpu(
+    project: Path, monkeypatch: pytest.MonkeyPatch, answer: str, method: str, expected: int | None
+) -> None:
+    """Of the first for all weights, of all for an adapter; a fine-tune that does not fit is refused before it runs."""
+    given = SimpleNamespace(returncode=0, stdout=answer)
+    monkeypatch.setattr(training_device.subprocess, "run", lambda *_, **__: given)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    cards = training_device.gpu_memory.__wrapped__()
+    monkeypatch.setattr(training_device, "gpu_memory", lambda: cards)
+    plan = plan_of(project, method=method)
+    memory = training_device.memory_to_train_on(plan)
+    assert memory == (None if expected is None else expected * 1024**2)
+
+
+def test_a_fine_tune_that_does_not_fit_the_gpu(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(project, method="lora")
+    monkeypatch.setattr(here, "training_device", lambda: "cuda")
+    monkeypatch.setattr(here.psutil, "virtual_memory", lambda: SimpleNamespace(total=1))
+    monkeypatch.setattr(ahead_text, "size_text", str)
+    for memory, text in ((gpu_bytes(plan), f"(of {gpu_bytes(plan)})"), (None, "not checked")):
+        monkeypatch.setattr(here, "memory_to_train_on", lambda plan, memory=memory: memory)
+        monkeypatch.setattr(training_device, "memory_to_train_on", lambda plan, memory=memory: memory)
+        here.check_here(plan, plan.jobs[0])
+        assert ahead_text._gpu_text(plan).endswith(text)
+    monkeypatch.setattr(here, "memory_to_train_on", lambda plan: gpu_bytes(plan) - 1)
+    with pytest.raises(SetupError, match=r"finetune: needs about .* of memory, the GPU has"):
+        here.check_here(plan, plan.jobs[0])
+    here.check_here(plan, plan.jobs[0], force=True)
 
 
 def test_the_disk_of_all_weights_holds_three_checkpoints(project: Path) -> None:

@@ -78,6 +78,19 @@ def _training_lines(ahead: Ahead) -> Iterator[str]:
                 f"{text}, {evaluation.count} times evaluated on {evaluation.rows} validation rows; the "
                 f"{settings.keep} checkpoint ships"
             )
+        if training_device() == "cuda":
+            yield f"{plan.recipe.name}: {_gpu_text(plan)}; times are those of the CPU"
+
+
+def _gpu_text(plan: Plan) -> str:
+    """What the fine-tune takes of the GPU, counted as on the CPU."""
+    from olivepress.run.training_device import memory_to_train_on
+    from olivepress.workflow.estimate import gpu_bytes
+
+    memory = memory_to_train_on(plan)
+    if memory is None:
+        return f"about {size_text(gpu_bytes(plan))} of GPU memory, which is not known here and not checked"
+    return f"about {size_text(gpu_bytes(plan))} of GPU memory (of {size_text(memory)})"
 
 
 def _need_lines(wanted: Need) -> Iterator[str]:

@@ -10,8 +10,8 @@ import psutil
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import check_platform, environment, satisfied_here
 from olivepress.run.interpreters import olive_python
-from olivepress.run.training_device import check_training_device
-from olivepress.workflow.estimate import need
+from olivepress.run.training_device import check_training_device, memory_to_train_on, training_device
+from olivepress.workflow.estimate import gpu_bytes, need
 from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["check_here", "not_on_this_platform"]
@@ -47,10 +47,15 @@ def _check_resources(plan: Plan, job: Job) -> None:
             f"{job.id}: needs about {wanted.disk_bytes / 1e9:.1f} GB of disk, {free / 1e9:.1f} GB are free",
             next_step="free disk space, or --force",
         )
-    memory = psutil.virtual_memory().total
-    if memory < wanted.memory_bytes:
+    memory, needed, has = psutil.virtual_memory().total, wanted.memory_bytes, "this machine has"
+    if job.kind == "finetune" and training_device() == "cuda":
+        on_gpu = memory_to_train_on(plan)
+        if on_gpu is None:  # not known, and this machine's own memory says nothing of it
+            return
+        memory, needed, has = on_gpu, gpu_bytes(plan), "the GPU has"
+    if memory < needed:
         raise SetupError(
-            f"{job.id}: needs about {wanted.memory_bytes / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}",
+            f"{job.id}: needs about {needed / 1e9:.1f} GB of memory, {has} {memory / 1e9:.1f}",
             next_step=f"{_smaller(plan, job)}use a larger machine, or --force",
         )
 

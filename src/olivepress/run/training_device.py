@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from olivepress.core.errors import SetupError
+from olivepress.recipe.methods import METHODS
 from olivepress.report.machine import fingerprint
 from olivepress.workflow.plan import Plan
 
-__all__ = ["check_training_device", "training_device"]
+__all__ = ["check_training_device", "gpu_memory", "memory_to_train_on", "training_device"]
 
 _CPU_BUILD, _CUDA_BUILD = "+cpu", "+cu"  # of PyTorch
 
@@ -26,6 +29,27 @@ def training_device() -> Literal["cuda", "cpu"]:
     # PyPI has the CUDA build for Linux and the CPU build for Windows, both without a suffix.
     built = _CUDA_BUILD in torch if sys.platform == "win32" else not torch.endswith(_CPU_BUILD)
     return "cuda" if fingerprint().drivers and built else "cpu"
+
+
+@lru_cache(maxsize=1)
+def gpu_memory() -> tuple[int, ...]:
+    """Bytes of each NVIDIA GPU, in order; empty where that is not known, or where only some of them are used."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return ()
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=5, check=False)
+        return tuple(int(line) << 20 for line in done.stdout.split()) if done.returncode == 0 else ()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ()
+
+
+def memory_to_train_on(plan: Plan) -> int | None:
+    """Bytes of the GPU that all weights are trained on, or of those that adapters are; None where it is not known."""
+    cards = gpu_memory()
+    if not cards:
+        return None
+    return sum(cards) if METHODS[plan.recipe.finetune.method].adapter else cards[0]
 
 
 def check_training_device(plan: Plan) -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "Shape",
     "export_memory",
     "finetune_memory",
+    "gpu_bytes",
     "merge_memory",
     "need",
     "needs",
@@ -105,6 +106,11 @@ def need(plan: Plan, job: Job) -> Need:
         kept = artifact_bytes(plan.model.facts, job.target)
         disk = 3.0 * kept
     return Need(memory_bytes=int(memory), disk_bytes=int(disk), seconds=seconds, kept_bytes=int(kept))
+
+
+def gpu_bytes(plan: Plan) -> int:
+    """Memory of the fine-tune alone, where it is trained on a GPU: counted as on the CPU."""
+    return int(finetune_memory(Shape.of(plan.model.facts), plan.recipe.finetune, row_lengths(plan)))
 
 
 def _tokens(plan: Plan, shape: Shape) -> int:
