@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from olivepress.pipeline.render import render_files
 from olivepress.workflow.estimate import need
 from olivepress.workflow.find_recipe import find_recipe
 from olivepress.workflow.lint import lint
+from olivepress.workflow.olive_plugin.passes import OWN_PASSES, modules_of, package_entries
 from olivepress.workflow.plan import Plan
 from olivepress.workflow.render import render, render_all
 from olivepress.workflow.rendered import Workflow
@@ -103,6 +105,19 @@ def test_lint_finds(plan: Plan, job: str, old: str, new: str, says: str) -> None
     found = [str(finding) for finding in lint((changed(workflow, old, new),)) if finding.level == "error"]
     assert any(says in text for text in found), found
     assert all(str(workflow.path) in text for text in found)
+
+
+def test_a_package_config_takes_the_place_of_olives_list(plan: Plan) -> None:
+    """As where a whole environment has one: a pass that Olive has and the list has not would fail in the build."""
+    workflow = next(workflow for workflow in render_all(plan) if workflow.job_id == "export-cpu-int4")
+    own = {"CalibratedGptq": OWN_PASSES["CalibratedGptq"]}
+    text, path = json.dumps({"passes": package_entries(modules_of(own, "build-next"))}), Path("configs/p.json")
+    listed = dataclasses.replace(workflow, package_config=path, files={path: text})
+    assert not [finding for finding in lint((listed,)) if finding.key.startswith("passes.")]
+    kind = next(settings["type"] for settings in listed.config["passes"].values())
+    other = changed(listed, f"type: {kind}", "type: OnnxFloatToFloat16")
+    found = [str(finding) for finding in lint((other,)) if finding.level == "error"]
+    assert any("no pass 'OnnxFloatToFloat16' in configs/p.json" in text for text in found), found
 
 
 def test_outputs_of_earlier_jobs_are_pending_not_missing(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -52,6 +53,7 @@ def lint(
         findings += _evaluator_data(workflow, root)
         findings += _templates(workflow, root)
         findings += _rules(workflow, soc_models)
+        findings += _listed(workflow)
         if not rendered:
             findings += _code(workflow, root)
         if olive_installed() and not is_elsewhere(workflow):
@@ -122,6 +124,18 @@ def _templates(workflow: Workflow, root: Path) -> Iterator[Finding]:
         for message in report.errors:
             yield finding(workflow, key, f"{message}; give the model another chat template, or change the rows")
         yield from (finding(workflow, key, message, level="note") for message in report.notes)
+
+
+def _listed(workflow: Workflow) -> Iterator[Finding]:
+    """Passes that are not in the package config, which takes the place of Olive's whole list."""
+    text = workflow.files.get(workflow.package_config) if workflow.package_config else None
+    if text is None:
+        return
+    listed = {name.lower() for name in json.loads(text)["passes"]}
+    for name, settings in workflow.config["passes"].items():
+        if settings["type"].lower() not in listed:
+            message = f"no pass {settings['type']!r} in {workflow.package_config}; name it in package_config"
+            yield finding(workflow, f"passes.{name}.type", message)
 
 
 def _rules(workflow: Workflow, soc_models: Mapping[str, str]) -> Iterator[Finding]:
