@@ -109,6 +109,15 @@ def test_a_package_a_row_and_a_seed_are_named_in_this_order(made_again: Callable
     assert [change.name for change in result.since] == ["finetune.seed"]
 
 
+def test_a_loss_of_ones_own_that_was_changed_since(made_again: Callable[..., list[str]]) -> None:
+    """Its path is the same: only the hash of its content shows why the result is another one."""
+    record(loss_sha256="1" * 64)
+    made_again(weights="x", loss_sha256="2" * 64)
+    result = reproduce(find_run("tiny-phi"))
+    named = [(change.kind, change.name, change.a, change.b) for change in result.suspects]
+    assert result.verdict == "different" and named == [("code", "finetune.loss.module", "1" * 12, "2" * 12)]
+
+
 def test_within_the_noise_of_three_seeds(made_again: Callable[..., list[str]]) -> None:
     for seed, loss in ((0, 1.0), (1, 1.2), (2, 0.9)):
         settings = load_recipe(Path("recipes/tiny-phi.yaml")).model_dump(mode="json")

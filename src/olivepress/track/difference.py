@@ -16,6 +16,8 @@ __all__ = ["Change", "Difference", "MetricPair", "compare_runs", "input_changes"
 
 Kind = Literal["recipe", "seed", "data", "base model", "package", "code", "machine", "environment", "parent"]
 
+_LOSS = "finetune.loss.module"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -92,6 +94,9 @@ def input_changes(a: TrackedRun, b: TrackedRun) -> Iterator[Change]:
     yield from _changes("package", {"python": one.python or ""}, {"python": other.python or ""})
     if one.git_commit != other.git_commit or one.git_dirty != other.git_dirty:
         yield Change(kind="code", name="git commit", a=_commit(a), b=_commit(b))
+    if one.loss_sha256 != other.loss_sha256 and a.started.params.get(_LOSS) == b.started.params.get(_LOSS):
+        left, right = (each and each[:12] for each in (one.loss_sha256, other.loss_sha256))
+        yield Change(kind="code", name=_LOSS, a=left, b=right, detail="the content of its file")
     yield from _changes("machine", {"machine": one.machine or ""}, {"machine": other.machine or ""})
     yield from _changes("environment", one.environment, other.environment)
     if a.started.job == b.started.job and one.parent_sha256 != other.parent_sha256:

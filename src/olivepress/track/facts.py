@@ -14,6 +14,7 @@ from olivepress.core.privacy import child_environment
 from olivepress.report.machine import Machine, fingerprint, package_versions
 from olivepress.run.cleanup import base_name
 from olivepress.track.record import Facts, Figure
+from olivepress.workflow.own_loss import loss_sha256
 
 if TYPE_CHECKING:
     from olivepress.workflow.plan import Job, Plan
@@ -82,6 +83,7 @@ def job_facts(plan: Plan, job: Job, workflow: Workflow) -> Facts:
         parent=job.parent,
         parent_sha256=parent.sha256 if parent else None,
         workflow_sha256=workflow.sha256,
+        loss_sha256=_loss_sha256(plan),
         seed=plan.recipe.finetune.seed,
         git_commit=commit,
         git_dirty=dirty,
@@ -91,6 +93,12 @@ def job_facts(plan: Plan, job: Job, workflow: Workflow) -> Facts:
         versions=package_versions(),
         environment={name: os.environ[name] for name in _VARIABLES if name in os.environ},
     )
+
+
+def _loss_sha256(plan: Plan) -> str | None:
+    """Of the file of a loss of the user's own, which the rendered workflow of the fine-tune names."""
+    loss = plan.recipe.finetune.loss
+    return None if loss is None else loss_sha256(loss)
 
 
 def _parent(plan: Plan, job: Job) -> Manifest | None:

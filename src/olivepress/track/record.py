@@ -64,6 +64,7 @@ class Facts(Part):
     parent: str | None = None
     parent_sha256: str | None = None
     workflow_sha256: str | None = None
+    loss_sha256: str | None = None
     seed: int | None = None
     git_commit: str | None = None
     git_dirty: bool | None = None
