@@ -25,13 +25,15 @@ class Observer:
     def __init__(self, begins: BaseException | None = None, ends: BaseException | None = None) -> None:
         self._begins, self._ends = begins, ends
         self.ended: list[str] = []
+        self.reasons: list[str] = []
 
     def job_begins(self, *_: object) -> None:
         if self._begins is not None:
             raise self._begins
 
-    def job_ends(self, status: str, **_: object) -> None:
+    def job_ends(self, status: str, *, reason: str = "", **_: object) -> None:
         self.ended.append(status)
+        self.reasons.append(reason)
         if self._ends is not None:
             raise self._ends
 
@@ -92,4 +94,7 @@ def test_its_error_does_not_replace_that_of_the_job(fine_tune: Callable[..., tup
     observer = Observer(ends=OSError("disk full"))
     with pytest.raises(JobError, match="the loss is nan"):
         fine_tune(observer, JobError("the loss is nan"))
-    assert observer.ended == ["failed"]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fine_tune(observer, RuntimeError("out of memory"))
+    assert observer.ended == ["failed", "failed"]
+    assert observer.reasons == ["the loss is nan", "RuntimeError: out of memory"]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.core.errors import AdapterError, JobError, SetupError, whole_message
+from olivepress.core.errors import AdapterError, JobError, OlivepressError, SetupError, whole_message
 from olivepress.core.layout import journal, recipe_runs, scratch_dir
 from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
@@ -219,7 +219,10 @@ def _observed(
         status: Literal["interrupted", "failed"] = "failed"
         if isinstance(error, KeyboardInterrupt):
             status = "interrupted"
-        call(partial(observer.job_ends, status, reason=str(error).split("\n")[0]))
+        reason = str(error).split("\n")[0]
+        if reason and not isinstance(error, OlivepressError):
+            reason = f"{type(error).__name__}: {reason}"
+        call(partial(observer.job_ends, status, reason=reason))
         raise
     call(partial(observer.job_ends, "finished", manifest=manifest))
     return manifest
