@@ -41,7 +41,9 @@ def send(
         )
     if answer.refused or answer.left:
         raise SetupError(
-            f"{store.name}: {answer.sent} records sent, {answer.refused} refused, {answer.left} wait",
-            next_step="the notes above" if answer.refused else "olivepress runs send",
+            f"{store.name}: {answer.sent - answer.refused} records sent, {answer.refused} refused, {answer.left} wait",
+            next_step="look into the store's log: it refused them for good"
+            if answer.refused
+            else "olivepress runs send",
         )
     print(f"{store.name}: {answer.sent} records sent, {answer.left} wait")
