@@ -40,10 +40,7 @@ def send(
             next_step="start the store, then the same command",
         )
     if answer.refused or answer.left:
-        raise SetupError(
-            f"{store.name}: {answer.sent - answer.refused} records sent, {answer.refused} refused, {answer.left} wait",
-            next_step="look into the store's log: it refused them for good"
-            if answer.refused
-            else "olivepress runs send",
-        )
+        count = f"{answer.sent - answer.refused} records sent, {answer.refused} refused, {answer.left} wait"
+        step = "look into the store's log: it refused them for good" if answer.refused else "olivepress runs send"
+        raise SetupError(f"{store.name}: {count}", next_step=step)
     print(f"{store.name}: {answer.sent} records sent, {answer.left} wait")
