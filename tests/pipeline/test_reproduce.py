@@ -178,12 +178,15 @@ def test_paths_of_the_recipe_lead_to_the_same_files(project: Path) -> None:
     (outside / "a.csv").write_text("x")
     Path("losses").mkdir()
     Path("losses/own.py").write_text("y")
+    Path("losses/more").mkdir()
+    Path("losses/more/b.csv").write_text("z")
     data = {"source": "../rows/a.csv", "instruction": "Answer. " * 60}
     settings = {"name": "own", "data": data, "finetune": {"own_loss": {"module": "losses/own.py:loss"}}}
     again = Path("again", *["above"] * module._levels_above(settings), "project")
     assert (again / module._prepare(again, settings)).is_file()
     assert again == Path("again/above/project") and (again / "../rows/a.csv").read_text() == "x"
     assert (again / "losses/own.py").resolve().is_relative_to(again.resolve()), "a file behind a link is refused"
+    assert (again / "losses/more/b.csv").read_text() == "z", "what lies beside it is linked"
 
 
 def test_a_typing_error_in_the_present_recipe_costs_no_result(made_again: Callable[..., list[str]]) -> None:

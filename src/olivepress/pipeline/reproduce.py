@@ -130,14 +130,13 @@ def _prepare(project: Path, settings: Mapping[str, Any]) -> str:
         shutil.copyfile(source, project / source)
     places = {DATASETS, MODELS, ENVIRONMENTS, *filter(None, map(_outermost, _texts(settings)))}
     for place in sorted(places):
-        is_own = place in (RECIPES, RUNS, RUNS / str(settings["name"])) or (project / place).exists()
-        if place.exists() and not is_own:
+        if place.exists() and place not in (RECIPES, RUNS, RUNS / str(settings["name"])):
             (project / place).parent.mkdir(parents=True, exist_ok=True)
             _link(project / place, place)
     recipes = project / RECIPES
     recipes.mkdir(exist_ok=True)
     for other in RECIPES.glob("*") if RECIPES.is_dir() else ():
-        if other.suffix not in (".yaml", ".yml") and not (recipes / other.name).exists():
+        if other.suffix not in (".yaml", ".yml"):
             _link(recipes / other.name, other)
     file = RECIPES / f"{settings['name']}.yaml"
     write_text(project / file, json.dumps(_set_keys(settings), indent=1) + "\n")  # JSON is YAML
@@ -168,8 +167,16 @@ def _own_code(text: str) -> Path | None:
 
 
 def _link(link: Path, place: Path) -> None:
-    """``link`` leads to ``place``. Windows lets not everybody make symbolic links: there a junction, or a copy."""
-    if sys.platform != "win32":
+    """``link`` leads to ``place``. Windows lets not everybody make symbolic links: there a junction, or a copy.
+
+    Where a copied file lies already, in a folder of its own, what else is in ``place`` is linked beside it.
+    """
+    if link.is_dir() and place.is_dir() and not link.is_symlink():
+        for each in place.iterdir():
+            _link(link / each.name, each)
+    elif link.exists():
+        return
+    elif sys.platform != "win32":
         link.symlink_to(place.absolute())
     elif place.is_dir():
         import _winapi
