@@ -10,7 +10,7 @@ from olivepress.core.artifact import Check, Manifest, Resources, hash_files, wri
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
-from olivepress.core.layout import job_log, job_messages, kept_adapters, recipe_runs, scratch_dir
+from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
 from olivepress.environments.lookup import interpreter
 from olivepress.run.cleanup import (
     clear_unfinished,
@@ -137,7 +137,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         interpreter(job.target.build_environment) if job.target else None,
         ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
-        writes=recipe_runs(plan.recipe.name),
+        writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )

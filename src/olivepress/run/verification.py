@@ -9,7 +9,7 @@ from olivepress.core.artifact import Manifest, Verified
 from olivepress.core.child.run import Finished, run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.core.hub import local_directory
-from olivepress.core.layout import job_log, recipe_runs, scratch_dir
+from olivepress.core.layout import job_log, scratch_dir
 from olivepress.recipe.methods import four_bit_base
 from olivepress.run.failure import job_error
 from olivepress.run.interpreters import Place, place_of
@@ -62,7 +62,7 @@ def run_verification(plan: Plan, job: Job, place: Place | None) -> Finished[Chec
     if job.kind == "export" and job.parent:
         environment |= WITHOUT_TORCH  # its parent was computed with the merge
     try:
-        spec, writes = _spec(plan, job, scratch, place), (recipe_runs(plan.recipe.name),)
+        spec, writes = _spec(plan, job, scratch, place), (plan.output_dir(job), scratch)
         return run_task(verify_job, spec, environment=environment, log=log, writes=writes)
     except OlivepressError as error:
         raise job_error(error, log) from error
