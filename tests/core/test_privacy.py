@@ -55,10 +55,8 @@ def test_importing_olivepress_turns_telemetry_off() -> None:
 def test_every_kind_of_child_has_the_variables(tmp_path: Path) -> None:
     log = tmp_path / "log"
     job = job_environment(scratch=tmp_path, messages=tmp_path / "p")
-    assert (
-        run_olive(None, ["-c", SHOW], log=log, writes=tmp_path, environment=job, on_progress=lambda *_: None).exit_code
-        == 0
-    )
+    done = run_olive(None, ["-c", SHOW], log=log, writes=[tmp_path], environment=job, on_progress=lambda *_: None)
+    assert done.exit_code == 0
     seen = json.loads(log.read_text().splitlines()[-1])
     assert seen.items() >= {**TELEMETRY_OFF, **OLIVE_RUNS, "PYTHONSAFEPATH": "1", "HF_HUB_OFFLINE": "1"}.items()
     for environment in (child_environment(), child_environment(offline=True, threads=1)):

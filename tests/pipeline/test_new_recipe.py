@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,10 +89,12 @@ def test_on_a_terminal_it_asks_for_what_is_left_out(folder: Path) -> None:
 def on_terminal(arguments: list[str], *, answers: str) -> str:
     """What olivepress shows on a terminal where ``answers`` are typed.
 
-    Control-C is typed until it is heard: between a prompt and the read behind it, input() does not hear it.
+    Control-C counts, even where the tests themselves run in the background and ignore it. It is typed until it is
+    heard: between a prompt and the read behind it, input() does not hear it.
     """
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(sys.executable, [sys.executable, "-m", "olivepress", *arguments])
     shown = b""
     asked = answers.splitlines(keepends=True)

@@ -105,7 +105,7 @@ def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     environment = job_environment(scratch=tmp_path, messages=messages)
     assert Path(environment["TMPDIR"]) == tmp_path / "tmp" and (tmp_path / "tmp").is_dir()
     run = run_olive(
-        None, ["-c", code], log=log, writes=tmp_path, environment=environment, on_progress=lambda *at: seen.append(at)
+        None, ["-c", code], log=log, writes=[tmp_path], environment=environment, on_progress=lambda *at: seen.append(at)
     )
     assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
     assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")

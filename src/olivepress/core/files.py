@@ -19,9 +19,28 @@ import psutil
 
 from olivepress.core.errors import SetupError
 
-__all__ = ["cannot_write", "copy_file", "is_partial", "new_directory", "new_file", "write_bytes", "write_text"]
+__all__ = [
+    "bytes_below",
+    "cannot_write",
+    "copy_file",
+    "is_partial",
+    "new_directory",
+    "new_file",
+    "write_bytes",
+    "write_text",
+]
 
 _PARTIAL = re.compile(r"\..+\.(\d+)\.(?:partial|old)")  # the process that writes it
+
+
+def bytes_below(folder: Path) -> int:
+    """The bytes of all files below a folder, 0 without one; files that are removed meanwhile do not count."""
+    total = 0
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(directory, name).lstat().st_size
+    return total
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 __all__ = ["OLIVE_RUNS", "TELEMETRY_OFF", "child_environment", "turn_telemetry_off"]
@@ -29,6 +30,7 @@ TELEMETRY_OFF: Mapping[str, str] = MappingProxyType({
 # then also waits up to 10 s at its end (olive/telemetry/telemetry.py of 0.13.0).
 OLIVE_RUNS: Mapping[str, str] = MappingProxyType({"CI": "1"})
 
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -37,11 +39,14 @@ def turn_telemetry_off() -> None:
     os.environ.update(TELEMETRY_OFF)
 
 
-def child_environment(*, offline: bool = False, threads: int | None = None, **more: str) -> dict[str, str]:
+def child_environment(
+    *, offline: bool = False, threads: int | None = None, temporary: Path | None = None, **more: str
+) -> dict[str, str]:
     """The environment of every child process: this one's, no telemetry, no import from the working directory.
 
     A folder that somebody else packed may contain a ``json.py``. With ``offline`` nothing is downloaded: a missing file
-    is an error. ``threads`` limits the numeric libraries, which read it when they are imported.
+    is an error. ``threads`` limits the numeric libraries, which read it when they are imported. ``temporary`` is an
+    existing folder for temporary files.
     """
     environment = {**os.environ, **TELEMETRY_OFF, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
     # Set for a process that goes without torch; one that it starts may need it.
@@ -50,4 +55,6 @@ def child_environment(*, offline: bool = False, threads: int | None = None, **mo
         environment |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if threads is not None:
         environment |= dict.fromkeys(_THREADS, str(threads))
+    if temporary is not None:
+        environment |= dict.fromkeys(_TEMPORARY, str(temporary.resolve()))
     return environment | more

@@ -10,7 +10,7 @@ from olivepress.catalog import ModelFacts
 from olivepress.core.child.process import Usage
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
-from olivepress.core.files import write_text
+from olivepress.core.files import bytes_below, write_text
 from olivepress.core.layout import job_log, journal, recipe_runs
 from olivepress.core.progress import Progress
 from olivepress.recipe.schema import Recipe
@@ -45,8 +45,12 @@ def make_once(facts: ModelFacts, recipe: Recipe, on_progress: Progress) -> Step:
         write_text(note, json.dumps(asdict(usage) | {"seconds": round(usage.seconds, 1)}))
         append(journal(recipe.name), "finished", _JOB, "model")
     fields = json.loads(note.read_text(encoding="utf-8"))
-    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    return Step(name="random model", size_bytes=size, unfinished_tries=unfinished_tries(recipe.name, _JOB), **fields)
+    return Step(
+        name="random model",
+        size_bytes=bytes_below(directory),
+        unfinished_tries=unfinished_tries(recipe.name, _JOB),
+        **fields,
+    )
 
 
 def unfinished_tries(recipe: str, job: str) -> int:

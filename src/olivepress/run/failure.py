@@ -13,6 +13,7 @@ from olivepress.core.artifact import MANIFEST, Check
 from olivepress.core.child.process import Usage
 from olivepress.core.child.run import ChildDied
 from olivepress.core.errors import JobError, OlivepressError
+from olivepress.core.files import bytes_below
 from olivepress.core.layout import job_dir
 from olivepress.report.values import format_value
 from olivepress.run.olive_log import read_log
@@ -93,8 +94,7 @@ def keep_failed(output: Path) -> KeptFiles | None:
     shutil.rmtree(directory, ignore_errors=True)
     (output / MANIFEST).unlink(missing_ok=True)
     output.replace(directory)
-    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    return KeptFiles(directory=directory, size=size)
+    return KeptFiles(directory=directory, size=bytes_below(directory))
 
 
 def with_log(message: str, next_step: str | None, log: Path) -> JobError:

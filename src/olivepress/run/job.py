@@ -10,7 +10,7 @@ from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import read_json_lines
-from olivepress.core.layout import job_log, job_messages, kept_adapters, recipe_runs, scratch_dir
+from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
 from olivepress.report.training_record import shipped_step
 from olivepress.run.cleanup import (
     clear_unfinished,
@@ -138,7 +138,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         olive_python(plan, job),
         ["-P", "-m", "olive", "run", "--config", str(config), "--disable_telemetry", *_package_config(workflow)],
         log=log,
-        writes=recipe_runs(plan.recipe.name),
+        writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
     )

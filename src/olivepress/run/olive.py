@@ -46,13 +46,12 @@ def job_environment(*, scratch: Path, messages: Path | None = None) -> dict[str,
 
     ``messages`` is the file that our code inside Olive writes to.
     """
-    environment = child_environment(offline=True)
+    temporary = scratch / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    environment = child_environment(offline=True, temporary=temporary)
     environment.update(OLIVE_RUNS)
     environment |= {"TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     environment["HF_DATASETS_CACHE"] = str(scratch / "datasets")
-    temporary = scratch.absolute() / "tmp"
-    temporary.mkdir(parents=True, exist_ok=True)
-    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     if messages is not None:
         environment[MESSAGES_VARIABLE] = str(messages)
     return environment
@@ -63,12 +62,12 @@ def run_olive(
     arguments: Sequence[str],
     *,
     log: Path,
-    writes: Path,
+    writes: Sequence[Path],
     environment: Mapping[str, str],
     on_progress: OliveProgress,
 ) -> OliveRun:
-    """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``; all that it writes
-    is below the folder ``writes``, whose growth is measured.
+    """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``. What it
+    writes is below the folders ``writes``, whose growth is measured.
 
     On Ctrl-C the process is ended first, then KeyboardInterrupt goes on.
     """
@@ -81,7 +80,7 @@ def run_olive(
         start_process(
             command, environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         ) as process,
-        UsageWatch(process.pid, [writes]) as watch,
+        UsageWatch(process.pid, writes) as watch,
     ):
         running = True
         while running:

@@ -11,7 +11,7 @@ from olivepress.core.artifact import Manifest, Verified
 from olivepress.core.child.run import Finished, run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.core.hub import local_directory
-from olivepress.core.layout import job_log, recipe_runs, scratch_dir
+from olivepress.core.layout import job_log, scratch_dir
 from olivepress.recipe.methods import four_bit_base
 from olivepress.run.failure import job_error
 from olivepress.run.interpreters import Place, model_python, place_of
@@ -68,7 +68,7 @@ def run_verification(plan: Plan, job: Job, place: Place | None) -> Finished[Chec
         environment |= WITHOUT_TORCH  # its parent was computed with the merge
     try:
         spec = _spec(plan, job, scratch, _seen_from(place, python))
-        writes = (recipe_runs(plan.recipe.name),)
+        writes = (plan.output_dir(job), scratch)
         return run_task(verify_job, spec, interpreter=python, environment=environment, log=log, writes=writes)
     except OlivepressError as error:
         raise job_error(error, log) from error

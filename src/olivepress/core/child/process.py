@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import psutil
 
+from olivepress.core.files import bytes_below
 from olivepress.core.process import BEFORE_EXEC
 
 __all__ = ["Usage", "UsageWatch", "end_process", "start_process"]
@@ -101,20 +102,10 @@ class UsageWatch:
         return Usage(seconds=seconds, peak_memory_bytes=self._memory, peak_disk_bytes=self._disk)
 
     def _watch(self) -> None:
-        before = sum(map(_bytes_in, self._folders))
+        before = sum(map(bytes_below, self._folders))
         while not self._ended.wait(_POLL_SECONDS):
             self._memory = max(self._memory, _high_water(self._pid))
-            self._disk = max(self._disk, sum(map(_bytes_in, self._folders)) - before)
-
-
-def _bytes_in(folder: Path) -> int:
-    """The bytes of all files below a folder; those that are deleted meanwhile do not count."""
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += Path(where, name).lstat().st_size
-    return total
+            self._disk = max(self._disk, sum(map(bytes_below, self._folders)) - before)
 
 
 def _high_water(pid: int) -> int:

