@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from olivepress.core.bounded import CONFIG, parse_json, read_text
 from olivepress.core.errors import ReportError
@@ -16,6 +16,7 @@ from olivepress.core.files import is_partial, write_text
 from olivepress.core.hash_cache import cached_sha256
 from olivepress.core.layout import hash_cache
 from olivepress.core.messages import next_command
+from olivepress.core.names import check_name
 from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
@@ -134,8 +135,8 @@ class Manifest(Record):
     """Lineage of an artifact. No absolute path, no user or host name."""
 
     schema_version: Literal[1] = 1
-    recipe: str
-    job: str
+    recipe: Annotated[str, AfterValidator(check_name)]  # a foreign manifest's names become names of reports
+    job: Annotated[str, AfterValidator(check_name)]
     kind: Literal["finetune", "merge", "export", "package"]
     key: str
     """Hash of workflow, dataset, parent artifact and package versions: a job with the same key need not run again."""
