@@ -10,6 +10,7 @@ field the last value counts. A key that was not measured is absent. Keys of a li
   train.
 - ``validation_loss``: mean over the validation rows of the mean loss of a row's tokens; ``metrics``: the task's own
   metrics of the answers to validation rows, by name.
+- ``not_finite``: the number of a step, ``loss`` or ``grad_norm``, that was NaN or infinite, which ended the run.
 - ``rows``: once, how many rows are trained on. ``shipped``: once, at the end, which step's weights are the result.
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.yaml_document import Record
 
-__all__ = ["Shipped", "TrainingStep", "read_training", "shipped_step", "step_line"]
+__all__ = ["Shipped", "TrainingStep", "not_finite", "read_training", "shipped_step", "step_line"]
 __all__ += ["training_steps"]
 
 _LARGEST = 10**12
@@ -107,6 +108,16 @@ def shipped_step(lines: Iterable[Any]) -> Shipped | None:
                 last = Shipped.model_validate(line["shipped"])
             except ValueError:
                 continue
+    return last
+
+
+def not_finite(lines: Iterable[Any]) -> str | None:
+    """Which number was NaN or infinite and ended the run; None where none was, or where steps follow of a later try."""
+    last = None
+    for line in lines:
+        if isinstance(line, Mapping) and _whole(line.get("done")) is not None:
+            value = line.get("not_finite")
+            last = value if value in ("loss", "grad_norm") else None
     return last
 
 

@@ -93,6 +93,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         if 0 < self.skipped < _MOST_SKIPPED:  # the loss scale of float16 is halved, and the step left out
             logs = {name: value for name, value in logs.items() if name != "grad_norm"}
         elif broken:
+            self._record(args, state, not_finite=broken[0])
             message = f"step {state.global_step}: {broken[0]} is {logs[broken[0]]}; the result would be worthless"
             raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
