@@ -65,6 +65,7 @@ def run_olive(
     writes: Sequence[Path],
     environment: Mapping[str, str],
     on_progress: OliveProgress,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> OliveRun:
     """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``. What it
     writes is below the folders ``writes``, whose growth is measured.
@@ -90,6 +91,8 @@ def run_olive(
                     error = message
                 elif isinstance(message, ProgressMessage):
                     on_progress(message.done, message.total, message.loss)
+                    for note in message.notes:
+                        on_note(note)
             if running:
                 time.sleep(_POLL_SECONDS)
         return OliveRun(exit_code=process.returncode, usage=watch.usage, error=error)

@@ -72,14 +72,9 @@ class Curve:
 
     @property
     def largest_rise(self) -> Rise:
-        points = ((0, self.start), *self.fixed_rows)
-        low, best = points[0], Rise(from_step=0, to_step=0, low=self.start, high=self.start)
-        for step, value in points:
-            if value - low[1] > best.size:
-                best = Rise(from_step=low[0], to_step=step, low=low[1], high=value)
-            if value < low[1]:
-                low = (step, value)
-        return best
+        """Of the validation rows or of the batches."""
+        rises = (_rise(((0, self.start), *points)) for points in (self.validation, self.blocks))
+        return max(rises, key=lambda each: each.size)
 
     def trained_at(self, step: int) -> float:
         """The training loss about ``step``."""
@@ -89,6 +84,17 @@ class Curve:
         """The loss at the half of the run."""
         half = self.fixed_rows[-1][0] / 2
         return min(self.fixed_rows, key=lambda each: abs(each[0] - half))[1]
+
+
+def _rise(points: Sequence[tuple[int, float]]) -> Rise:
+    low = points[0]
+    largest = Rise(from_step=low[0], to_step=low[0], low=low[1], high=low[1])
+    for step, value in points:
+        if value - low[1] > largest.size:
+            largest = Rise(from_step=low[0], to_step=step, low=low[1], high=value)
+        if value < low[1]:
+            low = (step, value)
+    return largest
 
 
 def curve_of(steps: Sequence[TrainingStep]) -> Curve | None:

@@ -23,6 +23,7 @@ _FALLS = 1.1  # the loss at the half of the run, in times of that at its end
 # Learning rates that are usual for adapters, and for a model's own weights.
 _USUAL = {True: (5.0e-5, 5.0e-3), False: (2.0e-6, 2.0e-4)}
 _LEAST_STEPS = 5
+_NOISE = 0.05  # nats: a difference that is smaller matters to nobody
 
 
 def usual_rates(settings: Finetune) -> tuple[float, float]:
@@ -69,13 +70,13 @@ def _has_diverged(curve: Curve) -> bool:
     if curve.end > (1 + 2 * _LEARNED) * curve.start and curve.trained_to > curve.start:
         return True
     lost = curve.end - curve.lowest[1]
-    clear = curve.learned > 2 * _LEARNED * curve.start
+    clear = curve.learned > 2 * _LEARNED * curve.start and lost > _NOISE
     return clear and lost > _LOST * curve.learned and curve.trained_to > _OWN_ROWS * curve.end
 
 
 def _too_high(curve: Curve, settings: Finetune) -> Finding | None:
     rise = curve.largest_rise
-    is_noise = rise.size <= _RISE * max(curve.learned, _LEARNED * curve.start)
+    is_noise = rise.size <= max(_RISE * curve.learned, _LEARNED * curve.start, _NOISE)
     if is_noise or curve.trained_at(rise.to_step) < _OWN_ROWS * rise.high:  # else it is of the validation rows alone
         return None
     summary = (
@@ -108,7 +109,8 @@ def _overfitting(evidence: Evidence, curve: Curve, settings: Finetune) -> Findin
     if not curve.has_validation:
         return None
     step, lowest = curve.lowest
-    if curve.end < _WORSE * lowest or step == curve.validation[-1][0] or curve.trained_to > _OWN_ROWS * curve.end:
+    is_clear = curve.end > max(_WORSE * lowest, lowest + _NOISE)
+    if not is_clear or curve.trained_to > _OWN_ROWS * curve.end:
         return None
     shipped = evidence.shipped
     if shipped is not None and shipped.keep == "best" and shipped.stopped_early:
@@ -151,7 +153,7 @@ def _ignored(settings: Finetune) -> frozenset[str]:
 def _underfitting(evidence: Evidence, curve: Curve, settings: Finetune) -> Finding | None:
     half, end = curve.half_way(), curve.end
     share = (half - end) / curve.learned if curve.learned else 0.0
-    falls_still = share > _STILL and half > _FALLS * end
+    falls_still = share > _STILL and half > max(_FALLS * end, end + _NOISE)
     nothing = curve.start - min(curve.trained_to, end) < _LEARNED * curve.start and curve.start > _LEARNED
     if evidence.shipped is not None and evidence.shipped.stopped_early:
         return None
