@@ -9,7 +9,7 @@ from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.methods import METHODS
 from olivepress.train.curve import Curve
 from olivepress.train.evidence import Evidence
-from olivepress.train.finding import Change, Finding
+from olivepress.train.finding import Change, Finding, Value
 
 __all__ = ["examine_curve", "rounded", "usual_rates"]
 
@@ -162,11 +162,13 @@ def _underfitting(evidence: Evidence, curve: Curve, settings: Finetune) -> Findi
             f"the loss still fell when the run ended: {half:.3g} at half of its {curve.steps} steps, {end:.3g} at the "
             f"end, which is {100 * share:.0f} % of all that was learned"
         )
-        numbers = {"loss_half_way": half, "loss_at_the_end": end, "share_in_second_half": share}
-        return Finding(kind="underfitting", summary=summary, evidence=numbers, changes=_longer(settings))
+        still: dict[str, Value] = {
+            "loss_half_way": half, "loss_at_the_end": end, "share_in_second_half": share
+        }  # fmt: skip
+        return Finding(kind="underfitting", summary=summary, evidence=still, changes=_longer(settings))
     if nothing:
         summary = f"the loss fell from {curve.start:.3g} to {end:.3g} only, at a usual learning rate"
-        numbers = {"first_loss": curve.start, "loss_at_the_end": end, **_of_rates(curve)}
+        numbers: dict[str, Value] = {"loss_at_the_end": end, **_of_rates(curve)}
         return Finding(kind="underfitting", summary=summary, evidence=numbers, changes=_larger(settings))
     return None
 
@@ -192,8 +194,8 @@ def _rate(settings: Finetune, to: float) -> Change:
     return Change(key="finetune.learning_rate", now=settings.learning_rate, to=rounded(to))
 
 
-def _of_rates(curve: Curve) -> dict[str, float | int | str | bool | None]:
-    numbers: dict[str, float | int | str | bool | None] = {
+def _of_rates(curve: Curve) -> dict[str, Value]:
+    numbers: dict[str, Value] = {
         "first_loss": curve.start,
         "training_loss_at_the_end": curve.trained_to,
         "learning_rate": curve.highest_rate,

@@ -26,6 +26,7 @@ __all__ = ["advise"]
 
 _LOOKED_AT = 200
 _SHOTS = 5
+_ROWS_OF_A_CLASS = 10
 
 
 def advise(
@@ -54,8 +55,10 @@ def advise(
 
 
 def _labels(dataset: Dataset) -> dict[str, int]:
-    counts = Counter(row.label for row in dataset.splits["train"] if row.label is not None)
-    return dict(counts) if len(counts) > 1 else {}
+    """Class → training rows; answers that recur ten times on average are classes, too."""
+    rows = dataset.splits["train"]
+    counts = Counter(row.label for row in rows if row.label is not None) or Counter(row.answer for row in rows)
+    return dict(counts) if 1 < len(counts) <= len(rows) / _ROWS_OF_A_CLASS else {}
 
 
 def _lengths(plan: Plan) -> Lengths:

@@ -143,7 +143,8 @@ def _recorded_steps(run: TrackedRun) -> Iterator[TrainingStep]:
             values.setdefault(point.step, {}).update(point.values)
     names = ("loss", "validation_loss", "learning_rate", "grad_norm", "tokens")
     for step in sorted(values):
-        yield TrainingStep(step=step, total=0, **{name: values[step][name] for name in names if name in values[step]})
+        numbers: dict[str, Any] = {name: values[step][name] for name in names if name in values[step]}
+        yield TrainingStep(step=step, total=0, **numbers)
 
 
 def _row_facts(files: RunFiles, missing: dict[str, str]) -> RowFacts | None:
