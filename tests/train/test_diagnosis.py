@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -110,13 +111,24 @@ def made(losses: list[float], validation: Mapping[int, float] | None = None) -> 
         ([3.0, 2.9, 2.95, 2.9, 2.85, 2.9, 2.9, 2.85, 2.9, 2.85], "underfitting"),
         ([3.0, 2.6, 2.3, 2.0, 1.8, 1.6, 1.4, 1.2, 1.05, 0.9], "underfitting"),
         ([3.0, 1.5, 0.9, 0.6, 0.5, 0.45, 0.42, 0.41, 0.4, 0.4], None),
+        # A rate of 2e-2 in a public report: down from 19 to 14, up again, and so on.
+        ([19.0, 17.0, 15.0, 14.0, 16.0, 19.0, 17.0, 14.5, 17.0, 19.0], "divergence"),
         ([0.02, 0.02, 0.03, 0.02, 0.02, 0.02, 0.01, 0.02, 0.02, 0.02], None),  # nothing left to learn
     ],
 )
 def test_curves_without_validation(losses: list[float], kind: str | None) -> None:
-    diagnosis = diagnose(evidence(made(losses)))
+    diagnosis = diagnose(evidence(made([loss for loss in losses for _ in range(3)])))
     assert [each.kind for each in diagnosis.findings] == ([] if kind is None else [kind])
     assert "eval_steps" in diagnosis.missing["overfitting"]
+
+
+@pytest.mark.parametrize("steps", [4, 12, 200])
+def test_batches_of_unlike_rows_are_noise(steps: int) -> None:
+    """At 2e-5 the loss of an adapter stays between 1.2 and 1.5, as in a public report: no rise, but no learning."""
+    random = Random(22)
+    losses = [random.uniform(1.2, 1.5) for _ in range(steps)]
+    findings = diagnose(evidence(made(losses), finetune={"learning_rate": 2.0e-5})).findings
+    assert [each.kind for each in findings] == ([] if steps == 4 else ["learning rate too low"])
 
 
 def test_a_number_that_is_not_finite() -> None:

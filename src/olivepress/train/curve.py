@@ -10,6 +10,7 @@ from olivepress.report.training_record import TrainingStep
 
 __all__ = ["Curve", "Rise", "curve_of"]
 
+_LEAST_STEPS = 3  # of a tenth, for its median to say more than the rows of a batch do
 _BLOCKS = 10  # a training is looked at in tenths: batches of like lengths make single steps noisy
 
 
@@ -72,9 +73,9 @@ class Curve:
 
     @property
     def largest_rise(self) -> Rise:
-        """Of the validation rows or of the batches."""
-        rises = (_rise(((0, self.start), *points)) for points in (self.validation, self.blocks))
-        return max(rises, key=lambda each: each.size)
+        """Of the validation rows or of the batches, where a tenth has enough of them."""
+        series = (self.validation, self.blocks if self.steps >= _LEAST_STEPS * _BLOCKS else ())
+        return max((_rise(((0, self.start), *points)) for points in series), key=lambda each: each.size)
 
     def trained_at(self, step: int) -> float:
         """The training loss about ``step``."""

@@ -18,7 +18,9 @@ from olivepress.core.jsonl import read_json_lines
 from olivepress.data.store.examples import Example
 from olivepress.report.training_record import step_line, training_steps
 from olivepress.workflow.olive_plugin.answers import Given, Questions
-from olivepress.workflow.olive_plugin.quality import _valid, _variety, alerts_of
+from olivepress.workflow.olive_plugin.quality import Quality, Watched, _valid, _variety, alerts_of, measure_quality
+from olivepress.workflow.olive_plugin.supervision import Supervised
+from tests.workflow.olive_plugin.test_answers import Words
 from tests.workflow.olive_plugin.test_training import interrupted
 from tests.workflow.olive_plugin.training import rendered, run, same
 
@@ -88,6 +90,32 @@ def test_the_form_of_an_answer(more: dict[str, Any], given: list[Given], valid: 
     rows = (Example(id="1", messages=()), Example(id="2", messages=()))
     fields: dict[str, Any] = {"expected": ("x", "y"), "budget": 8, "ends": (1,), "tokenizer": None} | more
     assert list(_valid(given, Questions(rows=rows, prompts=((5,), (6,)), **fields))) == valid
+
+
+def test_a_look_draws_no_random_number() -> None:
+    """Else a run with a monitor would not have the weights of the same run without."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=20, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+            attention_dropout=0.5,
+        )
+    ).train()  # fmt: skip
+    questions = Questions(
+        rows=(Example(id="1", messages=()),), prompts=((5, 6, 7),), expected=("1 2",), budget=4, ends=(19,),
+        tokenizer=Words(),
+    )  # fmt: skip
+    example = Supervised(input_ids=(5, 6, 7, 8, 9), labels=(-100, -100, -100, 8, 9))
+    watched = Watched(settings=Quality(every=1, rows=1), questions=questions, examples=(example,))
+    before = torch.get_rng_state()
+    values = measure_quality(model, watched)
+    assert torch.equal(torch.get_rng_state(), before) and model.training
+    with torch.no_grad():
+        logits = model.eval()(input_ids=torch.tensor([[5, 6, 7, 8, 9]])).logits[0]
+    likelihood = logits[2].log_softmax(-1)[8] + logits[3].log_softmax(-1)[9]
+    assert values["perplexity"] == pytest.approx(math.exp(-float(likelihood) / 2), rel=1e-5)
 
 
 def test_a_fall_is_recorded_and_a_resumed_run_sees_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
