@@ -97,7 +97,7 @@ def test_replay_forgets_less(project: Path, olivepress_here: Cli) -> None:
     write_tones(Path("tones.jsonl"), 600)
     results = {}
     for share in ("0", "0.2"):
-        arguments = ["--share", share, "--name", f"share-{share.replace('.', '')}", "--learning-rate", "0.002"]
+        arguments = ["--share", share, "--name", f"share-{share.replace('.', '')}", "--learning-rate", "0.003"]
         done = olivepress_here(
             "train", "continue", NAME, "--data", "tones.jsonl", *arguments, "--epochs", "3", "--quiet", "--json"
         )
