@@ -49,12 +49,16 @@ __all__ = ["Continued", "Wishes", "continue_run"]
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What the user may choose; ``learning_rate`` None: a third of the run's, ``name`` None: by the data's name."""
+    """What the user may choose; ``learning_rate`` None: a third of the run's, ``name`` None: by the data's name.
+
+    ``trust_targets`` as in ``load_plan``.
+    """
 
     name: str | None = None
     share: float = REPLAY_SHARE
     learning_rate: float | None = None
     epochs: float = EPOCHS
+    trust_targets: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,36 +81,49 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     manifest = _artifact(files)
     name = _new_name(files.recipe, data, wishes.name)
     before = read_continuation(continuation(files.recipe.name))
-    versions = before.versions if before else (Version(name=manifest.dataset, version=manifest.dataset_version),)
+    first = Version(name=manifest.dataset, version=manifest.dataset_version)
+    versions = before.versions if before else (first,)
     earlier = [_dataset(version) for version in versions]
+    parent = _plan(files.recipe, load_dataset(files.dataset), wishes)
     new = build_dataset(_data_of(files.recipe, data))
     merged = _trained_dir(files)
     dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
     named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
     recipe = continued_recipe(files.recipe, name=name, model=merged, dataset=dataset.directory, **named)
     path = _recipe_path(recipe)
-    _make_merged(files, reporter)
+    _make_merged(parent, manifest, reporter)
+    _plan(recipe, dataset, wishes)  # what is wrong with the recipe is said before it is written
     write_dataset(new)
     write_dataset(dataset)
-    record = Continuation(
-        run=run.name,
-        artifact_sha256=manifest.sha256,
-        share=wishes.share,
-        learning_rate=recipe.finetune.learning_rate,
-        epochs=recipe.finetune.epochs,
-        rows_trained=len(dataset.splits["train"]),
-        rows_replayed=sum(_is_replayed(dataset)),
-        versions=(*versions, Version(name=new.name, version=new.version)),
-    )
+    record = _record(manifest, dataset, recipe, wishes, run=run.name, versions=(*versions, _version(new)))
     _write(path, recipe, run.name, data)
     write_text(continuation(name), record.model_dump_json(indent=2) + "\n")
-    plan = load_plan(path.as_posix())
+    plan = load_plan(path.as_posix(), trust_targets=wishes.trust_targets)
     for job in plan.jobs:
         if job.target is None:
             run_jobs(plan, reporter=reporter, only=job.id)
     record = record.model_copy(update={"scores": tuple(_scores(plan, merged, record, reporter))})
     write_text(continuation(name), record.model_dump_json(indent=2) + "\n")
     return Continued(recipe=name, path=path, record=record)
+
+
+def _record(
+    finetune: Manifest, dataset: Dataset, recipe: Recipe, wishes: Wishes, *, run: str, versions: tuple[Version, ...]
+) -> Continuation:
+    return Continuation(
+        run=run,
+        artifact_sha256=finetune.sha256,
+        share=wishes.share,
+        learning_rate=recipe.finetune.learning_rate,
+        epochs=recipe.finetune.epochs,
+        rows_trained=len(dataset.splits["train"]),
+        rows_replayed=sum(_is_replayed(dataset)),
+        versions=versions,
+    )
+
+
+def _version(dataset: Dataset) -> Version:
+    return Version(name=dataset.name, version=dataset.version)
 
 
 def _artifact(files: RunFiles) -> Manifest:
@@ -150,19 +167,22 @@ def _trained_dir(files: RunFiles) -> Path:
     return job_dir(files.recipe.name, "merge") / "model"
 
 
-def _make_merged(files: RunFiles, reporter: Reporter) -> None:
+def _plan(recipe: Recipe, dataset: Dataset, wishes: Wishes) -> Plan:
+    own = RECIPES / "targets"
+    own_targets = own if own.is_dir() else None
+    return make_plan(recipe, dataset, own_targets=own_targets, trust_targets=wishes.trust_targets)
+
+
+def _make_merged(parent: Plan, finetune: Manifest, reporter: Reporter) -> None:
     """Merge the adapter of the run, unless that is done."""
-    if not METHODS[files.recipe.finetune.method].adapter:
+    if parent.trained == finetune.job:
         return
     try:
-        merged = read_manifest(job_dir(files.recipe.name, "merge"), verify=True)
+        merged = read_manifest(parent.output_dir(parent.job(parent.trained)), verify=True)
     except ReportError:
         merged = None
-    if merged is not None and merged.parent_sha256 == files.run.sha256:
-        return
-    own = RECIPES / "targets"
-    plan = make_plan(files.recipe, load_dataset(files.dataset), own_targets=own if own.is_dir() else None)
-    run_jobs(plan, reporter=reporter, only="merge")
+    if merged is None or merged.parent_sha256 != finetune.sha256:
+        run_jobs(parent, reporter=reporter, only=parent.trained)
 
 
 def _recipe_path(recipe: Recipe) -> Path:

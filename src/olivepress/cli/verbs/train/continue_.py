@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from olivepress.cli.console import ConsoleReporter
-from olivepress.cli.options import JsonOption, QuietOption, RunArgument
+from olivepress.cli.options import JsonOption, QuietOption, RunArgument, TrustTargets
 
 __all__ = ["continue_"]
 
@@ -24,6 +24,7 @@ def continue_(
         float | None, typer.Option("--learning-rate", min=1.0e-8, max=10.0, help="A third of the run's by default.")
     ] = None,
     epochs: Annotated[float, typer.Option("--epochs", min=0.01, max=1000.0, help="Passes over the rows.")] = 1.0,
+    trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +37,7 @@ def continue_(
     from olivepress.pipeline.training.continual import Wishes, continue_run
     from olivepress.track.runs import find_run
 
-    wishes = Wishes(name=name, share=share, learning_rate=learning_rate, epochs=epochs)
+    wishes = Wishes(name=name, share=share, learning_rate=learning_rate, epochs=epochs, trust_targets=trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         continued = continue_run(find_run(run), data, wishes, reporter=reporter)
     if as_json:
