@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from olivepress.core.artifact import Check, Manifest, Resources, hash_files, write_manifest
 from olivepress.core.child.process import Usage
@@ -11,7 +12,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
-from olivepress.report.training_record import shipped_step
+from olivepress.report.training_record import read_training, shipped_step
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
@@ -37,6 +38,7 @@ from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 
+_MOST_ALERTS = 3  # listed in a check
 _ADAPTER: tuple[str, ...] = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
 _MODEL: tuple[str, ...] = ("model/config.json", "model/tokenizer.json")
 _EXPORTED: dict[str, tuple[str, ...]] = {
@@ -141,6 +143,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
+        on_note=lambda text: reporter.note(job, text),
     )
     if run.exit_code != 0 or not _is_complete(plan, job):  # its exit code alone does not say so
         raise olive_error(run, log)
@@ -179,4 +182,16 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
         if shipped.step != shipped.total:
             reporter.note(job, shipped.text)
         checks.append(Check(name="checkpoint", passed=True, value=float(shipped.step), detail=shipped.text))
-    return checks
+    return [*checks, *_monitor_checks(record)]
+
+
+def _monitor_checks(record: Path) -> list[Check]:
+    """How often the quality monitor gave an alert, where there was one; reported, not judged."""
+    steps = read_training(record)
+    looks = sum(bool(step.quality) for step in steps)
+    alerts = [(step.step, alert) for step in steps for alert in step.alerts]
+    if not looks:
+        return []
+    listed = "; ".join(f"step {step}: {alert.text}" for step, alert in alerts[:_MOST_ALERTS])
+    detail = f"{len(alerts)} alerts in {looks} looks" + (f": {listed}" if listed else "")
+    return [Check(name="monitor", passed=True, value=float(len(alerts)), detail=detail)]

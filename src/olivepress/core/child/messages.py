@@ -37,13 +37,17 @@ Returned = TypeVar("Returned")
 
 
 class ProgressMessage(BaseModel):
-    """``done`` of ``total``; of a training step the ``loss`` too. What else a child adds is for other readers."""
+    """``done`` of ``total``; of a training step the ``loss`` too. ``notes`` are for a person, at once.
+
+    What else a child adds is for other readers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     done: int
     total: int
     loss: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ResultMessage(BaseModel):
