@@ -9,14 +9,14 @@ field the last value counts. A key that was not measured is absent. Keys of a li
   together before they were clipped; ``tokens``: seen so far, without padding; ``seconds``: since this process began to
   train.
 - ``validation_loss``: mean over the validation rows of the mean loss of a row's tokens; ``metrics``: the task's own
-  metrics of the answers to validation rows, by name.
+  metrics of the answers to validation rows, by name; ``best``: the best step by then, for who watches the run.
 - ``rows``: once, how many rows are trained on. ``shipped``: once, at the end, which step's weights are the result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from typing import Any
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.yaml_document import Record
 
-__all__ = ["Shipped", "TrainingStep", "read_training", "shipped_step", "step_line"]
-__all__ += ["training_steps"]
+__all__ = ["CHECKPOINT", "Shipped", "TrainingRun", "TrainingStep", "read_training", "shipped_step", "step_line"]
+__all__ += ["training_run", "training_steps"]
 
+CHECKPOINT = "checkpoint"  # the check of a fine-tune's manifest whose detail is the text of Shipped
 _LARGEST = 10**12
 _NUMBERS = ("loss", "validation_loss", "learning_rate", "grad_norm", "tokens", "seconds")
 
@@ -67,6 +68,19 @@ class Shipped(Record):
         measured = f", validation {self.metric} {self.value:.4g}" if self.value is not None else ""
         early = f"; stopped early at step {self.steps} of {self.total}" if self.stopped_early else ""
         return f"the {self.keep} checkpoint, step {self.step} of {self.steps}{measured}{early}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """The steps of a fine-tune, and which of them ships; None while that is not known."""
+
+    steps: tuple[TrainingStep, ...]
+    shipped: Shipped | None = None
+
+
+def training_run(lines: Sequence[Any]) -> TrainingRun:
+    """What the lines of a record say."""
+    return TrainingRun(steps=training_steps(lines), shipped=shipped_step(lines))
 
 
 def training_steps(lines: Iterable[Any]) -> tuple[TrainingStep, ...]:

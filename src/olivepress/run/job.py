@@ -11,7 +11,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
-from olivepress.report.training_record import shipped_step
+from olivepress.report.training_record import CHECKPOINT, shipped_step
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
@@ -140,7 +140,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         log=log,
         writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
-        on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
+        on_progress=lambda step: reporter.job_progress(job, step),
     )
     if run.exit_code != 0 or not _is_complete(plan, job):  # its exit code alone does not say so
         raise olive_error(run, log)
@@ -178,5 +178,5 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
     if shipped is not None:
         if shipped.step != shipped.total:
             reporter.note(job, shipped.text)
-        checks.append(Check(name="checkpoint", passed=True, value=float(shipped.step), detail=shipped.text))
+        checks.append(Check(name=CHECKPOINT, passed=True, value=float(shipped.step), detail=shipped.text))
     return checks

@@ -27,7 +27,7 @@ from olivepress.run.olive_log import last_error, read_log
 
 __all__ = ["OliveProgress", "OliveRun", "job_environment", "olive_error", "run_olive"]
 
-OliveProgress = Callable[[int, int, float | None], None]  # done, total, loss
+OliveProgress = Callable[[ProgressMessage], None]
 _POLL_SECONDS = 0.2
 
 
@@ -89,7 +89,7 @@ def run_olive(
                 if isinstance(message, ErrorMessage):
                     error = message
                 elif isinstance(message, ProgressMessage):
-                    on_progress(message.done, message.total, message.loss)
+                    on_progress(message)
             if running:
                 time.sleep(_POLL_SECONDS)
         return OliveRun(exit_code=process.returncode, usage=watch.usage, error=error)

@@ -37,13 +37,16 @@ Returned = TypeVar("Returned")
 
 
 class ProgressMessage(BaseModel):
-    """``done`` of ``total``; of a training step the ``loss`` too. What else a child adds is for other readers."""
+    """``done`` of ``total``; of a training step the ``loss`` too, of an evaluation the ``validation_loss`` and the step
+    that is the ``best`` so far. What else a child adds is for other readers."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     done: int
     total: int
     loss: float | None = None
+    validation_loss: float | None = None
+    best: int | None = None
 
 
 class ResultMessage(BaseModel):

@@ -118,10 +118,10 @@ class TrainingMonitor(transformers.TrainerCallback):
             named = {f"eval_{name}": value for name, value in fields["metrics"].items()}
             metrics.update(named)  # the trainer compares checkpoints by them
             state.log_history[-1].update(named)
-        self._record(args, state, **fields)
-        _seed_at_the_end(args, state)
         history = self._history(state)
         best = best_of(history, greater=self.validation.selection.greater)
+        self._record(args, state, **fields, **({"best": best.step} if best is not None else {}))
+        _seed_at_the_end(args, state)
         if self.validation.selection.keep == "best" and best is not None and best.step == state.global_step:
             control.should_save = True
         if self._is_enough(history):
