@@ -8,7 +8,7 @@ import pytest
 
 from olivepress.catalog import choices, targets
 from olivepress.core.artifact import Check
-from olivepress.core.child.messages import ErrorMessage
+from olivepress.core.child.messages import ErrorMessage, ProgressMessage
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
@@ -91,7 +91,7 @@ def test_without_our_own_error_the_log_is_read(tmp_path: Path) -> None:
 
 def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     """Messages of an earlier try are in the file already, and its last line was cut."""
-    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[tuple[object, ...]]()
+    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[ProgressMessage]()
     messages.write_text('{"done": 1, "total": 9}\n{"error": "old"}\n{"done": 2, "to')
     code = (
         "from olivepress.core.child.messages import report_progress, reports_errors\n"
@@ -104,10 +104,8 @@ def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     )
     environment = job_environment(scratch=tmp_path, messages=messages)
     assert Path(environment["TMPDIR"]) == tmp_path / "tmp" and (tmp_path / "tmp").is_dir()
-    run = run_olive(
-        None, ["-c", code], log=log, writes=[tmp_path], environment=environment, on_progress=lambda *at: seen.append(at)
-    )
-    assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
+    run = run_olive(None, ["-c", code], log=log, writes=[tmp_path], environment=environment, on_progress=seen.append)
+    assert seen == [ProgressMessage(done=3, total=9, loss=0.5)] and run.exit_code == 1 and run.usage.seconds > 0
     assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")
     assert log.read_text().startswith("in the log\nTraceback")
 

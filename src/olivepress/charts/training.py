@@ -86,7 +86,9 @@ def _metric(runs: Any) -> str | None:
 
 
 def _metric_title(metric: str) -> str:
-    return METRICS[metric].title if metric in METRICS else printable(metric)[:_LONGEST_NAME]
+    return (
+        METRICS[metric].title if metric in METRICS else printable(metric)[:_LONGEST_NAME].replace("_", " ").capitalize()
+    )
 
 
 def _lines(panel: Panel, name: str, run: TrainingRun, metric: str | None) -> list[_Line]:

@@ -24,9 +24,22 @@ from typing import Any
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.yaml_document import Record
 
-__all__ = ["CHECKPOINT", "Shipped", "TrainingRun", "TrainingStep", "read_training", "shipped_step", "step_line"]
+__all__ = [
+    "CHECKPOINT",
+    "PREFERENCE_ACCURACY",
+    "REWARD_MARGIN",
+    "Shipped",
+    "TrainingRun",
+    "TrainingStep",
+    "read_training",
+    "shipped_step",
+    "step_line",
+]
 __all__ += ["training_run", "training_steps"]
 
+# Of a training on pairs: the share of validation pairs whose chosen answer gained more than the rejected one, and by
+# how much on average, times beta.
+PREFERENCE_ACCURACY, REWARD_MARGIN = "preference_accuracy", "reward_margin"
 CHECKPOINT = "checkpoint"  # the check of a fine-tune's manifest whose detail is the text of Shipped
 _LARGEST = 10**12
 _NUMBERS = ("loss", "validation_loss", "learning_rate", "grad_norm", "tokens", "seconds")

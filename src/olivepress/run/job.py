@@ -11,7 +11,14 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
-from olivepress.report.training_record import CHECKPOINT, shipped_step
+from olivepress.report.training_record import (
+    CHECKPOINT,
+    PREFERENCE_ACCURACY,
+    REWARD_MARGIN,
+    TrainingStep,
+    shipped_step,
+    training_steps,
+)
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
@@ -28,6 +35,7 @@ from olivepress.run.olive import job_environment, olive_error, run_olive
 from olivepress.run.olive_log import warnings_in
 from olivepress.run.outcome import Reporter
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters
+from olivepress.run.training_device import training_place
 from olivepress.run.verification import run_verification
 from olivepress.run.verify.export import STRENGTH
 from olivepress.run.verify.long_row import NOT_COMPARED
@@ -81,6 +89,9 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     place = place_of(job.target) if job.target else None
     if (other := other_checkpoints(workflow)) is not None:
         reporter.note(job, f"{other.parent} is of other settings and not resumed: it trains from the start")
+    if job.kind == "finetune":
+        method = plan.recipe.finetune.method
+        reporter.note(job, f"{method} trains on {training_place(plan)} of this machine")
     olive, rows = _run_olive(plan, job, workflow, reporter)
     if job.kind == "package":
         reporter.stage(job, "adapters")
@@ -167,7 +178,8 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
     if job.kind != "finetune" or not workflow.training_dir:
         return []
     record, checks = training_record(workflow), list[Check]()
-    counts, shipped = trained_rows(record), shipped_step(read_json_lines(record))
+    lines = read_json_lines(record)
+    counts, shipped = trained_rows(record), shipped_step(lines)
     if counts is not None:
         if summary := row_summary(counts):
             reporter.note(job, summary)
@@ -179,4 +191,17 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
         if shipped.step != shipped.total:
             reporter.note(job, shipped.text)
         checks.append(Check(name=CHECKPOINT, passed=True, value=float(shipped.step), detail=shipped.text))
+        checks += _preferred(training_steps(lines), shipped.step)
     return checks
+
+
+def _preferred(steps: Sequence[TrainingStep], shipped: int) -> list[Check]:
+    """Of a preference tuning: whether held-out pairs are told apart by the weights that ship. Reported, not judged."""
+    metrics = next((step.metrics for step in steps if step.step == shipped), {})
+    accuracy, margin = metrics.get(PREFERENCE_ACCURACY), metrics.get(REWARD_MARGIN)
+    if accuracy is None or margin is None:
+        return []
+    detail = (
+        f"share of validation pairs whose chosen answer gained more than the rejected one; mean margin {margin:.3g}"
+    )
+    return [Check(name=PREFERENCE_ACCURACY, passed=True, value=accuracy, detail=detail)]
