@@ -120,6 +120,13 @@ def as_lora(plan: Plan) -> Plan:
 
 
 @pytest.mark.parametrize("method", PAIRS)
+def test_preferences_have_a_rate_of_their_own(method: str) -> None:
+    assert Finetune.model_validate({"method": method}).learning_rate == 2e-5
+    assert Finetune.model_validate({"method": method, "learning_rate": 1e-3}).learning_rate == 1e-3
+    assert Finetune.model_validate({"method": "lora"}).learning_rate == 2e-4 == Finetune().learning_rate
+
+
+@pytest.mark.parametrize("method", PAIRS)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -101,7 +101,7 @@ def _lines(panel: Panel, name: str, run: TrainingRun, metric: str | None) -> lis
             _Line(run=name, series=_VALIDATION, label="validation loss", points=validation, best="lowest", ships=of),
         ]
     if panel == "task metric":
-        points = tuple((s.step, s.metrics[metric]) for s in run.steps if metric in s.metrics) if metric else ()
+        points = tuple((float(s.step), s.metrics[metric]) for s in run.steps if metric in s.metrics) if metric else ()
         label = _title(panel, metric).lower()
         better: Literal["lowest", "highest"] = "highest" if _higher(metric) else "lowest"
         ships = _ships(run, points)

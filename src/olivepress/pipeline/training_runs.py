@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from olivepress.core.artifact import read_manifest
 from olivepress.core.errors import OlivepressError
@@ -12,12 +13,10 @@ from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING, job_dir, run_records
 from olivepress.report.training_record import TrainingRun, training_run
 
-if TYPE_CHECKING:
-    from olivepress.track.record import Started
-
 __all__ = ["earlier_runs", "training_runs"]
 
 _MOST_EARLIER = 3
+_Recorded = tuple[str, str | None, TrainingRun]  # its name, the sha256 of what it made, its steps
 
 
 def training_runs(recipe: str, job: str = "finetune") -> dict[str, TrainingRun]:
@@ -34,27 +33,37 @@ def earlier_runs(recipe: str, job: str = "finetune") -> dict[str, TrainingRun]:
     """
     runs: dict[str, TrainingRun] = {}
     known = {_sha256(recipe, job)}
-    for started, sha256, run in _recorded(recipe, job):
+    for name, sha256, run in _recorded(recipe, job):
         if sha256 is not None and sha256 in known:
             continue
         known.add(sha256)
-        runs[started.name] = run
+        runs[name] = run
         if len(runs) == _MOST_EARLIER:
             break
     return runs
 
 
-def _recorded(recipe: str, job: str) -> Iterator[tuple[Started, str | None, TrainingRun]]:
-    """The recorded runs that ended and have a curve, newest first, each with the sha256 of what it made."""
+def _recorded(recipe: str, job: str) -> Iterator[_Recorded]:
+    """The recorded runs that ended and have a curve, newest first."""
+    for path in sorted(run_records(recipe, job), key=_number, reverse=True):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            status = path.stat()
+            if (found := _read(path, status.st_mtime_ns, status.st_size)) is not None:
+                yield found
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, changed: int, size: int) -> _Recorded | None:
+    """Read once for each state of the file: a page asks every two seconds."""
     from olivepress.track.curves import steps_of
     from olivepress.track.record import Ended, read_lines
 
-    for path in sorted(run_records(recipe, job), key=_number, reverse=True):
-        started, lines = read_lines(path) or (None, [])
-        ended = next((line for line in reversed(lines) if isinstance(line, Ended)), None)
-        steps = steps_of(lines)
-        if started is not None and ended is not None and len(steps) > 1:
-            yield started, ended.sha256, TrainingRun(steps=steps)
+    started, lines = read_lines(path) or (None, [])
+    ended = next((line for line in reversed(lines) if isinstance(line, Ended)), None)
+    steps = steps_of(lines)
+    if started is None or ended is None or len(steps) < 2:
+        return None
+    return started.name, ended.sha256, TrainingRun(steps=steps)
 
 
 def _number(path: Path) -> int:

@@ -65,7 +65,7 @@ class Finetune(Record):
     target_modules: tuple[str, ...] | None = Field(
         None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
     )
-    learning_rate: float = Field(2.0e-4, gt=0, le=10)
+    learning_rate: float = Field(2.0e-4, gt=0, le=10, description="2e-5 with dpo and orpo when left out")
     lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0, le=10)
@@ -123,6 +123,14 @@ class Finetune(Record):
         description="tensorboard: files in runs/<recipe>/logs; mlflow: the same as tracking: true",
     )
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _rate_of_its_method(self) -> Finetune:
+        """A LoRA's usual rate makes of preferences a model that answers nothing any more."""
+        rate = METHODS[self.method].learning_rate
+        if rate is not None and "learning_rate" not in self.model_fields_set:
+            object.__setattr__(self, "learning_rate", rate)  # frozen from here on
+        return self
 
     @model_validator(mode="after")
     def _method_takes_its_keys(self) -> Finetune:

@@ -25,7 +25,8 @@ class Method:
     ``lora_B``, LoHa's ``hada_w2_b``, and LoKr's ``lokr_w1`` (its ``lokr_w1_a`` where the left matrix is split as well).
     ``low_rank``: its update is a product of two matrices, which a base with LoRA inputs takes while it runs.
     ``adapter``: it trains one, which is merged afterwards; the result of the other is the model itself. ``pairs``: it
-    trains on preferences, a chosen and a rejected answer to each prompt.
+    trains on preferences, a chosen and a rejected answer to each prompt. ``learning_rate``: of a recipe that has none,
+    where the default is not this method's.
     """
 
     olive_pass: str
@@ -36,6 +37,7 @@ class Method:
     magnitudes: bool = False
     adapter: bool = True
     pairs: bool = False
+    learning_rate: float | None = None
 
 
 _NO_PAIRS = "it does not train on pairs of answers; remove it, or use dpo or orpo"
@@ -67,7 +69,10 @@ METHODS: dict[str, Method] = {
         ignores={**dict.fromkeys(("r", "alpha", "lora_dropout", "target_modules"), _NO_ADAPTER), **_OF_PAIRS},
         adapter=False,
     ),
-    **{name: Method(olive_pass="PreferenceTuning", ignores=_BY_PAIRS, low_rank=True, pairs=True) for name in _PAIRED},
+    **{
+        name: Method(olive_pass="PreferenceTuning", ignores=_BY_PAIRS, low_rank=True, pairs=True, learning_rate=2.0e-5)
+        for name in _PAIRED
+    },
 }
 
 

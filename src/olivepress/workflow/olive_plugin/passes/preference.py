@@ -8,14 +8,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import torch
 from olive.passes.pass_config import PassConfigParam
 from olive.passes.pytorch.lora import HFTrainingArguments, LoRA
-from transformers.trainer_utils import get_last_checkpoint
 
 from olivepress.adapters.start_adapter import adapter_sha256
 from olivepress.core.child.messages import reports_errors
 from olivepress.core.errors import JobError, SetupError
+from olivepress.workflow.olive_plugin.passes.trainer import checkpoint_of, load_rows, tf32_as
 
 __all__ = ["INSTALL", "PreferenceTuning"]
 
@@ -112,34 +111,18 @@ def _train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     from olivepress.workflow.olive_plugin.preference_trainers import make_trainer
 
     arguments = config.training_args
-    train_pairs, validation_pairs = kind.get_datasets(config)
-    arguments.eval_strategy = (arguments.eval_strategy or "steps") if validation_pairs else "no"
-    if not arguments.output_dir:
-        raise JobError("training_args without an output_dir", next_step="name a folder for the checkpoints")
-    checkpoint = arguments.resume_from_checkpoint
-    if checkpoint is None and Path(arguments.output_dir).is_dir() and not arguments.overwrite_output_dir:
-        checkpoint = get_last_checkpoint(arguments.output_dir)
-    trainer = make_trainer(
-        config.objective,
-        model,
-        tokenizer,
-        _fields_of(arguments) | {"beta": config.beta},
-        pairs=(train_pairs, validation_pairs),
-    )
-    allow_tf32 = torch.backends.cuda.matmul.allow_tf32
-    if torch.cuda.is_available():
-        torch.backends.cuda.matmul.allow_tf32 = config.allow_tf32
-    try:
+    pairs = load_rows(kind, config)
+    checkpoint = checkpoint_of(arguments)
+    fields = _fields_of(arguments) | {"beta": config.beta}
+    trainer = make_trainer(config.objective, model, tokenizer, fields, pairs=pairs)
+    with tf32_as(config.allow_tf32):
         trainer.train(resume_from_checkpoint=checkpoint)
-    finally:
-        if torch.cuda.is_available():
-            torch.backends.cuda.matmul.allow_tf32 = allow_tf32
 
 
 def _fields_of(arguments: Any) -> dict[str, Any]:
     """What ``create_training_args`` gives transformers' own class."""
-    made = arguments.model_dump()
-    extra = made.pop("extra_args")
+    made: dict[str, Any] = arguments.model_dump()
+    extra: dict[str, Any] = made.pop("extra_args")
     if not made["deepspeed"]:
         made.pop("deepspeed")
     names = {field.name for field in dataclasses.fields(type(arguments.create_training_args())) if field.init}
