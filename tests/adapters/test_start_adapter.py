@@ -32,8 +32,9 @@ def adapter(folder: str, **config: Any) -> Path:
 
 def recipe(start: str | None, name: str = "second") -> Recipe:
     finetune = {"method": "dpo", **({"start_from": start} if start else {})}
+    data, targets = {"source": "pairs"}, ("cpu-int4",)
     return Recipe.model_validate(
-        {"name": name, "model": {"path": BASE}, "data": {"source": "pairs"}, "finetune": finetune}
+        {"name": name, "model": {"path": BASE}, "data": data, "finetune": finetune, "targets": targets}
     )
 
 

@@ -99,7 +99,9 @@ def test_the_workflow_of_a_preference_tuning(method: str, project: Path) -> None
     write_pairs(project)
     recipe = project / "recipes" / "pairs.yaml"
     finetune = f"{{method: {method}, beta: 0.3, gradient_checkpointing: true}}"
-    recipe.write_text(f"name: pairs\nmodel: {{path: {EMBEDDED}}}\ndata: {{source: pairs}}\nfinetune: {finetune}\n")
+    recipe.write_text(
+        f"name: pairs\nmodel: {{path: {EMBEDDED}}}\ndata: {{source: pairs}}\nfinetune: {finetune}\ntargets: [cpu]\n"
+    )
     plan = load_plan("pairs")
     prepare(plan)
     workflow, merge = render_all(plan)[:2]
@@ -146,7 +148,7 @@ def test_what_only_pairs_take_is_refused_elsewhere(method: str, key: str, value:
         Finetune.model_validate({"method": method, key: value})
 
 
-@pytest.mark.parametrize(("key", "value"), [("r", 8), ("alpha", 8), ("target_modules", ["qkv_proj"])])
+@pytest.mark.parametrize(("key", "value"), [("r", 8), ("alpha", 8), ("target_modules", ("qkv_proj",))])
 def test_an_adapter_that_is_trained_further_has_its_own_shape(key: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"no {key} with start_from, whose adapter has its own"):
         Finetune.model_validate({"method": "dpo", "start_from": "first", key: value})

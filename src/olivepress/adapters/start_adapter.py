@@ -46,7 +46,8 @@ def start_adapter(name: str) -> StartAdapter:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    if not folder.resolve().is_relative_to(Path.cwd().resolve()):
+    """The folder itself, which a link of the project's may lead to."""
+    if folder.is_absolute() or ".." in folder.parts:
         raise RecipeError(
             f"finetune.start_from is {name}, which lies outside of the project", next_step="copy it into the project"
         )

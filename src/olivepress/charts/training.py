@@ -59,7 +59,9 @@ def training_panel(panel: Panel, runs: Mapping[str, TrainingRun], *, width: floa
     layers = [layer for line in reversed(lines) for layer in _layers(line, dash)]  # the first run lies on the others
     last = max(step.step for run in shown.values() for step in run.steps)
     encoding = {
-        "x": quantity("step", axis={"tickCount": 6, "tickMinStep": 1, "format": "d"}, scale={"domain": [0, last]}),
+        "x": quantity(
+            "step", "step", axis={"tickCount": 6, "tickMinStep": 1, "format": "d"}, scale={"domain": [0, last]}
+        ),
         "y": _vertical(panel, lines, metric),
         "color": color,
     }
@@ -184,7 +186,7 @@ def _channels(lines: Sequence[_Line], several: bool, width: float) -> tuple[Spec
     if not several:
         dash = discrete("series", series, dashes, legend=of_series)
         return discrete("series", series, PALETTE, legend=of_series), {"strokeDash": dash} if of_series else {}
-    ink = legend | {"symbolStrokeColor": "currentColor"}
+    ink = legend | {"symbolStrokeColor": "currentColor", "orient": "top"}  # apart from the runs' names, however long
     dash = discrete("series", series, dashes, legend=ink)
     return discrete("run", runs, PALETTE, legend=legend), {"strokeDash": dash} if of_series else {}
 

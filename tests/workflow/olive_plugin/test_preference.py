@@ -98,6 +98,7 @@ def test_it_goes_on_from_a_finished_adapter(pairs: Path) -> None:
     assert not still.passed and "that of the adapter that was trained further" in still.detail
     with (start / "adapter_model.safetensors").open("ab") as file:
         file.write(b" ")
+    shutil.rmtree(workflow.cache_dir)  # or Olive takes the result from there
     with pytest.raises(JobError, match="changed since the workflow was rendered"):
         run(workflow)
 
