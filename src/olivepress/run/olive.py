@@ -27,7 +27,7 @@ from olivepress.run.olive_log import last_error, read_log
 
 __all__ = ["OliveProgress", "OliveRun", "job_environment", "olive_error", "run_olive"]
 
-OliveProgress = Callable[[int, int, float | None], None]  # done, total, loss
+OliveProgress = Callable[[ProgressMessage], None]
 _POLL_SECONDS = 0.2
 
 
@@ -90,7 +90,7 @@ def run_olive(
                 if isinstance(message, ErrorMessage):
                     error = message
                 elif isinstance(message, ProgressMessage):
-                    on_progress(message.done, message.total, message.loss)
+                    on_progress(message)
                     for note in message.notes:
                         on_note(note)
             if running:
