@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, reports_errors
-from olivepress.core.errors import JobError
+from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.jsonl import append_json_line
 from olivepress.report.training_record import Shipped
 from olivepress.workflow.evaluation import patience_problem
@@ -94,7 +94,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             logs = {name: value for name, value in logs.items() if name != "grad_norm"}
         elif broken:
             message = f"step {state.global_step}: {broken[0]} is {logs[broken[0]]}; the result would be worthless"
-            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+            raise DivergedError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
             fields: dict[str, Any] = {
                 key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
@@ -111,7 +111,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         loss = float(metrics["eval_loss"])
         if not math.isfinite(loss):
             message = f"step {state.global_step}: the validation loss is {loss}"
-            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+            raise DivergedError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         fields: dict[str, Any] = {"validation_loss": loss}
         if self.validation.questions is not None:
             fields["metrics"] = answered(model, self.validation.questions)
@@ -142,7 +142,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             return
         for name, parameter in model.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
-                raise JobError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
+                raise DivergedError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
 
     @reports_errors
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
