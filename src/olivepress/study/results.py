@@ -37,13 +37,17 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """A study. ``importances``: setting → its share of the variance of the values, by fANOVA; empty with too few."""
+    """A study. ``importances``: setting → its share of the variance of the values, by fANOVA; empty with too few.
+
+    ``log`` are the settings whose values are drawn evenly over their logarithms.
+    """
 
     name: str
     objectives: tuple[str, ...]
     higher: tuple[bool, ...]
     trials: tuple[TrialRecord, ...]
     importances: Mapping[str, float] = field(default_factory=dict)
+    log: frozenset[str] = frozenset()
 
     @property
     def finished(self) -> list[TrialRecord]:
@@ -63,14 +67,24 @@ def study_record(study: Study, objectives: Sequence[str]) -> StudyRecord:
     from optuna.study import StudyDirection
 
     with storage_errors():
-        trials = tuple(map(_trial_record, study.get_trials(deepcopy=False)))
+        stored = study.get_trials(deepcopy=False)
         return StudyRecord(
             name=study.study_name,
             objectives=tuple(objectives),
             higher=tuple(direction == StudyDirection.MAXIMIZE for direction in study.directions),
-            trials=trials,
+            trials=tuple(map(_trial_record, stored)),
             importances=importances(study) if len(objectives) == 1 else {},
+            log=frozenset(_setting(name) for trial in stored for name in _logarithmic(trial)),
         )
+
+
+def _logarithmic(trial: optuna.trial.FrozenTrial) -> list[str]:
+    return [name for name, values in trial.distributions.items() if getattr(values, "log", False)]
+
+
+def _setting(name: str) -> str:
+    """The key of ``finetune``, without the method for which Optuna's name has its values."""
+    return name.partition(" (")[0]
 
 
 def _trial_record(trial: optuna.trial.FrozenTrial) -> TrialRecord:

@@ -8,13 +8,13 @@ more, with seeds that nothing was chosen by. All of it can be interrupted, and s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from olivepress.core.errors import JobError, SetupError, UsageError
+from olivepress.core.errors import JobError, UsageError
 from olivepress.data.build import build_dataset
+from olivepress.pipeline.search.common import check_same, default_params, study_facts
 from olivepress.pipeline.search.stages import Stage, following_of, run_stage
 from olivepress.pipeline.search.trial import (
     Searched,
@@ -24,12 +24,14 @@ from olivepress.pipeline.search.trial import (
     trial_recipe,
 )
 from olivepress.pipeline.search.warm_start import Known, known_points
+from olivepress.pipeline.search.winner import check_can_write
 from olivepress.recipe.search import Search
 from olivepress.run.cleanup import base_name
 from olivepress.study.objective import TrialWatch, make_pruner
 from olivepress.study.proposals import next_of_grid, propose
-from olivepress.study.space import Params, contains, encode, params_of, same, suggest
-from olivepress.study.storage import Storage, Study, create, latest, numbered, open_storage, storage_errors
+from olivepress.study.results import StudyRecord, study_record
+from olivepress.study.space import Params, contains, encode, same, suggest
+from olivepress.study.storage import Storage, Study, create, latest, numbered, open_storage
 from olivepress.study.trials import Claim, Point, add_known, enqueue, finished_trials, spent
 from olivepress.study.verdict import Verdict, best_mean, compare_scores
 from olivepress.workflow.find_recipe import data_of, find_recipe
@@ -69,9 +71,13 @@ class FinetuneSearch:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """``winner`` None: the default itself is the best, so there is nothing to compare and ``verdict`` is None too."""
+    """``winner`` None: the default itself is the best, so there is nothing to compare and ``verdict`` is None too.
 
-    study: str
+    ``stages``: the trials, the finalists, and the comparison where there was one.
+    """
+
+    searched: Searched
+    stages: Mapping[str, StudyRecord]
     winner: Params | None
     verdict: Verdict | None
 
@@ -91,7 +97,7 @@ def load_searched(model: str, *, data: str | None = None, trust_targets: bool = 
             f"recipe {recipe.name}: no test rows, by which the winner is compared with the default",
             next_step="set data.test_fraction",
         )
-    return Searched(
+    searched = Searched(
         recipe=recipe,
         dataset=dataset,
         search=recipe.search,
@@ -99,6 +105,8 @@ def load_searched(model: str, *, data: str | None = None, trust_targets: bool = 
         own_targets=own_targets,
         trust_targets=trust_targets,
     )
+    check_can_write(searched)
+    return searched
 
 
 def search_finetune(searched: Searched, *, reporter: SearchReporter, new: bool = False) -> Found:
@@ -110,19 +118,23 @@ def search_finetune(searched: Searched, *, reporter: SearchReporter, new: bool =
     found = begin(searched, reporter=reporter, new=new)
     run_stage(_trials(found), reporter)
     winner = _finals(found)
-    study = numbered(searched.recipe.name, LEVEL, found.number)
-    if same(winner) == same(_default(searched)):
-        return Found(study=study, winner=None, verdict=None)
-    return Found(study=study, winner=winner, verdict=_fresh(found, winner))
+    verdict = None
+    if same(winner) != same(default_params(searched)):
+        verdict = _fresh(found, winner)
+    stages = {"trials": study_record(found.study(), [f"validation {searched.metric}"])}
+    stages["finalists"] = study_record(found.study("full"), [f"validation {searched.metric}"])
+    if verdict is not None:
+        stages["comparison"] = study_record(found.study("fresh"), [searched.test_metric])
+    return Found(searched=searched, stages=stages, winner=winner if verdict else None, verdict=verdict)
 
 
 def begin(searched: Searched, *, reporter: SearchReporter, new: bool = False) -> FinetuneSearch:
     """The search that is to go on, or a new one with its first points."""
     storage = open_storage()
-    facts = _facts(searched)
+    facts = study_facts(searched)
     number = latest(storage, searched.recipe.name, LEVEL)
     if number and not new:
-        _check_same(create(storage, numbered(searched.recipe.name, LEVEL, number), [], {}), facts, searched)
+        check_same(create(storage, numbered(searched.recipe.name, LEVEL, number), [], {}), facts, searched)
         return FinetuneSearch(searched=searched, storage=storage, number=number, reporter=reporter)
     found = FinetuneSearch(searched=searched, storage=storage, number=number + 1, reporter=reporter)
     create(
@@ -138,7 +150,7 @@ def begin(searched: Searched, *, reporter: SearchReporter, new: bool = False) ->
 def _first_points(study: Study, searched: Searched) -> None:
     """The default, then what tracked runs know: a short run's value counts as it is, settings of others are tried."""
     search, finetune = searched.search, searched.recipe.finetune
-    points = [Known(params=_default(searched), origin=DEFAULT), *known_points(searched)]
+    points = [Known(params=default_params(searched), origin=DEFAULT), *known_points(searched)]
     seen = set[str]()
     for known in points:
         if not contains(search, finetune, known.params) or same(known.params) in seen:
@@ -192,7 +204,7 @@ def _trials(found: FinetuneSearch) -> Stage:
 def _finals(found: FinetuneSearch) -> Params:
     """The best trials and the default at full length with several seeds: the params of the best mean."""
     searched, search = found.searched, found.search
-    candidates = [_default(searched), *_best_trials(found)]
+    candidates = [default_params(searched), *_best_trials(found)]
     base = searched.recipe.finetune.seed
     seeds = [(base + number) % 2**32 for number in range(search.seeds)]
     points = [Point(params=params, facts={"seed": seed}) for seed in seeds for params in candidates]
@@ -214,7 +226,7 @@ def _best_trials(found: FinetuneSearch) -> list[Params]:
     """The best of the short trials, without the default."""
     trials = sorted(finished_trials(found.study()), key=lambda trial: trial.values[0], reverse=found.searched.higher)
     params = [_as_params(trial.user_attrs["params"]) for trial in trials]
-    others = [each for each in params if same(each) != same(_default(found.searched))]
+    others = [each for each in params if same(each) != same(default_params(found.searched))]
     return list(others[: found.search.finalists])
 
 
@@ -223,7 +235,7 @@ def _fresh(found: FinetuneSearch, winner: Params) -> Verdict:
     searched, search = found.searched, found.search
     base = searched.recipe.finetune.seed + search.seeds
     seeds = [(base + number) % 2**32 for number in range(search.seeds)]
-    contenders: dict[str, Params] = {DEFAULT: _default(searched), "winner": winner}
+    contenders: dict[str, Params] = {DEFAULT: default_params(searched), "winner": winner}
     points = [Point(params=params, facts={"seed": seed}) for seed in seeds for params in contenders.values()]
     study = found.study("fresh")
     run_stage(_full_length(found, study, "fresh", points), found.reporter)
@@ -263,50 +275,5 @@ def _full_length(found: FinetuneSearch, study: Study, name: str, points: Sequenc
     )
 
 
-def _default(searched: Searched) -> Params:
-    """The recipe's own settings, as a point."""
-    return params_of(searched.search, searched.recipe.finetune)
-
-
 def _as_params(stored: Mapping[str, Any]) -> Params:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
-
-
-def _facts(searched: Searched) -> dict[str, Any]:
-    """What all trials of a study have in common: only then their values can be compared."""
-    recipe, search = searched.recipe, searched.search
-    finetune = recipe.finetune.model_dump(
-        mode="json", exclude={*search.axes, "report_to", "save_steps", "gradient_checkpointing"}
-    )
-    axes = {key: axis.model_dump(mode="json", exclude_unset=True) for key, axis in search.axes.items()}
-    return {
-        "space": {f"search.{key}": value for key, value in axes.items()},
-        "fixed": {
-            "data": searched.dataset.version,
-            "model.path": recipe.model.path,
-            "model.revision": recipe.model.revision,
-            "data.max_length": recipe.data.max_length if recipe.data else None,
-            "search.length": search.length,
-            "search.seeds": search.seeds,
-            **{f"finetune.{key}": value for key, value in finetune.items()},
-            "finetune.eval_rows": searched.evaluated_rows,
-            **{f"finetune.{key} (default)": value for key, value in _default(searched).items()},
-        },
-        "metric": {"metric": searched.metric},
-    }
-
-
-def _check_same(study: Study, facts: Mapping[str, Any], searched: Searched) -> None:
-    """SetupError naming the first thing that is another one than when the study began."""
-    with storage_errors():
-        then = study.user_attrs
-    for group, now in facts.items():
-        before = then.get(group, {})
-        for key in sorted({*now, *before}):
-            was, is_now = (json.dumps(each.get(key)) for each in (before, now))
-            if was != is_now:
-                raise SetupError(
-                    f"study {study.study_name}: {key} was {was} when it began and is {is_now} now, so its trials "
-                    "cannot be compared with new ones",
-                    next_step=f"restore it, or olivepress search finetune {searched.recipe.name} --new",
-                )

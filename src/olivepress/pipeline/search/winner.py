@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from olivepress.workflow.plan import make_plan
 __all__ = ["Written", "check_can_write", "recipe_text", "winner_path", "write_winner"]
 
 _MARK = "# Written by olivepress search finetune"
+_WIDTH = 118
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,8 @@ def recipe_text(recipe: Recipe, params: Params, name: str, comments: list[str]) 
     whole |= {"name": name, "finetune": kept | {key: chosen[key] for key in params}}
     ordered = {key: whole[key] for key in Recipe.model_fields if key in whole}
     body = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=120)
-    return "".join(f"{line}\n" for line in [_MARK + ".", *(f"# {text}" for text in comments)]) + body
+    lines = [line for text in comments for line in textwrap.wrap(text, _WIDTH)]
+    return "".join(f"{line}\n" for line in [_MARK + ".", *(f"# {line}" for line in lines)]) + body
 
 
 def _is_default(settings: Any, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -28,8 +29,19 @@ def finetune(
     rows, with fresh seeds. Safe to interrupt; rerun to resume. Several processes share the work.
     """
     from olivepress.pipeline.search.finetune import load_searched, search_finetune
+    from olivepress.pipeline.search.result import answer, result_record, write_result
 
     searched = load_searched(model, data=data, trust_targets=trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         found = search_finetune(searched, reporter=reporter, new=new)
-    print(found)
+    result = write_result(found)
+    if as_json:
+        print(json.dumps(result_record(found, result.written), indent=2))
+        return
+    for line in answer(found):
+        print(line)
+    if result.written is not None:
+        print(f"recipe: {result.written.recipe}")
+        for path in result.written.workflows:
+            print(f"workflow: {path}")
+    print(f"page: {result.page}")
