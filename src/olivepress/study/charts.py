@@ -82,7 +82,7 @@ def importance(record: StudyRecord) -> Spec | NoData:
         return NoData("importance needs eight finished trials and two settings that vary")
     rows = [{"setting": name, "share": share} for name, share in record.importances.items()]
     y = {"field": "setting", "type": "nominal", "sort": None, "title": None}
-    x = quantity("share", "share of the variance", axis={"format": "%"}, scale={"domainMin": 0})
+    x = quantity("share", "share of the variance", axis={"format": "%", "tickCount": 5}, scale={"domain": [0, 1]})
     words = [f"{row['setting']}: {row['share']:.0%}" for row in rows]
     mark = {"type": "bar", "color": PALETTE[0], "height": {"band": 0.6}}
     return make_spec(
@@ -137,7 +137,7 @@ def parallel(record: StudyRecord) -> Spec | NoData:
         f"trial {trial.number}: {', '.join(f'{name} {shown_value(_of(trial, name, record))}' for name in axes)}"
         for trial in reversed(finished)
     ]
-    hint = "One line for each finished trial, the best ones dark and on top. "
+    hint = "One line for each finished trial, the best ones strongest and on top. "
     return make_spec(
         "Parallel coordinates", words, (), hint=hint, width=max(WIDTH, 120 * len(axes)), height=260,
         layer=list(_parallel_layers(axes, rows, marks)),
@@ -212,16 +212,24 @@ def slices(record: StudyRecord) -> list[Spec]:
     return [_slice(record, name) for name in _settings(record)]
 
 
+def _decades(values: Sequence[float]) -> list[float]:
+    """Powers of ten among the values, or their ends where there are none."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    return [10.0**power for power in range(math.ceil(low), math.floor(high) + 1)] or [min(values), max(values)]
+
+
 def _slice(record: StudyRecord, name: str) -> Spec:
     rows = [
         {"setting": trial.params[name], "text": shown_value(trial.params[name]), "value": trial.values[0]}
         for trial in record.finished
     ]
     if all(_is_number(row["setting"]) for row in rows):
+        axis: dict[str, Any] = {"labelExpr": "format(datum.value, '.2~g')", "labelOverlap": True, "tickCount": 5}
         scale: dict[str, Any] = {"zero": False, "nice": False, "padding": 8}
         if name in record.log:
             scale["type"] = "log"
-        x: Spec = quantity("setting", name, scale=scale, axis={"format": "~g", "labelOverlap": True})
+            axis |= {"grid": False, "values": _decades([row["setting"] for row in rows])}
+        x: Spec = quantity("setting", name, scale=scale, axis=axis)
     else:
         x = {"field": "text", "type": "nominal", "title": name, "sort": None, "axis": {"labelAngle": 0}}
         rows = [{key: row[key] for key in ("text", "value")} for row in rows]

@@ -19,7 +19,7 @@ __all__ = ["SearchPage", "search_html", "state_words"]
 
 _HINTS = {
     "History": "Each point is a trial, in the order in which they began. The line is the best value so far.",
-    "Parallel coordinates": "Each line is a finished trial, the best ones darkest. The last axis is the value.",
+    "Parallel coordinates": "Each line is a finished trial, the best ones strongest. The last axis is the value.",
     "Importance of the settings": "The share of the variance of the values that each setting explains alone, of the "
     "trials that finished (fANOVA). With few trials it is a hint.",
     "Slices": "The values of the finished trials over each setting.",

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from olivepress.core.errors import JobError, OlivepressError, SetupError, whole_message
@@ -32,7 +32,6 @@ __all__ = [
     "latest",
     "numbered",
     "open_storage",
-    "open_study",
     "storage_errors",
     "study_lock",
 ]
@@ -175,10 +174,9 @@ def create(
         return study
 
 
-def open_study(storage: Storage, name: str) -> Study | None:
-    """The study as it is; None where there is none of that name."""
+def study_in_memory(directions: Sequence[str] = ("minimize",)) -> Study:
+    """A study that no file keeps: for simulations."""
     import optuna
 
-    with storage_errors():
-        names = [study.study_name for study in storage.get_all_studies()]
-        return optuna.load_study(study_name=name, storage=storage) if name in names else None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(directions=list(directions))
