@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     Trial = "of Optuna, which is imported late"
 
-__all__ = ["Claim", "Outcome", "Point", "Trial", "add_known", "claimed", "enqueue", "finish", "give_up"]
+__all__ = ["Claim", "Outcome", "Point", "Trial", "add_ended", "add_known", "claimed", "enqueue", "finish", "give_up"]
 __all__ += ["finished_trials", "is_counted", "put_back", "release_dead", "running", "spent", "tried"]
 
 Outcome = Literal["finished", "pruned", "failed", "killed", "interrupted"]
@@ -148,6 +148,24 @@ def add_known(study: Study, point: Point, value: float, draw: Callable[[Trial], 
         params=dict(point.drawn), distributions=fixed.distributions, value=value, user_attrs=attributes
     )
     study.add_trial(trial)
+
+
+def add_ended(study: Study, point: Point, values: Sequence[float] | None, reason: str = "") -> None:
+    """A trial that was made outside of the study: with its values, or failed for that reason where they are None.
+
+    One of the same point that ended in the same way is there once.
+    """
+    import optuna
+    from optuna.trial import TrialState
+
+    outcome, state = ("failed", TrialState.FAIL) if values is None else ("finished", TrialState.COMPLETE)
+    attributes = {**_attributes(point), "outcome": outcome, "reason": reason}
+    with storage_errors(), study_lock():
+        for trial in study.get_trials(deepcopy=False):
+            same_point = trial.user_attrs.get("point") == point.text
+            if same_point and (trial.values, trial.user_attrs.get("reason")) == (values and list(values), reason):
+                return
+        study.add_trial(optuna.trial.create_trial(state=state, values=values, user_attrs=attributes))
 
 
 def finish(claim: Claim, values: Sequence[float], *, seconds: float, **facts: Any) -> None:
