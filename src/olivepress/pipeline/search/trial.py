@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from olivepress.core.child.run import run_task
 from olivepress.core.child.messages import ProgressMessage
+from olivepress.core.child.run import run_task
 from olivepress.core.errors import RecipeError
 from olivepress.core.hub import local_directory
 from olivepress.core.layout import CONFIGS, recipe_runs
