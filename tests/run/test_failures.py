@@ -8,7 +8,7 @@ import pytest
 
 from olivepress.catalog import choices, targets
 from olivepress.core.artifact import Check
-from olivepress.core.child.messages import ErrorMessage
+from olivepress.core.child.messages import ErrorMessage, ProgressMessage
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
@@ -95,7 +95,7 @@ def test_without_our_own_error_the_log_is_read(tmp_path: Path) -> None:
 
 def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     """Messages of an earlier try are in the file already, and its last line was cut."""
-    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[tuple[object, ...]]()
+    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[ProgressMessage]()
     messages.write_text('{"done": 1, "total": 9}\n{"error": "old"}\n{"done": 2, "to')
     code = (
         "from olivepress.core.child.messages import report_progress, reports_errors\n"
@@ -115,11 +115,12 @@ def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
         log=log,
         writes=[tmp_path],
         environment=environment,
-        on_progress=lambda *at: seen.append(at),
+        on_progress=seen.append,
         on_note=notes.append,
     )
     assert notes == ["it fell"]
-    assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
+    expected = ProgressMessage(done=3, total=9, loss=0.5, notes=("it fell",))
+    assert seen == [expected] and run.exit_code == 1 and run.usage.seconds > 0
     assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")
     assert log.read_text().startswith("in the log\nTraceback")
 
@@ -202,7 +203,7 @@ class Quiet:
 
     def job_started(self, job: object, number: int, total: int) -> None: ...
     def stage(self, job: object, what: str) -> None: ...
-    def job_progress(self, job: object, done: int, total: int, loss: float | None) -> None: ...
+    def job_progress(self, job: object, step: object) -> None: ...
     def job_ended(self, outcome: object) -> None: ...
     def note(self, job: object, text: str) -> None:
         self.notes.append(text)

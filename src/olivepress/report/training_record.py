@@ -9,7 +9,7 @@ field the last value counts. A key that was not measured is absent. Keys of a li
   together before they were clipped; ``tokens``: seen so far, without padding; ``seconds``: since this process began to
   train.
 - ``validation_loss``: mean over the validation rows of the mean loss of a row's tokens; ``metrics``: the task's own
-  metrics of the answers to validation rows, by name.
+  metrics of the answers to validation rows, by name; ``best``: the best step by then, for who watches the run.
 - ``quality``: of the quality monitor, by the names of ``QUALITY``; ``alerts``: what of it fell at this step.
 - ``not_finite``: the number of a step, ``loss`` or ``grad_norm``, that was NaN or infinite, which ended the run.
 - ``rows``: once, how many rows are trained on. ``shipped``: once, at the end, which step's weights are the result.
@@ -18,7 +18,7 @@ field the last value counts. A key that was not measured is absent. Keys of a li
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,26 @@ from typing import Any
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.yaml_document import Record
 
-__all__ = ["QUALITY", "Alert", "Shipped", "TrainingStep", "not_finite", "read_training", "shipped_step", "step_line"]
-__all__ += ["training_steps"]
+__all__ = [
+    "CHECKPOINT",
+    "PREFERENCE_ACCURACY",
+    "QUALITY",
+    "REWARD_MARGIN",
+    "Alert",
+    "Shipped",
+    "TrainingRun",
+    "TrainingStep",
+    "not_finite",
+    "read_training",
+    "shipped_step",
+    "step_line",
+]
+__all__ += ["training_run", "training_steps"]
 
+# Of a training on pairs: the share of validation pairs whose chosen answer gained more than the rejected one, and by
+# how much on average, times beta.
+PREFERENCE_ACCURACY, REWARD_MARGIN = "preference_accuracy", "reward_margin"
+CHECKPOINT = "checkpoint"  # the check of a fine-tune's manifest whose detail is the text of Shipped
 _LARGEST = 10**12
 _NUMBERS = ("loss", "validation_loss", "learning_rate", "grad_norm", "tokens", "seconds")
 
@@ -89,6 +106,19 @@ class Shipped(Record):
         measured = f", validation {self.metric} {self.value:.4g}" if self.value is not None else ""
         early = f"; stopped early at step {self.steps} of {self.total}" if self.stopped_early else ""
         return f"the {self.keep} checkpoint, step {self.step} of {self.steps}{measured}{early}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """The steps of a fine-tune, and which of them ships; None while that is not known."""
+
+    steps: tuple[TrainingStep, ...]
+    shipped: Shipped | None = None
+
+
+def training_run(lines: Sequence[Any]) -> TrainingRun:
+    """What the lines of a record say."""
+    return TrainingRun(steps=training_steps(lines), shipped=shipped_step(lines))
 
 
 def training_steps(lines: Iterable[Any]) -> tuple[TrainingStep, ...]:

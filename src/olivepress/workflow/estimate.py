@@ -149,8 +149,13 @@ def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> floa
     each = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied
     if not METHODS[settings.method].adapter:
         each += 2.0 * trained_parameters(shape, settings)
+    if METHODS[settings.method].pairs:
+        each *= 2  # about: the rejected answers are taken to be as long as the chosen ones
+    operations = each * examples * rows.mean
+    if settings.method == "dpo":
+        operations += 2 * 2.0 * shape.multiplied * rows.rows * rows.mean  # the reference, once
     files = _files("finetune", weight_bytes(settings) * shape.parameters)
-    return _start("finetune") + files + each * examples * rows.mean / _rate(computed_bytes(settings))
+    return _start("finetune") + files + operations / _rate(computed_bytes(settings))
 
 
 def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
@@ -162,7 +167,8 @@ def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
     tokens = 0.0
     if evaluation is not None:
         answers = min(settings.eval_answers, evaluation.rows)
-        tokens = evaluation.count * (evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
+        sides = 2 if METHODS[settings.method].pairs else 1
+        tokens = evaluation.count * (sides * evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
     if settings.monitor is not None:
         watched = min(settings.monitor.rows, validation) * (1 + _TIMES_ANSWERED)
         tokens += monitor_looks(settings, len(splits["train"])) * watched * rows.mean
