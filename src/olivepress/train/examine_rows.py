@@ -16,7 +16,7 @@ _TOO_LONG = 0.05  # of the rows, left out of the training
 _MARKED_UP = 0.01
 _SYSTEM = 0.5  # difference of the share of rows with a system message, from training to test
 _TURNS = 1.5  # answers for each that is trained on
-_CONTRADICTED = 0.01  # of the rows, and at least two of them
+_CONTRADICTED = 0.02  # of the rows, and at least two of them
 
 
 def examine_rows(evidence: Evidence, facts: RowFacts, curve: Curve | None) -> Iterator[Finding]:
@@ -119,7 +119,7 @@ def examine_row_losses(evidence: Evidence, losses: RowLosses) -> Iterator[Findin
         return
     summary = (
         f"{losses.contradicted} of {losses.measured} training rows have an answer that the trained model contradicts "
-        "clearly: it gives another one a probability of at least 95 %, and this one at most 1 %"
+        "clearly: it gives another one a probability of at least 85 %, and this one at most 2 %"
     )
     numbers = {
         "rows_contradicted": losses.contradicted,
