@@ -14,6 +14,7 @@ pytest.importorskip("olive.workflows")
 pytest.importorskip("trl")
 
 import torch
+from safetensors.numpy import load_file, save_file
 
 from olivepress.core.errors import DataError, JobError
 from olivepress.data.store.reader import read_split
@@ -96,6 +97,12 @@ def test_it_goes_on_from_a_finished_adapter(pairs: Path) -> None:
     assert moved.passed and moved.value == moved.limit == len(trained.tensors)
     (_, still) = adapter_checks(start, "dpo", start)
     assert not still.passed and "that of the adapter that was trained further" in still.detail
+    tensors = load_file(start / "adapter_model.safetensors")
+    lost = min(tensors)
+    save_file({name: value for name, value in tensors.items() if name != lost}, start / "adapter_model.safetensors")
+    other = rendered(pairs, DPO | {"start_from": "started"}, data=FEW_PAIRS)
+    with pytest.raises(JobError, match=f"does not fit the model .it has no {lost}"):
+        run(other)
     with (start / "adapter_model.safetensors").open("ab") as file:
         file.write(b" ")
     shutil.rmtree(workflow.cache_dir)  # or Olive takes the result from there
