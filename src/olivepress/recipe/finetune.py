@@ -10,7 +10,7 @@ from olivepress.core.yaml_document import Record
 from olivepress.recipe.methods import METHODS
 from olivepress.report.task_metrics import TASK_METRICS
 
-__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "OwnLoss", "Seed"]
+__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "Monitor", "OwnLoss", "Seed"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
 _OF_START = ("r", "alpha", "target_modules")
@@ -32,6 +32,16 @@ class EarlyStopping(Record):
         if metric not in (LOSS, *_METRICS):
             raise ValueError(f"{LOSS} or a metric of the task ({', '.join(_METRICS)})")
         return metric
+
+
+class Monitor(Record):
+    """Watch what the model is worth while it trains, on validation rows that are the same every time."""
+
+    every: int = Field(ge=1, le=10**8, description="steps from one look to the next")
+    rows: int = Field(32, ge=2, le=1000, description="validation rows that the model answers at each look")
+    on_alert: Literal["warn", "fail"] = Field(
+        "warn", description="when a number falls 10 % below its best: fail ends the run with an error"
+    )
 
 
 class OwnLoss(Record):
@@ -104,6 +114,7 @@ class Finetune(Record):
     )
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = Field("best", description="the checkpoint that ships, by early_stopping.metric")
+    monitor: Monitor | None = Field(None, description="perplexity, exact match, format and variety while it trains")
     label_smoothing: float = Field(
         0.0,
         ge=0,

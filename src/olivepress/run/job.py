@@ -45,6 +45,7 @@ from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 
+_MOST_ALERTS = 3  # listed in a check
 _ADAPTER: tuple[str, ...] = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
 _MODEL: tuple[str, ...] = ("model/config.json", "model/tokenizer.json")
 _EXPORTED: dict[str, tuple[str, ...]] = {
@@ -152,6 +153,7 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
         on_progress=lambda step: reporter.job_progress(job, step),
+        on_note=lambda text: reporter.note(job, text),
     )
     if run.exit_code != 0 or not _is_complete(plan, job):  # its exit code alone does not say so
         raise olive_error(run, log)
@@ -179,7 +181,7 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
         return []
     record, checks = training_record(workflow), list[Check]()
     lines = read_json_lines(record)
-    counts, shipped = trained_rows(record), shipped_step(lines)
+    counts, shipped, steps = trained_rows(record), shipped_step(lines), training_steps(lines)
     if counts is not None:
         if summary := row_summary(counts):
             reporter.note(job, summary)
@@ -191,8 +193,8 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
         if shipped.step != shipped.total:
             reporter.note(job, shipped.text)
         checks.append(Check(name=CHECKPOINT, passed=True, value=float(shipped.step), detail=shipped.text))
-        checks += _preferred(training_steps(lines), shipped.step)
-    return checks
+        checks += _preferred(steps, shipped.step)
+    return [*checks, *_monitor_checks(steps)]
 
 
 def _preferred(steps: Sequence[TrainingStep], shipped: int) -> list[Check]:
@@ -205,3 +207,14 @@ def _preferred(steps: Sequence[TrainingStep], shipped: int) -> list[Check]:
         f"share of validation pairs whose chosen answer gained more than the rejected one; mean margin {margin:.3g}"
     )
     return [Check(name=PREFERENCE_ACCURACY, passed=True, value=accuracy, detail=detail)]
+
+
+def _monitor_checks(steps: Sequence[TrainingStep]) -> list[Check]:
+    """How often the quality monitor gave an alert, where there was one; reported, not judged."""
+    looks = sum(bool(step.quality) for step in steps)
+    alerts = [(step.step, alert) for step in steps for alert in step.alerts]
+    if not looks:
+        return []
+    listed = "; ".join(f"step {step}: {alert.text}" for step, alert in alerts[:_MOST_ALERTS])
+    detail = f"{len(alerts)} alerts in {looks} looks" + (f": {listed}" if listed else "")
+    return [Check(name="monitor", passed=True, value=float(len(alerts)), detail=detail)]

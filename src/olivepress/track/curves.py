@@ -29,15 +29,18 @@ def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
     """The step and the finite numbers of a line of the training record; None for a line that is no step.
 
     This function alone knows that format: ``done`` is the step, every other number of the line is a curve, and so are
-    the task's ``metrics`` of validation rows, as ``validation_NAME``.
+    the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of the quality monitor, as
+    ``monitor_NAME``.
     """
     if not isinstance(line, Mapping) or not _is_step(line.get("done")) or "rows" in line:
         return None
     metrics = line.get("metrics")
     validation = {f"{_VALIDATION}{name}": value for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    quality = line.get("quality")
+    monitored = {f"monitor_{name}": value for name, value in quality.items()} if isinstance(quality, dict) else {}
     values = {
         name: float(value)
-        for name, value in {**line, **validation}.items()
+        for name, value in {**line, **validation, **monitored}.items()
         if isinstance(name, str) and name not in _NOT_CURVES and _NAME.fullmatch(name) and _is_number(value)
     }
     return (line["done"], values) if values else None

@@ -38,7 +38,8 @@ Returned = TypeVar("Returned")
 
 class ProgressMessage(BaseModel):
     """``done`` of ``total``; of a training step the ``loss`` too, of an evaluation the ``validation_loss`` and the step
-    that is the ``best`` so far. What else a child adds is for other readers."""
+    that is the ``best`` so far. ``notes`` are for a person, at once. What else a child adds is for other readers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -47,6 +48,7 @@ class ProgressMessage(BaseModel):
     loss: float | None = None
     validation_loss: float | None = None
     best: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ResultMessage(BaseModel):

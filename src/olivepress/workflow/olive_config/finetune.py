@@ -28,9 +28,10 @@ def finetune_config(plan: Plan, job: Job) -> dict[str, Any]:
     packing = {"packing": True} if settings.packing else {}
     weights = {"label_weights": dict(settings.label_weights)} if settings.label_weights else {}
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
+    watched = {"monitor": settings.monitor.model_dump()} if settings.monitor is not None else {}
     pairs = {"pairs": True} if METHODS[settings.method].pairs else {}
     component = "olivepress_pairs" if pairs else "olivepress_supervised"
-    data = [data_config(plan, "train", "train", component, **packing, **turns, **weights)]
+    data = [data_config(plan, "train", "train", component, **packing, **turns, **weights, **watched)]
     evaluation = _evaluation(plan)
     if evaluation is not None:
         chosen = _validation(plan, evaluation)
