@@ -31,6 +31,7 @@ __all__ = [
     "adapter_view",
     "bundle_log",
     "bundle_logs",
+    "continuation",
     "dataset_dir",
     "device_report",
     "hash_cache",
@@ -111,6 +112,11 @@ def run_records(recipe: str = "*", job: str = "*") -> Iterator[Path]:
 
 def job_log(recipe: str, job: str) -> Path:
     return RUNS / recipe / "logs" / f"{job}.log"
+
+
+def continuation(recipe: str) -> Path:
+    """Of a recipe that goes on from another one's model: the versions of the data so far, and its scores on them."""
+    return RUNS / recipe / "continue.json"
 
 
 def search_dir(recipe: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.layout import TRAINING, job_dir, training_dir
 from olivepress.recipe.finetune import Finetune
@@ -65,7 +66,7 @@ def stand_in_run(on_run: Callable[[Plan], None] = lambda _: None) -> Callable[..
             if done * 10 % total == 0:
                 lines.append({"done": done, "total": total, "validation_loss": loss})
                 record.write_text("".join(json.dumps(line) + "\n" for line in lines))
-                reporter.job_progress(plan.jobs[0], done, total, None)
+                reporter.job_progress(plan.jobs[0], ProgressMessage(done=done, total=total, validation_loss=loss))
         shipped = {"step": total, "steps": total, "total": total, "metric": "loss", "keep": "best"}
         lines.append({"done": total, "total": total, "shipped": {**shipped, "value": loss_of(settings)}})
         folder = job_dir(name, "finetune")

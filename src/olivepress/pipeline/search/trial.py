@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import RecipeError
 from olivepress.core.hub import local_directory
@@ -138,11 +139,11 @@ class _TrialReporter:
     def reading_model(self, done: int, total: int) -> None:
         self._reporter.reading_model(done, total)
 
-    def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None:
-        if loss is None and self._watch is not None:  # the line of an evaluation
+    def job_progress(self, job: Job, step: ProgressMessage) -> None:
+        if step.loss is None and self._watch is not None:  # the line of an evaluation
             value = self._watch.look()
             self._note = f"validation {self._metric} {value:.4g}" if value is not None else ""
-        self._reporter.update(self._note, done, total)
+        self._reporter.update(self._note, step.done, step.total)
 
     def checking(self, what: str) -> None: ...
     def checked(self, result: str) -> None: ...
