@@ -77,6 +77,8 @@ def test_lists_and_methods_with_values_of_their_own() -> None:
         (RATE, "trials or minutes (or both), which end the search"),
         ({**RATE, "sampler": "grid", "trials": 3}, "choices or a step for learning_rate with sampler: grid"),
         ({"r": {"low": 1, "high": 8}, "method": {"choices": ["full"]}, "trials": 3}, "no key 'r' with method full"),
+        ({"method": {"choices": ["lora", "dpo"]}, "trials": 3}, "dpo alone as method: its validation loss is that of"),
+        ({"beta": {"low": 0.1, "high": 1}, "trials": 3}, "no key 'beta' under search: it changes what the validation"),
         ({"freeze_layers": {"low": 0, "high": 1}, "trials": 3}, "no search.freeze_layers with method lora"),
         ({"learning_rat": {"low": 1, "high": 2}}, "unknown key 'search.learning_rat'; did you mean 'learning_rate'?"),
     ],
