@@ -80,7 +80,7 @@ def as_data(document: Document) -> dict[str, Any]:
 
 def _step(step: TrainingStep) -> dict[str, Any]:
     """What was measured at a step of a fine-tune."""
-    return {name: value for name, value in asdict(step).items() if name != "total" and value not in (None, {})}
+    return {name: value for name, value in asdict(step).items() if name != "total" and value not in (None, {}, ())}
 
 
 def _row(row: Row) -> dict[str, Any]:
