@@ -14,9 +14,13 @@ pytest.importorskip("transformers")
 
 from olivepress.data.build import build_dataset
 from olivepress.data.derive.mixing import continued
-from olivepress.data.store.dataset import write_dataset
-from olivepress.recipe.schema import Data, load_recipe
+from olivepress.data.store.dataset import load_dataset, write_dataset
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.training.continual import Wishes, plan_of_run
+from olivepress.recipe.schema import Data, Recipe, load_recipe
 from olivepress.synthetic.embedded import generate
+from olivepress.workflow.render import render
 from tests.end_to_end.families import write_recipe
 from tests.pipeline.training.finished import NAME, a_run
 from tests.train.test_diagnosis import CURVES
@@ -80,6 +84,18 @@ def test_rows_that_an_earlier_version_tests_are_not_trained_on(project: Path) ->
     write_dataset(result)
     lineage = [json.loads(line) for line in (result.directory / "lineage.jsonl").read_text().splitlines()]
     assert sum(str(line.get("made_by", "")).startswith("replayed from") for line in lineage) == len(replayed)
+
+
+@pytest.mark.parametrize("settings", [{}, {"alpha": 32}, {"alpha": 16}])
+def test_the_plan_of_a_recorded_run_is_that_of_its_recipe(project: Path, settings: dict[str, float]) -> None:
+    """Else its finished fine-tune would not be known as finished, and could not be merged."""
+    write_recipe(project / "recipes" / f"{NAME}.yaml", "embedded:tiny-phi", finetune=settings)
+    plan = load_plan(NAME)
+    prepare(plan)
+    recorded = Recipe.model_validate_json(json.dumps(plan.recipe.model_dump(mode="json")))
+    sha256 = render(plan, plan.job("finetune")).sha256
+    again = plan_of_run(recorded, load_dataset(plan.dataset.directory), Wishes(), sha256)
+    assert render(again, again.job("finetune")).sha256 == sha256
 
 
 @pytest.mark.slow

@@ -40,11 +40,12 @@ from olivepress.train.continual import (
     score,
 )
 from olivepress.workflow.plan import Plan, make_plan
+from olivepress.workflow.render import render as render_workflow
 
 if TYPE_CHECKING:
     from olivepress.run import Reporter
 
-__all__ = ["Continued", "Wishes", "continue_run"]
+__all__ = ["Continued", "Wishes", "continue_run", "plan_of_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     first = Version(name=manifest.dataset, version=manifest.dataset_version)
     versions = before.versions if before else (first,)
     earlier = [_dataset(version) for version in versions]
-    parent = _plan(files.recipe, load_dataset(files.dataset), wishes)
+    parent = plan_of_run(files.recipe, load_dataset(files.dataset), wishes, manifest.workflow_sha256)
     new = build_dataset(_data_of(files.recipe, data))
     merged = _trained_dir(files)
     dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
@@ -165,6 +166,15 @@ def _trained_dir(files: RunFiles) -> Path:
     if not METHODS[files.recipe.finetune.method].adapter:
         return files.output / "model"
     return job_dir(files.recipe.name, "merge") / "model"
+
+
+def plan_of_run(recipe: Recipe, dataset: Dataset, wishes: Wishes, workflow_sha256: str) -> Plan:
+    """The plan whose fine-tune has this workflow: a default may be written another way than the same value in a file
+    (32 and 32.0), which a record cannot tell apart."""
+    left_out = Recipe.model_validate_json(recipe.model_dump_json(exclude_defaults=True))
+    plans = [_plan(each, dataset, wishes) for each in (recipe, left_out)]
+    same = (plan for plan in plans if render_workflow(plan, plan.job("finetune")).sha256 == workflow_sha256)
+    return next(same, plans[0])
 
 
 def _plan(recipe: Recipe, dataset: Dataset, wishes: Wishes) -> Plan:
