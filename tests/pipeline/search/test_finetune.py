@@ -154,6 +154,17 @@ def test_a_study_whose_space_changed_is_not_gone_on_with(project: Path, change: 
     assert says in str(error.value) and "olivepress search finetune t --new" in str(error.value)
 
 
+def test_a_key_that_a_newer_olivepress_has_is_no_change(project: Path) -> None:
+    write_recipe(project)
+    study = module.begin(load_searched("t"), reporter=Quiet()).study()
+    fixed = study.user_attrs["fixed"]
+    study.set_user_attr("fixed", {key: value for key, value in fixed.items() if key != "finetune.packing"})
+    module.begin(load_searched("t"), reporter=Quiet())
+    write_recipe(project, packing=True)
+    with pytest.raises(SetupError, match=r"finetune.packing was null when it began and is true now"):
+        module.begin(load_searched("t"), reporter=Quiet())
+
+
 def test_a_longer_budget_goes_on(project: Path) -> None:
     write_recipe(project)
     search(project)

@@ -8,6 +8,7 @@ from typing import Any
 
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.search.trial import Searched
+from olivepress.recipe.finetune import Finetune
 from olivepress.study.space import Params, params_of
 from olivepress.study.storage import Study, storage_errors
 
@@ -51,9 +52,15 @@ def check_same(study: Study, facts: Mapping[str, Any], searched: Searched) -> No
         before = then.get(group, {})
         for key in sorted({*now, *before}):
             was, is_now = (json.dumps(each.get(key)) for each in (before, now))
-            if was != is_now:
+            if was != is_now and not (key not in before and _is_default(key, now[key])):
                 raise SetupError(
                     f"study {study.study_name}: {key} was {was} when it began and is {is_now} now, so its trials "
                     "cannot be compared with new ones",
                     next_step=f"restore it, or olivepress search finetune {searched.recipe.name} --new",
                 )
+
+
+def _is_default(key: str, value: Any) -> bool:
+    """Whether a key of ``finetune`` has the value that it has where it is not given: one of a newer olivepress."""
+    name = key.removeprefix("finetune.")
+    return name in Finetune.model_fields and value == Finetune().model_dump(mode="json")[name]
