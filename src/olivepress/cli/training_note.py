@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from olivepress.core.child.messages import ProgressMessage
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from olivepress.core.child.messages import ProgressMessage
 
 __all__ = ["TrainingNote"]
 
@@ -17,8 +20,9 @@ class TrainingNote:
 
     def text(self, step: ProgressMessage, *, live: bool, wide: bool) -> str:
         """How far it is: in words for a line of its own, else as short as a row of the terminal needs it."""
-        for name in ("loss", "validation_loss", "best"):
-            setattr(self, name, getattr(step, name) if getattr(step, name) is not None else getattr(self, name))
+        self.loss = self.loss if step.loss is None else step.loss
+        self.validation_loss = self.validation_loss if step.validation_loss is None else step.validation_loss
+        self.best = self.best if step.best is None else step.best
         text = f"step {step.done}/{step.total}"
         if self.loss is not None and (wide or not live or self.validation_loss is None):
             text += f" loss {self.loss:.3f}"
