@@ -1,0 +1,3 @@
+"""docs/families.md"""
+def markdown() -> str:
+    return ""
