@@ -13,6 +13,7 @@ again. At the end docs/families.md is written from all lines.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -59,6 +60,7 @@ def _missing(environment: str, only: Sequence[str], *, again: bool) -> Iterator[
     """A line for every type and variant that has none yet, or is asked for again."""
     known = Known.model_validate(_ask(environment, "known_types", Nothing(), SECONDS), strict=False)
     shapes = yaml.safe_load((HERE / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
+    _drop_former(environment, shapes)
     finished = {(line.model_type, line.variant) for line in _lines(environment)}
     for model_type, architecture in sorted(known.types.items()):
         if only and model_type not in only:
@@ -118,12 +120,22 @@ def _lines(environment: str) -> list[Seen]:
 
 def _store(path: Path, line: Seen) -> None:
     """Append, in place of a line of the same type and variant."""
-    others = [each for each in read_json_lines(path) if (each["model_type"], each["variant"]) != (line.model_type, line.variant)]
-    if len(others) < len(read_json_lines(path)):
-        path.unlink()
-        for each in others:
-            append_json_line(path, each, sync=False)
-    append_json_line(path, line.model_dump(mode="json", exclude_none=True))
+    before = read_json_lines(path)
+    others = [each for each in before if (each["model_type"], each["variant"]) != (line.model_type, line.variant)]
+    if len(others) == len(before):
+        append_json_line(path, line.model_dump(mode="json", exclude_none=True))
+        return
+    write_text(
+        path, "".join(f"{json.dumps(each)}\n" for each in [*others, line.model_dump(mode="json", exclude_none=True)])
+    )
+
+
+def _drop_former(environment: str, shapes: Mapping[str, Any]) -> None:
+    """Lines of variants that the shapes no longer have."""
+    kept = [line for line in _lines(environment) if line.variant in shapes["types"].get(line.model_type, {"": {}})]
+    if len(kept) < len(_lines(environment)):
+        lines = (json.dumps(line.model_dump(mode="json", exclude_none=True)) for line in kept)
+        write_text(evidence_file(environment), "".join(f"{line}\n" for line in lines))
 
 
 def _report(environment: str, line: Seen) -> None:

@@ -14,6 +14,7 @@ import inspect
 import json
 import math
 import shutil
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -73,9 +74,13 @@ def known_types(_: Nothing, progress: Progress) -> Known:
     """The types of transformers' causal language models and the classes that the builder's own source names."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    classes = {each for each in _strings_in(_builder_source()) if each.endswith(("ForCausalLM", "ConditionalGeneration"))}
+    classes = {
+        each for each in _strings_in(_builder_source()) if each.endswith(("ForCausalLM", "ConditionalGeneration"))
+    }
     return Known(
-        types={name: each if isinstance(each, str) else each[0] for name, each in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items()},
+        types={
+            name: each if isinstance(each, str) else each[0] for name, each in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items()
+        },
         classes=tuple(sorted(classes)),
         versions={name: version(name) for name in _VERSIONS},
     )
@@ -89,7 +94,11 @@ def _builder_source() -> str:
 def _strings_in(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare):
-            yield from (each.value for each in node.comparators if isinstance(each, ast.Constant) and isinstance(each.value, str))
+            yield from (
+                each.value
+                for each in node.comparators
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
 
 
 def try_type(spec: TypeSpec, progress: Progress) -> Tried:
@@ -140,7 +149,9 @@ def _attempt(step: Callable[[TypeSpec, Path, Path], Step], spec: TypeSpec, base:
 
 def _one_line(error: BaseException, folder: Path) -> str:
     text = " ".join(str(error).split()).replace(str(folder), "model").replace(str(folder.parent), "model")
-    return f"{type(error).__name__}: {text}"[:240]
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{last.name} of {'/'.join(Path(last.filename).parts[-2:])}"
+    return f"{type(error).__name__}{': ' if text else ''}{text[:200]}, in {where}"
 
 
 def _make_model(spec: TypeSpec, folder: Path) -> tuple[Path, Any]:
@@ -166,7 +177,7 @@ def _make_model(spec: TypeSpec, folder: Path) -> tuple[Path, Any]:
 
 
 def _drawn(name: str, weight: Any, draw: Any, embedding: float) -> Any:
-    """Norms around what they start from, biases that are not zero, matrices that keep the size of what they multiply."""
+    """Norms around what they start from, biases that are not zero, matrices that keep the size of their inputs."""
     import torch
 
     noise = torch.randn(weight.shape, generator=draw)
@@ -208,7 +219,13 @@ def _int4(spec: TypeSpec, base: Path, folder: Path) -> Step:
     """Rounded to nearest by Olive in PyTorch, and built from that, as the target cpu-int4-rtn: the graph is compared
     with PyTorch on the rounded weights (activations in float32), so that the number is the export's alone."""
     whole = _logits_of(_loaded(base), spec.common["vocab_size"])
-    rounded = _run_pass(spec, "Rtn", {"bits": 4, "group_size": _GROUP, "sym": True, "lm_head": True, "embeds": True}, base, folder / "rtn")
+    rounded = _run_pass(
+        spec,
+        "Rtn",
+        {"bits": 4, "group_size": _GROUP, "sym": True, "lm_head": True, "embeds": True},
+        base,
+        folder / "rtn",
+    )
     expected = _logits_of(_dequantized(base, Path(rounded)), spec.common["vocab_size"])
     options = {"precision": "int4", "int4_block_size": _GROUP, "int4_is_symmetric": True, "int4_accuracy_level": 1}
     step = _compare(_build(spec, Path(rounded), folder / "onnx", **options), expected, spec.common["vocab_size"])
@@ -235,12 +252,18 @@ def _dequantized(base: Path, rounded: Path) -> Any:
 
 
 def _lora(spec: TypeSpec, base: Path, folder: Path) -> Step:
-    """One step of training through every adapter, merged by Olive, built, and compared with PyTorch with the adapter."""
+    """One step of training through every adapter, merged by Olive, built, and compared with PyTorch and the adapter."""
     import torch
     from peft import LoraConfig, get_peft_model
 
     model = _loaded(base)
-    names = sorted({name.rpartition(".")[2] for name, each in model.named_modules() if isinstance(each, torch.nn.Linear) and name != "lm_head"})
+    names = sorted(
+        {
+            name.rpartition(".")[2]
+            for name, each in model.named_modules()
+            if isinstance(each, torch.nn.Linear) and name != "lm_head"
+        }
+    )
     names = [name for name in names if name.endswith(_REGULAR)]
     adapted = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules=names, task_type="CAUSAL_LM"))
     _train_once(adapted, spec.common["vocab_size"])
@@ -250,7 +273,9 @@ def _lora(spec: TypeSpec, base: Path, folder: Path) -> Step:
     merged = _run_pass(spec, "MergeAdapterWeights", {}, base, folder / "merged", adapter=folder / "adapter")
     step = _compare(_build(spec, Path(merged), folder / "onnx", precision="fp32"), expected, spec.common["vocab_size"])
     if changed < 0.05:
-        return step.model_copy(update={"reason": f"the adapter changes the logits by {changed:.1e} only: nothing is shown"})
+        return step.model_copy(
+            update={"reason": f"the adapter changes the logits by {changed:.1e} only: nothing is shown"}
+        )
     return step
 
 
@@ -326,7 +351,9 @@ def _compare(artifact: Path, expected: Any, vocabulary: int) -> Step:
 def _agreement(built: Any, expected: Any) -> Agreement:
     built = built[..., : expected.shape[-1]]
     return Agreement(
-        rows=len(expected), max_abs=_finite(float((built - expected).abs().max())), kl=_finite(_mean_kl(expected, built))
+        rows=len(expected),
+        max_abs=_finite(float((built - expected).abs().max())),
+        kl=_finite(_mean_kl(expected, built)),
     )
 
 
@@ -347,4 +374,8 @@ def small_config(model_type: str, common: Mapping[str, Any], own: Mapping[str, A
     taken = set(AutoConfig.for_model(model_type).to_dict())
     taken |= set(inspect.signature(type(AutoConfig.for_model(model_type)).__init__).parameters)
     values = {key: value for key, value in common.items() if key in taken or key.endswith("_token_id")}
-    return {key: value for key, value in {**values, **own}.items() if value is not None or key in ("bos_token_id", "sliding_window")}
+    return {
+        key: value
+        for key, value in {**values, **own}.items()
+        if value is not None or key in ("bos_token_id", "sliding_window")
+    }

@@ -52,7 +52,7 @@ def test_an_architecture_belongs_to_one_family() -> None:
     owned = Counter(model_type for family in families().values() for model_type in family.model_types)
     assert set(owned.values()) == {1}
     for family in families().values():
-        assert family.default_model in family.models
+        assert family.default_model in family.models if family.models else family.default_model is None
         assert set(family.other_model_types) <= owned.keys() - set(family.model_types)
         found = {facts.config["model_type"] for facts in family.models.values()}
         assert found <= {*family.model_types, *family.other_model_types}

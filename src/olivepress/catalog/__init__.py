@@ -62,7 +62,8 @@ class Family(Record):
         BUILD, description="the environment that all jobs of its recipes run in, where the pinned set does not know it"
     )
     repairs: tuple[str, ...] = Field(
-        (), description="changes before onnxruntime-genai's builder reads a model, by name; only where build-next builds"
+        (),
+        description="changes before onnxruntime-genai's builder reads a model, by name; only where build-next builds",
     )
     models: dict[str, ModelFacts] = Field({})
     unsupported: dict[str, str] = Field(
@@ -100,7 +101,8 @@ def family_of_model_type(model_type: str, model: object) -> Family:
     seen = refusal_of_type(model_type)
     if seen is not None:
         raise RecipeError(
-            f"{model}: model_type {model_type!r}: {seen}", next_step="give a model of a type that docs/families.md lists"
+            f"{model}: model_type {model_type!r}: {seen}",
+            next_step="give a model of a type that docs/families.md lists",
         )
     known = ", ".join(f"{f.family} ({', '.join(f.model_types)})" for f in families().values() if f.model_types)
     raise RecipeError(

@@ -115,7 +115,8 @@ def evidence(environment: str) -> tuple[Seen, ...]:
 
 
 def environments_seen() -> tuple[str, ...]:
-    return tuple(path.stem for path in sorted(_HERE.glob("*.jsonl")))
+    """Those that something was tried in."""
+    return tuple(sorted(path.stem for path in _HERE.glob("*.jsonl")))
 
 
 def refusal(model_type: str, environment: str, *, rounded: bool) -> str | None:
@@ -134,7 +135,9 @@ def _reason(seen: Seen) -> str | None:
     if step is None or step.state == "cannot":
         reason = seen.reason or (step.reason if step else None)
         return f"{seen.builder} cannot build {seen.model_type}: {reason}"
-    return f"{seen.builder} builds {seen.model_type} as another model: {_numbers(step)}" if step.state == "wrong" else None
+    if step.state == "wrong":
+        return f"{seen.builder} builds {seen.model_type} as another model: {_numbers(step)}"
+    return None
 
 
 def _rounded_reason(seen: Seen) -> str | None:

@@ -30,9 +30,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "tie_word_embeddings": True, "rope_local_base_freq": 10000.0, "hidden_activation": "gelu_pytorch_tanh",
     },
     "ernie4_5": {"architectures": ["Ernie4_5ForCausalLM"], "hidden_act": "silu", "use_bias": False, "head_dim": 16},
-    "hunyuan_v1_dense": {
-        "architectures": ["HunYuanDenseV1ForCausalLM"], "hidden_act": "silu", "attention_bias": False, "head_dim": 16,
-    },
     "granite": {
         "architectures": ["GraniteForCausalLM"], "hidden_act": "silu", "embedding_multiplier": 3.0,
         "attention_multiplier": 0.1, "logits_scaling": 2.0, "residual_multiplier": 0.4,
@@ -52,6 +49,10 @@ NEXT_KINDS: dict[str, dict[str, Any]] = {
     },
     "seed_oss": {
         "architectures": ["SeedOssForCausalLM"], "hidden_act": "silu", "head_dim": 16, "attention_bias": True, **_ROPE,
+    },
+    "hunyuan_v1_dense": {
+        "architectures": ["HunYuanDenseV1ForCausalLM"], "hidden_act": "silu", "head_dim": 16, "attention_bias": False,
+        **_ROPE,
     },
     "ministral3": {"architectures": ["Ministral3ForCausalLM"], "hidden_act": "silu", "head_dim": 16, **_ROPE},
     "lfm2": {

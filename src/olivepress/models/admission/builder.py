@@ -122,7 +122,7 @@ def _of_rope_seen(family: Family, values: Mapping[str, Any]) -> Iterator[str]:
     if rope not in seen:
         yield (
             f"its rotary embedding is {rope!r}, which was not shown to be right for {values['model_type']}; "
-            f"seen right: {', '.join(sorted(seen))}"
+            f"seen right: {', '.join(sorted(seen)) or 'none'}"
         )
 
 

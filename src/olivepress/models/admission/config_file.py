@@ -201,15 +201,15 @@ def _check_rope_parameters(path: Path, config: Mapping[str, Any]) -> None:
     version = config.get("transformers_version", "5")
     if wanted is None:
         raise RecipeError(
-            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read it, "
-            "and it has no form that can be translated",
+            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read "
+            "it, and it has no form that can be translated",
             next_step="save the model with transformers 4.57, or write rope_theta and rope_scaling by hand",
         )
     changed = {key: value for key, value in wanted.items() if not _same(config.get(key), value)}
     if changed:
         raise RecipeError(
-            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read it "
-            f"and would take {_instead(config, changed)}",
+            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read "
+            f"it and would take {_instead(config, changed)}",
             next_step=f"add to {path.name}: {_as_json(wanted)}",
         )
 
@@ -249,8 +249,8 @@ def _check_keys(path: Path, config: Mapping[str, Any]) -> None:
         near = difflib.get_close_matches(key, sorted(known - _HARMLESS), n=1, cutoff=0.75)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise RecipeError(
-            f"{path}: key {key!r} ({_short(value)}): the {config['model_type']} of {transformers_version(config)} does not "
-            "know it, so the model could be computed otherwise than it was trained",
+            f"{path}: key {key!r} ({_short(value)}): the {config['model_type']} of {transformers_version(config)} does "
+            "not know it, so the model could be computed otherwise than it was trained",
             next_step=f"{guess}correct the key, or remove it if the model is right without it",
         )
 

@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from olivepress.core.errors import RecipeError
 from olivepress.core.yaml_document import Record, read_record
 
@@ -34,8 +36,8 @@ class Architecture(Record):
     defaults: dict[str, Any]
     also: tuple[str, ...] = ()
     tokens_without_row: tuple[str, ...] = ()
-    layers: dict[str, dict[str, tuple[str | int, ...]]] = {}
-    outside: dict[str, tuple[str | int, ...]] = {}
+    layers: dict[str, dict[str, tuple[str | int, ...]]] = Field({})
+    outside: dict[str, tuple[str | int, ...]] = Field({})
 
 
 class _File(Record):

@@ -8,7 +8,16 @@ from typing import Any
 
 from olivepress.models.admission.known import architecture_of, with_defaults
 
-__all__ = ["EMBEDDING", "EVERY", "HEAD", "expected_parameters", "expected_tensors", "is_tied", "layer_kinds", "linear_modules"]
+__all__ = [
+    "EMBEDDING",
+    "EVERY",
+    "HEAD",
+    "expected_parameters",
+    "expected_tensors",
+    "is_tied",
+    "layer_kinds",
+    "linear_modules",
+]
 
 Shape = tuple[int, ...]
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -30,7 +39,9 @@ def expected_tensors(config: Mapping[str, Any]) -> dict[str, Shape]:
         return tensors | {"model.norm.weight": (width,)} | _in_layers([_layer(values)] * values["num_hidden_layers"])
     sizes = _sizes(values)
     kinds = layer_kinds(values)
-    layers = {kind: _shapes({**facts.layers.get(EVERY, {}), **facts.layers.get(kind, {})}, sizes) for kind in set(kinds)}
+    layers = {
+        kind: _shapes({**facts.layers.get(EVERY, {}), **facts.layers.get(kind, {})}, sizes) for kind in set(kinds)
+    }
     outside = facts.outside or {"model.norm.weight": ("hidden_size",)}
     return tensors | _shapes(outside, sizes) | _in_layers([layers[kind] for kind in kinds])
 

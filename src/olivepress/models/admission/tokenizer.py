@@ -67,8 +67,8 @@ def _check_settings(path: Path, settings: Mapping[str, Any], config: Mapping[str
     extra = settings.get("extra_special_tokens")
     if extra is not None and not isinstance(extra, Mapping) and not is_of_transformers_5(config):
         raise RecipeError(
-            f"{path}: key 'extra_special_tokens' is a list (of transformers 5), {transformers_version(config)} expects names "
-            "and tokens, and fails",
+            f"{path}: key 'extra_special_tokens' is a list (of transformers 5), {transformers_version(config)} expects "
+            "names and tokens, and fails",
             next_step="call the key additional_special_tokens",
         )
 

@@ -11,7 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from olivepress.core.errors import JobError
-from olivepress.workflow.olive_plugin.builder.classes import complete_gemma4, complete_qwen3_5, complete_smollm3
+from olivepress.workflow.olive_plugin.builder.classes import (
+    complete_gemma4,
+    complete_qwen3_5,
+    complete_smollm3,
+    complete_yarn,
+)
 
 __all__ = ["REPAIRS", "apply_repairs"]
 
@@ -56,6 +61,14 @@ def sizes_of_each_kind(config: Any) -> None:
         setattr(config, name, layers[number].num_key_value_heads)
 
 
+def whole_yarn_dimensions(config: Any) -> None:
+    """YaRN blends two sets of frequencies between two dimensions, which transformers rounds to whole ones unless
+    ``truncate`` is false; the builder never rounds (builders/base.py: make_inv_freq_rescaled_with_ntk)."""
+    scaling = getattr(config, "rope_parameters", None) or {}
+    if scaling.get("rope_type") == "yarn":
+        complete_yarn(truncate=scaling.get("truncate", True))
+
+
 def as_mistral(config: Any) -> None:
     """Ministral 3's decoder, which the builder knows inside a model of images only (builder.py: Mistral3ForConditional
     Generation), is Mistral's with another rotary embedding."""
@@ -94,6 +107,7 @@ REPAIRS: Mapping[str, Repair] = {
         uniform_window,
         rope_of_each_kind,
         sizes_of_each_kind,
+        whole_yarn_dimensions,
         as_mistral,
         as_qwen2,
         as_gemma4_unified,
