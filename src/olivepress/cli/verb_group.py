@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +25,7 @@ class _Verbs(MutableMapping[str, Command]):
     """Verb → command, for the modules of ``package``."""
 
     def __init__(self, package: ModuleType) -> None:
-        names = (info.name for info in pkgutil.iter_modules(package.__path__))
-        self._modules = {_verb(name): f"{package.__name__}.{name}" for name in sorted(names)}
+        self._modules = {_verb(name): name for name in sorted(_modules(package.__path__, package.__name__))}
         self._commands = dict[str, Command]()
 
     def __getitem__(self, verb: str) -> Command:
@@ -58,6 +58,15 @@ class VerbGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Names alone, so that nothing is imported for them."""
         return list(self.commands)
+
+
+def _modules(paths: Iterable[str], package: str) -> Iterator[str]:
+    """The modules of the verbs; those in a folder whose name begins with an underscore are listed with the others."""
+    for info in pkgutil.iter_modules(paths):
+        if info.name.startswith("_"):
+            yield from _modules([str(Path(info.module_finder.path, info.name))], f"{package}.{info.name}")  # type: ignore[union-attr]
+        else:
+            yield f"{package}.{info.name}"
 
 
 def _verb(module: str) -> str:
