@@ -34,10 +34,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "architectures": ["GraniteForCausalLM"], "hidden_act": "silu", "embedding_multiplier": 3.0,
         "attention_multiplier": 0.1, "logits_scaling": 2.0, "residual_multiplier": 0.4,
     },
-    "nemotron": {
-        "architectures": ["NemotronForCausalLM"], "hidden_act": "relu2", "head_dim": 32, "rms_norm_eps": ...,
-        "norm_eps": 1e-5, "partial_rotary_factor": 0.5,
-    },
 }  # fmt: skip
 # Of transformers 5: their families are built in build-next.
 _ROPE = {"rope_theta": ..., "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}
@@ -53,6 +49,11 @@ NEXT_KINDS: dict[str, dict[str, Any]] = {
     "hunyuan_v1_dense": {
         "architectures": ["HunYuanDenseV1ForCausalLM"], "hidden_act": "silu", "head_dim": 16, "attention_bias": False,
         **_ROPE,
+    },
+    "nemotron": {
+        "architectures": ["NemotronForCausalLM"], "hidden_act": "relu2", "head_dim": 32, "rms_norm_eps": ...,
+        "norm_eps": 1e-5, "rope_theta": ...,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
     },
     "ministral3": {"architectures": ["Ministral3ForCausalLM"], "hidden_act": "silu", "head_dim": 16, **_ROPE},
     "lfm2": {

@@ -30,7 +30,7 @@ for name, config in json.loads(sys.argv[1]).items():
 print(json.dumps(answer))
 """
 # What the class works out of other keys.
-WORKED_OUT = {"layer_types", "no_rope_layers", "full_attn_idxs", "rope_parameters", "num_key_value_heads"}
+WORKED_OUT = {"layer_types", "no_rope_layers", "full_attn_idxs", "rope_parameters", "num_key_value_heads", "head_dim"}
 CASES: dict[str, dict[str, Any]] = {
     **{kind: config_of(kind) for kind in NEXT_KINDS},
     "without layer types": config_of("qwen3_5_text", layer_types=..., num_hidden_layers=4),

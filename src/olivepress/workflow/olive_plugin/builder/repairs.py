@@ -69,6 +69,12 @@ def whole_yarn_dimensions(config: Any) -> None:
         complete_yarn(truncate=scaling.get("truncate", True))
 
 
+def norm_epsilon(config: Any) -> None:
+    """The builder takes 1e-6 where a config has no ``rms_norm_eps``; Nemotron's ``norm_eps`` is 1e-5 (builders/base.py:
+    ``epsilon``)."""
+    config.rms_norm_eps = config.norm_eps
+
+
 def as_mistral(config: Any) -> None:
     """Ministral 3's decoder, which the builder knows inside a model of images only (builder.py: Mistral3ForConditional
     Generation), is Mistral's with another rotary embedding."""
@@ -108,6 +114,7 @@ REPAIRS: Mapping[str, Repair] = {
         rope_of_each_kind,
         sizes_of_each_kind,
         whole_yarn_dimensions,
+        norm_epsilon,
         as_mistral,
         as_qwen2,
         as_gemma4_unified,
