@@ -73,7 +73,7 @@ def test_repairs() -> None:
     assert plain.rope_parameters == {"rope_type": "default"} and plain.layer_types is None
     with pytest.raises(
         JobError,
-        match="no repair 'other' of a model's config; known: as_gemma4_unified, .*longrope_type, .*uniform_window",
+        match=r"no repair 'other' of a model's config; known: as_gemma4_unified, .*longrope_type, .*uniform_window",
     ):
         apply_repairs(["other"], plain)
 
