@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from olivepress.catalog import families, family_of_model_type
+from olivepress.catalog.evidence import evidence, refusal
 from olivepress.core.artifact import read_manifest
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import SetupError
@@ -46,10 +48,13 @@ def small(kind: str) -> dict[str, Any]:
 def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     spec = RandomModelSpec(config=small(kind), directory=Path("models", "small"), dtype="float32")
     run_task(write_random_model, spec, interpreter=python)
-    write_recipe(Path("recipes", "small.yaml"), "models/small", targets=list(EXPORTS), limits=LIMITS)
+    environment = family_of_model_type(kind, kind).build_environment
+    # What cannot be built from rounded weights is refused at plan, and run in float32.
+    exports = EXPORTS if refusal(kind, environment, rounded=True) is None else EXPORTS[:1]
+    write_recipe(Path("recipes", "small.yaml"), "models/small", targets=list(exports), limits=LIMITS)
     done = olivepress_here("run", "small")
     assert done.returncode == 0, done.stderr
-    for target in EXPORTS:
+    for target in exports:
         manifest = read_manifest(Path("runs", "small", f"export-{target}"), verify=True)
         assert manifest.checks and all(check.passed for check in manifest.checks), target
     (close,) = (
@@ -75,9 +80,6 @@ def test_a_family_of_build_next(kind: str, project: Path, olivepress_here: Cli) 
 
 
 def test_every_right_type_of_a_family_is_run() -> None:
-    from olivepress.catalog import families
-    from olivepress.catalog.evidence import evidence
-
     new = {kind for family in families().values() for kind in family.model_types} & {*TODAY, *NEXT}
     assert new == {*TODAY, *NEXT}
     for environment, kinds in (("build", TODAY), ("build-next", NEXT)):
