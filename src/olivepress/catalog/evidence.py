@@ -132,8 +132,8 @@ def refusal(model_type: str, environment: str, *, rounded: bool) -> str | None:
 def _reason(seen: Seen) -> str | None:
     step = seen.float32
     if step is None or step.state == "cannot":
-        reason = seen.reason or (step.reason if step else None)
-        return f"{seen.builder} cannot build {seen.model_type}: {reason}"
+        reason = seen.reason or (step.reason if step else None) or "no reason was recorded"
+        return reason if reason.startswith(seen.builder) else f"{seen.builder} cannot build {seen.model_type}: {reason}"
     if step.state == "wrong":
         return f"{seen.builder} builds {seen.model_type} as another model: {_numbers(step)}"
     return None
