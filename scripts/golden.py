@@ -9,7 +9,23 @@ from olivepress.core.layout import CONFIGS
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render_files, write_workflows
 
-GOLDEN = ("tiny-phi", "tiny-tasks", "tiny-llama", "tiny-qwen", "phi", "llama", "qwen", "gemma", "mistral", "smollm")
+GOLDEN = (
+    "tiny-phi",
+    "tiny-tasks",
+    "tiny-llama",
+    "tiny-qwen",
+    "phi",
+    "llama",
+    "qwen",
+    "gemma",
+    "mistral",
+    "smollm",
+    "smollm3",
+    "gemma2",
+    "granite",
+    "ernie",
+    "lfm2",
+)
 
 
 def main(arguments: list[str]) -> int:

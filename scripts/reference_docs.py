@@ -12,6 +12,7 @@ from typer.main import get_command
 from olivepress.catalog import Family, families, grid, targets
 from olivepress.cli.main import app
 from olivepress.core.layout import MATRICES
+from olivepress.models.admission import target_reason
 from olivepress.pipeline.matrix import HEAD, Matrix, table
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
@@ -95,10 +96,10 @@ def _families_by_target() -> Iterator[str]:
             longrope = ", longrope" if "longrope" in scaling.values() else ""
             shapes.setdefault(f"{family.family} ({facts.config['model_type']}{longrope})", (family, facts.config))
     rows, reasons = [], list[str]()
-    for target in targets():
-        refusals = [family.refusal(config, target) for family, config in shapes.values()]
+    for name, target in targets().items():
+        refusals = [target_reason(family, config, target) for family, config in shapes.values()]
         reasons += [reason for reason in dict.fromkeys(refusals) if reason and reason not in reasons]
-        rows.append((target, *(f"no ({reasons.index(reason) + 1})" if reason else "yes" for reason in refusals)))
+        rows.append((name, *(f"no ({reasons.index(reason) + 1})" if reason else "yes" for reason in refusals)))
     yield from _table(("target", *shapes), rows)
     yield ""
     yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))

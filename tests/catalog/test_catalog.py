@@ -12,6 +12,7 @@ import pytest
 from olivepress.catalog import Family, families, targets
 from olivepress.core.errors import RecipeError
 from olivepress.data.build import build_dataset
+from olivepress.models.admission import target_reason
 from olivepress.pipeline.prepare import prepare
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.synthetic import weight_bytes
@@ -52,7 +53,7 @@ def test_an_architecture_belongs_to_one_family() -> None:
     owned = Counter(model_type for family in families().values() for model_type in family.model_types)
     assert set(owned.values()) == {1}
     for family in families().values():
-        assert family.default_model in family.models
+        assert family.default_model in family.models if family.models else family.default_model is None
         assert set(family.other_model_types) <= owned.keys() - set(family.model_types)
         found = {facts.config["model_type"] for facts in family.models.values()}
         assert found <= {*family.model_types, *family.other_model_types}
@@ -71,7 +72,7 @@ def plan_of(project: Path, model: str, target_names: list[str]) -> Plan:
 @pytest.mark.parametrize("name", ARCHITECTURES.values())
 def test_every_target_is_rendered_or_refused_in_words(name: str, project: Path) -> None:
     family = MODELS[name]
-    why = {target: family.refusal(family.models[name].config, target) for target in targets()}
+    why = {each.target: target_reason(family, family.models[name].config, each) for each in targets().values()}
     for target, reason in why.items():
         if reason:
             with pytest.raises(RecipeError, match=f"target {target} cannot take {name}: .*next: remove {target} from"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from olivepress.catalog.evidence import refusal_of_type
 from olivepress.catalog.target import BUILD, Target, choices, grid, targets
 from olivepress.checkpoint import read_json, stored_tensors
 from olivepress.core.errors import RecipeError
@@ -50,20 +51,21 @@ class Family(Record):
 
     family: str
     model_types: tuple[str, ...] = Field(
-        min_length=1, description="by which a folder or Hub id is recognized; each belongs to one family"
+        description="by which a folder or Hub id is recognized; each belongs to one family"
     )
     other_model_types: tuple[str, ...] = Field(
         (), description="of another family, but of this one if the recipe says so"
     )
     target_modules: tuple[str, ...] = Field(min_length=1)
-    default_model: str
+    default_model: str | None = Field(None, description="one of ``models``; none where no config.json is known here")
     build_environment: str = Field(
         BUILD, description="the environment that all jobs of its recipes run in, where the pinned set does not know it"
     )
     repairs: tuple[str, ...] = Field(
-        (), description="changes to a model's loaded config before onnxruntime-genai's builder reads it, by name"
+        (),
+        description="changes before onnxruntime-genai's builder reads a model, by name; only where build-next builds",
     )
-    models: dict[str, ModelFacts]
+    models: dict[str, ModelFacts] = Field({})
     unsupported: dict[str, str] = Field(
         {},
         description="pattern of a target (qnn-*), or architecture or rope type and target (smollm3/*) → the reason",
@@ -96,7 +98,13 @@ def family_of_model_type(model_type: str, model: object) -> Family:
     for family in families().values():
         if model_type in family.model_types:
             return family
-    known = ", ".join(f"{f.family} ({', '.join(f.model_types)})" for f in families().values())
+    seen = refusal_of_type(model_type)
+    if seen is not None:
+        raise RecipeError(
+            f"{model}: model_type {model_type!r}: {seen}",
+            next_step="give a model of a type that docs/families.md lists",
+        )
+    known = ", ".join(f"{f.family} ({', '.join(f.model_types)})" for f in families().values() if f.model_types)
     raise RecipeError(
         f"{model}: model_type {model_type!r} belongs to no known family; known: {known}",
         next_step="olivepress recipes, and give a model of a known type",

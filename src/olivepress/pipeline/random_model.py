@@ -6,13 +6,14 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from olivepress.catalog import ModelFacts
+from olivepress.catalog import BUILD, ModelFacts, family_of_model_type
 from olivepress.core.child.process import Usage
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.core.files import bytes_below, write_text
 from olivepress.core.layout import job_log, journal, recipe_runs
 from olivepress.core.progress import Progress
+from olivepress.environments.lookup import interpreter
 from olivepress.recipe.schema import Recipe
 from olivepress.run.failure import job_error
 from olivepress.run.journal import append, events
@@ -64,6 +65,20 @@ def _run(facts: ModelFacts, recipe: Recipe, on_progress: Progress) -> Usage:
     log.unlink(missing_ok=True)
     spec = RandomModelSpec(config=dict(facts.config), directory=Path(recipe.model.path), seed=_SEED)
     try:
-        return run_task(write_random_model, spec, on_progress=on_progress, log=log, writes=(spec.directory,)).usage
+        done = run_task(
+            write_random_model,
+            spec,
+            interpreter=_interpreter(facts, recipe),
+            on_progress=on_progress,
+            log=log,
+            writes=(spec.directory,),
+        )
+        return done.usage
     except OlivepressError as error:
         raise job_error(error, log) from error
+
+
+def _interpreter(facts: ModelFacts, recipe: Recipe) -> Path | None:
+    """The Python whose transformers knows the model's type; None is this one."""
+    needed = family_of_model_type(facts.config["model_type"], recipe.model.path).build_environment
+    return None if needed == BUILD else interpreter(needed)

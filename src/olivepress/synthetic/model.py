@@ -35,6 +35,8 @@ _SLICE = 1 << 22  # numbers drawn at a time: 8 MB of random bits
 _STD = 0.02  # initializer_range of the families
 # Trained norm weights differ from 1 and from each other; exactly 1 would hide a norm that an export lost or swapped.
 _NORM_STD = 0.05
+# They multiply by 1 + weight: their norms are drawn around 0.
+_NORMS_FROM_ZERO = frozenset({"gemma", "gemma2", "gemma3_text", "nemotron", "qwen3_5_text"})
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 _SAFETENSORS = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
 
@@ -137,13 +139,21 @@ def _tensors(config: Mapping[str, Any]) -> list[_Tensor]:
     except (KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"transformers cannot build this config: {error}") from error
     tied = set(model._tied_weights_keys or ()) if built.tie_word_embeddings else set()
-    # Gemma multiplies by 1 + weight: its norms are drawn around 0.
-    norms = {"mean": 0.0 if built.model_type.startswith("gemma") else 1.0, "std": _NORM_STD}
     return [
-        _Tensor(name=n, shape=tuple(t.shape), **(norms if t.dim() == 1 and n.endswith("norm.weight") else {}))
-        for n, t in model.state_dict().items()
-        if n not in tied
+        _Tensor(name=name, shape=tuple(tensor.shape), **(_of_norm(built.model_type, name) if tensor.dim() == 1 else {}))
+        for name, tensor in model.state_dict().items()
+        if name not in tied
     ]
+
+
+def _of_norm(model_type: str, name: str) -> dict[str, float]:
+    """The distribution of a norm's weights, or of a layer's own factor; {} for any other vector."""
+    if name.endswith("layer_scalar"):
+        return {"mean": 1.0, "std": _NORM_STD}
+    if not name.endswith("norm.weight"):
+        return {}
+    from_zero = model_type in _NORMS_FROM_ZERO and not name.endswith("linear_attn.norm.weight")
+    return {"mean": 0.0 if from_zero else 1.0, "std": _NORM_STD}
 
 
 def _within_vocabulary(config: Mapping[str, Any], specials: SpecialTokens) -> dict[str, Any]:

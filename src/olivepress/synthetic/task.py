@@ -20,6 +20,7 @@ class RandomModelSpec(Record):
     config: dict[str, Any]
     directory: Path
     seed: int = 0
+    dtype: str = "bfloat16"
 
 
 class WrittenModel(Record):
@@ -38,5 +39,5 @@ def write_random_model(spec: RandomModelSpec, progress: Progress) -> WrittenMode
             last = time.monotonic()
             progress(done, total)
 
-    make_random_model(spec.config, spec.directory, seed=spec.seed, progress=on_progress)
+    make_random_model(spec.config, spec.directory, seed=spec.seed, dtype=spec.dtype, progress=on_progress)
     return WrittenModel(directory=spec.directory)

@@ -82,8 +82,7 @@ def test_the_rules_are_the_builders_only() -> None:
     assert target_reason(families()["llama"], config, OPENVINO) is None
     for family in families().values():
         for facts in family.models.values():
-            if facts.config["model_type"] != "smollm3":
-                assert target_reason(family, facts.config, CPU) is None
+            assert target_reason(family, facts.config, CPU) is None
 
 
 @pytest.mark.parametrize("names", [None, ("q_proj",), ("q_proj", "down_proj"), ("layers.1.mlp.up_proj",), ("lm_head",)])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.errors import JobError
+from olivepress.workflow.olive_plugin.builder.classes import _blended
 from olivepress.workflow.olive_plugin.builder.options import builder_options, check_known, options_read_in
 from olivepress.workflow.olive_plugin.builder.repairs import apply_repairs
 
@@ -70,7 +71,10 @@ def test_repairs() -> None:
     plain = SimpleNamespace(rope_parameters={"rope_type": "default"}, sliding_window=None, layer_types=None)
     apply_repairs(["longrope_type", "uniform_window"], plain)
     assert plain.rope_parameters == {"rope_type": "default"} and plain.layer_types is None
-    with pytest.raises(JobError, match="no repair 'other' of a model's config; known: longrope_type, uniform_window"):
+    with pytest.raises(
+        JobError,
+        match=r"no repair 'other' of a model's config; known: as_gemma4_unified, .*longrope_type, .*uniform_window",
+    ):
         apply_repairs(["other"], plain)
 
 
@@ -248,3 +252,40 @@ def test_projections_without_zero_points_are_packed() -> None:
     assert graph.make_packed_matmul_int4_class(*[holder(4, zero_points=True)] * 3) == "the builder's own"
     with pytest.raises(ValueError, match="not to be packed"):
         graph.make_packed_matmul_int4_class(holder(8, bits=4), holder(4, bits=8), holder(4, bits=4))
+
+
+def test_repairs_of_what_is_written_otherwise() -> None:
+    gemma = SimpleNamespace(
+        rope_parameters={"sliding_attention": {"rope_theta": 1e4}, "full_attention": {"rope_theta": 1e6}}
+    )
+    apply_repairs(["rope_of_each_kind"], gemma)
+    assert (gemma.rope_local_base_freq, gemma.rope_parameters) == (1e4, {"rope_theta": 1e6})
+    nemotron = SimpleNamespace(norm_eps=1e-5)
+    apply_repairs(["norm_epsilon"], nemotron)
+    assert nemotron.rms_norm_eps == 1e-5
+    for name, wanted in (("as_mistral", "MistralForCausalLM"), ("as_qwen2", "Qwen2ForCausalLM")):
+        config = SimpleNamespace(architectures=["Other"])
+        apply_repairs([name], config)
+        assert config.architectures == [wanted]
+
+
+@pytest.mark.parametrize("truncate", [True, False])
+def test_yarn_blends_as_transformers(truncate: bool) -> None:
+    rope = pytest.importorskip("transformers.modeling_rope_utils", reason="the build extra is not installed")
+    scaling = {
+        "rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 256, "beta_fast": 4.0,
+        "beta_slow": 1.0, "truncate": truncate,
+    }  # fmt: skip
+    config = SimpleNamespace(
+        rope_theta=1e6, rope_scaling=scaling, head_dim=32, hidden_size=128, num_attention_heads=4,
+        max_position_embeddings=2048, partial_rotary_factor=1.0, standardize_rope_params=lambda: None,
+    )  # fmt: skip
+    wanted, _ = rope._compute_yarn_parameters(config, torch.device("cpu"))
+    builder = SimpleNamespace(
+        original_context_length=256,
+        rope_attrs={"theta": 1e6, "rescale_inv_freq": {"factor": 8.0, "ntk_alpha": 1.0, "ntk_beta": 4.0}},
+    )
+    plain = 1.0 / 1e6 ** (torch.arange(0, 32, 2).float() / 32)
+    assert torch.allclose(_blended(truncate=truncate)(builder, plain), wanted, rtol=1e-6)
+    other = _blended(truncate=not truncate)(builder, plain)
+    assert not torch.allclose(other, wanted, rtol=1e-3), "rounding matters here"

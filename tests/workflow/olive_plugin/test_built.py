@@ -90,6 +90,9 @@ def test_a_projection_that_was_left_out() -> None:
     asked = asked_of_passes(PASSES)
     assert asked is not None and differences(graph, asked) == [f"{name} was left unquantized"]
     assert differences(graph, asked.model_copy(update={"everywhere": False})) == []
+    linear = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="/model/layers.0/linear_attn/b_proj/MatMul")
+    hybrid = onnx.helper.make_graph([*built().node, linear], "g", [], [], initializer=[weight])
+    assert differences(hybrid, asked) == [], "the builder has no quantized form of its gates"
 
 
 def test_the_form_with_dequantize_linear() -> None:

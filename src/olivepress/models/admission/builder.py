@@ -1,6 +1,7 @@
-"""What onnxruntime-genai 0.14.1 cannot build or run, or builds as another model without a word.
+"""What onnxruntime-genai cannot build or run, or builds as another model without a word.
 
-Each rule was seen on small random models, built in float32 and compared with PyTorch (docs/compatibility.md).
+Each rule was seen on small random models, built in float32 and compared with PyTorch: those of a model type as a whole
+are the recorded evidence (``catalog.evidence``), those of single keys of config.json are here (docs/compatibility.md).
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from olivepress.catalog import BUILD, Family, Target
+from olivepress.catalog.evidence import refusal, rope_kind, ropes_seen
 from olivepress.environments.lookup import environment
-from olivepress.models.admission.known import with_defaults
+from olivepress.models.admission.known import architecture_of, with_defaults
 from olivepress.models.admission.layout import EMBEDDING, HEAD, expected_tensors
 
 __all__ = ["target_reason"]
 
 _BUILDER = "modelbuilder"
 _HEAD_MULTIPLE = 16
+# Their rotary embeddings have rules of their own below.
+_OWN_RULES = frozenset({"phi3", "llama", "mistral", "qwen2", "qwen3", "gemma3_text"})
 _ACTIVATIONS = frozenset({"silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "relu2"})
 # rope type → the keys of rope_scaling that the builder reads for it.
 _SCALINGS = {
@@ -31,8 +35,11 @@ _OF_GEMMA = 6  # every sixth layer sees everything
 def target_reason(family: Family, config: Mapping[str, Any], target: Target) -> str | None:
     """The reason that a model with this config.json cannot be made for the target; None when it can."""
     reason = family.refusal(config, target.target) or _of_environments(family, target)
-    if reason is None and any(str(settings["type"]).lower() == _BUILDER for settings in target.passes.values()):
-        reason = next(_reasons(config), None)
+    kinds = [str(settings["type"]).lower() for settings in target.passes.values()]
+    if reason is None and _BUILDER in kinds:
+        rounded = kinds[0] != _BUILDER  # in PyTorch, before it is built
+        reason = refusal(config["model_type"], family.build_environment, rounded=rounded)
+        reason = reason or next(_reasons(family, config), None)
     return reason
 
 
@@ -52,14 +59,17 @@ def _of_environments(family: Family, target: Target) -> str | None:
     return None
 
 
-def _reasons(config: Mapping[str, Any]) -> Iterator[str]:
+def _reasons(family: Family, config: Mapping[str, Any]) -> Iterator[str]:
     values = with_defaults(config)
     yield from _of_heads(values)
-    yield from _of_rope(values)
+    if values["model_type"] in _OWN_RULES:
+        yield from _of_rope(values)
+    else:
+        yield from _of_rope_seen(family, values)
     yield from _of_windows(values)
     yield from _of_vocabulary(config)
-    key = "hidden_activation" if values["model_type"] == "gemma3_text" else "hidden_act"
-    if values[key] not in _ACTIVATIONS:
+    key = "hidden_activation" if "hidden_activation" in architecture_of(values).defaults else "hidden_act"
+    if values.get(key, "silu") not in _ACTIVATIONS:
         yield f"{key} is {values[key]!r}; onnxruntime-genai builds {', '.join(sorted(_ACTIVATIONS))}"
     if values["model_type"] == "gemma3_text":
         yield from _of_gemma(values)
@@ -102,6 +112,17 @@ def _of_rope(values: Mapping[str, Any]) -> Iterator[str]:
             f"max_position_embeddings is {values['max_position_embeddings']} and original_max_position_embeddings "
             f"{values['original_max_position_embeddings']}: onnxruntime-genai takes different ones for longrope and "
             f"equal ones for a model without, and rope_scaling is {rope_type if scaling else 'null'}"
+        )
+
+
+def _of_rope_seen(family: Family, values: Mapping[str, Any]) -> Iterator[str]:
+    """Rotary embeddings of other types are taken where one of that kind was built rightly."""
+    seen = ropes_seen(values["model_type"], family.build_environment)
+    rope = rope_kind(values)
+    if rope not in seen:
+        yield (
+            f"its rotary embedding is {rope!r}, which was not shown to be right for {values['model_type']}; "
+            f"seen right: {', '.join(sorted(seen)) or 'none'}"
         )
 
 

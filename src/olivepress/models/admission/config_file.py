@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import RecipeError
-from olivepress.models.admission.known import architecture_of, common_keys, transformers_version, with_defaults
+from olivepress.models.admission.known import (
+    architecture_of,
+    common_keys,
+    is_of_transformers_5,
+    transformers_version,
+    with_defaults,
+)
+from olivepress.models.admission.layout import EVERY
 from olivepress.models.admission.rope_parameters import translation
 
 __all__ = ["check_config", "check_kind"]
@@ -54,6 +61,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "num_nextn_predict_layers": (0,),
     "norm_type": ("rmsnorm", "rms_norm"),
     "hidden_activation": ("silu", "swish"),
+    "tie_embedding": (True,),
 }
 # The ONNX builder of GenAI takes these from any config, even where they are null.
 _BUILDER_READS = frozenset({
@@ -117,7 +125,7 @@ def _check_own_code(path: Path, config: Mapping[str, Any]) -> None:
         if not isinstance(value, str) or not value.rpartition("--")[2].startswith(native):
             raise RecipeError(
                 f"{path}: key 'auto_map' names code of its own ({value}), which is not run",
-                next_step=f"give a model that {transformers_version()} knows without code of its own",
+                next_step=f"give a model that {transformers_version(config)} knows without code of its own",
             )
 
 
@@ -153,14 +161,15 @@ def _check_types(path: Path, config: Mapping[str, Any]) -> None:
     window, kinds = config.get("sliding_window"), config.get("layer_types")
     if window is not None and (type(window) is not int or window < 1):
         raise RecipeError(f"{path}: key 'sliding_window' is {_short(window)}, expected null or tokens from 1 on")
-    if kinds is not None and not (isinstance(kinds, list) and all(kind in _LAYERS for kind in kinds)):
-        raise RecipeError(f"{path}: key 'layer_types' is {_short(kinds)}, expected a list of {' or '.join(_LAYERS)}")
+    known = tuple(kind for kind in architecture_of(config).layers if kind != EVERY) or _LAYERS
+    if kinds is not None and not (isinstance(kinds, list) and all(kind in known for kind in kinds)):
+        raise RecipeError(f"{path}: key 'layer_types' is {_short(kinds)}, expected a list of {' or '.join(known)}")
     if kinds is not None and len(kinds) != _with_defaults(path, config)["num_hidden_layers"]:
         raise RecipeError(f"{path}: key 'layer_types' has {len(kinds)} entries, expected one for each layer")
     if kinds is not None and "sliding_attention" in kinds and config.get("use_sliding_window") is False:
         raise RecipeError(
             f"{path}: key 'layer_types' has sliding_attention, and use_sliding_window is false: no window is set, "
-            f"and {transformers_version()} fails",
+            f"and {transformers_version(config)} fails",
             next_step="correct one of the two as the model was trained",
         )
 
@@ -186,21 +195,21 @@ def _is_positive(value: Any) -> bool:
 
 def _check_rope_parameters(path: Path, config: Mapping[str, Any]) -> None:
     """What transformers 5 writes for the rotary embedding is nothing to transformers 4."""
-    if "rope_parameters" not in config:
+    if "rope_parameters" not in config or is_of_transformers_5(config):
         return
     wanted = translation(config)
     version = config.get("transformers_version", "5")
     if wanted is None:
         raise RecipeError(
-            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version()} does not read it, "
-            "and it has no form that can be translated",
+            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read "
+            "it, and it has no form that can be translated",
             next_step="save the model with transformers 4.57, or write rope_theta and rope_scaling by hand",
         )
     changed = {key: value for key, value in wanted.items() if not _same(config.get(key), value)}
     if changed:
         raise RecipeError(
-            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version()} does not read it "
-            f"and would take {_instead(config, changed)}",
+            f"{path}: key 'rope_parameters' (of transformers {version}): {transformers_version(config)} does not read "
+            f"it and would take {_instead(config, changed)}",
             next_step=f"add to {path.name}: {_as_json(wanted)}",
         )
 
@@ -233,15 +242,15 @@ def _as_json(values: Mapping[str, Any]) -> str:
 def _check_keys(path: Path, config: Mapping[str, Any]) -> None:
     """Every key that the config class does not take must be known to change nothing."""
     facts = architecture_of(config)
-    known = common_keys() | set(facts.defaults) | set(facts.also) | _HARMLESS
+    known = common_keys(config) | set(facts.defaults) | set(facts.also) | _HARMLESS
     for key, value in config.items():
         if key in known or key == "rope_parameters" or key.startswith(_HARMLESS_PREFIXES) or _is_neutral(key, value):
             continue
         near = difflib.get_close_matches(key, sorted(known - _HARMLESS), n=1, cutoff=0.75)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise RecipeError(
-            f"{path}: key {key!r} ({_short(value)}): the {config['model_type']} of {transformers_version()} does not "
-            "know it, so the model could be computed otherwise than it was trained",
+            f"{path}: key {key!r} ({_short(value)}): the {config['model_type']} of {transformers_version(config)} does "
+            "not know it, so the model could be computed otherwise than it was trained",
             next_step=f"{guess}correct the key, or remove it if the model is right without it",
         )
 

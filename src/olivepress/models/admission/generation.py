@@ -38,7 +38,7 @@ def check_generation_config(directory: Path, config: Mapping[str, Any]) -> None:
     if problems:
         keys = ", ".join(key for key, _ in problems)
         raise RecipeError(
-            f"{path}: {keys}: {transformers_version()} reads it and refuses to save it, which the merge must "
+            f"{path}: {keys}: {transformers_version(config)} reads it and refuses to save it, which the merge must "
             f"({problems[0][1]})",
             next_step=f"{_REMEDY.get(problems[0][0], 'remove the key')}; what was trained stays",
         )

@@ -8,7 +8,12 @@ from typing import Any
 
 from olivepress.checkpoint import read_json
 from olivepress.core.errors import RecipeError
-from olivepress.models.admission.known import architecture_of, tokenizer_classes, transformers_version
+from olivepress.models.admission.known import (
+    architecture_of,
+    is_of_transformers_5,
+    tokenizer_classes,
+    transformers_version,
+)
 
 __all__ = ["check_tokenizer"]
 
@@ -22,7 +27,7 @@ def check_tokenizer(directory: Path, config: Mapping[str, Any]) -> None:
     """Raises RecipeError when there is none, one of another transformers, or a token without a row in the embedding."""
     settings = directory / "tokenizer_config.json"
     if settings.exists():
-        _check_settings(settings, read_json(settings))
+        _check_settings(settings, read_json(settings), config)
     path, tokens = _vocabulary(directory)
     _check_ids(path, tokens.items(), config)
     _check_added(directory, set(tokens), config)
@@ -51,19 +56,19 @@ def _missing(directory: Path) -> RecipeError:
     return RecipeError(f"{directory}: no tokenizer.json in it", next_step="copy the model's tokenizer files into it")
 
 
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+def _check_settings(path: Path, settings: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     name = settings.get("tokenizer_class")
-    if name is not None and (not isinstance(name, str) or name.removesuffix("Fast") not in tokenizer_classes()):
+    if name is not None and (not isinstance(name, str) or name.removesuffix("Fast") not in tokenizer_classes(config)):
         origin = " (of transformers 5)" if name in _V5_CLASSES else ""
         raise RecipeError(
-            f"{path}: key 'tokenizer_class' is {name!r}{origin}, which {transformers_version()} does not have",
+            f"{path}: key 'tokenizer_class' is {name!r}{origin}, which {transformers_version(config)} does not have",
             next_step=f'write "tokenizer_class": "PreTrainedTokenizerFast" into {path.name}',
         )
     extra = settings.get("extra_special_tokens")
-    if extra is not None and not isinstance(extra, Mapping):
+    if extra is not None and not isinstance(extra, Mapping) and not is_of_transformers_5(config):
         raise RecipeError(
-            f"{path}: key 'extra_special_tokens' is a list (of transformers 5), {transformers_version()} expects names "
-            "and tokens, and fails",
+            f"{path}: key 'extra_special_tokens' is a list (of transformers 5), {transformers_version(config)} expects "
+            "names and tokens, and fails",
             next_step="call the key additional_special_tokens",
         )
 

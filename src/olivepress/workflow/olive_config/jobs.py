@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from olivepress.catalog import Target
+from olivepress.catalog import BUILD, Target
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.catalog.provider import CPU
 from olivepress.core.layout import CONFIGS
@@ -122,7 +122,8 @@ def _passes(plan: Plan, target: Target) -> dict[str, Any]:
         return (CONFIGS / plan.recipe.name / value).as_posix() if value in target.files else value
 
     passes = builder_without_remote_code(with_group_sizes(target.passes, plan.model.facts.config))
-    passes = _with_repairs(passes, plan.model.family.repairs)
+    family = plan.model.family
+    passes = _with_repairs(passes, family.repairs if family.build_environment != BUILD else ())
     return {name: resolved(settings) for name, settings in passes.items()}
 
 

@@ -224,12 +224,16 @@ def _of_part(part: str, nodes: Sequence[QuantizedNode], asked: Rounding | None) 
 
 
 def _float_projections(graph: onnx.GraphProto) -> list[str]:
-    """Projections of attention and MLP that multiply with plain weights."""
+    """Projections of attention and MLP that multiply with plain weights; those of linear attention are meant to
+    (builder/checkpoint.py)."""
     weights = {tensor.name for tensor in graph.initializer}
     return [
         node.name
         for node in graph.node
-        if node.op_type == "MatMul" and node.name.endswith("_proj/MatMul") and node.input[1] in weights
+        if node.op_type == "MatMul"
+        and node.name.endswith("_proj/MatMul")
+        and node.input[1] in weights
+        and "/linear_attn/" not in node.name
     ]
 
 

@@ -1,0 +1,87 @@
+"""Fine-tune, merge and exports of every family that the evidence says is right: small random models, whole recipes.
+
+Those of build-next are marked ``next``: ``make test-next`` installs it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from olivepress.catalog import families, family_of_model_type
+from olivepress.catalog.evidence import evidence, refusal
+from olivepress.core.artifact import read_manifest
+from olivepress.core.child.run import run_task
+from olivepress.core.errors import SetupError
+from olivepress.environments.lookup import interpreter
+from olivepress.models.admission.known import architecture_of
+from olivepress.synthetic.task import RandomModelSpec, write_random_model
+from tests.conftest import ROOT
+from tests.end_to_end.families import write_recipe
+
+pytestmark = pytest.mark.slow
+SHAPES = yaml.safe_load((ROOT / "benchmarks" / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
+TODAY = ("ernie4_5", "granite")
+NEXT = ("smollm3", "gemma2", "hunyuan_v1_dense", "nemotron", "seed_oss", "ministral3", "lfm2", "qwen3_5_text")
+EXPORTS = ("cpu-fp32", "cpu-int4", "cpu-int4-rtn")
+# Four steps teach nothing: an answer is not asked for, and rounding may flip any token.
+LIMITS = {"rows": 0, "max_kl_divergence": 5.0, "min_top1_agreement": 0.0}
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def small(kind: str) -> dict[str, Any]:
+    """The shape that the evidence was seen on, with a vocabulary for the synthetic tokenizer."""
+    own = SHAPES["types"].get(kind, {"": {}})[""]
+    taken = architecture_of({"model_type": kind})
+    common = {key: value for key, value in SHAPES["common"].items() if key in taken.defaults or key in taken.also}
+    values = {**common, **own, "vocab_size": 608}
+    config = {key: value for key, value in values.items() if value is not None or key == "sliding_window"}
+    tokens = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+    return {"model_type": kind, "architectures": [taken.architecture], "torch_dtype": "float32", **config, **tokens}
+
+
+def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
+    spec = RandomModelSpec(config=small(kind), directory=Path("models", "small"), dtype="float32")
+    run_task(write_random_model, spec, interpreter=python)
+    environment = family_of_model_type(kind, kind).build_environment
+    # What cannot be built from rounded weights is refused at plan, and run in float32.
+    exports = EXPORTS if refusal(kind, environment, rounded=True) is None else EXPORTS[:1]
+    write_recipe(Path("recipes", "small.yaml"), "models/small", targets=list(exports), limits=LIMITS)
+    done = olivepress_here("run", "small")
+    assert done.returncode == 0, done.stderr
+    for target in exports:
+        manifest = read_manifest(Path("runs", "small", f"export-{target}"), verify=True)
+        assert manifest.checks and all(check.passed for check in manifest.checks), target
+    (close,) = (
+        check for check in read_manifest(Path("runs/small/export-cpu-fp32")).checks if check.name == "kl_divergence"
+    )
+    assert close.value is not None and close.value < 1e-4, close
+
+
+@pytest.mark.parametrize("kind", TODAY)
+def test_a_family_of_todays_set(kind: str, project: Path, olivepress_here: Cli) -> None:
+    run_family(kind, None, olivepress_here)
+
+
+@pytest.mark.next
+@pytest.mark.parametrize("kind", NEXT)
+def test_a_family_of_build_next(kind: str, project: Path, olivepress_here: Cli) -> None:
+    (project / ".environments").symlink_to(ROOT / ".environments")
+    try:
+        python = interpreter("build-next")
+    except SetupError as error:
+        pytest.fail(f"{error}; or make test-next")
+    run_family(kind, python, olivepress_here)
+
+
+def test_every_right_type_of_a_family_is_run() -> None:
+    new = {kind for family in families().values() for kind in family.model_types} & {*TODAY, *NEXT}
+    assert new == {*TODAY, *NEXT}
+    for environment, kinds in (("build", TODAY), ("build-next", NEXT)):
+        states = {seen.model_type: seen.state for seen in evidence(environment) if not seen.variant}
+        assert {kind: states.get(kind) for kind in kinds} == dict.fromkeys(kinds, "right")
