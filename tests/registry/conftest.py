@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ __all__ = ["empty_database", "here", "registry_file"]
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project with a recipe, in which the test runs."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing here is to survive a loss of power
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     write_recipe()
     return tmp_path

@@ -59,7 +59,7 @@ def locked(registry: MlflowRegistry, name: str, *, shared: bool) -> Iterator[Non
         except JobError:
             raise JobError("another promotion is running in this project", next_step=step) from None
         if shared:
-            stack.enter_context(_shared_lock(registry, f"{name}--lock"))
+            stack.enter_context(_shared_lock(registry, _lock_of(name)))
         yield
 
 
@@ -188,8 +188,13 @@ def recover(registry: MlflowRegistry, name: str) -> str:
 
 
 def finish_interrupted(registry: MlflowRegistry, name: str, *, shared: bool) -> str:
-    """``recover``, with the lock; nothing is locked where nothing is pending."""
-    if PENDING not in registry.read(name).tags:
+    """``recover``, where a killed process left something: a move that is pending, or its lock."""
+    left = PENDING in registry.read(name).tags or (shared and registry.read(_lock_of(name)).exists)
+    if not left:
         return ""
     with locked(registry, name, shared=shared):
         return recover(registry, name)
+
+
+def _lock_of(name: str) -> str:
+    return f"{name}--lock"

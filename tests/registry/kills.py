@@ -1,0 +1,139 @@
+"""``python -m tests.registry.kills TIMES``: promotions that are killed at random, in the folder where it runs.
+
+Every promotion is a fork of a process that has imported everything, so that the time of the kill falls into the
+promotion and not into imports. What they leave is read with sqlite3 and hashlib, not with our own code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow  # noqa: F401
+from mlflow.store.model_registry import sqlalchemy_store  # noqa: F401
+
+from olivepress.pipeline.promote import promote_recipe
+from olivepress.recipe.schema import load_recipe
+from tests.registry.project import NAME, NOW, TARGET, write_good
+
+LOG = Path("registry", f"{NAME}.jsonl")
+
+
+def promote() -> None:
+    promote_recipe(load_recipe(Path("recipes/lamps.yaml")), TARGET, now=NOW)
+
+
+def fork(action: Callable[[], None]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    try:
+        action()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def finish(action: Callable[[], None]) -> None:
+    _, status = os.waitpid(fork(action), 0)
+    if status:
+        raise SystemExit("a promotion that nobody killed failed")
+
+
+def state() -> dict[str, Any]:
+    """Alias, tags and versions as they are in the file."""
+    with sqlite3.connect("mlflow.db") as database:
+        aliases = dict(database.execute("select alias, version from registered_model_aliases where name = ?", (NAME,)))
+        tags = dict(database.execute("select key, value from registered_model_tags where name = ?", (NAME,)))
+        versions = dict(
+            database.execute(
+                "select v.version, t.value from model_versions v join model_version_tags t on t.version = v.version "
+                "and t.name = v.name where v.name = ? and t.key = 'olivepress.artifact_sha256' "
+                "and v.current_stage != 'Deleted_Internal'",
+                (NAME,),
+            )
+        )
+    database.close()
+    return {"champion": aliases.get("champion"), "tags": tags, "versions": versions}
+
+
+def lines() -> list[str]:
+    return LOG.read_text().splitlines() if LOG.exists() else []
+
+
+def check_chain(texts: list[str]) -> None:
+    previous = "0" * 64
+    for number, text in enumerate(texts, start=1):
+        line = json.loads(text)
+        assert (line["number"], line["previous"]) == (number, previous), text
+        previous = hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_agreement(wanted: int) -> None:
+    """The registry is ``wanted``, and the log's last line says so."""
+    now, texts = state(), lines()
+    check_chain(texts)
+    last = json.loads(texts[-1])
+    assert now["champion"] == wanted == last["version"], (now, last)
+    assert now["versions"][wanted] == last["artifact_sha256"]
+    assert now["tags"]["olivepress.head"] == f"{len(texts)} {hashlib.sha256(texts[-1].encode()).hexdigest()}"
+    assert "olivepress.pending" not in now["tags"] and set(now["versions"]) == {1, 2}
+
+
+def main(times: int) -> None:
+    os.fsync = lambda _: None  # a killed process loses nothing that it wrote
+    chance = random.Random(24)
+    for weights in ("a", "b"):
+        write_good(weights)
+        finish(promote)
+    began = time.monotonic()
+    write_good("a")
+    finish(promote)
+    takes = time.monotonic() - began
+    counts = Counter[str]()
+    champion = 1
+    while counts["kills"] < times:
+        other = 3 - champion
+        before = lines()
+        write_good("ab"[other - 1])
+        child = fork(promote)
+        time.sleep(chance.uniform(0.0, 1.2 * takes))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0
+            counts["too late"] += 1
+            champion = other
+            check_agreement(champion)
+            continue
+        counts["kills"] += 1
+        now, texts = state(), lines()
+        check_chain(texts)
+        assert now["champion"] in (champion, other) and texts[: len(before)] == before
+        counts["new" if now["champion"] == other else "old"] += 1
+        pending = now["tags"].get("olivepress.pending")
+        counts["in the middle"] += pending is not None
+        if pending is None and len(texts) > len(before):
+            assert now["champion"] == other
+        if now["champion"] == other and len(texts) == len(before):
+            assert pending is not None and json.loads(pending)["version"] == other
+        finish(promote)
+        champion = other
+        check_agreement(champion)
+    print(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
