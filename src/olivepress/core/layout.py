@@ -28,6 +28,7 @@ __all__ = [
     "TOKENIZER_CHECKS",
     "TRACKING",
     "TRAINING",
+    "TRUSTED_KEYS",
     "adapter_view",
     "bundle_log",
     "bundle_logs",
@@ -72,6 +73,7 @@ REGISTRY = Path("registry")  # what belongs to promotions; to be kept under vers
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
 MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
+TRUSTED_KEYS = REGISTRY / "keys"  # public keys whose signatures count
 REGISTRY_LOCK = RUNS / ".registry"  # of the process that promotes or rolls back
 TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps

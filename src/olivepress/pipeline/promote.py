@@ -19,13 +19,14 @@ from olivepress.pipeline.report import budgets
 from olivepress.pipeline.reports import differs_by_tuning
 from olivepress.recipe.schema import Recipe
 from olivepress.registry.audit import Audited, audit, models_here
-from olivepress.registry.case import Case, Champion
+from olivepress.registry.case import Case, Champion, Signature
 from olivepress.registry.gates import judge_all
 from olivepress.registry.licence_sources import licences_of
 from olivepress.registry.mlflow_registry import MlflowRegistry
 from olivepress.registry.moves import current, finish_interrupted
 from olivepress.registry.promote import Promotion, champion_of, promote, verdict_of
 from olivepress.registry.rollback import Rollback, rollback
+from olivepress.registry.signatures import signature_of, signature_path
 from olivepress.registry.store import is_empty, model_name, registry_here
 from olivepress.report.device_report import DeviceReport, read_report
 
@@ -115,7 +116,17 @@ def gather(recipe: Recipe, target: str, *, champion: Champion | None, require_si
         licences=licences_of(recipe, manifest),
         changed_files=tuple(changed_files(directory, manifest.files)),
         require_signature=require_signature,
+        signatures=_signatures(directory, reports, required=require_signature),
     )
+
+
+def _signatures(directory: Path, reports: Sequence[Loaded], *, required: bool) -> tuple[Signature, ...]:
+    """Of the artifact's manifest and of each report."""
+    sources = [item.report.source for item in reports]
+    files = [directory / MANIFEST, *(source for source in sources if source is not None)]
+    if not required and not any(signature_path(file).is_file() for file in files):
+        return ()
+    return tuple(signature_of(file) for file in files)
 
 
 def _parents(directory: Path, manifest: Manifest) -> tuple[Manifest, ...]:

@@ -13,7 +13,7 @@ from olivepress.core.artifact import Manifest
 from olivepress.recipe.schema import Recipe
 from olivepress.report.answers import answer_metric
 
-__all__ = ["Case", "Champion", "Licence"]
+__all__ = ["Case", "Champion", "Licence", "Signature"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +36,25 @@ class Licence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """Of a file: the id of the trusted key that signed it, or the ``problem``. ``broken``: there is a signature, and it
+    is not one of this content."""
+
+    file: Path
+    key: str | None = None
+    problem: str = ""
+    broken: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One artifact that is to be promoted, with everything that its gates read.
 
     ``reports`` are device reports of this very artifact, ``other_reports`` those of the same job that are not: file →
     reason. ``parents`` are the manifests that it was made from, the nearest first. ``baselines`` are reports of the
     base model as it is and prompted with examples, ``parent_reports`` of the full-precision model that was exported.
-    ``changed_files`` no longer have the hash of their manifest. ``signed_by`` is the key id of a valid signature,
-    ``signature_problem`` why there is none.
+    ``changed_files`` no longer have the hash of their manifest. ``signatures`` are those of the artifact and of each
+    report; none where nothing is signed and no signature is required.
     """
 
     recipe: Recipe
@@ -61,8 +72,14 @@ class Case:
     licences: tuple[Licence, ...] = ()
     changed_files: tuple[str, ...] = ()
     require_signature: bool = False
-    signed_by: str | None = None
-    signature_problem: str = ""
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def signed_by(self) -> str | None:
+        """The ids of the keys, where everything is signed."""
+        if not self.signatures or any(each.key is None for each in self.signatures):
+            return None
+        return ", ".join(sorted({str(each.key) for each in self.signatures}))
 
     @property
     def limits(self) -> dict[str, float]:
