@@ -95,8 +95,6 @@ def test_a_tampered_file_of_the_artifact() -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"x\ny\nz\n", b"\xff" * 100, b"untrusted comment: x\nAAAA\n", b"a" * 100_000], ids=range(5)
 )
-    "text", [b"", b"x\ny\nz\n", b"\xff" * 100, b"untrusted comment: x\nAAAA\n", b"a" * 100_000], ids=range(5)
-)
 def test_a_damaged_signature(text: bytes) -> None:
     signature_path(MANIFEST).write_bytes(text)
     result = verdict(required=False)
