@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ PENDING = "olivepress.pending"  # the line of a move that is not finished
 SHA256, STATE = "olivepress.artifact_sha256", "olivepress.state"
 NEW, KNOWN = "new", "registered"
 _LOCK = "olivepress.lock"
+# MLflow's own patience with a server that does not answer is many minutes. What the user set stays.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class MlflowRegistry:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(name, value)
         with self._errors():
             from mlflow import MlflowClient
 
