@@ -132,7 +132,7 @@ def main(times: int) -> None:
         finish(promote)
         champion = other
         check_agreement(champion)
-    print(json.dumps(counts))
+        print(json.dumps(counts), flush=True)
 
 
 if __name__ == "__main__":

@@ -162,6 +162,27 @@ def test_a_champion_that_was_deleted_in_the_registry() -> None:
     assert back.line.version == 1 and back.skipped == (2,)
 
 
+def test_an_alias_that_a_server_left_behind_when_its_version_was_deleted() -> None:
+    """https://github.com/mlflow/mlflow/pull/24825: the alias stays and leads nowhere."""
+    import sqlite3
+
+    write_good("a", answers=right(0.9))
+    promote()
+    client().delete_model_version(NAME, "1")
+    with sqlite3.connect("mlflow.db") as database:
+        columns = [row[1] for row in database.execute("pragma table_info(registered_model_aliases)")]
+        known = {"name": NAME, "alias": "champion", "version": 1, "workspace": "default"}
+        marks = ", ".join("?" * len(columns))
+        database.execute("delete from registered_model_aliases")
+        database.execute(f"insert into registered_model_aliases values ({marks})", [known[each] for each in columns])
+    database.close()
+    assert client().get_registered_model(NAME).aliases == {"champion": "1"}
+    write_good("b", answers=right(0.91))
+    promotion = promote()
+    assert promotion.line is not None and (promotion.line.version, promotion.line.replaces) == (2, None)
+    assert aliases() == {"champion": 2}
+
+
 def test_an_alias_that_was_moved_by_hand_is_not_built_upon() -> None:
     write_good("a", answers=right(0.9))
     promote()

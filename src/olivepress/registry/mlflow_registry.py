@@ -67,7 +67,8 @@ class MlflowRegistry:
             if model is None:
                 return Registered(aliases={}, tags={}, versions={})
             versions = {int(each.version): _version(each) for each in self._versions(name)}
-            aliases = {alias: int(number) for alias, number in model.aliases.items()}
+            # Of a deleted version an alias may stay behind (mlflow/mlflow#24825).
+            aliases = {alias: int(number) for alias, number in model.aliases.items() if int(number) in versions}
             return Registered(exists=True, aliases=aliases, tags=dict(model.tags), versions=versions)
 
     def names(self) -> dict[str, Mapping[str, str]]:
