@@ -25,6 +25,8 @@ __all__ = [
     "REHEARSALS",
     "RESULTS",
     "RUNS",
+    "STUDIES",
+    "STUDY_LOCKS",
     "TOKENIZER_CHECKS",
     "TRACKING",
     "TRAINING",
@@ -32,6 +34,7 @@ __all__ = [
     "adapter_view",
     "bundle_log",
     "bundle_logs",
+    "continuation",
     "dataset_dir",
     "device_report",
     "hash_cache",
@@ -50,6 +53,7 @@ __all__ = [
     "run_record",
     "run_records",
     "scratch_dir",
+    "search_dir",
     "stored_reports",
     "tensorboard_dir",
     "training_dir",
@@ -75,6 +79,8 @@ MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
 TRUSTED_KEYS = REGISTRY / "keys"  # public keys whose signatures count
 REGISTRY_LOCK = RUNS / ".registry"  # of the process that promotes or rolls back
+STUDIES = Path("studies.db")  # the searches of this project, beside runs/
+STUDY_LOCKS = RUNS / ".studies"  # of the database, and of each trial that runs
 TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 
@@ -115,6 +121,16 @@ def run_records(recipe: str = "*", job: str = "*") -> Iterator[Path]:
 
 def job_log(recipe: str, job: str) -> Path:
     return RUNS / recipe / "logs" / f"{job}.log"
+
+
+def continuation(recipe: str) -> Path:
+    """Of a recipe that goes on from another one's model: the versions of the data so far, and its scores on them."""
+    return RUNS / recipe / "continue.json"
+
+
+def search_dir(recipe: str) -> Path:
+    """Pages and results of the searches of a recipe."""
+    return RUNS / recipe / "search"
 
 
 def tensorboard_dir(recipe: str) -> Path:
