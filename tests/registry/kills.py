@@ -76,6 +76,31 @@ def promote() -> None:
     promote_recipe(load_recipe(Path("recipes/lamps.yaml")), TARGET, now=NOW)
 
 
+def announced(write: int) -> Callable[[], None]:
+    """``promote``, which writes a byte when the gates are judged and the registry is about to be touched."""
+    original = pipeline.promote
+
+    def announce(*arguments: Any, **named: Any) -> Any:
+        os.write(write, b"x")
+        return original(*arguments, **named)
+
+    def run() -> None:
+        pipeline.promote = announce  # type: ignore[assignment]
+        promote()
+
+    return run
+
+
+def started() -> int:
+    """A fork that is about to touch the registry."""
+    read, write = os.pipe()
+    child = fork(announced(write))
+    os.close(write)
+    assert os.read(read, 1) == b"x"
+    os.close(read)
+    return child
+
+
 def fork(action: Callable[[], None]) -> int:
     child = os.fork()
     if child:
@@ -148,9 +173,9 @@ def main(times: int, *, with_mlflow: bool) -> None:
     for weights in ("a", "b"):
         write_good(weights)
         finish(promote)
-    began = time.monotonic()
     write_good("a")
-    finish(promote)
+    child, began = started(), time.monotonic()
+    assert os.waitpid(child, 0)[1] == 0
     takes = time.monotonic() - began
     counts = Counter[str]()
     champion = 1
@@ -158,8 +183,8 @@ def main(times: int, *, with_mlflow: bool) -> None:
         other = 3 - champion
         before = lines()
         write_good("ab"[other - 1])
-        child = fork(promote)
-        time.sleep(chance.uniform(0.0, 1.2 * takes))
+        child = started()
+        time.sleep(chance.uniform(0.0, 0.8 * takes))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status):
