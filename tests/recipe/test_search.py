@@ -11,7 +11,7 @@ import yaml
 
 from olivepress.core.errors import RecipeError
 from olivepress.recipe.finetune import Finetune
-from olivepress.recipe.schema import Recipe, load_recipe
+from olivepress.recipe.schema import Recipe, json_schema, load_recipe
 from olivepress.recipe.search import NOT_SEARCHED, SEARCHED, grid_size
 
 RECIPE: dict[str, Any] = {
@@ -77,6 +77,8 @@ def test_lists_and_methods_with_values_of_their_own() -> None:
         (RATE, "trials or minutes (or both), which end the search"),
         ({**RATE, "sampler": "grid", "trials": 3}, "choices or a step for learning_rate with sampler: grid"),
         ({"r": {"low": 1, "high": 8}, "method": {"choices": ["full"]}, "trials": 3}, "no key 'r' with method full"),
+        ({"method": {"choices": ["lora", "dpo"]}, "trials": 3}, "dpo alone as method: its validation loss is that of"),
+        ({"beta": {"low": 0.1, "high": 1}, "trials": 3}, "no key 'beta' under search: it changes what the validation"),
         ({"freeze_layers": {"low": 0, "high": 1}, "trials": 3}, "no search.freeze_layers with method lora"),
         ({"learning_rat": {"low": 1, "high": 2}}, "unknown key 'search.learning_rat'; did you mean 'learning_rate'?"),
     ],
@@ -106,3 +108,20 @@ def test_a_grid_counts_what_each_method_takes() -> None:
 def test_a_search_needs_evaluations() -> None:
     with pytest.raises(ValueError, match=r"finetune.eval_steps that evaluates"):
         read({**RATE, "trials": 3}, finetune={"eval_steps": 0, "keep": "last"})
+
+
+def test_a_recipe_with_a_search_is_read_again_as_it_was_written() -> None:
+    recipe = read(
+        {
+            **RATE,
+            "method": {"choices": ["lora", "full"]},
+            "target_modules": {"choices": [["qkv_proj"], ["qkv_proj", "o_proj"]]},
+            "r": {"by_method": {"lora": {"low": 4, "high": 8}}},
+            "neftune_noise_alpha": {"choices": [None, 5]},
+            "minutes": 3,
+        }
+    )
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert Recipe.model_validate_json(json.dumps(recipe.model_dump(mode="json"))) == recipe
+    schema = json.loads(json_schema())
+    assert set(SEARCHED) < set(schema["$defs"]["Search"]["properties"])

@@ -119,3 +119,16 @@ def test_importance_finds_the_setting_that_matters() -> None:
     record = study_record(study, ["validation loss"])
     assert record.log == {"learning_rate"} and record.importances == found
     assert json.loads(json.dumps(record.trials[0].values)) == [study.trials[0].value]
+
+
+@pytest.mark.parametrize("values", [[1.0] * 7 + [1.0 + 1e-15], [1e308, -1e308] * 4, [0.0] * 7 + [5e-324]])
+def test_importance_of_values_that_its_trees_cannot_take_is_left_out(values: list[float]) -> None:
+    study = optuna.create_study()
+    for number, value in enumerate(values):
+        drawn = study.ask()
+        drawn.suggest_float("learning_rate", 1e-5, 1e-1, log=True)
+        drawn.suggest_int("r", 4, 64)
+        study.tell(drawn, value)
+        assert number < 8
+    found = importances(study)
+    assert set(found) <= {"learning_rate", "r"} and all(math.isfinite(share) for share in found.values())

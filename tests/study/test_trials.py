@@ -174,6 +174,17 @@ def test_two_processes_share_a_study_without_a_duplicate(project: Path) -> None:
     assert {trial.user_attrs["outcome"] for trial in trials} == {"finished"}
 
 
+def test_a_trial_that_runs_is_left_to_its_process(project: Path) -> None:
+    """Optuna's heartbeat takes a busy process for a dead one (optuna/optuna issues 3198, 4234 and 5470)."""
+    study = open_study()
+    with take(study) as first:
+        with take(open_study()) as second:
+            assert second.run != first.run and same(second.params) != same(first.params)
+            finish(second, [2.0], seconds=1.0)
+        finish(first, [1.0], seconds=1.0)
+    assert [trial.user_attrs["outcome"] for trial in study.get_trials()] == ["finished", "finished"]
+
+
 def test_studies_are_numbered(project: Path) -> None:
     storage = open_storage()
     assert latest(storage, "t", "finetune") == 0

@@ -122,6 +122,17 @@ def test_curves_without_validation(losses: list[float], kind: str | None) -> Non
     assert "eval_steps" in diagnosis.missing["overfitting"]
 
 
+def test_preferences_have_rates_of_their_own() -> None:
+    """At 2e-5 their loss hardly leaves ln 2 in a short run: not for the rate. Earlier answers are no part of it."""
+    steps = made([0.693, 0.69, 0.685, 0.68, 0.67, 0.67, 0.665, 0.66, 0.66, 0.66] * 3)
+    rows = ROWS.model_copy(update={"answers": 900})
+    findings = diagnose(evidence(steps, finetune={"method": "dpo"}, rows=rows)).findings
+    assert [each.kind for each in findings] == ["underfitting"]
+    slow = diagnose(evidence(steps, finetune={"method": "dpo", "learning_rate": 1.0e-7})).findings
+    assert [each.kind for each in slow] == ["learning rate too low"]
+    assert changes(slow[0]) == {"finetune.learning_rate": 1.0e-6}
+
+
 @pytest.mark.parametrize("steps", [4, 12, 200])
 def test_batches_of_unlike_rows_are_noise(steps: int) -> None:
     """At 2e-5 the loss of an adapter stays between 1.2 and 1.5, as in a public report: no rise, but no learning."""

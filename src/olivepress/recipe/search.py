@@ -18,7 +18,7 @@ __all__ = ["MOST_POINTS", "NOT_SEARCHED", "SEARCHED", "Axis", "Search", "Value",
 # Lists, not JSON's alone: where a rule looks at a mapping before it is read, pydantic no longer knows it as JSON.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Value = bool | int | float | str | Names | None
-MethodName = Literal["lora", "qlora", "dora", "loha", "lokr", "full"]
+MethodName = Literal["lora", "qlora", "dora", "loha", "lokr", "full", "dpo", "orpo"]
 
 # The keys that a search may vary: every trial's validation loss means the same, whatever they are.
 SEARCHED = (
@@ -39,6 +39,9 @@ NOT_SEARCHED: Mapping[str, str] = {
     "train_on": _MEASURE,
     "label_smoothing": _MEASURE,
     "loss": _MEASURE,
+    "beta": _MEASURE,
+    "start_from": "it decides what is trained further, and is no setting to search",
+    "monitor": "it watches a fine-tune and does not change the result",
     "label_weights": "weights of labels are a decision about the task, not a setting to search",
     "eval_steps": _CHECKPOINT,
     "eval_rows": _CHECKPOINT,
@@ -160,6 +163,9 @@ class _Search(Record):
             for values in axis.by_method.values() if axis.by_method else (axis,):
                 _check_values(key, values)
         methods = self.methods
+        paired = [method for method in methods or () if METHODS[method].pairs]
+        if methods and paired and len(methods) > 1:
+            raise ValueError(f"{paired[0]} alone as method: its validation loss is that of pairs of answers")
         for key, axis in self.axes.items():
             ignoring = [method for method in methods or () if key in METHODS[method].ignores]
             if methods and len(ignoring) == len(methods):

@@ -145,7 +145,7 @@ def parallel(record: StudyRecord) -> Spec | NoData:
 
 
 def _parallel_layers(axes: Sequence[str], rows: list[dict[str, Any]], marks: list[dict[str, Any]]) -> Iterator[Spec]:
-    x = {"field": "axis", "type": "nominal", "sort": list(axes), "title": None, "axis": {"labelAngle": 0}}
+    x: Spec = {"field": "axis", "type": "nominal", "sort": list(axes), "title": None, "axis": {"labelAngle": 0}}
     x |= {"scale": {"type": "point", "padding": 0.4}}
     y = quantity("place", None, axis=None, scale={"domain": [-0.04, 1.04]})
     ends = [{"axis": axis, "low": 0.0, "high": 1.0} for axis in axes]
@@ -196,8 +196,8 @@ def _scale(values: Sequence[Any], log: bool) -> _Scale:
     """Numbers by their size, anything else evenly in the order in which it first occurs."""
     if not all(map(_is_number, values)):
         distinct = list(dict.fromkeys(map(_key, values)))
-        width = max(1, len(distinct) - 1)
-        places = {key: number / width for number, key in enumerate(distinct)}
+        last = max(1, len(distinct) - 1)
+        places = {key: number / last for number, key in enumerate(distinct)}
         texts = {_key(value): shown_value(value) for value in values}
         return _Scale(places=places, marks=tuple((places[key], texts[key]) for key in distinct))
     measure = math.log if log and min(values) > 0 else float

@@ -20,12 +20,10 @@ _ATTEMPTS = 200  # draws of a point that is not known; a space without one left 
 _STARTUP = (5, 10)  # trials that are drawn at random before TPE begins to model: a third of the budget within these
 
 
-def make_sampler(search: Search, seed: int, *, objectives: int = 1) -> optuna.samplers.BaseSampler:
-    """The sampler of the recipe; with several objectives NSGA-II."""
+def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
+    """The sampler of the recipe, with a seed of its own for each draw."""
     import optuna
 
-    if objectives > 1:
-        return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(4, (search.trials or 40) // 4))
     if search.sampler == "tpe":
         low, high = _STARTUP
         startup = max(low, min(high, (search.trials or 3 * high) // 3))
@@ -33,9 +31,7 @@ def make_sampler(search: Search, seed: int, *, objectives: int = 1) -> optuna.sa
     return optuna.samplers.RandomSampler(seed=seed)
 
 
-def propose(
-    study: Study, search: Search, finetune: Finetune, *, objectives: int = 1
-) -> tuple[dict[str, Any], Params] | None:
+def propose(study: Study, search: Search, finetune: Finetune) -> tuple[dict[str, Any], Params] | None:
     """(what Optuna drew by its own names, the params): a point that no trial has; None when there seems to be none.
 
     Drawn in a copy of the study in memory, so that a point that is known leaves no trial behind. The seed follows from
@@ -49,7 +45,7 @@ def propose(
     for attempt in range(_ATTEMPTS):
         copy = optuna.create_study(
             directions=study.directions,
-            sampler=make_sampler(search, _seed(search.seed, len(trials), attempt), objectives=objectives),
+            sampler=make_sampler(search, _seed(search.seed, len(trials), attempt)),
         )
         copy.add_trials(finished)
         trial = copy.ask()

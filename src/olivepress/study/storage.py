@@ -12,7 +12,7 @@ import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from olivepress.core.errors import JobError, OlivepressError, SetupError, whole_message
 from olivepress.core.layout import STUDIES, STUDY_LOCKS
@@ -26,6 +26,7 @@ else:
 
 __all__ = [
     "INSTALL",
+    "Direction",
     "Storage",
     "Study",
     "create",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 INSTALL = "pip install 'olivepress[search]'"
+Direction = Literal["minimize", "maximize"]
 _BUSY_S = 60  # what SQLite waits for another process's write
 _PATIENCE_S, _POLL_S = 120.0, 0.05
 
@@ -152,7 +154,7 @@ def latest(storage: Storage, recipe: str, level: str) -> int:
 def create(
     storage: Storage,
     name: str,
-    directions: list[str],
+    directions: Sequence[Direction],
     facts: Mapping[str, object],
     *,
     begin: Callable[[Study], None] = lambda _: None,
@@ -167,14 +169,14 @@ def create(
         names = [study.study_name for study in storage.get_all_studies()]
         if name in names:
             return optuna.load_study(study_name=name, storage=storage)
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+        study = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
         for key, value in facts.items():
             study.set_user_attr(key, value)
         begin(study)
         return study
 
 
-def study_in_memory(directions: Sequence[str] = ("minimize",)) -> Study:
+def study_in_memory(directions: Sequence[Direction] = ("minimize",)) -> Study:
     """A study that no file keeps: for simulations."""
     import optuna
 

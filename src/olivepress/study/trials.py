@@ -137,7 +137,7 @@ def _attributes(point: Point) -> dict[str, Any]:
     }
 
 
-def add_known(study: Study, point: Point, value: float, draw: Callable[[Trial], object]) -> None:
+def add_known(study: Study, point: Point, value: float, draw: Callable[[optuna.trial.BaseTrial], object]) -> None:
     """A point whose value is known from elsewhere: it counts for the sampler, and not for the budget."""
     import optuna
 

@@ -89,7 +89,8 @@ def read_continuation(path: Path) -> Continuation | None:
 def continued_recipe(
     recipe: Recipe, *, name: str, model: Path, dataset: Path, learning_rate: float | None, epochs: float
 ) -> Recipe:
-    """The recipe on other data, from the trained model: a third of the learning rate, one epoch, no early stopping.
+    """The recipe on other data, from the trained model: a third of the learning rate, one epoch, no early stopping, no
+    monitor, no search, and no adapter to start from, which is in the model.
 
     UsageError for a recipe of several adapters.
     """
@@ -100,6 +101,7 @@ def continued_recipe(
         )
     rate = learning_rate or rounded(recipe.finetune.learning_rate / _SLOWER)
     shorter = {"learning_rate": rate, "epochs": epochs, "max_steps": None, "early_stopping": None, "monitor": None}
+    shorter["start_from"] = None
     fields: dict[str, Any] = recipe.model_dump(mode="json")
     changed = {
         "name": name,
@@ -107,6 +109,7 @@ def continued_recipe(
         "model": {"path": model.as_posix(), "family": recipe.model.family},
         "data": {"source": dataset.as_posix(), "max_length": recipe.data.max_length},
         "finetune": fields["finetune"] | shorter,
+        "search": None,
     }
     return Recipe.model_validate_json(json.dumps(fields | changed))
 

@@ -11,7 +11,7 @@ from olivepress.train.curve import Curve
 from olivepress.train.evidence import Evidence
 from olivepress.train.finding import Change, Finding, Value
 
-__all__ = ["examine_curve", "rounded", "usual_rates"]
+__all__ = ["examine_curve", "lowest_rate", "rounded"]
 
 _RISE = 0.25  # of all that was learned: a rise of the loss by more is no noise
 _LOST = 0.5  # of all that was learned, lost again at the end
@@ -20,15 +20,18 @@ _WORSE = 1.1  # times the lowest validation loss: clearly worse at the end
 _OWN_ROWS = 0.5  # times the validation loss: training rows below it are learned by heart
 _STILL = 0.2  # of all that was learned, learned in the second half
 _FALLS = 1.1  # the loss at the half of the run, in times of that at its end
-# Learning rates that are usual for adapters, and for a model's own weights.
-_USUAL = {True: (5.0e-5, 5.0e-3), False: (2.0e-6, 2.0e-4)}
+# Learning rates below which next to nothing is learned: of adapters, of a model's own weights, of preferences.
+_LOWEST_ADAPTER, _LOWEST_FULL, _LOWEST_PAIRS = 5.0e-5, 2.0e-6, 1.0e-6
 _LEAST_STEPS = 5
 _NOISE = 0.05  # nats: a difference that is smaller matters to nobody
 
 
-def usual_rates(settings: Finetune) -> tuple[float, float]:
-    """(lowest, highest) learning rate that is usual for the method."""
-    return _USUAL[METHODS[settings.method].adapter]
+def lowest_rate(settings: Finetune) -> float:
+    """The lowest learning rate that is usual for the method."""
+    method = METHODS[settings.method]
+    if method.pairs:
+        return _LOWEST_PAIRS
+    return _LOWEST_ADAPTER if method.adapter else _LOWEST_FULL
 
 
 def examine_curve(evidence: Evidence, curve: Curve) -> Iterator[Finding]:
@@ -91,7 +94,7 @@ def _too_high(curve: Curve, settings: Finetune) -> Finding | None:
 
 
 def _too_low(curve: Curve, settings: Finetune) -> Finding | None:
-    lowest, _ = usual_rates(settings)
+    lowest = lowest_rate(settings)
     learned = max(curve.start - curve.trained_to, curve.fixed_rows[0][1] - curve.end)
     rate = curve.highest_rate or settings.learning_rate
     if learned >= _LEARNED * curve.start or rate >= lowest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from olivepress.recipe.methods import METHODS
 from olivepress.train.curve import Curve
 from olivepress.train.evidence import Evidence, RowFacts, RowLosses
 from olivepress.train.finding import Change, Finding, Row
@@ -15,7 +16,7 @@ _TOO_LONG = 0.05  # of the rows, left out of the training
 _MARKED_UP = 0.01
 _SYSTEM = 0.5  # difference of the share of rows with a system message, from training to test
 _TURNS = 1.5  # answers for each that is trained on
-_CONTRADICTED = 0.01  # of the rows, and at least two of them
+_CONTRADICTED = 0.02  # of the rows, and at least two of them
 
 
 def examine_rows(evidence: Evidence, facts: RowFacts, curve: Curve | None) -> Iterator[Finding]:
@@ -97,7 +98,7 @@ def _too_long(evidence: Evidence, facts: RowFacts) -> Finding | None:
 
 
 def _turns(evidence: Evidence, facts: RowFacts) -> Finding | None:
-    if facts.answers < _TURNS * facts.trained_answers:
+    if facts.answers < _TURNS * facts.trained_answers or METHODS[evidence.recipe.finetune.method].pairs:
         return None
     summary = (
         f"the rows have {facts.answers} answers, of which {facts.trained_answers} are trained on: with train_on: "
@@ -118,7 +119,7 @@ def examine_row_losses(evidence: Evidence, losses: RowLosses) -> Iterator[Findin
         return
     summary = (
         f"{losses.contradicted} of {losses.measured} training rows have an answer that the trained model contradicts "
-        "clearly: it gives another one a probability of at least 95 %, and this one at most 1 %"
+        "clearly: it gives another one a probability of at least 85 %, and this one at most 2 %"
     )
     numbers = {
         "rows_contradicted": losses.contradicted,
@@ -128,7 +129,9 @@ def examine_row_losses(evidence: Evidence, losses: RowLosses) -> Iterator[Findin
     }
     source = evidence.recipe.data.source if evidence.recipe.data is not None else None
     changes = [Change(key="data.source", now=source, to="the rows below corrected or removed")]
-    if not evidence.recipe.finetune.label_smoothing and evidence.recipe.finetune.loss is None:
+    settings = evidence.recipe.finetune
+    takes_it = "label_smoothing" not in METHODS[settings.method].ignores and settings.loss is None
+    if takes_it and not settings.label_smoothing:
         changes.append(Change(key="finetune.label_smoothing", now=0.0, to=0.1))
     rows = tuple(
         Row(id=each.id, loss=each.loss, answer=each.answer, prompt=each.prompt, suggested=each.suggested)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from olivepress.core.child.messages import ProgressMessage
+from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.layout import TRAINING, job_dir, training_dir
 from olivepress.recipe.finetune import Finetune

@@ -14,12 +14,15 @@ pytest.importorskip("olive.workflows")
 pytest.importorskip("trl")
 
 import torch
+from safetensors.numpy import load_file, save_file
 
+from olivepress.adapters.start_adapter import adapter_sha256
 from olivepress.core.errors import DataError, JobError
 from olivepress.data.store.reader import read_split
 from olivepress.run.verify.adapter import adapter_checks
 from olivepress.workflow.olive_plugin.monitor import TrainingMonitor
 from olivepress.workflow.olive_plugin.pairs import tokenized_pairs
+from olivepress.workflow.olive_plugin.passes import preference
 from tests.workflow.olive_plugin.pairs import FEW_PAIRS, log_probabilities, write_pairs
 from tests.workflow.olive_plugin.training import rendered, run, same, train
 
@@ -96,11 +99,29 @@ def test_it_goes_on_from_a_finished_adapter(pairs: Path) -> None:
     assert moved.passed and moved.value == moved.limit == len(trained.tensors)
     (_, still) = adapter_checks(start, "dpo", start)
     assert not still.passed and "that of the adapter that was trained further" in still.detail
-    with (start / "adapter_model.safetensors").open("ab") as file:
-        file.write(b" ")
-    shutil.rmtree(workflow.cache_dir)  # or Olive takes the result from there
+
+
+def test_an_adapter_that_changed_or_fits_nothing_is_no_start(pairs: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    layer = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    model = get_peft_model(layer, LoraConfig(target_modules=["0", "1"]))
+    model.save_pretrained("start")
+    record = {"path": "start", "sha256": adapter_sha256(Path("start"))}
+    assert preference._checked_start(record) == "start" and preference._checked_start(None) is None
+    preference._check_loaded(model, "start")
+    tensors = load_file("start/adapter_model.safetensors")
+    lost = min(tensors)
+    save_file({name: value for name, value in tensors.items() if name != lost}, "start/adapter_model.safetensors")
+    with pytest.raises(JobError, match=rf"does not fit the model .it has no {lost}"):
+        preference._check_loaded(model, "start")
+    save_file({**tensors, "other": tensors[lost]}, "start/adapter_model.safetensors")
+    with pytest.raises(JobError, match=r"does not fit the model .other fits nothing"):
+        preference._check_loaded(model, "start")
     with pytest.raises(JobError, match="changed since the workflow was rendered"):
-        run(workflow)
+        preference._checked_start(record)
+    with pytest.raises(JobError, match="start_from gone: No such file"):
+        preference._checked_start(record | {"path": "gone"})
 
 
 def test_orpo_is_the_loss_of_its_paper(pairs: Path) -> None:

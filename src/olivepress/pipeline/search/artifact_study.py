@@ -11,7 +11,7 @@ from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.report.machine import fingerprint
 from olivepress.report.registry import METRICS
 from olivepress.study.results import StudyRecord, study_record
-from olivepress.study.storage import create, numbered, open_storage
+from olivepress.study.storage import Direction, create, numbered, open_storage
 from olivepress.study.trials import Point, add_ended
 from olivepress.workflow.plan import Job, Plan
 
@@ -37,7 +37,9 @@ def record_artifacts(plan: Plan, failed: Mapping[str, str], reports: Sequence[Pa
     parent = plan.output_dir(plan.job(plan.trained))
     facts = {"parent": read_manifest(parent).sha256, "data": plan.dataset.version, "metrics": list(objectives)}
     storage = open_storage()
-    directions = ["maximize" if METRICS[name].direction == "higher" else "minimize" for name in objectives]
+    directions: list[Direction] = [
+        "maximize" if METRICS[name].direction == "higher" else "minimize" for name in objectives
+    ]
     number = 1
     while True:
         study = create(storage, numbered(plan.recipe.name, LEVEL, number), directions, facts)

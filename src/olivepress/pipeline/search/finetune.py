@@ -31,7 +31,7 @@ from olivepress.study.objective import TrialWatch, make_pruner
 from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import StudyRecord, study_record
 from olivepress.study.space import Params, contains, encode, same, suggest
-from olivepress.study.storage import Storage, Study, create, latest, numbered, open_storage
+from olivepress.study.storage import Direction, Storage, Study, create, latest, numbered, open_storage
 from olivepress.study.trials import Claim, Point, add_known, enqueue, finished_trials, spent
 from olivepress.study.verdict import Verdict, best_mean, compare_scores
 from olivepress.workflow.find_recipe import data_of, find_recipe
@@ -57,7 +57,7 @@ class FinetuneSearch:
         return self.searched.search
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         return ["maximize" if self.searched.higher else "minimize"]
 
     def study(self, stage: str = "", facts: Mapping[str, Any] | None = None) -> Study:

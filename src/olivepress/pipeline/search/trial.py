@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from olivepress.core.child.messages import ProgressMessage
+from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import RecipeError
 from olivepress.core.hub import local_directory

@@ -12,11 +12,13 @@ from olivepress.cli.options import DatasetArgument, JsonOption, one_of
 
 __all__ = ["export"]
 
+_FORMS = "messages, prompt-completion, alpaca, sharegpt or preference."
+
 
 def export(
     name: DatasetArgument,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where to write the three files.")],
-    to: Annotated[str, typer.Option("--to", help="messages, prompt-completion, alpaca or sharegpt.")] = "messages",
+    to: Annotated[str, typer.Option("--to", help=_FORMS)] = "messages",
     as_json: JsonOption = False,
 ) -> None:
     """Write a dataset in a format that other tools read.

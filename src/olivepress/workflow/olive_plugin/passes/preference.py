@@ -18,6 +18,7 @@ from olivepress.workflow.olive_plugin.passes.trainer import checkpoint_of, load_
 
 __all__ = ["INSTALL", "PreferenceTuning"]
 
+_WEIGHTS = "adapter_model.safetensors"
 INSTALL = "pip install 'olivepress[build]'"
 _OF_LORA = (
     "r", "alpha", "lora_dropout", "target_modules", "modules_to_save", "torch_dtype", "device_map",
@@ -70,8 +71,9 @@ class PreferenceTuning(LoRA):
         except (RuntimeError, ValueError) as error:
             if start is None:
                 raise
-            message = f"start_from {start}: does not fit the model ({str(error).splitlines()[0][:160]})"
-            raise JobError(message, next_step="start from an adapter of the same model") from error
+            raise _unfit(start, str(error).splitlines()[0][:160]) from error
+        if start is not None:
+            _check_loaded(pytorch_model, start)
         _train(type(self), pytorch_model, model.get_hf_tokenizer(), config)
         adapter = Path(output_model_path) / "adapter"
         adapter.mkdir(parents=True, exist_ok=True)
@@ -104,6 +106,24 @@ def _checked_start(start: dict[str, str] | None) -> str | None:
             f"start_from {start['path']}: was changed since the workflow was rendered", next_step="render again"
         )
     return start["path"]
+
+
+def _check_loaded(model: Any, start: str) -> None:
+    """Raise JobError unless every tensor of the adapter is in the model: peft only warns of those that fit nothing."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(str(Path(start, _WEIGHTS)), framework="pt") as file:
+        stored = set(file.keys())
+    loaded = set(get_peft_model_state_dict(model))
+    if stored != loaded:
+        only = next(iter(sorted(stored - loaded)), None)
+        raise _unfit(start, f"{only} fits nothing" if only else f"it has no {min(loaded - stored)}")
+
+
+def _unfit(start: str, reason: str) -> JobError:
+    message = f"start_from {start}: does not fit the model ({reason})"
+    return JobError(message, next_step="start from an adapter of the same model")
 
 
 def _train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
