@@ -25,7 +25,7 @@ class _Verbs(MutableMapping[str, Command]):
     """Verb → command, for the modules of ``package``."""
 
     def __init__(self, package: ModuleType) -> None:
-        self._modules = {_verb(name): name for name in sorted(_modules(package.__path__, package.__name__))}
+        self._modules = {_verb(name): name for name in sorted(_modules(package.__path__, package.__name__), key=_verb)}
         self._commands = dict[str, Command]()
 
     def __getitem__(self, verb: str) -> Command:

@@ -20,6 +20,8 @@ __all__ = [
     "MATRICES",
     "MODELS",
     "OPENED_BUNDLES",
+    "REGISTRY",
+    "REGISTRY_LOCK",
     "REHEARSALS",
     "RESULTS",
     "RUNS",
@@ -28,6 +30,7 @@ __all__ = [
     "TOKENIZER_CHECKS",
     "TRACKING",
     "TRAINING",
+    "TRUSTED_KEYS",
     "adapter_view",
     "bundle_log",
     "bundle_logs",
@@ -43,6 +46,9 @@ __all__ = [
     "manifests",
     "olive_cache",
     "parent_answers",
+    "promotion_log",
+    "promotion_logs",
+    "promotion_records",
     "recipe_runs",
     "run_record",
     "run_records",
@@ -66,10 +72,13 @@ RESULTS = Path("benchmarks", "results")
 HISTORY_PAGE = RESULTS / "index.html"
 REHEARSALS = Path("benchmarks", "rehearsals")
 MATRICES = Path("benchmarks", "matrix")
+REGISTRY = Path("registry")  # what belongs to promotions; to be kept under version control
 
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
 MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
+TRUSTED_KEYS = REGISTRY / "keys"  # public keys whose signatures count
+REGISTRY_LOCK = RUNS / ".registry"  # of the process that promotes or rolls back
 STUDIES = Path("studies.db")  # the searches of this project, beside runs/
 STUDY_LOCKS = RUNS / ".studies"  # of the database, and of each trial that runs
 TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
@@ -199,3 +208,18 @@ def device_report(machine: str, recipe: str, job: str, *, root: Path = RESULTS) 
 def stored_reports(recipe: str, job: str = "*") -> Iterator[Path]:
     """The device reports of all machines, in order."""
     yield from sorted(RESULTS.glob(f"*/{recipe}/{job}.json"))
+
+
+def promotion_log(model: str) -> Path:
+    """The audit log of a registered model."""
+    return REGISTRY / f"{model}.jsonl"
+
+
+def promotion_logs() -> Iterator[Path]:
+    """Those of all registered models, in order."""
+    yield from sorted(REGISTRY.glob("*.jsonl"))
+
+
+def promotion_records(model: str, number: int, sha256: str) -> Path:
+    """What the line ``number`` of a model's audit log was decided from: reports, the manifest, the gates' results."""
+    return REGISTRY / model / f"{number:04d}-{sha256[:12]}"

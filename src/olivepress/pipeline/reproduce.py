@@ -35,7 +35,7 @@ _SUSPICION = ("package", "data", "seed", "recipe", "base model", "code", "machin
 _ENOUGH_SEEDS = 3
 _ABOVE = "above"  # a folder that stands for the one that ".." leads to
 _LONGEST_PATH, _LONGEST_NAME = 1000, 255
-_NOT_RECIPE = ("schema_version", "description", "tracking")
+_NOT_RECIPE = ("schema_version", "description", "promote", "tracking")
 
 
 @dataclass(frozen=True, kw_only=True)

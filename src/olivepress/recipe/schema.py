@@ -13,6 +13,7 @@ from olivepress.core.yaml_document import Record, read_record
 from olivepress.recipe.budget import Budget
 from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
+from olivepress.recipe.promotion import Promotion
 from olivepress.recipe.search import Search
 
 __all__ = [
@@ -188,6 +189,7 @@ class Recipe(Record):
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
+    promote: Promotion = Promotion()
     search: Search | None = Field(None, description="what olivepress search finetune tries")
     tracking: bool | None = Field(
         None,

@@ -28,6 +28,7 @@ _VARIABLES = (
     "CUDA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 _LONGEST = 500  # of a value: MLflow's older servers refuse longer ones
+_NOT_PARAMS = {"schema_version", "description", "promote", "search", "tracking"}
 _TARGET_KEYS = ("target", "device", "execution_provider", "precision")
 
 
@@ -61,7 +62,7 @@ def _text(value: Any) -> str:
 
 def job_params(plan: Plan, job: Job) -> dict[str, str]:
     """Every key of the recipe that has a value, defaults included (they may change), and the job's target."""
-    recipe = plan.recipe.model_dump(mode="json", exclude={"schema_version", "description", "search", "tracking"})
+    recipe = plan.recipe.model_dump(mode="json", exclude=_NOT_PARAMS)
     params = flat_keys(recipe)
     if job.target is not None:
         params |= flat_keys({"job": {name: getattr(job.target, name, None) for name in _TARGET_KEYS}})

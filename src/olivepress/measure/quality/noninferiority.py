@@ -67,17 +67,19 @@ def judge_task(
     margin: float,
     available: int,
     limit: int | None = None,
+    name: str = "the merged model",
 ) -> TaskVerdict:
     """The verdict on scores from 0 to 1 of the same rows in the same order; right or wrong are 1 and 0.
 
-    ``available``: rows of the split; ``limit``: the most rows that the recipe allows. ValueError when lengths differ.
+    ``available``: rows of the split; ``limit``: the most rows that the recipe allows; ``name``: what the parent is
+    called in a reason. ValueError when lengths differ.
     """
     if len(parent) != len(export):
         raise ValueError(f"pairs need equally many scores, got {len(parent)} and {len(export)}")
     if len(parent) < FEWEST:
         return too_few_rows(metric, margin=margin, available=available, limit=limit, rows=len(parent))
     low, high = _interval(parent, export)
-    call, reason = _call(parent, export, margin)
+    call, reason = _call(parent, export, margin, name)
     needed = rows_needed(parent, export, margin) if call == "cannot tell" and not reason else None
     if needed is not None and needed <= len(parent):
         needed, reason = None, f"the difference is too close to the margin for {len(parent):,} rows"
@@ -115,13 +117,13 @@ def too_few_rows(metric: str, *, margin: float, available: int, limit: int | Non
     )
 
 
-def _call(parent: Sequence[float], export: Sequence[float], margin: float) -> tuple[TaskCall, str]:
+def _call(parent: Sequence[float], export: Sequence[float], margin: float, name: str) -> tuple[TaskCall, str]:
     """(verdict, reason); no reason where only the number of rows is too small."""
     if not _exceeds_margin(parent, margin):
         share = 100 * float(np.mean(parent))
         return (
             "cannot tell",
-            f"the merged model itself is not shown to be right more often ({share:.1f} %) than the margin",
+            f"{name} itself is not shown to be right more often ({share:.1f} %) than the margin",
         )
     low, _ = _interval(parent, export)
     if low > -margin:

@@ -1,0 +1,1 @@
+"""The verbs about what is in production: promote, rollback, audit, lineage, sign."""

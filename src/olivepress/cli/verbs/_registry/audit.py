@@ -1,0 +1,29 @@
+"""``olivepress audit``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from olivepress.cli.options import JsonOption
+
+__all__ = ["audit"]
+
+
+def audit(as_json: JsonOption = False) -> None:
+    """Verify the audit logs of all promotions against the registry, and say where one was cut or changed."""
+    from olivepress.cli.promotion_text import audit_lines
+    from olivepress.core.errors import ReportError
+    from olivepress.pipeline.promote import audit_all
+
+    found = audit_all()
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2))
+    else:
+        for line in audit_lines(found):
+            print(line)
+    wrong = [each for each in found if each.problems]
+    if wrong:
+        count = sum(len(each.problems) for each in wrong)
+        noun = "problem" if count == 1 else "problems"
+        raise ReportError(f"audit: {count} {noun}", next_step="restore the folder registry/ (git log -p -- registry)")

@@ -1,0 +1,101 @@
+"""Whether the audit logs are whole, and agree with the registry and with what each promotion was decided from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from olivepress.core.layout import promotion_log, promotion_logs
+from olivepress.recipe.schema import recipe_files
+from olivepress.registry.audit_log import Log, champions, head_text, line_hash, read_log
+from olivepress.registry.mlflow_registry import CHAMPION, HEAD, PENDING, MlflowRegistry, Registered
+from olivepress.registry.records import records_hash, records_of
+
+__all__ = ["Audited", "audit", "models_here"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audited:
+    """One registered model. ``problems`` are sentences; ``notes`` are nothing wrong, and worth knowing."""
+
+    model: str
+    lines: int
+    champion: int | None
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def models_here(registry: MlflowRegistry) -> list[str]:
+    """Every model with a log here, and those of recipes that are here: their log may have been removed."""
+    recipes = recipe_files()
+    known = [name for name, tags in registry.names().items() if tags["olivepress.recipe"] in recipes and HEAD in tags]
+    return sorted({path.stem for path in promotion_logs()} | set(known))
+
+
+def audit(registry: MlflowRegistry, model: str) -> Audited:
+    """Read everything and change nothing. ReportError where the log is no text file, SetupError without a registry."""
+    log, registered = read_log(promotion_log(model)), registry.read(model)
+    problems = [*_log(log, registered.tags), *_champion(log, registered), *_artifacts(log, registered), *_records(log)]
+    notes = list[str]()
+    if PENDING in registered.tags:  # then they differ by what is pending
+        notes.append("a promotion was interrupted; the next promote or rollback finishes it or takes it back")
+        if not log.problem or log.torn:
+            problems = list(_records(log))
+    gone = sorted({line.version for line in log.lines} - registered.versions.keys())
+    if registered.exists and gone:
+        notes.append(f"deleted in the registry: version {', '.join(map(str, gone))}")
+    return Audited(
+        model=model,
+        lines=len(log.lines),
+        champion=registered.aliases.get(CHAMPION),
+        problems=tuple(problems),
+        notes=tuple(notes),
+    )
+
+
+def _log(log: Log, tags: Mapping[str, str]) -> Iterator[str]:
+    if log.problem:
+        yield f"{log.path}: {log.problem}"
+        return
+    head = tags.get(HEAD)
+    if head == log.head or (head is None and not log.lines):
+        return
+    if head is None:
+        yield f"{log.path}: the registry knows none of its {len(log.lines)} lines"
+        return
+    number, _, last = head.partition(" ")
+    known = int(number) if number.isdigit() else 0
+    if known > len(log.lines):
+        yield f"{log.path}: was cut after line {len(log.lines)}; the registry knows {known} lines"
+    elif known < len(log.lines) and head == head_text(known, line_hash(log.texts[known - 1])):
+        yield f"{log.path}: lines were added after line {known}, the last that the registry knows"
+    else:
+        yield f"{log.path}: was rewritten; its line {known} is not the one that the registry knows ({last[:12]})"
+
+
+def _champion(log: Log, registered: Registered) -> Iterator[str]:
+    stack = champions(log.lines)
+    expected = stack[-1].version if stack else None
+    alias = registered.aliases.get(CHAMPION)
+    if log.problem or alias == expected or (alias is None and expected not in registered.versions):
+        return
+    has, should = (f"version {each}" if each else "no version" for each in (alias, expected))
+    yield f"the alias champion is at {has}; the log has it at {should}"
+
+
+def _artifacts(log: Log, registered: Registered) -> Iterator[str]:
+    for line in log.lines:
+        version = registered.versions.get(line.version)
+        if version is not None and version.artifact_sha256 != line.artifact_sha256:
+            yield f"line {line.number}: version {line.version} in the registry is of another artifact"
+
+
+def _records(log: Log) -> Iterator[str]:
+    for line in log.lines:
+        if line.records_sha256 is None:
+            continue
+        folder = records_of(line)
+        if not folder.is_dir():
+            yield f"line {line.number}: {folder.as_posix()} is missing, which it was decided from"
+        elif records_hash(folder) != line.records_sha256:
+            yield f"line {line.number}: {folder.as_posix()} was changed, which it was decided from"

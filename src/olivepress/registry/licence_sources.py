@@ -1,0 +1,73 @@
+"""Where the licences of base model and data are stated: in the recipe, else in their own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from olivepress.core.artifact import Manifest
+from olivepress.core.bounded import CONFIG, read_text
+from olivepress.core.errors import DataError, JobError, OlivepressError, RecipeError
+from olivepress.core.hub import local_directory
+from olivepress.core.layout import dataset_dir
+from olivepress.data.store.reader import read_facts
+from olivepress.models.wheels.records import WHEEL, wheel_model_at, wheel_models
+from olivepress.recipe.schema import Recipe
+from olivepress.registry.case import Licence
+
+__all__ = ["licences_of"]
+
+_OURS = "MIT"  # of what ships with olivepress
+_EMBEDDED = "embedded:"
+_LICENCE = re.compile(r"^licen[cs]e:[ \t]*['\"]?([A-Za-z0-9][A-Za-z0-9.+_-]{0,63})['\"]?[ \t]*$", re.MULTILINE)
+_NAMED = re.compile(r"^license_name:[ \t]*['\"]?([A-Za-z0-9][A-Za-z0-9.+_-]{0,63})['\"]?[ \t]*$", re.MULTILINE)
+
+
+def licences_of(recipe: Recipe, manifest: Manifest) -> tuple[Licence, ...]:
+    """Of the base model and of the data, in this order. Nothing is downloaded."""
+    return _base(recipe, manifest), _data(recipe, manifest)
+
+
+def _base(recipe: Recipe, manifest: Manifest) -> Licence:
+    if "base" in recipe.promote.licences:
+        return Licence(part="base", name=recipe.promote.licences["base"], source="the recipe")
+    path = manifest.base_model
+    wheel = wheel_models().get(path) if path.startswith(WHEEL) else wheel_model_at(path)
+    if wheel is not None:
+        return Licence(part="base", name=wheel.license, source="the catalog of models in wheels")
+    if path.startswith(_EMBEDDED):
+        return Licence(part="base", name=_OURS, source="it ships with olivepress")
+    try:
+        card = local_directory(recipe.model.path, manifest.base_model_revision) / "README.md"
+    except (JobError, RecipeError, ImportError):
+        return Licence(part="base", name=None, source="")
+    return Licence(part="base", name=_of_card(card), source=card.name)
+
+
+def _of_card(card: Path) -> str | None:
+    """The licence in the metadata block of a model card: ``other`` has its name beside it."""
+    try:
+        text = read_text(card, CONFIG, DataError, errors="replace")
+    except (OSError, OlivepressError):
+        return None
+    if not text.startswith("---"):
+        return None
+    block = text[3:].partition("\n---")[0]
+    licence, named = _LICENCE.search(block), _NAMED.search(block)
+    if licence and licence[1] == "other" and named:
+        return named[1]
+    return licence[1] if licence else None
+
+
+def _data(recipe: Recipe, manifest: Manifest) -> Licence:
+    if "data" in recipe.promote.licences:
+        return Licence(part="data", name=recipe.promote.licences["data"], source="the recipe")
+    if recipe.data is not None and recipe.data.demo is not None:
+        return Licence(part="data", name=_OURS, source="it ships with olivepress")
+    try:
+        source = read_facts(dataset_dir(manifest.dataset, manifest.dataset_version)).get("source")
+    except DataError:
+        source = None
+    name = source.get("licence") if isinstance(source, dict) else None
+    known = name.strip() if isinstance(name, str) and name.strip() else None
+    return Licence(part="data", name=known, source="dataset.json")

@@ -1,0 +1,71 @@
+"""What a promotion was decided from, kept beside the audit log: reports with their answers, manifest, gates.
+
+The reports of the next artifact replace those of this one in ``benchmarks/results``; the next promotion is compared
+with what is kept here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from olivepress.compare.load import Loaded, load
+from olivepress.core.artifact import artifact_hash, hash_files
+from olivepress.core.files import copy_file, new_directory, write_text
+from olivepress.core.layout import REGISTRY, promotion_records
+from olivepress.registry.audit_log import LogLine
+from olivepress.registry.case import Case
+from olivepress.registry.gate import GateResult
+
+__all__ = ["keep_records", "records_hash", "records_of", "remove_records_after", "reports_of"]
+
+_REPORTS = "reports"
+
+
+def keep_records(case: Case, gates: Sequence[GateResult], folder: Path) -> str:
+    """Write the folder in one step; its hash."""
+    with new_directory(folder) as partial:
+        for number, item in enumerate(case.reports):
+            source = item.report.source
+            if source is not None:
+                _copy(source, item.report.examples_file, partial / _REPORTS / f"{number}")
+        write_text(partial / "artifact.json", _json(case.manifest.model_dump(mode="json")))
+        write_text(partial / "gates.json", _json([asdict(gate) for gate in gates]))
+    return records_hash(folder)
+
+
+def _copy(report: Path, examples: str | None, folder: Path) -> None:
+    copy_file(report, folder / report.name)
+    if examples is not None and report.with_name(examples).is_file():
+        copy_file(report.with_name(examples), folder / examples)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def records_of(line: LogLine) -> Path:
+    """The folder that belongs to a line of the log."""
+    return promotion_records(line.model, line.number, line.artifact_sha256)
+
+
+def records_hash(folder: Path) -> str:
+    """Over names and contents of its files; that of no files where the folder is not there."""
+    return artifact_hash(hash_files(folder))
+
+
+def reports_of(line: LogLine) -> tuple[Loaded, ...]:
+    """The device reports that a version was promoted with; none where they are not here. ReportError as ``load``."""
+    paths = sorted(records_of(line).glob(f"{_REPORTS}/*/*.json"))
+    return tuple(load(paths)) if paths else ()
+
+
+def remove_records_after(model: str, last: int) -> None:
+    """Remove what an interrupted promotion left: records of no line of the log."""
+    for folder in (REGISTRY / model).glob("[0-9][0-9][0-9][0-9]*-*"):
+        number = folder.name.partition("-")[0]
+        if number.isdigit() and int(number) > last:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,54 @@
+"""Back to the champion before the present one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from olivepress.core.errors import UsageError
+from olivepress.registry.audit_log import LogLine, champions
+from olivepress.registry.mlflow_registry import MlflowRegistry
+from olivepress.registry.moves import current, locked, move, recover
+from olivepress.registry.records import remove_records_after
+
+__all__ = ["Rollback", "rollback"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """``skipped`` are versions that were champion later than the one that is now, and were deleted in the registry."""
+
+    line: LogLine
+    skipped: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def rollback(registry: MlflowRegistry, name: str, *, shared: bool, by: str | None, now: datetime) -> Rollback:
+    """Give the alias champion to the version that had it before. UsageError where there was none."""
+    with locked(registry, name, shared=shared):
+        done = recover(registry, name)
+        present = current(registry, name)
+        remove_records_after(name, len(present.log.lines))
+        before = champions(present.log.lines)[:-1]
+        there = [line for line in before if line.version in present.registered.versions]
+        if not there:
+            gone = ", ".join(f"version {line.version}" for line in before)
+            reason = f"the champions before were deleted in the registry ({gone})" if gone else "no champion before"
+            raise UsageError(
+                f"{name}: {reason}, nothing to go back to", next_step="olivepress promote another artifact"
+            )
+        target = there[-1]
+        line = LogLine(
+            number=len(present.log.lines) + 1,
+            at=now.isoformat(timespec="seconds"),
+            action="rollback",
+            model=name,
+            version=target.version,
+            artifact_sha256=target.artifact_sha256,
+            replaces=present.registered.aliases.get("champion"),
+            by=by,
+            previous=present.log.last,
+        )
+        move(registry, present, line)
+    skipped = tuple(each.version for each in before if each.number > target.number)
+    return Rollback(line=line, skipped=skipped, notes=(done,) if done else ())

@@ -1,0 +1,243 @@
+"""Each gate has a case in which it fails and every other gate does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from olivepress.compare.load import load
+from olivepress.core.artifact import Check
+from olivepress.core.layout import device_report, job_dir
+from olivepress.pipeline.promote import gather
+from olivepress.recipe.schema import Recipe, load_recipe
+from olivepress.registry.case import Champion
+from olivepress.registry.gate import GateResult
+from olivepress.registry.gates import gates, judge_all
+from olivepress.report.device_report import DatasetUsed, Placement, measured
+from olivepress.stats.intervals import wilson
+from tests.registry.project import (
+    JOB,
+    NOW,
+    TARGET,
+    measure_artifact,
+    recipe_with,
+    right,
+    write_good,
+    write_measured,
+)
+from tests.report.factory import MACHINE
+from tests.ui.project import write_artifact
+
+pytestmark = pytest.mark.usefixtures("here")
+REPORT = device_report(MACHINE.id, "lamps", JOB)
+
+
+def judge(recipe: Recipe | None = None, **more: Any) -> dict[str, GateResult]:
+    known = {"champion": None, "require_signature": False, "now": NOW} | more
+    case = gather(recipe or load_recipe(Path("recipes/lamps.yaml")), TARGET, **known)
+    return {result.name: result for result in judge_all(case)}
+
+
+def not_held(results: dict[str, GateResult]) -> dict[str, str]:
+    return {name: each.outcome for name, each in results.items() if each.outcome in ("fail", "inconclusive")}
+
+
+def test_a_good_artifact_passes_every_gate() -> None:
+    write_good()
+    results = judge()
+    assert set(results) == set(gates()) and len(results) >= 12
+    assert not_held(results) == {}
+    assert {name for name, each in results.items() if each.outcome == "not required"} == {
+        "champion",
+        "format",
+        "placement",
+        "signature",
+    }
+
+
+def _no_baseline() -> dict[str, Any]:
+    device_report(MACHINE.id, "lamps", "few-shot").unlink()
+    return {}
+
+
+def _baseline_of_other_data() -> dict[str, Any]:
+    other = DatasetUsed(name="lamps", version="cd" * 32, split="test", n=600, of=600)
+    write_measured("few-shot", right(0.4), runtime="pytorch", precision="fp32", dataset=other)
+    return {}
+
+
+def _worse_than_champion() -> dict[str, Any]:
+    return {"champion": champion(right(1.0))}
+
+
+def _worse_than_parent() -> dict[str, Any]:
+    parent = load([device_report(MACHINE.id, "lamps", "merge")])[0].report
+    write_measured("merge", right(1.0), artifact_sha256=parent.artifact_sha256, runtime="pytorch", precision="fp32")
+    return {}
+
+
+def _gain_lost() -> dict[str, Any]:
+    remeasure(metrics={"gain_retained": measured("gain_retained", 0.6, n=600, interval=(0.5, 0.7))})
+    return {}
+
+
+def _too_large() -> dict[str, Any]:
+    remeasure(metrics={"size_on_disk_bytes": measured("size_on_disk_bytes", 2e7, n=1)})
+    return {}
+
+
+def _stale() -> dict[str, Any]:
+    return {"now": NOW + timedelta(days=200)}
+
+
+def _machine_missing() -> dict[str, Any]:
+    return {"recipe": recipe_with(promote={"machines": [MACHINE.id, "kitchen"], "allow": ["synthetic data"]})}
+
+
+def _cpu_took_nodes() -> dict[str, Any]:
+    placement = Placement(
+        asked="QNNExecutionProvider",
+        nodes={"QNNExecutionProvider": 3, "CPUExecutionProvider": 7},
+        fallback=True,
+        fallback_ops=("MatMulNBits",),
+    )
+    artifact = rewrite(execution_provider="QNNExecutionProvider")
+    measure_artifact(artifact, right(0.9), placement=placement, execution_provider="QNNExecutionProvider")
+    return {}
+
+
+def _check_failed() -> dict[str, Any]:
+    checks = (Check(name="kl_divergence", passed=False, value=0.5, limit=0.1, detail="nats a token"),)
+    measure_artifact(rewrite(checks=checks), right(0.9))
+    return {}
+
+
+def _invalid_json() -> dict[str, Any]:
+    def shares(hits: int) -> dict[str, Any]:
+        return {"json_valid": measured("json_valid", hits / 600, n=600, interval=wilson(hits, 600))}
+
+    parent = load([device_report(MACHINE.id, "lamps", "merge")])[0].report
+    write_measured("merge", right(0.9), artifact_sha256=parent.artifact_sha256, runtime="pytorch", metrics=shares(600))
+    remeasure(metrics=shares(500))
+    return {}
+
+
+def _no_licence() -> dict[str, Any]:
+    promote = {"allow": ["synthetic data"], "licences": {"data": "CC-BY-NC-4.0"}}
+    return {"recipe": recipe_with(promote=promote)}
+
+
+def _synthetic() -> dict[str, Any]:
+    return {"recipe": recipe_with(promote={})}
+
+
+def _file_changed() -> dict[str, Any]:
+    (job_dir("lamps", JOB) / "model.onnx").write_text("\0Weights")
+    return {}
+
+
+def _unsigned() -> dict[str, Any]:
+    return {"require_signature": True}
+
+
+BROKEN: dict[str, list[Callable[[], dict[str, Any]]]] = {
+    "baseline": [_no_baseline, _baseline_of_other_data],
+    "champion": [_worse_than_champion],
+    "parent": [_worse_than_parent],
+    "gain": [_gain_lost],
+    "budget": [_too_large],
+    "reports": [_stale, _machine_missing],
+    "placement": [_cpu_took_nodes],
+    "parity": [_check_failed],
+    "format": [_invalid_json],
+    "licences": [_no_licence],
+    "provenance": [_synthetic],
+    "files": [_file_changed],
+    "signature": [_unsigned],
+}
+
+
+@pytest.mark.parametrize(("name", "change"), [(name, each) for name, several in BROKEN.items() for each in several])
+def test_only_this_gate_fails(name: str, change: Callable[[], dict[str, Any]]) -> None:
+    write_good()
+    results = judge(**change())
+    assert not_held(results) == {name: "fail"}
+    assert results[name].evidence and results[name].next_step
+
+
+def test_every_gate_has_a_case_that_fails() -> None:
+    assert set(gates()) == set(BROKEN)
+
+
+def champion(answers: list[bool]) -> Champion:
+    """A champion of another artifact that answered so."""
+    path = device_report(MACHINE.id, "lamps", "old")
+    write_measured("old", answers, artifact_sha256="f" * 64)
+    return Champion(version=1, artifact_sha256="f" * 64, reports=tuple(load([path])))
+
+
+def remeasure(**changes: Any) -> None:
+    present = load([REPORT])[0].report
+    metrics = dict(present.metrics) | changes.pop("metrics", {})
+    write_measured(
+        JOB, right(0.9), artifact_sha256=present.artifact_sha256, synthetic_data=True, metrics=metrics, **changes
+    )
+
+
+def rewrite(**changes: Any) -> Any:
+    merge = load([device_report(MACHINE.id, "lamps", "merge")])[0].report.artifact_sha256
+    files = {"genai_config.json": "{}\n", "model.onnx": "\0weights"}
+    return write_artifact(JOB, files=files, parent="merge", parent_sha256=merge, **changes)
+
+
+def test_an_equal_artifact_with_few_answers_is_inconclusive_with_the_number_that_decides() -> None:
+    few = right(0.9, n=60)
+    write_good()
+    present = load([REPORT])[0].report
+    measure_artifact_of(present.artifact_sha256, few)
+    result = judge(champion=champion(few))["champion"]
+    assert result.outcome == "inconclusive"
+    # 60 pairs and none differs: Tango's interval reaches 3.84 / (60 + 3.84).
+    assert "-6.0 to +6.0" in result.evidence[0] and result.n == 487
+    assert "add test rows: 487 are needed, the test split has 60" in result.next_step
+    enough = right(0.9, n=487)
+    measure_artifact_of(present.artifact_sha256, enough)
+    assert judge(champion=champion(enough))["champion"].outcome == "pass"
+
+
+def measure_artifact_of(sha256: str, answers: list[bool]) -> None:
+    kept = measured("gain_retained", 0.99, n=len(answers), interval=(0.95, 1.02))
+    write_measured(JOB, answers, artifact_sha256=sha256, synthetic_data=True, metrics={"gain_retained": kept})
+
+
+def test_a_report_of_another_artifact_does_not_count_and_is_named() -> None:
+    write_good()
+    write_measured(JOB, right(0.9), artifact_sha256="9" * 64)
+    result = judge()["reports"]
+    assert result.outcome == "fail"
+    assert any("of another artifact (sha256 999999999999)" in text for text in result.evidence)
+
+
+def test_a_report_that_was_changed_by_hand_does_not_count() -> None:
+    write_good()
+    REPORT.write_text(REPORT.read_text().replace('"exact_match"', '"exact_match" ', 1).replace("0.9", "0.8", 1))
+    result = judge()["reports"]
+    assert result.outcome == "fail" and any("report_sha256" in text for text in result.evidence)
+
+
+def test_a_gate_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from olivepress.registry import gates as package
+
+    (tmp_path / "office_hours.py").write_text(
+        "from olivepress.core.errors import DataError\n"
+        "def judge(case):\n    raise DataError('the calendar is not here', next_step='bring it')\n"
+    )
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    write_good()
+    results = judge()
+    assert not_held(results) == {"office hours": "fail"}
+    assert results["office hours"].evidence == ("the calendar is not here",)
