@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = [
+    "ABTESTS",
     "BASE_MODEL_HASHES",
     "BUNDLES",
     "CONFIGS",
@@ -56,6 +57,7 @@ CONFIGS = Path("olive_configs")
 MODELS = Path("models")
 HUB_COMMITS = MODELS / "hub.json"  # of the Hub models that this project uses
 BUNDLES = Path("bundles")
+ABTESTS = Path("abtests")  # blind sheets for people, and the keys of them
 OPENED_BUNDLES = Path(".bundles")
 ENVIRONMENTS = Path(".environments")
 RESULTS = Path("benchmarks", "results")
