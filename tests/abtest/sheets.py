@@ -14,9 +14,7 @@ from olivepress.abtest.records import Artifact, Filled, Key, Sheet, VotedItem, c
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
 
-def planted(
-    n: int = 20, *, seed: int = 1, a: str = "tuned", b: str = "base", same: Sequence[int] = ()
-) -> tuple[Sheet, Key]:
+def planted(n: int = 20, *, seed: int = 1, same: Sequence[int] = ()) -> tuple[Sheet, Key]:
     """A sheet whose answers name their artifact, with the rows of ``same`` answered equally."""
     rows = [f"row{number}" for number in range(n)]
     prompts = {row: f"Question of {row}?" for row in rows}
@@ -26,13 +24,9 @@ def planted(
             artifact=Artifact(name=name),
             answers={row: "the same answer" if row in equal else f"answer of {name} to {row}" for row in rows},
         )
-        for name in (a, b)
+        for name in ("tuned", "base")
     ]
     return make_sheet(prompts, *answered, n=n, seed=seed, title="Which answer is better?", now=NOW)
-
-
-def side_of_a(key: Key) -> Callable[[str], str]:
-    return lambda item: key.items[item].a
 
 
 def fill(sheet: Sheet, choose: Callable[[str, int], str], *, rater: str = "Ada", session: str = "") -> Filled:

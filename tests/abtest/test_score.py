@@ -109,16 +109,11 @@ def test_agreement_is_that_of_the_definition() -> None:
         between = sum(sizes[value] for value in range(low, high + 1))
         return (between - (sizes[low] + sizes[high]) / 2) ** 2 if low != high else 0.0
 
-    observed = sum(
-        distance(a, b) / (len(unit) - 1)
-        for unit in units
-        for i, a in enumerate(unit)
-        for j, b in enumerate(unit)
-        if i != j
-    ) / len(pool)
-    expected = sum(distance(a, b) for i, a in enumerate(pool) for j, b in enumerate(pool) if i != j) / (
-        len(pool) * (len(pool) - 1)
-    )
+    def apart(values: list[int]) -> float:
+        return sum(distance(a, b) for i, a in enumerate(values) for j, b in enumerate(values) if i != j)
+
+    observed = sum(apart(unit) / (len(unit) - 1) for unit in units) / len(pool)
+    expected = apart(pool) / (len(pool) * (len(pool) - 1))
     found = agreement(votes)
     assert found.prompts == 11 and found.alpha == pytest.approx(1 - observed / expected, abs=1e-9)
     assert found.ci_low is not None and found.ci_high is not None and found.ci_low < found.alpha < found.ci_high

@@ -80,9 +80,7 @@ def test_an_artifact_is_asked(fp32_model: Path, here: Path, olivepress_here: Com
     """Its answers are those of the same folder asked on the command line."""
     artifact = make_artifact(fp32_model, here / "runs" / "tiny" / "export-cpu-fp32", job="export-cpu-fp32")
     lines = _lines(here / "b.jsonl", "written", range(3))
-    done = olivepress_here(
-        "abtest", "make", str(artifact), str(lines), "--max-tokens", "5", "--out", "sheets", "--quiet"
-    )
+    done = olivepress_here("abtest", "make", str(artifact), str(lines), "--max-tokens", "5", "--out", "sheets")
     assert done.returncode == 0, done.stderr
     html = Path("sheets", "sheet.html").read_text(encoding="utf-8")
     items = json.loads(html.partition('id="sheet">')[2].partition("</script>")[0])["items"]

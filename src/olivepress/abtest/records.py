@@ -13,20 +13,17 @@ from olivepress.core.timestamps import Timestamp
 from olivepress.core.yaml_document import Record
 
 __all__ = [
-    "FORMAT",
     "Artifact",
     "Filled",
     "Item",
     "Key",
     "Placed",
     "Sheet",
-    "Vote",
     "VotedItem",
     "checksum",
     "sheet_id",
 ]
 
-FORMAT = "olivepress-abtest"
 Choice = Literal["left", "right", "tie"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ItemId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
@@ -95,9 +92,6 @@ class Filled(Record):
     saved_at: str
     votes: tuple[VotedItem, ...]
     check: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
-
-
-Vote = tuple[str, Choice]
 
 
 def sheet_id(title: str, items: Iterable[Item]) -> str:

@@ -71,10 +71,9 @@ def make(
     chosen = random.Random(seed).sample(common, min(n, len(common)))
     answered = []
     for source, name, stored in zip(sources, names, known, strict=True):
-        answers = (
-            stored if stored is not None else _asked(source, [rows[row] for row in chosen], max_tokens, on_progress)
-        )
-        answered.append(Answered(artifact=_artifact(source, name), answers=answers))
+        if stored is None:
+            stored = _asked(source, [rows[row] for row in chosen], max_tokens, on_progress)
+        answered.append(Answered(artifact=_artifact(source, name), answers=stored))
     texts = {row: _prompt_text(rows[row]) for row in chosen}
     sheet, key = make_sheet(texts, *answered, n=n, seed=seed, title=TITLE, now=now)
     folder = out or ABTESTS / slug(f"{key.a.name}-{key.b.name}"[:27] + f"-{sheet.id[:_SHOWN]}")

@@ -34,15 +34,15 @@ def make(
         int, typer.Option("--max-tokens", min=1, max=100_000, help="Most tokens of an answer that is asked for now.")
     ] = 256,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the sheet; below abtests/.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the sheet; one below abtests/ by default.")
     ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a blind sheet of two artifacts' answers to the same prompts.
 
-    sheet.html is filled in with a browser and works offline, sheet.csv with a spreadsheet. key.json says which answer is
-    whose: do not give it to the raters.
+    sheet.html is filled in with a browser and works offline, sheet.csv with a spreadsheet. key.json says which answer
+    is whose: do not give it to the raters.
     """
     import secrets
     from datetime import UTC, datetime

@@ -45,11 +45,11 @@ def _print(scores: Scores) -> None:
         _print_pair(pair)
     print("\nstrength (Bradley-Terry, log odds; 95 % interval)")
     for each in scores.strengths:
-        value = f"{each.log_strength:+.2f} ({each.ci_low:+.2f} to {each.ci_high:+.2f})"
-        against = f"against {printable(each.reference)}"
-        print(
-            f"  {printable(each.artifact)}: {'0, the reference' if each.artifact == each.reference else value + ' ' + against}"
-        )
+        value = "0, the reference"
+        if each.artifact != each.reference:
+            interval = f"{each.ci_low:+.2f} to {each.ci_high:+.2f}"
+            value = f"{each.log_strength:+.2f} ({interval}) against {printable(each.reference)}"
+        print(f"  {printable(each.artifact)}: {value}")
     _print_raters(scores)
     for caution in scores.cautions:
         print(f"caution: {printable(caution)}", file=sys.stderr)
@@ -80,6 +80,5 @@ def _print_raters(scores: Scores) -> None:
     position = scores.position
     if position.share is not None and position.ci_low is not None and position.ci_high is not None:
         interval = f"{100 * position.ci_low:.1f} to {100 * position.ci_high:.1f}"
-        print(
-            f"  the left answer has {100 * position.share:.1f} % ({interval}) of the votes for a side, p = {position.p_value:.3g}"
-        )
+        share = f"{100 * position.share:.1f} % ({interval})"
+        print(f"  the left answer has {share} of the votes for a side, p = {position.p_value:.3g}")
