@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +24,8 @@ class _Verbs(MutableMapping[str, Command]):
     """Verb → command, for the modules of ``package``."""
 
     def __init__(self, package: ModuleType) -> None:
-        names = (info.name for info in pkgutil.iter_modules(package.__path__))
-        self._modules = {_verb(name): f"{package.__name__}.{name}" for name in sorted(names)}
+        modules = {_verb(name): name for name in _modules(package.__name__, package.__path__)}
+        self._modules = {verb: modules[verb] for verb in sorted(modules)}
         self._commands = dict[str, Command]()
 
     def __getitem__(self, verb: str) -> Command:
@@ -58,6 +58,16 @@ class VerbGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Names alone, so that nothing is imported for them."""
         return list(self.commands)
+
+
+def _modules(package: str, folders: Iterable[str]) -> Iterator[str]:
+    """The modules that are verbs; those of a package whose name begins with ``_``, a family, are beside the others."""
+    for info in pkgutil.iter_modules(folders):
+        name = f"{package}.{info.name}"
+        if info.ispkg and info.name.startswith("_"):
+            yield from _modules(name, [f"{folder}/{info.name}" for folder in folders])
+        else:
+            yield name
 
 
 def _verb(module: str) -> str:

@@ -44,6 +44,8 @@ __all__ = [
     "recipe_runs",
     "run_record",
     "run_records",
+    "safety_result",
+    "safety_results",
     "scratch_dir",
     "stored_reports",
     "tensorboard_dir",
@@ -104,6 +106,16 @@ def run_records(recipe: str = "*", job: str = "*") -> Iterator[Path]:
     for path in sorted(RUNS.glob(f"{recipe}/records/*.jsonl")):
         if job in ("*", path.stem.rpartition(".")[0]):
             yield path
+
+
+def safety_result(recipe: str, job: str) -> Path:
+    """What the safety prompts said about an artifact, or about the base model."""
+    return RUNS / recipe / "safety" / f"{job}.json"
+
+
+def safety_results(recipe: str) -> Iterator[Path]:
+    """That of every artifact of a recipe, in order."""
+    yield from sorted((RUNS / recipe / "safety").glob("*.json"))
 
 
 def job_log(recipe: str, job: str) -> Path:

@@ -13,6 +13,7 @@ from olivepress.core.yaml_document import Record, read_record
 from olivepress.recipe.budget import Budget
 from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
+from olivepress.recipe.safety import Safety
 
 __all__ = [
     "PREPARATION",
@@ -186,6 +187,7 @@ class Recipe(Record):
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
+    safety: Safety = Safety()
     tracking: bool | None = Field(
         None,
         description="runs are sent to MLflow: false: never; true: a warning where it is not installed; left out: where "

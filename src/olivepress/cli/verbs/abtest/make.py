@@ -47,7 +47,7 @@ def make(
     import secrets
     from datetime import UTC, datetime
 
-    from olivepress.pipeline.abtest import make as make_sheet
+    from olivepress.pipeline.release.abtest import make as make_sheet
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         made = make_sheet(

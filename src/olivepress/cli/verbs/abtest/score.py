@@ -31,7 +31,7 @@ def score(
 
     Wins and ties with intervals, strengths over all pairs, agreement of the raters, position bias.
     """
-    from olivepress.pipeline.abtest import score as score_files
+    from olivepress.pipeline.release.abtest import score as score_files
 
     scores = score_files(files, key or ())
     if as_json:

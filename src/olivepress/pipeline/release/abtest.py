@@ -25,7 +25,7 @@ from olivepress.core.progress import JobProgress
 from olivepress.data.store.examples import Example, Message, content_id
 from olivepress.data.store.find import find_dataset
 from olivepress.data.store.reader import read_split
-from olivepress.pipeline.ask import ask, conversation_row, subject_of
+from olivepress.pipeline.release.ask import ask, conversation_row, subject_of
 from olivepress.report.answer_log import AnswerLine, read_answer_log
 from olivepress.report.device_report import read_report
 from olivepress.report.examples import read_examples

@@ -14,10 +14,10 @@ from olivepress.core.progress import Progress
 from olivepress.data.store.examples import Example, Message, to_jsonl
 from olivepress.measure.subject import Subject
 from olivepress.measure.worker import tasks
-from olivepress.measure.worker.records import NamedAnswersSpec
+from olivepress.measure.worker.records import LikelihoodsSpec, NamedAnswersSpec
 from olivepress.pipeline.subjects import artifact_subject
 
-__all__ = ["ask", "conversation_row", "rows_folder", "subject_of"]
+__all__ = ["ask", "conversation_row", "likelihoods", "subject_of"]
 
 _SPLIT = "test"
 
@@ -48,7 +48,7 @@ def conversation_row(row_id: str, messages: Sequence[Message]) -> Example:
     return Example(id=row_id, messages=(*messages, Message(role="assistant", content="-")))
 
 
-def rows_folder(rows: Sequence[Example], folder: Path) -> Path:
+def _rows_folder(rows: Sequence[Example], folder: Path) -> Path:
     """Write the rows as the test split of a dataset in ``folder``, which measuring processes can read."""
     (folder / "dataset.json").write_text(json.dumps({"name": "asked", "version": "0" * 64}), encoding="utf-8")
     (folder / f"{_SPLIT}.jsonl").write_text(to_jsonl(rows), encoding="utf-8", newline="\n")
@@ -60,7 +60,7 @@ def ask(
 ) -> list[str]:
     """The greedy answers to the rows, in their order, given in a process of its own. Raises what that raises."""
     with TemporaryDirectory(prefix="olivepress-ask-") as scratch:
-        folder = rows_folder(rows, Path(scratch))
+        folder = _rows_folder(rows, Path(scratch))
         spec = NamedAnswersSpec(
             model_dir=subject.model_dir,
             runtime=subject.runtime,
@@ -74,3 +74,21 @@ def ask(
         )
         result = run_task(tasks.named_answers, spec, interpreter=subject.interpreter, on_progress=progress).result
     return [output for output, _ in result.examples]
+
+
+def likelihoods(
+    subject: Subject, rows: Sequence[Example], answers: Sequence[Sequence[str]], *, progress: Progress | None = None
+) -> list[tuple[float, ...] | None]:
+    """For each row the log-probabilities of its ``answers`` in nats; None where the context is too short for them."""
+    with TemporaryDirectory(prefix="olivepress-ask-") as scratch:
+        spec = LikelihoodsSpec(
+            model_dir=subject.model_dir,
+            runtime=subject.runtime,
+            adapter_dir=subject.adapter_dir,
+            four_bit=subject.four_bit,
+            dataset_dir=_rows_folder(rows, Path(scratch)),
+            split=_SPLIT,
+            answers=tuple(tuple(each) for each in answers),
+        )
+        result = run_task(tasks.likelihoods, spec, interpreter=subject.interpreter, on_progress=progress).result
+    return list(result.rows)
