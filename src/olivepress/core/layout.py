@@ -39,6 +39,7 @@ __all__ = [
     "journal",
     "kept_adapters",
     "manifests",
+    "model_card",
     "olive_cache",
     "parent_answers",
     "recipe_runs",
@@ -116,6 +117,11 @@ def safety_result(recipe: str, job: str) -> Path:
 def safety_results(recipe: str) -> Iterator[Path]:
     """That of every artifact of a recipe, in order."""
     yield from sorted((RUNS / recipe / "safety").glob("*.json"))
+
+
+def model_card(recipe: str, job: str) -> Path:
+    """The model card of an artifact, which a person completes."""
+    return RUNS / recipe / "cards" / f"{job}.md"
 
 
 def job_log(recipe: str, job: str) -> Path:

@@ -55,6 +55,7 @@ def _train(model_dir: Path, out: Path, rows: Sequence[Example], steps: int) -> N
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    torch.set_num_threads(1)  # a tiny model: threads would only wait for each other
     torch.manual_seed(0)
     shutil.copytree(model_dir, out)
     tokenizer = AutoTokenizer.from_pretrained(out)
