@@ -73,7 +73,16 @@ def _metadata(facts: CardFacts) -> str:
     results = list(_model_index(facts))
     if results:
         fields["model-index"] = [{"name": facts.title, "results": results}]
-    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.safe_dump(_in_one_line(fields), sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def _in_one_line(value: Any) -> Any:
+    """Every text of the metadata without line breaks and control characters."""
+    if isinstance(value, dict):
+        return {key: _in_one_line(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_in_one_line(each) for each in value]
+    return printable(" ".join(value.split())) if isinstance(value, str) else value
 
 
 def _model_index(facts: CardFacts) -> Iterator[dict[str, Any]]:
