@@ -140,6 +140,11 @@ def _keys(schema: dict[str, Any], node: dict[str, Any] | None = None, prefix: st
             continue
         default = "required" if name in required else f"`{field.get('default')}`"
         yield f"`{prefix}{name}`", _type(field), default, field.get("description", "")
+        for option in field.get("anyOf", []):
+            # The keys of an adapter's finetune are those of the recipe's, listed there.
+            if "$ref" in option and not prefix.startswith("adapters."):
+                inner = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
+                yield from _keys(schema, inner, f"{prefix}{name}.")
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -147,6 +152,8 @@ def _type(field: dict[str, Any]) -> str:
         return " or ".join(_type(option) for option in field["anyOf"])
     if "enum" in field:
         return " or ".join(map(str, field["enum"]))
+    if "$ref" in field:
+        return "mapping"
     if "const" in field:
         return str(field["const"])
     return str(field.get("type", "any"))

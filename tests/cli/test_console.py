@@ -11,6 +11,7 @@ import pytest
 
 from olivepress.cli.bench_progress import BenchProgress
 from olivepress.cli.console import HEARTBEAT_S, ConsoleReporter
+from olivepress.core.child.messages import ProgressMessage
 from olivepress.run.outcome import JobOutcome
 from tests.core.test_pace import Time
 
@@ -66,15 +67,33 @@ def test_steps_and_loss_of_a_fine_tune(clock: Time) -> None:
     out = lines_of(reporter)
     reporter.run_started([500.0])
     reporter.job_started(job("finetune"), 1, 1)
-    reporter.job_progress(job("finetune"), 0, 0, None)  # what training counted of its rows
+    reporter.job_progress(job("finetune"), ProgressMessage(done=0, total=0))  # what training counted of its rows
     clock.now += 10
-    reporter.job_progress(job("finetune"), 1, 101, 2.5)
+    reporter.job_progress(job("finetune"), ProgressMessage(done=1, total=101, loss=2.5))
     clock.now += 20
-    reporter.job_progress(job("finetune"), 11, 101, 1.25)
+    reporter.job_progress(job("finetune"), ProgressMessage(done=11, total=101, loss=1.25))
     reporter.heartbeat()
     assert out.getvalue().splitlines()[-1] == (
         "[1/1] finetune: step 11/101 loss 1.250, 30 s so far, about 3.1 min left; whole run: about 3.1 min left"
     )
+
+
+def test_the_validation_loss_stays_until_the_next_evaluation(clock: Time) -> None:
+    reporter = ConsoleReporter(quiet=False, clock=clock)
+    out = lines_of(reporter)
+    reporter.run_started([500.0])
+    reporter.job_started(job("finetune"), 1, 1)
+    reporter.job_progress(job("finetune"), ProgressMessage(done=10, total=100, loss=1.25))
+    reporter.job_progress(job("finetune"), ProgressMessage(done=10, total=100, validation_loss=1.5, best=5))
+    clock.now += HEARTBEAT_S
+    reporter.job_progress(job("finetune"), ProgressMessage(done=11, total=100, loss=1.2))
+    reporter.heartbeat()
+    assert "finetune: step 11/100 loss 1.200, validation loss 1.500, best step 5, 28 s so far" in out.getvalue()
+    reporter.job_started(job("finetune"), 1, 1)
+    reporter.job_progress(job("finetune"), ProgressMessage(done=1, total=100, loss=2.0))
+    clock.now += HEARTBEAT_S
+    reporter.heartbeat()
+    assert "step 1/100 loss 2.000, 28 s so far" in out.getvalue()
 
 
 def test_everything_that_takes_long_has_a_heartbeat(clock: Time) -> None:
@@ -145,7 +164,7 @@ def test_live_rows_fit_the_terminal(columns: int, clock: Time, monkeypatch: pyte
     reporter.run_started([600.0, 60.0])
     reporter.job_started(job("finetune"), 1, 1)
     clock.now += 20
-    reporter.job_progress(job("finetune"), 90, 400, 0.25)
+    reporter.job_progress(job("finetune"), ProgressMessage(done=90, total=400, loss=0.25, validation_loss=0.5, best=80))
     out = io.StringIO()
     reporter.console.file = out
     reporter.console.print(reporter.progress.get_renderable())
@@ -154,6 +173,7 @@ def test_live_rows_fit_the_terminal(columns: int, clock: Time, monkeypatch: pyte
     assert len(rows) == 2 and all(len(row) <= columns for row in rows)
     assert "whole run" in rows[0] and "job 1 of 2" in rows[0] and "11 min left" in rows[0]
     assert "[1/2] finetune" in rows[1] and "step 90/400" in rows[1] and "9.7 min left" in rows[1]
+    assert "val 0.500" in rows[1] and ("loss 0.250 val 0.500 best 80" in rows[1]) == (columns == 120)
 
 
 def test_the_work_goes_on_when_nobody_reads_the_progress(clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:

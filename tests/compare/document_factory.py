@@ -16,7 +16,6 @@ from olivepress.compare.document import (
     LimitCheck,
     Reason,
     Row,
-    Step,
     Summary,
     Verdict,
     WrongAnswer,
@@ -33,6 +32,7 @@ from olivepress.report.device_report import (
     measured,
     not_measured,
 )
+from olivepress.report.training_record import Shipped, TrainingRun, TrainingStep
 from tests.report.factory import MACHINE, make_report
 
 FIRST, SECOND = "x86_64-test-2c", "arm64-other-8c"
@@ -60,6 +60,20 @@ ROWS: tuple[tuple[str, str, str, str, int, float, float], ...] = (
 )
 
 
+def make_training(metric: str = "exact_match") -> TrainingRun:
+    """A fine-tune with a step each 5, and an evaluation each 50 of them."""
+    steps = []
+    for step in range(0, 250, 5):
+        loss = 6.0 * math.exp(-step / 60) + 0.05
+        evaluated: dict[str, Any] = {}
+        if step % 50 == 0:
+            evaluated = {"validation_loss": loss + 0.25, "metrics": {metric: 1 - loss / 6.05}}
+        rate, norm = 2e-4 * (1 - step / 250), 1 + loss / 3
+        steps.append(TrainingStep(step=step, total=250, loss=loss, learning_rate=rate, grad_norm=norm, **evaluated))
+    shipped = Shipped(step=200, steps=245, total=250, metric=metric, value=0.9, keep="best")
+    return TrainingRun(steps=tuple(steps), shipped=shipped)
+
+
 def make_document(**changes: Any) -> Document:
     """The document; ``changes`` replace its fields."""
     rows = tuple(_row(number) for number in range(len(ROWS)))
@@ -73,7 +87,7 @@ def make_document(**changes: Any) -> Document:
         "footnotes": ((NO_TIMES, ("TTFT", "Prefill", "Decode", "Load", "Peak memory")), (NO_REFERENCE, ("KL",))),
         "examples": tuple(_example(number, rows) for number in range(EXAMPLES)),
         "examples_left_out": 300,
-        "training": {"tiny": tuple(Step(step=s, loss=6.0 * math.exp(-s / 60) + 0.05) for s in range(0, 250, 5))},
+        "training": {"tiny": make_training()},
     }
     return Document(**(fields | changes))
 
@@ -294,5 +308,5 @@ def hostile_document(text: str) -> Document:
         remarks=(text,),
         footnotes=((text, (text,)),),
         examples=(Example(id=text, expected=text, label=text, answers=answers, question=text),),
-        training={text: (Step(step=1, loss=2.0), Step(step=2, loss=1.0))},
+        training={text: make_training(text)},
     )

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from olivepress.charts.spec import NoData
 from olivepress.charts.svg import PALETTE, SHAPES
-from olivepress.compare.document import Document, Step
+from olivepress.charts.training import PANELS
+from olivepress.compare.document import Document
 from olivepress.compare.render.charts import (
     Chart,
     NoChart,
@@ -23,7 +23,6 @@ from olivepress.compare.render.charts import (
     render_png,
     render_svg,
     resource,
-    training,
 )
 from olivepress.core.errors import SetupError
 
@@ -44,7 +43,7 @@ def test_every_kind_is_drawn_or_says_why() -> None:
         ("front", FIRST),
         ("front", SECOND),
         ("ladder", "tiny"),
-        ("training", "tiny"),
+        *(("training", panel) for panel in PANELS),
         *((kind, machine) for kind in ("itl", "memory", "size", "placement") for machine in (FIRST, SECOND)),
     }
     nothing = make_charts(replace(make_document(), rows=make_document().rows[:1], decisions=()))
@@ -107,9 +106,6 @@ def test_numbers_of_the_other_charts() -> None:
     assert len(_values(resource(rows, "peak_memory_bytes", "Peak memory"))) == 2
     nodes = _values(placement(document.rows[-1:]))
     assert [(n["provider"], n["nodes"]) for n in nodes] == [("QNNExecutionProvider", 40), ("CPUExecutionProvider", 13)]
-    spec = training("tiny", document.training["tiny"])
-    assert isinstance(spec, dict) and "first loss 6.05 at step 0" in spec["description"]
-    assert training("tiny", (Step(step=1, loss=1.0),)) == NoData("the run logged fewer than two steps")
 
 
 def test_colour_is_never_the_only_channel() -> None:
@@ -148,7 +144,9 @@ def test_hostile_texts_in_charts_stay_texts() -> None:
         tags = {element.tag.removeprefix(SVG) for element in root.iter()}
         assert tags <= {"svg", "title", "desc", "g", "path", "line", "rect", "circle", "text", "tspan"}
         names = {name for element in root.iter() for name in element.attrib}
-        assert not {n for n in names if n.startswith("on") or "href" in n or n == "class"}
+        assert not {n for n in names if n.startswith("on") or "href" in n or n == "style"}
+        classes = {e.get("class", "fill-0") for e in root.iter()}
+        assert all(re.fullmatch(r"((^| )(fill|stroke)-[0-5])+", each) for each in classes)
         assert "\x1b" not in svg and "\u202e" not in svg and "url(" not in svg
 
 

@@ -45,7 +45,12 @@ def test_json_holds_the_whole_document_without_samples() -> None:
     assert row["report"]["metrics"]["kl_divergence"]["value"] is None
     assert "samples" not in row["report"] and "processes" not in row["report"]
     assert data["verdicts"][1]["lost"] == 9 and data["decisions"][1]["chosen"] == []
-    assert len(data["examples"]) == 300 and data["training"]["tiny"][0] == {"step": 0, "loss": 6.05}
+    assert len(data["examples"]) == 300 and data["training"]["tiny"][1] == {
+        "step": 5,
+        "loss": pytest.approx(5.57, abs=0.01),
+        "learning_rate": pytest.approx(1.96e-4),
+        "grad_norm": pytest.approx(2.857, abs=0.001),
+    }
 
 
 def test_json_refuses_what_is_not_finite() -> None:

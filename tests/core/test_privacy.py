@@ -25,6 +25,7 @@ NO_PYTHON = {
     "doctor/hardware.py": "vulkaninfo and the like",
     "report/counters.py": "nvidia-smi",
     "report/machine.py": "nvidia-smi",
+    "run/training_device.py": "nvidia-smi",
 }
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 RUN_A_MODEL = (

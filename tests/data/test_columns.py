@@ -70,7 +70,7 @@ def test_a_text_with_a_class(tmp_path: Path, suffix: str, label: str) -> None:
         ({"instruction": "p", "output": "a", "response": "a"}, "--format instruction/"),
         ({"instruction": "p", "input": "", "output": "a", "question": "p"}, "--format alpaca to leave question out"),
         ({"instruction": "p", "input": ""}, "--format PROMPT_COLUMN/ANSWER_COLUMN"),
-        ({"prompt": "p", "chosen": "a", "rejected": "x"}, "--format prompt/chosen"),
+        ({"prompt": "p", "chosen": "a"}, "--format prompt/chosen"),
         ({"prompt": "p", "completion": "a", "split": "test"}, "write a file for each split"),
     ],
 )  # fmt: skip

@@ -82,7 +82,7 @@ def write_recipe(path: Path, model: str, **changes: Any) -> None:
     finetune = {
         "torch_dtype": "float32", "max_steps": 4, "batch_size": 2, "save_steps": 1, "learning_rate": 0.01, "r": 4
     } | changes.pop("finetune", {})  # fmt: skip
-    if finetune.get("method") == "full":  # which has no adapter
+    if finetune.get("method") == "full" or "start_from" in finetune:  # no adapter, or one that has its own
         del finetune["r"]
     data = {"demo": "device-command", "max_train_rows": 16, "max_test_rows": 4, "max_length": 512}
     lines = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from olivepress.adapters.start_adapter import start_adapter
 from olivepress.core.errors import JobError, UsageError
 from olivepress.pipeline import reproduce as module
 from olivepress.pipeline.reproduce import reproduce
@@ -187,6 +188,20 @@ def test_paths_of_the_recipe_lead_to_the_same_files(project: Path) -> None:
     assert again == Path("again/above/project") and (again / "../rows/a.csv").read_text() == "x"
     assert (again / "losses/own.py").resolve().is_relative_to(again.resolve()), "a file behind a link is refused"
     assert (again / "losses/more/b.csv").read_text() == "z", "what lies beside it is linked"
+
+
+@pytest.mark.parametrize("start", ["first", "runs/first/finetune"])
+def test_the_adapter_that_was_trained_further_is_there_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    adapter = Path("runs/first/finetune/adapter")
+    adapter.mkdir(parents=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (adapter / name).write_text("{}")
+    module._prepare(Path("again/project"), {"name": "second", "finetune": {"method": "dpo", "start_from": start}})
+    expected = start_adapter(start)
+    monkeypatch.chdir("again/project")
+    assert start_adapter(start) == expected
 
 
 def test_a_typing_error_in_the_present_recipe_costs_no_result(made_again: Callable[..., list[str]]) -> None:

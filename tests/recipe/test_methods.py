@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -17,10 +18,15 @@ from olivepress.pipeline.subjects import _job_subject
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Finetune
 from olivepress.run.verify.adapter import starts_at_zero
+from olivepress.workflow.estimate import need
 from olivepress.workflow.lint import lint
+from olivepress.workflow.model import EMBEDDED
+from olivepress.workflow.plan import Plan
 from olivepress.workflow.render import render_all
+from tests.workflow.olive_plugin.pairs import write_pairs
 
-ADAPTERS = [method for method, properties in METHODS.items() if properties.adapter]
+ADAPTERS = [method for method, each in METHODS.items() if each.adapter and not each.pairs]
+PAIRS = [method for method, each in METHODS.items() if each.pairs]
 
 
 def test_a_recipe_can_name_every_method() -> None:
@@ -86,6 +92,72 @@ def test_the_workflow_of_each_method(method: str, project: Path) -> None:
         assert {name: settings[name] for name in four_bit.model_dump()} == four_bit.model_dump()
         assert "every linear layer but the head" in workflows[0].text
     assert workflows[1].config["passes"] == {"merge": {"type": "MergeAdapterWeights"}}
+
+
+@pytest.mark.parametrize("method", PAIRS)
+def test_the_workflow_of_a_preference_tuning(method: str, project: Path) -> None:
+    write_pairs(project)
+    recipe = project / "recipes" / "pairs.yaml"
+    finetune = f"{{method: {method}, beta: 0.3, gradient_checkpointing: true}}"
+    recipe.write_text(
+        f"name: pairs\nmodel: {{path: {EMBEDDED}}}\ndata: {{source: pairs}}\nfinetune: {finetune}\ntargets: [cpu]\n"
+    )
+    plan = load_plan("pairs")
+    prepare(plan)
+    workflow, merge = render_all(plan)[:2]
+    assert not [str(finding) for finding in lint([workflow, merge]) if finding.level == "error"]
+    settings = workflow.config["passes"][method]
+    assert (settings["type"], settings["objective"], settings["beta"]) == ("PreferenceTuning", method, 0.3)
+    assert settings["r"] == 16 and "lora_dropout" not in settings and "start_from" not in settings
+    assert [data["pre_process_data_config"]["type"] for data in workflow.config["data_configs"]] == [
+        "olivepress_pairs", "olivepress_validation"
+    ]  # fmt: skip
+    assert "--package-config olive_configs/pairs/finetune-package.json" in workflow.text
+    assert need(plan, plan.jobs[0]).memory_bytes > need(as_lora(plan), plan.jobs[0]).memory_bytes
+
+
+def as_lora(plan: Plan) -> Plan:
+    finetune = plan.recipe.finetune.model_copy(update={"method": "lora"})
+    return replace(plan, recipe=plan.recipe.model_copy(update={"finetune": finetune}))
+
+
+@pytest.mark.parametrize("method", PAIRS)
+def test_preferences_have_a_rate_of_their_own(method: str) -> None:
+    assert Finetune.model_validate({"method": method}).learning_rate == 2e-5
+    assert Finetune.model_validate({"method": method, "learning_rate": 1e-3}).learning_rate == 1e-3
+    assert Finetune.model_validate({"method": "lora"}).learning_rate == 2e-4 == Finetune().learning_rate
+
+
+@pytest.mark.parametrize("method", PAIRS)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lora_dropout", 0.1), ("packing", True), ("train_on", "all_turns"), ("label_smoothing", 0.1),
+        ("neftune_noise_alpha", 5), ("freeze_layers", 1), ("label_weights", {"a": 2}), ("loss", {"module": "a.py:b"}),
+    ],
+)  # fmt: skip
+def test_what_a_preference_tuning_would_ignore_is_refused(method: str, key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"no {key} with method {method}"):
+        Finetune.model_validate({"method": method, key: value})
+
+
+@pytest.mark.parametrize("method", [*ADAPTERS, "full"])
+@pytest.mark.parametrize(("key", "value"), [("beta", 0.2), ("start_from", "first")])
+def test_what_only_pairs_take_is_refused_elsewhere(method: str, key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"no {key} with method {method}: it does not train on pairs"):
+        Finetune.model_validate({"method": method, key: value})
+
+
+@pytest.mark.parametrize(("key", "value"), [("r", 8), ("alpha", 8), ("target_modules", ("qkv_proj",))])
+def test_an_adapter_that_is_trained_further_has_its_own_shape(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"no {key} with start_from, whose adapter has its own"):
+        Finetune.model_validate({"method": "dpo", "start_from": "first", key: value})
+
+
+@pytest.mark.parametrize("start", ["", "/tmp/a", "a b", "a//b", "a\\b"])
+def test_a_start_is_a_name_or_a_path_in_the_project(start: str) -> None:
+    with pytest.raises(ValueError, match="start_from"):
+        Finetune.model_validate({"method": "dpo", "start_from": start})
 
 
 def test_the_workflow_without_an_adapter(project: Path) -> None:

@@ -56,7 +56,11 @@ def test_defaults(tmp_path: Path) -> None:
         (GOOD + "finetune:\n  r: 0\n", 6, "greater than or equal to 1"),
         (GOOD + "name: again\n", 5, "given twice, first on line 1"),
         (GOOD + "finetune: [1]\n", 5, "expected an object"),
-        (GOOD + "finetune: {method: lola}\n", 5, "expected 'lora', 'qlora', 'dora', 'loha', 'lokr' or 'full'"),
+        (
+            GOOD + "finetune: {method: lola}\n",
+            5,
+            "'lora', 'qlora', 'dora', 'loha', 'lokr', 'full', 'dpo' or 'orpo'",
+        ),
         (GOOD + "finetune: {method: loha, lora_dropout: 0.1}\n", 5, "no lora_dropout with method loha"),
         (GOOD + "finetune: {method: lokr, lora_dropout: 0.1}\n", 5, "remove it, or use lora, qlora or dora"),
         (GOOD + "finetune: {method: qlora, target_modules: [o_proj]}\n", 5, "no target_modules with method qlora"),

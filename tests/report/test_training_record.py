@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from olivepress.report.training_record import (
+    Alert,
     TrainingStep,
+    not_finite,
     read_training,
     shipped_step,
     step_line,
@@ -41,6 +43,22 @@ def test_training_and_evaluation_are_one_step() -> None:
     shipped = shipped_step(lines)
     assert shipped is not None
     assert shipped.text == "the best checkpoint, step 1 of 2, validation loss 1.5; stopped early at step 2 of 9"
+
+
+def test_the_quality_monitor_and_a_number_that_is_not_finite() -> None:
+    alert = Alert(metric="exact_match", value=0.4, best=0.8, best_step=2)
+    lines = [
+        {"done": 4, "total": 9, "loss": 1.0},
+        {"done": 4, "total": 9, "quality": {"exact_match": 0.4}, "alerts": [alert.model_dump(), {"metric": 3}]},
+    ]
+    [step] = training_steps(lines)
+    assert (step.loss, step.quality, step.alerts) == (1.0, {"exact_match": 0.4}, (alert,))
+    assert training_steps([step_line(step)]) == (step,)
+    assert alert.text == "exact_match is 0.4, and was 0.8 at step 2"
+    broken = {"done": 5, "total": 9, "not_finite": "grad_norm"}
+    assert not_finite([*lines, broken]) == "grad_norm"
+    assert not_finite([*lines, broken, {"done": 5, "total": 9, "loss": 0.9}]) is None  # a later try got further
+    assert not_finite([{"done": 5, "not_finite": "x"}, {"not_finite": "loss"}, 7]) is None
 
 
 def test_a_repeated_step_counts_as_it_was_the_last_time(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from olivepress.catalog import choices, targets
 from olivepress.core.artifact import Check
-from olivepress.core.child.messages import ErrorMessage
+from olivepress.core.child.messages import ErrorMessage, ProgressMessage
 from olivepress.core.child.process import Usage
 from olivepress.core.errors import JobError, RecipeError, whole_message
 from olivepress.models.admission import BaseModel
@@ -16,7 +16,7 @@ from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.run import raise_failed
 from olivepress.run import runner
 from olivepress.run.cleanup import _limit_to_context
-from olivepress.run.failure import check_error, keep_failed, other_targets
+from olivepress.run.failure import OutOfMemory, check_error, keep_failed, other_targets
 from olivepress.run.olive import OliveRun, job_environment, olive_error, run_olive
 from olivepress.run.olive_log import last_error, warnings_in
 from olivepress.run.outcome import JobOutcome
@@ -85,18 +85,22 @@ def test_without_our_own_error_the_log_is_read(tmp_path: Path) -> None:
     usage = Usage(seconds=1.0, peak_memory_bytes=10**9, peak_disk_bytes=0)
     killed = olive_error(OliveRun(exit_code=-9, usage=usage), log)
     assert "killed from outside, most likely for memory, at 1.0 GB" in killed.message
+    assert isinstance(killed, OutOfMemory) and killed.peak_memory_bytes == 10**9
+    log.write_text("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes\n")
+    refused = olive_error(OliveRun(exit_code=1, usage=usage), log)
+    assert isinstance(refused, OutOfMemory) and refused.message.startswith("RuntimeError: ")
     log.write_text("OSError: [Errno 28] No space left on device\n")
     assert olive_error(OliveRun(exit_code=1, usage=NOTHING), log).message.startswith("disk full while the job ran")
 
 
 def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     """Messages of an earlier try are in the file already, and its last line was cut."""
-    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[tuple[object, ...]]()
+    messages, log, seen = tmp_path / "messages.jsonl", tmp_path / "logs" / "olive.log", list[ProgressMessage]()
     messages.write_text('{"done": 1, "total": 9}\n{"error": "old"}\n{"done": 2, "to')
     code = (
         "from olivepress.core.child.messages import report_progress, reports_errors\n"
         "from olivepress.core.errors import DataError\n"
-        "report_progress(3, 9, loss=0.5)\n"
+        "report_progress(3, 9, loss=0.5, notes=['it fell'])\n"
         "@reports_errors\n"
         "def fails(): raise DataError('no row fits', next_step='raise data.max_length')\n"
         "print('in the log')\n"
@@ -104,10 +108,19 @@ def test_what_code_inside_olive_reports_is_passed_on(tmp_path: Path) -> None:
     )
     environment = job_environment(scratch=tmp_path, messages=messages)
     assert Path(environment["TMPDIR"]) == tmp_path / "tmp" and (tmp_path / "tmp").is_dir()
+    notes = list[str]()
     run = run_olive(
-        None, ["-c", code], log=log, writes=[tmp_path], environment=environment, on_progress=lambda *at: seen.append(at)
+        None,
+        ["-c", code],
+        log=log,
+        writes=[tmp_path],
+        environment=environment,
+        on_progress=seen.append,
+        on_note=notes.append,
     )
-    assert seen == [(3, 9, 0.5)] and run.exit_code == 1 and run.usage.seconds > 0
+    assert notes == ["it fell"]
+    expected = ProgressMessage(done=3, total=9, loss=0.5, notes=("it fell",))
+    assert seen == [expected] and run.exit_code == 1 and run.usage.seconds > 0
     assert run.error == ErrorMessage(error="no row fits", kind="DataError", next_step="raise data.max_length")
     assert log.read_text().startswith("in the log\nTraceback")
 
@@ -190,7 +203,7 @@ class Quiet:
 
     def job_started(self, job: object, number: int, total: int) -> None: ...
     def stage(self, job: object, what: str) -> None: ...
-    def job_progress(self, job: object, done: int, total: int, loss: float | None) -> None: ...
+    def job_progress(self, job: object, step: object) -> None: ...
     def job_ended(self, outcome: object) -> None: ...
     def note(self, job: object, text: str) -> None:
         self.notes.append(text)

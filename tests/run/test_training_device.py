@@ -47,6 +47,26 @@ def test_what_only_a_gpu_can_do(project: Path, cpu: None, finetune: dict[str, An
         here.check_here(plan, plan.jobs[0], force=True)
 
 
+@pytest.mark.parametrize(
+    ("method", "cards", "place"),
+    [
+        ("lora", (), "the GPU"),
+        ("lora", (1, 1), "all 2 GPUs, the layers spread over them,"),
+        ("full", (1, 1), "the first of 2 GPUs"),
+        ("full", (1,), "the GPU"),
+    ],
+)
+def test_where_it_trains(
+    project: Path, monkeypatch: pytest.MonkeyPatch, method: str, cards: tuple[int, ...], place: str
+) -> None:
+    monkeypatch.setattr(training_device, "training_device", lambda: "cuda")
+    monkeypatch.setattr(training_device, "gpu_memory", lambda: cards)
+    plan = plan_of(project, method=method)
+    assert training_device.training_place(plan) == place
+    monkeypatch.setattr(training_device, "training_device", lambda: "cpu")
+    assert training_device.training_place(plan) == "the CPU"
+
+
 def test_a_full_fine_tune_that_does_not_fit_memory(project: Path, cpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(project, method="full")
     wanted = need(plan, plan.jobs[0]).memory_bytes

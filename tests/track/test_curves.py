@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.track.curves import CurveFollower, point_of
+from olivepress.track.curves import CurveFollower, point_of, steps_of
+from olivepress.track.record import Point, Points
 from olivepress.track.runs import read_run
 from olivepress.track.writer import open_run
 from tests.track.conftest import start
@@ -34,6 +35,7 @@ def write(*steps: int, start_anew: bool = False, **values: float) -> None:
             {"done": 3, "validation_loss": 2.0, "metrics": {"f1": 0.5, "x y": 1}},
             (3, {"validation_loss": 2.0, "validation_f1": 0.5}),
         ),
+        ({"done": 3, "quality": {"perplexity": 4.0}, "alerts": [{"best": 1.0}]}, (3, {"monitor_perplexity": 4.0})),
         ({"done": 3, "total": 9, "shipped": {"step": 2}, "seconds": 1.0}, None),
         ({"done": 0, "total": 0, "rows": {"rows": 5}}, None),
         ({"done": 3, "total": 9, "seconds": 2.0}, None),
@@ -74,3 +76,15 @@ def test_each_step_once_also_after_a_resume(tmp_path: Path, monkeypatch: pytest.
     assert run is not None
     assert (run.curves["loss"].points, run.curves["loss"].last_step, run.curves["loss"].last) == (5, 5, 0.5)
     assert run.curves["eval_loss"].points == 1
+
+
+def test_points_become_the_steps_again() -> None:
+    lines = [
+        {"done": 1, "total": 2, "loss": 2.0, "learning_rate": 1e-4, "grad_norm": 0.5, "seconds": 3.0},
+        {"done": 1, "total": 2, "validation_loss": 1.5, "metrics": {"exact_match": 0.25}},
+        {"done": 2, "total": 2, "loss": 1.0},
+    ]
+    points = [Point(step=step, at=0, values=values) for line in lines for step, values in [point_of(line)]]
+    first, second = steps_of([None, Points(points=tuple(points[:2])), Points(points=tuple(points[2:]))])
+    assert (first.loss, first.validation_loss, first.learning_rate, first.grad_norm) == (2.0, 1.5, 1e-4, 0.5)
+    assert first.metrics == {"exact_match": 0.25} and (second.step, second.loss, second.metrics) == (2, 1.0, {})

@@ -49,7 +49,7 @@ def test_the_list_fits_a_terminal(olivepress_here: Command) -> None:
     lines = olivepress_here("runs", "list").stdout.splitlines()
     assert max(map(len, lines)) <= 80 and len(lines) == 4
     rows = {line.split()[0]: line for line in lines}
-    assert "finished" in rows["lamps/finetune.1"] and rows["lamps/finetune.1"].endswith("loss 0.75")
+    assert "finished" in rows["lamps/finetune.1"] and rows["lamps/finetune.1"].endswith("0.75 loss")
     assert "failed" in rows["lamps/export-cpu-int4.1"] and "killed" in rows["lamps/merge.1"]
     assert olivepress_here("runs", "list", "other").stdout.startswith("no runs")
     (first, *_) = json.loads(olivepress_here("runs", "list", "lamps", "--json").stdout)
@@ -84,6 +84,26 @@ def test_the_same_is_said_to_be_the_same(olivepress_here: Command) -> None:
     make_run()
     text = olivepress_here("runs", "diff", "lamps/finetune.1", "lamps/finetune.2").stdout
     assert "Nothing that went in differs" in text and "The artifacts are identical." in text
+
+
+def test_other_jobs_and_numbers_of_a_machine(olivepress_here: Command) -> None:
+    for job, memory in (("finetune", 1_500_000_000.0), ("merge", 2_500_000.0)):
+        writer = start(None, job)
+        writer.append(
+            Ended(at=writer.now(), status="finished", metrics={"size_bytes": Figure(value=7e6, unit="bytes")})
+        )
+        score = Figure(value=memory / 2e9, unit="ratio", ci_low=memory / 4e9, ci_high=memory / 2e9)
+        metrics = {"exact_match": score, "memory": Figure(value=memory, unit="bytes")}
+        hashes = {"report_sha256": "1" * 64, "artifact_sha256": "2" * 64}
+        writer.append(Measured(at=writer.now(), machine="box", job=job, metrics=metrics, **hashes))
+    lines = olivepress_here("runs", "diff", "lamps/finetune", "lamps/merge").stdout.splitlines()
+    assert lines[2] == "job: finetune → merge" and max(map(len, lines)) <= 80
+    rows = [" ".join(line.split()) for line in lines[lines.index("measured on box") + 1 :]]
+    assert rows == ["exact_match 75.0 % (37.5 to 75.0) 0.1 % (0.1 to 0.1) *", "memory 1.50 GB 2.5 MB",
+                    "* the 95 % intervals do not touch"]  # fmt: skip
+    assert not any("size_bytes" in line for line in lines), "equal numbers are not repeated"
+    (merge,) = [line for line in olivepress_here("runs", "list").stdout.splitlines() if "merge" in line]
+    assert merge.endswith("0.1 % exact_match")
 
 
 def test_intervals_that_do_not_touch_are_marked() -> None:
@@ -149,7 +169,7 @@ def test_show_names_what_went_in_and_came_out(olivepress_here: Command) -> None:
     lines = olivepress_here("runs", "show", "lamps").stdout.splitlines()
     text = " ".join(" ".join(lines).split())
     for expected in ("lamps/finetune.1: finished", "finetune.r=16", "torch 2.13.0", "(90 train, 10 test)",
-                     "measured on phone decode_tps 9.5 (9 to 10) tok/s", "1.5 → 0.75"):  # fmt: skip
+                     "measured on phone decode_tps 9.5 tok/s (9 to 10)", "1.5 → 0.75"):  # fmt: skip
         assert expected in text, expected
     assert max(map(len, lines)) <= 80
 

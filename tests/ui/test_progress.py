@@ -10,8 +10,7 @@ import pytest
 
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import job_messages, training_dir
-from olivepress.ui.loss_chart import loss_chart
-from olivepress.ui.progress import LossStep, progress_of, seconds_left, trained_steps
+from olivepress.ui.progress import progress_of, seconds_left, trained_run
 from tests.ui.project import RECIPE
 
 NOW = datetime.now(UTC)
@@ -71,7 +70,7 @@ def test_steps_that_were_repeated_after_a_kill_count_once() -> None:
         step(path, done, loss, 1.0)
     progress = progress_of(RECIPE, "finetune", None)
     assert progress is not None
-    assert progress.steps == (LossStep(step=1, loss=4.0), LossStep(step=2, loss=2.9), LossStep(step=3, loss=1.9))
+    assert [(each.step, each.loss) for each in progress.run.steps] == [(1, 4.0), (2, 2.9), (3, 1.9)]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_numbers_that_no_trainer_writes() -> None:
     path.write_text("\n".join(lines) + "\n")
     progress = progress_of(RECIPE, "finetune", None)
     assert progress is not None and (progress.done, progress.total, progress.seconds_left) == (4, 10, None)
-    assert [each.step for each in progress.steps] == [1, 4]
+    assert [each.step for each in progress.run.steps if each.loss is not None] == [1, 4]
 
 
 def test_a_record_outside_of_runs_is_not_read(tmp_path: Path) -> None:
@@ -115,26 +114,8 @@ def test_a_record_outside_of_runs_is_not_read(tmp_path: Path) -> None:
 
 
 def test_the_curve_of_a_finished_fine_tune() -> None:
-    assert trained_steps(RECIPE, "finetune") == ()
+    assert trained_run(RECIPE, "finetune").steps == ()
     path = Path("runs", RECIPE, "finetune", "training.jsonl")
     for done in (1, 2):
         step(path, done, 4.0 / done, 1.0)
-    assert [each.loss for each in trained_steps(RECIPE, "finetune")] == [4.0, 2.0]
-
-
-def test_the_chart_is_as_wide_as_the_training_is_long() -> None:
-    steps = [LossStep(step=1, loss=4.0), LossStep(step=2, loss=1.0), LossStep(step=3, loss=2.0)]
-    chart = loss_chart(steps, total=5)
-    assert chart is not None
-    assert chart.points == "0.0,0.0 250.0,240.0 500.0,160.0"
-    assert (chart.highest, chart.lowest, chart.first, chart.last) == ("4", "1", 1, 5)
-    assert loss_chart(steps[:1]) is None
-    flat = loss_chart([LossStep(step=1, loss=2.0), LossStep(step=2, loss=2.0)])
-    assert flat is not None and flat.points == "0.0,0.0 1000.0,0.0"
-
-
-def test_thousands_of_steps_are_few_points() -> None:
-    chart = loss_chart([LossStep(step=n, loss=float(10_001 - n)) for n in range(1, 10_001)])
-    assert chart is not None
-    assert len(chart.points.split()) == 400
-    assert (chart.highest, chart.lowest) == ("9.99e+03", "13")  # the means of the first and the last 25
+    assert [each.loss for each in trained_run(RECIPE, "finetune").steps] == [4.0, 2.0]

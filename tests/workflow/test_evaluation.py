@@ -10,8 +10,16 @@ import pytest
 
 from olivepress.core.errors import RecipeError
 from olivepress.pipeline.plan import load_plan
-from olivepress.recipe.finetune import EarlyStopping, Finetune
-from olivepress.workflow.evaluation import check_evaluation, evaluation_of, higher_is_better, training_steps
+from olivepress.recipe.finetune import EarlyStopping, Finetune, Monitor
+from olivepress.workflow.estimate import need
+from olivepress.workflow.evaluation import (
+    check_evaluation,
+    evaluation_of,
+    higher_is_better,
+    monitor_looks,
+    training_steps,
+)
+from olivepress.workflow.render import render_all
 
 Here = Callable[..., Any]
 
@@ -84,3 +92,30 @@ def test_patience_that_is_longer_than_the_run(project: object) -> None:
             continue
         with pytest.raises(RecipeError, match=f"patience is {patience} and the run has 10 evaluations, .* at most 8"):
             check_evaluation(recipe, plan.dataset)
+
+
+def with_monitor(plan: Any, **monitor: Any) -> Any:
+    finetune = plan.recipe.finetune.model_copy(update={"monitor": Monitor(**monitor)})
+    return dataclasses.replace(plan, recipe=plan.recipe.model_copy(update={"finetune": finetune}))
+
+
+def test_a_monitor_that_could_see_no_fall(project: object) -> None:
+    plan = load_plan("tiny-phi")
+    check_evaluation(with_monitor(plan, every=249).recipe, plan.dataset)
+    with pytest.raises(RecipeError, match=r"finetune.monitor.every is 250, expected less than the 250 steps"):
+        check_evaluation(with_monitor(plan, every=250).recipe, plan.dataset)
+    splits = plan.dataset.splits
+    few = dataclasses.replace(plan.dataset, splits={**splits, "validation": splits["validation"][:1]})
+    with pytest.raises(RecipeError, match=r"finetune.monitor looks at validation rows, expected at least 2"):
+        check_evaluation(with_monitor(plan, every=50).recipe, few)
+
+
+def test_a_monitor_is_in_the_workflow_and_in_the_estimate(project: object) -> None:
+    plan = load_plan("tiny-phi")
+    watched = with_monitor(plan, every=50, rows=20, on_alert="fail")
+    assert monitor_looks(watched.recipe.finetune, 2400) == 5 and monitor_looks(plan.recipe.finetune, 2400) == 0
+    train = render_all(watched)[0].config["data_configs"][0]["pre_process_data_config"]
+    assert train["monitor"] == {"every": 50, "rows": 20, "on_alert": "fail"}
+    assert "monitor" not in render_all(plan)[0].text
+    more = need(watched, watched.jobs[0]).seconds - need(plan, plan.jobs[0]).seconds
+    assert 0 < more < need(plan, plan.jobs[0]).seconds

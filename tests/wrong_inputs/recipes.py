@@ -68,7 +68,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "data.strict": ("yes", 1, True),
     "data.benchmarks": (["rows.csv"], "rows.csv"),
     "finetune": ("lora", [], 3),
-    "finetune.method": ("LORA", "full", "adalora", 1, None),
+    "finetune.method": ("LORA", "prefix", "adalora", 1, None),
     "finetune.r": (0, 65537, 2000, *NOT_WHOLE),
     "finetune.alpha": (0, 1e9, *NOT_A_NUMBER),
     "finetune.lora_dropout": (1, 1.5, *NOT_A_NUMBER),

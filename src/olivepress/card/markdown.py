@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from olivepress.card.facts import CardFacts, DataFacts
-from olivepress.core.artifact import Check
+from olivepress.core.artifact import Check, TaskVerdict
 from olivepress.core.printable import printable
 from olivepress.report.device_report import DeviceReport, Measurement
 from olivepress.report.registry import METRICS
@@ -30,8 +30,10 @@ SECTIONS = (
     "Limits",
     "How to run it",
 )
-_SHOWN = ("exact_match", "f1_token", "rouge_l", "gain_retained", "json_valid", "decode_tps", "ttft_ms")
-_SHOWN += ("peak_memory_bytes", "size_on_disk_bytes")
+_SHOWN = (
+    "exact_match", "f1_token", "rouge_l", "gain_retained", "json_valid", "decode_tps", "ttft_ms", "peak_memory_bytes",
+    "size_on_disk_bytes",
+)  # fmt: skip
 _ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in "\\`*_[]#"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"})
 _HUB_METRICS = {"exact_match": "exact_match", "rouge_l": "rouge"}
 
@@ -188,18 +190,22 @@ def _lost(facts: CardFacts) -> Iterator[str]:
 
 
 def _check(check: Check) -> str:
-    if check.task is not None and check.task.value is not None and check.task.parent_value is not None:
-        task = check.task
-        interval = ""
-        if task.difference is not None and task.ci_low is not None and task.ci_high is not None:
-            ends = f"{100 * task.ci_low:+.1f} to {100 * task.ci_high:+.1f}"
-            interval = f", {100 * task.difference:+.1f} points ({ends})"
-        shares = f"{100 * task.value:.1f} %, its parent {100 * task.parent_value:.1f} %"
-        return f"{_text(task.metric)} on {task.rows} validation rows: {shares}{interval}: {task.call}"
+    if check.task is not None:
+        return _task(check.task)
     if check.value is None:
         return ""
     limit = "" if check.limit is None else f", limit {check.limit:g}"
     return f"{_text(check.name)}: {check.value:.3g}{limit}"
+
+
+def _task(task: TaskVerdict) -> str:
+    if task.value is None or task.parent_value is None:
+        return ""
+    text = f"{100 * task.value:.1f} %, its parent {100 * task.parent_value:.1f} %"
+    if task.difference is not None and task.ci_low is not None and task.ci_high is not None:
+        ends = f"{100 * task.ci_low:+.1f} to {100 * task.ci_high:+.1f}"
+        text += f", {100 * task.difference:+.1f} points ({ends})"
+    return f"{_text(task.metric)} on {task.rows} validation rows: {text}: {task.call}"
 
 
 def _safety(results: Sequence[SafetyResult]) -> Iterator[str]:

@@ -139,9 +139,9 @@ def _clean(element: ElementTree.Element) -> ElementTree.Element:
     """The element without a namespace, with allowed attributes, and with the allowed of its children."""
     name = element.tag.removeprefix(f"{{{SVG}}}")
     kept = {k: v for k, v in element.attrib.items() if k in ATTRIBUTES and not REFERENCE.search(v)}
-    # The page gives the palette lighter colours on dark paper.
-    paints = [f"{k}:var(--chart-{PALETTE.index(kept[k])},{kept[k]})" for k in PAINTS if kept.get(k) in PALETTE]
-    cleaned = ElementTree.Element(name, kept | ({"style": ";".join(paints)} if paints else {}))
+    # The page gives the palette lighter colours on dark paper; by classes, as a page may allow no style attributes.
+    paints = [f"{k}-{PALETTE.index(kept[k])}" for k in PAINTS if kept.get(k) in PALETTE]
+    cleaned = ElementTree.Element(name, kept | ({"class": " ".join(paints)} if paints else {}))
     if name in ("text", "tspan"):
         cleaned.text = element.text
     for child in element:

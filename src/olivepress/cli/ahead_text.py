@@ -62,15 +62,14 @@ def environment_note(plan: Plan) -> str | None:
 
 def _training_lines(ahead: Ahead) -> Iterator[str]:
     """Where each fine-tune that will run is trained, how it is evaluated, and which checkpoint ships."""
-    from olivepress.run.training_device import training_device
+    from olivepress.run.training_device import training_device, training_place
 
-    places = {"cuda": "the GPU", "cpu": "the CPU"}
     for plan, job, _ in ahead.of("run"):
         if job.kind != "finetune":
             continue
         settings, splits = plan.recipe.finetune, plan.dataset.splits
         evaluation = evaluation_of(settings, train_rows=len(splits["train"]), validation_rows=len(splits["validation"]))
-        text = f"{plan.recipe.name}: {settings.method} trains on {places[training_device()]} of this machine"
+        text = f"{plan.recipe.name}: {settings.method} trains on {training_place(plan)} of this machine"
         if evaluation is None:
             yield f"{text}, without validation"
         else:

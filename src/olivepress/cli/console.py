@@ -15,11 +15,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from olivepress.cli.outcome_text import outcome_text
+from olivepress.cli.training_note import TrainingNote
 from olivepress.core.pace import Clock, Pace, duration
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from olivepress.core.child.messages import ProgressMessage
     from olivepress.run import JobOutcome
     from olivepress.run.forecast import Forecast
     from olivepress.workflow.plan import Job
@@ -45,6 +47,7 @@ class _Step:
     def __init__(self, title: str, clock: Clock) -> None:
         self.title, self.note = title, ""
         self.pace = Pace(clock)
+        self.training = TrainingNote()
 
     def update(self, note: str, done: int, total: int) -> None:
         self.note = note
@@ -253,15 +256,14 @@ class ConsoleReporter:
         """Something of the job that a person should know, whether or not it succeeds."""
         self.say(f"{job.id}: note: {text}")
 
-    def progress_of(self, done: int, total: int, loss: float | None) -> None:
-        self.update(f"step {done}/{total}" + ("" if loss is None else f" loss {loss:.3f}"), done, total)
-
-    def job_progress(self, job: Job, done: int, total: int, loss: float | None) -> None:
-        if total <= 0:  # what the training counted of its rows, before its first step
+    def job_progress(self, job: Job, step: ProgressMessage) -> None:
+        if step.total <= 0:  # what the training counted of its rows, before its first step
             return
         if self.forecast is not None:
-            self.forecast.step(done, total)
-        self.progress_of(done, total, loss)
+            self.forecast.step(step.done, step.total)
+        if self.step is not None:
+            note = self.step.training.text(step, live=self.live, wide=self.console.width >= _NARROW)
+            self.update(note, step.done, step.total)
 
     def job_ended(self, outcome: JobOutcome) -> None:
         self.end(f"{outcome.job}: {outcome_text(outcome)}")

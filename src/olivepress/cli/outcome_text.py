@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from olivepress.report.training_record import CHECKPOINT
+
 if TYPE_CHECKING:
     from olivepress.run import JobOutcome
 
-__all__ = ["outcome_text", "verdict_lines"]
+__all__ = ["checkpoint_lines", "outcome_text", "verdict_lines"]
+
+
+def checkpoint_lines(outcome: JobOutcome) -> list[str]:
+    """Which checkpoint of a fine-tune ships, and its validation loss or metric."""
+    return [f"ships {check.detail}" for check in outcome.checks if check.name == CHECKPOINT]
 
 
 def verdict_lines(outcome: JobOutcome) -> list[str]:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from olivepress.compare.render.phrases import interval_text
 from olivepress.core.pace import duration
 from olivepress.core.printable import printable
+from olivepress.report.values import format_value
 
 if TYPE_CHECKING:
     from olivepress.pipeline.reproduce import Reproduction
@@ -35,8 +37,8 @@ _FIRST_METRICS = ("exact_match", "label_accuracy", "f1_token", "rouge_l", "decod
 _NAME = 34
 
 
-def _time(ms: int | None) -> str:
-    return "-" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _iso(ms: int | None) -> str | None:
@@ -48,16 +50,19 @@ def list_lines(runs: Sequence[TrackedRun]) -> Iterator[str]:
     if not runs:
         yield "no runs are recorded here; next: olivepress run MODEL"
         return
-    width = min(_NAME, max(len(run.name) for run in runs))
-    yield f"{'run':{width}}  {'started (UTC)':16}  {'status':11}  {'took':>7}  result"
-    for run in runs:
-        took = "-" if run.seconds is None else duration(run.seconds)
-        name = printable(run.name)
-        if len(name) > width:
+    rows = [("run", "started (UTC)", "status", "took", "result"), *map(_list_row, runs)]
+    names, starts, states, times = (max(len(row[column]) for row in rows) for column in range(4))
+    names = min(_NAME, names)
+    for name, start, state, time, result in rows:
+        if len(name) > names:
             yield name
             name = ""
-        line = f"{name:{width}}  {_time(run.started.at)}  {run.status:11}  {took:>7}  {_result(run)}"
-        yield line[:_WIDTH].rstrip()
+        yield f"{name:{names}}  {start:{starts}}  {state:{states}}  {time:>{times}}  {result}".rstrip()
+
+
+def _list_row(run: TrackedRun) -> tuple[str, str, str, str, str]:
+    took = "-" if run.seconds is None else duration(run.seconds)
+    return printable(run.name), _time(run.started.at), run.status, took, _result(run)
 
 
 def _result(run: TrackedRun) -> str:
@@ -65,9 +70,9 @@ def _result(run: TrackedRun) -> str:
     for report in sorted(run.reports, key=lambda each: each.at, reverse=True):
         for name in _FIRST_METRICS:
             if name in report.metrics:
-                return f"{name} {_number(report.metrics[name].value)}"
+                return f"{_value(report.metrics[name])} {name}"
     if "loss" in run.curves:
-        return f"loss {_number(run.curves['loss'].last)}"
+        return f"{_number(run.curves['loss'].last)} loss"
     return run.sha256[:12] if run.sha256 else ""
 
 
@@ -77,14 +82,16 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def _value(figure: Figure) -> str:
+    return format_value(figure.unit, figure.value) if figure.unit else _number(figure.value)
+
+
 def _figure(figure: Figure | None) -> str:
-    """Value and interval."""
+    """Value and interval, in the unit that a reader expects."""
     if figure is None:
         return "-"
-    text = _number(figure.value)
-    if figure.ci_low is not None and figure.ci_high is not None:
-        text += f" ({_number(figure.ci_low)} to {_number(figure.ci_high)})"
-    return text
+    interval = interval_text(figure.unit or "1", figure.value, figure.ci_low, figure.ci_high)
+    return f"{_value(figure)} ({interval})" if interval else _value(figure)
 
 
 def show_lines(run: TrackedRun) -> Iterator[str]:
@@ -134,7 +141,7 @@ def _numbers(run: TrackedRun) -> Iterator[str]:
         if metrics and machine:
             yield f"measured on {printable(machine)}"
         for name, figure in metrics.items():
-            yield f"  {printable(name):38}  {_figure(figure)} {figure.unit}"[:_WIDTH].rstrip()
+            yield f"  {printable(name):38}  {_figure(figure)}"[:_WIDTH]
 
 
 def diff_lines(difference: Difference) -> Iterator[str]:
@@ -147,12 +154,11 @@ def diff_lines(difference: Difference) -> Iterator[str]:
         yield from change_lines(change)
     if difference.same_artifact is not None:
         yield "The artifacts are identical." if difference.same_artifact else "The artifacts differ."
-    shown = [pair for pair in difference.metrics if pair.a != pair.b]
+    differing = [pair for pair in difference.metrics if pair.a != pair.b]
+    shown = sorted(differing, key=lambda pair: pair.name.rpartition("/")[0])  # its own numbers, then machine by machine
     if not shown:
         return
-    yield f"{'':30}  {'A':>22}  {'B':>22}"
-    for pair in shown:
-        yield from _pair_lines(pair)
+    yield from _pair_lines(shown)
     if any(pair.apart for pair in shown):
         yield "* the 95 % intervals do not touch"
 
@@ -160,24 +166,31 @@ def diff_lines(difference: Difference) -> Iterator[str]:
 def change_lines(change: Change) -> Iterator[str]:
     """``recipe: finetune.learning_rate 0.0002 → 0.001``."""
     a, b = (each if each is not None else "not there" for each in (change.a, change.b))
-    text = f"{change.kind}: {change.name} {a} → {b}"
+    name = "" if change.name == change.kind else f"{change.name} "
+    text = f"{change.kind}: {name}{a} → {b}"
     if change.detail:
         text += f"; {change.detail}"
     lines = wrap(printable(text), _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield from lines
 
 
-def _pair_lines(pair: MetricPair) -> Iterator[str]:
-    name, (a, b) = printable(pair.name), (_figure(each) for each in (pair.a, pair.b))
-    mark = " *" if pair.apart else ""
-    if len(name) > 30 or max(len(a), len(b)) > 22:
-        yield name[:_WIDTH]
-        name = ""
-    if max(len(a), len(b)) <= 22:
-        yield f"{name:30}  {a:>22}  {b:>22}{mark}".rstrip()
-        return
-    yield f"  A {a}"
-    yield f"  B {b}{mark}"
+def _pair_lines(pairs: Sequence[MetricPair]) -> Iterator[str]:
+    """A table of both runs' numbers; those of a machine stand below its name."""
+    cells = [(_figure(pair.a), _figure(pair.b) + (" *" if pair.apart else "  ")) for pair in pairs]
+    first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
+    width = _WIDTH - 4 - first - second
+    yield f"{'':{width}}  {'A':>{first}}  {'B':>{second - 2}}"
+    heading = ""
+    for pair, (a, b) in zip(pairs, cells, strict=True):
+        machine, _, name = pair.name.rpartition("/")
+        if machine != heading:
+            yield printable(f"measured on {machine}")[:_WIDTH]
+            heading = machine
+        name = printable(f"  {name}" if machine else name)
+        if len(name) > width:
+            yield name[:_WIDTH]
+            name = ""
+        yield f"{name:{width}}  {a:>{first}}  {b:>{second}}".rstrip()
 
 
 def checklist_lines(name: str, items: Sequence[Item]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +25,7 @@ class _Verbs(MutableMapping[str, Command]):
     """Verb → command, for the modules of ``package``."""
 
     def __init__(self, package: ModuleType) -> None:
-        modules = {_verb(name): name for name in _modules(package.__name__, package.__path__)}
-        self._modules = {verb: modules[verb] for verb in sorted(modules)}
+        self._modules = {_verb(name): name for name in sorted(_modules(package.__path__, package.__name__))}
         self._commands = dict[str, Command]()
 
     def __getitem__(self, verb: str) -> Command:
@@ -60,14 +60,13 @@ class VerbGroup(TyperGroup):
         return list(self.commands)
 
 
-def _modules(package: str, folders: Iterable[str]) -> Iterator[str]:
-    """The modules that are verbs; those of a package whose name begins with ``_``, a family, are beside the others."""
-    for info in pkgutil.iter_modules(folders):
-        name = f"{package}.{info.name}"
-        if info.ispkg and info.name.startswith("_"):
-            yield from _modules(name, [f"{folder}/{info.name}" for folder in folders])
+def _modules(paths: Iterable[str], package: str) -> Iterator[str]:
+    """The modules of the verbs; those in a folder whose name begins with an underscore are listed with the others."""
+    for info in pkgutil.iter_modules(paths):
+        if info.name.startswith("_"):
+            yield from _modules([str(Path(info.module_finder.path, info.name))], f"{package}.{info.name}")  # type: ignore[union-attr]
         else:
-            yield name
+            yield f"{package}.{info.name}"
 
 
 def _verb(module: str) -> str:

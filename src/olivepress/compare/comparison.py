@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
-from olivepress.compare.document import Document, Row, Step
+from olivepress.compare.document import Document, Row
 from olivepress.compare.examples import collect_examples
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
@@ -19,6 +19,7 @@ from olivepress.core.names import job_for, target_of_job
 from olivepress.core.printable import printable
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS, Metric, columns
+from olivepress.report.training_record import TrainingRun
 
 __all__ = ["compare", "ladder_pairs"]
 
@@ -29,11 +30,11 @@ def compare(
     loaded: Sequence[Loaded],
     *,
     budgets: Budgets | None = None,
-    training: Mapping[str, tuple[Step, ...]] | None = None,
+    training: Mapping[str, TrainingRun] | None = None,
     questions: Mapping[str, str] | None = None,
     with_examples: bool = True,
 ) -> Document:
-    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: recipe → loss curve.
+    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: name → fine-tune.
 
     ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples
     that are not those of their report.

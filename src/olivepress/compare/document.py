@@ -12,6 +12,7 @@ from typing import Literal
 from olivepress.core.notebook import record_html, table_html
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS
+from olivepress.report.training_record import TrainingRun
 from olivepress.report.values import format_value
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "Outcome",
     "Reason",
     "Row",
-    "Step",
     "Summary",
     "Usefulness",
     "Verdict",
@@ -251,19 +251,11 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One logged step of a fine-tuning run."""
-
-    step: int
-    loss: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Document:
     """``columns`` are the metrics of the matrix; ``footnotes`` are (reason, titles of the metrics) of nulls.
 
     ``remarks``: what must not be compared with what. ``examples`` are those that the rows do not agree on first,
-    then others; ``examples_left_out`` counts what did not fit the page. ``training`` by recipe.
+    then others; ``examples_left_out`` counts what did not fit the page. ``training``: fine-tunes by name.
     """
 
     title: str
@@ -275,7 +267,7 @@ class Document:
     footnotes: tuple[tuple[str, tuple[str, ...]], ...]
     examples: tuple[Example, ...] = ()
     examples_left_out: int = 0
-    training: dict[str, tuple[Step, ...]] = field(default_factory=dict)
+    training: dict[str, TrainingRun] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the decisions, and the metrics of the matrix; the page has all of it."""

@@ -30,6 +30,7 @@ __all__ = [
     "adapter_view",
     "bundle_log",
     "bundle_logs",
+    "continuation",
     "dataset_dir",
     "device_report",
     "hash_cache",
@@ -126,6 +127,11 @@ def model_card(recipe: str, job: str) -> Path:
 
 def job_log(recipe: str, job: str) -> Path:
     return RUNS / recipe / "logs" / f"{job}.log"
+
+
+def continuation(recipe: str) -> Path:
+    """Of a recipe that goes on from another one's model: the versions of the data so far, and its scores on them."""
+    return RUNS / recipe / "continue.json"
 
 
 def tensorboard_dir(recipe: str) -> Path:

@@ -206,7 +206,7 @@ def interpreter(name: str) -> Path:
     if is_created(env):
         return python_of(env)
     for other in environments().values():
-        # A desk's environment contains everything of its device's: openvino-build runs what openvino runs.
+        # A build environment contains everything of its device's: openvino-build runs what openvino runs.
         if other.pins.items() >= env.pins.items() and is_created(other):
             return python_of(other)
     stale = (ENVIRONMENTS / env.name / MARKER).is_file()

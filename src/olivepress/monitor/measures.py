@@ -225,7 +225,7 @@ def agreement_of(answers: Sequence[str], parents: Sequence[str], limits: Limits)
     pairs = list(zip(answers, parents, strict=True))
     scores = np.array([token_f1(a, b) for a, b in pairs])
     value, n = float(scores.mean()), len(scores)
-    low, high = cluster_mean(scores.tolist(), [1.0] * n) or (value, value)
+    low, high = cluster_mean(scores.tolist(), [1] * n) or (value, value)
     equal = sum(a.split() == b.split() for a, b in pairs)
     equal_low, equal_high = wilson(equal, n)
     return [

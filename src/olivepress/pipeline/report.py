@@ -11,11 +11,11 @@ from olivepress.catalog import choices
 from olivepress.core.layout import recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
-from olivepress.pipeline.training_curve import training_curve
+from olivepress.pipeline.training_runs import training_runs
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from olivepress.compare.document import Document, Step
+    from olivepress.compare.document import Document
     from olivepress.recipe.schema import Recipe
 
 __all__ = ["Page", "budgets", "questions", "report", "report_recipe"]
@@ -49,7 +49,10 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
     from olivepress.compare.render.page import write_report_page
 
     document = compare(
-        load(paths), budgets=budgets(plan.recipe), training=_training(plan), questions=questions(plan.dataset.directory)
+        load(paths),
+        budgets=budgets(plan.recipe),
+        training=training_runs(plan.recipe.name),
+        questions=questions(plan.dataset.directory),
     )
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
@@ -74,7 +77,3 @@ def questions(dataset: Path) -> dict[str, str]:
     except DataError:  # the reports still have the answers
         return {}
     return {row.id: row.messages[-2]["content"] for row in rows if len(row.messages) > 1}
-
-
-def _training(plan: Plan) -> dict[str, tuple[Step, ...]]:
-    return training_curve(plan.recipe.name)

@@ -129,6 +129,7 @@ def _prepare(project: Path, settings: Mapping[str, Any]) -> str:
         (project / source).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, project / source)
     places = {DATASETS, MODELS, ENVIRONMENTS, *filter(None, map(_outermost, _texts(settings)))}
+    places |= {RUNS / recipe for recipe in _started_from(settings)}
     for place in sorted(places):
         if place.exists() and place not in (RECIPES, RUNS, RUNS / str(settings["name"])):
             (project / place).parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +142,13 @@ def _prepare(project: Path, settings: Mapping[str, Any]) -> str:
     file = RECIPES / f"{settings['name']}.yaml"
     write_text(project / file, json.dumps(_set_keys(settings), indent=1) + "\n")  # JSON is YAML
     return file.as_posix()
+
+
+def _started_from(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The recipe whose adapter was trained further, where it is named as one."""
+    start = (settings.get("finetune") or {}).get("start_from")
+    if start and "/" not in start:
+        yield start
 
 
 def _levels_above(settings: Mapping[str, Any]) -> int:

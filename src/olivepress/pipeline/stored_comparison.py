@@ -17,7 +17,7 @@ from olivepress.core.layout import RUNS, dataset_dir, job_dir, recipe_runs, stor
 from olivepress.core.messages import next_command
 from olivepress.pipeline.report import budgets, questions
 from olivepress.pipeline.reports import differs_by_tuning
-from olivepress.pipeline.training_curve import training_curve
+from olivepress.pipeline.training_runs import training_runs
 from olivepress.recipe.schema import Recipe, load_recipe, recipe_files
 from olivepress.report.device_report import DeviceReport, read_report
 
@@ -58,7 +58,7 @@ def compare_stored(recipe: str) -> StoredComparison:
     document = compare(
         load(chosen),
         budgets=budgets(known) if known else {},
-        training=training_curve(recipe),
+        training=training_runs(recipe),
         questions=asked,
     )
     return StoredComparison(document=document, left_out=left_out, limits=known is not None)

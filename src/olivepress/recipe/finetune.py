@@ -10,9 +10,10 @@ from olivepress.core.yaml_document import Record
 from olivepress.recipe.methods import METHODS
 from olivepress.report.task_metrics import TASK_METRICS
 
-__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "OwnLoss", "Seed"]
+__all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "Monitor", "OwnLoss", "Seed"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
+_OF_START = ("r", "alpha", "target_modules")
 LOSS = "loss"  # the metric of a checkpoint that needs no answers
 # The metrics of free answers: an evaluation does not score every label.
 _METRICS = tuple(name for name in TASK_METRICS if name != "label_accuracy_constrained")
@@ -33,6 +34,16 @@ class EarlyStopping(Record):
         return metric
 
 
+class Monitor(Record):
+    """Watch what the model is worth while it trains, on validation rows that are the same every time."""
+
+    every: int = Field(ge=1, le=10**8, description="steps from one look to the next")
+    rows: int = Field(32, ge=2, le=1000, description="validation rows that the model answers at each look")
+    on_alert: Literal["warn", "fail"] = Field(
+        "warn", description="when a number falls 10 % below its best: fail ends the run with an error"
+    )
+
+
 class OwnLoss(Record):
     """A loss function of one's own, in a file of the project."""
 
@@ -43,9 +54,20 @@ class OwnLoss(Record):
 
 
 class Finetune(Record):
-    method: Literal["lora", "qlora", "dora", "loha", "lokr", "full"] = Field(
+    method: Literal["lora", "qlora", "dora", "loha", "lokr", "full", "dpo", "orpo"] = Field(
         "lora",
-        description="qlora trains on a 4-bit base; adapters are merged into the unquantized one; full makes none",
+        description="qlora trains on a 4-bit base; adapters are merged into the unquantized one; full makes none; dpo "
+        "and orpo train a LoRA on pairs of a chosen and a rejected answer",
+    )
+    start_from: str | None = Field(
+        None,
+        pattern=r"^(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+$",
+        max_length=400,
+        description="with dpo and orpo: a recipe whose finished LoRA is trained further, or the folder of one; a new "
+        "one when left out",
+    )
+    beta: float = Field(
+        0.1, gt=0, le=100, description="of dpo: more stays closer to the start; of orpo: the weight of the pairs"
     )
     r: int = Field(16, ge=1, le=65536)
     alpha: float = Field(32, gt=0, le=1.0e6)
@@ -53,7 +75,7 @@ class Finetune(Record):
     target_modules: tuple[str, ...] | None = Field(
         None, description="all projections of the family when left out; not with qlora, which takes every linear layer"
     )
-    learning_rate: float = Field(2.0e-4, gt=0, le=10)
+    learning_rate: float = Field(2.0e-4, gt=0, le=10, description="2e-5 with dpo and orpo when left out")
     lr_scheduler_type: Literal["constant", "linear", "cosine", "constant_with_warmup"] = "cosine"
     warmup_ratio: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0, le=10)
@@ -92,6 +114,7 @@ class Finetune(Record):
     )
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = Field("best", description="the checkpoint that ships, by early_stopping.metric")
+    monitor: Monitor | None = Field(None, description="perplexity, exact match, format and variety while it trains")
     label_smoothing: float = Field(
         0.0,
         ge=0,
@@ -113,10 +136,22 @@ class Finetune(Record):
     seed: Seed = 0
 
     @model_validator(mode="after")
+    def _rate_of_its_method(self) -> Finetune:
+        """A LoRA's usual rate makes of preferences a model that answers nothing any more."""
+        rate = METHODS[self.method].learning_rate
+        if rate is not None and "learning_rate" not in self.model_fields_set:
+            object.__setattr__(self, "learning_rate", rate)  # frozen from here on
+        return self
+
+    @model_validator(mode="after")
     def _method_takes_its_keys(self) -> Finetune:
         for key, reason in METHODS[self.method].ignores.items():
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"no {key} with method {self.method}: {reason}")
+        if self.start_from is not None:
+            for key in _OF_START:
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    raise ValueError(f"no {key} with start_from, whose adapter has its own; remove it")
         if self.torch_dtype == "float16" and METHODS[self.method].adapter:
             raise ValueError(f"torch_dtype bfloat16 or float32 with method {self.method}")
         return self

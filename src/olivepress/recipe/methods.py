@@ -24,7 +24,9 @@ class Method:
     ``starts_at_zero`` is all zero before the first step, and while it is, the adapter changes nothing: in peft 0.21.2
     ``lora_B``, LoHa's ``hada_w2_b``, and LoKr's ``lokr_w1`` (its ``lokr_w1_a`` where the left matrix is split as well).
     ``low_rank``: its update is a product of two matrices, which a base with LoRA inputs takes while it runs.
-    ``adapter``: it trains one, which is merged afterwards; the result of the other is the model itself.
+    ``adapter``: it trains one, which is merged afterwards; the result of the other is the model itself. ``pairs``: it
+    trains on preferences, a chosen and a rejected answer to each prompt. ``learning_rate``: of a recipe that has none,
+    where the default is not this method's.
     """
 
     olive_pass: str
@@ -34,9 +36,25 @@ class Method:
     low_rank: bool = False
     magnitudes: bool = False
     adapter: bool = True
+    pairs: bool = False
+    learning_rate: float | None = None
 
 
-_OF_ADAPTER = {"freeze_layers": _NO_LAYERS}
+_NO_PAIRS = "it does not train on pairs of answers; remove it, or use dpo or orpo"
+_OF_PAIRS = dict.fromkeys(("beta", "start_from"), _NO_PAIRS)
+_OF_ADAPTER = {"freeze_layers": _NO_LAYERS, **_OF_PAIRS}
+_PAIRED = ("dpo", "orpo")
+_BY_PAIRS = {
+    "freeze_layers": _NO_LAYERS,
+    "lora_dropout": "TRL computes the probabilities of both answers without dropout; remove it",
+    "packing": "a pair is two sequences; remove it",
+    "train_on": "the last answers of a pair are compared; remove it",
+    "label_smoothing": "its loss is that of pairs; remove it",
+    "neftune_noise_alpha": "noise would change what both answers are compared by; remove it",
+    "loss": "it has a loss of its own; remove it, or use lora",
+    "label_weights": "pairs have no labels; remove it",
+    "monitor": "the quality monitor reads rows with one answer; remove it",
+}
 _UNDROPPED = {"lora_dropout": _NO_DROPOUT, **_OF_ADAPTER}
 METHODS: dict[str, Method] = {
     "lora": Method(olive_pass="LoRA", ignores=_OF_ADAPTER, low_rank=True),
@@ -49,9 +67,13 @@ METHODS: dict[str, Method] = {
     "full": Method(
         olive_pass="FullFinetune",
         starts_at_zero=(),
-        ignores=dict.fromkeys(("r", "alpha", "lora_dropout", "target_modules"), _NO_ADAPTER),
+        ignores={**dict.fromkeys(("r", "alpha", "lora_dropout", "target_modules"), _NO_ADAPTER), **_OF_PAIRS},
         adapter=False,
     ),
+    **{
+        name: Method(olive_pass="PreferenceTuning", ignores=_BY_PAIRS, low_rank=True, pairs=True, learning_rate=2.0e-5)
+        for name in _PAIRED
+    },
 }
 
 

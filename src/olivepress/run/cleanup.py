@@ -56,7 +56,7 @@ def finish_output(plan: Plan, job: Job, workflow: Workflow) -> None:
         if job.target.last_logits and job.kind == "export":
             write_last_position(output)
     if job.kind == "export" and job.parent:
-        # What the parent computed on fixed prompts travels with the artifact; the full logits stay at the desk.
+        # What the parent computed on fixed prompts travels with the artifact; the full logits stay here.
         reference = plan.output_dir(plan.job(job.parent)) / "reference" / "reference.npz"
         copy_file(reference, output / "reference" / reference.name)
     if job.kind == "finetune":

@@ -23,6 +23,7 @@ from olivepress.workflow.sizes import artifact_bytes
 __all__ = [
     "ChecksFailed",
     "KeptFiles",
+    "OutOfMemory",
     "check_error",
     "disk_full",
     "failed_dir",
@@ -30,10 +31,14 @@ __all__ = [
     "keep_failed",
     "killed",
     "other_targets",
+    "refused_memory",
     "with_log",
 ]
 
 _FULL_BYTES = 256 * 1024
+_MORE_MEMORY = "free memory, or run on a larger machine; a fine-tune resumes from its last checkpoint"
+# What PyTorch and Python say of an allocation that fails.
+_REFUSED = ("out of memory", "can't allocate memory", "MemoryError")
 _KILLED = -9  # by SIGKILL; Windows has no signals
 
 # Check → what sets its limit: a key of the recipe, or of the target's file. The other checks have one limit for all.
@@ -63,6 +68,14 @@ class ChecksFailed(JobError):
     def __init__(self, message: str, *, checks: Sequence[Check], next_step: str | None = None) -> None:
         super().__init__(message, next_step=next_step)
         self.checks = tuple(checks)
+
+
+class OutOfMemory(JobError):
+    """A job's process was killed from outside, or was refused memory; ``peak_memory_bytes`` is what it had by then."""
+
+    def __init__(self, message: str, *, peak_memory_bytes: int, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.peak_memory_bytes = peak_memory_bytes
 
 
 def failed_dir(output: Path) -> Path:
@@ -114,10 +127,19 @@ def killed(exit_code: int, usage: Usage, log: Path) -> JobError | None:
     """The error of a process that somebody else killed."""
     if exit_code != _KILLED:
         return None
-    return JobError(
+    return OutOfMemory(
         f"the job was killed from outside, most likely for memory, at {usage.peak_memory_bytes / 1e9:.1f} GB ({log})",
-        next_step="free memory, or run on a larger machine; a fine-tune resumes from its last checkpoint",
+        peak_memory_bytes=usage.peak_memory_bytes,
+        next_step=_MORE_MEMORY,
     )
+
+
+def refused_memory(message: str, usage: Usage, log: Path) -> JobError | None:
+    """The error of a process that asked for more memory than there is, by what it printed last."""
+    if not any(sign in message for sign in _REFUSED):
+        return None
+    text = f"{message} ({log})"
+    return OutOfMemory(text, peak_memory_bytes=usage.peak_memory_bytes, next_step=_MORE_MEMORY)
 
 
 def job_error(error: OlivepressError, log: Path) -> JobError:

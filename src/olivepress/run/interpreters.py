@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.catalog import BUILD, Target
+from olivepress.catalog import BUILD, Family, Target
 from olivepress.catalog.provider import provider as find_provider
 from olivepress.core.artifact import Verified
 from olivepress.core.errors import SetupError
@@ -15,7 +15,7 @@ from olivepress.measure.worker.interpreters import openvino_devices_of, try_prov
 from olivepress.runtimes.plugins import is_emulated
 from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["Place", "model_python", "olive_python", "place_of"]
+__all__ = ["Place", "family_python", "model_python", "olive_python", "place_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,12 @@ def olive_python(plan: Plan, job: Job) -> Path | None:
 
 def model_python(plan: Plan) -> Path | None:
     """The Python whose transformers knows the plan's model; None is this one, whatever it has. SetupError as above."""
-    name = plan.model.family.build_environment
+    return family_python(plan.model.family)
+
+
+def family_python(family: Family) -> Path | None:
+    """The same for the models of a family."""
+    name = family.build_environment
     return None if name == BUILD else _python(name)
 
 

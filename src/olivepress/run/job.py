@@ -11,7 +11,14 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import job_log, job_messages, kept_adapters, scratch_dir
-from olivepress.report.training_record import shipped_step
+from olivepress.report.training_record import (
+    CHECKPOINT,
+    PREFERENCE_ACCURACY,
+    REWARD_MARGIN,
+    TrainingStep,
+    shipped_step,
+    training_steps,
+)
 from olivepress.run.cleanup import (
     clear_unfinished,
     finish_output,
@@ -28,6 +35,7 @@ from olivepress.run.olive import job_environment, olive_error, run_olive
 from olivepress.run.olive_log import warnings_in
 from olivepress.run.outcome import Reporter
 from olivepress.run.package import assemble_package, base_files, keep_foreign_adapters
+from olivepress.run.training_device import training_place
 from olivepress.run.verification import run_verification
 from olivepress.run.verify.export import STRENGTH
 from olivepress.run.verify.long_row import NOT_COMPARED
@@ -37,6 +45,7 @@ from olivepress.workflow.rendered import Workflow
 
 __all__ = ["make", "verify_again"]
 
+_MOST_ALERTS = 3  # listed in a check
 _ADAPTER: tuple[str, ...] = ("adapter/adapter_config.json", "adapter/adapter_model.safetensors")
 _MODEL: tuple[str, ...] = ("model/config.json", "model/tokenizer.json")
 _EXPORTED: dict[str, tuple[str, ...]] = {
@@ -81,6 +90,9 @@ def make(plan: Plan, job: Job, workflow: Workflow, parent: Manifest | None, key:
     place = place_of(job.target) if job.target else None
     if (other := other_checkpoints(workflow)) is not None:
         reporter.note(job, f"{other.parent} is of other settings and not resumed: it trains from the start")
+    if job.kind == "finetune":
+        method = plan.recipe.finetune.method
+        reporter.note(job, f"{method} trains on {training_place(plan)} of this machine")
     olive, rows = _run_olive(plan, job, workflow, reporter)
     if job.kind == "package":
         reporter.stage(job, "adapters")
@@ -140,7 +152,8 @@ def _run_olive(plan: Plan, job: Job, workflow: Workflow, reporter: Reporter) -> 
         log=log,
         writes=[plan.output_dir(job), scratch, workflow.cache_dir, *filter(None, [workflow.training_dir])],
         environment=job_environment(scratch=scratch, messages=messages),
-        on_progress=lambda done, total, loss: reporter.job_progress(job, done, total, loss),
+        on_progress=lambda step: reporter.job_progress(job, step),
+        on_note=lambda text: reporter.note(job, text),
     )
     if run.exit_code != 0 or not _is_complete(plan, job):  # its exit code alone does not say so
         raise olive_error(run, log)
@@ -167,7 +180,8 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
     if job.kind != "finetune" or not workflow.training_dir:
         return []
     record, checks = training_record(workflow), list[Check]()
-    counts, shipped = trained_rows(record), shipped_step(read_json_lines(record))
+    lines = read_json_lines(record)
+    counts, shipped, steps = trained_rows(record), shipped_step(lines), training_steps(lines)
     if counts is not None:
         if summary := row_summary(counts):
             reporter.note(job, summary)
@@ -178,5 +192,29 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
     if shipped is not None:
         if shipped.step != shipped.total:
             reporter.note(job, shipped.text)
-        checks.append(Check(name="checkpoint", passed=True, value=float(shipped.step), detail=shipped.text))
-    return checks
+        checks.append(Check(name=CHECKPOINT, passed=True, value=float(shipped.step), detail=shipped.text))
+        checks += _preferred(steps, shipped.step)
+    return [*checks, *_monitor_checks(steps)]
+
+
+def _preferred(steps: Sequence[TrainingStep], shipped: int) -> list[Check]:
+    """Of a preference tuning: whether held-out pairs are told apart by the weights that ship. Reported, not judged."""
+    metrics = next((step.metrics for step in steps if step.step == shipped), {})
+    accuracy, margin = metrics.get(PREFERENCE_ACCURACY), metrics.get(REWARD_MARGIN)
+    if accuracy is None or margin is None:
+        return []
+    detail = (
+        f"share of validation pairs whose chosen answer gained more than the rejected one; mean margin {margin:.3g}"
+    )
+    return [Check(name=PREFERENCE_ACCURACY, passed=True, value=accuracy, detail=detail)]
+
+
+def _monitor_checks(steps: Sequence[TrainingStep]) -> list[Check]:
+    """How often the quality monitor gave an alert, where there was one; reported, not judged."""
+    looks = sum(bool(step.quality) for step in steps)
+    alerts = [(step.step, alert) for step in steps for alert in step.alerts]
+    if not looks:
+        return []
+    listed = "; ".join(f"step {step}: {alert.text}" for step, alert in alerts[:_MOST_ALERTS])
+    detail = f"{len(alerts)} alerts in {looks} looks" + (f": {listed}" if listed else "")
+    return [Check(name="monitor", passed=True, value=float(len(alerts)), detail=detail)]

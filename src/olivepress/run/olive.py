@@ -22,12 +22,12 @@ from olivepress.core.child.messages import (
 from olivepress.core.child.process import Usage, UsageWatch, start_process
 from olivepress.core.errors import JobError
 from olivepress.core.privacy import OLIVE_RUNS, child_environment
-from olivepress.run.failure import disk_full, killed, with_log
+from olivepress.run.failure import disk_full, killed, refused_memory, with_log
 from olivepress.run.olive_log import last_error, read_log
 
 __all__ = ["OliveProgress", "OliveRun", "job_environment", "olive_error", "run_olive"]
 
-OliveProgress = Callable[[int, int, float | None], None]  # done, total, loss
+OliveProgress = Callable[[ProgressMessage], None]
 _POLL_SECONDS = 0.2
 
 
@@ -65,6 +65,7 @@ def run_olive(
     writes: Sequence[Path],
     environment: Mapping[str, str],
     on_progress: OliveProgress,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> OliveRun:
     """Run ``interpreter arguments…`` (None: this Python) to its end, its output appended to ``log``. What it
     writes is below the folders ``writes``, whose growth is measured.
@@ -89,7 +90,9 @@ def run_olive(
                 if isinstance(message, ErrorMessage):
                     error = message
                 elif isinstance(message, ProgressMessage):
-                    on_progress(message.done, message.total, message.loss)
+                    on_progress(message)
+                    for note in message.notes:
+                        on_note(note)
             if running:
                 time.sleep(_POLL_SECONDS)
         return OliveRun(exit_code=process.returncode, usage=watch.usage, error=error)
@@ -126,5 +129,7 @@ def olive_error(run: OliveRun, log: Path) -> JobError:
     if run.error is not None:
         return with_log(run.error.error, run.error.next_step, log)
     if message := last_error(text):
+        if error := refused_memory(message, run.usage, log):
+            return error
         return with_log(message, None, log)
     return with_log(f"Olive ended with code {run.exit_code} and wrote no model", None, log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import AdapterError, JobError, OlivepressError, SetupError, whole_message
@@ -15,7 +15,7 @@ from olivepress.models.admission import BaseModel
 from olivepress.run.base_model import admit
 from olivepress.run.choice import is_settled, pass_over, passed_over
 from olivepress.run.cleanup import remove_caches, remove_directories
-from olivepress.run.failure import ChecksFailed, keep_failed
+from olivepress.run.failure import ChecksFailed, OutOfMemory, keep_failed
 from olivepress.run.finished import changed_since, current
 from olivepress.run.here import check_here, not_on_this_platform
 from olivepress.run.job import make, verify_again
@@ -189,10 +189,17 @@ def _with_journal(
         remove_directories(plan.output_dir(job), workflow.cache_dir, scratch_dir(plan.recipe.name, job.id))
         event: Event = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(OSError):  # on a full disk the first error is the one to show
-            append(file, event, job.id, key, reason=str(error).split("\n")[0])
+            append(file, event, job.id, key, reason=str(error).split("\n")[0], **_memory_of(error))
         raise
     append(file, "finished", job.id, key, sha256=manifest.sha256, seconds=manifest.resources.seconds)
     return manifest
+
+
+def _memory_of(error: BaseException) -> dict[str, Any]:
+    """What the journal keeps of a job that ended for want of memory."""
+    if not isinstance(error, OutOfMemory):
+        return {}
+    return {"out_of_memory": True, "peak_memory_bytes": error.peak_memory_bytes}
 
 
 def _observed(

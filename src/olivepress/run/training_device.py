@@ -14,7 +14,7 @@ from olivepress.recipe.methods import METHODS
 from olivepress.report.machine import fingerprint
 from olivepress.workflow.plan import Plan
 
-__all__ = ["check_training_device", "gpu_memory", "memory_to_train_on", "training_device"]
+__all__ = ["check_training_device", "gpu_memory", "memory_to_train_on", "training_device", "training_place"]
 
 _CPU_BUILD, _CUDA_BUILD = "+cpu", "+cu"  # of PyTorch
 
@@ -50,6 +50,21 @@ def memory_to_train_on(plan: Plan) -> int | None:
     if not cards:
         return None
     return sum(cards) if METHODS[plan.recipe.finetune.method].adapter else cards[0]
+
+
+def training_place(plan: Plan) -> str:
+    """Where the fine-tune runs, in words.
+
+    Of several GPUs an adapter takes all, its base's layers spread over them; what trains all weights takes the first.
+    """
+    if training_device() == "cpu":
+        return "the CPU"
+    cards = len(gpu_memory())
+    if cards < 2:
+        return "the GPU"
+    if METHODS[plan.recipe.finetune.method].adapter:
+        return f"all {cards} GPUs, the layers spread over them,"
+    return f"the first of {cards} GPUs"
 
 
 def check_training_device(plan: Plan) -> None:

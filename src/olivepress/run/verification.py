@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from olivepress.adapters.start_adapter import start_adapter
 from olivepress.catalog import Target
 from olivepress.core.artifact import Manifest, Verified
 from olivepress.core.child.run import Finished, run_task
@@ -87,6 +88,7 @@ def _spec(plan: Plan, job: Job, scratch: Path, place: Place | None) -> VerifySpe
         kind=job.kind,
         method=settings.method,
         freeze_layers=settings.freeze_layers,
+        start_from=start_adapter(settings.start_from).folder.as_posix() if settings.start_from else None,
         four_bit=four_bit_base(settings.method, settings.torch_dtype),
         output_dir=plan.output_dir(job).as_posix(),
         parent_dir=plan.output_dir(plan.job(job.parent)).as_posix() if job.parent else None,

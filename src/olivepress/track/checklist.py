@@ -111,7 +111,11 @@ def _tested(run: TrackedRun) -> str:
         return ""
     intervals = sum(figure.ci_low is not None for report in reports for figure in report.metrics.values())
     machines = len({report.machine for report in reports})
-    return f"{len(reports)} reports of {machines} machines, {intervals} metrics with intervals"
+    return f"{_count(len(reports), 'report')} of {_count(machines, 'machine')}, {intervals} metrics with intervals"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _has_baseline(run: TrackedRun) -> bool:

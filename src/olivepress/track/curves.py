@@ -6,19 +6,21 @@ import json
 import math
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from olivepress.core.bounded import open_regular
 from olivepress.core.errors import OlivepressError
-from olivepress.track.record import Point, Points
+from olivepress.report.training_record import TrainingStep, training_steps
+from olivepress.track.record import Line, Point, Points
 from olivepress.track.writer import RunWriter, recorded_steps
 
-__all__ = ["CurveFollower", "point_of"]
+__all__ = ["CurveFollower", "point_of", "steps_of"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
+_VALIDATION = "validation_"
 _LARGEST_STEP = 2**53
 _MOST_BYTES = 16 * 1024 * 1024  # at a time
 
@@ -27,15 +29,18 @@ def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
     """The step and the finite numbers of a line of the training record; None for a line that is no step.
 
     This function alone knows that format: ``done`` is the step, every other number of the line is a curve, and so are
-    the task's ``metrics`` of validation rows, as ``validation_NAME``.
+    the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of the quality monitor, as
+    ``monitor_NAME``.
     """
     if not isinstance(line, Mapping) or not _is_step(line.get("done")) or "rows" in line:
         return None
     metrics = line.get("metrics")
-    validation = {f"validation_{name}": value for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    validation = {f"{_VALIDATION}{name}": value for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    quality = line.get("quality")
+    monitored = {f"monitor_{name}": value for name, value in quality.items()} if isinstance(quality, dict) else {}
     values = {
         name: float(value)
-        for name, value in {**line, **validation}.items()
+        for name, value in {**line, **validation, **monitored}.items()
         if isinstance(name, str) and name not in _NOT_CURVES and _NAME.fullmatch(name) and _is_number(value)
     }
     return (line["done"], values) if values else None
@@ -47,6 +52,22 @@ def _is_step(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def steps_of(lines: Iterable[Line | None]) -> tuple[TrainingStep, ...]:
+    """The steps of a fine-tune from the points of its record: what ``point_of`` made of them, turned back."""
+    rows = list[dict[str, Any]]()
+    for line in lines:
+        for point in line.points if isinstance(line, Points) else ():
+            metrics = {
+                name.removeprefix(_VALIDATION): value for name, value in point.values.items() if _is_metric(name)
+            }
+            rows.append({"done": point.step, "metrics": metrics, **point.values})
+    return training_steps(rows)
+
+
+def _is_metric(name: str) -> bool:
+    return name.startswith(_VALIDATION) and name != "validation_loss"
 
 
 class CurveFollower:

@@ -14,7 +14,7 @@ from olivepress.track.runs import TrackedRun
 
 __all__ = ["Change", "Difference", "MetricPair", "compare_runs", "input_changes"]
 
-Kind = Literal["recipe", "seed", "data", "base model", "package", "code", "machine", "environment", "parent"]
+Kind = Literal["job", "recipe", "seed", "data", "base model", "package", "code", "machine", "environment", "parent"]
 
 _LOSS = "finetune.loss.module"
 
@@ -81,7 +81,9 @@ def _pair(name: str, a: Figure | None, b: Figure | None) -> MetricPair:
 
 
 def input_changes(a: TrackedRun, b: TrackedRun) -> Iterator[Change]:
-    """What went in and differs: the recipe's keys and seeds, the data, the base model, packages, code, machine."""
+    """What went in and differs: job, the recipe's keys and seeds, data, base model, packages, code, machine."""
+    if a.started.job != b.started.job:
+        yield Change(kind="job", name="job", a=a.started.job, b=b.started.job)
     yield from _recipe_changes(a.started.params, b.started.params)
     one, other = a.facts, b.facts
     if one.dataset_version != other.dataset_version or one.dataset != other.dataset:

@@ -148,7 +148,7 @@ def _problem_text(store: Store, problem: str) -> str:
 
 def _environment() -> dict[str, str]:
     given = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
-    return child_environment(offline=True, threads=1, **given)
+    return child_environment(offline=True, threads=1) | given
 
 
 def _stamps() -> dict[Path, tuple[int, int]]:

@@ -9,10 +9,10 @@ from typing import Any
 from olivepress.core.artifact import MANIFEST, Manifest, read_manifest
 from olivepress.core.layout import RUNS, job_dir, job_log
 from olivepress.ui.jobs import JobView, recipe_view
-from olivepress.ui.loss_chart import loss_chart
 from olivepress.ui.places import NotHereError, inside, is_plain
-from olivepress.ui.progress import trained_steps
+from olivepress.ui.progress import trained_run
 from olivepress.ui.texts import FILE_BYTES, LOG_BYTES, Tail, tail_of
+from olivepress.ui.training_figures import training_figures
 
 __all__ = ["FileLine", "artifact_file", "job_page", "log_page"]
 
@@ -34,13 +34,11 @@ class FileLine:
 def job_page(recipe: str, name: str) -> dict[str, Any]:
     """What the page of a job shows. NotHereError for a job that the recipe has not."""
     view = _job(recipe, name)
-    steps = view.progress.steps if view.progress else trained_steps(recipe, name)
-    total = view.progress.total if view.progress else 0
+    run = view.progress.run if view.progress else trained_run(recipe, name)
     return {
         "recipe": recipe,
         "job": view,
-        "steps": steps,
-        "chart": loss_chart(steps, total),
+        "figures": training_figures(recipe, name, run, running=view.progress is not None),
         "files": _files(job_dir(recipe, name), view.manifest) if view.manifest else [],
         "log": log_page(recipe, name, limit=_EXCERPT) if view.has_log else None,
     }

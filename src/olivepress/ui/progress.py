@@ -13,10 +13,10 @@ from typing import Any
 from olivepress.core.errors import OlivepressError
 from olivepress.core.layout import RUNS, TRAINING, job_dir, job_messages, recipe_runs, training_records
 from olivepress.core.process import process_in
-from olivepress.report.training_record import training_steps
+from olivepress.report.training_record import TrainingRun, TrainingStep, training_run
 from olivepress.ui.texts import read_tail
 
-__all__ = ["JobProgress", "LossStep", "Usage", "progress_of", "seconds_left", "trained_steps", "usage_of"]
+__all__ = ["JobProgress", "Usage", "progress_of", "seconds_left", "trained_run", "usage_of"]
 
 _MOST_BYTES = 4 * 1024 * 1024  # of the record of a training: some 60,000 steps
 _LARGEST = 10**12
@@ -24,23 +24,22 @@ _RATE_OF = 20  # the last steps, which the time that is left is computed from
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossStep:
-    step: int
-    loss: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class JobProgress:
-    """``done`` of ``total`` (0: not known yet); ``steps`` are those of a fine-tune. ``seconds_left`` at its rate."""
+    """``done`` of ``total`` (0: not known yet); ``run`` are the steps of a fine-tune. ``seconds_left`` at its rate."""
 
     done: int
     total: int
-    steps: tuple[LossStep, ...] = ()
+    run: TrainingRun
     seconds_left: float | None = None
 
     @property
     def loss(self) -> float | None:
-        return self.steps[-1].loss if self.steps else None
+        return next((step.loss for step in reversed(self.run.steps) if step.loss is not None), None)
+
+    @property
+    def validated(self) -> TrainingStep | None:
+        """The step of the last evaluation."""
+        return next((step for step in reversed(self.run.steps) if step.validation_loss is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +62,14 @@ def progress_of(recipe: str, job: str, began: datetime | None) -> JobProgress | 
     last = next((line for line in reversed(lines) if _whole(line, "total") and line["total"] > 0), None)
     if last is None:
         return None
-    steps = _steps(lines)
     left = seconds_left(lines, last["total"])
-    return JobProgress(done=last["done"], total=last["total"], steps=steps, seconds_left=left)
+    return JobProgress(done=last["done"], total=last["total"], run=training_run(lines), seconds_left=left)
 
 
-def trained_steps(recipe: str, job: str) -> tuple[LossStep, ...]:
+def trained_run(recipe: str, job: str) -> TrainingRun:
     """The steps of a finished fine-tune; of another job none."""
     path = job_dir(recipe, job) / TRAINING
-    return _steps(_lines(path)) if _changed(path) else ()
+    return training_run(_lines(path) if _changed(path) else [])
 
 
 def seconds_left(lines: Sequence[Mapping[str, Any]], total: int) -> float | None:
@@ -134,11 +132,6 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         if isinstance(value, dict):
             lines.append(value)
     return lines
-
-
-def _steps(lines: Sequence[Mapping[str, Any]]) -> tuple[LossStep, ...]:
-    """By step; what a kill made a fine-tune repeat counts as it was the last time."""
-    return tuple(LossStep(step=each.step, loss=each.loss) for each in training_steps(lines) if each.loss is not None)
 
 
 def _whole(line: Mapping[str, Any], key: str) -> bool:

@@ -17,7 +17,7 @@ from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.methods import METHODS
 from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.answer_time import answer_seconds
-from olivepress.workflow.evaluation import evaluation_of
+from olivepress.workflow.evaluation import evaluation_of, monitor_looks
 from olivepress.workflow.machine_rates import machine_rates
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
 from olivepress.workflow.plan import Job, Plan
@@ -149,8 +149,13 @@ def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> floa
     each = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied
     if not METHODS[settings.method].adapter:
         each += 2.0 * trained_parameters(shape, settings)
+    if METHODS[settings.method].pairs:
+        each *= 2  # about: the rejected answers are taken to be as long as the chosen ones
+    operations = each * examples * rows.mean
+    if settings.method == "dpo":
+        operations += 2 * 2.0 * shape.multiplied * rows.rows * rows.mean  # the reference, once
     files = _files("finetune", weight_bytes(settings) * shape.parameters)
-    return _start("finetune") + files + each * examples * rows.mean / _rate(computed_bytes(settings))
+    return _start("finetune") + files + operations / _rate(computed_bytes(settings))
 
 
 def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
@@ -159,10 +164,14 @@ def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
     settings, splits = plan.recipe.finetune, plan.dataset.splits
     validation = len(splits["validation"])
     evaluation = evaluation_of(settings, train_rows=len(splits["train"]), validation_rows=validation)
-    if evaluation is None:
-        return 0.0
-    answers = min(settings.eval_answers, evaluation.rows)
-    tokens = evaluation.count * (evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
+    tokens = 0.0
+    if evaluation is not None:
+        answers = min(settings.eval_answers, evaluation.rows)
+        sides = 2 if METHODS[settings.method].pairs else 1
+        tokens = evaluation.count * (sides * evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
+    if settings.monitor is not None:
+        watched = min(settings.monitor.rows, validation) * (1 + _TIMES_ANSWERED)
+        tokens += monitor_looks(settings, len(splits["train"])) * watched * rows.mean
     return 2.0 * shape.multiplied * tokens / _rate(computed_bytes(settings))
 
 

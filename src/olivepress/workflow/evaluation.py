@@ -11,7 +11,15 @@ from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.schema import Recipe
 from olivepress.report.registry import METRICS
 
-__all__ = ["Evaluation", "check_evaluation", "evaluation_of", "higher_is_better", "patience_problem", "training_steps"]
+__all__ = [
+    "Evaluation",
+    "check_evaluation",
+    "evaluation_of",
+    "higher_is_better",
+    "monitor_looks",
+    "patience_problem",
+    "training_steps",
+]
 
 _SHARE = 0.1  # of the run, from one evaluation to the next
 # Rows of an evaluation: a hundredth of the rows seen in training, so that ten of them take about 5 % of its time.
@@ -66,6 +74,32 @@ def patience_problem(patience: int, evaluations: int) -> str:
     )
 
 
+def monitor_looks(settings: Finetune, train_rows: int) -> int:
+    """How often the quality monitor looks at a run over ``train_rows``; 0 without one."""
+    if settings.monitor is None:
+        return 0
+    return math.ceil(training_steps(settings, train_rows) / settings.monitor.every)
+
+
+def _check_monitor(recipe: Recipe, dataset: Dataset) -> None:
+    """RecipeError for a monitor with nothing to look at, or that would look once: nothing can fall then."""
+    monitor, rows = recipe.finetune.monitor, len(dataset.splits["validation"])
+    if monitor is None:
+        return
+    where = f"recipe {recipe.name}: finetune.monitor"
+    if rows < _LEAST_ROWS:
+        raise RecipeError(
+            f"{where} looks at validation rows, expected at least {_LEAST_ROWS}, the dataset has {rows}",
+            next_step="set data.validation_fraction, or remove finetune.monitor",
+        )
+    steps = training_steps(recipe.finetune, len(dataset.splits["train"]))
+    if monitor.every >= steps:
+        raise RecipeError(
+            f"{where}.every is {monitor.every}, expected less than the {steps} steps of the run",
+            next_step="change finetune.monitor.every",
+        )
+
+
 def higher_is_better(metric: str) -> bool:
     """Of what checkpoints are compared by."""
     return metric != LOSS and METRICS[metric].direction == "higher"
@@ -74,6 +108,7 @@ def higher_is_better(metric: str) -> bool:
 def check_evaluation(recipe: Recipe, dataset: Dataset) -> None:
     """Raise RecipeError for a run that cannot be evaluated as the recipe asks, or that stops too late to matter."""
     settings, rows = recipe.finetune, len(dataset.splits["validation"])
+    _check_monitor(recipe, dataset)
     evaluation = evaluation_of(settings, train_rows=len(dataset.splits["train"]), validation_rows=rows)
     if evaluation is None:
         return

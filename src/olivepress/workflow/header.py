@@ -82,6 +82,8 @@ def _trained_from(plan: Plan) -> str:
 
 
 def _target_modules_from(plan: Plan) -> str:
+    if plan.recipe.finetune.start_from is not None:
+        return f"those of the adapter that is trained further, {plan.recipe.finetune.start_from}"
     if "target_modules" in METHODS[plan.recipe.finetune.method].ignores:
         return "Olive's, every linear layer but the head"
     return "recipe" if plan.recipe.finetune.target_modules else f"family {plan.model.family.family}"

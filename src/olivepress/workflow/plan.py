@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from olivepress.adapters.start_adapter import check_start
 from olivepress.catalog import Target
 from olivepress.core.errors import RecipeError, UsageError
 from olivepress.core.layout import job_dir
@@ -120,6 +121,7 @@ def make_plan(
     model = checked_model(recipe)
     check_recipe(recipe, model.facts, dataset)
     check_own_loss(recipe, trusted=trust_targets)
+    check_start(recipe, model.path)
     check_revision(recipe, is_local=model.is_local)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)

@@ -8,6 +8,7 @@ from pathlib import Path
 from olivepress.catalog import ModelFacts
 from olivepress.core.errors import RecipeError
 from olivepress.data.store.dataset import Dataset
+from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.evaluation import check_evaluation
 
@@ -38,6 +39,7 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
     if window is not None and isinstance(context, int) and window > context:
         _refuse(recipe, "benchmark.text_window", window, f"at most the context of the model, {context}")
     _check_labels(recipe, dataset)
+    _check_pairs(recipe, dataset)
     check_evaluation(recipe, dataset)
     _check_budget(recipe, dataset)
 
@@ -49,6 +51,20 @@ def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
     for label in recipe.finetune.label_weights:
         if label not in known:
             _refuse(recipe, "finetune.label_weights", repr(label), f"labels of the training rows ({listed})")
+
+
+def _check_pairs(recipe: Recipe, dataset: Dataset) -> None:
+    """A preference is learned from pairs alone: a row without a rejected answer has nothing to say."""
+    if not METHODS[recipe.finetune.method].pairs:
+        return
+    for split in ("train", "validation"):
+        alone = next((row.id for row in dataset.splits[split] if row.rejected is None), None)
+        if alone is not None:
+            raise RecipeError(
+                f"recipe {recipe.name}: finetune.method is {recipe.finetune.method}, and row {alone} of {split} has no "
+                "rejected answer",
+                next_step="give rows with prompt, chosen and rejected, or set finetune.method: lora",
+            )
 
 
 def check_revision(recipe: Recipe, *, is_local: bool) -> None:

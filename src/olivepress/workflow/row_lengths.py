@@ -15,11 +15,11 @@ from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.model import EMBEDDED
 from olivepress.workflow.plan import Plan
 
-__all__ = ["RowLengths", "row_lengths"]
+__all__ = ["LETTERS_A_TOKEN", "RowLengths", "row_lengths", "text_counter", "tokenizer_folder"]
 
 _LOOKED_AT = 48  # rows that are tokenized: the longest, and some spread over the split
 # Without the tokenizer: English in the vocabularies of today's models, and what a template puts around a row.
-_LETTERS_A_TOKEN, _TEMPLATE_TOKENS = 4.3, 30
+LETTERS_A_TOKEN, _TEMPLATE_TOKENS = 4.3, 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +73,37 @@ def _letters(row: Example) -> int:
 
 
 def _by_letters(row: Example) -> int:
-    return _TEMPLATE_TOKENS + round(_letters(row) / _LETTERS_A_TOKEN)
+    return _TEMPLATE_TOKENS + round(_letters(row) / LETTERS_A_TOKEN)
 
 
 def _counter(plan: Plan) -> Callable[[Example], int]:
     """Tokens of a row as it is trained on."""
-    folder = TINY_PHI if plan.recipe.model.path == EMBEDDED else Path(plan.model.path)
-    try:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception:  # no such package or file, or of another format: tokenizers has one error for all
+    tokens = text_counter(plan)
+    if tokens is None:
         return _by_letters
+    folder = tokenizer_folder(plan)
 
     def count(row: Example) -> int:
         try:
             text = render_prompt(folder, row.messages, row.tools).full
         except OlivepressError:
             return _by_letters(row)
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+        return tokens(text)
 
     return count
+
+
+def tokenizer_folder(plan: Plan) -> Path:
+    """Where the tokenizer and the chat template of the plan's model are, or will be."""
+    return TINY_PHI if plan.recipe.model.path == EMBEDDED else Path(plan.model.path)
+
+
+def text_counter(plan: Plan) -> Callable[[str], int] | None:
+    """Tokens of a text by the model's own tokenizer; None where that is not here."""
+    try:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(tokenizer_folder(plan) / "tokenizer.json"))
+    except Exception:  # no such package or file, or of another format: tokenizers has one error for all
+        return None
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)

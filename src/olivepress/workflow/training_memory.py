@@ -86,7 +86,8 @@ def finetune_memory(shape: Shape, settings: Finetune, rows: RowLengths) -> float
     - The logits of every token over the whole vocabulary, four times in float32: themselves, their log-softmax, and
       the gradients of both; trained in bfloat16 two narrow ones beside them.
     """
-    width, tokens = computed_bytes(settings), settings.batch_size * rows.longest
+    sides = 2 if METHODS[settings.method].pairs else 1  # both answers of a pair are in one batch
+    width, tokens = computed_bytes(settings), sides * settings.batch_size * rows.longest
     adapter = METHODS[settings.method].adapter
     layer = _saved(shape, width, settings.r if adapter else 0, rows.longest)
     layers = layer + width * shape.hidden * shape.layers if settings.gradient_checkpointing else layer * shape.layers

@@ -25,6 +25,7 @@ from olivepress.core.errors import DataError, JobError, LintError
     [
         ('{"done": 1, "total": 2}', ProgressMessage(done=1, total=2)),
         ('{"done": 1, "total": 2, "loss": 0.5, "seconds": 3.0}', ProgressMessage(done=1, total=2, loss=0.5)),
+        ('{"done": 1, "total": 2, "notes": ["it fell"]}', ProgressMessage(done=1, total=2, notes=("it fell",))),
         ('{"result": {"a": 1}, "peak_memory_bytes": 5}', ResultMessage(result={"a": 1}, peak_memory_bytes=5)),
         ('{"error": "no", "kind": "DataError"}', ErrorMessage(error="no", kind="DataError")),
         ('{"done": "x"}', None),

@@ -18,6 +18,7 @@ from olivepress.data.build import build_dataset
 from olivepress.data.store.dataset import write_dataset
 from olivepress.recipe.schema import Data
 from tests.compare.browser.conftest import CHROMIUM, MISSING, QUIET
+from tests.compare.hostile import HOSTILE
 from tests.ui.project import ESTIMATED, RECIPE, event, write_artifact, write_log, write_measured
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -130,7 +131,9 @@ def project(here: Path) -> None:
     write_artifact("finetune", target=None, parent=None)
     for done in range(1, 40):
         record = Path("runs", RECIPE, "finetune", "training.jsonl")
-        append_json_line(record, {"done": done, "total": 40, "loss": 4.0 / done}, sync=False)
+        fields = {"loss": 4.0 / done, "learning_rate": 1e-4 / done, "grad_norm": 1.0 + 1 / done}
+        evaluated = {"validation_loss": 4.5 / done, "metrics": {"exact_match": done / 40, HOSTILE: 1.0}}
+        append_json_line(record, {"done": done, "total": 40, **fields, **(evaluated if done % 4 == 0 else {})})
     write_log("export-cpu-int4", ("x" * 500 + "\n") * 100)
     write_measured("export-cpu-int4", artifact_sha256=manifest.sha256)
     write_measured("base")
@@ -152,6 +155,17 @@ def test_nothing_overflows_and_every_text_is_readable(
             page.screenshot(path=str(Path(folder, name)))
 
 
+def test_a_fine_tune_in_four_panels(show: Open, project: None) -> None:
+    page = show("/runs/lamps/jobs/finetune", viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    figures = page.locator(".ui-training figure")
+    assert figures.locator("figcaption").all_inner_texts() == [
+        "Loss: lamps", "Learning rate: lamps", "Gradient norm: lamps", "Exact match on validation rows: lamps"
+    ]  # fmt: skip
+    line = figures.first.locator(".wide path.stroke-1").first
+    assert line.evaluate("line => getComputedStyle(line).stroke") == "rgb(240, 128, 60)"  # of the dark scheme
+    assert "validation loss 1.12 at step 4, lowest 0.125 at step 36" in figures.first.inner_text()
+
+
 def test_the_page_follows_a_run(show: Open, served: Served) -> None:
     event("started", "finetune", estimated=ESTIMATED)
     record = training_dir(RECIPE, "finetune-0").with_name("finetune-0.jsonl")
@@ -162,7 +176,7 @@ def test_the_page_follows_a_run(show: Open, served: Served) -> None:
             append_json_line(record, {"done": done, "total": 40, "loss": 4.0 / done, "seconds": done * 2.0})
             page.get_by_text(f"step {done} of 40 · loss {4.0 / done:.3f}").wait_for()
         assert page.locator("progress").evaluate("bar => bar.value / bar.max") == pytest.approx(3 / 40)
-        assert len(page.locator("polyline").get_attribute("points").split()) == 3
+        assert page.locator(".chart.wide svg title").all_text_contents() == ["Loss: this run"]
         write_log("finetune", "the newest line\n")
         page.get_by_text("the newest line").wait_for()
     page.get_by_text("olivepress run lamps").wait_for()  # its process is gone: stopped

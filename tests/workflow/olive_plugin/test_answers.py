@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from olivepress.data.store.examples import Example
-from olivepress.workflow.olive_plugin.answers import Questions, answered
+from olivepress.workflow.olive_plugin.answers import Questions, answered, given_answers
 
 PROMPT, BUDGET = (5, 6, 7), 8
 
@@ -43,6 +43,25 @@ def by_hand(model: Any) -> list[int]:
     for _ in range(BUDGET):
         ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
     return ids[len(PROMPT) :]
+
+
+def test_a_model_that_recomputes_its_activations() -> None:
+    """Without a cache, as the trainer leaves it with gradient checkpointing, some models answer nonsense."""
+    model, recomputes = model_that_repeats(), model_that_repeats()
+    recomputes.gradient_checkpointing_enable()
+    recomputes.config.use_cache = False
+    questions = Questions(
+        rows=(Example(id="1", messages=()),), prompts=(PROMPT,), expected=("",), budget=BUDGET, ends=(19,),
+        tokenizer=Words(),
+    )  # fmt: skip
+    used = list[bool]()
+
+    def see(module: Any, args: Any, options: dict[str, Any]) -> None:
+        used.append(bool(options["use_cache"]))
+
+    recomputes.train().model.register_forward_pre_hook(see, with_kwargs=True)
+    assert given_answers(recomputes, questions) == given_answers(model, questions)
+    assert used and all(used) and recomputes.training and recomputes.config.use_cache is False
 
 
 @pytest.mark.parametrize("adapter", [False, True])

@@ -10,7 +10,7 @@ import typer
 
 from olivepress.cli.console import ConsoleReporter
 from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets
-from olivepress.cli.outcome_text import verdict_lines
+from olivepress.cli.outcome_text import checkpoint_lines, verdict_lines
 from olivepress.cli.plans import load_plan, need_record
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
     if outcome.error:
         text += f": {outcome.error}"
     print(f"{plan.output_dir(plan.job(outcome.job))}: {text}")
-    for line in verdict_lines(outcome):
+    for line in (*checkpoint_lines(outcome), *verdict_lines(outcome)):
         print(f"  {line}")
 
 

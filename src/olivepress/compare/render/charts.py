@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE, SHAPES, render_png, render_svg
-from olivepress.compare.document import Decision, Document, Row, Step
+from olivepress.charts.training import NARROW as PANEL_NARROW
+from olivepress.charts.training import PANELS, training_panel
+from olivepress.compare.document import Decision, Document, Row
 from olivepress.compare.render.chart_front import NARROW, front
 from olivepress.compare.render.phrases import cell, machines, short_name
 from olivepress.compare.rows import STAGES
 from olivepress.core.printable import printable
+from olivepress.report.training_record import TrainingRun
 from olivepress.report.values import format_value
 
 __all__ = [
@@ -30,7 +32,6 @@ __all__ = [
     "render_png",
     "render_svg",
     "resource",
-    "training",
 ]
 
 Kind = Literal["front", "ladder", "itl", "memory", "size", "placement", "training"]
@@ -63,7 +64,7 @@ class NoChart:
 
 
 def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
-    """All charts of the document, by kind; one for each machine, of the ladder and training one for each recipe."""
+    """All charts of the document, by kind; one for each machine, one ladder for each recipe."""
     charts: list[Chart | NoChart] = []
     for decision in document.decisions or [_undecided(machine) for machine in machines(document)]:
         charts.append(_front(document, decision))
@@ -76,9 +77,15 @@ def make_charts(document: Document) -> tuple[Chart | NoChart, ...]:
         charts.append(_chart("memory", (machine,), machine, resource(rows, "peak_memory_bytes", "Peak memory")))
         charts.append(_chart("size", (machine,), machine, resource(rows, "size_on_disk_bytes", "Size on disk")))
         charts.append(_chart("placement", (machine,), machine, placement(rows)))
-    for recipe, steps in document.training.items():
-        charts.append(_chart("training", (), recipe, training(recipe, steps)))
-    return tuple(charts)
+    return (*charts, *_training(document.training))
+
+
+def _training(runs: Mapping[str, TrainingRun]) -> Iterator[Chart | NoChart]:
+    """Four panels of all fine-tunes, each drawn for a narrow screen too."""
+    for panel in PANELS if runs else ():
+        chart = _chart("training", (), panel, training_panel(panel, runs))
+        narrow = training_panel(panel, runs, width=PANEL_NARROW)
+        yield replace(chart, narrow=narrow) if isinstance(chart, Chart) and not isinstance(narrow, NoData) else chart
 
 
 def _front(document: Document, decision: Decision) -> Chart | NoChart:
@@ -220,20 +227,3 @@ def _nodes(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
             continue
         for order, (provider, nodes) in enumerate(row.report.placement.nodes.items()):
             yield {"name": short_name(row), "provider": printable(provider), "nodes": nodes, "order": order}
-
-
-def training(recipe: str, steps: Sequence[Step]) -> Spec | NoData:
-    """Loss by step of one fine-tuning run, or the reason why there is none."""
-    data = [{"step": step.step, "loss": step.loss} for step in steps if math.isfinite(step.loss)]
-    if len(data) < 2:
-        return NoData("the run logged fewer than two steps")
-    encoding = {
-        "x": quantity("step", "step", axis={"tickCount": 6}),
-        "y": quantity("loss", "training loss", axis={"tickCount": 5}, scale={"domainMin": 0}),
-    }
-    lowest = min(data, key=lambda entry: entry["loss"])
-    seen = {"first": data[0], "last": data[-1], "lowest": lowest}
-    words = [f"{word} loss {entry['loss']:.3g} at step {entry['step']}" for word, entry in seen.items()]
-    mark = {"type": "line", "color": PALETTE[0], "strokeWidth": 2}
-    body: Spec = {"width": WIDTH, "height": 200, "data": {"values": data}, "mark": mark, "encoding": encoding}
-    return make_spec(f"Training loss: {recipe}", words, (), **body)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from olivepress.compare.document import Document, Row
+from olivepress.report.training_record import TrainingRun
 
-__all__ = ["MOST_DECISIONS", "MOST_ROWS", "excerpt"]
+__all__ = ["MOST_DECISIONS", "MOST_ROWS", "MOST_STEPS", "excerpt", "fewer_steps"]
 
 MOST_ROWS, MOST_DECISIONS = 60, 12
+MOST_STEPS = 500  # of a fine-tune, and those with an evaluation
 
 
 def excerpt(document: Document) -> Document:
@@ -41,8 +43,24 @@ def excerpt(document: Document) -> Document:
         remarks=((remark, *document.remarks) if left_out else document.remarks),
         examples=shown,
         examples_left_out=document.examples_left_out + len(examples) - len(shown),
-        training={recipe: steps for recipe, steps in document.training.items() if recipe in recipes},
+        training={name: run for name, run in document.training.items() if name.partition("/")[0] in recipes},
     )
+
+
+def fewer_steps(document: Document) -> Document:
+    """The document with the steps of long fine-tunes left out, but for every n-th, evaluations and the last."""
+    return replace(document, training={name: _fewer(run) for name, run in document.training.items()})
+
+
+def _fewer(run: TrainingRun) -> TrainingRun:
+    each = -(-len(run.steps) // MOST_STEPS)
+    last = len(run.steps) - 1
+    kept = (
+        step
+        for number, step in enumerate(run.steps)
+        if number % each == 0 or number == last or step.validation_loss is not None
+    )
+    return replace(run, steps=tuple(kept))
 
 
 def _belongs(row: Row, places: set[tuple[str, str]], recipes: set[str]) -> bool:

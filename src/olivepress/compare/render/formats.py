@@ -30,6 +30,7 @@ from olivepress.compare.render.terminal import render_terminal
 from olivepress.core.printable import printable
 from olivepress.report.device_report import Measurement
 from olivepress.report.registry import METRICS
+from olivepress.report.training_record import TrainingStep
 
 __all__ = [
     "CSV_COLUMNS",
@@ -73,8 +74,13 @@ def as_data(document: Document) -> dict[str, Any]:
     return data | {
         "schema_version": SCHEMA_VERSION,
         "rows": [_row(row) for row in document.rows],
-        "training": {recipe: [asdict(step) for step in steps] for recipe, steps in document.training.items()},
+        "training": {name: [_step(step) for step in run.steps] for name, run in document.training.items()},
     }
+
+
+def _step(step: TrainingStep) -> dict[str, Any]:
+    """What was measured at a step of a fine-tune."""
+    return {name: value for name, value in asdict(step).items() if name != "total" and value not in (None, {})}
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
 from olivepress.compare.render.cautions import caution_text, cautions
 from olivepress.compare.render.charts import KINDS, Chart, NoChart, make_charts
-from olivepress.compare.render.excerpt import excerpt
+from olivepress.compare.render.excerpt import excerpt, fewer_steps
 from olivepress.compare.render.first_answers import first_answers
 from olivepress.compare.render.formats import as_data, to_csv, to_json, to_markdown
 from olivepress.compare.render.headline import decision_sentence, figures_of, how_sure, page_title
@@ -133,7 +133,7 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
         css=Markup(style_sheet("page") + style_sheet("report")),
         js=Markup(js),
-        data=Markup(_inert(as_data(document))),
+        data=Markup(_inert(as_data(fewer_steps(document)))),
     )
 
 

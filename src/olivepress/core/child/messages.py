@@ -37,13 +37,18 @@ Returned = TypeVar("Returned")
 
 
 class ProgressMessage(BaseModel):
-    """``done`` of ``total``; of a training step the ``loss`` too. What else a child adds is for other readers."""
+    """``done`` of ``total``; of a training step the ``loss`` too, of an evaluation the ``validation_loss`` and the step
+    that is the ``best`` so far. ``notes`` are for a person, at once. What else a child adds is for other readers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     done: int
     total: int
     loss: float | None = None
+    validation_loss: float | None = None
+    best: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ResultMessage(BaseModel):

@@ -81,6 +81,8 @@ def candidates(row: Row) -> list[str]:
         names.append("snips")
     if {"query", "tools", "answers"} <= row.keys():
         names.append("xlam")
+    if {"chosen", "rejected"} <= row.keys():
+        names.append("preference")
     with_context = any(key in row for key in CONTEXT)
     is_alpaca = "instruction" in row and with_context and ("output" in row) != ("response" in row)
     if is_alpaca:

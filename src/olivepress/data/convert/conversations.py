@@ -26,6 +26,7 @@ class Converted:
 
     ``labeled``: the answer is a class; ``label``: the row's class if the answer is more than that; ``plain``: there is
     no question, only text; ``changes``: what had to be changed in the row; ``unused``: fields that are not used.
+    ``rejected``: of a pair, the answer that the last message is preferred to.
     """
 
     messages: list[dict[str, Any]]
@@ -36,6 +37,7 @@ class Converted:
     tools: list[Any] | None = None
     changes: list[str] = field(default_factory=list)
     unused: frozenset[str] = frozenset()
+    rejected: dict[str, Any] | None = None
 
 
 def from_messages(row: Mapping[str, Any]) -> Converted:

@@ -20,6 +20,7 @@ from olivepress.data.convert.conversations import (
     from_turns,
     from_xlam,
 )
+from olivepress.data.convert.preferences import PREFERENCE_COLUMNS, from_preference
 from olivepress.data.text.values import PLACEHOLDER_ONLY, RowError, as_text, compact, is_placeholder, structured
 
 __all__ = ["FORMATS", "Converter", "choose_format", "make_converter"]
@@ -32,6 +33,7 @@ FORMATS = (
     "alpaca",
     "snips",
     "xlam",
+    "preference",
     *(f"{prompt}/{answer}" for prompt, answer in (*PAIRS, *LABELED)),
     "text",
 )
@@ -211,10 +213,12 @@ _WHOLE: dict[str, Callable[[Row], Converted]] = {
     "sharegpt": from_sharegpt,
     "snips": _from_snips,
     "xlam": from_xlam,
+    "preference": from_preference,
     "text": _from_text,
 }
 _COLUMNS = {
     "snips": ("data", "intent"),
     "xlam": ("query", "tools", "answers"),
     "text": ("text",),
+    "preference": PREFERENCE_COLUMNS,
 }

@@ -16,8 +16,18 @@ Messages = Sequence[Mapping[str, Any]]
 _NOT_OTHER_FIELDS = ("content", "role", "tool_calls", "tool_call_id")
 
 
-def keys_of(messages: Messages, tools: Sequence[Any] | None, *, question: str, plain: bool = False) -> Keys:
-    """The keys of a row. ``question`` is the question alone; ``plain``: there is no question, only text."""
+def keys_of(
+    messages: Messages,
+    tools: Sequence[Any] | None,
+    *,
+    question: str,
+    plain: bool = False,
+    rejected: Mapping[str, Any] | None = None,
+) -> Keys:
+    """The keys of a row. ``question`` is the question alone; ``plain``: there is no question, only text.
+
+    ``rejected``: of a preference, which is another one with another rejected answer.
+    """
     *before, last = messages
     openings = _openings(messages, tools)
     if plain:
@@ -31,7 +41,7 @@ def keys_of(messages: Messages, tools: Sequence[Any] | None, *, question: str, p
         near=comparable(f"{question} {context}" if context else question),
         prompt=digest64(prompt),
         punctuated_prompt=digest64(punctuated + _tools(tools)),
-        pair=_pair(prompt, last),
+        pair=_pair(prompt, last) if rejected is None else _pair(f"{prompt}\0{_turn(last)}", rejected),
         openings=openings,
     )
 

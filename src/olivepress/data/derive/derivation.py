@@ -155,7 +155,8 @@ def _no_progress(_stage: str, _done: int, _total: int) -> None:
 def row_keys(example: Example) -> Keys:
     """The keys that the example is compared by."""
     question = question_of(example)
-    return keys_of(example.messages, example.tools, question=question or example.answer, plain=not question)
+    asked, rejected = question or example.answer, example.rejected
+    return keys_of(example.messages, example.tools, question=asked, plain=not question, rejected=rejected)
 
 
 def _append(store: RowStore, example: Example, split: int) -> None:

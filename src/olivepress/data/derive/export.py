@@ -99,17 +99,31 @@ def _turn(message: Message) -> dict[str, str]:
     return {"from": _FROM[message["role"]], "value": message["content"]}
 
 
+def _preference(example: Example) -> Row:
+    """TRL's conversational pairs: the prompt's messages, and a list with one message for each of the two answers."""
+    if example.rejected is None:
+        raise ValueError("has no rejected answer, a preference is a pair of them")
+    *before, chosen = example.messages
+    row: Row = {"prompt": before, "chosen": [chosen], "rejected": [example.rejected]}
+    return row if example.tools is None else row | {"tools": list(example.tools)}
+
+
 FORMS: dict[str, Callable[[Example], Row]] = {
     "messages": _messages,
     "prompt-completion": _prompt_completion,
     "alpaca": _alpaca,
     "sharegpt": _sharegpt,
+    "preference": _preference,
 }
 
 
 def _omitted(example: Example, form: str) -> set[str]:
     """The fields of the example that the form cannot represent."""
     names = set() if example.label is None else {"label"}
+    if form == "preference":
+        return names
+    if example.rejected is not None:
+        names.add("rejected")
     if form == "messages":
         return names
     for message in example.messages:

@@ -23,7 +23,7 @@ from olivepress.data.derive.derivation import (
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import Example
 
-__all__ = ["REPLAY_SHARE", "REPLAY_VERSIONS", "mix", "replay", "shares_of"]
+__all__ = ["REPLAY_SHARE", "REPLAY_VERSIONS", "continued", "mix", "replay", "shares_of"]
 
 REPLAY_SHARE, REPLAY_VERSIONS = 0.2, 3
 
@@ -154,11 +154,31 @@ def replay(
     The count is exact: new rows * share / (1 - share), rounded, in equal parts. Rows that ``new`` has too, or holds
     out, are not taken. Held-out rows are those of ``new``. Raises DataError when the earlier versions are too small.
     """
-    earlier = earlier[-REPLAY_VERSIONS:]
     if not 0 < share < 1:
         raise DataError(f"--share {share}: expected a share between 0 and 1", next_step="--share 0.2")
-    derivation = Derivation([new, *earlier], name, [f"replay {share:g}"])
-    rows = train_rows(new)
+    derivation = Derivation([new, *earlier[-REPLAY_VERSIONS:]], name, [f"replay {share:g}"])
+    return _with_replay(derivation, new, train_rows(new), earlier, share, seed)
+
+
+def continued(
+    new: Dataset, earlier: Sequence[Dataset], *, name: str, share: float = REPLAY_SHARE, seed: int = 0
+) -> Dataset:
+    """As ``replay``, for a model that is tested on the earlier versions again: without training rows of ``new`` that
+    repeat a test row of any of them. A share of 0 replays nothing."""
+    if not 0 <= share < 1:
+        raise DataError(f"--share {share}: expected a share from 0 to below 1", next_step="--share 0.2")
+    replayed = earlier[-REPLAY_VERSIONS:] if share else []
+    derivation = Derivation([new, *replayed], name, [f"continue {share:g}"])
+    tests = [each.splits["test"] for each in earlier]
+    rows = _without_leaks(derivation, train_rows(new), tests)
+    return _with_replay(derivation, new, rows, replayed, share, seed)
+
+
+def _with_replay(
+    derivation: Derivation, new: Dataset, rows: Sequence[NewRow], earlier: Sequence[Dataset], share: float, seed: int
+) -> Dataset:
+    """``rows`` of ``new``, and of the last earlier versions as many as make up ``share`` of all."""
+    earlier = earlier[-REPLAY_VERSIONS:]
     wanted = round(len(rows) * share / (1 - share))
     known = {row.example.id for row in rows}
     held_out = [new.splits[split] for split in ("validation", "test")]

@@ -165,12 +165,22 @@ def _check(row: Converted, policy: Policy, cleaned: Cleaned) -> None:
     if _is_empty(row):
         cleaned.problem = "empty prompt or answer"
         return
+    if row.rejected is not None and (problem := _pair_problem(last, row.rejected)):
+        cleaned.problem = problem
+        return
     if len(answer) < 3 or row.labeled:
         return
     if reason := _truncation(answer):
         cleaned.problem, cleaned.detail = "answer cut off", reason
     elif policy.echoes != "keep" and not row.plain and _is_echo(row.messages[-2]["content"], answer):
         cleaned.problem = "answer repeats the prompt"
+
+
+def _pair_problem(chosen: dict[str, Any], rejected: dict[str, Any]) -> str | None:
+    """Why two answers are no pair to learn a preference from."""
+    if not rejected["content"] and not rejected.get("tool_calls"):
+        return "empty rejected answer"
+    return "chosen and rejected answers are equal" if chosen == rejected else None
 
 
 def _is_empty(row: Converted) -> bool:

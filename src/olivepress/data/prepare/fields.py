@@ -26,9 +26,12 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]{0,39}")
 
 def rewrite(row: Converted, change: Change) -> None:
     """Replace every text of ``row`` by the result of ``change``."""
-    for number, message in enumerate(row.messages):
+    named = [(f"messages[{number}]", message) for number, message in enumerate(row.messages)]
+    if row.rejected is not None:
+        named.append(("rejected", row.rejected))
+    for place, message in named:
         for name, value in message.items():
-            path = f"messages[{number}].{name}"
+            path = f"{place}.{name}"
             if name == "tool_calls":
                 message[name] = [_call(call, f"{path}[{at}]", change) for at, call in enumerate(value)]
             elif name == "tool_call_id":

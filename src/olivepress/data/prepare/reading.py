@@ -151,7 +151,7 @@ def read_benchmarks(store: RowStore, sources: Iterable[Source], files: list[str]
 def _store_row(store: RowStore, row: Converted, origin: Origin, instruction: str | None) -> None:
     """Store a cleaned row as an example."""
     *before, last = row.messages
-    keys = keys_of(row.messages, row.tools, question=row.key, plain=row.plain)
+    keys = keys_of(row.messages, row.tools, question=row.key, plain=row.plain, rejected=row.rejected)
     if instruction:
         _add_instruction(before, instruction.strip())
     example = _example(row, before, last)
@@ -173,11 +173,14 @@ def _example(row: Converted, before: list[dict[str, Any]], last: dict[str, Any])
     if "tool_calls" in last:
         answer += _canonical(last["tool_calls"])
     answer += last.get(THOUGHTS, "")
+    if row.rejected is not None:
+        answer += f"\0{_canonical(row.rejected)}"
     return Example(
         id=content_id(question, answer),
         messages=cast("tuple[Message, ...]", (*before, last)),
         label=last["content"] if row.labeled else row.label,
         tools=None if row.tools is None else tuple(row.tools),
+        rejected=cast("Message | None", row.rejected),
     )
 
 

@@ -34,13 +34,15 @@ class Message(TypedDict):
 class Example:
     """A conversation whose last message is the expected answer; ``label`` is set for classification only.
 
-    ``tools`` are the functions that the conversation may call, as JSON objects.
+    ``tools`` are the functions that the conversation may call, as JSON objects. ``rejected``: of a preference, the
+    answer that the last message is preferred to.
     """
 
     id: str
     messages: tuple[Message, ...]
     label: str | None = None
     tools: tuple[Mapping[str, Any], ...] | None = None
+    rejected: Message | None = None
 
     @property
     def prompt(self) -> str:
@@ -65,10 +67,13 @@ def content_id(prompt: str, answer: str) -> str:
 
 
 def to_line(example: Example) -> str:
-    """The canonical line of an example: one JSON object with sorted keys; ``tools`` only if there are any."""
+    """The canonical line of an example: one JSON object with sorted keys; ``tools`` and ``rejected`` only if it has
+    them."""
     row: dict[str, Any] = {"id": example.id, "label": example.label, "messages": example.messages}
     if example.tools is not None:
         row["tools"] = example.tools
+    if example.rejected is not None:
+        row["rejected"] = example.rejected
     return json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n"
 
 
@@ -93,7 +98,16 @@ def parse_example(line: str, where: str) -> Example:
         messages=_parse_messages(row.get("messages"), where),
         label=label if isinstance(label, str) else None,
         tools=tuple(tools) if isinstance(tools, list) and tools else None,
+        rejected=_parse_rejected(row.get("rejected"), where),
     )
+
+
+def _parse_rejected(value: Any, where: str) -> Message | None:
+    if value is None:
+        return None
+    if not _is_message(value) or value["role"] != "assistant":
+        raise DataError(f'{where}: expected a message of the assistant in "rejected"', next_step=_PREPARE_AGAIN)
+    return cast("Message", value)
 
 
 def _parse_messages(messages: Any, where: str) -> tuple[Message, ...]:

@@ -21,11 +21,17 @@ _ROUNDINGS = 4  # units in the last place that rounding alone may change
 _MAGNITUDE = "lora_magnitude_vector"
 
 
-def adapter_checks(adapter_dir: Path, method: str) -> Iterator[Check]:
-    """Every tensor finite, every module that is adapted moved, and for DoRA every magnitude there and positive."""
+def adapter_checks(adapter_dir: Path, method: str, start: Path | None = None) -> Iterator[Check]:
+    """Every tensor finite, every module that is adapted moved, and for DoRA every magnitude there and positive.
+
+    ``start``: the adapter that was trained further, which has to be another one now.
+    """
     path, chosen = adapter_dir / "adapter_model.safetensors", METHODS[method]
     broken = [name for name, tensor in read_tensors(path) if not bool(tensor.isfinite().all())]
     yield Check(name="finite", passed=not broken, detail=broken[0] if broken else "every tensor of the adapter")
+    if start is not None:
+        yield _moved(path, start / path.name)
+        return
     zeros = {name for name in tensor_names(path) if starts_at_zero(name, method)}
     left = [name for name, tensor in read_tensors(path) if name in zeros and bool((tensor != 0).any())]
     still, which = sorted(zeros - set(left)), " or ".join(chosen.starts_at_zero)
@@ -38,6 +44,28 @@ def adapter_checks(adapter_dir: Path, method: str) -> Iterator[Check]:
     )
     if chosen.magnitudes:
         yield _magnitudes(path, len(zeros))
+
+
+def _moved(path: Path, start: Path) -> Check:
+    """An adapter that is trained further has left zero before: what counts is that each of its tensors changed."""
+    before = dict(read_tensors(start))
+    after = dict(read_tensors(path))
+    still = [name for name, tensor in after.items() if name not in before or _is_same(before[name], tensor)]
+    missing = sorted(before.keys() - after.keys())
+    problem = f"{missing[0]} is missing" if missing else ""
+    if still and not problem:
+        problem = f"{still[0]} is that of the adapter that was trained further"
+    return Check(
+        name="adapter_trained",
+        passed=bool(after) and not problem,
+        value=float(len(after) - len(still)),
+        limit=float(len(before)),
+        detail=problem or f"tensors that differ from those of {start.parent.as_posix()}",
+    )
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    return before.shape != after.shape or bool((before.to(after.dtype) == after).all())
 
 
 def starts_at_zero(name: str, method: str) -> bool:

@@ -44,13 +44,15 @@ class VerifySpec(Record):
     """What to verify. Paths are relative to the project root; ``limit`` is nats of mean KL, ``max_length`` tokens that
     a row may have to be trained on.
 
-    ``method`` is how it was trained, ``four_bit`` on which quantized base; ``freeze_layers`` were not.
+    ``method`` is how it was trained, ``four_bit`` on which quantized base; ``freeze_layers`` were not. ``start_from``:
+    the folder of the adapter that was trained further.
     """
 
     kind: str
     method: str
     four_bit: FourBit | None = None
     freeze_layers: int = 0
+    start_from: str | None = None
     output_dir: str
     parent_dir: str | None
     base_model: str
@@ -84,7 +86,8 @@ def verify(spec: VerifySpec) -> list[Check]:
     if spec.kind == "finetune" and not METHODS[spec.method].adapter:
         return list(_full(spec))
     if spec.kind == "finetune":
-        return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method))
+        start = Path(spec.start_from) if spec.start_from else None
+        return list(adapter_checks(Path(spec.output_dir, "adapter"), spec.method, start))
     return list(_merge(spec))
 
 

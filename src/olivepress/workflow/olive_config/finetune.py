@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from olivepress.adapters.start_adapter import start_adapter
 from olivepress.catalog.provider import CPU
 from olivepress.core.layout import tensorboard_dir, training_dir
 from olivepress.environments.lookup import environment
@@ -27,11 +28,14 @@ def finetune_config(plan: Plan, job: Job) -> dict[str, Any]:
     packing = {"packing": True} if settings.packing else {}
     weights = {"label_weights": dict(settings.label_weights)} if settings.label_weights else {}
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
-    data = [data_config(plan, "train", "train", "olivepress_supervised", **packing, **turns, **weights)]
+    watched = {"monitor": settings.monitor.model_dump()} if settings.monitor is not None else {}
+    pairs = {"pairs": True} if METHODS[settings.method].pairs else {}
+    component = "olivepress_pairs" if pairs else "olivepress_supervised"
+    data = [data_config(plan, "train", "train", component, **packing, **turns, **weights, **watched)]
     evaluation = _evaluation(plan)
     if evaluation is not None:
         chosen = _validation(plan, evaluation)
-        data.append(data_config(plan, _VALIDATION, "validation", "olivepress_validation", **chosen, **turns))
+        data.append(data_config(plan, _VALIDATION, "validation", "olivepress_validation", **chosen, **turns, **pairs))
     return {
         "input_model": hf_model(plan, plan.model.path),
         "systems": system("cpu", CPU.name),
@@ -61,12 +65,17 @@ def _validation(plan: Plan, evaluation: Evaluation) -> dict[str, Any]:
 def training_pass(settings: Finetune) -> str:
     """The type of the pass that trains: Olive's, or one of ours."""
     kind = METHODS[settings.method].olive_pass
-    return f"Extended{kind}" if METHODS[settings.method].adapter and _extensions(settings) else kind
+    method = METHODS[settings.method]
+    return f"Extended{kind}" if method.adapter and not method.pairs and _extensions(settings) else kind
 
 
 def _extensions(settings: Finetune) -> dict[str, Any]:
     """What the trainer of Olive's passes has no place for."""
     extensions: dict[str, Any] = {}
+    if METHODS[settings.method].pairs:
+        extensions |= {"objective": settings.method, "beta": settings.beta}
+    if settings.start_from is not None:
+        extensions["start_from"] = start_adapter(settings.start_from).record
     if settings.loss is not None:
         extensions["loss"] = {"module": settings.loss.module, "sha256": loss_sha256(settings.loss)}
     if settings.label_weights:
@@ -92,6 +101,8 @@ def _adapter(plan: Plan) -> dict[str, Any]:
     """The shape of the adapter, and the quantized base that it is trained on."""
     settings = plan.recipe.finetune
     method = METHODS[settings.method]
+    if settings.start_from is not None:
+        return {}
     chosen = {
         "lora_dropout": settings.lora_dropout,
         "target_modules": list(settings.target_modules or plan.model.family.target_modules),
@@ -124,7 +135,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),
         # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
-        "group_by_length": not settings.label_weights,
+        "group_by_length": not settings.label_weights and not METHODS[settings.method].pairs,
         **({"label_smoothing_factor": settings.label_smoothing} if settings.label_smoothing else {}),
         **({"neftune_noise_alpha": settings.neftune_noise_alpha} if settings.neftune_noise_alpha else {}),
         "optim": settings.optim,

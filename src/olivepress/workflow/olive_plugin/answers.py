@@ -18,7 +18,15 @@ from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 from olivepress.workflow.olive_plugin.supervision import load_tokenizer
 
-__all__ = ["Questions", "answered", "make_questions"]
+__all__ = ["Given", "Questions", "answered", "given_answers", "make_questions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """An answer of the model; ``ended`` by itself, not by the budget."""
+
+    text: str
+    ended: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +89,12 @@ def make_questions(
 
 def answered(model: Any, questions: Questions) -> dict[str, float]:
     """The task's metrics of the model's greedy answers, by name. The model is left as it was."""
-    was_training, outputs = model.training, list[str]()
+    return questions.metrics([each.text for each in given_answers(model, questions)])
+
+
+def given_answers(model: Any, questions: Questions) -> list[Given]:
+    """The model's greedy answers. The model is left as it was."""
+    was_training = model.training
     generates = model.get_base_model() if hasattr(model, "peft_config") else model
     settings = generates.generation_config
     # The model card's sampling advice (repetition penalty, beams) must not leak into greedy answers.
@@ -96,17 +109,16 @@ def answered(model: Any, questions: Questions) -> dict[str, float]:
     model.eval()
     try:
         with torch.no_grad():
-            outputs = [_answer(model, prompt, questions) for prompt in questions.prompts]
+            return [_answer(model, prompt, questions) for prompt in questions.prompts]
     finally:
         model.train(was_training)
         generates.generation_config = settings
-    return questions.metrics(outputs)
 
 
-def _answer(model: Any, prompt: Sequence[int], questions: Questions) -> str:
+def _answer(model: Any, prompt: Sequence[int], questions: Questions) -> Given:
     ids = torch.tensor([prompt], device=model.device)
     generated = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids))
     text: str = questions.tokenizer.decode(
         generated[0, len(prompt) :], skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    return text
+    return Given(text=text, ended=int(generated[0, -1]) in questions.ends)

@@ -28,6 +28,8 @@ from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
 from olivepress.report.task_metrics import Answers, task_metrics
 from olivepress.workflow.olive_plugin.monitor import TrainingMonitor
+from olivepress.workflow.olive_plugin.pairs import tokenized_pairs
+from olivepress.workflow.olive_plugin.quality import watch
 from olivepress.workflow.olive_plugin.row_counts import RowCounts, row_problem, row_summary
 from olivepress.workflow.olive_plugin.rows import Rows, as_inputs, spread
 from olivepress.workflow.olive_plugin.supervision import TrainOn, pack, short_rows, supervise
@@ -64,12 +66,17 @@ def supervise_rows(
     packing: bool = False,
     train_on: TrainOn = "answer",
     label_weights: Mapping[str, float] | None = None,
+    monitor: Mapping[str, Any] | None = None,
 ) -> Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and ``labels`` (answers only), 1-D int64.
 
     Unpadded, so that Olive's collator pads each batch to its own longest row. With ``packing`` the mask numbers the
     examples of a sequence, and ``separate_documents`` keeps them apart: Olive's collator passes nothing else on.
+    ``monitor`` are the fields of ``Quality``: the training monitor looks at validation rows of the same dataset.
     """
+    if monitor is not None:
+        assert dataset.directory is not None
+        watch(dataset.directory, model_path, monitor, max_length=max_length, revision=revision, train_on=train_on)
     rows: list[Example] = dataset.items
     examples = supervise(
         rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
@@ -81,6 +88,14 @@ def supervise_rows(
             [({"input_ids": list(p.input_ids), "attention_mask": list(p.documents)}, list(p.labels)) for p in packed]
         )
     return as_inputs(examples, label_weights)
+
+
+@DataRegistry.register_pre_process("olivepress_pairs")
+@reports_errors
+def preference_rows(dataset: Rows, model_path: str, max_length: int, revision: str | None = None) -> Rows:
+    """Data component: rows with a rejected answer → the columns of ``tokenized_pairs``, lists of int."""
+    rows: list[Example] = dataset.items
+    return tokenized_pairs(rows, model_path, max_length=max_length, revision=revision, on_counts=_report_rows)
 
 
 def _report_rows(counts: RowCounts) -> None:

@@ -14,9 +14,10 @@ import transformers
 from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, reports_errors
 from olivepress.core.errors import JobError
 from olivepress.core.jsonl import append_json_line
-from olivepress.report.training_record import Shipped
+from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN, Shipped
 from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
+from olivepress.workflow.olive_plugin.quality import Watched, take_quality
 from olivepress.workflow.olive_plugin.selection import Evaluated, best_of, evaluations, no_improvement
 from olivepress.workflow.olive_plugin.validation import Validation, take_validation
 from olivepress.workflow.olive_plugin.weights import restore
@@ -29,6 +30,8 @@ _LOGGED = {
     "grad_norm": "grad_norm",
     "num_input_tokens_seen": "tokens",
 }
+# What TRL logs of an evaluation on pairs.
+_OF_PAIRS = {"eval_rewards/accuracies": PREFERENCE_ACCURACY, "eval_rewards/margins": REWARD_MARGIN}
 _MOST_SKIPPED = 20  # steps in a row; the loss scale is then 2^-20 of what it was
 
 
@@ -60,6 +63,7 @@ class TrainingMonitor(transformers.TrainerCallback):
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.validation: Validation | None = take_validation()
+        self.watched: Watched | None = take_quality()
         self.stopped_at: int | None = None  # the step at which early stopping ended the run
 
     @reports_errors
@@ -93,6 +97,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         if 0 < self.skipped < _MOST_SKIPPED:  # the loss scale of float16 is halved, and the step left out
             logs = {name: value for name, value in logs.items() if name != "grad_norm"}
         elif broken:
+            self._record(args, state, not_finite=broken[0])
             message = f"step {state.global_step}: {broken[0]} is {logs[broken[0]]}; the result would be worthless"
             raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
@@ -113,15 +118,18 @@ class TrainingMonitor(transformers.TrainerCallback):
             message = f"step {state.global_step}: the validation loss is {loss}"
             raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         fields: dict[str, Any] = {"validation_loss": loss}
+        logged = state.log_history[-1]
+        if preferred := {name: float(logged[key]) for key, name in _OF_PAIRS.items() if key in logged}:
+            fields["metrics"] = preferred
         if self.validation.questions is not None:
-            fields["metrics"] = answered(model, self.validation.questions)
+            fields["metrics"] = preferred | answered(model, self.validation.questions)
             named = {f"eval_{name}": value for name, value in fields["metrics"].items()}
             metrics.update(named)  # the trainer compares checkpoints by them
             state.log_history[-1].update(named)
-        self._record(args, state, **fields)
-        _seed_at_the_end(args, state)
         history = self._history(state)
         best = best_of(history, greater=self.validation.selection.greater)
+        self._record(args, state, **fields, **({"best": best.step} if best is not None else {}))
+        _seed_at_the_end(args, state)
         if self.validation.selection.keep == "best" and best is not None and best.step == state.global_step:
             control.should_save = True
         if self._is_enough(history):
@@ -138,11 +146,29 @@ class TrainingMonitor(transformers.TrainerCallback):
         if self.validation is not None and state.global_step == state.max_steps:
             control.should_evaluate = True
         _seed_at_the_end(args, state)
+        if self.watched is not None and self.watched.is_due(state.global_step, state.max_steps):
+            self._look(args, state, model, self.watched)
         if state.global_step != 1 and state.global_step != state.max_steps:
             return
         for name, parameter in model.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 raise JobError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
+
+    def _look(self, args: Any, state: Any, model: Any, watched: Watched) -> None:
+        """The quality monitor's numbers are recorded first, then an alert may end the run."""
+        values, alerts = watched.look(model, state)
+        fields: dict[str, Any] = {"quality": values}
+        if alerts:
+            fields["alerts"] = [alert.model_dump() for alert in alerts]
+        fields["notes"] = [f"alert at step {state.global_step}: {alert.text}" for alert in alerts]
+        self._record(args, state, **{name: value for name, value in fields.items() if value})
+        for alert in alerts:
+            print(f"olivepress: alert at step {state.global_step}: {alert.text}")
+        if alerts and watched.settings.on_alert == "fail":
+            raise JobError(
+                f"step {state.global_step}: {alerts[0].text}, and finetune.monitor.on_alert is fail",
+                next_step="olivepress diagnose shows the curves; on_alert: warn goes on from the last checkpoint",
+            )
 
     @reports_errors
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:

@@ -14,6 +14,7 @@ from olivepress.data.store.examples import Example
 from olivepress.data.store.reader import dataset_labels, read_facts
 from olivepress.recipe.finetune import LOSS
 from olivepress.workflow.olive_plugin.answers import Questions, make_questions
+from olivepress.workflow.olive_plugin.pairs import tokenized_pairs
 from olivepress.workflow.olive_plugin.rows import Rows, as_inputs, spread
 from olivepress.workflow.olive_plugin.selection import Selection
 from olivepress.workflow.olive_plugin.supervision import TrainOn, short_rows, supervise
@@ -51,8 +52,10 @@ def validation_rows(
     answers: int = 0,
     revision: str | None = None,
     train_on: TrainOn = "answer",
+    pairs: bool = False,
 ) -> Rows:
-    """Data component: ``max_rows`` rows spread over the split → ``input_ids``, ``attention_mask`` and ``labels``.
+    """Data component: ``max_rows`` rows spread over the split → ``input_ids``, ``attention_mask`` and ``labels``; with
+    ``pairs`` the columns of ``tokenized_pairs``.
 
     ``selection`` are the fields of ``Selection``; the model answers the first ``answers`` of these rows. DataError when
     fewer than two rows are short enough.
@@ -71,12 +74,16 @@ def validation_rows(
             f"{_LEAST_ROWS} to choose the best checkpoint by",
             next_step="raise data.max_length, or set finetune.eval_steps: 0 with finetune.keep: last",
         )
-    examples = supervise(chosen, model_path, max_length=max_length, revision=revision, train_on=train_on)
+    if pairs:
+        made = tokenized_pairs(chosen, model_path, max_length=max_length, revision=revision)
+    else:
+        supervised = supervise(chosen, model_path, max_length=max_length, revision=revision, train_on=train_on)
+        made = as_inputs(supervised)
     chooses = Selection.model_validate(selection)
     questions = _questions(dataset, chosen[:answers], model_path, revision, chooses)
     _current[:] = [Validation(selection=chooses, questions=questions)]
-    print(f"olivepress: evaluated on {len(examples)} of {len(rows)} validation rows")
-    return as_inputs(examples)
+    print(f"olivepress: evaluated on {len(made)} of {len(rows)} validation rows")
+    return made
 
 
 def _questions(

@@ -11,6 +11,7 @@ OWN_PASSES = {
     "CalibratedGptq": f"{_HERE}.calibrated_gptq.CalibratedGptq",
     **{f"Extended{kind}": f"{_HERE}.extended.Extended{kind}" for kind in ("LoRA", "QLoRA", "DoRA", "LoHa", "LoKr")},
     "FullFinetune": f"{_HERE}.full_finetune.FullFinetune",
+    "PreferenceTuning": f"{_HERE}.preference.PreferenceTuning",
 }
 CALIBRATED = ("Gptq", "CalibratedGptq")  # round a layer by what its inputs were on calibration rows
 QUANTIZERS = ("Rtn", "KQuant", *CALIBRATED)  # in PyTorch, before ModelBuilder

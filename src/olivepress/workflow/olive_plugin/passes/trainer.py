@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.own_loss import Loss, causal_loss, own_loss
 from olivepress.workflow.olive_plugin.rows import WEIGHT
 
-__all__ = ["OPTIONS", "OwnTrainer", "WeightedRows", "train"]
+__all__ = ["OPTIONS", "OwnTrainer", "WeightedRows", "checkpoint_of", "load_rows", "tf32_as", "train"]
 
 # What these passes take beside the parameters of Olive's own.
 OPTIONS = {
@@ -80,13 +81,8 @@ class OwnTrainer(transformers.Trainer):
 def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     """Train ``model`` by the settings of a pass of class ``kind``, from its last checkpoint where there is one."""
     arguments = config.training_args
-    train_rows, validation_rows = kind.get_datasets(config)
-    arguments.eval_strategy = (arguments.eval_strategy or "steps") if validation_rows else "no"
-    if not arguments.output_dir:
-        raise JobError("training_args without an output_dir", next_step="name a folder for the checkpoints")
-    checkpoint = arguments.resume_from_checkpoint
-    if checkpoint is None and Path(arguments.output_dir).is_dir() and not arguments.overwrite_output_dir:
-        checkpoint = get_last_checkpoint(arguments.output_dir)
+    train_rows, validation_rows = load_rows(kind, config)
+    checkpoint = checkpoint_of(arguments)
     if kind.get_torch_dtype(config.torch_dtype) == torch.float16:
         arguments.extra_args["fp16"] = True
     trainer = OwnTrainer(
@@ -98,14 +94,39 @@ def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     )
     trainer.own_loss = own_loss(config.loss, int(model.config.vocab_size))
     trainer.weights = _weights(train_rows) if config.weighted else None
-    allow_tf32 = torch.backends.cuda.matmul.allow_tf32
-    if torch.cuda.is_available():
-        torch.backends.cuda.matmul.allow_tf32 = config.allow_tf32
-    try:
+    with tf32_as(config.allow_tf32):
         trainer.train(resume_from_checkpoint=checkpoint)
+
+
+def load_rows(kind: Any, config: Any) -> tuple[Any, Any | None]:
+    """The rows to train on, and those to evaluate on; without these the arguments ask for no evaluation."""
+    train_rows, validation_rows = kind.get_datasets(config)
+    arguments = config.training_args
+    arguments.eval_strategy = (arguments.eval_strategy or "steps") if validation_rows else "no"
+    return train_rows, validation_rows
+
+
+def checkpoint_of(arguments: Any) -> str | None:
+    """The checkpoint that a training goes on from, as Olive's LoRA finds it. JobError without a folder for them."""
+    if not arguments.output_dir:
+        raise JobError("training_args without an output_dir", next_step="name a folder for the checkpoints")
+    checkpoint: str | None = arguments.resume_from_checkpoint
+    if checkpoint is None and Path(arguments.output_dir).is_dir() and not arguments.overwrite_output_dir:
+        checkpoint = get_last_checkpoint(arguments.output_dir)
+    return checkpoint
+
+
+@contextmanager
+def tf32_as(allowed: bool) -> Iterator[None]:
+    """Matrices multiplied in TF32 or not, where there is a CUDA GPU; afterwards as before."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    if torch.cuda.is_available():
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+    try:
+        yield
     finally:
         if torch.cuda.is_available():
-            torch.backends.cuda.matmul.allow_tf32 = allow_tf32
+            torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _weights(rows: Any) -> list[float]:

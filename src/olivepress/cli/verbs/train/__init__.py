@@ -1,0 +1,1 @@
+"""Go on from a fine-tune."""

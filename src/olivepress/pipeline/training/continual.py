@@ -1,0 +1,237 @@
+"""Goes on from a fine-tune with new data: replay of earlier rows, training, and scores on every earlier test split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from olivepress.core.artifact import Manifest, read_manifest
+from olivepress.core.child.run import run_task
+from olivepress.core.errors import DataError, JobError, ReportError, UsageError
+from olivepress.core.files import write_text
+from olivepress.core.layout import continuation, dataset_dir, job_dir, recipe_runs
+from olivepress.core.names import slug
+from olivepress.data.build import build_dataset
+from olivepress.data.derive.mixing import REPLAY_SHARE, continued
+from olivepress.data.store.dataset import Dataset, is_prepared, load_dataset, write_dataset
+from olivepress.measure.worker.records import PYTORCH, Answer, AnswersSpec
+from olivepress.measure.worker.tasks import answers as answer_task
+from olivepress.pipeline.plan import load_plan
+from olivepress.pipeline.run import run as run_jobs
+from olivepress.pipeline.training.evidence import RunFiles, files_of
+from olivepress.recipe.methods import METHODS
+from olivepress.recipe.schema import RECIPES, Data, Recipe, recipe_files
+from olivepress.run.cleanup import remove_directories
+from olivepress.run.interpreters import model_python
+from olivepress.track.runs import TrackedRun
+from olivepress.train.continual import (
+    EPOCHS,
+    Continuation,
+    Score,
+    Version,
+    continued_recipe,
+    metric_of,
+    read_continuation,
+    score,
+)
+from olivepress.workflow.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from olivepress.run import Reporter
+
+__all__ = ["Continued", "Wishes", "continue_run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the user may choose; ``learning_rate`` None: a third of the run's, ``name`` None: by the data's name.
+
+    ``trust_targets`` as in ``load_plan``.
+    """
+
+    name: str | None = None
+    share: float = REPLAY_SHARE
+    learning_rate: float | None = None
+    epochs: float = EPOCHS
+    trust_targets: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continued:
+    """The recipe that was written, and its record with the scores."""
+
+    recipe: str
+    path: Path
+    record: Continuation
+
+
+def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Reporter) -> Continued:
+    """Train the model of ``run`` further on ``data``; interrupted, the same command goes on.
+
+    Nothing is written before the data, the earlier versions and the recipe have been checked. Raises UsageError for a
+    run that is no fine-tune or a recipe of that name that is another one; JobError for a run without an artifact;
+    DataError for an earlier version that is not here any more; errors as ``run``.
+    """
+    files = files_of(run)
+    manifest = _artifact(files)
+    name = _new_name(files.recipe, data, wishes.name)
+    before = read_continuation(continuation(files.recipe.name))
+    first = Version(name=manifest.dataset, version=manifest.dataset_version)
+    versions = before.versions if before else (first,)
+    earlier = [_dataset(version) for version in versions]
+    parent = _plan(files.recipe, load_dataset(files.dataset), wishes)
+    new = build_dataset(_data_of(files.recipe, data))
+    merged = _trained_dir(files)
+    dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
+    named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
+    recipe = continued_recipe(files.recipe, name=name, model=merged, dataset=dataset.directory, **named)
+    path = _recipe_path(recipe)
+    _make_merged(parent, manifest, reporter)
+    _plan(recipe, dataset, wishes)  # what is wrong with the recipe is said before it is written
+    write_dataset(new)
+    write_dataset(dataset)
+    record = _record(manifest, dataset, recipe, wishes, run=run.name, versions=(*versions, _version(new)))
+    _write(path, recipe, run.name, data)
+    write_text(continuation(name), record.model_dump_json(indent=2) + "\n")
+    plan = load_plan(path.as_posix(), trust_targets=wishes.trust_targets)
+    for job in plan.jobs:
+        if job.target is None:
+            run_jobs(plan, reporter=reporter, only=job.id)
+    record = record.model_copy(update={"scores": tuple(_scores(plan, merged, record, reporter))})
+    write_text(continuation(name), record.model_dump_json(indent=2) + "\n")
+    return Continued(recipe=name, path=path, record=record)
+
+
+def _record(
+    finetune: Manifest, dataset: Dataset, recipe: Recipe, wishes: Wishes, *, run: str, versions: tuple[Version, ...]
+) -> Continuation:
+    return Continuation(
+        run=run,
+        artifact_sha256=finetune.sha256,
+        share=wishes.share,
+        learning_rate=recipe.finetune.learning_rate,
+        epochs=recipe.finetune.epochs,
+        rows_trained=len(dataset.splits["train"]),
+        rows_replayed=sum(_is_replayed(dataset)),
+        versions=versions,
+    )
+
+
+def _version(dataset: Dataset) -> Version:
+    return Version(name=dataset.name, version=dataset.version)
+
+
+def _artifact(files: RunFiles) -> Manifest:
+    if files.manifest is None:
+        raise JobError(
+            f"{files.run.name}: its artifact is not here, or a later run has replaced it",
+            next_step=f"olivepress run {files.recipe.name}, then continue from that run",
+        )
+    return files.manifest
+
+
+def _new_name(recipe: Recipe, data: str, name: str | None) -> str:
+    if name is not None and name != slug(name):
+        raise UsageError(f"--name {name!r}: expected a name such as {slug(name)}", next_step=f"--name {slug(name)}")
+    return name or slug(f"{recipe.name}-{Path(data).stem}")
+
+
+def _dataset(version: Version) -> Dataset:
+    directory = dataset_dir(version.name, version.version)
+    if not is_prepared(directory):
+        raise DataError(
+            f"{directory}: an earlier version of the data is not here any more, expected it for its test rows",
+            next_step="prepare the same data again, or restore the folder",
+        )
+    return load_dataset(directory)
+
+
+def _data_of(recipe: Recipe, source: str) -> Data:
+    """The new data, read as the recipe's own was."""
+    assert recipe.data is not None
+    if is_prepared(Path(source)):
+        return Data(source=source, max_length=recipe.data.max_length)
+    fields = recipe.data.model_dump(mode="json") | {"demo": None, "source": source, "slices": []}
+    return Data.model_validate_json(json.dumps(fields))
+
+
+def _trained_dir(files: RunFiles) -> Path:
+    """The model to go on from: of an adapter the merged one."""
+    if not METHODS[files.recipe.finetune.method].adapter:
+        return files.output / "model"
+    return job_dir(files.recipe.name, "merge") / "model"
+
+
+def _plan(recipe: Recipe, dataset: Dataset, wishes: Wishes) -> Plan:
+    own = RECIPES / "targets"
+    own_targets = own if own.is_dir() else None
+    return make_plan(recipe, dataset, own_targets=own_targets, trust_targets=wishes.trust_targets)
+
+
+def _make_merged(parent: Plan, finetune: Manifest, reporter: Reporter) -> None:
+    """Merge the adapter of the run, unless that is done."""
+    if parent.trained == finetune.job:
+        return
+    try:
+        merged = read_manifest(parent.output_dir(parent.job(parent.trained)), verify=True)
+    except ReportError:
+        merged = None
+    if merged is None or merged.parent_sha256 != finetune.sha256:
+        run_jobs(parent, reporter=reporter, only=parent.trained)
+
+
+def _recipe_path(recipe: Recipe) -> Path:
+    """Where the recipe is written. UsageError where another one has the name."""
+    path = RECIPES / f"{recipe.name}.yaml"
+    known = recipe_files().get(recipe.name)
+    if known is None:
+        return path
+    from olivepress.recipe.schema import load_recipe
+
+    if known == path and load_recipe(path) == recipe:
+        return path
+    raise UsageError(f"{known}: another recipe has this name", next_step="--name ANOTHER-NAME")
+
+
+def _write(path: Path, recipe: Recipe, run: str, data: str) -> None:
+    """The keys that differ from their defaults."""
+    fields = recipe.model_dump(mode="json", exclude_defaults=True)
+    head = f"# Goes on from {run} with {Path(data).name}: written by olivepress train continue.\n"
+    write_text(path, head + yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=110))
+
+
+def _is_replayed(dataset: Dataset) -> list[bool]:
+    path = dataset.directory / "lineage.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()[: len(dataset.splits["train"])]
+    return [str(json.loads(line).get("made_by", "")).startswith("replayed from ") for line in lines]
+
+
+def _scores(plan: Plan, before: Path, record: Continuation, reporter: Reporter) -> list[Score]:
+    """On the test split of every version, by the model before and after."""
+    after = plan.output_dir(plan.job(plan.trained)) / "model"
+    sha256, metric, scores = read_manifest(plan.output_dir(plan.job(plan.trained))).sha256, metric_of(plan.recipe), []
+    folder = recipe_runs(plan.recipe.name) / ".continue"
+    folder.mkdir(parents=True, exist_ok=True)
+    for version in record.versions:
+        given = list[Sequence[Answer]]()
+        for when, model, known in (("before", before, record.artifact_sha256), ("after", after, sha256)):
+            reporter.checking(f"test rows of {version.name}: {when}")
+            spec = AnswersSpec(
+                model_dir=model,
+                runtime=PYTORCH,
+                dataset_dir=dataset_dir(version.name, version.version),
+                split="test",
+                limit=plan.recipe.benchmark.max_examples,
+                partial=folder / f"{version.version[:12]}-{known[:12]}.jsonl",
+            )
+            given.append(run_task(answer_task, spec, interpreter=model_python(plan)).result.examples)
+            reporter.checked(f"test rows of {version.name}: {when}: {len(given[-1])} answered")
+        is_new = version == record.versions[-1]
+        scores.append(score(version, metric, given[0], given[1], is_new=is_new))
+    remove_directories(folder)
+    return scores
