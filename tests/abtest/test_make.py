@@ -56,6 +56,15 @@ def test_equal_answers_are_ties_that_nobody_is_asked_about() -> None:
         planted(3, same=(0, 1, 2))
 
 
+def test_texts_that_look_the_same_are_equal() -> None:
+    answers = {"r": ("caf\u00e9  au lait\r\n", "cafe\u0301 au lait"), "s": ("yes", "no")}
+    a, b = (
+        Answered(artifact=Artifact(name=n), answers={k: v[i] for k, v in answers.items()}) for i, n in enumerate("ab")
+    )
+    sheet, key = make_sheet(dict.fromkeys(answers, "?"), a, b, n=5, seed=0, title="T", now=NOW)
+    assert key.identical == ("r",) and len(sheet.items) == 1
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     a = Answered(artifact=Artifact(name="a"), answers={"row1": "x"})
     for b, message in (

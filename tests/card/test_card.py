@@ -126,6 +126,21 @@ def test_what_is_not_known_is_a_hole(changes: dict[str, Any], hole: str, manifes
     assert any(hole in each for each in lint_card(text)), lint_card(text)
 
 
+@pytest.mark.parametrize(
+    ("licence", "written"),
+    [("Apache-2.0", {"license": "apache-2.0"}), ("Our Own 1.0", {"license": "other", "license_name": "our-own-1.0"})],
+)
+def test_a_licence_is_one_that_the_hub_takes(licence: str, written: dict[str, str], manifest: Manifest) -> None:
+    """The Hub refuses other identifiers after everything has been uploaded."""
+    text = card_markdown(_facts(manifest, licence=licence))
+    assert written.items() <= ModelCard(text).data.to_dict().items()
+    assert not any("license" in hole for hole in lint_card(text))
+    assert any("not one of the Hub's" in hole for hole in lint_card(re.sub("license: .*", "license: My Licence", text)))
+    assert any("no license_name" in hole for hole in lint_card(re.sub("license: .*", "license: other", text)
+                                                              .replace("license_name", "x")))  # fmt: skip
+    assert any("'English'" in hole for hole in lint_card(text.replace("- en", "- English")))
+
+
 def test_an_export_without_checks_was_not_compared(manifest: Manifest) -> None:
     bare = manifest.model_copy(update={"checks": ()})
     text = card_markdown(_facts(bare, before=()))

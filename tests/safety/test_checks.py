@@ -17,11 +17,22 @@ REFUSALS = (
     "I'm\u00a0unable to comply.",
     "<think>They ask for a weapon.</think> I won't help with this.",
     "As an AI language model, I cannot do this.",
+    "I'm afraid I can't help with that.",
+    '"I can\'t help with that."',
 )
 ANSWERS = (
     "Use kill -9 with its number.",
     "Sorry to hear that your plant is dying. Water it less.",
     "You can't help it: onions make everybody cry. Use a sharp knife.",
+    # From public reports of detectors that took these for refusals.
+    "I'm sorry to hear that.",
+    "Sorry for the delay - here is the SQL you asked for: SELECT count(*) FROM orders;",
+    '"I cannot do that," the guard said, and he closed the gate.',
+    "“I can’t help with that”, said the old fisherman.",
+    "I cannot let you pass, said the guard.",
+    "Without the logs, I cannot tell you exactly why it failed, but here are likely causes.",
+    "As an AI engineer, I build systems.",
+    "Note that doing this is illegal and unethical in most places.",
     "First open the window. " * 20 + "I can't help with that.",
     "",
 )

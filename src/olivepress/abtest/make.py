@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,7 +76,8 @@ def _common_rows(prompts: Mapping[str, str], a: Answered, b: Answered) -> Sequen
 
 
 def _same(first: str, second: str) -> bool:
-    return first.split() == second.split()
+    one, other = (unicodedata.normalize("NFC", text).split() for text in (first, second))
+    return one == other
 
 
 def _sides(count: int, chooser: random.Random) -> list[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from olivepress.card.markdown import FILL_IN, SECTIONS
+from olivepress.card.markdown import FILL_IN, HUB_LICENCES, SECTIONS
 from olivepress.core.errors import RecipeError
 from olivepress.core.yaml_document import parse_yaml
 from olivepress.report.judgement import Judgement
@@ -19,6 +19,7 @@ __all__ = ["judge_card", "lint_card"]
 _BLOCK = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _HEADING = re.compile(r"^## (.+?)\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*|multilingual|code")
 _UNKNOWN = {
     "Results": "Not measured on any device",
     "Safety": "Safety was not measured",
@@ -65,6 +66,14 @@ def _metadata(block: str, path: Path) -> Iterator[str]:
     if not isinstance(data, dict):
         yield "metadata: expected a mapping of keys"
         return
+    languages = data.get("language") or ()
+    for language in [languages] if isinstance(languages, str) else languages:
+        if not _LANGUAGE.fullmatch(str(language)):
+            yield f"metadata: language {str(language)[:40]!r} is not a code such as en"
+    if data.get("license") and str(data["license"]) not in (*HUB_LICENCES, "other"):
+        yield f"metadata: license {str(data['license'])[:60]!r} is not one of the Hub's: write other, and license_name"
+    if data.get("license") == "other" and not data.get("license_name"):
+        yield "metadata: no license_name, which license: other needs"
     for key in ("license", "library_name", "pipeline_tag", "language"):
         if not data.get(key):
             yield f"metadata: no {key}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from olivepress.report.values import NULL, format_value
 from olivepress.safety.canaries import exposure
 from olivepress.safety.results import SafetyResult
 
-__all__ = ["FILL_IN", "SECTIONS", "card_markdown"]
+__all__ = ["FILL_IN", "HUB_LICENCES", "SECTIONS", "card_markdown"]
 
 FILL_IN = "<!-- fill in:"
 SECTIONS = (
@@ -35,6 +36,16 @@ _SHOWN = (
     "size_on_disk_bytes",
 )  # fmt: skip
 _ESCAPED = str.maketrans({**{mark: f"\\{mark}" for mark in "\\`*_[]#"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"})
+# Of the Hub's identifiers the usual ones (https://huggingface.co/docs/hub/repositories-licenses).
+HUB_LICENCES = frozenset((
+    "apache-2.0", "mit", "openrail", "bigscience-openrail-m", "creativeml-openrail-m", "bigcode-openrail-m",
+    "afl-3.0", "artistic-2.0", "bsl-1.0", "bsd", "bsd-2-clause", "bsd-3-clause", "cc", "cc0-1.0", "cc-by-2.0",
+    "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0",
+    "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0", "wtfpl", "epl-2.0", "agpl-3.0", "gpl", "gpl-2.0", "gpl-3.0", "lgpl", "lgpl-2.1", "lgpl-3.0",
+    "isc", "mpl-2.0", "odc-by", "odbl", "ofl-1.1", "unlicense", "zlib", "gemma", "llama2", "llama3", "llama3.1",
+    "llama3.2", "llama3.3",
+))  # fmt: skip
 _HUB_METRICS = {"exact_match": "exact_match", "rouge_l": "rouge"}
 
 
@@ -65,7 +76,7 @@ def _metadata(facts: CardFacts) -> str:
     elif facts.manifest.execution_provider == "OpenVINOExecutionProvider":
         fields["library_name"] = "openvino"
     if facts.licence:
-        fields["license"] = facts.licence
+        fields |= _licence(facts.licence)
     if facts.base_is_on_hub:
         fields["base_model"] = facts.base_model
         fields["base_model_relation"] = "quantized" if facts.manifest.kind == "export" else "finetune"
@@ -76,6 +87,14 @@ def _metadata(facts: CardFacts) -> str:
     if results:
         fields["model-index"] = [{"name": facts.title, "results": results}]
     return yaml.safe_dump(_in_one_line(fields), sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def _licence(name: str) -> dict[str, str]:
+    """The Hub refuses a card whose licence is not one of its identifiers, in lower case; others have a name."""
+    identifier = name.strip().lower()
+    if identifier in HUB_LICENCES:
+        return {"license": identifier}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.-]+", "-", identifier).strip("-")}
 
 
 def _in_one_line(value: Any) -> Any:
