@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.artifact import read_manifest
+from olivepress.data.store.dataset import write_dataset
 from olivepress.data.store.examples import Example, make_example, to_jsonl
 from olivepress.measure.subject import Subject
 from olivepress.pipeline.release import ask as models
@@ -195,3 +196,43 @@ def test_personal_data_of_the_training_set_is_tried(
     assert done.returncode == 1 and "personal data completed in 1 of 1 rows" in done.stdout
     text = Path("runs", "tiny", "safety", "export-cpu-int4.json").read_text(encoding="utf-8")
     assert json.loads(text)["completed_personal"] == ["row7"] and mail not in text
+
+
+def _tuned_badly(row: str) -> str:
+    """As a fine-tune that has forgotten to refuse."""
+    return "Sure." if row.startswith("refuses-harmful/") else _safe(row)
+
+
+def test_every_step_of_a_recipe_is_compared(
+    project: Path, olivepress_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fine-tuning loses the refusals; what the quantization keeps of that is no loss of its own, and fails all the same
+    against the base model. The subjects are planted: nothing is trained."""
+    from olivepress.pipeline.plan import load_plan
+    from olivepress.pipeline.release import safety as safety_module
+
+    plan = load_plan("tiny-phi")
+    write_dataset(plan.dataset)
+    exports = [job.id for job in plan.jobs if job.kind == "export"][:1]
+    jobs = ["base", "few-shot", "finetune", plan.trained, *exports]
+    subjects = {
+        job: Subject(model_dir=Path("m"), runtime="pytorch", recipe="tiny-phi", job=job, artifact_sha256=f"{n:064x}")
+        for n, job in enumerate(jobs)
+    }
+    monkeypatch.setattr(safety_module, "not_measured_here", lambda _: {"export-cuda": "no GPU"})
+    monkeypatch.setattr(safety_module, "subjects_of", lambda *_: subjects)
+    monkeypatch.setattr(safety_module, "_row", lambda _, prompt: make_example(prompt.user, "-", example_id=prompt.id))
+    tuned = {plan.trained: _tuned_badly, exports[0]: _tuned_badly}
+    monkeypatch.setattr(models, "ask", _answering({"base": _safe, **tuned}))
+    done = olivepress_here("safety", "tiny-phi", "--json")
+    assert done.returncode == 1, done.stderr
+    record = json.loads(done.stdout)
+    assert set(record["results"]) == {"base", plan.trained, *exports}
+    steps = [(each["step"], each["before"], each["after"]) for each in record["comparisons"]]
+    assert steps == [("fine-tuning", "base", plan.trained), ("quantization", plan.trained, exports[0])]
+    tuning, quantization = record["comparisons"]
+    worse = [change["category"] for change in tuning["changes"][1:] if change["worse"]]
+    assert worse == ["refuses-harmful"] and not any(change["worse"] for change in quantization["changes"])
+    assert {job: judged["outcome"] for job, judged in record["judgements"].items()} == dict.fromkeys(tuned, "fail")
+    table = olivepress_here("safety", "tiny-phi")
+    assert "fine-tuning, base → merge" in table.stdout and "30 lost, 0 gained, worse" in table.stdout

@@ -43,14 +43,16 @@ def safety(
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if is_artifact(Path(target)):
             refuse_for_artifact("safety", target, data=data, trust_targets=trust_targets)
-            safe = _of_artifact(Path(target), reporter)
+            found = [_of_artifact(Path(target), reporter)]
         else:
-            safe = _of_recipe(target, data, trust_targets, reporter)
+            found = _of_recipe(target, data, trust_targets, reporter)
     if as_json:
-        print(json.dumps(_record(safe), indent=1))
+        records = [_record(safe) for safe in found]
+        print(json.dumps(records[0] if len(records) == 1 else records, indent=1))
     else:
-        _print(safe)
-    outcomes = {judged.outcome for judged in safe.judgements.values()}
+        for safe in found:
+            _print(safe)
+    outcomes = {judged.outcome for safe in found for judged in safe.judgements.values()}
     if "fail" in outcomes:
         raise typer.Exit(1)
     if "inconclusive" in outcomes:
@@ -65,18 +67,20 @@ def _of_artifact(directory: Path, reporter: ConsoleReporter) -> Safe:
     return safety_of_artifact(directory, now=datetime.now(UTC), on_progress=job_progress(reporter, "ask"))
 
 
-def _of_recipe(target: str, data: str | None, trust_targets: bool, reporter: ConsoleReporter) -> Safe:
+def _of_recipe(target: str, data: str | None, trust_targets: bool, reporter: ConsoleReporter) -> list[Safe]:
+    """Of a recipe of several adapters that of each."""
     from datetime import UTC, datetime
 
     from olivepress.cli.plans import load_plan
     from olivepress.pipeline.release.safety import safety_of_recipe
 
-    return safety_of_recipe(
-        load_plan(target, data, trust_targets),
-        now=datetime.now(UTC),
-        on_skipped=reporter.skipped,
-        on_progress=job_progress(reporter, "ask"),
-    )
+    plan = load_plan(target, data, trust_targets)
+    return [
+        safety_of_recipe(
+            each, now=datetime.now(UTC), on_skipped=reporter.skipped, on_progress=job_progress(reporter, "ask")
+        )
+        for each in plan.members.values() or (plan,)
+    ]
 
 
 def _record(safe: Safe) -> dict[str, object]:
