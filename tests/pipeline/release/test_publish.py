@@ -82,6 +82,7 @@ def test_a_card_is_written_completed_and_published(artifact: Path, olivepress_he
     twice = olivepress_here("publish", str(artifact), "out")
     assert twice.returncode == 2 and "is there already" in twice.stderr
     assert read_manifest(artifact, verify=True) == original
+    assert not Path("out", "genai_config.json").samefile(artifact / "genai_config.json")  # edits there stay there
     answered = olivepress_here("chat", "out", "--prompt", "turn the lamp on", "--max-tokens", "3")
     assert answered.returncode == 0, answered.stderr
 

@@ -28,7 +28,8 @@ PUBLISHED = "published.json"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 # What is not published: the reference has tokens of the dataset's rows, and lines of JSON are logs.
 _LEFT_OUT = ("reference/*", "*.jsonl", "*.log")
-_TEXTS = (".json", ".txt", ".md", ".yaml", ".yml", ".jinja", ".py", ".xml", ".model")
+_TEXTS = (".json", ".txt", ".md", ".yaml", ".yml", ".jinja", ".py", ".xml")
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # the base model's, of any text
 _MOST_TEXT = 64 * 1024 * 1024
 
 Upload = Callable[[Path, str, bool], str]
@@ -92,12 +93,12 @@ def publish(
         if target.exists():
             raise UsageError(f"{target}: is there already", next_step="give a folder that does not exist")
         with new_directory(target) as folder:
-            _fill(folder, directory, package)
+            _fill(folder, directory, package, shutil.copyfile)
         return str(target)
     with TemporaryDirectory(prefix=".publish-", dir=directory.parent) as scratch:
         folder = Path(scratch, "package")
         folder.mkdir()
-        _fill(folder, directory, package)
+        _fill(folder, directory, package, _link)  # read by the client, and gone afterwards
         return (upload or upload_to_hub)(folder, repository, private)
 
 
@@ -145,7 +146,7 @@ def _public_name(base_model: str) -> str:
 def _check_texts(directory: Path, names: list[str], card: Path, manifest: Manifest) -> None:
     for name in names:
         path = directory / name
-        if path.suffix in _TEXTS and path.stat().st_size <= _MOST_TEXT:
+        if path.suffix in _TEXTS and path.name not in _VOCABULARIES and path.stat().st_size <= _MOST_TEXT:
             with open_regular(path, DataError) as file:
                 _check_text(file.read(_MOST_TEXT).decode("utf-8", "replace"), path)
     _check_text(card.read_text(encoding="utf-8", errors="replace"), card)
@@ -163,14 +164,18 @@ def _check_text(text: str, path: Path) -> None:
             )
 
 
-def _fill(folder: Path, directory: Path, package: Package) -> None:
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _fill(folder: Path, directory: Path, package: Package, place: Callable[[Path, Path], object]) -> None:
     for name in package.files:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(directory / name, target)
-        except OSError:
-            shutil.copyfile(directory / name, target)
+        place(directory / name, target)
     shutil.copyfile(package.card, folder / CARD)
     facts = {"artifact_sha256": package.original_sha256, "left_out": list(package.left_out)}
     write_text(folder / PUBLISHED, json.dumps(facts, indent=1) + "\n")
