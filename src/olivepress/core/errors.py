@@ -6,6 +6,7 @@
     ├── DataError              4   data files or a prepared dataset
     ├── LintError              5   a workflow that the installed Olive would not run as written
     ├── JobError               6   a job failed, or its artifact did not pass its checks
+    │   └── DivergedError          a fine-tune whose loss or gradient is no finite number
     ├── SetupError             7   packages, disk, memory, providers
     ├── ReportError            8   a device report or manifest is not valid
     └── AdapterError           9   an adapter that does not fit its base, or an incomplete package
@@ -18,6 +19,7 @@ from __future__ import annotations
 __all__ = [
     "AdapterError",
     "DataError",
+    "DivergedError",
     "JobError",
     "LintError",
     "OlivepressError",
@@ -72,6 +74,10 @@ class LintError(OlivepressError):
 
 class JobError(OlivepressError):
     exit_code = 6
+
+
+class DivergedError(JobError):
+    """The settings are to blame, not the machine."""
 
 
 class SetupError(OlivepressError):

@@ -24,6 +24,8 @@ __all__ = [
     "REHEARSALS",
     "RESULTS",
     "RUNS",
+    "STUDIES",
+    "STUDY_LOCKS",
     "TOKENIZER_CHECKS",
     "TRACKING",
     "TRAINING",
@@ -49,6 +51,7 @@ __all__ = [
     "safety_result",
     "safety_results",
     "scratch_dir",
+    "search_dir",
     "stored_reports",
     "tensorboard_dir",
     "training_dir",
@@ -72,6 +75,8 @@ MATRICES = Path("benchmarks", "matrix")
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
 MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
+STUDIES = Path("studies.db")  # the searches of this project, beside runs/
+STUDY_LOCKS = RUNS / ".studies"  # of the database, and of each trial that runs
 TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 
@@ -132,6 +137,11 @@ def job_log(recipe: str, job: str) -> Path:
 def continuation(recipe: str) -> Path:
     """Of a recipe that goes on from another one's model: the versions of the data so far, and its scores on them."""
     return RUNS / recipe / "continue.json"
+
+
+def search_dir(recipe: str) -> Path:
+    """Pages and results of the searches of a recipe."""
+    return RUNS / recipe / "search"
 
 
 def tensorboard_dir(recipe: str) -> Path:

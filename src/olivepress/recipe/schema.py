@@ -14,6 +14,7 @@ from olivepress.recipe.budget import Budget
 from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.safety import Safety
+from olivepress.recipe.search import Search
 
 __all__ = [
     "PREPARATION",
@@ -25,6 +26,7 @@ __all__ = [
     "Limits",
     "Model",
     "Recipe",
+    "Search",
     "json_schema",
     "load_recipe",
     "recipe_files",
@@ -188,6 +190,7 @@ class Recipe(Record):
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
     safety: Safety = Safety()
+    search: Search | None = Field(None, description="what olivepress search finetune tries")
     tracking: bool | None = Field(
         None,
         description="runs are sent to MLflow: false: never; true: a warning where it is not installed; left out: where "
@@ -217,6 +220,19 @@ class Recipe(Record):
                 raise ValueError(
                     f"{fit} for adapter {name}: no LoRA input holds what {method} adds; or adapter_mode: merge"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _search_has_a_measure(self) -> Recipe:
+        if self.search is None:
+            return self
+        if self.finetune.eval_steps == 0:
+            raise ValueError("finetune.eval_steps that evaluates, as a search compares validation losses")
+        if self.search.methods is None:
+            ignored = METHODS[self.finetune.method].ignores
+            key = next((key for key in self.search.axes if key in ignored), None)
+            if key is not None:
+                raise ValueError(f"no search.{key} with method {self.finetune.method}: {ignored[key]}")
         return self
 
     @model_validator(mode="after")

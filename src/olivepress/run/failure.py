@@ -110,9 +110,9 @@ def keep_failed(output: Path) -> KeptFiles | None:
     return KeptFiles(directory=directory, size=bytes_below(directory))
 
 
-def with_log(message: str, next_step: str | None, log: Path) -> JobError:
+def with_log(message: str, next_step: str | None, log: Path, kind: type[JobError] = JobError) -> JobError:
     """A job's error, which names its log."""
-    return JobError(f"{message} ({log})", next_step=next_step or f"read {log}")
+    return kind(f"{message} ({log})", next_step=next_step or f"read {log}")
 
 
 def disk_full(log: Path, text: str) -> JobError | None:

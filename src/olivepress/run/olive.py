@@ -20,7 +20,7 @@ from olivepress.core.child.messages import (
     parse_message,
 )
 from olivepress.core.child.process import Usage, UsageWatch, start_process
-from olivepress.core.errors import JobError
+from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.privacy import OLIVE_RUNS, child_environment
 from olivepress.run.failure import disk_full, killed, refused_memory, with_log
 from olivepress.run.olive_log import last_error, read_log
@@ -127,7 +127,8 @@ def olive_error(run: OliveRun, log: Path) -> JobError:
     if error := killed(run.exit_code, run.usage, log):
         return error
     if run.error is not None:
-        return with_log(run.error.error, run.error.next_step, log)
+        kind = DivergedError if run.error.kind == DivergedError.__name__ else JobError
+        return with_log(run.error.error, run.error.next_step, log, kind)
     if message := last_error(text):
         if error := refused_memory(message, run.usage, log):
             return error

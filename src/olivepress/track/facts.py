@@ -61,7 +61,7 @@ def _text(value: Any) -> str:
 
 def job_params(plan: Plan, job: Job) -> dict[str, str]:
     """Every key of the recipe that has a value, defaults included (they may change), and the job's target."""
-    recipe = plan.recipe.model_dump(mode="json", exclude={"schema_version", "description", "tracking"})
+    recipe = plan.recipe.model_dump(mode="json", exclude={"schema_version", "description", "search", "tracking"})
     params = flat_keys(recipe)
     if job.target is not None:
         params |= flat_keys({"job": {name: getattr(job.target, name, None) for name in _TARGET_KEYS}})

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, reports_errors
-from olivepress.core.errors import JobError
+from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.jsonl import append_json_line
 from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN, Shipped
 from olivepress.workflow.evaluation import patience_problem
@@ -99,7 +99,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         elif broken:
             self._record(args, state, not_finite=broken[0])
             message = f"step {state.global_step}: {broken[0]} is {logs[broken[0]]}; the result would be worthless"
-            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+            raise DivergedError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         if "loss" in logs:  # the last log is a summary, no step
             fields: dict[str, Any] = {
                 key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
@@ -116,7 +116,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         loss = float(metrics["eval_loss"])
         if not math.isfinite(loss):
             message = f"step {state.global_step}: the validation loss is {loss}"
-            raise JobError(message, next_step="lower learning_rate, or set torch_dtype: float32")
+            raise DivergedError(message, next_step="lower learning_rate, or set torch_dtype: float32")
         fields: dict[str, Any] = {"validation_loss": loss}
         logged = state.log_history[-1]
         if preferred := {name: float(logged[key]) for key, name in _OF_PAIRS.items() if key in logged}:
@@ -152,7 +152,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             return
         for name, parameter in model.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
-                raise JobError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
+                raise DivergedError(f"step {state.global_step}: {name} is not finite", next_step="lower learning_rate")
 
     def _look(self, args: Any, state: Any, model: Any, watched: Watched) -> None:
         """The quality monitor's numbers are recorded first, then an alert may end the run."""

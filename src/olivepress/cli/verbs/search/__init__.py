@@ -1,1 +1,1 @@
-"""Search for the best artifact to ship."""
+"""Search for the best artifact to ship, or the best settings of a fine-tune."""

@@ -32,7 +32,7 @@ def artifact(
     Builds, tunes and measures a fixed grid of them.
     """
     from olivepress.pipeline.bench import Overrides
-    from olivepress.pipeline.search import search
+    from olivepress.pipeline.search.artifact import search
 
     plan = load_plan(model, data, trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:

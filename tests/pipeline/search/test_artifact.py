@@ -14,10 +14,10 @@ from olivepress.catalog import families, grid, targets
 from olivepress.catalog.groups import with_group_sizes
 from olivepress.core.errors import JobError
 from olivepress.data.build import build_dataset
-from olivepress.pipeline import search
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render
-from olivepress.pipeline.search import grid_plan
+from olivepress.pipeline.search import artifact as search
+from olivepress.pipeline.search.artifact import grid_plan
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.report.machine import fingerprint
 from olivepress.workflow.plan import make_plan

@@ -21,9 +21,11 @@ from olivepress.pipeline.bench import Overrides, bench_plan
 from olivepress.pipeline.report import Page, report
 from olivepress.pipeline.reports import report_paths
 from olivepress.pipeline.run import run
+from olivepress.pipeline.search.artifact_study import record_artifacts
 from olivepress.pipeline.tune import tune
 from olivepress.report.machine import fingerprint
 from olivepress.run.interpreters import place_of
+from olivepress.study.storage import open_storage
 from olivepress.workflow.plan import Job, Plan
 
 if TYPE_CHECKING:
@@ -95,10 +97,12 @@ def search(
     """Build every point, tune its session for ``budget_s`` (0: not at all), measure all in one session and compare
     them under the recipe's budget.
 
-    Safe to interrupt: what is built, or tuned on this machine, is kept. The page is in ``runs/<recipe>/search/``.
+    Every point is a trial of the study RECIPE/artifact.N in the database of all searches. Safe to interrupt: what is
+    built, or tuned on this machine, is kept. The page is in ``runs/<recipe>/search/``.
     Raises JobError when no point could be built, else what ``run`` and ``bench_plan`` raise.
     """
     searched = grid_plan(plan)
+    open_storage()  # a database that cannot be used is said before hours are spent
     outcomes = run(searched, reporter=reporter, keep_going=True)
     failed = {outcome.job: str(outcome.error) for _, outcome in outcomes if outcome.manifest is None}
     built = replace(searched, jobs=tuple(job for job in searched.jobs if job.id not in failed))
@@ -109,7 +113,10 @@ def search(
     if budget_s:
         problems += _tune_all(built, budget_s, on_tuning)
     bench_plan(built, overrides=overrides, on_progress=on_bench)
-    page = report(built, report_paths(built), folder="search")
+    paths = report_paths(built)
+    reasons = {outcome.job: str(outcome.error) for _, outcome in outcomes if outcome.error is not None}
+    record_artifacts(searched, reasons, paths)
+    page = report(built, paths, folder="search")
     return SearchResult(page=page, problems=tuple(problems))
 
 

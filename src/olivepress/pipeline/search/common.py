@@ -1,0 +1,59 @@
+"""What all trials of a study have in common, without which their values could not be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from olivepress.core.errors import SetupError
+from olivepress.pipeline.search.trial import Searched
+from olivepress.study.space import Params, params_of
+from olivepress.study.storage import Study, storage_errors
+
+__all__ = ["check_same", "default_params", "study_facts"]
+
+
+def default_params(searched: Searched) -> Params:
+    """The recipe's own settings, as a point."""
+    return params_of(searched.search, searched.recipe.finetune)
+
+
+def study_facts(searched: Searched) -> dict[str, Any]:
+    """What all trials of a study have in common: only then their values can be compared."""
+    recipe, search = searched.recipe, searched.search
+    finetune = recipe.finetune.model_dump(
+        mode="json", exclude={*search.axes, "report_to", "save_steps", "gradient_checkpointing"}
+    )
+    axes = {key: axis.model_dump(mode="json", exclude_unset=True) for key, axis in search.axes.items()}
+    return {
+        "space": {f"search.{key}": value for key, value in axes.items()},
+        "fixed": {
+            "data": searched.dataset.version,
+            "model.path": recipe.model.path,
+            "model.revision": recipe.model.revision,
+            "data.max_length": recipe.data.max_length if recipe.data else None,
+            "search.length": search.length,
+            "search.seeds": search.seeds,
+            **{f"finetune.{key}": value for key, value in finetune.items()},
+            "finetune.eval_rows": searched.evaluated_rows,
+            **{f"finetune.{key} (default)": value for key, value in default_params(searched).items()},
+        },
+        "metric": {"metric": searched.metric},
+    }
+
+
+def check_same(study: Study, facts: Mapping[str, Any], searched: Searched) -> None:
+    """SetupError naming the first thing that is another one than when the study began."""
+    with storage_errors():
+        then = study.user_attrs
+    for group, now in facts.items():
+        before = then.get(group, {})
+        for key in sorted({*now, *before}):
+            was, is_now = (json.dumps(each.get(key)) for each in (before, now))
+            if was != is_now:
+                raise SetupError(
+                    f"study {study.study_name}: {key} was {was} when it began and is {is_now} now, so its trials "
+                    "cannot be compared with new ones",
+                    next_step=f"restore it, or olivepress search finetune {searched.recipe.name} --new",
+                )

@@ -1,0 +1,199 @@
+"""A trial of a search: the recipe with its settings, fine-tuned by an ordinary run; its files go afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from olivepress.core.child.messages import ProgressMessage
+from olivepress.core.child.run import run_task
+from olivepress.core.errors import RecipeError
+from olivepress.core.hub import local_directory
+from olivepress.core.layout import CONFIGS, recipe_runs
+from olivepress.data.store.dataset import Dataset
+from olivepress.measure.worker import tasks
+from olivepress.measure.worker.records import PYTORCH, AnswersSpec
+from olivepress.pipeline.run import run
+from olivepress.recipe.finetune import LOSS, Finetune
+from olivepress.recipe.methods import METHODS, four_bit_base
+from olivepress.recipe.schema import Recipe
+from olivepress.recipe.search import Search
+from olivepress.report.answers import answer_metric, is_correct
+from olivepress.report.registry import METRICS
+from olivepress.run.interpreters import model_python
+from olivepress.run.outcome import JobOutcome
+from olivepress.study.objective import TrialWatch, trial_value
+from olivepress.study.space import Params, apply
+from olivepress.workflow.evaluation import evaluation_of, higher_is_better
+from olivepress.workflow.plan import Job, Plan, make_plan
+
+__all__ = ["SearchReporter", "Searched", "finetune_trial", "remove_trial", "score_test_rows", "trial_recipe"]
+
+_RECORDS = "records"  # what tracking keeps of a run
+
+
+class SearchReporter(Protocol):
+    """Is called with the progress of a search: each trial begins, goes on and ends."""
+
+    def begin(self, text: str) -> None: ...
+    def update(self, note: str, done: int, total: int) -> None: ...
+    def end(self, text: str) -> None: ...
+    def fetching_model(self, what: str, done: int, total: int) -> None: ...
+    def reading_model(self, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What is searched: a recipe of one adapter with ``search``, its data and base model as a record names it, and
+    where its own targets are."""
+
+    recipe: Recipe
+    dataset: Dataset
+    search: Search
+    base_model: str = ""
+    own_targets: Path | None = None
+    trust_targets: bool = False
+
+    @property
+    def metric(self) -> str:
+        """What trials are compared by, on the validation split: what checkpoints of the recipe are compared by."""
+        return self.recipe.finetune.checkpoint_metric
+
+    @property
+    def higher(self) -> bool:
+        """Whether more of the metric is better."""
+        return higher_is_better(self.metric)
+
+    @property
+    def test_metric(self) -> str:
+        """What the winner and the default are compared by, on the test split."""
+        if self.metric != LOSS:
+            return self.metric
+        limits = self.recipe.budget["all"].limits if "all" in self.recipe.budget else {}
+        return answer_metric(limits)
+
+    @property
+    def evaluated_rows(self) -> int:
+        """Rows of each evaluation: those of the recipe itself, the same for every trial."""
+        splits = self.dataset.splits
+        rows = len(splits["validation"])
+        evaluation = evaluation_of(self.recipe.finetune, train_rows=len(splits["train"]), validation_rows=rows)
+        assert evaluation is not None  # the recipe was refused without one
+        return max(2, evaluation.rows)
+
+
+def trial_recipe(
+    searched: Searched, params: Params, *, name: str, length: float = 1.0, seed: int | None = None
+) -> Recipe:
+    """The recipe of a trial. RecipeError for settings that do not go together, in one line."""
+    try:
+        settings = apply(searched.recipe.finetune, params)
+        changed = _shortened(settings, length) | {"eval_rows": searched.evaluated_rows, "report_to": []}
+        if seed is not None:
+            changed["seed"] = seed
+        finetune = settings.model_dump(mode="json") | changed
+        whole = searched.recipe.model_dump(mode="json") | {"name": name, "finetune": finetune, "search": None}
+        return Recipe.model_validate_json(json.dumps(whole))
+    except ValueError as error:
+        reason = error.errors()[0]["msg"] if hasattr(error, "errors") else str(error)
+        raise RecipeError(f"{name}: expected {reason.removeprefix('Value error, ')}") from error
+
+
+def _shortened(settings: Finetune, length: float) -> dict[str, Any]:
+    """Keys of a fine-tune that trains for this share of its length."""
+    if length == 1.0:
+        return {}
+    changed: dict[str, Any] = {"epochs": settings.epochs * length}
+    if settings.max_steps is not None:
+        changed["max_steps"] = max(1, round(settings.max_steps * length))
+    if settings.eval_steps:
+        changed["eval_steps"] = max(1, round(settings.eval_steps * length))
+    return changed
+
+
+def finetune_trial(
+    searched: Searched, recipe: Recipe, reporter: SearchReporter, watch: TrialWatch | None
+) -> tuple[Plan, float, int]:
+    """Fine-tune a trial: (its plan, its validation metric, the step of its checkpoint). Raises as ``run``."""
+    plan = make_plan(recipe, searched.dataset, own_targets=searched.own_targets, trust_targets=searched.trust_targets)
+    plan = replace(plan, jobs=tuple(job for job in plan.jobs if job.target is None))
+    run(plan, reporter=_TrialReporter(reporter, watch, searched.metric), only="finetune")
+    value, step = trial_value(recipe.name, searched.metric)
+    return plan, value, step
+
+
+class _TrialReporter:
+    """Passes the steps of a trial on, and looks at its evaluations; the rest of a run's progress is not shown."""
+
+    def __init__(self, reporter: SearchReporter, watch: TrialWatch | None, metric: str) -> None:
+        self._reporter, self._watch, self._metric = reporter, watch, metric
+        self._note = ""
+
+    def fetching_model(self, what: str, done: int, total: int) -> None:
+        self._reporter.fetching_model(what, done, total)
+
+    def reading_model(self, done: int, total: int) -> None:
+        self._reporter.reading_model(done, total)
+
+    def job_progress(self, job: Job, step: ProgressMessage) -> None:
+        if step.loss is None and self._watch is not None:  # the line of an evaluation
+            value = self._watch.look()
+            self._note = f"validation {self._metric} {value:.4g}" if value is not None else ""
+        self._reporter.update(self._note, step.done, step.total)
+
+    def checking(self, what: str) -> None: ...
+    def checked(self, result: str) -> None: ...
+    def run_started(self, expected: Any) -> None: ...
+    def job_started(self, job: Job, number: int, total: int) -> None: ...
+    def stage(self, job: Job, what: str) -> None: ...
+    def note(self, job: Job, text: str) -> None: ...
+    def job_ended(self, outcome: JobOutcome) -> None: ...
+
+
+def score_test_rows(searched: Searched, plan: Plan, reporter: SearchReporter) -> dict[str, float]:
+    """Row of the test split → the score, from 0 to 1, of what the fine-tuned model answers."""
+    settings, output = plan.recipe.finetune, plan.output_dir(plan.job("finetune"))
+    model: Mapping[str, Any] = {"model_dir": output / "model"}
+    if METHODS[settings.method].adapter:
+        model = {
+            "model_dir": local_directory(plan.model.path, plan.model.revision),
+            "adapter_dir": output / "adapter",
+            "four_bit": four_bit_base(settings.method, settings.torch_dtype),
+        }
+    spec = AnswersSpec(
+        **model,
+        runtime=PYTORCH,
+        dataset_dir=plan.dataset.directory,
+        split="test",
+        limit=searched.recipe.benchmark.max_examples,
+        partial=output.with_name("answers"),
+    )
+    answered = run_task(
+        tasks.answers,
+        spec,
+        interpreter=model_python(plan),
+        on_progress=lambda done, total: reporter.update("test rows", done, total),
+    ).result.examples
+    score = METRICS[searched.test_metric].score or (lambda output, expected: float(is_correct(output, expected)))
+    return {each.id: float(score(each.output, each.expected)) for each in answered}
+
+
+def remove_trial(run_name: str, *, keep_log: bool) -> None:
+    """Remove the weights, checkpoints and workflows of a trial; what tracking recorded stays, of a failed one its log
+    too."""
+    kept = {_RECORDS, "logs"} if keep_log else {_RECORDS}
+    folder = recipe_runs(run_name)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name in kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    shutil.rmtree(CONFIGS / run_name, ignore_errors=True)

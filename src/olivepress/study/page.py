@@ -1,0 +1,126 @@
+"""The page of a search: its answer, its charts and every trial. One self-contained file without a script."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from olivepress.charts.spec import NoData, Spec
+from olivepress.charts.style import style_sheet
+from olivepress.charts.svg import INSTALL, can_draw, render_svg
+from olivepress.core.printable import printable
+from olivepress.study.charts import history, importance, parallel, shown_value, slices
+from olivepress.study.results import StudyRecord, TrialRecord
+
+__all__ = ["SearchPage", "search_html", "state_words"]
+
+_HINTS = {
+    "History": "Each point is a trial, in the order in which they began. The line is the best value so far.",
+    "Parallel coordinates": "Each line is a finished trial, the best ones strongest. The last axis is the value.",
+    "Importance of the settings": "The share of the variance of the values that each setting explains alone, of the "
+    "trials that finished (fANOVA). With few trials it is a hint.",
+    "Slices": "The values of the finished trials over each setting.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPage:
+    """What the page shows. ``answer`` is the decision in sentences; ``stages``: title → its study, the search first.
+
+    ``settings`` are (name, the default's value, the winner's); ``labels`` what every reader must know first.
+    """
+
+    title: str
+    answer: Sequence[str]
+    stages: Mapping[str, StudyRecord]
+    settings: Sequence[tuple[str, Any, Any]] = ()
+    labels: Sequence[str] = field(default_factory=tuple)
+    charts: Mapping[str, Sequence[Spec] | NoData] = field(default_factory=dict)
+
+
+def search_html(page: SearchPage) -> str:
+    """The page; every text from outside is escaped, and what moves a cursor is replaced."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = env.from_string(resources.files("olivepress.study").joinpath("search.html").read_text(encoding="utf-8"))
+    record = next(iter(page.stages.values()))
+    charts = [_chart(title, drawn) for title, drawn in {**page.charts, **_charts(record)}.items()]
+    return template.render(
+        title=printable(page.title),
+        css=Markup(style_sheet()),
+        answer=[printable(text) for text in page.answer],
+        settings=[(printable(name), _cell(before), _cell(after)) for name, before, after in page.settings],
+        settings_title="Settings of the winner",
+        labels=[printable(text) for text in page.labels],
+        charts=charts,
+        tables=[_table(title, each) for title, each in page.stages.items()],
+    )
+
+
+def _charts(record: StudyRecord) -> dict[str, Sequence[Spec] | NoData]:
+    def one(spec: Spec | NoData) -> Sequence[Spec] | NoData:
+        return spec if isinstance(spec, NoData) else [spec]
+
+    return {
+        "History": one(history(record)),
+        "Parallel coordinates": one(parallel(record)),
+        "Importance of the settings": one(importance(record)),
+        "Slices": slices(record) or NoData("no setting varies among the finished trials"),
+    }
+
+
+def _chart(title: str, drawn: Sequence[Spec] | NoData) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    if isinstance(drawn, NoData):
+        return {"title": title, "hint": "", "reason": f"Not drawn: {drawn.reason}.", "svgs": []}
+    if not can_draw():
+        reason = f"Not drawn: vl-convert is not installed ({INSTALL})."
+        return {"title": title, "hint": "", "reason": reason, "svgs": []}
+    svgs = [Markup(render_svg(spec)) for spec in drawn]
+    return {"title": title, "hint": _HINTS.get(title, ""), "reason": "", "svgs": svgs}
+
+
+def _table(title: str, record: StudyRecord) -> dict[str, Any]:
+    names = list(dict.fromkeys(name for trial in record.trials for name in trial.params))
+    facts = list(dict.fromkeys(name for trial in record.trials for name in trial.facts))
+    columns = ["trial", "state", *names, *facts, *record.objectives, "seconds", "note"]
+    rows = [_row(trial, names, facts, len(record.objectives)) for trial in record.trials]
+    return {
+        "title": printable(title),
+        "summary": f"{record.name}: {state_words(record.trials)}.",
+        "columns": [printable(name) for name in columns],
+        "rows": rows,
+        "open": len(rows) <= 12,
+    }
+
+
+def state_words(trials: Sequence[TrialRecord]) -> str:
+    """How many trials ended how."""
+    counts = Counter(
+        "known before" if not trial.counted and trial.state == "finished" else trial.state for trial in trials
+    )
+    return ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trial"
+
+
+def _row(trial: TrialRecord, names: Sequence[str], facts: Sequence[str], objectives: int) -> list[str]:
+    notes = [trial.origin, f"repeats trial {trial.repeats}" if trial.repeats is not None else "", trial.reason]
+    values = list(trial.values) + [None] * (objectives - len(trial.values))
+    return [
+        str(trial.number),
+        trial.state,
+        *(_cell(trial.params[name]) if name in trial.params else "" for name in names),
+        *(_cell(trial.facts[name]) if name in trial.facts else "" for name in facts),
+        *("" if value is None else f"{value:.4g}" for value in values),
+        "" if trial.seconds is None else f"{trial.seconds:.0f}",
+        printable("; ".join(filter(None, notes))),
+    ]
+
+
+def _cell(value: Any) -> str:
+    return printable(shown_value(value))

@@ -1,0 +1,73 @@
+"""Searches with real fine-tunes of the tiny model, killed at random: they end with the trials that were asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from olivepress.core.layout import RUNS
+from olivepress.study.space import same
+from olivepress.study.storage import create, open_storage
+from olivepress.study.trials import is_counted
+from tests.pipeline.search.stand_in import SEARCH, write_recipe
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+COMMAND = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "search", "finetune", "t", "--json"]
+TRIALS = 6
+SMALL = SEARCH | {"trials": TRIALS, "finalists": 1}
+
+
+def start() -> subprocess.Popen[str]:
+    return subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def check_study(stage: str, wanted: int) -> None:
+    """As many trials as were asked for, each once, besides those that were killed and repeated."""
+    trials = create(open_storage(), f"t/finetune.1{stage}", [], {}).get_trials()
+    counted = [trial for trial in trials if is_counted(trial)]
+    assert len(counted) == wanted
+    points = [same({**trial.user_attrs["params"], **trial.user_attrs["facts"]}) for trial in counted]
+    assert len(set(points)) == wanted
+    assert {trial.user_attrs["outcome"] for trial in counted} <= {"finished", "pruned", "failed"}
+    for trial in trials:
+        if trial.user_attrs["outcome"] == "killed":
+            assert sum(other.user_attrs.get("repeats") == trial.number for other in trials) == 1
+
+
+def test_killed_five_times_at_random_it_ends_with_the_same_number_of_trials(project: Path) -> None:
+    write_recipe(project, SMALL)
+    rng = random.Random(5)
+    for _ in range(5):
+        process = start()
+        time.sleep(rng.uniform(8, 40))
+        assert process.poll() is None, process.communicate()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = start()
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    check_study("", TRIALS)
+    assert json.loads(out)["stages"]["trials"]["study"] == "t/finetune.1"
+    assert not list(RUNS.rglob("*.safetensors"))
+
+
+def test_two_processes_at_once_make_no_trial_twice(project: Path) -> None:
+    write_recipe(project, SMALL)
+    processes = [start(), start()]
+    answers = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], answers
+    check_study("", TRIALS)
+    check_study("/full", 4)
+    verdicts = [json.loads(out)["verdict"] for out, _ in answers]
+    assert verdicts[0] == verdicts[1]
+    trials = create(open_storage(), "t/finetune.1", [], {}).get_trials()
+    assert {trial.user_attrs["outcome"] for trial in trials} <= {"finished", "pruned"}
