@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = [
+    "ABTESTS",
     "BASE_MODEL_HASHES",
     "BUNDLES",
     "CONFIGS",
@@ -44,6 +45,7 @@ __all__ = [
     "journal",
     "kept_adapters",
     "manifests",
+    "model_card",
     "olive_cache",
     "parent_answers",
     "promotion_log",
@@ -52,6 +54,8 @@ __all__ = [
     "recipe_runs",
     "run_record",
     "run_records",
+    "safety_result",
+    "safety_results",
     "scratch_dir",
     "search_dir",
     "stored_reports",
@@ -66,6 +70,7 @@ CONFIGS = Path("olive_configs")
 MODELS = Path("models")
 HUB_COMMITS = MODELS / "hub.json"  # of the Hub models that this project uses
 BUNDLES = Path("bundles")
+ABTESTS = Path("abtests")  # blind sheets for people, and the keys of them
 OPENED_BUNDLES = Path(".bundles")
 ENVIRONMENTS = Path(".environments")
 RESULTS = Path("benchmarks", "results")
@@ -117,6 +122,21 @@ def run_records(recipe: str = "*", job: str = "*") -> Iterator[Path]:
     for path in sorted(RUNS.glob(f"{recipe}/records/*.jsonl")):
         if job in ("*", path.stem.rpartition(".")[0]):
             yield path
+
+
+def safety_result(recipe: str, job: str) -> Path:
+    """What the safety prompts said about an artifact, or about the base model."""
+    return RUNS / recipe / "safety" / f"{job}.json"
+
+
+def safety_results(recipe: str) -> Iterator[Path]:
+    """That of every artifact of a recipe, in order."""
+    yield from sorted((RUNS / recipe / "safety").glob("*.json"))
+
+
+def model_card(recipe: str, job: str) -> Path:
+    """The model card of an artifact, which a person completes."""
+    return RUNS / recipe / "cards" / f"{job}.md"
 
 
 def job_log(recipe: str, job: str) -> Path:

@@ -14,6 +14,7 @@ from olivepress.recipe.budget import Budget
 from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.promotion import Promotion
+from olivepress.recipe.safety import Safety
 from olivepress.recipe.search import Search
 
 __all__ = [
@@ -190,6 +191,7 @@ class Recipe(Record):
     benchmark: Benchmark = Benchmark()
     budget: dict[str, Budget] = Field({}, description="hard limits by target or device, or 'all' for every target")
     promote: Promotion = Promotion()
+    safety: Safety = Safety()
     search: Search | None = Field(None, description="what olivepress search finetune tries")
     tracking: bool | None = Field(
         None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from olivepress.core.bounded import open_regular
 from olivepress.core.errors import OlivepressError
 from olivepress.core.printable import printable
+from olivepress.core.secret_text import PERSONAL_FOLDER, SECRET
 
 __all__ = ["FILE_BYTES", "LOG_BYTES", "Tail", "public", "public_lines", "read_tail", "tail_of"]
 
@@ -19,17 +20,11 @@ FILE_BYTES = 256 * 1024  # of another file its beginning
 _LONGEST_LINE = 2_000
 _HIDDEN = "[hidden]"
 
-_SECRET = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[a-z]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|AKIA[0-9A-Z]{16})"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?i:(?<=bearer )[\w.~+/=-]{8,})"
-)
 _NAMED_SECRET = re.compile(
     r"""(?ix)\b(api[_-]?key|passw(?:or)?d|secret|(?:access|auth|hf|hub)[_-]?token|authorization)
     (["']?\s*[:=]\s*["']?)(?!bearer\b)[^\s"',;]+"""
 )
 _SECRET_VARIABLE = re.compile(r"(?i)(?:TOKEN|SECRET|PASSWORD|API_KEY|CREDENTIALS?)$")
-_SOMEBODY = re.compile(r"(?:/home/|/Users/|[A-Za-z]:\\+Users\\+)[^/\\\s\"':]+")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
 
 
@@ -91,7 +86,7 @@ def public_lines(text: str) -> str:
 def _without_secrets(text: str) -> str:
     for value in _secret_values():
         text = text.replace(value, _HIDDEN)
-    text = _SECRET.sub(_HIDDEN, text)
+    text = SECRET.sub(_HIDDEN, text)
     return _NAMED_SECRET.sub(rf"\1\2{_HIDDEN}", text)
 
 
@@ -100,7 +95,7 @@ def _without_paths(text: str) -> str:
     for folder, shown in ((root, "."), (home, "~")):
         if len(folder) > 3:  # "/" is in every path
             text = re.sub(rf"{re.escape(folder)}(?=$|[\s/\\\"':;,)\]}}])", shown, text)
-    return _SOMEBODY.sub("~", text)
+    return PERSONAL_FOLDER.sub("~", text)
 
 
 def _own_folders() -> tuple[str, str]:

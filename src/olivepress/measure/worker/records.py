@@ -22,6 +22,8 @@ __all__ = [
     "Labels",
     "LabelsSpec",
     "LatencyResult",
+    "Likelihoods",
+    "LikelihoodsSpec",
     "LmEvalSpec",
     "Metrics",
     "ModelSpec",
@@ -131,6 +133,12 @@ class LabelsSpec(_SplitSpec):
     few_shot: int = 0
 
 
+class LikelihoodsSpec(_SplitSpec):
+    """For each row of the split the ``answers`` to score."""
+
+    answers: tuple[tuple[str, ...], ...]
+
+
 class TextSpec(ModelSpec):
     """``window`` tokens at a time; None: what the context holds."""
 
@@ -169,6 +177,12 @@ class NamedAnswers(Record):
 
 class Labels(Record):
     labels: tuple[str | None, ...]
+
+
+class Likelihoods(Record):
+    """Log-probabilities in nats of each row's answers; null for a row that does not fit the context."""
+
+    rows: tuple[tuple[float, ...] | None, ...]
 
 
 class Metrics(Record):

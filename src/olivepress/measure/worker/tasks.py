@@ -30,6 +30,8 @@ from olivepress.measure.worker.records import (
     Labels,
     LabelsSpec,
     LatencyResult,
+    Likelihoods,
+    LikelihoodsSpec,
     LmEvalSpec,
     Metrics,
     ModelSpec,
@@ -198,6 +200,22 @@ def labels(spec: LabelsSpec, progress: Progress) -> Labels:
     return Labels(labels=tuple(scored))
 
 
+def likelihoods(spec: LikelihoodsSpec, progress: Progress) -> Likelihoods:
+    """Log-probabilities of given answers to the rows of a split."""
+    from olivepress.data.store.reader import read_split
+    from olivepress.measure.quality import likelihood
+
+    _check_exported(spec)
+    rows = read_split(spec.dataset_dir, spec.split, limit=spec.limit).rows
+    if spec.is_pytorch:
+        values = likelihood.answer_likelihoods_pytorch(
+            spec.model_dir, rows, spec.answers, **spec.tuned, progress=progress
+        )
+    else:
+        values = likelihood.answer_likelihoods_exported(spec.model_dir, rows, spec.answers, progress=progress)
+    return Likelihoods(rows=tuple(None if each is None else tuple(each) for each in values))
+
+
 def text(spec: TextSpec, progress: Progress) -> TextResult:
     """Perplexity on a text file."""
     from olivepress.measure.quality.perplexity import perplexity_exported, read_text, text_metrics
@@ -278,6 +296,7 @@ TASKS: dict[str, Callable[[Any, Progress], BaseModel]] = {
     task.__name__: task
     for task in (
         latency, placement, machine, openvino_devices, proof, package_proof, tokenizer, openvino_tokenizer, ceiling,
-        answers, named_answers, labels, text, lm_eval, lm_eval_known, fidelity, trial, profile, probe, import_package,
+        answers, named_answers, labels, likelihoods, text, lm_eval, lm_eval_known, fidelity, trial, profile, probe,
+        import_package,
     )
 }  # fmt: skip

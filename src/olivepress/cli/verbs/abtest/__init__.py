@@ -1,0 +1,1 @@
+"""Let people compare two artifacts blind, and score their votes."""
