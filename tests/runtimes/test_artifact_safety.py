@@ -155,6 +155,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "answers": {"dataset_dir": "data", "split": "test"},
     "named_answers": {"dataset_dir": "data", "split": "test", "ids": [], "max_new_tokens": 4, "partial": "answers"},
     "labels": {"dataset_dir": "data", "split": "test", "labels": ["a"]},
+    "likelihoods": {"dataset_dir": "data", "split": "test", "answers": [["a"]]},
     "text": {"text": "text.txt"},
     "lm_eval": {"dataset_dir": "data", "split": "test", "tasks": ["x"], "execution_provider": CPU},
     "fidelity": {"reference_dir": "reference"},

@@ -99,7 +99,11 @@ def test_a_recipe_of_it(hub: StandInHub, project: Path, olivepress_here: Cli) ->
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"model_type": "mamba"}, "model_type 'mamba' belongs to no known family; known: gemma (gemma3_text), llama"),
+        ({"model_type": "mammoth"}, "model_type 'mammoth' belongs to no known family; known: "),
+        (
+            {"model_type": "mamba"},
+            "model_type 'mamba': build: onnxruntime-genai 0.14.1 has no builder for MambaForCaus",
+        ),
         ({"auto_map": {"AutoModelForCausalLM": "modeling_own.Own"}}, "key 'auto_map' names code of its own"),
         ({"quantization_config": {"quant_method": "gptq"}}, "the weights are quantized already (gptq)"),
         ({"vision_config": {}}, "a model of images or sound, expected a text model"),

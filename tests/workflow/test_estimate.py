@@ -37,6 +37,9 @@ def test_widths_are_read_right(name: str) -> None:
     shape = Shape.of(MODELS[name])
     layer = 2 * shape.hidden * shape.queries + 2 * shape.hidden * shape.keys + 3 * shape.hidden * shape.inner
     heads = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
+    # A short convolution has projections of four times hidden² in place of an attention's.
+    convolutions = list(MODELS[name].config.get("layer_types", ())).count("conv")
+    heads += convolutions * 2 * shape.hidden * (2 * shape.hidden - shape.queries - shape.keys)
     assert shape.layers * layer + heads == pytest.approx(shape.parameters, rel=0.01)
 
 

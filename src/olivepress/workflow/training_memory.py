@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from olivepress.catalog import ModelFacts
 from olivepress.models.admission.known import with_defaults
@@ -13,6 +16,15 @@ from olivepress.workflow.row_lengths import RowLengths
 __all__ = ["Shape", "computed_bytes", "finetune_memory", "moment_bytes", "trained_parameters", "weight_bytes"]
 
 _GB = 1_000_000_000
+
+
+def _mlp_width(config: Mapping[str, Any], stated: int) -> int:
+    """The width of an MLP: LFM2 makes it of what its config states (transformers' ``Lfm2MLP``)."""
+    if not config.get("block_auto_adjust_ff_dim"):
+        return stated
+    multiple = config.get("block_multiple_of", 256)
+    narrowed = int(config.get("block_ffn_dim_multiplier", 1.0) * int(2 * stated / 3))
+    return int(multiple * math.ceil(narrowed / multiple))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +55,7 @@ class Shape:
             parameters=facts.parameters,
             layers=number("num_hidden_layers", 1),
             hidden=hidden,
-            inner=number("intermediate_size", 4 * hidden),
+            inner=_mlp_width(config, number("intermediate_size", 4 * hidden)),
             queries=heads * width,
             keys=number("num_key_value_heads", heads) * width,
             vocabulary=number("vocab_size", 1),
