@@ -13,12 +13,13 @@ import pytest
 
 pytest.importorskip("transformers")
 
+from olivepress.core.errors import DataError
 from olivepress.data.build import build_dataset
 from olivepress.data.derive.mixing import continued
 from olivepress.data.store.dataset import load_dataset, write_dataset
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
-from olivepress.pipeline.training.continual import Wishes, data_of, plan_of_run, preparation_of
+from olivepress.pipeline.training.continual import Wishes, check_test_rows, data_of, plan_of_run, preparation_of
 from olivepress.recipe.schema import Data, Recipe, load_recipe
 from olivepress.synthetic.embedded import generate
 from olivepress.train.continual import Continuation, continued_recipe
@@ -112,6 +113,13 @@ def test_a_schema_that_all_versions_share_is_kept() -> None:
     new = replace(build_dataset(Data(demo="phrase-tone")), json_schema={"type": "object"})
     assert continued(new, [with_schema], name="both", share=0.2).json_schema == {"type": "object"}
     assert continued(new, [earlier], name="one", share=0.2).json_schema is None
+
+
+def test_a_version_without_test_rows_is_refused_before_the_training() -> None:
+    whole = build_dataset(Data(demo="phrase-tone"))
+    check_test_rows([whole])
+    with pytest.raises(DataError, match=r"has no test row, expected at least 1"):
+        check_test_rows([whole, replace(whole, splits={**whole.splits, "test": []})])
 
 
 @pytest.mark.parametrize("settings", [{}, {"alpha": 32}, {"alpha": 16}])

@@ -45,7 +45,7 @@ from olivepress.workflow.render import render as render_workflow
 if TYPE_CHECKING:
     from olivepress.run import Reporter
 
-__all__ = ["Continued", "Wishes", "continue_run", "data_of", "plan_of_run", "preparation_of"]
+__all__ = ["Continued", "Wishes", "check_test_rows", "continue_run", "data_of", "plan_of_run", "preparation_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     parent = plan_of_run(files.recipe, load_dataset(files.dataset), wishes, manifest.workflow_sha256)
     prepared_as = preparation_of(files.recipe, before)
     new = build_dataset(data_of(prepared_as, data))
-    _check_test_rows((*earlier, new))
+    check_test_rows((*earlier, new))
     merged = _trained_dir(files)
     dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
     named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
@@ -155,7 +155,7 @@ def _dataset(version: Version) -> Dataset:
     return load_dataset(directory)
 
 
-def _check_test_rows(versions: Sequence[Dataset]) -> None:
+def check_test_rows(versions: Sequence[Dataset]) -> None:
     """DataError for a version that could not be scored after the training."""
     for each in versions:
         if not each.splits["test"]:

@@ -72,7 +72,7 @@ def files_of(run: TrackedRun) -> RunFiles:
     if run.started.kind != "finetune":
         raise UsageError(
             f"{run.name}: is a run of {run.started.kind}, expected a fine-tune",
-            next_step=f"olivepress diagnose {run.started.recipe}",
+            next_step=f"name the recipe, {run.started.recipe}, for its last fine-tune",
         )
     try:
         recipe = Recipe.model_validate_json(json.dumps(run.started.settings))
