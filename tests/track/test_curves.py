@@ -82,9 +82,11 @@ def test_points_become_the_steps_again() -> None:
     lines = [
         {"done": 1, "total": 2, "loss": 2.0, "learning_rate": 1e-4, "grad_norm": 0.5, "seconds": 3.0},
         {"done": 1, "total": 2, "validation_loss": 1.5, "metrics": {"exact_match": 0.25}},
+        {"done": 1, "total": 2, "quality": {"perplexity": 1.5, "exact_match": 0.5}},
         {"done": 2, "total": 2, "loss": 1.0},
     ]
     points = [Point(step=step, at=0, values=values) for line in lines for step, values in [point_of(line)]]
     first, second = steps_of([None, Points(points=tuple(points[:2])), Points(points=tuple(points[2:]))])
     assert (first.loss, first.validation_loss, first.learning_rate, first.grad_norm) == (2.0, 1.5, 1e-4, 0.5)
+    assert first.quality == {"perplexity": 1.5, "exact_match": 0.5} and second.quality == {}
     assert first.metrics == {"exact_match": 0.25} and (second.step, second.loss, second.metrics) == (2, 1.0, {})

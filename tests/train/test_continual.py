@@ -86,6 +86,16 @@ def test_a_recipe_of_several_adapters() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [({"epochs": float("nan")}, "finetune.epochs"), ({"learning_rate": float("inf")}, "finetune.learning_rate")],
+)
+def test_a_number_that_no_recipe_takes(changed: dict[str, float], key: str) -> None:
+    named = {"learning_rate": None, "epochs": 1.0, **changed}
+    with pytest.raises(UsageError, match=rf"lamps-2: its recipe would be wrong: {key}: .*finite"):
+        continued_recipe(recipe(), name="lamps-2", model=Path("m"), dataset=Path("d"), **named)
+
+
 def test_the_metric_is_that_of_the_budget() -> None:
     assert metric_of(recipe()) == "exact_match"
     assert metric_of(recipe(budget={"all": {"min_rouge_l": 0.5}})) == "rouge_l"

@@ -102,6 +102,14 @@ def made(losses: list[float], validation: Mapping[int, float] | None = None) -> 
     )
 
 
+def test_the_shape_of_an_adapter_that_is_trained_further_is_not_to_change() -> None:
+    """A recipe with start_from refuses r."""
+    steps = made([0.693, 0.69, 0.685, 0.68, 0.67, 0.67, 0.665, 0.66, 0.66, 0.66] * 3)
+    for start, keys in ((None, {"finetune.r", "finetune.epochs"}), ("tickets", {"finetune.epochs"})):
+        [finding] = diagnose(evidence(steps, finetune={"method": "dpo", "start_from": start})).findings
+        assert set(changes(finding)) == keys
+
+
 @pytest.mark.parametrize(
     ("losses", "kind"),
     [
@@ -209,6 +217,18 @@ def test_forgetting(after: float, low: float | None, finds: bool) -> None:
     assert [each.kind for each in findings] == (["forgetting"] if finds else [])
     if finds:
         assert changes(findings[0]) == {"finetune.learning_rate": 1.0e-4, "finetune.epochs": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("finetune", "expected"),
+    [({"epochs": 0.5}, {}), ({"max_steps": 1}, {}), ({"max_steps": 9}, {"finetune.max_steps": 4})],
+)
+def test_a_short_run_is_not_made_longer_against_forgetting(
+    finetune: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+    text = TextChange(before=10.0, after=15.0, tokens=5000, ci_low=1.2, ci_high=2.0)
+    [finding] = diagnose(evidence(text=text, finetune={"learning_rate": 3.0e-4, **finetune})).findings
+    assert changes(finding) == {"finetune.learning_rate": 1.0e-4, **expected}
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def test_ten_evaluations_when_left_out() -> None:
     assert few is not None and (few.steps, few.count, few.rows) == (0.1, 4, 32)
     own = evaluation_of(Finetune(max_steps=250, eval_steps=100, eval_rows=9), train_rows=50, validation_rows=5)
     assert own is not None and (own.steps, own.count, own.rows) == (100, 3, 5)
+    answered = evaluation_of(Finetune(max_steps=4, eval_answers=100), train_rows=2000, validation_rows=500)
+    assert answered is not None and answered.rows == 100
     assert evaluation_of(Finetune(eval_steps=0, keep="last"), train_rows=50, validation_rows=5) is None
 
 
@@ -57,6 +59,7 @@ def test_the_direction_of_a_metric() -> None:
         ({"eval_steps": 0}, "keep: last with eval_steps: 0"),
         ({"eval_steps": 0, "keep": "last", "eval_answers": 4}, "no early_stopping and no eval_answers"),
         ({"early_stopping": {"metric": "exact_match"}}, "eval_answers: rows to answer, which"),
+        ({"eval_rows": 8, "eval_answers": 9}, "eval_answers of at most eval_rows, 8"),
         ({"early_stopping": {"metric": "exactmatch"}}, "loss or a metric of the task \\(exact_match"),
         (
             {"eval_answers": 4, "early_stopping": {"metric": "label_accuracy_constrained"}},

@@ -164,6 +164,8 @@ class Finetune(Record):
                 raise ValueError("no early_stopping and no eval_answers with eval_steps: 0, which evaluates nothing")
             if self.keep == "best":
                 raise ValueError("keep: last with eval_steps: 0, as no checkpoint is known to be the best")
+        if self.eval_rows is not None and self.eval_answers > self.eval_rows:
+            raise ValueError(f"eval_answers of at most eval_rows, {self.eval_rows}, of which they are")
         if stopping is not None and stopping.metric != LOSS and not self.eval_answers:
             raise ValueError(f"eval_answers: rows to answer, which early_stopping.metric {stopping.metric} needs")
         return self

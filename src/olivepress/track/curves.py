@@ -20,7 +20,7 @@ __all__ = ["CurveFollower", "point_of", "steps_of"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
-_VALIDATION = "validation_"
+_VALIDATION, _MONITOR = "validation_", "monitor_"
 _LARGEST_STEP = 2**53
 _MOST_BYTES = 16 * 1024 * 1024  # at a time
 
@@ -37,7 +37,7 @@ def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
     metrics = line.get("metrics")
     validation = {f"{_VALIDATION}{name}": value for name, value in metrics.items()} if isinstance(metrics, dict) else {}
     quality = line.get("quality")
-    monitored = {f"monitor_{name}": value for name, value in quality.items()} if isinstance(quality, dict) else {}
+    monitored = {f"{_MONITOR}{name}": value for name, value in quality.items()} if isinstance(quality, dict) else {}
     values = {
         name: float(value)
         for name, value in {**line, **validation, **monitored}.items()
@@ -59,15 +59,14 @@ def steps_of(lines: Iterable[Line | None]) -> tuple[TrainingStep, ...]:
     rows = list[dict[str, Any]]()
     for line in lines:
         for point in line.points if isinstance(line, Points) else ():
-            metrics = {
-                name.removeprefix(_VALIDATION): value for name, value in point.values.items() if _is_metric(name)
-            }
-            rows.append({"done": point.step, "metrics": metrics, **point.values})
+            metrics, quality = _named(point.values, _VALIDATION), _named(point.values, _MONITOR)
+            metrics.pop("loss", None)  # validation_loss is a number of the step itself
+            rows.append({"done": point.step, "metrics": metrics, "quality": quality, **point.values})
     return training_steps(rows)
 
 
-def _is_metric(name: str) -> bool:
-    return name.startswith(_VALIDATION) and name != "validation_loss"
+def _named(values: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
 class CurveFollower:

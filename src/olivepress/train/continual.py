@@ -14,7 +14,7 @@ from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import DataError, UsageError
 from olivepress.core.yaml_document import Record
 from olivepress.measure.worker.records import Answer
-from olivepress.recipe.schema import Recipe
+from olivepress.recipe.schema import Data, Recipe
 from olivepress.report.answers import answer_metric, is_correct
 from olivepress.report.registry import METRICS
 from olivepress.stats.paired import bootstrap_means, compare_shares
@@ -61,7 +61,11 @@ class Score(Record):
 
 
 class Continuation(Record):
-    """What a recipe goes on from: ``versions`` of the data, the oldest first, the last one trained on now."""
+    """What a recipe goes on from: ``versions`` of the data, the oldest first, the last one trained on now.
+
+    ``prepared_as``: how new rows are read, by the recipe that the first of these trainings began with; the recipe that
+    is written names prepared data and has no such keys.
+    """
 
     schema_version: int = 1
     run: str
@@ -72,6 +76,7 @@ class Continuation(Record):
     rows_trained: int
     rows_replayed: int
     versions: tuple[Version, ...]
+    prepared_as: Data | None = None
     scores: tuple[Score, ...] = ()
 
 
@@ -92,7 +97,7 @@ def continued_recipe(
     """The recipe on other data, from the trained model: a third of the learning rate, one epoch, no early stopping, no
     monitor, no search, and no adapter to start from, which is in the model.
 
-    UsageError for a recipe of several adapters.
+    UsageError for a recipe of several adapters, and for a name or a number that no recipe takes.
     """
     if recipe.data is None:
         raise UsageError(
@@ -111,7 +116,15 @@ def continued_recipe(
         "finetune": fields["finetune"] | shorter,
         "search": None,
     }
-    return Recipe.model_validate_json(json.dumps(fields | changed))
+    try:
+        return Recipe.model_validate_json(json.dumps(fields | changed))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise UsageError(
+            f"{name}: its recipe would be wrong: {key}: {problem['msg']}",
+            next_step="change --name, --learning-rate or --epochs",
+        ) from error
 
 
 def metric_of(recipe: Recipe) -> str:

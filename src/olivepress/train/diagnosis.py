@@ -80,9 +80,9 @@ def _forgetting(evidence: Evidence, text: TextChange) -> Iterator[Finding]:
     )
     settings = evidence.recipe.finetune
     changes = [Change(key="finetune.learning_rate", now=settings.learning_rate, to=rounded(settings.learning_rate / 3))]
-    if settings.max_steps:
-        changes.append(Change(key="finetune.max_steps", now=settings.max_steps, to=max(1, settings.max_steps // 2)))
-    else:
+    if settings.max_steps and settings.max_steps > 1:
+        changes.append(Change(key="finetune.max_steps", now=settings.max_steps, to=settings.max_steps // 2))
+    elif not settings.max_steps and settings.epochs > 1:
         changes.append(Change(key="finetune.epochs", now=settings.epochs, to=max(1.0, settings.epochs / 2)))
     if settings.method == "full":
         changes.append(Change(key="finetune.method", now="full", to="lora"))

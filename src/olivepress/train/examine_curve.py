@@ -187,6 +187,8 @@ def _larger(settings: Finetune) -> tuple[Change, ...]:
         less = settings.freeze_layers // 2
         frozen = (Change(key="finetune.freeze_layers", now=settings.freeze_layers, to=less),)
         return (*(frozen if settings.freeze_layers else ()), *_longer(settings))
+    if settings.start_from is not None:  # the adapter has its shape already
+        return _longer(settings)
     changes = [Change(key="finetune.r", now=settings.r, to=4 * settings.r)]
     if settings.target_modules is not None:
         changes.append(Change(key="finetune.target_modules", now=", ".join(settings.target_modules), to=None))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from olivepress.core.errors import DataError
 from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import SPLITS, Example
@@ -111,7 +112,10 @@ def _system_share(rows: Sequence[Example]) -> float:
 
 
 def row_losses(spec: RowsSpec, progress: Progress) -> RowLosses:
-    """The loss of every row's answer by the trained model, one row at a time, without padding."""
+    """The loss of every row's answer by the trained model, one row at a time, without padding.
+
+    DataError when none of the rows is short enough.
+    """
     from olivepress.runtimes.pytorch import load_parent
 
     every = read_split(spec.dataset, "train").rows
@@ -124,6 +128,11 @@ def row_losses(spec: RowsSpec, progress: Progress) -> RowLosses:
         if len(seen.input_ids) <= spec.max_length:
             measured.append(_row_loss(row, seen, model, tokenizer))
         progress(number, len(rows))
+    if not measured:
+        raise DataError(
+            f"none of {len(rows)} training rows fits max_length {spec.max_length}, so that none was trained on",
+            next_step="more --rows, 0 for all of them",
+        )
     ordered = sorted(measured, key=lambda each: (-each.loss, each.id))
     return RowLosses(
         rows=len(every),

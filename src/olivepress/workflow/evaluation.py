@@ -53,7 +53,8 @@ def evaluation_of(settings: Finetune, *, train_rows: int, validation_rows: int) 
     total = training_steps(settings, train_rows)
     steps = settings.eval_steps or math.ceil(total * _SHARE)
     seen = total * settings.batch_size * settings.gradient_accumulation_steps
-    rows = settings.eval_rows or min(_MOST, max(_FEWEST, seen // _ROWS_SEEN_A_ROW))
+    by_length = min(_MOST, max(_FEWEST, seen // _ROWS_SEEN_A_ROW))
+    rows = settings.eval_rows or max(by_length, settings.eval_answers)  # the rows that are answered are some of them
     return Evaluation(
         steps=settings.eval_steps or _SHARE,
         count=math.ceil(total / steps),  # the last step is evaluated too

@@ -6,20 +6,23 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("transformers")
 
+from olivepress.core.errors import DataError
 from olivepress.data.build import build_dataset
 from olivepress.data.derive.mixing import continued
 from olivepress.data.store.dataset import load_dataset, write_dataset
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
-from olivepress.pipeline.training.continual import Wishes, plan_of_run
+from olivepress.pipeline.training.continual import Wishes, check_test_rows, data_of, plan_of_run, preparation_of
 from olivepress.recipe.schema import Data, Recipe, load_recipe
 from olivepress.synthetic.embedded import generate
+from olivepress.train.continual import Continuation, continued_recipe
 from olivepress.workflow.render import render
 from tests.end_to_end.families import write_recipe
 from tests.pipeline.training.finished import NAME, a_run
@@ -84,6 +87,39 @@ def test_rows_that_an_earlier_version_tests_are_not_trained_on(project: Path) ->
     write_dataset(result)
     lineage = [json.loads(line) for line in (result.directory / "lineage.jsonl").read_text().splitlines()]
     assert sum(str(line.get("made_by", "")).startswith("replayed from") for line in lineage) == len(replayed)
+
+
+def test_new_rows_are_read_as_those_of_the_first_recipe() -> None:
+    """The recipe of a continued training names prepared data: its instruction and columns are in the record alone."""
+    model = {"path": "x/y"}
+    data = {"source": "rows.csv", "instruction": "Name it.", "personal_data": "mask", "slices": ["train[:9]"]}
+    first = Recipe.model_validate_json(json.dumps({"name": "a", "model": model, "targets": ["cpu"], "data": data}))
+    second = continued_recipe(
+        first, name="b", model=Path("m"), dataset=Path("datasets/b"), learning_rate=None, epochs=1.0
+    )
+    fields = {"run": "a/finetune.1", "artifact_sha256": "0", "share": 0.2, "learning_rate": 1e-4, "epochs": 1}
+    record = {**fields, "rows_trained": 1, "rows_replayed": 0, "versions": []}
+    before = Continuation.model_validate_json(json.dumps({**record, "prepared_as": data}))
+    for recipe, known in ((first, None), (second, before)):
+        read = data_of(preparation_of(recipe, known), "more.csv")
+        assert (read.source, read.instruction, read.personal_data, read.slices) == ("more.csv", "Name it.", "mask", ())
+    older = Continuation.model_validate_json(json.dumps(record))
+    assert preparation_of(second, older) == second.data
+
+
+def test_a_schema_that_all_versions_share_is_kept() -> None:
+    earlier = build_dataset(Data(demo="device-command"))
+    with_schema = replace(earlier, json_schema={"type": "object"})
+    new = replace(build_dataset(Data(demo="phrase-tone")), json_schema={"type": "object"})
+    assert continued(new, [with_schema], name="both", share=0.2).json_schema == {"type": "object"}
+    assert continued(new, [earlier], name="one", share=0.2).json_schema is None
+
+
+def test_a_version_without_test_rows_is_refused_before_the_training() -> None:
+    whole = build_dataset(Data(demo="phrase-tone"))
+    check_test_rows([whole])
+    with pytest.raises(DataError, match=r"has no test row, expected at least 1"):
+        check_test_rows([whole, replace(whole, splits={**whole.splits, "test": []})])
 
 
 @pytest.mark.parametrize("settings", [{}, {"alpha": 32}, {"alpha": 16}])

@@ -83,6 +83,8 @@ def test_what_is_refused(project: Path, olivepress_here: Cli) -> None:
     begin_run(NAME, "merge", kind="merge", store=None, warn=print)
     merge = olivepress_here("diagnose", f"{NAME}/merge")
     assert merge.returncode == 2 and "is a run of merge, expected a fine-tune" in merge.stderr
+    further = olivepress_here("train", "continue", f"{NAME}/merge", "--data", "more.jsonl")
+    assert further.returncode == 2 and "next: name the recipe, small, for its last fine-tune" in further.stderr
     begin_run(NAME, "finetune", kind="finetune", store=None, warn=print, settings={"name": "x", "later": 1})
     later = olivepress_here("diagnose", NAME)
     assert later.returncode == 3 and "its recorded recipe cannot be read by this version" in later.stderr

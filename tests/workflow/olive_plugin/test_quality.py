@@ -7,17 +7,21 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("olive.workflows")
 
+import torch
+
 from olivepress.core.errors import JobError
 from olivepress.core.jsonl import read_json_lines
 from olivepress.data.store.examples import Example
 from olivepress.report.training_record import step_line, training_steps
 from olivepress.workflow.olive_plugin.answers import Given, Questions
+from olivepress.workflow.olive_plugin.monitor import TrainingMonitor
 from olivepress.workflow.olive_plugin.quality import Quality, Watched, _valid, _variety, alerts_of, measure_quality
 from olivepress.workflow.olive_plugin.supervision import Supervised
 from tests.workflow.olive_plugin.test_answers import Words
@@ -193,6 +197,18 @@ def test_an_alert_that_ends_the_run(project: Path, monkeypatch: pytest.MonkeyPat
     assert max(each.step for each in training_steps(lines)) == 4
     assert any("alert at step 4" in note for line in lines for note in line.get("notes", ()))
     assert not Path("runs/small/finetune/adapter/adapter_model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("steps", "refused"), [(4, True), (5, True), (6, False)])
+def test_a_monitor_that_would_look_once(steps: int, refused: bool) -> None:
+    """Packing makes fewer steps of the rows than the recipe's check can know."""
+    monitor = TrainingMonitor()
+    unused: Any = None
+    monitor.watched = Watched(settings=Quality(every=5, rows=2), questions=unused, examples=())
+    state, control = SimpleNamespace(global_step=0, max_steps=steps, eval_steps=0), SimpleNamespace()
+    expected = pytest.raises(JobError, match=f"every is 5, expected less than the {steps} steps of the run")
+    with expected if refused else contextlib.nullcontext():
+        monitor.on_train_begin(None, state, control, model=torch.nn.Linear(1, 1))
 
 
 def test_a_monitor_without_rows_to_look_at(project: Path) -> None:

@@ -203,7 +203,7 @@ class Derivation:
             synthetic=any(parent.synthetic for parent in self.parents),
             splits={split: SplitFile(directory / f"{split}.jsonl", self.scratch) for split in SPLITS},
             dropped=dict(self.audit.counts["dropped"]),
-            json_schema=only_parent.json_schema if only_parent else None,
+            json_schema=self._shared_schema(),
             facts={
                 "source": only_parent.facts.get("source", {}) if only_parent else {},
                 "parents": [{"name": parent.name, "version": parent.version} for parent in self.parents],
@@ -216,6 +216,11 @@ class Derivation:
             files=directory,
             scratch=self.scratch,
         )
+
+    def _shared_schema(self) -> dict[str, Any] | None:
+        """What all parents' answers conform to; None where they differ."""
+        first = self.parents[0].json_schema
+        return first if all(parent.json_schema == first for parent in self.parents) else None
 
     def _write(self, rows: Mapping[str, Sequence[NewRow]], directory: Path) -> Statistics:
         collector = Collector(tokenizer=None, max_length=None, rows=sum(map(len, rows.values())), seed=0)

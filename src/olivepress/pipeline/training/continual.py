@@ -45,7 +45,7 @@ from olivepress.workflow.render import render as render_workflow
 if TYPE_CHECKING:
     from olivepress.run import Reporter
 
-__all__ = ["Continued", "Wishes", "continue_run", "plan_of_run"]
+__all__ = ["Continued", "Wishes", "check_test_rows", "continue_run", "data_of", "plan_of_run", "preparation_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,9 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     versions = before.versions if before else (first,)
     earlier = [_dataset(version) for version in versions]
     parent = plan_of_run(files.recipe, load_dataset(files.dataset), wishes, manifest.workflow_sha256)
-    new = build_dataset(_data_of(files.recipe, data))
+    prepared_as = preparation_of(files.recipe, before)
+    new = build_dataset(data_of(prepared_as, data))
+    check_test_rows((*earlier, new))
     merged = _trained_dir(files)
     dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
     named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
@@ -97,6 +99,7 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     write_dataset(new)
     write_dataset(dataset)
     record = _record(manifest, dataset, recipe, wishes, run=run.name, versions=(*versions, _version(new)))
+    record = record.model_copy(update={"prepared_as": prepared_as})
     _write(path, recipe, run.name, data)
     write_text(continuation(name), record.model_dump_json(indent=2) + "\n")
     plan = load_plan(path.as_posix(), trust_targets=wishes.trust_targets)
@@ -152,12 +155,28 @@ def _dataset(version: Version) -> Dataset:
     return load_dataset(directory)
 
 
-def _data_of(recipe: Recipe, source: str) -> Data:
-    """The new data, read as the recipe's own was."""
+def check_test_rows(versions: Sequence[Dataset]) -> None:
+    """DataError for a version that could not be scored after the training."""
+    for each in versions:
+        if not each.splits["test"]:
+            raise DataError(
+                f"{each.name}-{each.version[:12]}: has no test row, expected at least 1 to compare the answers by",
+                next_step="give more rows, or set data.test_fraction in the recipe that is continued",
+            )
+
+
+def preparation_of(recipe: Recipe, before: Continuation | None) -> Data:
+    """How the first recipe's rows were read; of a recipe that was continued itself its record says so."""
     assert recipe.data is not None
+    recorded = before.prepared_as if before is not None else None
+    return recorded or recipe.data
+
+
+def data_of(data: Data, source: str) -> Data:
+    """The new rows in ``source``, read as ``data`` was; those of a prepared dataset as they are."""
     if is_prepared(Path(source)):
-        return Data(source=source, max_length=recipe.data.max_length)
-    fields = recipe.data.model_dump(mode="json") | {"demo": None, "source": source, "slices": []}
+        return Data(source=source, max_length=data.max_length)
+    fields = data.model_dump(mode="json") | {"demo": None, "source": source, "slices": []}
     return Data.model_validate_json(json.dumps(fields))
 
 

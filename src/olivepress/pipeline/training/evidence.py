@@ -22,7 +22,8 @@ from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.report.training_record import TrainingStep, not_finite, shipped_step, training_steps
 from olivepress.run.interpreters import family_python
 from olivepress.run.journal import events
-from olivepress.track.record import Points, read_lines
+from olivepress.track.curves import steps_of
+from olivepress.track.record import read_lines
 from olivepress.track.runs import TrackedRun, all_runs
 from olivepress.train.base_text import TextSpec, text_pair
 from olivepress.train.evidence import Evidence, MemoryUse, RowFacts, RowLosses, TextChange
@@ -71,7 +72,7 @@ def files_of(run: TrackedRun) -> RunFiles:
     if run.started.kind != "finetune":
         raise UsageError(
             f"{run.name}: is a run of {run.started.kind}, expected a fine-tune",
-            next_step=f"olivepress diagnose {run.started.recipe}",
+            next_step=f"name the recipe, {run.started.recipe}, for its last fine-tune",
         )
     try:
         recipe = Recipe.model_validate_json(json.dumps(run.started.settings))
@@ -105,7 +106,7 @@ def evidence_of(
     """
     run, missing = files.run, dict[str, str]()
     lines = list(_training_lines(files))
-    steps = training_steps(lines) or tuple(_recorded_steps(run))
+    steps = training_steps(lines) or _recorded_steps(run)
     facts = _row_facts(files, missing)
     return Evidence(
         run=run.name,
@@ -134,17 +135,10 @@ def _training_lines(files: RunFiles) -> Iterator[Any]:
         yield from read_json_lines(records[-1]) if records else ()
 
 
-def _recorded_steps(run: TrackedRun) -> Iterator[TrainingStep]:
-    """The curves in the run's record, which stay when its artifact is replaced."""
+def _recorded_steps(run: TrackedRun) -> tuple[TrainingStep, ...]:
+    """Of the curves in the run's record, which stay when its artifact is replaced."""
     read = read_lines(run.path)
-    values = dict[int, dict[str, float]]()
-    for line in read[1] if read is not None else ():
-        for point in line.points if isinstance(line, Points) else ():
-            values.setdefault(point.step, {}).update(point.values)
-    names = ("loss", "validation_loss", "learning_rate", "grad_norm", "tokens")
-    for step in sorted(values):
-        numbers: dict[str, Any] = {name: values[step][name] for name in names if name in values[step]}
-        yield TrainingStep(step=step, total=0, **numbers)
+    return () if read is None else steps_of(read[1])
 
 
 def _row_facts(files: RunFiles, missing: dict[str, str]) -> RowFacts | None:

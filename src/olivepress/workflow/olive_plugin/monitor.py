@@ -71,6 +71,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         """Called once: packed sequences are kept apart from here on; others are left as they are."""
         model.register_forward_pre_hook(separate_documents, with_kwargs=True)
         self._check_patience(state)
+        self._check_looks(state)
         if self.validation is not None and state.global_step:
             history = self._history(state)
             self._check_best_is_there(args, history)
@@ -218,6 +219,13 @@ class TrainingMonitor(transformers.TrainerCallback):
         problem = patience_problem(self.validation.selection.patience, count)
         if problem:
             raise JobError(problem, next_step="change patience, or finetune.eval_steps")
+
+    def _check_looks(self, state: Any) -> None:
+        """JobError when the quality monitor would look once: nothing can fall then. Packing makes fewer steps."""
+        if self.watched is None or self.watched.settings.every < state.max_steps:
+            return
+        problem = f"{self.watched.settings.every}, expected less than the {state.max_steps} steps of the run"
+        raise JobError(f"finetune.monitor.every is {problem}", next_step="change finetune.monitor.every")
 
     def _is_over(self, state: Any) -> bool:
         return self.stopped_at is not None and state.global_step > self.stopped_at

@@ -68,14 +68,10 @@ def validation_rows(
         most=max_rows,
         revision=revision,
     )
-    if len(chosen) < _LEAST_ROWS:
-        raise DataError(
-            f"{len(chosen)} of {len(rows)} validation rows have at most {max_length} tokens, expected at least "
-            f"{_LEAST_ROWS} to choose the best checkpoint by",
-            next_step="raise data.max_length, or set finetune.eval_steps: 0 with finetune.keep: last",
-        )
+    _check_count(len(chosen), len(rows), max_length)
     if pairs:
         made = tokenized_pairs(chosen, model_path, max_length=max_length, revision=revision)
+        _check_count(len(made), len(rows), max_length)  # a rejected answer may be the longer one
     else:
         supervised = supervise(chosen, model_path, max_length=max_length, revision=revision, train_on=train_on)
         made = as_inputs(supervised)
@@ -84,6 +80,16 @@ def validation_rows(
     _current[:] = [Validation(selection=chooses, questions=questions)]
     print(f"olivepress: evaluated on {len(made)} of {len(rows)} validation rows")
     return made
+
+
+def _check_count(count: int, rows: int, max_length: int) -> None:
+    """DataError for too few rows that are short enough."""
+    if count < _LEAST_ROWS:
+        raise DataError(
+            f"{count} of {rows} validation rows have at most {max_length} tokens, expected at least {_LEAST_ROWS} to "
+            "choose the best checkpoint by",
+            next_step="raise data.max_length, or set finetune.eval_steps: 0 with finetune.keep: last",
+        )
 
 
 def _questions(
