@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_safety_and_canaries_pass_where_nothing_was_lost_nor_memorized() -> None
 
 
 @pytest.mark.parametrize("changes", [{"artifact_sha256": "9" * 64}, {"prompts_sha256": "c" * 64}])
-def test_a_result_of_another_artifact_or_of_other_prompts_does_not_pass(changes: Mapping[str, str]) -> None:
+def test_a_result_of_another_artifact_or_of_other_prompts_does_not_pass(changes: dict[str, Any]) -> None:
     write_good()
     write_safety(**changes)
     outcome = judge(**requires(require=["safety"]))["safety"].outcome
