@@ -142,3 +142,10 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match="not the key of a sheet"):
         read_key(path)
+
+
+def test_a_csv_file_with_a_field_that_is_too_long_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "bob.csv"
+    path.write_text(_csv(lambda rows: rows[0].update(left="x" * 200_000)), encoding="utf-8")
+    with pytest.raises(DataError, match=r"bob\.csv: line 2: not CSV \(field larger than field limit"):
+        read_filled([path], {KEY.sheet: KEY})

@@ -183,3 +183,8 @@ def test_a_random_or_synthetic_model_says_so_first(manifest: Manifest) -> None:
     facts = _facts(manifest.model_copy(update={"random_weights": True, "synthetic_data": True}))
     first = card_markdown(facts).partition("## ")[0]
     assert "**Random weights" in first and "**Synthetic data" in first
+
+
+def test_a_text_without_any_heading_lacks_every_section() -> None:
+    holes = lint_card("---\nlicense: mit\n---\nOne sentence.\n")
+    assert {f"no section '{title}'" for title in SECTIONS} <= set(holes)

@@ -22,6 +22,7 @@ from olivepress.catalog.evidence import (
 )
 from olivepress.core.errors import RecipeError
 from olivepress.core.jsonl import append_json_line
+from olivepress.environments.lookup import environment, read_pins
 
 VERSIONS = {"onnxruntime-genai": "9.9"}
 
@@ -138,3 +139,12 @@ def test_types_that_today_builds_as_another_model_are_refused_with_the_number() 
     for kind in ("gemma2", "olmo"):
         reason = refusal(kind, "build", rounded=False)
         assert reason is not None and f"builds {kind} as another model" in reason and "KL" in reason
+
+
+@pytest.mark.parametrize("name", environments_seen())
+def test_the_evidence_is_of_the_packages_that_are_pinned(name: str) -> None:
+    """Another version may build another model: benchmarks/families.py has to try every type again."""
+    pinned = read_pins("\n".join(environment(name).packages))
+    versions = [line.versions.items() for line in evidence(name)]
+    seen = {(package, version.partition("+")[0]) for items in versions for package, version in items}
+    assert seen == {(package, pinned[package]) for package, _ in seen} and len(seen) == 6

@@ -19,6 +19,7 @@ from olivepress.registry.gate import GateResult
 from olivepress.registry.gates import gates, judge_all
 from olivepress.report.device_report import DatasetUsed, Placement, measured
 from olivepress.stats.intervals import wilson
+from tests.registry.judged import ranks, requires, sha256, write_card, write_log, write_safety, write_votes
 from tests.registry.project import (
     JOB,
     NOW,
@@ -52,9 +53,14 @@ def test_a_good_artifact_passes_every_gate() -> None:
     assert set(results) == set(gates()) and len(results) >= 12
     assert not_held(results) == {}
     assert {name for name, each in results.items() if each.outcome == "not required"} == {
+        "canaries",
+        "card",
         "champion",
         "format",
+        "monitor",
+        "people",
         "placement",
+        "safety",
         "signature",
     }
 
@@ -144,6 +150,44 @@ def _unsigned() -> dict[str, Any]:
     return {"require_signature": True}
 
 
+def _unsafe() -> dict[str, Any]:
+    write_safety({"toxic": 25})
+    return {}
+
+
+def _safety_not_asked() -> dict[str, Any]:
+    return requires(require=["safety"])
+
+
+def _memorized() -> dict[str, Any]:
+    write_safety(canaries=ranks(1))
+    return {}
+
+
+def _people_prefer_the_champion() -> dict[str, Any]:
+    equal = champion(right(0.9, flipped=[3, 599]))
+    write_votes(2, 15, equal)
+    return {"champion": equal}
+
+
+def _nobody_was_asked() -> dict[str, Any]:
+    return requires(require=["people"]) | {"champion": champion(right(0.9, flipped=[3, 599]))}
+
+
+def _no_card() -> dict[str, Any]:
+    return requires(require=["card"])
+
+
+def _card_of_another() -> dict[str, Any]:
+    write_card("---\nlicense: mit\n---\nArtifact: sha256 `000000000000`\n")
+    return requires(require=["card"])
+
+
+def _refuses_in_use() -> dict[str, Any]:
+    write_log(["I can't help with that."] * 60, sha256())
+    return requires(logs=["use.jsonl"])
+
+
 BROKEN: dict[str, list[Callable[[], dict[str, Any]]]] = {
     "baseline": [_no_baseline, _baseline_of_other_data],
     "champion": [_worse_than_champion],
@@ -158,6 +202,11 @@ BROKEN: dict[str, list[Callable[[], dict[str, Any]]]] = {
     "provenance": [_synthetic],
     "files": [_file_changed],
     "signature": [_unsigned],
+    "safety": [_unsafe, _safety_not_asked],
+    "canaries": [_memorized],
+    "people": [_people_prefer_the_champion, _nobody_was_asked],
+    "card": [_no_card, _card_of_another],
+    "monitor": [_refuses_in_use],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from olivepress.models.admission import BaseModel
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.run import raise_failed
 from olivepress.run import runner
-from olivepress.run.cleanup import _limit_to_context
+from olivepress.run.cleanup import _correct_genai_config, _limit_to_context
 from olivepress.run.failure import OutOfMemory, check_error, keep_failed, other_targets
 from olivepress.run.olive import OliveRun, job_environment, olive_error, run_olive
 from olivepress.run.olive_log import last_error, warnings_in
@@ -248,3 +249,15 @@ def test_the_length_that_ships_is_within_the_context(
     config: dict[str, object] = {"model": {"context_length": context}} | ({} if search is None else {"search": search})
     _limit_to_context(config)
     assert config["search"] == {"max_length": max_length}
+
+
+@pytest.mark.parametrize(("most", "length"), [(None, 2048), (256, 256), (4096, 2048)])
+def test_the_runtime_refuses_what_is_beyond_the_context_that_was_built_right(
+    tmp_path: Path, most: int | None, length: int
+) -> None:
+    path = tmp_path / "genai_config.json"
+    model = {"context_length": 2048, "decoder": {"session_options": {}}}
+    path.write_text(json.dumps({"model": model, "search": {"max_length": 2048}}))
+    _correct_genai_config(path, targets()["cpu-int4"], most)
+    config = json.loads(path.read_text())
+    assert config["model"]["context_length"] == config["search"]["max_length"] == length

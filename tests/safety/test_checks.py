@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from olivepress.safety.checks import Lists, failure_of, is_refusal
@@ -113,3 +115,12 @@ def test_the_default_set_can_be_passed_and_failed() -> None:
         if prompt.category == "prompt-injection":
             assert failure_of(prompt, prompt.user, LISTS) is None, prompt.id
     assert len(counts) == 5 and min(counts.values()) >= 30
+
+
+@pytest.mark.parametrize("written", ["I won’t be doing", "I  Won't be   doing", "ｉ won't be doing"])
+def test_a_phrase_of_ones_own_is_compared_as_answers_are(written: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text(written + "\n", encoding="utf-8")
+    phrases = set(phrases_of("refusals", own)) - set(phrases_of("refusals"))
+    assert phrases == {"i won't be doing"}
+    assert is_refusal("I won’t be doing that.", tuple(phrases))

@@ -11,6 +11,7 @@ from olivepress.core.errors import RecipeError
 from olivepress.data.build import build_dataset
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.plan import make_plan
+from olivepress.workflow.recipe_check import check_recipe
 
 BASE: dict[str, Any] = {
     "name": "mine",
@@ -65,3 +66,28 @@ def test_what_cannot_be_is_refused_before_anything_runs(changes: dict[str, Any],
 )
 def test_what_can_be_is_taken(changes: dict[str, Any]) -> None:
     plan_of(**changes)
+
+
+def _ministral(context: int) -> Any:
+    """Facts of a Ministral 3 whose text model was trained on 256 tokens and stretched to ``context``."""
+    from types import SimpleNamespace
+
+    rope = {"rope_type": "yarn", "original_max_position_embeddings": 256, "llama_4_scaling_beta": 0.1}
+    config = {"hidden_size": 64, "max_position_embeddings": context, "rope_parameters": rope}
+    return SimpleNamespace(config={"model_type": "ministral3", **config})
+
+
+@pytest.mark.parametrize(
+    ("length", "context", "refused"), [(256, 2048, False), (257, 2048, True), (128, 128, False), (512, 2048, True)]
+)
+def test_ministral_3_is_refused_beyond_the_context_that_is_built_right(
+    length: int, context: int, refused: bool
+) -> None:
+    recipe = Recipe.model_validate_json(json.dumps({**BASE, "data": {**BASE["data"], "max_length": length}}))
+    assert recipe.data is not None
+    dataset = build_dataset(recipe.data)
+    if not refused:
+        check_recipe(recipe, _ministral(context), dataset)
+        return
+    with pytest.raises(RecipeError, match=f"max_length is {length}, expected at most the original context .*, 256"):
+        check_recipe(recipe, _ministral(context), dataset)

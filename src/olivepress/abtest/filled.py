@@ -93,6 +93,16 @@ def _read(path: Path) -> Filled:
 def _from_csv(path: Path, text: str) -> Filled:
     """A sheet that was filled in a spreadsheet: rows without a vote are left out."""
     reader = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
+    try:
+        return _of_rows(path, reader)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: line {reader.line_num + 1}: not CSV ({error})",
+            next_step="save it from the spreadsheet as CSV again, or fill in sheet.html",
+        ) from None
+
+
+def _of_rows(path: Path, reader: csv.DictReader[str]) -> Filled:
     missing = [name for name in ("sheet", "item", "vote", "rater") if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}", next_step="fill in the sheet.csv that was made")

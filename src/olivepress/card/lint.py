@@ -84,7 +84,8 @@ def _sections(text: str) -> dict[str, str]:
     plain = re.sub(r"```.*?```", lambda match: match[0].replace("\n#", "\n "), text, flags=re.DOTALL)
     places = [(match[1], match.start(), match.end()) for match in _HEADING.finditer(plain)]
     ends = [start for _, start, _ in places[1:]] + [len(text)]
-    return {title: text[begin:end] for (title, _, begin), end in zip(places, ends, strict=True)}
+    # Without any heading there is one end and no title.
+    return {title: text[begin:end] for (title, _, begin), end in zip(places, ends, strict=False)}
 
 
 def judge_card(text: str | None) -> Judgement:

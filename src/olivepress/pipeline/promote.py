@@ -8,13 +8,27 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from olivepress.abtest.filled import read_key
 from olivepress.compare.load import Loaded, load
 from olivepress.core.artifact import MANIFEST, Manifest, changed_files, read_manifest
-from olivepress.core.errors import ReportError, SetupError, UsageError
-from olivepress.core.layout import job_dir, promotion_logs, recipe_runs, stored_reports
+from olivepress.core.bounded import read_text
+from olivepress.core.errors import DataError, ReportError, SetupError, UsageError
+from olivepress.core.layout import (
+    ABTESTS,
+    dataset_dir,
+    job_dir,
+    model_card,
+    promotion_logs,
+    recipe_runs,
+    stored_reports,
+)
 from olivepress.core.messages import next_command
 from olivepress.core.names import job_for
 from olivepress.core.printable import printable
+from olivepress.monitor.report import MonitorReport
+from olivepress.pipeline.release.abtest import KEY
+from olivepress.pipeline.release.card import LARGEST_CARD, safety_results
+from olivepress.pipeline.release.monitor import monitor
 from olivepress.pipeline.report import budgets
 from olivepress.pipeline.reports import differs_by_tuning
 from olivepress.recipe.schema import Recipe
@@ -117,6 +131,45 @@ def gather(recipe: Recipe, target: str, *, champion: Champion | None, require_si
         changed_files=tuple(changed_files(directory, manifest.files)),
         require_signature=require_signature,
         signatures=_signatures(directory, reports, required=require_signature),
+        safety=safety_results(manifest),
+        sheets=_sheets(manifest, champion),
+        card=_card(manifest),
+        use=_use(recipe, manifest),
+    )
+
+
+def _sheets(manifest: Manifest, champion: Champion | None) -> dict[Path, tuple[Path, ...]]:
+    """Key of a blind comparison of the artifact with the champion → the filled sheets beside it, ``votes*``."""
+    keys = dict[Path, tuple[Path, ...]]()
+    if champion is None:
+        return keys
+    wanted = {manifest.sha256, champion.artifact_sha256}
+    for path in sorted(ABTESTS.glob(f"*/{KEY}")):
+        with contextlib.suppress(DataError):
+            key = read_key(path)
+            if {key.a.sha256, key.b.sha256} == wanted:
+                filled = [each for kind in ("json", "csv") for each in path.parent.glob(f"votes*.{kind}")]
+                keys[path] = tuple(sorted(filled))
+    return keys
+
+
+def _card(manifest: Manifest) -> str | None:
+    try:
+        return read_text(model_card(manifest.recipe, manifest.job), LARGEST_CARD, DataError, errors="replace")
+    except OSError:
+        return None
+
+
+def _use(recipe: Recipe, manifest: Manifest) -> MonitorReport | None:
+    """Of the logs that the recipe names, compared with the training data where that is here. DataError for a log that
+    cannot be read, or has no answer of the artifact."""
+    if not recipe.promote.logs:
+        return None
+    data = dataset_dir(manifest.dataset, manifest.dataset_version)
+    return monitor(
+        [Path(name) for name in recipe.promote.logs],
+        data=str(data) if data.is_dir() else None,
+        artifact=manifest.sha256,
     )
 
 

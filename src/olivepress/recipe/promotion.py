@@ -26,6 +26,12 @@ class Promotion(Record):
     licences: dict[Literal["base", "data"], Text] = Field(
         {}, description="SPDX identifiers of the base model and the data, where their files do not state them"
     )
+    require: tuple[Literal["safety", "canaries", "people", "card"], ...] = Field(
+        (), description="what must have been done with this very artifact, beside the device reports, and have passed"
+    )
+    logs: tuple[Text, ...] = Field(
+        (), description="JSON lines of answers in use (olivepress monitor); those of the artifact must raise no alert"
+    )
     use: Literal["commercial", "non-commercial"] = Field(
         "commercial", description="what the artifact is for; some licences allow only the second"
     )

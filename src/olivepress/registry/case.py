@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from olivepress.compare.limits import Budgets
 from olivepress.compare.load import Loaded
 from olivepress.core.artifact import Manifest
+from olivepress.monitor.report import MonitorReport
 from olivepress.recipe.schema import Recipe
 from olivepress.report.answers import answer_metric
+from olivepress.safety.results import SafetyResult
 
 __all__ = ["Case", "Champion", "Licence", "Signature"]
 
@@ -54,7 +56,10 @@ class Case:
     reason. ``parents`` are the manifests that it was made from, the nearest first. ``baselines`` are reports of the
     base model as it is and prompted with examples, ``parent_reports`` of the full-precision model that was exported.
     ``changed_files`` no longer have the hash of their manifest. ``signatures`` are those of the artifact and of each
-    report; none where nothing is signed and no signature is required.
+    report; none where nothing is signed and no signature is required. ``safety`` are results of the same prompts: of
+    this very artifact first, then of the models before; none where it was not asked. ``sheets``: key of a blind
+    comparison with the champion → the filled sheets beside it. ``card`` is the text of the model card. ``use`` is what
+    was measured of the logged answers of this artifact; None where the recipe names no log.
     """
 
     recipe: Recipe
@@ -73,6 +78,10 @@ class Case:
     changed_files: tuple[str, ...] = ()
     require_signature: bool = False
     signatures: tuple[Signature, ...] = ()
+    safety: tuple[SafetyResult, ...] = ()
+    sheets: Mapping[Path, tuple[Path, ...]] = field(default_factory=dict)
+    card: str | None = None
+    use: MonitorReport | None = None
 
     @property
     def signed_by(self) -> str | None:

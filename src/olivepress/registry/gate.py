@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["GateResult", "Outcome", "failed", "inconclusive", "not_required", "passed", "worst"]
+from olivepress.report.judgement import Judgement
+
+__all__ = ["GateResult", "Outcome", "failed", "from_judgement", "inconclusive", "not_required", "passed", "worst"]
 
 Outcome = Literal["pass", "fail", "inconclusive", "not required"]
 _ORDER: tuple[Outcome, ...] = ("fail", "inconclusive", "pass", "not required")
@@ -37,6 +39,18 @@ def inconclusive(*evidence: str, next_step: str, n: int | None = None) -> GateRe
 
 def not_required(*evidence: str) -> GateResult:
     return GateResult(outcome="not required", evidence=evidence)
+
+
+def from_judgement(judged: Judgement, *, required: bool, next_step: str) -> GateResult:
+    """A judgement as the result of a gate. One that fails does so in any case; one that cannot tell matters where it is
+    required only."""
+    if judged.outcome == "pass":
+        return passed(judged.evidence)
+    if judged.outcome == "fail":
+        return failed(judged.evidence, next_step=next_step)
+    if not required:
+        return not_required(judged.evidence)
+    return inconclusive(judged.evidence, next_step=next_step, n=judged.needed)
 
 
 def worst(results: list[GateResult]) -> GateResult:

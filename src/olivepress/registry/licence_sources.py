@@ -7,7 +7,7 @@ from pathlib import Path
 
 from olivepress.core.artifact import Manifest
 from olivepress.core.bounded import CONFIG, read_text
-from olivepress.core.errors import DataError, JobError, OlivepressError, RecipeError
+from olivepress.core.errors import DataError, OlivepressError
 from olivepress.core.hub import local_directory
 from olivepress.core.layout import dataset_dir
 from olivepress.data.store.reader import read_facts
@@ -15,7 +15,7 @@ from olivepress.models.wheels.records import WHEEL, wheel_model_at, wheel_models
 from olivepress.recipe.schema import Recipe
 from olivepress.registry.case import Licence
 
-__all__ = ["licences_of"]
+__all__ = ["base_licence", "data_licence", "licences_of"]
 
 _OURS = "MIT"  # of what ships with olivepress
 _EMBEDDED = "embedded:"
@@ -25,11 +25,12 @@ _NAMED = re.compile(r"^license_name:[ \t]*['\"]?([A-Za-z0-9][A-Za-z0-9.+_-]{0,63
 
 def licences_of(recipe: Recipe, manifest: Manifest) -> tuple[Licence, ...]:
     """Of the base model and of the data, in this order. Nothing is downloaded."""
-    return _base(recipe, manifest), _data(recipe, manifest)
+    return base_licence(recipe, manifest), data_licence(recipe, manifest)
 
 
-def _base(recipe: Recipe, manifest: Manifest) -> Licence:
-    if "base" in recipe.promote.licences:
+def base_licence(recipe: Recipe | None, manifest: Manifest) -> Licence:
+    """Of the base model; without its recipe, of the model that the manifest names."""
+    if recipe is not None and "base" in recipe.promote.licences:
         return Licence(part="base", name=recipe.promote.licences["base"], source="the recipe")
     path = manifest.base_model
     wheel = wheel_models().get(path) if path.startswith(WHEEL) else wheel_model_at(path)
@@ -38,8 +39,9 @@ def _base(recipe: Recipe, manifest: Manifest) -> Licence:
     if path.startswith(_EMBEDDED):
         return Licence(part="base", name=_OURS, source="it ships with olivepress")
     try:
-        card = local_directory(recipe.model.path, manifest.base_model_revision) / "README.md"
-    except (JobError, RecipeError, ImportError):
+        place = manifest.base_model if recipe is None else recipe.model.path
+        card = local_directory(place, manifest.base_model_revision) / "README.md"
+    except (OlivepressError, ImportError, OSError, ValueError):
         return Licence(part="base", name=None, source="")
     return Licence(part="base", name=_of_card(card), source=card.name)
 
@@ -59,10 +61,11 @@ def _of_card(card: Path) -> str | None:
     return licence[1] if licence else None
 
 
-def _data(recipe: Recipe, manifest: Manifest) -> Licence:
-    if "data" in recipe.promote.licences:
+def data_licence(recipe: Recipe | None, manifest: Manifest) -> Licence:
+    """Of the data; without its recipe, as the dataset states it."""
+    if recipe is not None and "data" in recipe.promote.licences:
         return Licence(part="data", name=recipe.promote.licences["data"], source="the recipe")
-    if recipe.data is not None and recipe.data.demo is not None:
+    if recipe is not None and recipe.data is not None and recipe.data.demo is not None:
         return Licence(part="data", name=_OURS, source="it ships with olivepress")
     try:
         source = read_facts(dataset_dir(manifest.dataset, manifest.dataset_version)).get("source")

@@ -14,6 +14,7 @@ from olivepress.core.errors import JobError
 from olivepress.core.files import copy_file, write_text
 from olivepress.core.jsonl import read_json_lines
 from olivepress.core.layout import TRAINING
+from olivepress.models.admission.rope_parameters import built_context
 from olivepress.report.training_record import shipped_step, step_line, training_steps
 from olivepress.run.last_position import write_last_position
 from olivepress.run.shared_weights import share_weights
@@ -51,7 +52,7 @@ def finish_output(plan: Plan, job: Job, workflow: Workflow) -> None:
     if job.target and job.target.runtime == "openvino":
         _flatten_openvino(output, job.target)
     elif job.target:
-        _correct_genai_config(output / "genai_config.json", job.target)
+        _correct_genai_config(output / "genai_config.json", job.target, built_context(plan.model.facts.config))
         share_weights(output)
         if job.target.last_logits and job.kind == "export":
             write_last_position(output)
@@ -91,9 +92,10 @@ def _flatten_openvino(output: Path, target: Target) -> None:
     write_text(output / DEVICE_FILE, text)
 
 
-def _correct_genai_config(config_path: Path, target: Target) -> None:
+def _correct_genai_config(config_path: Path, target: Target, most: int | None) -> None:
     """Name the provider where the builder could not, and remove an option that only the compiler reads: a path, which
-    Olive has made absolute. A key/value cache of fixed length is the context: beyond it genai answers garbage."""
+    Olive has made absolute. A key/value cache of fixed length is the context: beyond it genai answers garbage.
+    Beyond ``most`` tokens the built model is another one."""
     text = config_path.read_text(encoding="utf-8")
     config = json.loads(text)
     decoder = config["model"]["decoder"]
@@ -101,6 +103,8 @@ def _correct_genai_config(config_path: Path, target: Target) -> None:
         decoder["session_options"]["provider_options"] = [dict([entry]) for entry in target.provider_options.items()]
     if target.context_length:
         config["model"]["context_length"] = config["search"]["max_length"] = target.context_length
+    if most is not None:
+        config["model"]["context_length"] = min(config["model"].get("context_length", most), most)
     _limit_to_context(config)
     for part in (part for stage in decoder.get("pipeline", ()) for part in stage.values()):
         for entry in part.get("session_options", {}).get("provider_options", ()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +17,12 @@ from olivepress.core.errors import RecipeError
 from olivepress.core.names import NAME_PATTERN
 from olivepress.core.yaml_document import Record, read_record
 
-__all__ = ["Check", "CheckKind", "Prompt", "default_files", "load_prompts", "phrases_of", "prompts_sha256"]
+__all__ = ["Check", "CheckKind", "Prompt", "default_files", "load_prompts", "normal", "phrases_of", "prompts_sha256"]
 
 CheckKind = Literal["refuses", "answers", "lacks", "contains", "keeps_system_prompt", "clean"]
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 _FOLDER = Path(__file__).parent / "prompts"
+_SAME = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "\u00ad": None, "\u200b": None, "\u200d": None})
 
 
 class Check(Record):
@@ -106,6 +108,11 @@ def _prompt(path: Path, file: _File, entry: _Entry, number: int) -> Prompt:
     )
 
 
+def normal(text: str) -> str:
+    """Compatible forms, lower case, plain apostrophes, single spaces: of answers, and of what is looked for in them."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_SAME).casefold().split())
+
+
 def phrases_of(name: Literal["refusals", "words"], own: Path | None = None) -> tuple[str, ...]:
     """The lines of the list that ships, and of a file of one's own; # begins a comment. RecipeError as for recipes."""
     lines = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
@@ -114,7 +121,7 @@ def phrases_of(name: Literal["refusals", "words"], own: Path | None = None) -> t
             lines += read_text(own, RECIPE, RecipeError).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"{own}: cannot be read as text ({error})", next_step="check the path") from None
-    return tuple(dict.fromkeys(text for line in lines if (text := line.partition("#")[0].strip().casefold())))
+    return tuple(dict.fromkeys(text for line in lines if (text := normal(line.partition("#")[0]))))
 
 
 def prompts_sha256(prompts: Sequence[Prompt], *lists: Sequence[str]) -> str:

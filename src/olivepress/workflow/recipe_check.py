@@ -8,6 +8,7 @@ from pathlib import Path
 from olivepress.catalog import ModelFacts
 from olivepress.core.errors import RecipeError
 from olivepress.data.store.dataset import Dataset
+from olivepress.models.admission.rope_parameters import built_context
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.evaluation import check_evaluation
@@ -21,14 +22,14 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
     """Raise RecipeError naming the key whose value this model or these rows cannot take."""
     train_rows = len(dataset.splits["train"])
-    width, context = facts.config["hidden_size"], facts.config.get("max_position_embeddings")
+    width, (context, called) = facts.config["hidden_size"], _context(facts)
     if recipe.finetune.r > width:
         _refuse(recipe, "finetune.r", recipe.finetune.r, f"at most the width of the model, {width}")
     layers, frozen = facts.config.get("num_hidden_layers"), recipe.finetune.freeze_layers
     if isinstance(layers, int) and frozen >= layers:
         _refuse(recipe, "finetune.freeze_layers", frozen, f"less than the {layers} layers of the model")
     if recipe.data is not None and isinstance(context, int) and recipe.data.max_length > context:
-        _refuse(recipe, "data.max_length", recipe.data.max_length, f"at most the context of the model, {context}")
+        _refuse(recipe, "data.max_length", recipe.data.max_length, f"at most {called}, {context}")
     if recipe.benchmark.few_shot > train_rows:
         _refuse(recipe, "benchmark.few_shot", recipe.benchmark.few_shot, f"at most the {train_rows} training rows")
     if recipe.benchmark.text is not None and not Path(recipe.benchmark.text).is_file():
@@ -37,11 +38,19 @@ def check_recipe(recipe: Recipe, facts: ModelFacts, dataset: Dataset) -> None:
     if window is not None and recipe.benchmark.text is None:
         _refuse(recipe, "benchmark.text_window", window, "a text for it in benchmark.text")
     if window is not None and isinstance(context, int) and window > context:
-        _refuse(recipe, "benchmark.text_window", window, f"at most the context of the model, {context}")
+        _refuse(recipe, "benchmark.text_window", window, f"at most {called}, {context}")
     _check_labels(recipe, dataset)
     _check_pairs(recipe, dataset)
     check_evaluation(recipe, dataset)
     _check_budget(recipe, dataset)
+
+
+def _context(facts: ModelFacts) -> tuple[object, str]:
+    """The longest text in tokens, and what it is called."""
+    context, built = facts.config.get("max_position_embeddings"), built_context(facts.config)
+    if built is not None and isinstance(context, int) and built < context:
+        return built, "the original context of the model, beyond which onnxruntime-genai builds another model"
+    return context, "the context of the model"
 
 
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:

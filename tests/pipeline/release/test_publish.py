@@ -87,7 +87,10 @@ def test_a_card_is_written_completed_and_published(artifact: Path, olivepress_he
     assert answered.returncode == 0, answered.stderr
 
 
-@pytest.mark.parametrize("text", ["hf_abcdefghijklmnop", "/home/anna/models/phi", "C:\\\\Users\\\\anna\\\\x"])
+@pytest.mark.parametrize(
+    "text",
+    ["hf_abcdefghijklmnop", "-----BEGIN RSA PRIVATE KEY-----", "/home/anna/models/phi", "C:\\\\Users\\\\anna\\\\x"],
+)
 def test_secrets_and_personal_folders_are_not_published(text: str, artifact: Path, olivepress_here: Command) -> None:
     olivepress_here("card", str(artifact), "--licence", "mit", "--language", "en")
     _complete()

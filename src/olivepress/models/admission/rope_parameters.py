@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["translation"]
+__all__ = ["built_context", "translation"]
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
+
+
+def built_context(config: Mapping[str, Any]) -> int | None:
+    """The tokens up to which the built model is the same, where that is less than its context; None for any other.
+
+    From the original context on transformers scales the queries too (modeling_ministral3.py: get_llama_4_attn_scale),
+    and onnxruntime-genai does not: the evidence ``ministral3``, beyond the original context.
+    """
+    parameters = config.get("rope_parameters")
+    if not isinstance(parameters, Mapping) or not parameters.get("llama_4_scaling_beta"):
+        return None
+    original = parameters.get("original_max_position_embeddings")
+    return original if isinstance(original, int) else None
 
 
 def translation(config: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -12,23 +12,21 @@ from olivepress.card.facts import CardFacts, DataFacts
 from olivepress.card.lint import lint_card
 from olivepress.card.markdown import card_markdown
 from olivepress.core.artifact import Manifest, read_manifest
-from olivepress.core.bounded import CONFIG, read_text
-from olivepress.core.errors import DataError, OlivepressError, ReportError, UsageError
+from olivepress.core.bounded import read_text
+from olivepress.core.errors import DataError, ReportError, UsageError
 from olivepress.core.files import write_text
-from olivepress.core.hub import local_directory
 from olivepress.core.layout import dataset_dir, model_card, safety_result, stored_reports
 from olivepress.data.store.reader import read_facts
-from olivepress.models.wheels.records import wheel_model_of
 from olivepress.pipeline.stored_comparison import stored_recipe
 from olivepress.recipe.schema import Recipe
+from olivepress.registry.licence_sources import base_licence, data_licence
 from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.safety.results import SafetyResult, read_result
 
-__all__ = ["Card", "card_facts", "check_card", "write_card"]
+__all__ = ["LARGEST_CARD", "Card", "card_facts", "check_card", "safety_results", "write_card"]
 
-_LARGEST = 4 * 1024 * 1024
+LARGEST_CARD = 4 * 1024 * 1024
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_LICENCE_LINE = re.compile(r"^license:[ \t]*['\"]?([A-Za-z0-9][A-Za-z0-9.+_-]{0,63})['\"]?[ \t]*$", re.MULTILINE)
 _TRAINING = (
     "method", "r", "alpha", "learning_rate", "lr_scheduler_type", "epochs", "max_steps", "batch_size",
     "gradient_accumulation_steps", "torch_dtype", "train_on", "packing", "keep",
@@ -62,7 +60,7 @@ def write_card(
 def check_card(path: Path) -> Card:
     """What a card lacks. DataError when it cannot be read."""
     try:
-        text = read_text(path, _LARGEST, DataError)
+        text = read_text(path, LARGEST_CARD, DataError)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise DataError(f"{path}: cannot be read ({reason})", next_step="olivepress card ARTIFACT writes one") from None
@@ -79,19 +77,19 @@ def card_facts(directory: Path, *, licence: str = "", languages: Sequence[str] =
         manifest=manifest,
         base_model=manifest.base_model if on_hub else re.split(r"[/\\]", manifest.base_model)[-1],
         base_is_on_hub=on_hub,
-        base_licence=_base_licence(manifest),
+        base_licence=base_licence(recipe, manifest).name or "",
         licence=licence,
         languages=tuple(languages),
         description=recipe.description if recipe else "",
-        data=_data_facts(manifest),
+        data=_data_facts(manifest, data_licence(recipe, manifest).name or ""),
         training=_training(recipe),
         reports=_reports(manifest.recipe, manifest.job, manifest.sha256, manifest.dataset_version),
         before=_before(manifest),
-        safety=tuple(_safety_results(manifest)),
+        safety=safety_results(manifest),
     )
 
 
-def _data_facts(manifest: Manifest) -> DataFacts:
+def _data_facts(manifest: Manifest, licence: str) -> DataFacts:
     try:
         facts = read_facts(dataset_dir(manifest.dataset, manifest.dataset_version))
     except DataError:
@@ -102,7 +100,7 @@ def _data_facts(manifest: Manifest) -> DataFacts:
         version=manifest.dataset_version,
         rows=_counts(facts.get("rows")),
         origin=_origin(str(source.get("origin") or "")),
-        licence=str(source.get("licence") or ""),
+        licence=licence,
         synthetic=bool(facts.get("synthetic")) or manifest.synthetic_data,
         dropped=_counts(facts.get("dropped")),
         personal_data=sum(count for reason, count in _counts(noted).items() if "personal data" in reason),
@@ -129,25 +127,6 @@ def _training(recipe: Recipe | None) -> dict[str, str]:
     return {name: str(settings[name]) for name in _TRAINING if settings.get(name) is not None}
 
 
-def _base_licence(manifest: Manifest) -> str:
-    """As the catalog of wheels or the base model's own card states it; "" when neither is here."""
-    wheel = wheel_model_of(manifest.base_model)
-    if wheel is not None:
-        return wheel.license
-    try:
-        text = read_text(
-            local_directory(manifest.base_model, manifest.base_model_revision) / "README.md",
-            CONFIG,
-            DataError,
-            errors="replace",
-        )
-    except (OSError, OlivepressError, ImportError, ValueError):
-        return ""
-    block = text[3:].partition("\n---")[0] if text.startswith("---") else ""
-    stated = _LICENCE_LINE.search(block)
-    return stated[1] if stated else ""
-
-
 def _reports(recipe: str, job: str, sha256: str, dataset_version: str) -> tuple[DeviceReport, ...]:
     """The newest report of each machine that is of this very artifact and its data."""
     newest: dict[str, DeviceReport] = {}
@@ -172,19 +151,26 @@ def _before(manifest: Manifest) -> tuple[DeviceReport, ...]:
     return _reports(manifest.recipe, manifest.parent, manifest.parent_sha256, manifest.dataset_version)[:1]
 
 
-def _safety_results(manifest: Manifest) -> list[SafetyResult]:
-    """The artifact's own, and with it those of the base model and the parent."""
-    results = list[SafetyResult]()
-    for job in (manifest.job, manifest.parent, "base"):
-        if job is None:
-            continue
-        try:
-            result = read_result(safety_result(manifest.recipe, job))
-        except ReportError:
-            result = None
-        is_own = job == manifest.job
-        if is_own and (result is None or result.artifact_sha256 != manifest.sha256):
-            return []
-        if result is not None and (is_own or result.prompts_sha256 == results[0].prompts_sha256):
-            results.append(result)
-    return results
+def safety_results(manifest: Manifest) -> tuple[SafetyResult, ...]:
+    """The artifact's own, and with it those of the parent that it was made from and of the base model, as far as they
+    were asked the same; none without its own."""
+    own = _safety_result(manifest, manifest.job)
+    if own is None or own.artifact_sha256 != manifest.sha256:
+        return ()
+    parent = _safety_result(manifest, manifest.parent) if manifest.parent else None
+    if parent is not None and parent.artifact_sha256 != manifest.parent_sha256:
+        parent = None
+    base = _safety_result(manifest, "base") if manifest.parent != "base" else None
+    before = [each for each in (parent, base) if each is not None and _same_prompts(each, own)]
+    return own, *before
+
+
+def _same_prompts(a: SafetyResult, b: SafetyResult) -> bool:
+    return a.prompts_sha256 == b.prompts_sha256 and a.max_new_tokens == b.max_new_tokens
+
+
+def _safety_result(manifest: Manifest, job: str) -> SafetyResult | None:
+    try:
+        return read_result(safety_result(manifest.recipe, job))
+    except ReportError:
+        return None

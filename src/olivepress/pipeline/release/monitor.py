@@ -62,15 +62,17 @@ def monitor(
     refusals: Path | None = None,
     out: Path | None = None,
     seed: int = 0,
+    artifact: str | None = None,
     on_progress: JobProgress = lambda *_: None,
 ) -> MonitorReport:
     """Read logs and measure them; ``out`` is where the page is written.
 
-    ``parent`` is an artifact that is asked ``sample`` of the logged prompts. DataError for lines that are no answers
-    and for a log without any; RecipeError for a file of limits.
+    ``parent`` is an artifact that is asked ``sample`` of the logged prompts; ``artifact`` is the sha256 of the only
+    one whose answers count. DataError for lines that are no answers and for a log without any; RecipeError for a file
+    of limits.
     """
     allowed = read_record(limits, Limits) if limits else Limits()
-    lines, skipped = _read(files)
+    lines, skipped = _read(files, artifact)
     training = _training(find_dataset(data)) if data else None
     phrases = phrases_of("refusals", refusals)
     baseline = training.baseline if training else Baseline()
@@ -96,15 +98,18 @@ def monitor(
     return report
 
 
-def _read(files: Sequence[Path]) -> tuple[list[AnswerLine], int]:
+def _read(files: Sequence[Path], artifact: str | None) -> tuple[list[AnswerLine], int]:
     """The last lines of all files, and how many were before them."""
     kept, count = deque[AnswerLine](maxlen=MOST_LINES), 0
     for path in files:
         for line in read_answer_log(path):
+            if artifact is not None and not (line.artifact and artifact.startswith(line.artifact)):
+                continue
             kept.append(line)
             count += 1
     if not kept:
-        raise DataError(f"{files[0]}: no answers in it", next_step="docs/monitor.md has the format of the lines")
+        which = f" of the artifact {artifact[:12]}" if artifact else ""
+        raise DataError(f"{files[0]}: no answers{which} in it", next_step="docs/monitor.md has the format of the lines")
     return list(kept), count - len(kept)
 
 

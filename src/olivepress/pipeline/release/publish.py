@@ -30,6 +30,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LEFT_OUT = ("reference/*", "*.jsonl", "*.log")
 _TEXTS = (".json", ".txt", ".md", ".yaml", ".yml", ".jinja", ".py", ".xml")
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # the base model's, of any text
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _MOST_TEXT = 64 * 1024 * 1024
 
 Upload = Callable[[Path, str, bool], str]
@@ -154,7 +155,11 @@ def _check_texts(directory: Path, names: list[str], card: Path, manifest: Manife
 
 
 def _check_text(text: str, path: Path) -> None:
-    for kind, pattern in (("a secret", SECRET), ("a person's folder", PERSONAL_FOLDER)):
+    for kind, pattern in (
+        ("a secret", SECRET),
+        ("a private key", _PRIVATE_KEY),
+        ("a person's folder", PERSONAL_FOLDER),
+    ):
         match = pattern.search(text)
         if match:
             line = text.count("\n", 0, match.start()) + 1
