@@ -31,7 +31,7 @@ _LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
 _FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
-_MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+_MAKE = re.compile(r"(?<!abtest )\bmake ([a-z][a-z-]*)")
 
 
 def name_of(path: Path) -> str:
