@@ -11,9 +11,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from olivepress.core.errors import ReportError
+from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.layout import REGISTRY, promotion_log
 from olivepress.registry.audit import Audited, audit, models_here
+from olivepress.registry.mlflow_registry import HEAD, PENDING
 from tests.registry.memory_registry import MemoryRegistry
 from tests.registry.project import NAME, right, write_good
 from tests.registry.test_crashes import promote, registry, rollback
@@ -139,3 +140,42 @@ def test_nothing_was_promoted_yet(here: Path, olivepress_here: Callable[..., Com
     done = olivepress_here("audit")
     assert done.returncode == 0 and "no promotions are recorded here" in done.stdout
     assert not (here / "mlflow.db").exists()
+
+
+def test_a_file_beside_the_reports_is_found_whatever_it_is_called(promoted: MemoryRegistry) -> None:
+    second = sorted((REGISTRY / NAME).glob("*-*"))[1]
+    report = next(second.glob("reports/0/*.json"))
+    (second / "reports" / "00").mkdir()
+    shutil.copy(report, second / "reports" / "00" / "manifest.json")
+    assert "was changed" in audited(promoted).problems[0]
+    write_good("d", answers=right(0.97))
+    with pytest.raises(ReportError, match=r"was changed; line 2 of registry.* was decided from it"):
+        promote()
+
+
+def test_an_interruption_hides_nothing_else(promoted: MemoryRegistry) -> None:
+    path = promotion_log(NAME)
+    texts = path.read_text().splitlines()
+    promoted.set_tag(NAME, PENDING, texts[-1])  # killed between its last two steps
+    assert audited(promoted).problems == ()
+    path.write_text("".join(f"{text}\n" for text in texts[:2]))
+    assert "was cut after line 2; the registry knows 4 lines" in audited(promoted).problems[0]
+    path.write_text("".join(f"{text}\n" for text in texts))
+    promoted.set_alias(NAME, "champion", 1)
+    assert "the alias champion is at version 1" in audited(promoted).problems[0]
+    promoted.set_tag(NAME, PENDING, "x")
+    assert "is no line of an audit log" in audited(promoted).problems[0]
+
+
+def test_the_log_of_one_of_several_adapters_was_removed(promoted: MemoryRegistry) -> None:
+    promoted.create_model("lamps.blue--cpu-int4", "lamps.blue", "cpu-int4")
+    promoted.set_tag("lamps.blue--cpu-int4", HEAD, "1 abc")
+    assert models_here(promoted) == ["lamps--cpu-int4", "lamps.blue--cpu-int4"]  # type: ignore[arg-type]
+
+
+def test_a_rollback_leads_to_another_version(promoted: MemoryRegistry) -> None:
+    write_good("a", answers=right(0.93))
+    promote()  # 1, 2 and 1 again
+    promoted.delete_version(NAME, 2)
+    with pytest.raises(UsageError, match="champions before were deleted"):
+        rollback()

@@ -17,6 +17,7 @@ from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.registry.case import Champion
 from olivepress.registry.gate import GateResult
 from olivepress.registry.gates import gates, judge_all
+from olivepress.registry.licence_terms import conflicts
 from olivepress.report.device_report import DatasetUsed, Placement, measured
 from olivepress.stats.intervals import wilson
 from tests.registry.judged import ranks, requires, sha256, write_card, write_log, write_safety, write_votes
@@ -31,7 +32,7 @@ from tests.registry.project import (
     write_measured,
 )
 from tests.report.factory import MACHINE
-from tests.ui.project import write_artifact
+from tests.ui.project import DATA_VERSION, write_artifact
 
 pytestmark = pytest.mark.usefixtures("here")
 REPORT = device_report(MACHINE.id, "lamps", JOB)
@@ -290,3 +291,34 @@ def test_a_gate_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     results = judge()
     assert not_held(results) == {"office hours": "fail"}
     assert results["office hours"].evidence == ("the calendar is not here",)
+
+
+def test_a_report_of_another_split_does_not_count() -> None:
+    write_good()
+    trained_on = DatasetUsed(name="lamps", version=DATA_VERSION, split="train", n=600, of=600)
+    remeasure(dataset=trained_on)
+    write_measured("base", right(0.2), runtime="pytorch", precision="fp32", dataset=trained_on)
+    results = judge()
+    assert any("measured on the split train, not on test" in text for text in results["reports"].evidence)
+    assert results["reports"].outcome == results["baseline"].outcome == "fail"
+
+
+def test_valid_json_is_not_enough_where_the_recipe_has_a_schema() -> None:
+    write_good()
+    valid = {"json_valid": measured("json_valid", 1.0, n=600, interval=wilson(600, 600))}
+    parent = load([device_report(MACHINE.id, "lamps", "merge")])[0].report
+    write_measured("merge", right(0.9), artifact_sha256=parent.artifact_sha256, runtime="pytorch", metrics=valid)
+    remeasure(metrics=valid)
+    recipe = load_recipe(Path("recipes/lamps.yaml"))
+    assert recipe.data is not None and judge()["format"].outcome == "pass"
+    with_schema = recipe.model_copy(update={"data": recipe.data.model_copy(update={"json_schema": "lamp.json"})})
+    result = judge(with_schema)["format"]
+    assert result.outcome == "fail" and "no answer was checked with it" in result.evidence[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), [("GPL-3.0-or-later", []), ("CC-BY-SA-4.0", ["base gpl-3.0", "data cc-by-sa-4.0", "each"])]
+)
+def test_one_share_alike_licence_written_in_two_ways_is_no_conflict(data: str, expected: list[str]) -> None:
+    found = conflicts({"base": "GPL-3.0-only", "data": data}, "commercial")
+    assert len(found) == bool(expected) and all(text in found[0] for text in expected)

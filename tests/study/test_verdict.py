@@ -61,3 +61,11 @@ def test_the_best_mean_needs_every_seed() -> None:
     assert best_mean(values, seeds=2, higher=False) == "y"
     assert best_mean(values, seeds=2, higher=True) == "default"
     assert best_mean({"x": [0.1]}, seeds=2, higher=True) is None
+
+
+@pytest.mark.parametrize(("rows", "call"), [(29, "not distinguishable"), (30, "better")])
+def test_a_few_rows_that_agree_show_nothing(rows: int, call: str) -> None:
+    before = {f"row-{number}": 0.0 for number in range(rows)}
+    after = dict.fromkeys(before, 1.0)
+    verdict = compare_scores("exact_match", [before, before], [after, after])
+    assert verdict.p_value < 0.001 and verdict.call == call

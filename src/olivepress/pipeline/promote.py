@@ -222,6 +222,8 @@ def _foreign(report: DeviceReport, directory: Path, manifest: Manifest) -> str:
         return "measured without a dataset"
     if report.dataset.version != manifest.dataset_version:
         return f"of another version of the data ({report.dataset.version[:12]})"
+    if report.dataset.split != "test":
+        return f"measured on the split {printable(report.dataset.split)}, not on test"
     return ""
 
 
@@ -232,7 +234,12 @@ def _same_data(recipe: str, jobs: Sequence[str], manifest: Manifest) -> Iterator
             with contextlib.suppress(ReportError):
                 (item,) = load([path])
                 data = item.report.dataset
-                if item.report.job == job and data is not None and data.version == manifest.dataset_version:
+                if (
+                    item.report.job == job
+                    and data is not None
+                    and data.version == manifest.dataset_version
+                    and data.split == "test"
+                ):
                     yield item
 
 

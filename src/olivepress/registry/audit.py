@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from olivepress.core.layout import promotion_log, promotion_logs
 from olivepress.recipe.schema import recipe_files
-from olivepress.registry.audit_log import Log, champions, head_text, line_hash, read_log
+from olivepress.registry.audit_log import Log, champions, head_text, line_hash, parse_line, read_log
 from olivepress.registry.mlflow_registry import CHAMPION, HEAD, PENDING, MlflowRegistry, Registered
 from olivepress.registry.records import records_hash, records_of
 
@@ -28,19 +28,25 @@ class Audited:
 def models_here(registry: MlflowRegistry) -> list[str]:
     """Every model with a log here, and those of recipes that are here: their log may have been removed."""
     recipes = recipe_files()
-    known = [name for name, tags in registry.names().items() if tags["olivepress.recipe"] in recipes and HEAD in tags]
+    known = [
+        name
+        for name, tags in registry.names().items()
+        if tags["olivepress.recipe"].partition(".")[0] in recipes
+        and HEAD in tags  # of several adapters: recipe.adapter
+    ]
     return sorted({path.stem for path in promotion_logs()} | set(known))
 
 
 def audit(registry: MlflowRegistry, model: str) -> Audited:
     """Read everything and change nothing. ReportError where the log is no text file, SetupError without a registry."""
     log, registered = read_log(promotion_log(model)), registry.read(model)
-    problems = [*_log(log, registered.tags), *_champion(log, registered), *_artifacts(log, registered), *_records(log)]
     notes = list[str]()
-    if PENDING in registered.tags:  # then they differ by what is pending
+    pending = registered.tags.get(PENDING)
+    agreement = [*_log(log, registered.tags), *_champion(log, registered)]
+    if pending is not None:
         notes.append("a promotion was interrupted; the next promote or rollback finishes it or takes it back")
-        if not log.problem or log.torn:
-            problems = list(_records(log))
+        agreement = _interrupted(log, registered, pending)
+    problems = [*agreement, *_artifacts(log, registered), *_records(log)]
     gone = sorted({line.version for line in log.lines} - registered.versions.keys())
     if registered.exists and gone:
         notes.append(f"deleted in the registry: version {', '.join(map(str, gone))}")
@@ -51,6 +57,27 @@ def audit(registry: MlflowRegistry, model: str) -> Audited:
         problems=tuple(problems),
         notes=tuple(notes),
     )
+
+
+def _interrupted(log: Log, registered: Registered, pending: str) -> list[str]:
+    """The problems of a log but for what the pending line explains: it may be there, be torn or be missing, and the
+    alias may have moved or not."""
+    try:
+        line = parse_line(pending)
+    except ValueError:
+        return [f"its tag {PENDING} in the registry is no line of an audit log"]
+    before = log
+    if log.torn and pending.startswith(log.torn):
+        before = replace(log, problem="", torn="")
+    elif log.texts and log.texts[-1] == pending:
+        before = replace(log, texts=log.texts[:-1], lines=log.lines[:-1])
+    moved = dict(registered.aliases)
+    if line.alias == CHAMPION and moved.get(CHAMPION) == line.version:
+        stack = champions(before.lines)
+        moved = {CHAMPION: stack[-1].version} if stack else {}
+    old = list(_log(before, registered.tags))
+    problems = old and list(_log(log, registered.tags))  # the registry may know the line already
+    return [*problems, *_champion(before, replace(registered, aliases=moved))]
 
 
 def _log(log: Log, tags: Mapping[str, str]) -> Iterator[str]:

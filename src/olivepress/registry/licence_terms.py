@@ -31,8 +31,11 @@ def _table() -> Mapping[str, Terms]:
 
 def terms_of(name: str) -> Terms | None:
     """None for a licence that is not in the table. ``-only`` and ``-or-later`` of SPDX are read as the licence."""
-    plain = name.strip().lower()
-    return _table().get(plain.removesuffix("-only").removesuffix("-or-later"))
+    return _table().get(_plain(name))
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().removesuffix("-only").removesuffix("-or-later")
 
 
 def conflicts(named: Mapping[str, str], use: str) -> list[str]:
@@ -53,7 +56,7 @@ def _forbidden(named: Mapping[str, str], use: str) -> Iterator[str]:
 
 def _share_alike(named: Mapping[str, str]) -> Iterator[str]:
     """Two licences that each want the derivative under themselves."""
-    alike = {name.strip().lower(): part for part, name in named.items() if (t := terms_of(name)) and t.share_alike}
+    alike = {_plain(name): part for part, name in named.items() if (t := terms_of(name)) and t.share_alike}
     if len(alike) > 1:
         texts = " and ".join(f"{part} {name}" for name, part in sorted(alike.items()))
         yield f"{texts} each require the result to have their own licence"

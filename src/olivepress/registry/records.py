@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from olivepress.compare.load import Loaded, load
-from olivepress.core.artifact import artifact_hash, hash_files
+from olivepress.core.artifact import artifact_hash, hash_file
+from olivepress.core.errors import ReportError
 from olivepress.core.files import copy_file, new_directory, write_text
-from olivepress.core.layout import REGISTRY, promotion_records
+from olivepress.core.layout import REGISTRY, promotion_log, promotion_records
 from olivepress.registry.audit_log import LogLine
 from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult
@@ -53,13 +54,21 @@ def records_of(line: LogLine) -> Path:
 
 
 def records_hash(folder: Path) -> str:
-    """Over names and contents of its files; that of no files where the folder is not there."""
-    return artifact_hash(hash_files(folder))
+    """Over names and contents of all its files, whatever they are called; that of no files where it is not there."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return artifact_hash({path.relative_to(folder).as_posix(): hash_file(path) for path in paths})
 
 
 def reports_of(line: LogLine) -> tuple[Loaded, ...]:
-    """The device reports that a version was promoted with; none where they are not here. ReportError as ``load``."""
-    paths = sorted(records_of(line).glob(f"{_REPORTS}/*/*.json"))
+    """The device reports that a version was promoted with; none where they are not here. ReportError as ``load``, and
+    where the folder is not the one that the line of the log names: nothing is compared with what somebody changed."""
+    folder = records_of(line)
+    paths = sorted(folder.glob(f"{_REPORTS}/*/*.json"))
+    if folder.is_dir() and records_hash(folder) != line.records_sha256:
+        raise ReportError(
+            f"{folder.as_posix()}: was changed; line {line.number} of {promotion_log(line.model)} was decided from it",
+            next_step=f"git checkout {folder.as_posix()}, or remove the folder",
+        )
     return tuple(load(paths)) if paths else ()
 
 

@@ -30,9 +30,10 @@ def rollback(registry: MlflowRegistry, name: str, *, shared: bool, by: str | Non
         present = current(registry, name)
         remove_records_after(name, len(present.log.lines))
         before = champions(present.log.lines)[:-1]
-        there = [line for line in before if line.version in present.registered.versions]
+        now_at = present.registered.aliases.get("champion")
+        there = [line for line in before if line.version in present.registered.versions and line.version != now_at]
         if not there:
-            gone = ", ".join(f"version {line.version}" for line in before)
+            gone = ", ".join(f"version {line.version}" for line in before if line.version != now_at)
             reason = f"the champions before were deleted in the registry ({gone})" if gone else "no champion before"
             raise UsageError(
                 f"{name}: {reason}, nothing to go back to", next_step="olivepress promote another artifact"
@@ -50,5 +51,6 @@ def rollback(registry: MlflowRegistry, name: str, *, shared: bool, by: str | Non
             previous=present.log.last,
         )
         move(registry, present, line)
-    skipped = tuple(each.version for each in before if each.number > target.number)
+    later = (each.version for each in before if each.number > target.number)
+    skipped = tuple(version for version in later if version not in present.registered.versions)
     return Rollback(line=line, skipped=skipped, notes=(done,) if done else ())

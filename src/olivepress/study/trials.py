@@ -25,7 +25,7 @@ else:
     Trial = "of Optuna, which is imported late"
 
 __all__ = ["Claim", "Outcome", "Point", "Trial", "add_ended", "add_known", "claimed", "enqueue", "finish", "give_up"]
-__all__ += ["finished_trials", "is_counted", "put_back", "release_dead", "running", "spent", "tried"]
+__all__ += ["failed_trials", "finished_trials", "is_counted", "put_back", "release_dead", "running", "spent", "tried"]
 
 Outcome = Literal["finished", "pruned", "failed", "killed", "interrupted"]
 _MOST_ATTEMPTS = 2  # of a trial whose process is killed
@@ -265,6 +265,17 @@ def finished_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
 
     with storage_errors():
         return study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+
+
+def failed_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
+    """Those that ended with an error at their first attempt; not those whose process was killed."""
+    with storage_errors():
+        trials = study.get_trials(deepcopy=False)
+    return [
+        trial
+        for trial in trials
+        if trial.user_attrs.get("outcome") == "failed" and trial.user_attrs.get("attempt", 1) < _MOST_ATTEMPTS
+    ]
 
 
 def tried(trials: Sequence[optuna.trial.FrozenTrial]) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from olivepress.report.answers import FEWEST
 from olivepress.stats.paired import ALPHA, bootstrap_means, detectable_mean
 
 __all__ = ["Call", "Verdict", "best_mean", "compare_scores"]
@@ -59,7 +60,8 @@ def compare_scores(
     """The verdict on (row → score) of one fine-tune for each seed, in the same order of seeds.
 
     Better (or worse) where the interval over rows excludes 0 and every pair of seeds agrees on the sign: with few seeds
-    the rows alone would take the luck of one seed for a difference. ValueError without common rows.
+    the rows alone would take the luck of one seed for a difference. Fewer than 30 rows show nothing: resamples of a few
+    rows that agree never disagree. ValueError without common rows.
     """
     rows = sorted(set.intersection(*(set(scores) for scores in (*default, *winner))))
     if not rows or len(default) != len(winner):
@@ -69,9 +71,10 @@ def compare_scores(
     by_row, by_seed = (after - before).mean(axis=0), (after - before).mean(axis=1)
     low, high, p = bootstrap_means(by_row[:, None])[0]
     call: Call = "not distinguishable"
-    if p < ALPHA and low > 0 and (by_seed > 0).all():
+    enough = len(rows) >= FEWEST
+    if enough and p < ALPHA and low > 0 and (by_seed > 0).all():
         call = "better"
-    elif p < ALPHA and high < 0 and (by_seed < 0).all():
+    elif enough and p < ALPHA and high < 0 and (by_seed < 0).all():
         call = "worse"
     return Verdict(
         call=call,

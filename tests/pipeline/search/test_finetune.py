@@ -229,3 +229,44 @@ def test_the_command_prints_the_answer(project: Path, olivepress_here: Cli) -> N
     assert lines[-1] == "page: runs/t/search/finetune.html" and "recipe: recipes/t-best.yaml" in lines
     record = json.loads(olivepress_here("search", "finetune", "t", "--json").stdout)
     assert record["verdict"]["call"] == "better" and len(record["stages"]["trials"]["trials"]) == 5
+
+
+def test_finalists_of_an_earlier_budget_still_count(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_recipe(project)
+    first, _ = search(project)
+    monkeypatch.setattr(module, "_best_trials", lambda found: [{"learning_rate": 2.0e-5, "r": 4}])  # of more trials
+    again, reporter = search(project)
+    assert len(reporter.ended) == 2 and again.winner == first.winner  # the new finalist with two seeds
+
+
+def test_a_full_disk_does_not_decide_the_comparison(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_recipe(project)
+
+    def full_disk(plan: Any) -> None:
+        if "-fresh-" in plan.recipe.name:
+            failing(plan)
+
+    monkeypatch.setattr(trial_module, "run", stand_in_run(full_disk))
+    with pytest.raises(JobError, match="3 trials in a row failed"):
+        search(project)
+    monkeypatch.setattr(trial_module, "run", stand_in_run())
+    found, reporter = search(project)
+    assert found.verdict is not None and found.verdict.call == "better" and len(reporter.ended) == 4
+
+
+def test_every_study_is_compared_with_seeds_of_its_own(project: Path) -> None:
+    write_recipe(project)
+    search(project)
+    found, _ = search(project, new=True)
+    assert {trial.facts["seed"] for trial in found.stages["comparison"].trials} == {42, 43}
+
+
+def test_answers_judged_by_another_metric_are_not_mixed(project: Path) -> None:
+    write_recipe(project)
+    searched = load_searched("t")
+    found = search_finetune(searched, reporter=Quiet())
+    assert {trial.facts["metric"] for trial in found.stages["comparison"].trials} == {"exact_match"}
+    path = project / "recipes" / "t.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"budget": {"all": {"min_f1_token": 0.5}}}))
+    again, reporter = search(project)
+    assert again.verdict is not None and again.verdict.metric == "f1_token" and len(reporter.ended) == 4

@@ -28,7 +28,7 @@ def objectives_of(plan: Plan) -> tuple[str, str, str]:
 
 
 def record_artifacts(plan: Plan, failed: Mapping[str, str], reports: Sequence[Path]) -> StudyRecord:
-    """Add a trial for every export that this machine measured or that failed (job \u2192 reason), each once.
+    """Add a trial for every export that this machine measured or that failed (job → reason), each once.
 
     The study is that of the merged model: another one, or other data, begins the next number. SetupError as
     ``open_storage``.

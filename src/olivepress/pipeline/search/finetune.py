@@ -32,7 +32,7 @@ from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import StudyRecord, study_record
 from olivepress.study.space import Params, contains, encode, same, suggest
 from olivepress.study.storage import Direction, Storage, Study, create, latest, numbered, open_storage
-from olivepress.study.trials import Claim, Point, add_known, enqueue, finished_trials, spent
+from olivepress.study.trials import Claim, Point, add_known, enqueue, failed_trials, finished_trials, spent
 from olivepress.study.verdict import Verdict, best_mean, compare_scores
 from olivepress.workflow.find_recipe import data_of, find_recipe
 from olivepress.workflow.plan import make_plan
@@ -41,6 +41,7 @@ __all__ = ["FinetuneSearch", "Found", "load_searched", "search_finetune"]
 
 LEVEL = "finetune"
 DEFAULT = "default"
+_MOST_SEEDS = 40  # finalists and comparison of one study: those of the comparison are fresh in every study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,16 +211,19 @@ def _finals(found: FinetuneSearch) -> Params:
     points = [Point(params=params, facts={"seed": seed}) for seed in seeds for params in candidates]
     study = found.study("full")
     run_stage(_full_length(found, study, "full", points), found.reporter)
-    values: dict[str, list[float]] = {same(params): [] for params in candidates}
-    for trial in finished_trials(study):
-        values.setdefault(same(trial.user_attrs["params"]), []).append(trial.values[0])
+    settings = {same(params): params for params in candidates}
+    values: dict[str, list[float]] = {name: [] for name in settings}
+    for trial in finished_trials(study):  # with a larger budget others are the best: earlier finalists count too
+        params = _as_params(trial.user_attrs["params"])
+        settings.setdefault(same(params), params)
+        values.setdefault(same(params), []).append(trial.values[0])
     best = best_mean(values, seeds=len(seeds), higher=searched.higher)
     if best is None:
         raise JobError(
             f"{study.study_name}: no finalist has finished with all {len(seeds)} seeds",
             next_step="olivepress runs list, then the same command with --new",
         )
-    return next(params for params in candidates if same(params) == best)
+    return settings[best]
 
 
 def _best_trials(found: FinetuneSearch) -> list[Params]:
@@ -232,25 +236,28 @@ def _best_trials(found: FinetuneSearch) -> list[Params]:
 
 def _fresh(found: FinetuneSearch, winner: Params) -> Verdict:
     """Winner and default at full length with seeds of their own, by their answers to the test split."""
-    searched, search = found.searched, found.search
-    base = searched.recipe.finetune.seed + search.seeds
+    searched, search, metric = found.searched, found.search, found.searched.test_metric
+    base = searched.recipe.finetune.seed + search.seeds + _MOST_SEEDS * (found.number - 1)
     seeds = [(base + number) % 2**32 for number in range(search.seeds)]
     contenders: dict[str, Params] = {DEFAULT: default_params(searched), "winner": winner}
-    points = [Point(params=params, facts={"seed": seed}) for seed in seeds for params in contenders.values()]
+    points = [
+        Point(params=params, facts={"seed": seed, "metric": metric}) for seed in seeds for params in contenders.values()
+    ]
     study = found.study("fresh")
     run_stage(_full_length(found, study, "fresh", points), found.reporter)
     scores: dict[tuple[str, int], Mapping[str, float]] = {
         (same(trial.user_attrs["params"]), trial.user_attrs["facts"]["seed"]): trial.user_attrs["scores"]
         for trial in finished_trials(study)
+        if trial.user_attrs["facts"].get("metric") == metric
     }
     pairs = [seed for seed in seeds if all((same(params), seed) in scores for params in contenders.values())]
     if len(pairs) < len(seeds):
         raise JobError(
             f"{study.study_name}: {len(seeds) - len(pairs)} of {len(seeds)} seeds have no result of both",
-            next_step="olivepress runs list, then the same command with --new",
+            next_step="olivepress runs list, which has the reason; then the same command tries them again",
         )
     by_name = {name: [scores[same(params), seed] for seed in pairs] for name, params in contenders.items()}
-    return compare_scores(searched.test_metric, by_name[DEFAULT], by_name["winner"])
+    return compare_scores(metric, by_name[DEFAULT], by_name["winner"])
 
 
 def _full_length(found: FinetuneSearch, study: Study, name: str, points: Sequence[Point]) -> Stage:
@@ -268,10 +275,19 @@ def _full_length(found: FinetuneSearch, study: Study, name: str, points: Sequenc
         study=study,
         title="finalist" if name == "full" else "comparison",
         total=len(points),
-        following=following_of(points),
+        following=following_of(points, again=_to_repeat(study, fresh=name == "fresh")),
         is_over=lambda _: False,
         run_name=lambda number: found.run_name(name, number),
         make=make,
+    )
+
+
+def _to_repeat(study: Study, *, fresh: bool) -> frozenset[int]:
+    """Failed trials of earlier calls whose settings are not to blame, as another seed of them has finished: a full disk
+    must not decide a search. Both settings of the comparison have finished before."""
+    good = {same(trial.user_attrs["params"]) for trial in finished_trials(study)}
+    return frozenset(
+        trial.number for trial in failed_trials(study) if fresh or same(trial.user_attrs["params"]) in good
     )
 
 

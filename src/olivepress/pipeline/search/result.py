@@ -13,6 +13,7 @@ from olivepress.core.layout import search_dir
 from olivepress.pipeline.search.common import default_params
 from olivepress.pipeline.search.finetune import Found
 from olivepress.pipeline.search.winner import Written, write_winner
+from olivepress.report.answers import FEWEST
 from olivepress.study.page import SearchPage, search_html, state_words
 
 __all__ = ["SearchResult", "answer", "result_record", "write_result"]
@@ -48,7 +49,9 @@ def answer(found: Found) -> Iterator[str]:
         yield f"The settings of recipe {name} are the best that was found: no finalist beats them at full length."
     else:
         yield f"The winner is {found.verdict.text}."
-        if not found.verdict.detectable:
+        if found.verdict.rows < FEWEST:
+            yield f"Fewer than {FEWEST} test rows show no difference: set data.test_fraction or data.max_test_rows."
+        elif not found.verdict.detectable:
             yield "Every test row has the same score with both."
         elif found.verdict.call == "not distinguishable":
             yield f"Differences below {found.verdict.detectable:.3f} are not visible with these test rows."

@@ -107,11 +107,11 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def following_of(points: Sequence[Point]) -> Callable[[Study], Point | None]:
-    """The points of a list, in their order, each once."""
+def following_of(points: Sequence[Point], *, again: frozenset[int] = frozenset()) -> Callable[[Study], Point | None]:
+    """The points of a list, in their order, each once; those of the trials ``again`` once more."""
 
     def following(study: Study) -> Point | None:
-        known = tried(study.get_trials(deepcopy=False))
+        known = tried([trial for trial in study.get_trials(deepcopy=False) if trial.number not in again])
         return next((point for point in points if point.text not in known), None)
 
     return following

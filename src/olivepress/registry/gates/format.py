@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from olivepress.compare.load import Loaded
 from olivepress.core.printable import printable
@@ -19,12 +19,24 @@ _METRICS = ("json_schema_match", "json_valid")
 
 def judge(case: Case) -> GateResult:
     results = [result for item in case.reports for name in _METRICS for result in _of_metric(case, item.report, name)]
+    if case.recipe.data is not None and case.recipe.data.json_schema:
+        results += _unchecked(case)
     if results:
         return worst(results)
-    if case.recipe.data is not None and case.recipe.data.json_schema:
-        step = f"olivepress bench {case.recipe.name}"
-        return failed("the recipe has a JSON Schema, and no answer was checked with it", next_step=step)
     return not_required("the answers are no JSON")
+
+
+def _unchecked(case: Case) -> Iterator[GateResult]:
+    """A failure for every machine on which no answer was checked with the recipe's schema."""
+    step, problem = (
+        f"olivepress bench {case.recipe.name}",
+        "the recipe has a JSON Schema, and no answer was checked with it",
+    )
+    if not case.reports:
+        yield failed(problem, next_step=step)
+    for item in case.reports:
+        if item.report.value(_METRICS[0]) is None:
+            yield failed(f"{printable(item.report.machine.id)}: {problem}", next_step=step)
 
 
 def _of_metric(case: Case, report: DeviceReport, name: str) -> Sequence[GateResult]:
