@@ -12,10 +12,10 @@ from olivepress.charts.pages import render_page
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
 from olivepress.charts.svg import INSTALL, PALETTE, can_draw, render_svg
 from olivepress.core.files import write_text
+from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.find import describe
-from olivepress.data.text.values import counted
 
 __all__ = ["PAGE", "audit_page", "write_audit_page"]
 
