@@ -59,7 +59,7 @@ def test_a_call_imports_no_other_verb(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [("olivepress re", "recipes rehearse render report reproduce"), ("olivepress data p", "prepare"),
+    [("olivepress re", "recipes rehearse render report reproduce"), ("olivepress data p", "plant prepare"),
      ("olivepress render tiny-p", "tiny-phi"), ("olivepress bench --allow", "--allow-fallback")],
 )  # fmt: skip
 def test_shell_completion(typed: str, completed: str) -> None:

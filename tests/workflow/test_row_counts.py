@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from olivepress.core.jsonl import read_json_lines
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare, row_notes
 from olivepress.run.cleanup import _record_text, trained_rows
@@ -40,9 +41,9 @@ def test_what_the_training_process_counted_reaches_the_runner(tmp_path: Path) ->
     counts = count_rows([10, 99], [4, 4], 50)
     lines = [{"done": 0, "total": 0, "rows": counts.model_dump()}, {"done": 1, "total": 2, "loss": 0.5, "seconds": 1.0}]
     record.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert trained_rows(record) == counts == RowCounts.model_validate(counts.model_dump())
+    assert trained_rows(read_json_lines(record)) == counts == RowCounts.model_validate(counts.model_dump())
     assert [json.loads(line)["done"] for line in _record_text(record).splitlines()] == [1]
-    assert trained_rows(tmp_path / "none.jsonl") is None
+    assert trained_rows(read_json_lines(tmp_path / "none.jsonl")) is None
 
 
 @pytest.mark.parametrize(("long_rows", "level"), [(0, None), (20, "note"), (180, "error")])

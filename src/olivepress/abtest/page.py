@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import json
 from importlib import resources
 
 from olivepress.abtest.filled import COLUMNS
 from olivepress.abtest.records import Sheet
-from olivepress.charts.style import style_sheet
+from olivepress.charts.pages import inert, render_page, script_hash
 
 __all__ = ["sheet_csv", "sheet_html"]
 
@@ -20,28 +18,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 def sheet_html(sheet: Sheet) -> str:
     """One page without network: its own script only, every text set as text."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = resources.files("olivepress.abtest")
-    script = folder.joinpath("sheet.js").read_text(encoding="utf-8")
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    page = env.from_string(folder.joinpath("sheet.html").read_text(encoding="utf-8"))
-    return page.render(
+    script = resources.files("olivepress.abtest").joinpath("sheet.js").read_text(encoding="utf-8")
+    return render_page(
+        "olivepress.abtest",
+        "sheet.html",
         title=sheet.title,
         count=len(sheet.items),
-        css=Markup(style_sheet()),
         script=Markup(script),
-        script_hash=base64.b64encode(digest).decode("ascii"),
-        data=Markup(_inert(sheet)),
+        script_hash=script_hash(script),
+        data=Markup(inert(json.dumps(sheet.model_dump(mode="json")))),
     )
-
-
-def _inert(sheet: Sheet) -> str:
-    """JSON for inside a script element: no '<' is left, so no answer can close the element or open a comment."""
-    text = json.dumps(sheet.model_dump(mode="json"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def sheet_csv(sheet: Sheet) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from olivepress.adapters.peft_adapter import WEIGHTS
 from olivepress.adapters.peft_config import CONFIG, read_config, refuse_inexpressible
 from olivepress.core.artifact import MANIFEST, read_manifest
 from olivepress.core.errors import RecipeError
@@ -14,7 +15,6 @@ from olivepress.recipe.schema import Recipe
 
 __all__ = ["StartAdapter", "check_start", "start_adapter"]
 
-_WEIGHTS = "adapter_model.safetensors"
 _LORA = "LORA"
 
 
@@ -37,7 +37,7 @@ def start_adapter(name: str) -> StartAdapter:
     if "/" not in name:
         places.insert(0, job_dir(name, "finetune") / "adapter")
     for folder in places:
-        if (folder / CONFIG).is_file() and (folder / _WEIGHTS).is_file():
+        if (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file():
             return StartAdapter(folder=_inside(folder, name), sha256=adapter_sha256(folder))
     raise RecipeError(
         f"finetune.start_from is {name}, expected a recipe with a finished adapter, or the folder of one",
@@ -57,7 +57,7 @@ def _inside(folder: Path, name: str) -> Path:
 def adapter_sha256(folder: Path) -> str:
     """Over the config and the weights."""
     digest = hashlib.sha256()
-    for name in (CONFIG, _WEIGHTS):
+    for name in (CONFIG, WEIGHTS):
         with (folder / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -85,7 +85,7 @@ def _origin(description: dict[str, Any]) -> Iterator[str]:
 
 def _account(description: dict[str, Any]) -> Iterator[str]:
     """Rows that were read, dropped and changed, and columns that were not used."""
-    from olivepress.data.text.values import counted
+    from olivepress.core.messages import counted
 
     read, dropped = sum(description["read"].values()), sum(description["dropped"].values())
     if description["read"]:
@@ -100,7 +100,7 @@ def _account(description: dict[str, Any]) -> Iterator[str]:
 
 def _lineage(description: dict[str, Any]) -> Iterator[str]:
     """The files and datasets that the rows come from, and rows that were left out of them."""
-    from olivepress.data.text.values import counted
+    from olivepress.core.messages import counted
 
     if len(description["lineage"]) > 1:
         for origin, counts in list(description["lineage"].items())[:20]:
@@ -111,7 +111,7 @@ def _lineage(description: dict[str, Any]) -> Iterator[str]:
 
 
 def _statistics(statistics: dict[str, Any]) -> Iterator[str]:
-    from olivepress.data.text.values import counted
+    from olivepress.core.messages import counted
 
     for what in ("prompt", "answer"):
         lengths = statistics["lengths"][what]

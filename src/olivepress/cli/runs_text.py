@@ -9,8 +9,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from olivepress.compare.render.phrases import interval_text
+from olivepress.core.messages import counted
 from olivepress.core.pace import duration
 from olivepress.core.printable import printable
+from olivepress.core.timestamps import time_text
 from olivepress.report.values import format_value
 
 if TYPE_CHECKING:
@@ -39,10 +41,6 @@ _NAME = 34
 
 def _time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _iso(ms: int | None) -> str | None:
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def list_lines(runs: Sequence[TrackedRun]) -> Iterator[str]:
@@ -207,7 +205,7 @@ def checklist_lines(name: str, items: Sequence[Item]) -> Iterator[str]:
 
 def reproduction_lines(result: Reproduction) -> Iterator[str]:
     """The verdict, what differs, and what may be the reason."""
-    count = "1 file" if result.same == 1 else f"{result.same} files"
+    count = counted(result.same, "file")
     yield printable(f"{result.run}: {result.verdict}; {count} with the same hash, {len(result.different)} without")
     for name in result.different[:8]:
         yield f"  differs: {printable(name)}"[:_WIDTH]
@@ -242,8 +240,8 @@ def run_record(run: TrackedRun) -> dict[str, Any]:
         "kind": run.started.kind,
         "status": run.status,
         "reason": run.reason,
-        "started": _iso(run.started.at),
-        "ended": _iso(run.ended_at),
+        "started": time_text(run.started.at),
+        "ended": None if run.ended_at is None else time_text(run.ended_at),
         "resumed": run.resumed,
         "artifact_sha256": run.sha256,
         "params": dict(run.started.params),

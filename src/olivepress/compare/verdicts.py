@@ -23,11 +23,12 @@ from olivepress.compare.comparable import notes, refusal
 from olivepress.compare.document import Call, Verdict
 from olivepress.compare.load import Loaded
 from olivepress.report.device_report import Measurement
+from olivepress.report.examples import Scores
 from olivepress.report.noise import CONFIDENCE, compare_rounds
 from olivepress.report.registry import METRICS, judged
 from olivepress.stats.paired import ALPHA, bootstrap_means, compare_shares, detectable_mean, holm
 
-__all__ = ["LOSS_MARGIN", "Pair", "judge"]
+__all__ = ["LOSS_MARGIN", "Pair", "common_scores", "judge"]
 
 LOSS_MARGIN = 0.05  # of a rate and of a perplexity, and 5 points of a share: "not worse" must exclude a larger loss
 COLUMNS = 256  # comparisons that share one set of resamples: bounds the matrix
@@ -111,7 +112,7 @@ def _without_examples(unjudged: Verdict) -> Verdict:
 
 
 def _mean(pair: Pair, metric: str, unjudged: Verdict) -> Verdict | _Means:
-    a, b, ids = _common(pair, metric)
+    a, b, ids = common_scores(pair.a.scores, pair.b.scores, metric)
     if not ids:
         return _without_examples(unjudged)
     differences = (b - a).astype(np.float64)
@@ -130,7 +131,7 @@ def _mean(pair: Pair, metric: str, unjudged: Verdict) -> Verdict | _Means:
 
 
 def _share(pair: Pair, metric: str, unjudged: Verdict) -> Verdict:
-    a, b, ids = _common(pair, metric)
+    a, b, ids = common_scores(pair.a.scores, pair.b.scores, metric)
     if not ids:
         return _without_examples(unjudged)
     shares = compare_shares(a > 0.5, b > 0.5)
@@ -150,17 +151,19 @@ def _share(pair: Pair, metric: str, unjudged: Verdict) -> Verdict:
     )
 
 
-def _common(pair: Pair, metric: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def common_scores(
+    first: Scores | None, second: Scores | None, metric: str
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Scores of both on the examples that both have a score of, and their ids."""
     nothing = np.empty(0), np.empty(0), ()
-    if pair.a.scores is None or pair.b.scores is None:
+    if first is None or second is None:
         return nothing
-    a, b = pair.a.scores.values.get(metric), pair.b.scores.values.get(metric)
+    a, b = first.values.get(metric), second.values.get(metric)
     if a is None or b is None:
         return nothing
-    ids = pair.a.scores.ids
-    if ids is not pair.b.scores.ids:  # another selection of the split: both are sorted by id
-        place = {example: index for index, example in enumerate(pair.b.scores.ids)}
+    ids = first.ids
+    if ids is not second.ids:  # another selection of the split: both are sorted by id
+        place = {example: index for index, example in enumerate(second.ids)}
         kept = [(index, place[example]) for index, example in enumerate(ids) if example in place]
         a, b = a[[i for i, _ in kept]], b[[j for _, j in kept]]
         ids = tuple(ids[i] for i, _ in kept)

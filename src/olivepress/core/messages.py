@@ -12,7 +12,16 @@ from typing import TextIO
 
 from olivepress.core.errors import LintError, OlivepressError, UsageError
 
-__all__ = ["exit_code_of", "explain", "next_command", "one_line", "open_streams", "typed_text", "write_any_text"]
+__all__ = [
+    "counted",
+    "exit_code_of",
+    "explain",
+    "next_command",
+    "one_line",
+    "open_streams",
+    "typed_text",
+    "write_any_text",
+]
 
 # What a terminal of another encoding (ascii, cp1252) shows for the signs that we print.
 _PLAIN = {
@@ -24,6 +33,13 @@ _SETUP, _UNEXPECTED = 7, 1
 
 # Verb → target of the Makefile that takes MODEL and DATA.
 _MAKE_TARGETS = {"render": "recipe", "run": "run", "bench": "bench", "report": "report"}
+
+
+def counted(count: int, noun: str) -> str:
+    """The count with its noun, as ``1 row`` and ``2 classes``."""
+    if count != 1:
+        noun += "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}"
 
 
 def next_command(verb: str, model: str | None = None, data: str | None = None) -> str:

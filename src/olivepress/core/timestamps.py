@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-__all__ = ["Timestamp", "parse_timestamp"]
+__all__ = ["Timestamp", "parse_timestamp", "time_text"]
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -20,6 +20,11 @@ def parse_timestamp(text: str) -> datetime:
     except (ValueError, OverflowError):
         raise ValueError("expected a date and time with its zone, as 2026-11-20T08:00:00+00:00") from None
     return time
+
+
+def time_text(ms: int) -> str:
+    """Milliseconds since 1970 as a text of these records, in UTC, to the second."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _checked(text: str) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from olivepress.charts.pages import render_page
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
-from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, PALETTE, can_draw, render_svg
 from olivepress.core.files import write_text
+from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.find import describe
-from olivepress.data.text.values import counted
 
 __all__ = ["PAGE", "audit_page", "write_audit_page"]
 
@@ -39,7 +38,6 @@ def write_audit_page(dataset: Dataset, directory: Path) -> Path | None:
 
 def audit_page(dataset: Dataset) -> str:
     """The page's HTML."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     description = describe(dataset)
@@ -52,10 +50,8 @@ def audit_page(dataset: Dataset) -> str:
         }
         for spec in _specs(description["statistics"] or {})
     ]
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    page = env.from_string(resources.files("olivepress.data").joinpath("page.html").read_text(encoding="utf-8"))
-    return page.render(
-        d=_document(description), events=events, total=total, charts=charts, css=Markup(style_sheet()),
+    return render_page(
+        "olivepress.data", "page.html", d=_document(description), events=events, total=total, charts=charts,
         no_charts="" if can_draw() or not charts else _NO_CHARTS,
     )  # fmt: skip
 

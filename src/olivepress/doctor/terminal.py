@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 from olivepress.doctor.records import Diagnosis, Finding
 
@@ -43,12 +44,8 @@ def _title(diagnosis: Diagnosis) -> str:
     notes = sum(finding.level == "note" for finding in diagnosis.findings)
     title = "No problems found"
     if diagnosis.problems:
-        title = _counted(len(diagnosis.problems), "problem")
-    return f"{title}, {_counted(notes, 'note')}" if notes else title
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        title = counted(len(diagnosis.problems), "problem")
+    return f"{title}, {counted(notes, 'note')}" if notes else title
 
 
 def _machine(diagnosis: Diagnosis) -> Iterator[RenderableType]:

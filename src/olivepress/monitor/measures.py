@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from olivepress.core.sampling import evenly_spread
 from olivepress.core.yaml_document import Record
 from olivepress.data.prepare.statistics import distinct
 from olivepress.report.answer_log import AnswerLine
@@ -196,7 +197,8 @@ def _distinct(answers: Sequence[str], baseline: Baseline, limit: float) -> Measu
     count = len(answers)
     if baseline.answers:
         count = min(count, len(baseline.answers))
-    value, of_training = distinct(_spread(answers, count), 2), distinct(_spread(baseline.answers, count), 2)
+    value = distinct(evenly_spread(answers, count), 2)
+    of_training = distinct(evenly_spread(baseline.answers, count), 2)
     if value is None or not of_training:
         return Measure(
             name="distinct_2", title="Distinct pairs of words", unit="share", value=value, n=count,
@@ -207,11 +209,6 @@ def _distinct(answers: Sequence[str], baseline: Baseline, limit: float) -> Measu
         name="distinct_2", title="Distinct pairs of words against the training answers", unit="ratio", value=ratio,
         n=count, limit=limit, is_minimum=True, alert=called(ratio, ratio, limit, count, is_minimum=True),
     )  # fmt: skip
-
-
-def _spread(texts: Sequence[str], count: int) -> list[str]:
-    """``count`` of the texts, evenly spread."""
-    return [texts[place * len(texts) // count] for place in range(min(count, len(texts)))]
 
 
 def trend_of(name: str, values: Sequence[float]) -> Trend:

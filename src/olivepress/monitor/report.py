@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-from olivepress.charts.style import style_sheet
+from olivepress.charts.pages import render_page
 from olivepress.core.printable import printable
 from olivepress.monitor.drift import Drift
 from olivepress.monitor.measures import Measure, Trend
@@ -71,22 +70,17 @@ def _number(measure: Measure, value: float) -> str:
 
 def monitor_html(report: MonitorReport) -> str:
     """One page without network and script; all text of the log escaped."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    judged = judge_monitor(report)
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    template = resources.files("olivepress.monitor").joinpath("page.html").read_text(encoding="utf-8")
     rows = [(each.title, shown(each), each.n, each.alert or "no limit") for each in report.measures]
-    return env.from_string(template).render(
+    return render_page(
+        "olivepress.monitor",
+        "page.html",
         report=report,
         sources=[printable(name) for name in report.sources],
-        judged=judged,
+        judged=judge_monitor(report),
         rows=rows,
         trends=[(trend.name, _line(trend.values), trend.values) for trend in report.trends],
         words=[printable(word) for word in report.drift.words] if report.drift else [],
         notes=[printable(note) for note in report.notes],
-        css=Markup(style_sheet()),
     )
 
 

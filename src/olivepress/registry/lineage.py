@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError, ReportError
 from olivepress.core.layout import REGISTRY, RESULTS, dataset_dir, promotion_log
+from olivepress.core.timestamps import time_text
 from olivepress.data.store.reader import read_facts
 from olivepress.registry.known_artifacts import KnownArtifacts, find_artifact, known_artifacts
 from olivepress.report.device_report import DeviceReport, read_report
@@ -122,14 +122,11 @@ def _job(sha256: str, known: KnownArtifacts) -> Node:
         return Node(title="not recorded here", facts={"sha256": sha256})
     shown = _facts(sha256=sha256)
     if run is not None:
-        shown |= _facts(run=run.name, finished=_time(run.ended_at), machine=run.facts.machine)
+        ended = time_text(run.ended_at) if run.ended_at is not None else None
+        shown |= _facts(run=run.name, finished=ended, machine=run.facts.machine)
     if manifest is not None:
         shown |= _facts(finished=manifest.created_at, verified=manifest.verified)
     return Node(title=name.partition("/")[2], facts=shown)
-
-
-def _time(ms: int | None) -> str | None:
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _reports(sha256: str, known: KnownArtifacts) -> Iterator[Node]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from olivepress.compare.comparable import refusal
 from olivepress.compare.load import Loaded
+from olivepress.compare.verdicts import common_scores
 from olivepress.core.artifact import TaskVerdict
 from olivepress.core.printable import printable
 from olivepress.measure.quality.noninferiority import judge_task
@@ -37,7 +36,7 @@ def _judge(case: Case, before: Loaded, now: Loaded, name: str) -> GateResult:
     if reason is not None:
         step = f"olivepress bench {case.recipe.name}, which measures both on the same data"
         return failed(f"{machine}: cannot be compared with {name}: {reason}", next_step=step)
-    first, second = _common(before, now, metric)
+    first, second, _ = common_scores(before.scores, now.scores, metric)
     if not len(first):
         step = "keep the .examples.jsonl files beside the reports, or measure again with olivepress bench"
         return inconclusive(f"{machine}: no common answers with {name}", next_step=step)
@@ -49,21 +48,6 @@ def _judge(case: Case, before: Loaded, now: Loaded, name: str) -> GateResult:
     if verdict.call == "inferior":
         return failed(text, next_step=f"train or quantize again; {name} stays")
     return inconclusive(text, next_step=_more(verdict, case.recipe.name), n=verdict.rows_needed)
-
-
-def _common(before: Loaded, now: Loaded, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of both in the examples that both have a score of, in the same order."""
-    nothing = np.empty(0), np.empty(0)
-    if before.scores is None or now.scores is None:
-        return nothing
-    a, b = before.scores.values.get(metric), now.scores.values.get(metric)
-    if a is None or b is None:
-        return nothing
-    place = {example: index for index, example in enumerate(before.scores.ids)}
-    pairs = [(place[example], index) for index, example in enumerate(now.scores.ids) if example in place]
-    first, second = a[[i for i, _ in pairs]], b[[j for _, j in pairs]]
-    known = ~(np.isnan(first) | np.isnan(second))
-    return first[known].astype(np.float64), second[known].astype(np.float64)
 
 
 def _text(verdict: TaskVerdict, name: str) -> str:

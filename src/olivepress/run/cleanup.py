@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +151,9 @@ def other_checkpoints(workflow: Workflow) -> Path | None:
     return next(iter(sorted(training.parent.glob(f"{workflow.job_id}-*/checkpoint-*"))), None)
 
 
-def trained_rows(record: Path) -> RowCounts | None:
+def trained_rows(lines: Sequence[Any]) -> RowCounts | None:
     """What the training process counted of its rows; None when it did not get so far."""
-    for message in reversed(read_json_lines(record)):
+    for message in reversed(lines):
         with contextlib.suppress(ValueError, KeyError, TypeError):
             return RowCounts.model_validate(message["rows"])
     return None

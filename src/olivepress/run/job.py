@@ -179,9 +179,8 @@ def _training_checks(job: Job, workflow: Workflow, reporter: Reporter) -> list[C
     """How much of the data was trained on, as the training process counted every row; and which checkpoint ships."""
     if job.kind != "finetune" or not workflow.training_dir:
         return []
-    record, checks = training_record(workflow), list[Check]()
-    lines = read_json_lines(record)
-    counts, shipped, steps = trained_rows(record), shipped_step(lines), training_steps(lines)
+    checks, lines = list[Check](), read_json_lines(training_record(workflow))
+    counts, shipped, steps = trained_rows(lines), shipped_step(lines), training_steps(lines)
     if counts is not None:
         if summary := row_summary(counts):
             reporter.note(job, summary)

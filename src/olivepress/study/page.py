@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
+from olivepress.charts.pages import render_page
 from olivepress.charts.spec import NoData, Spec
-from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_svg
 from olivepress.core.printable import printable
 from olivepress.study.charts import history, importance, parallel, shown_value, slices
@@ -43,16 +42,12 @@ class SearchPage:
 
 def search_html(page: SearchPage) -> str:
     """The page; every text from outside is escaped, and what moves a cursor is replaced."""
-    from jinja2 import Environment
-    from markupsafe import Markup
-
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = env.from_string(resources.files("olivepress.study").joinpath("search.html").read_text(encoding="utf-8"))
     record = next(iter(page.stages.values()))
     charts = [_chart(title, drawn) for title, drawn in {**page.charts, **_charts(record)}.items()]
-    return template.render(
+    return render_page(
+        "olivepress.study",
+        "search.html",
         title=printable(page.title),
-        css=Markup(style_sheet()),
         answer=[printable(text) for text in page.answer],
         settings=[(printable(name), _cell(before), _cell(after)) for name, before, after in page.settings],
         settings_title="Settings of the winner",

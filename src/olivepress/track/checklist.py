@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from olivepress.core.layout import dataset_dir, run_records
+from olivepress.core.messages import counted
 from olivepress.track.runs import TrackedRun, all_runs, read_run
 
 __all__ = ["Item", "checklist", "runs_of_other_seeds"]
@@ -111,11 +112,7 @@ def _tested(run: TrackedRun) -> str:
         return ""
     intervals = sum(figure.ci_low is not None for report in reports for figure in report.metrics.values())
     machines = len({report.machine for report in reports})
-    return f"{_count(len(reports), 'report')} of {_count(machines, 'machine')}, {intervals} metrics with intervals"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{counted(len(reports), 'report')} of {counted(machines, 'machine')}, {intervals} metrics with intervals"
 
 
 def _has_baseline(run: TrackedRun) -> bool:

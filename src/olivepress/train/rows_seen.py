@@ -10,6 +10,7 @@ from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.core.progress import Progress
+from olivepress.core.sampling import evenly_spread
 from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import SPLITS, Example
 from olivepress.data.store.reader import read_split
@@ -64,7 +65,7 @@ def has_template_signs(text: str) -> str | None:
 def row_facts(spec: RowsSpec, progress: Progress) -> RowFacts:
     """Counted over rows that stand at equal distances in the training split."""
     splits = {split: read_split(spec.dataset, split).rows for split in SPLITS if _is_there(spec.dataset, split)}
-    rows = _spread(splits["train"], _SAMPLED)
+    rows = evenly_spread(splits["train"], _SAMPLED)
     tokenizer, directory = load_tokenizer(spec.model_dir.as_posix())
     seen = [supervise_row(row, tokenizer, directory, spec.train_on) for row in rows]
     trained = [sum(label != IGNORE_INDEX for label in each.labels) for each in seen]
@@ -96,12 +97,6 @@ def _is_there(dataset: Path, split: str) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _spread(rows: Sequence[Example], most: int | None) -> list[Example]:
-    if most is None or most >= len(rows):
-        return list(rows)
-    return [rows[number * len(rows) // most] for number in range(most)]
-
-
 def _sign_in(row: Example) -> str | None:
     texts = (message.get("content") or "" for message in row.messages)
     return next((sign for text in texts if (sign := has_template_signs(text)) is not None), None)
@@ -119,7 +114,7 @@ def row_losses(spec: RowsSpec, progress: Progress) -> RowLosses:
     from olivepress.runtimes.pytorch import load_parent
 
     every = read_split(spec.dataset, "train").rows
-    rows = _spread(every, spec.most)
+    rows = every if spec.most is None else evenly_spread(every, spec.most)
     tokenizer, directory = load_tokenizer(spec.model_dir.as_posix())
     model, _ = load_parent(spec.model_dir, adapter_dir=spec.adapter_dir, four_bit=spec.four_bit)
     measured = list[RowLoss]()

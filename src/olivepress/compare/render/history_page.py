@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
+from olivepress.charts.pages import render_page
 from olivepress.charts.spec import WIDTH, Spec, make_spec, quantity
-from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import can_draw, render_svg
 from olivepress.compare.history import NOT_COMMITTED, Series
 from olivepress.core.printable import printable
@@ -70,11 +69,8 @@ def change_texts(series: Series) -> list[str]:
 
 def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
     """One self-contained page without a script; every text of a report is escaped."""
-    from jinja2 import Environment
     from markupsafe import Markup
 
-    folder = resources.files("olivepress.compare.render")
-    env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = can_draw()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in series:
@@ -89,6 +85,5 @@ def history_html(series: Sequence[Series], refused: Sequence[str]) -> str:
             ],
         }
         groups.setdefault((printable(each.machine), printable(each.recipe)), []).append(entry)
-    page = env.from_string((folder / "history.html").read_text(encoding="utf-8"))
-    css = Markup(style_sheet())
-    return page.render(groups=groups, refused=[printable(text) for text in refused], css=css)
+    reasons = [printable(text) for text in refused]
+    return render_page("olivepress.compare.render", "history.html", groups=groups, refused=reasons)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from olivepress.charts.pages import inert, script_hash
 from olivepress.charts.style import style_sheet
 from olivepress.charts.svg import INSTALL, can_draw, render_png, render_svg
 from olivepress.compare.document import Decision, Document, Example, Row, Verdict
@@ -130,10 +129,10 @@ def _render(document: Document, charts: dict[str, list[dict[str, Any]]], every_d
         MARKS=MARKS,
         NULL=NULL,
         WORKLOAD_METRICS=in_view("workload"),
-        script_hash=base64.b64encode(hashlib.sha256(js.encode("utf-8")).digest()).decode("ascii"),
+        script_hash=script_hash(js),
         css=Markup(style_sheet("page") + style_sheet("report")),
         js=Markup(js),
-        data=Markup(_inert(as_data(fewer_steps(document)))),
+        data=Markup(_page_data(as_data(fewer_steps(document)))),
     )
 
 
@@ -219,10 +218,9 @@ def _verdict_machines(verdict: Verdict, rows: dict[str, Row], slugs: dict[str, s
     return " ".join(slugs[machine] for machine in there)
 
 
-def _inert(data: dict[str, Any]) -> str:
-    """JSON for inside a <script>: no '<' is left, so no report can close the element or open a comment."""
-    text = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+def _page_data(data: dict[str, Any]) -> str:
+    """The document inside a script element."""
+    return inert(json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":")))
 
 
 def write_report_page(document: Document, out_dir: Path) -> dict[str, Path]:

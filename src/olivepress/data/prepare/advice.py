@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from olivepress.core.messages import counted
 from olivepress.data.prepare.statistics import Statistics
-from olivepress.data.text.values import counted
 
 __all__ = ["Advice", "advise"]
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olivepress.core.errors import DataError, SetupError
+from olivepress.core.messages import counted
 from olivepress.core.progress import StageProgress
 from olivepress.data.dedup.boilerplate import Boilerplate
 from olivepress.data.dedup.decisions import NEAR, Decisions, Reason, lowest
@@ -32,7 +33,6 @@ from olivepress.data.read.sources import find_sources
 from olivepress.data.store.examples import SPLITS
 from olivepress.data.store.row_store import BENCHMARK, RowStore
 from olivepress.data.store.version import Hashes, VersionHasher
-from olivepress.data.text.values import counted
 
 __all__ = ["MINIMUM_ROWS", "Prepared", "prepare_rows"]
 

@@ -18,7 +18,6 @@ __all__ = [
     "Written",
     "as_text",
     "compact",
-    "counted",
     "is_placeholder",
     "parse_json",
     "structured",
@@ -47,13 +46,6 @@ class Written(float):
         number = super().__new__(cls, text)
         number.written = text
         return number
-
-
-def counted(count: int, noun: str) -> str:
-    """The count with its noun, as ``1 row`` and ``2 classes``."""
-    if count != 1:
-        noun += "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun}"
 
 
 def compact(value: Any) -> str:

@@ -9,6 +9,7 @@ from olivepress.core.child.run import run_task
 from olivepress.core.errors import OlivepressError
 from olivepress.core.hub import local_directory
 from olivepress.core.progress import Progress
+from olivepress.core.sampling import evenly_spread
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import Example
 from olivepress.measure.worker.records import PYTORCH, Answer, AnswersSpec
@@ -64,7 +65,7 @@ def _labels(dataset: Dataset) -> dict[str, int]:
 def _lengths(plan: Plan) -> Lengths:
     """Of rows that stand at equal distances in the training split."""
     rows = plan.dataset.splits["train"]
-    chosen = [rows[index * len(rows) // _LOOKED_AT] for index in range(_LOOKED_AT)] if len(rows) > _LOOKED_AT else rows
+    chosen = evenly_spread(rows, _LOOKED_AT)
     tokens, pairs, exact = text_counter(plan), list[tuple[float, float]](), True
     for row in chosen:
         prompt, answer = _texts(plan, row)

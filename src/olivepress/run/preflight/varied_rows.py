@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from olivepress.core.sampling import evenly_spread
 from olivepress.data.store.examples import SPLITS, Example
 from olivepress.data.store.reader import read_split
 
@@ -64,8 +65,7 @@ def varied_rows(rows: Sequence[NamedRow], most: int) -> list[NamedRow]:
     taken = set(chosen)
     others = [index for index in range(len(rows)) if index not in taken]
     room = min(most - len(chosen), len(others))
-    spread = [others[i * len(others) // room] for i in range(room)]
-    return [rows[index] for index in (*chosen, *spread)]
+    return [rows[index] for index in (*chosen, *evenly_spread(others, room))]
 
 
 def _covering(rows: Sequence[NamedRow], most: int) -> Iterator[int]:

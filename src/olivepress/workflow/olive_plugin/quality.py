@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from olivepress.core.errors import DataError
+from olivepress.core.sampling import evenly_spread
 from olivepress.core.yaml_document import Record
 from olivepress.data.prepare.statistics import distinct
 from olivepress.data.store.reader import dataset_labels, read_facts, read_split
@@ -82,8 +83,7 @@ def watch(
     """
     quality, rows = Quality.model_validate(settings), read_split(directory, "validation").rows
     wanted = min(quality.rows, len(rows))
-    spread = [rows[number * len(rows) // wanted] for number in range(wanted)] if wanted else []
-    chosen = short_rows(spread, model_path, max_length=max_length, most=wanted, revision=revision)
+    chosen = short_rows(evenly_spread(rows, wanted), model_path, max_length=max_length, most=wanted, revision=revision)
     if len(chosen) < _LEAST_ROWS:
         raise DataError(
             f"finetune.monitor: {len(chosen)} of {len(rows)} validation rows have at most {max_length} tokens, "

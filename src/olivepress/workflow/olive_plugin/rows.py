@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from olivepress.core.sampling import evenly_spread
 from olivepress.workflow.olive_plugin.supervision import Supervised
 
 __all__ = ["WEIGHT", "Rows", "as_inputs", "spread"]
@@ -51,7 +52,7 @@ def as_inputs(examples: Sequence[Supervised], label_weights: Mapping[str, float]
 
 def spread(count: int, most: int) -> Iterator[int]:
     """All of ``count`` indices: first ``most`` at equal distances, then the rest, from all parts too."""
-    first = [index * count // most for index in range(most)] if most < count else list(range(count))
+    first = evenly_spread(range(count), most)
     yield from first
     step = max(count // most, 1)
     rest = sorted(set(range(count)).difference(first))

@@ -14,6 +14,7 @@ def audit(as_json: JsonOption = False) -> None:
     """Verify the audit logs of all promotions against the registry, and say where one was cut or changed."""
     from olivepress.cli.promotion_text import audit_lines
     from olivepress.core.errors import ReportError
+    from olivepress.core.messages import counted
     from olivepress.pipeline.promote import audit_all
 
     found = audit_all()
@@ -24,6 +25,5 @@ def audit(as_json: JsonOption = False) -> None:
             print(line)
     wrong = [each for each in found if each.problems]
     if wrong:
-        count = sum(len(each.problems) for each in wrong)
-        noun = "problem" if count == 1 else "problems"
-        raise ReportError(f"audit: {count} {noun}", next_step="restore the folder registry/ (git log -p -- registry)")
+        problems = counted(sum(len(each.problems) for each in wrong), "problem")
+        raise ReportError(f"audit: {problems}", next_step="restore the folder registry/ (git log -p -- registry)")

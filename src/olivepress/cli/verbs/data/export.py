@@ -25,9 +25,9 @@ def export(
 
     The JSON lines that hosted services and other trainers accept.
     """
+    from olivepress.core.messages import counted
     from olivepress.data.derive.export import FORMS, export_dataset
     from olivepress.data.store.find import find_dataset
-    from olivepress.data.text.values import counted
 
     one_of("--to", to, FORMS)
     exported = export_dataset(find_dataset(name), to, out)

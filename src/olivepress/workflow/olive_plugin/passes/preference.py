@@ -11,6 +11,7 @@ from typing import Any
 from olive.passes.pass_config import PassConfigParam
 from olive.passes.pytorch.lora import HFTrainingArguments, LoRA
 
+from olivepress.adapters.peft_adapter import WEIGHTS
 from olivepress.adapters.start_adapter import adapter_sha256
 from olivepress.core.child.messages import reports_errors
 from olivepress.core.errors import JobError, SetupError
@@ -18,7 +19,6 @@ from olivepress.workflow.olive_plugin.passes.trainer import checkpoint_of, load_
 
 __all__ = ["INSTALL", "PreferenceTuning"]
 
-_WEIGHTS = "adapter_model.safetensors"
 INSTALL = "pip install 'olivepress[build]'"
 _OF_LORA = (
     "r", "alpha", "lora_dropout", "target_modules", "modules_to_save", "torch_dtype", "device_map",
@@ -113,7 +113,7 @@ def _check_loaded(model: Any, start: str) -> None:
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
-    with safe_open(str(Path(start, _WEIGHTS)), framework="pt") as file:
+    with safe_open(str(Path(start, WEIGHTS)), framework="pt") as file:
         stored = set(file.keys())
     loaded = set(get_peft_model_state_dict(model))
     if stored != loaded:
