@@ -5,7 +5,7 @@
 Asks the package index for the newest version of every package that an environment pins, alone and together, and lists
 what is newer than the lock. With ``--table`` the newest versions that go together are installed in a temporary folder,
 the small models of benchmarks/families.py are built there, and what differs from the recorded evidence is listed.
-Nothing of the project is changed. Exit code: 0 nothing is newer, 3 something is, 4 the table differs too.
+Nothing of the project is changed. Exit code: 0 nothing is newer, 10 something is, 11 the table differs too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.yaml_document import Record
 from olivepress.environments.lookup import environment
 
-UNCHANGED, NEWER, DIFFERS = 0, 3, 4
+UNCHANGED, NEWER, DIFFERS = 0, 10, 11  # what errors exit with is below 10
 
 
 class Watched(Record):

@@ -11,6 +11,7 @@ from typing import Any
 
 import canary
 import pytest
+import yaml
 from families import Place
 from watching import newest as asked
 from watching import throwaway
@@ -19,6 +20,7 @@ from watching.differences import differences
 from olivepress.catalog.evidence import Agreement, Seen, Step
 from olivepress.core.errors import SetupError
 from olivepress.environments.lookup import Environment
+from tests.conftest import ROOT
 
 ALONE = "onnx==1.24.0\ntransformers==5.30.1\nPeft_X==1.0\n"
 TOGETHER = "onnx==1.23.2 ; sys_platform == 'linux'\ntransformers==5.30.1\nnumpy==3.0.0\npeft-x==1.0\n"
@@ -153,3 +155,13 @@ def test_an_environment_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(throwaway.subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(SetupError, match="cannot be made: error: disk full"), throwaway.newest_python(ENVIRONMENT, {}):
         raise AssertionError("not reached")
+
+
+def test_the_scheduled_workflow_knows_the_codes() -> None:
+    text = (ROOT / ".github" / "workflows" / "canary.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    (job,) = workflow["jobs"].values()
+    script = job["steps"][-1]["run"]
+    assert f"\n  {canary.NEWER}) echo" in script and f"{canary.DIFFERS})" not in script and 'exit "$code"' in script
+    assert job["steps"][-1]["shell"] == "bash"  # which has pipefail: the code is the command's, not tee's
+    assert workflow[True]["schedule"] and workflow["permissions"] == {"contents": "read"}
