@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +21,7 @@ from olivepress.models.text_part import (
 )
 from olivepress.models.text_part import make as making
 from tests.models.admission.folders import change_json, config_of, read_weights, write_folder, write_weights
-
-# kind → (class, kind of its text part, name of the model's part for images)
-WHOLE = {
-    "gemma3": ("Gemma3ForConditionalGeneration", "gemma3_text", "vision_tower.vision_model.head.probe"),
-    "mistral3": ("Mistral3ForConditionalGeneration", "ministral3", "multi_modal_projector.linear_1.weight"),
-    "qwen3_5": ("Qwen3_5ForConditionalGeneration", "qwen3_5_text", "model.visual.patch_embed.proj.weight"),
-}
-OLD, NEW = "language_model.model.", "model.language_model."
-
-
-def write_whole(folder: Path, kind: str, prefix: str = OLD, text: Mapping[str, Any] | None = None) -> Path:
-    """A whole checkpoint: the text part's tensors, different numbers in each, and one tensor for images."""
-    architecture, own, other = WHOLE[kind]
-    config = {**config_of(own), **(text or {})}
-    write_folder(folder, own)
-    numbers = np.random.default_rng(7)
-    tensors = {
-        _name_in_whole(name, prefix): numbers.standard_normal(shape).astype("<f4")
-        for name, shape in expected_tensors(config).items()
-    }
-    write_weights(folder / "model.safetensors", {**tensors, other: np.ones((2, 3), "<f4")})
-    outer = {"model_type": kind, "architectures": [architecture], "vision_config": {}, "torch_dtype": "float32"}
-    inner = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype")}
-    (folder / "config.json").write_text(json.dumps({**outer, "text_config": inner}))
-    return folder
-
-
-def _name_in_whole(name: str, prefix: str) -> str:
-    if name.startswith("model."):
-        return name.replace("model.", prefix, 1)
-    return f"language_model.{name}" if prefix == OLD else name
+from tests.models.text_part.whole import NEW, OLD, WHOLE, name_in_whole, write_whole
 
 
 def quiet(*_: Any) -> None:
@@ -73,7 +42,7 @@ def test_the_text_part_is_taken_out_bit_by_bit(
     weights, before = read_weights(folder / "model.safetensors"), read_weights(source / "model.safetensors")
     assert set(weights) == set(expected_tensors(config_of(WHOLE[kind][1])))
     for name, tensor in weights.items():
-        assert np.array_equal(tensor, before[_name_in_whole(name, prefix)]), name
+        assert np.array_equal(tensor, before[name_in_whole(name, prefix)]), name
     assert facts.parameters == sum(tensor.size for tensor in weights.values())
     config = json.loads((folder / "config.json").read_text())
     assert config["model_type"] == WHOLE[kind][1] and "vision_config" not in config and "text_config" not in config
