@@ -20,14 +20,17 @@ from olivepress.core.artifact import (
     hash_files,
     write_manifest,
 )
+from olivepress.core.errors import JobError, SetupError
 from olivepress.pipeline import run as module
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.run import _Ahead
 from olivepress.run import Outlook, base_of_finished, outlooks
 from olivepress.run.base_model import model_identity
+from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import job_key
 from olivepress.run.limits import judged_limits, task_limits
+from olivepress.run.outcome import JobOutcome
 from olivepress.workflow.plan import Plan
 from olivepress.workflow.render import render_all
 
@@ -131,3 +134,20 @@ def test_a_run_of_kept_jobs_imports_neither_olive_nor_torch(project: Path) -> No
 
     first = once()
     assert len(first) > 20 and once() == first
+
+
+def test_several_failures_are_one_error_of_the_first(project: Path) -> None:
+    """Some errors say more than a message: they are not made again from one."""
+    plan = load_plan("tiny-phi")
+    failed = ChecksFailed("check kl failed", checks=[], next_step="read the log")
+    outcomes = [
+        (plan, JobOutcome(job="export-cpu-fp32", state="failed", error=failed)),
+        (plan, JobOutcome(job="export-cpu-int4", state="failed", error=SetupError("disk full"))),
+        (plan, JobOutcome(job="merge", state="done")),
+    ]
+    with pytest.raises(JobError) as error:
+        module.raise_failed(outcomes)
+    assert error.value.message == "2 of 3 jobs failed (export-cpu-fp32, export-cpu-int4), first check kl failed"
+    assert error.value.next_step == "read the log" and error.value.exit_code == failed.exit_code
+    with pytest.raises(SetupError, match="2 of 2 jobs failed .*first disk full"):
+        module.raise_failed([outcomes[1], outcomes[0]])

@@ -50,7 +50,8 @@ def rope_of_each_kind(config: Any) -> None:
 
 def scaled_full_layers_alone(config: Any) -> None:
     """Gemma 3 from 4B on scales the rotary embedding of the layers that see everything, and no other; the builder
-    scales both caches (builders/gemma.py: Gemma3Model.make_rotary_embedding_multi_cache)."""
+    scales both caches (builders/gemma.py: Gemma3Model.make_rotary_embedding_multi_cache). Reported as
+    onnxruntime-genai's issue 2277: wrong from the first layer with a window on."""
     complete_gemma3()
 
 
