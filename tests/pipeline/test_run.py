@@ -149,5 +149,5 @@ def test_several_failures_are_one_error_of_the_first(project: Path) -> None:
         module.raise_failed(outcomes)
     assert error.value.message == "2 of 3 jobs failed (export-cpu-fp32, export-cpu-int4), first check kl failed"
     assert error.value.next_step == "read the log" and error.value.exit_code == failed.exit_code
-    with pytest.raises(SetupError, match="2 of 2 jobs failed .*first disk full"):
+    with pytest.raises(SetupError, match=r"2 of 2 jobs failed .*first disk full"):
         module.raise_failed([outcomes[1], outcomes[0]])

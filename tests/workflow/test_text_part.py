@@ -45,6 +45,9 @@ def test_a_folder_is_planned_for_its_text_part_alone(project: Path, olivepress_h
     plan = load_plan("own")
     assert plan.model.facts.config["model_type"] == "gemma3_text"
     (finetune, merge, export) = render_all(plan)
+    assert (
+        "# Job finetune: reads models/text-of-whole, the text part of models/whole (olivepress prepare" in finetune.text
+    )
     for workflow in (finetune, merge):
         assert workflow.config["input_model"]["model_path"] == "models/text-of-whole"
     assert export.config["passes"]["build"]["repairs"] == ["rope_of_each_kind", "scaled_full_layers_alone"]

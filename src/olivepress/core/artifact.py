@@ -176,7 +176,7 @@ class Manifest(Record):
         size = sum(file.bytes for file in self.files.values())
         facts = [
             ("Target", target),
-            ("Base model", self.base_model),
+            ("Base model", f"the text part of {self.base_model}" if self.base_model_part else self.base_model),
             ("Made from", self.parent),
             ("Data", f"{self.dataset}, version {self.dataset_version[:12]}"),
             ("Verified", self.verified),
