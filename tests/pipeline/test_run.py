@@ -20,7 +20,6 @@ from olivepress.core.artifact import (
     hash_files,
     write_manifest,
 )
-from olivepress.core.errors import JobError, SetupError
 from olivepress.pipeline import run as module
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
@@ -136,18 +135,11 @@ def test_a_run_of_kept_jobs_imports_neither_olive_nor_torch(project: Path) -> No
     assert len(first) > 20 and once() == first
 
 
-def test_several_failures_are_one_error_of_the_first(project: Path) -> None:
-    """Some errors say more than a message: they are not made again from one."""
+def test_of_two_failed_jobs_the_first_error_is_raised_with_both_names(project: Path) -> None:
     plan = load_plan("tiny-phi")
-    failed = ChecksFailed("check kl failed", checks=[], next_step="read the log")
     outcomes = [
-        (plan, JobOutcome(job="export-cpu-fp32", state="failed", error=failed)),
-        (plan, JobOutcome(job="export-cpu-int4", state="failed", error=SetupError("disk full"))),
-        (plan, JobOutcome(job="merge", state="done")),
+        JobOutcome(job=name, state="failed", error=ChecksFailed(f"{name}: lost", checks=(), next_step="less"))
+        for name in ("export-a", "export-b")
     ]
-    with pytest.raises(JobError) as error:
-        module.raise_failed(outcomes)
-    assert error.value.message == "2 of 3 jobs failed (export-cpu-fp32, export-cpu-int4), first check kl failed"
-    assert error.value.next_step == "read the log" and error.value.exit_code == failed.exit_code
-    with pytest.raises(SetupError, match=r"2 of 2 jobs failed .*first disk full"):
-        module.raise_failed([outcomes[1], outcomes[0]])
+    with pytest.raises(ChecksFailed, match=r"2 of 2 jobs failed \(export-a, export-b\), first export-a: lost; next"):
+        module.raise_failed([(plan, outcome) for outcome in outcomes])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from olivepress.core.errors import JobError, SetupError
+from olivepress.core.errors import SetupError
 from olivepress.pipeline.prepare import fetch_model
 from olivepress.pipeline.render import render
 from olivepress.workflow import machine_rates
@@ -161,5 +161,4 @@ def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
         raise first
     names = ", ".join(outcome.job for outcome in failed)
     message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
-    kind = JobError if isinstance(first, JobError) else type(first)  # some of these say more than a message
-    raise kind(message, next_step=first.next_step)
+    raise first.with_message(message)
