@@ -119,6 +119,8 @@ def test_rotary_embeddings_that_were_right() -> None:
     ("config", "kind"),
     [
         ({}, "default"),
+        ({"rope_scaling": "linear"}, "default"),
+        ({"rope_scaling": [1]}, "default"),
         ({"rope_scaling": None}, "default"),
         ({"rope_scaling": {"type": "dynamic", "alpha": 1000.0}}, "dynamic"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}, "yarn"),

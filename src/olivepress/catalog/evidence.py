@@ -180,6 +180,9 @@ def ropes_seen(model_type: str, environment: str) -> frozenset[str]:
 
 def rope_kind(config: Mapping[str, Any]) -> str:
     """The kind of a config.json's rotary embedding, of the layers that see everything where the kinds differ."""
-    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    scaling = scaling.get("full_attention", scaling)
+    scaling = config.get("rope_parameters") or config.get("rope_scaling")
+    if isinstance(scaling, Mapping):
+        scaling = scaling.get("full_attention", scaling)
+    if not isinstance(scaling, Mapping):  # nothing, or what the check of config.json refuses
+        return "default"
     return str(scaling.get("rope_type", scaling.get("type", "default")))
