@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from olivepress.core.errors import DataError, JobError
 from olivepress.data.store.examples import Example
 from olivepress.measure.quality.fidelity import log_softmax
 from olivepress.measure.quality.label_scoring import (
-    NextLogprobs,
+    LogprobsAlong,
     best_label,
     label_tasks,
     next_logprobs_of,
@@ -50,9 +50,11 @@ class Tree:
         return float(sum(self(completion[:i])[token] for i, token in enumerate(completion)))
 
 
-def each(function: Callable[[Sequence[int]], np.ndarray]) -> NextLogprobs:
-    """One path at a time, as the search wants it for several."""
-    return lambda paths: [function(path) for path in paths]
+def each(function: Callable[[Sequence[int]], np.ndarray]) -> LogprobsAlong:
+    """What follows one path, as the search wants it along several sequences."""
+    return lambda sequences: [
+        [function(sequence[:depth]) for depth in range(len(sequence) + 1)] for sequence in sequences
+    ]
 
 
 COMPLETIONS = st.lists(st.lists(st.integers(1, 5), max_size=5), min_size=1, max_size=25)
@@ -72,15 +74,18 @@ def test_few_expansions_are_enough() -> None:
         likely = (1, 2, 0)[len(path)]
         return log_softmax(np.asarray([8.0 if token == likely else 0.0 for token in range(50)]))
 
-    asked: list[tuple[int, ...]] = []
+    asked: list[Sequence[tuple[int, ...]]] = []
 
-    def watched(path: Sequence[int]) -> np.ndarray:
-        asked.append(tuple(path))
-        return sure(path)
+    def watched(sequences: Sequence[tuple[int, ...]]) -> Iterable[Iterable[np.ndarray]]:
+        asked.append(sequences)
+        return each(sure)(sequences)
 
     labels = [(first, second, 0) for first in range(1, 40) for second in range(1, 40)]
-    assert labels[best_label(labels, each(watched))] == (1, 2, 0)
-    assert asked == [(), (1,), (1, 2)]  # of 1521 labels
+    assert labels[best_label(labels, watched)] == (1, 2, 0)
+    assert asked == [[()], [(1, 1)], [(1, 2)]]  # of 1521 labels
+    asked.clear()
+    assert best_label([labels[1], *labels], watched, width=3) == 0
+    assert asked == [[()], [(1, 2), (2, 1), (3, 1)]]  # one batch, which has what follows (1,) and what follows (1, 2)
 
 
 def test_ties_go_to_the_first_label_and_prefixes_are_told_apart() -> None:

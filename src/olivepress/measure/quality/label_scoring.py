@@ -7,7 +7,7 @@ that a label that is a prefix of another has no advantage from being short.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,11 +23,13 @@ from olivepress.runtimes.chat_template.model_config import context_length
 from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 from olivepress.runtimes.open import open_model
 
-__all__ = ["LabelTask", "NextLogprobs", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
+__all__ = ["LabelTask", "LogprobsAlong", "best_label", "label_tasks", "next_logprobs_of", "score_labels_exported"]
 
 Tokens = tuple[int, ...]
-NextLogprobs = Callable[[Sequence[Sequence[int]]], Sequence[np.ndarray]]
-"""For each path of tokens: log-probabilities [vocabulary] in nats of the token after a fixed prompt and that path."""
+_Entry = tuple[float, int, int, tuple[int, ...]]
+LogprobsAlong = Callable[[Sequence[Tokens]], Iterable[Iterable[np.ndarray]]]
+"""For each sequence of tokens: log-probabilities [vocabulary] in nats of the token that follows a fixed prompt, then of
+those that follow the prompt and one, two … all tokens of the sequence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +57,26 @@ def score_labels_exported(
     return chosen
 
 
-def _source(model: LanguageModel, task: LabelTask) -> NextLogprobs:
-    """Log-probabilities from one generation that is rewound to the end of the prompt for every path."""
+def _source(model: LanguageModel, task: LabelTask) -> LogprobsAlong:
+    """Log-probabilities from one generation that is rewound to the end of the prompt for every sequence."""
     longest = max(len(completion) for completion in task.completions)
     generation = model.generation(len(task.prompt) + longest)
-
-    def last(token_ids: Sequence[int]) -> np.ndarray:
-        row: np.ndarray | None = None
-        for logits in append_in_chunks(generation, token_ids, model.vocabulary):
-            row = logits[-1, : model.vocabulary]
-        if row is None:
-            raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
-        return next_logprobs_of(row)
-
+    last: np.ndarray | None = None
+    for logits in append_in_chunks(generation, task.prompt, model.vocabulary):
+        last = logits[-1, : model.vocabulary]
+    if last is None:
+        raise DataError("a row renders to no tokens", next_step="check the rows and the chat template")
     # Stored, because rewinding does not restore the prompt's logits (tested, genai 0.14.1).
-    after_prompt = last(task.prompt)
+    after_prompt = next_logprobs_of(last)
 
-    def after(path: Sequence[int]) -> np.ndarray:
-        if not path:
-            return after_prompt
-        generation.rewind(len(task.prompt))
-        return last(path)
+    def along(sequence: Tokens) -> Iterator[np.ndarray]:
+        yield after_prompt
+        if sequence:
+            generation.rewind(len(task.prompt))
+            for logits in append_in_chunks(generation, sequence, model.vocabulary):
+                yield from (next_logprobs_of(row) for row in logits[:, : model.vocabulary])
 
-    return lambda paths: [after(path) for path in paths]
+    return lambda sequences: (along(sequence) for sequence in sequences)
 
 
 def next_logprobs_of(logits: np.ndarray) -> np.ndarray:
@@ -116,33 +115,48 @@ def label_tasks(
             yield task
 
 
-def best_label(completions: Sequence[Sequence[int]], next_logprobs: NextLogprobs, *, width: int = 1) -> int:
+def best_label(completions: Sequence[Sequence[int]], logprobs_along: LogprobsAlong, *, width: int = 1) -> int:
     """Index of the completion with the highest total log-probability; the first of those that are equal.
 
     Best-first search over the trie of the completions: a log-probability is at most 0, so that of a path bounds every
     completion below it, and the first whole completion at the head of the queue is the argmax
-    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). ``width`` paths are evaluated at a time: a model that
-    computes a batch as fast as one token loses nothing by evaluating more paths than necessary. DataError when one
-    completion is a prefix of another.
+    (uniform-cost search; E. W. Dijkstra, Numer. Math. 1 (1959)). The model is asked for a whole completion below a
+    path, which answers for every path on the way, and for ``width`` of them at a time: a model that computes a batch as
+    fast as one token loses nothing by evaluating more paths than necessary. DataError when one completion is a prefix
+    of another.
     """
-    _refuse_prefixes(completions)
+    whole = [tuple(completion) for completion in completions]
+    _refuse_prefixes(whole)
+    known: dict[Tokens, Mapping[int, float]] = {}  # path → the log-probability of each token that goes on in the trie
     # (cost, first member, depth, members): members share their first ``depth`` tokens and cost nats so far. The second
     # field differs between any two entries, and puts the earlier label first where the costs are equal.
-    queue: list[tuple[float, int, int, tuple[int, ...]]] = [(0.0, 0, 0, tuple(range(len(completions))))]
+    queue: list[_Entry] = [(0.0, 0, 0, tuple(range(len(whole))))]
     while True:
-        open_: list[tuple[float, int, int, tuple[int, ...]]] = []
-        while queue and len(open_) < width:
-            entry = heapq.heappop(queue)
-            if entry[2] == len(completions[entry[1]]):
-                if not open_:
-                    return entry[1]
-                heapq.heappush(queue, entry)  # the best, unless a path below the open ones is better
-                break
-            open_.append(entry)
-        results = next_logprobs([tuple(completions[first][:depth]) for _, first, depth, _ in open_])
-        for (cost, _, depth, members), logprobs in zip(open_, results, strict=True):
-            for token, below in _by_token(completions, members, depth).items():
-                heapq.heappush(queue, (cost - min(float(logprobs[token]), 0.0), below[0], depth + 1, below))
+        entry = heapq.heappop(queue)
+        cost, first, depth, members = entry
+        if depth == len(whole[first]):
+            return first
+        if whole[first][:depth] not in known:
+            _learn(whole, known, [entry, *heapq.nsmallest(width - 1, queue)], logprobs_along)
+        logprobs = known[whole[first][:depth]]
+        for token, below in _by_token(whole, members, depth).items():
+            heapq.heappush(queue, (cost - min(logprobs[token], 0.0), below[0], depth + 1, below))
+
+
+def _learn(
+    whole: Sequence[Tokens], known: dict[Tokens, Mapping[int, float]], entries: Sequence[_Entry], along: LogprobsAlong
+) -> None:
+    """Adds to ``known`` what the model says along the first completion below each entry that is not known yet."""
+    open_ = [(whole[first], depth) for _, first, depth, _ in entries if depth < len(whole[first])]
+    wanted = [completion for completion, depth in open_ if completion[:depth] not in known]
+    # Nothing follows the last token. What follows the prompt says which completions are worth asking for.
+    sequences = [completion[:-1] for completion in wanted] if known else [()]
+    for sequence, rows in zip(sequences, along(sequences), strict=True):
+        for depth, row in enumerate(rows):
+            path = sequence[:depth]
+            if path not in known:
+                following = {each[depth] for each in whole if each[:depth] == path and len(each) > depth}
+                known[path] = {token: float(row[token]) for token in following}
 
 
 def _by_token(completions: Sequence[Sequence[int]], members: Sequence[int], depth: int) -> Mapping[int, Tokens]:

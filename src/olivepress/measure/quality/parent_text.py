@@ -12,7 +12,7 @@ import numpy as np
 from olivepress.core.errors import JobError
 from olivepress.core.progress import Progress
 from olivepress.data.store.examples import Example
-from olivepress.measure.quality.label_scoring import LabelTask, NextLogprobs, best_label, label_tasks, next_logprobs_of
+from olivepress.measure.quality.label_scoring import LabelTask, LogprobsAlong, best_label, label_tasks, next_logprobs_of
 from olivepress.measure.quality.perplexity import TextLikelihood, scored_bytes, strided_likelihood, window_and_stride
 from olivepress.recipe.methods import FourBit
 from olivepress.runtimes.base import CHUNK_BYTES, ROWS
@@ -20,7 +20,7 @@ from olivepress.runtimes.pytorch import opened_parent
 
 __all__ = ["perplexity_pytorch", "score_labels_pytorch"]
 
-WIDTH = 16  # paths per batch: about as fast as one path, since reading the weights dominates
+WIDTH = 16  # labels per batch: about as fast as one label, since reading the weights dominates
 
 
 def score_labels_pytorch(
@@ -47,33 +47,34 @@ def _encode(tokenizer: Any, text: str) -> list[int]:
     return [int(token) for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
-def _torch_source(model: Any, task: LabelTask) -> NextLogprobs:
-    """Log-probabilities from one pass over the prompt, then a batch of paths at a time on copies of its cache."""
+def _torch_source(model: Any, task: LabelTask) -> LogprobsAlong:
+    """Log-probabilities from one pass over the prompt, then a batch of sequences at a time on copies of its cache."""
     import torch
 
     with torch.inference_mode():
         out = model(input_ids=torch.tensor([list(task.prompt)]), use_cache=True, logits_to_keep=1)
     after_prompt = next_logprobs_of(out.logits[0, -1].float().numpy())
 
-    def next_logprobs(paths: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        if not any(paths):
-            return [after_prompt] * len(paths)
-        ids = torch.zeros((len(paths), max(len(path) for path in paths)), dtype=torch.long)
-        mask = torch.ones((len(paths), len(task.prompt) + ids.shape[1]), dtype=torch.long)
-        for row, path in enumerate(paths):  # padded on the right, which attention does not see from earlier tokens
-            ids[row, : len(path)] = torch.tensor(path, dtype=torch.long)
-            mask[row, len(task.prompt) + len(path) :] = 0
+    def along(sequences: Sequence[Sequence[int]]) -> list[Iterator[np.ndarray]]:
+        if not any(sequences):
+            return [iter([after_prompt]) for _ in sequences]
+        ids = torch.zeros((len(sequences), max(len(sequence) for sequence in sequences)), dtype=torch.long)
+        mask = torch.ones((len(sequences), len(task.prompt) + ids.shape[1]), dtype=torch.long)
+        for row, sequence in enumerate(sequences):  # padded on the right, which earlier tokens do not attend to
+            ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+            mask[row, len(task.prompt) + len(sequence) :] = 0
         # A copy, not crop(): caches of sliding windows and recurrent states cannot be cropped.
         cache = copy.deepcopy(out.past_key_values)
-        cache.batch_repeat_interleave(len(paths))
+        cache.batch_repeat_interleave(len(sequences))
         with torch.inference_mode():
             logits = model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True).logits
-        return [
-            next_logprobs_of(logits[row, len(path) - 1].float().numpy()) if path else after_prompt
-            for row, path in enumerate(paths)
-        ]
+        return [rows(logits[row, : len(sequence)]) for row, sequence in enumerate(sequences)]
 
-    return next_logprobs
+    def rows(logits: Any) -> Iterator[np.ndarray]:
+        yield after_prompt
+        yield from (next_logprobs_of(row.float().numpy()) for row in logits)
+
+    return along
 
 
 def perplexity_pytorch(
