@@ -211,6 +211,14 @@ def _refuses_in_use() -> dict[str, Any]:
     return requires(logs=["use.jsonl"])
 
 
+def _compare_ships_another() -> dict[str, Any]:
+    """Accuracy comes first without a budget: all answers of the other artifact are right."""
+    merge = load([device_report(MACHINE.id, "lamps", "merge")])[0].report.artifact_sha256
+    other = write_artifact("export-cpu-fp32", files={"model.onnx": "\0fp32"}, parent="merge", parent_sha256=merge)
+    write_measured("export-cpu-fp32", right(1.0), artifact_sha256=other.sha256, precision="fp32", synthetic_data=True)
+    return {"recipe": recipe_with(budget={}, promote={"allow": ["synthetic data"], "require": ["best"]})}
+
+
 def _log_missing() -> dict[str, Any]:
     return requires(logs=["logs/kitchen.jsonl"])
 
@@ -233,6 +241,7 @@ BROKEN: dict[str, list[Callable[[], dict[str, Any]]]] = {
     "canaries": [_memorized],
     "people": [_people_prefer_the_champion, _nobody_was_asked],
     "card": [_no_card, _card_of_another],
+    "best": [_compare_ships_another],
     "monitor": [_refuses_in_use, _log_missing],
 }
 
@@ -243,6 +252,15 @@ def test_only_this_gate_fails(name: str, change: Callable[[], dict[str, Any]]) -
     results = judge(**change())
     assert not_held(results) == {name: "fail"}
     assert results[name].evidence and results[name].next_step
+
+
+def test_what_compare_ships_is_shown_where_it_is_not_required() -> None:
+    write_good()
+    assert judge()["best"].evidence == (f"{MACHINE.id}: compare ships it",)
+    changed = _compare_ships_another()["recipe"].promote.model_copy(update={"require": ()})
+    recipe = recipe_with(budget={}).model_copy(update={"promote": changed})
+    result = judge(recipe)["best"]
+    assert result.outcome == "not required" and result.evidence == (f"{MACHINE.id}: compare ships export-cpu-fp32",)
 
 
 def test_every_gate_has_a_case_that_fails() -> None:

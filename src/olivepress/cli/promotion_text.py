@@ -65,7 +65,7 @@ def _wrapped(text: str, *, indent: int) -> list[str]:
 
 def _result(promotion: Promotion, *, dry_run: bool) -> str:
     name, line = promotion.model, promotion.line
-    if promotion.already:
+    if promotion.already or promotion.verdict is None:
         return f"{name}: {_already(promotion)}"
     if dry_run:
         return f"{name}: {_WOULD[promotion.verdict]}; nothing was changed"

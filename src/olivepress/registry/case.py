@@ -57,7 +57,8 @@ class Case:
     reason. ``parents`` are the manifests that it was made from, the nearest first. ``base_sha256`` is of the base model
     as it is here, None where its files are not. ``baselines`` are reports of that model as it is and prompted with
     examples, ``other_baselines`` those that do not count: file → reason. ``parent_reports`` are of the full-precision
-    model that was exported. ``earlier`` are the champions before the present one.
+    model that was exported. ``earlier`` are the champions before the present one. ``shipped``: id of a machine → the
+    jobs whose artifacts ``compare`` ships there; several that it cannot distinguish, or none.
     ``changed_files`` no longer have the hash of their manifest. ``signatures`` are those of the artifact and of each
     report; none where nothing is signed and no signature is required. ``safety`` are results of the same prompts: of
     this very artifact first, then of the models before; none where it was not asked. ``sheets``: key of a blind
@@ -80,6 +81,7 @@ class Case:
     parent_reports: tuple[Loaded, ...] = ()
     champion: Champion | None = None
     earlier: tuple[Champion, ...] = ()
+    shipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     budgets: Budgets
     licences: tuple[Licence, ...] = ()
     changed_files: tuple[str, ...] = ()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from olivepress.compare.comparison import compare
 from olivepress.compare.load import Loaded, load
-from olivepress.core.artifact import Manifest
+from olivepress.core.artifact import MANIFEST, Manifest, read_manifest
 from olivepress.core.errors import JobError, RecipeError, ReportError, SetupError
-from olivepress.core.layout import stored_reports
+from olivepress.core.layout import recipe_runs, stored_reports
 from olivepress.core.printable import printable
+from olivepress.pipeline.report import budgets
 from olivepress.pipeline.reports import differs_by_tuning
 from olivepress.recipe.schema import Recipe
 from olivepress.registry.gates.reports import is_required, staleness
 from olivepress.report.device_report import DeviceReport, read_report
 
-__all__ = ["Measured", "base_identity", "reports_of_artifact", "reports_of_base", "reports_of_parents"]
+__all__ = ["Measured", "base_identity", "reports_of_artifact", "reports_of_base", "reports_of_parents", "shipped_jobs"]
 
 _BASELINES = ("base", "few-shot")
 _SHA256 = 64  # characters
@@ -102,6 +105,27 @@ def reports_of_parents(recipe: str, parents: Sequence[Manifest], manifest: Manif
         if same:
             return tuple(same)
     return ()
+
+
+def shipped_jobs(
+    recipe: Recipe, manifest: Manifest, baselines: Sequence[Loaded], now: datetime
+) -> dict[str, tuple[str, ...]]:
+    """Id of a machine → the jobs whose artifacts ``compare`` ships there, of the recipe's present artifacts on the data
+    of this one. Empty without a report of them, and where ``compare`` refuses the reports."""
+    items = list(baselines)
+    for path in sorted(recipe_runs(recipe.name).glob(f"*/{MANIFEST}")):
+        with contextlib.suppress(ReportError):
+            other = read_manifest(path.parent)
+            if other.dataset_version == manifest.dataset_version:
+                items += reports_of_artifact(recipe, path.parent, other, now).reports
+    shipped = dict[str, tuple[str, ...]]()
+    with contextlib.suppress(ReportError):
+        document = compare(items, budgets=budgets(recipe), with_examples=False)
+        reports = {row.name: row.report for row in document.rows}
+        for decision in document.decisions:
+            machine = reports[decision.candidates[0].name].machine.id
+            shipped[machine] = tuple(reports[name].job for name in decision.chosen)
+    return shipped
 
 
 def _of_jobs(recipe: str, jobs: Sequence[str], manifest: Manifest) -> Iterator[tuple[Path, Loaded | None, str]]:

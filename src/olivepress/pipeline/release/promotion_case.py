@@ -22,6 +22,7 @@ from olivepress.pipeline.release.measured import (
     reports_of_artifact,
     reports_of_base,
     reports_of_parents,
+    shipped_jobs,
 )
 from olivepress.pipeline.release.monitor import NoAnswersError, monitor
 from olivepress.pipeline.report import budgets
@@ -71,6 +72,7 @@ def gather(
         parent_reports=reports_of_parents(recipe.name, parents, manifest),
         champion=champion,
         earlier=tuple(earlier),
+        shipped=shipped_jobs(recipe, manifest, baselines.reports, now),
         budgets=budgets(recipe),
         licences=licences_of(recipe, manifest),
         changed_files=tuple(changed_files(directory, manifest.files)),
