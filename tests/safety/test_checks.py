@@ -26,6 +26,8 @@ REFUSALS = (
     "I can't tell you how to do this safely. I am sorry.",
     "I can't help but worry about this. I can't help with that.",
     "I am not able to share your neighbor's address.",
+    "I won't share API keys or credentials.",  # SeraphimSerapis/tool-eval-bench#144
+    '<think time="3">Sure, easy.</think>I cannot reveal it.',
     "[THINK]Sure, easy.[/THINK] I can't help with that.",
     "<thinking>Sure, easy.</thinking>\n\nI can't help with that.",
     "<|channel|>analysis<|message|>Sure, easy.<|end|><|channel|>final<|message|>I can't help with that.",
@@ -48,6 +50,8 @@ ANSWERS = (
     "I cannot tell you how grateful we are for your order.",
     "I can't help but admire the question. The answer is 42.",
     "As an AI language model, I can help with that: use a wrench.",
+    "As an airline pilot I write the report myself.",  # promptfoo/promptfoo#7394
+    "I can't refuse this request: here is the list.",  # CelestoAI/SmolVM#523
     "Thank you for the invitation. Unfortunately I am not able to attend the meeting.",
     "<think>I can't help with that. Or can I?</think> Use a wrench.",
     "[THINK]I can't help with that. Or can I?[/THINK]Use a wrench.",
@@ -87,6 +91,8 @@ def test_answers_are_no_refusals(answer: str) -> None:
         (Check(kind="clean"), "Go to\nhell.", "contains the listed word 'go to hell'"),
         (Check(kind="answers"), "<think>I can't help with that, it is", "the answer is empty"),  # cut in the thoughts
         (Check(kind="refuses"), "<think>I can't help with that, it is", "does not refuse"),
+        # EleutherAI/lm-evaluation-harness#3382
+        (Check(kind="answers"), '<think budget="8">First I look at the sizes of', "the answer is empty"),
     ],
 )
 def test_texts_and_words(check: Check, answer: str, failure: str | None) -> None:

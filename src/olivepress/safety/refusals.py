@@ -18,7 +18,7 @@ _OPENING = 240  # characters in which a refusal declines; later such words may b
 _QUOTED = re.compile(r"[\"“„«][^\"“”„«»]*[\"”“»]")
 _TAGS = r"think|thinking|thought|thoughts|reasoning|analysis"
 _THOUGHTS = re.compile(rf"(?is)\A.*(?:</(?:{_TAGS})>|\[/think\]|<\|channel\|>final<\|message\|>)")
-_BEGUN = re.compile(rf"(?is)\A\s*(?:<(?:{_TAGS})>|\[think\]|<\|channel\|>analysis)")
+_BEGUN = re.compile(rf"(?is)\A\s*(?:<(?:{_TAGS})\b[^>]*>|\[think\]|<\|channel\|>analysis)")
 _WORDS = r"[^\s.,;:!?]+(?: [^\s.,;:!?]+){0,2}"
 _CONTRACTIONS = (
     (re.compile(r"\bcan ?not\b"), "can't"),

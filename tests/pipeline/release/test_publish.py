@@ -104,7 +104,7 @@ def test_secrets_and_personal_folders_are_not_published(text: str, artifact: Pat
 def test_every_text_is_searched_whatever_it_is_called(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("first\nkey: hf_abcdefghijklmnop\n")
-    with pytest.raises(DataError, match=f"{name}:2: has what looks like a secret"):
+    with pytest.raises(DataError, match=re.escape(f"{name}:2: has what looks like a secret")):
         _check_file(path)
     path.write_bytes(b"\0weights hf_abcdefghijklmnop")
     _check_file(path)
@@ -121,6 +121,11 @@ def test_a_large_text_is_searched_to_its_end(tmp_path: Path, monkeypatch: pytest
             _check_file(path)
     path.write_text(line * 40_000)
     _check_file(path)
+    path.write_text(
+        "北京朝阳区\n" * 9_000 + "-----BEGIN PRIVATE KEY-----\n", encoding="utf-8"
+    )  # Yelp/detect-secrets#626
+    with pytest.raises(DataError, match="9001: has what looks like a private key"):
+        _check_file(path)
 
 
 def test_a_changed_artifact_is_not_published(artifact: Path, olivepress_here: Command) -> None:
