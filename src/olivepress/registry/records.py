@@ -54,7 +54,8 @@ def _check_artifact(case: Case) -> None:
 
 def _copy(source: Path, judged: Loaded, folder: Path) -> None:
     """The report and the answers that were judged, each checked in the copy."""
-    report, examples = judged.report, None
+    report = judged.report
+    examples: Path | None = None
     if report.examples_file is not None and judged.scores is not None:
         examples = source.with_name(report.examples_file)
     for path in (source, examples):

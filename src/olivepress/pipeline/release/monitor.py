@@ -129,7 +129,7 @@ def _read(files: Sequence[Path], artifact: str | None) -> tuple[list[AnswerLine]
 def _check_size(files: Sequence[Path]) -> None:
     sizes = dict[Path, int]()
     for path in files:
-        with contextlib.suppress(OSError):  # said when it is opened
+        with contextlib.suppress(OSError):  # reported when it is opened
             sizes[path] = path.stat().st_size
     if sum(sizes.values()) > _MOST_BYTES:
         raise DataError(

@@ -1,7 +1,7 @@
 """The answers are not inferior to those of the artifact in production, nor to those of the best one before it.
 
-The second keeps many promotions, each of which may lose up to the margin, from losing more than it together. Only
-champions on the same version of the data count, and none that was taken back.
+Each of many promotions may lose up to the margin; the second comparison limits what all of them lose together. Only
+champions on the same version of the data count, and none that was rolled back.
 """
 
 from __future__ import annotations
