@@ -71,7 +71,8 @@ def _interrupted(log: Log, registered: Registered, pending: str) -> list[str]:
         before = replace(log, problem="", torn="")
     elif log.texts and log.texts[-1] == pending:
         before = replace(log, texts=log.texts[:-1], lines=log.lines[:-1])
-    aliases, expected = dict(registered.aliases), _expected(before)
+    aliases: dict[str, int | None] = dict(registered.aliases)
+    expected = _expected(before)
     moved = aliases.get(line.alias) == line.version
     if moved:
         aliases[line.alias] = expected[line.alias]
