@@ -29,7 +29,12 @@ def made(
     plan: Any = SimpleNamespace(
         recipe=SimpleNamespace(name="second", finetune=finetune),
         model=SimpleNamespace(
-            path=model, revision=None, is_local=True, random_weights=False, family=SimpleNamespace(family="phi")
+            path=model,
+            revision=None,
+            is_local=True,
+            random_weights=False,
+            text_part=None,
+            family=SimpleNamespace(family="phi"),
         ),
         dataset=SimpleNamespace(name="tickets", version="ab" * 32, synthetic=False),
     )
