@@ -12,6 +12,7 @@ import pytest
 from olivepress.core.artifact import Manifest, Resources
 from olivepress.run import manifests
 from olivepress.run.manifests import JobFacts, make_manifest
+from olivepress.workflow.model import ResolvedModel
 from tests.ui.project import write_artifact
 
 
@@ -26,16 +27,10 @@ def made(
 ) -> Manifest:
     """The manifest of a job on real data and a real base model."""
     finetune = SimpleNamespace(seed=0, start_from=start)
+    family: Any = SimpleNamespace(family="phi")
     plan: Any = SimpleNamespace(
         recipe=SimpleNamespace(name="second", finetune=finetune),
-        model=SimpleNamespace(
-            path=model,
-            revision=None,
-            is_local=True,
-            random_weights=False,
-            text_part=None,
-            family=SimpleNamespace(family="phi"),
-        ),
+        model=ResolvedModel(path=model, facts=family, family=family, is_local=True),
         dataset=SimpleNamespace(name="tickets", version="ab" * 32, synthetic=False),
     )
     job: Any = SimpleNamespace(id=kind, kind=kind, target=None, parent="finetune" if parent else None)

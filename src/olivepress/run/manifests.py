@@ -85,7 +85,7 @@ def _made_from(plan: Plan, job: Job, parent: Manifest | None) -> Iterator[Manife
     earlier recipe made it: what they were trained on, this one was too."""
     if parent is not None:
         yield parent
-    folders = [Path(plan.model.path)]
+    folders = [Path(plan.model.path), Path(plan.model.origin)]
     if job.kind == "finetune" and plan.recipe.finetune.start_from is not None:
         folders.append(start_adapter(plan.recipe.finetune.start_from).folder)
     for place in (place for folder in folders for place in (folder, folder.parent)):
