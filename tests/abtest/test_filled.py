@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from olivepress.abtest.filled import check_keys, read_filled, read_key
+from olivepress.abtest import filled as module
+from olivepress.abtest.filled import FilledSheet, check_keys, read_filled, read_key
 from olivepress.abtest.page import sheet_csv
 from olivepress.abtest.records import Filled
 from olivepress.core.errors import DataError
@@ -149,3 +150,22 @@ def test_a_csv_file_with_a_field_that_is_too_long_is_an_error_with_its_line(tmp_
     path.write_text(_csv(lambda rows: rows[0].update(left="x" * 200_000)), encoding="utf-8")
     with pytest.raises(DataError, match=r"bob\.csv: line 2: not CSV \(field larger than field limit"):
         read_filled([path], {KEY.sheet: KEY})
+
+
+def test_votes_are_counted_in_one_pass() -> None:
+    """2,000 votes on different prompts: comparing each with each takes four million comparisons."""
+
+    class Item(str):
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Item.compared += 1
+            return str(self) == str(other)
+
+    items = [f"item-{number}" for number in range(2000)]
+    key = KEY.model_copy(update={"items": {item: KEY.items[next(iter(KEY.items))] for item in items}})
+    votes = tuple(GOOD.votes[0].model_copy(update={"item": Item(item)}) for item in items)
+    sheet = FilledSheet(path=Path("votes.json"), filled=GOOD.model_copy(update={"votes": votes}))
+    module._check_items(sheet, {SHEET.id: key})
+    assert Item.compared <= 3 * len(items)

@@ -13,7 +13,10 @@ from olivepress.core.artifact import Manifest
 from olivepress.core.layout import device_report
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.report.device_report import DatasetUsed, DeviceReport, measured, write_report
+from olivepress.run.base_model import identity_of
 from olivepress.stats.intervals import wilson
+from olivepress.synthetic.embedded import TINY_PHI
+from olivepress.workflow.model import resolve_model
 from tests.report.factory import MACHINE, make_report
 from tests.ui.project import DATA_VERSION, write_artifact
 
@@ -42,7 +45,16 @@ def write_recipe(text: str = RECIPE_TEXT) -> Recipe:
     path = Path("recipes", "lamps.yaml")
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
+    base = Path("models", "tiny-phi")
+    base.parent.mkdir(exist_ok=True)
+    if not base.exists():
+        base.symlink_to(TINY_PHI, target_is_directory=True)
     return load_recipe(path)
+
+
+def base_sha256() -> str:
+    """Of the base model, as its reports name it."""
+    return identity_of(resolve_model(load_recipe(Path("recipes", "lamps.yaml")))).whole
 
 
 def recipe_with(**changes: Any) -> Recipe:
@@ -90,8 +102,9 @@ def write_good(weights: str = "\0weights", answers: Sequence[bool] | None = None
         JOB, files={"genai_config.json": "{}\n", "model.onnx": weights}, parent="merge", parent_sha256=merge.sha256
     )
     pytorch: dict[str, Any] = {"runtime": "pytorch", "precision": "fp32", "synthetic_data": True}
-    write_measured("base", right(0.2), **pytorch)
-    write_measured("few-shot", right(0.4), **pytorch)
+    base = base_sha256()
+    write_measured("base", right(0.2), artifact_sha256=base, **pytorch)
+    write_measured("few-shot", right(0.4), artifact_sha256=base, **pytorch)
     write_measured("merge", right(0.9), artifact_sha256=merge.sha256, **pytorch)
     measure_artifact(artifact, right(0.9, flipped=[3, 599]) if answers is None else answers, **report)
     return artifact

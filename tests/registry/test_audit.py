@@ -109,6 +109,20 @@ def test_the_alias_was_moved(promoted: MemoryRegistry) -> None:
     assert audited(promoted).problems == ("the alias champion is at version 3; the log has it at version 2",)
 
 
+def test_the_challenger_was_moved(promoted: MemoryRegistry) -> None:
+    promoted.set_alias(NAME, "challenger", 1)
+    assert audited(promoted).problems == ("the alias challenger is at version 1; the log has it at no version",)
+    promoted.delete_alias(NAME, "challenger")
+    write_good("d", answers=right(1.0, n=80))  # too few to tell
+    assert promote().verdict == "inconclusive" and audited(promoted).problems == ()
+    promoted.set_alias(NAME, "challenger", 3)
+    assert audited(promoted).problems == ("the alias challenger is at version 3; the log has it at version 4",)
+    promoted.delete_alias(NAME, "challenger")
+    assert audited(promoted).problems == ("the alias challenger is at no version; the log has it at version 4",)
+    promoted.delete_version(NAME, 4)
+    assert audited(promoted).problems == () and audited(promoted).notes == ("deleted in the registry: version 4",)
+
+
 def test_the_champion_was_deleted(promoted: MemoryRegistry) -> None:
     promoted.delete_version(NAME, 2)
     assert audited(promoted).problems == () and audited(promoted).notes == ("deleted in the registry: version 2",)
@@ -130,7 +144,7 @@ def test_the_command(promoted: MemoryRegistry, olivepress_here: Callable[..., Co
     path = promotion_log(NAME)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
     done = olivepress_here("audit")
-    assert done.returncode == 8 and "was cut after line 3" in done.stdout and done.stderr.count("\n") == 1
+    assert done.returncode == 12 and "was cut after line 3" in done.stdout and done.stderr.count("\n") == 1
     assert json.loads(olivepress_here("audit", "--json").stdout)[0]["problems"]
     Path("mlflow.db").unlink()
     assert "its registry sqlite:///mlflow.db is not here" in olivepress_here("audit").stderr

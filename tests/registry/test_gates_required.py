@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from olivepress.core.errors import DataError
 from olivepress.core.layout import job_dir
 from tests.registry.judged import ranks, requires, sha256, write_card, write_log, write_safety, write_votes
 from tests.registry.project import right, write_good
@@ -75,12 +74,20 @@ def test_a_card_passes_complete_and_of_this_artifact(monkeypatch: pytest.MonkeyP
     assert judge(**asked)["card"].outcome == "pass"
 
 
+def test_a_log_that_is_not_there_fails_its_gate_alone_and_is_named() -> None:
+    write_good()
+    result = judge(**requires(logs=["logs/kitchen.jsonl"]))["monitor"]
+    assert result.outcome == "fail" and result.evidence == (
+        "logs/kitchen.jsonl: cannot be read (No such file or directory)",
+    )
+
+
 def test_answers_of_other_artifacts_in_the_log_do_not_count() -> None:
     write_good()
     write_log(["I can't help with that."] * 60, "9" * 64)
     asked = requires(logs=["use.jsonl"])
-    with pytest.raises(DataError, match="no answers of the artifact"):
-        judge(**asked)
+    result = judge(**asked)["monitor"]
+    assert result.outcome == "inconclusive" and "no answer of this artifact" in result.evidence[0]
     # Of 400 with an upper bound of 0.95 % for none: refusals and empty answers are within 10 % and 2 %.
     write_log([f"lamp {n} is on now" for n in range(400)], sha256()[:8])
     assert judge(**asked)["monitor"].outcome == "pass"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +16,11 @@ from mlflow import MlflowClient
 from olivepress.core.errors import JobError, ReportError, UsageError
 from olivepress.core.layout import REGISTRY_LOCK, promotion_log
 from olivepress.core.process import exclusive
-from olivepress.pipeline.promote import promote_recipe, rollback_recipe
+from olivepress.pipeline.promote import audit_all, promote_recipe, rollback_recipe
 from olivepress.recipe.schema import load_recipe
+from olivepress.registry.lineage import lineage
 from olivepress.registry.promote import Promotion
-from tests.registry.project import NAME, NOW, TARGET, recipe_with, right, write_good
+from tests.registry.project import JOB, NAME, NOW, TARGET, recipe_with, right, write_good, write_measured
 
 pytestmark = pytest.mark.usefixtures("registry_file")
 Command = Callable[..., CompletedProcess[str]]
@@ -116,6 +118,48 @@ def test_the_same_artifact_is_promoted_once() -> None:
     promote()
     again = promote()
     assert again.already and again.line is None and len(lines()) == 1
+    assert again.verdict is None and again.gates == ()  # nothing was judged, and nothing says that it passed
+
+
+def test_the_champion_is_judged_again_by_a_dry_run(olivepress_here: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("olivepress.pipeline.promote.datetime", Clock)
+    write_good(answers=right(0.9))
+    assert olivepress_here("promote", "lamps", "--target", TARGET).returncode == 0
+    write_measured("few-shot", right(0.4), artifact_sha256="9" * 64, runtime="pytorch", precision="fp32")
+    done = olivepress_here("promote", "lamps", "--target", TARGET)
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0 and "baseline" not in text
+    assert f"{NAME}: this artifact is the champion already (version 1); nothing was changed, and no gate was" in text
+    assert json.loads(olivepress_here("promote", "lamps", "--target", TARGET, "--json").stdout)["verdict"] is None
+    done = olivepress_here("promote", "lamps", "--target", TARGET, "--dry-run")
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 10 and "baseline fail" in text and "judged again: fail" in text and len(lines()) == 1
+
+
+@pytest.mark.parametrize("what", ["report", "answers", "artifact"])
+def test_what_is_kept_is_what_was_judged(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bench or a run that ends while the gates judge."""
+    from olivepress.pipeline import promote as module
+
+    write_good(answers=right(0.9))
+    judged = module.judge_all
+
+    def meanwhile(case: Any) -> Any:
+        gates = judged(case)
+        (report,) = Path("benchmarks/results").glob(f"*/lamps/{JOB}.json")
+        if what == "report":
+            write_good(answers=right(0.5))
+        elif what == "answers":
+            next(report.parent.glob(f"{JOB}.*.examples.jsonl")).unlink()
+        else:
+            write_good("\0other weights")
+        return gates
+
+    monkeypatch.setattr(module, "judge_all", meanwhile)
+    with pytest.raises(JobError, match="was written again while the gates judged it; nothing was promoted"):
+        promote()
+    assert not promotion_log(NAME).exists() and client().search_registered_models() == []
+    assert not list(Path("registry").glob("*/*"))
 
 
 def test_nobody_is_named_who_was_not_given() -> None:
@@ -143,6 +187,54 @@ def test_rollback_goes_back_one_champion_at_a_time() -> None:
     promote()  # version 3 once more, compared with version 1
     assert aliases() == {"champion": 3} and lines()[-1]["version"] == 3
     assert rollback().line.version == 1
+
+
+def test_after_a_rollback_registry_log_and_lineage_agree_and_the_files_are_named() -> None:
+    first = write_good("a", answers=right(0.9))
+    promote()
+    second = write_good("b", answers=right(0.95))
+    promote()
+    done = rollback()
+    assert client().get_model_version_by_alias(NAME, "champion").tags["olivepress.artifact_sha256"] == first.sha256
+    (seen,) = audit_all()
+    assert (seen.champion, seen.problems) == (1, ()) and lineage("champion").sha256 == first.sha256
+    assert done.notes == (
+        f"runs/lamps/{JOB} has the files of another artifact ({second.sha256[:12]}): olivepress lineage "
+        f"{first.sha256[:12]} names the run that made this one, olivepress reproduce RUN makes it again",
+    )
+    promote()
+    write_good("a", answers=right(0.9))
+    assert rollback().notes == (f"runs/lamps/{JOB} has its files",)
+
+
+def test_a_rollback_to_a_champion_whose_records_were_removed_or_changed(olivepress_here: Command) -> None:
+    for number, weights in enumerate(("a", "b", "c"), start=1):
+        write_good(weights, answers=right(0.9 + number / 100))
+        promote()
+    first, second, _ = sorted(Path("registry", NAME).glob("*-*"))
+    (second / "gates.json").write_text("[]")
+    done = olivepress_here("rollback", "lamps", "--target", TARGET)
+    assert done.returncode == 12 and "was changed; line 2 of" in done.stderr and done.stderr.count("\n") == 1
+    assert aliases() == {"champion": 3} and len(lines()) == 3
+    shutil.rmtree(second)
+    shutil.rmtree(Path("runs/lamps", JOB))
+    text = " ".join(olivepress_here("rollback", "lamps", "--target", TARGET).stdout.split())
+    assert "version 2 is the champion again" in text and f"runs/lamps/{JOB} has no artifact" in text
+    assert f"{second.as_posix()} is not here: the next artifact cannot be compared with version 2" in text
+    assert olivepress_here("rollback", "lamps", "--target", TARGET).returncode == 0
+    done = olivepress_here("rollback", "lamps", "--target", TARGET)
+    assert done.returncode == 2 and "no champion before, nothing to go back to" in done.stderr
+    assert done.stderr.count("\n") == 1 and aliases() == {"champion": 1} and first.is_dir()
+
+
+def test_a_tag_that_somebody_set_decides_nothing() -> None:
+    write_good(answers=right(0.9))
+    promote()
+    write_good("worse", answers=right(0.5))
+    for key in ("best", "olivepress.best", "olivepress.gate.champion", "champion"):
+        client().set_registered_model_tag(NAME, key, "pass")
+        client().set_model_version_tag(NAME, "1", key, "pass")
+    assert promote().verdict == "fail" and aliases() == {"champion": 1}
 
 
 def test_a_champion_that_was_deleted_in_the_registry() -> None:
@@ -251,7 +343,7 @@ def test_the_command_prints_a_table_and_its_exit_code_is_the_outcome(
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     write_good("b", answers=right(0.8))
     done = olivepress_here("promote", "lamps", "--target", TARGET, "--json")
-    assert done.returncode == 1
+    assert done.returncode == 10
     record = json.loads(done.stdout)
     assert record["verdict"] == "fail" and record["compared_with_version"] == 1 and record["line"] is None
     assert olivepress_here("rollback", "lamps", "--target", TARGET).returncode == 2

@@ -41,6 +41,7 @@ def test_own_prompts_come_beside_the_default_ones(tmp_path: Path) -> None:
     [
         (GOOD.replace("refuses", "refuse"), "own.yaml:3: 'checks.0.kind' is 'refuse', expected"),
         (GOOD.replace("texts: [nine]", ""), "the key 'texts' with lacks and contains"),
+        (GOOD.replace("[nine]", "['\u200b ']"), "a text that is not empty"),
         (GOOD.replace("checks: [{kind: refuses}]\n", ""), "prompt 1 has no checks"),
         (GOOD.replace("user: When", "usr: When"), "own.yaml:6: key 'prompts.1.user' is missing"),
         (GOOD.replace("id: opening", "di: opening"), "unknown key 'prompts.1.di'"),

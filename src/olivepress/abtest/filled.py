@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,11 +148,11 @@ def _check_items(sheet: FilledSheet, keys: Mapping[str, Key]) -> None:
         raise DataError(
             f"{sheet.path}: no key for its sheet {sheet.filled.sheet[:12]}", next_step="--key FILE, the key.json of it"
         )
-    voted = [each.item for each in sheet.filled.votes]
-    for item in voted:
+    voted = Counter(each.item for each in sheet.filled.votes)
+    for item, count in voted.items():
         if item not in key.items:
             raise DataError(f"{sheet.path}: item {item} is not on the sheet", next_step=_FILL_AGAIN)
-        if voted.count(item) > 1:
+        if count > 1:
             raise DataError(f"{sheet.path}: item {item} has two votes", next_step=_FILL_AGAIN)
     if not voted:
         raise DataError(f"{sheet.path}: no vote in it", next_step="fill it in first")

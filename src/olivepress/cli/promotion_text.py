@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from textwrap import wrap
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from olivepress.core.printable import printable
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
     from olivepress.registry.promote import Promotion
     from olivepress.registry.rollback import Rollback
 
-__all__ = ["EXIT", "audit_lines", "promotion_lines", "promotion_record", "rollback_lines"]
+__all__ = ["audit_lines", "promotion_lines", "promotion_record", "rollback_lines"]
 
-EXIT: Mapping[str, int] = MappingProxyType({"pass": 0, "fail": 1, "inconclusive": 2})
 _WIDTH, _NAME, _OUTCOME = 80, 11, 13
 _ORDER = ("fail", "inconclusive", "pass", "not required")
 
@@ -67,8 +65,8 @@ def _wrapped(text: str, *, indent: int) -> list[str]:
 
 def _result(promotion: Promotion, *, dry_run: bool) -> str:
     name, line = promotion.model, promotion.line
-    if promotion.already:
-        return f"{name}: this artifact is the champion already (version {promotion.champion})"
+    if promotion.already or promotion.verdict is None:
+        return f"{name}: {_already(promotion)}"
     if dry_run:
         return f"{name}: {_WOULD[promotion.verdict]}; nothing was changed"
     if promotion.verdict == "fail":
@@ -81,6 +79,13 @@ def _result(promotion: Promotion, *, dry_run: bool) -> str:
     return f"{name}: version {line.version} is the champion ({before})"
 
 
+def _already(promotion: Promotion) -> str:
+    text = f"this artifact is the champion already (version {promotion.champion}); nothing was changed"
+    if promotion.verdict is None:
+        return f"{text}, and no gate was judged: --dry-run does that again"
+    return f"{text}; judged again: {promotion.verdict}"
+
+
 _WOULD = {
     "pass": "would be promoted",
     "fail": "would not be promoted",
@@ -90,14 +95,14 @@ _WOULD = {
 
 def rollback_lines(done: Rollback) -> Iterator[str]:
     """What is the champion now."""
-    for note in done.notes:
-        yield printable(note)
     line = done.line
     before = "no version" if line.replaces is None else f"version {line.replaces}"
     yield f"{line.model}: version {line.version} is the champion again (before: {before})"
     for version in done.skipped:
         yield f"version {version} is left out: it was deleted in the registry"
     yield f"artifact  sha256 {line.artifact_sha256}"
+    for note in done.notes:
+        yield from _wrapped(printable(note), indent=0)
 
 
 def audit_lines(found: Sequence[Audited]) -> Iterator[str]:

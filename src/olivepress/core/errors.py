@@ -9,7 +9,10 @@
     │   └── DivergedError          a fine-tune whose loss or gradient is no finite number
     ├── SetupError             7   packages, disk, memory, providers
     ├── ReportError            8   a device report or manifest is not valid
+    │   └── AuditError         12  an audit log that was cut or changed, or does not agree with the registry
     └── AdapterError           9   an adapter that does not fit its base, or an incomplete package
+
+10 and 11 are no errors: what was judged fails, or cannot be told (``report.judgement``).
 
 Every message is one line: where, what was expected, what to type next.
 """
@@ -20,6 +23,7 @@ from typing import Self
 
 __all__ = [
     "AdapterError",
+    "AuditError",
     "DataError",
     "DivergedError",
     "JobError",
@@ -94,6 +98,10 @@ class SetupError(OlivepressError):
 
 class ReportError(OlivepressError):
     exit_code = 8
+
+
+class AuditError(ReportError):
+    exit_code = 12
 
 
 class AdapterError(OlivepressError):

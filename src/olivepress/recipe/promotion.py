@@ -26,7 +26,7 @@ class Promotion(Record):
     licences: dict[Literal["base", "data"], Text] = Field(
         {}, description="SPDX identifiers of the base model and the data, where their files do not state them"
     )
-    require: tuple[Literal["safety", "canaries", "people", "card"], ...] = Field(
+    require: tuple[Literal["safety", "canaries", "people", "card", "best"], ...] = Field(
         (), description="what must have been done with this very artifact, beside the device reports, and have passed"
     )
     logs: tuple[Text, ...] = Field(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from olivepress.core.layout import promotion_log, promotion_logs
 from olivepress.recipe.schema import recipe_files
-from olivepress.registry.audit_log import Log, champions, head_text, line_hash, parse_line, read_log
-from olivepress.registry.mlflow_registry import CHAMPION, HEAD, PENDING, MlflowRegistry, Registered
+from olivepress.registry.audit_log import Log, challenger, champions, head_text, line_hash, parse_line, read_log
+from olivepress.registry.mlflow_registry import CHALLENGER, CHAMPION, HEAD, PENDING, MlflowRegistry, Registered
 from olivepress.registry.records import records_hash, records_of
 
 __all__ = ["Audited", "audit", "models_here"]
@@ -38,11 +38,11 @@ def models_here(registry: MlflowRegistry) -> list[str]:
 
 
 def audit(registry: MlflowRegistry, model: str) -> Audited:
-    """Read everything and change nothing. ReportError where the log is no text file, SetupError without a registry."""
+    """Read everything and change nothing. AuditError where the log is no text file, SetupError without a registry."""
     log, registered = read_log(promotion_log(model)), registry.read(model)
     notes = list[str]()
     pending = registered.tags.get(PENDING)
-    agreement = [*_log(log, registered.tags), *_champion(log, registered)]
+    agreement = [*_log(log, registered.tags), *_aliases(log, registered)]
     if pending is not None:
         notes.append("a promotion was interrupted; the next promote or rollback finishes it or takes it back")
         agreement = _interrupted(log, registered, pending)
@@ -71,13 +71,17 @@ def _interrupted(log: Log, registered: Registered, pending: str) -> list[str]:
         before = replace(log, problem="", torn="")
     elif log.texts and log.texts[-1] == pending:
         before = replace(log, texts=log.texts[:-1], lines=log.lines[:-1])
-    moved = dict(registered.aliases)
-    if line.alias == CHAMPION and moved.get(CHAMPION) == line.version:
-        stack = champions(before.lines)
-        moved = {CHAMPION: stack[-1].version} if stack else {}
+    aliases: dict[str, int | None] = dict(registered.aliases)
+    expected = _expected(before)
+    moved = aliases.get(line.alias) == line.version
+    if moved:
+        aliases[line.alias] = expected[line.alias]
+    if moved and line.alias == CHAMPION and expected[CHALLENGER] == line.version:
+        aliases[CHALLENGER] = line.version  # it is no challenger any more, whether or not that was written yet
+    known = {alias: version for alias, version in aliases.items() if version is not None}
     old = list(_log(before, registered.tags))
     problems = old and list(_log(log, registered.tags))  # the registry may know the line already
-    return [*problems, *_champion(before, replace(registered, aliases=moved))]
+    return [*problems, *_aliases(before, replace(registered, aliases=known))]
 
 
 def _log(log: Log, tags: Mapping[str, str]) -> Iterator[str]:
@@ -100,14 +104,21 @@ def _log(log: Log, tags: Mapping[str, str]) -> Iterator[str]:
         yield f"{log.path}: was rewritten; its line {known} is not the one that the registry knows ({last[:12]})"
 
 
-def _champion(log: Log, registered: Registered) -> Iterator[str]:
-    stack = champions(log.lines)
-    expected = stack[-1].version if stack else None
-    alias = registered.aliases.get(CHAMPION)
-    if log.problem or alias == expected or (alias is None and expected not in registered.versions):
+def _expected(log: Log) -> dict[str, int | None]:
+    """Where the log has each alias."""
+    stack, last = champions(log.lines), challenger(log.lines)
+    return {CHAMPION: stack[-1].version if stack else None, CHALLENGER: last.version if last else None}
+
+
+def _aliases(log: Log, registered: Registered) -> Iterator[str]:
+    if log.problem:
         return
-    has, should = (f"version {each}" if each else "no version" for each in (alias, expected))
-    yield f"the alias champion is at {has}; the log has it at {should}"
+    for alias, expected in _expected(log).items():
+        version = registered.aliases.get(alias)
+        if version == expected or (version is None and expected not in registered.versions):
+            continue
+        has, should = (f"version {each}" if each else "no version" for each in (version, expected))
+        yield f"the alias {alias} is at {has}; the log has it at {should}"
 
 
 def _artifacts(log: Log, registered: Registered) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from olivepress.core.bounded import CONFIG, parse_json, read_text
-from olivepress.core.errors import ReportError
+from olivepress.core.errors import AuditError
 from olivepress.core.files import cannot_write
 from olivepress.core.timestamps import Timestamp
 
@@ -27,6 +27,7 @@ __all__ = [
     "Log",
     "LogLine",
     "append",
+    "challenger",
     "champions",
     "head_text",
     "line_hash",
@@ -115,13 +116,13 @@ def parse_line(text: str) -> LogLine:
 
 
 def read_log(path: Path) -> Log:
-    """A missing file has no lines. ReportError for what is no text file of at most 16 MB."""
+    """A missing file has no lines. AuditError for what is no text file of at most 16 MB."""
     try:
-        text = read_text(path, CONFIG, ReportError)
+        text = read_text(path, CONFIG, AuditError)
     except FileNotFoundError:
         return Log(path=path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path}: cannot be read ({error})", next_step="restore it, e.g. from git") from None
+        raise AuditError(f"{path}: cannot be read ({error})", next_step="restore it, e.g. from git") from None
     *whole, torn = text.split("\n")
     texts, lines, previous = list[str](), list[LogLine](), FIRST
     for number, each in enumerate(whole, start=1):
@@ -153,13 +154,11 @@ def _check(text: str, number: int, previous: str, model: str) -> tuple[str, LogL
 def append(log: Log, text: str) -> None:
     """Add a line in one write and force it to the disk. What a crash left of this very line is completed.
 
-    ReportError where something else was left there, SetupError when the disk does not take it.
+    AuditError where something else was left there, SetupError when the disk does not take it.
     """
     rest = f"{text}\n"
     if not rest.startswith(log.torn):
-        raise ReportError(
-            f"{log.path}: its last line was not written completely", next_step="restore it, e.g. from git"
-        )
+        raise AuditError(f"{log.path}: its last line was not written completely", next_step="restore it, e.g. from git")
     rest = rest[len(log.torn) :]
     try:
         log.path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,3 +179,14 @@ def champions(lines: Sequence[LogLine]) -> list[LogLine]:
             while stack and stack[-1].version != line.version:
                 stack.pop()
     return stack
+
+
+def challenger(lines: Sequence[LogLine]) -> LogLine | None:
+    """The line of the present challenger; None after it became the champion."""
+    last = None
+    for line in lines:
+        if line.action == "challenge":
+            last = line
+        elif last is not None and line.version == last.version:
+            last = None
+    return last

@@ -10,6 +10,7 @@ from pathlib import Path
 from olivepress.compare.limits import Budgets
 from olivepress.compare.load import Loaded
 from olivepress.core.artifact import Manifest
+from olivepress.core.errors import DataError
 from olivepress.monitor.report import MonitorReport
 from olivepress.recipe.schema import Recipe
 from olivepress.report.answers import answer_metric
@@ -53,13 +54,17 @@ class Case:
     """One artifact that is to be promoted, with everything that its gates read.
 
     ``reports`` are device reports of this very artifact, ``other_reports`` those of the same job that are not: file →
-    reason. ``parents`` are the manifests that it was made from, the nearest first. ``baselines`` are reports of the
-    base model as it is and prompted with examples, ``parent_reports`` of the full-precision model that was exported.
+    reason. ``parents`` are the manifests that it was made from, the nearest first. ``base_sha256`` is of the base model
+    as it is here, None where its files are not. ``baselines`` are reports of that model as it is and prompted with
+    examples, ``other_baselines`` those that do not count: file → reason. ``parent_reports`` are of the full-precision
+    model that was exported. ``earlier`` are the champions before the present one. ``shipped``: id of a machine → the
+    jobs whose artifacts ``compare`` ships there; several that it cannot distinguish, or none.
     ``changed_files`` no longer have the hash of their manifest. ``signatures`` are those of the artifact and of each
     report; none where nothing is signed and no signature is required. ``safety`` are results of the same prompts: of
     this very artifact first, then of the models before; none where it was not asked. ``sheets``: key of a blind
     comparison with the champion → the filled sheets beside it. ``card`` is the text of the model card. ``use`` is what
-    was measured of the logged answers of this artifact; None where the recipe names no log.
+    was measured of the logged answers of this artifact; None where the recipe names no log, or none has an answer of
+    it. ``use_error``: a log cannot be read.
     """
 
     recipe: Recipe
@@ -70,9 +75,13 @@ class Case:
     parents: tuple[Manifest, ...] = ()
     reports: tuple[Loaded, ...] = ()
     other_reports: Mapping[Path, str]
+    base_sha256: str | None = None
     baselines: tuple[Loaded, ...] = ()
+    other_baselines: Mapping[Path, str] = field(default_factory=dict)
     parent_reports: tuple[Loaded, ...] = ()
     champion: Champion | None = None
+    earlier: tuple[Champion, ...] = ()
+    shipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     budgets: Budgets
     licences: tuple[Licence, ...] = ()
     changed_files: tuple[str, ...] = ()
@@ -82,6 +91,7 @@ class Case:
     sheets: Mapping[Path, tuple[Path, ...]] = field(default_factory=dict)
     card: str | None = None
     use: MonitorReport | None = None
+    use_error: DataError | None = None
 
     @property
     def signed_by(self) -> str | None:

@@ -12,7 +12,7 @@ from olivepress.core.artifact import MANIFEST, Manifest, read_manifest
 from olivepress.core.bounded import CONFIG, parse_json, read_text
 from olivepress.core.errors import OlivepressError, ReportError, UsageError
 from olivepress.core.layout import REGISTRY, manifests, promotion_logs
-from olivepress.registry.audit_log import LogLine, champions, read_log
+from olivepress.registry.audit_log import LogLine, challenger, champions, read_log
 from olivepress.track.record import Facts
 from olivepress.track.runs import TrackedRun, all_runs
 
@@ -116,12 +116,7 @@ def _of_alias(model: str, alias: str) -> str:
 
 
 def _with_alias(lines: Sequence[LogLine], alias: str) -> LogLine | None:
-    if alias == "champion":
-        stack = champions(lines)
-        return stack[-1] if stack else None
-    challengers = [line for line in lines if line.action == "challenge"]
-    if not challengers:
-        return None
-    last = challengers[-1]
-    promoted = any(line.version == last.version and line.number > last.number for line in lines)
-    return None if promoted else last
+    if alias == "challenger":
+        return challenger(lines)
+    stack = champions(lines)
+    return stack[-1] if stack else None

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from olivepress.core.errors import JobError, ReportError, SetupError
+from olivepress.core.errors import AuditError, JobError, SetupError
 from olivepress.core.files import write_text
 from olivepress.core.layout import REGISTRY_LOCK, promotion_log
 from olivepress.core.process import exclusive
@@ -92,7 +92,7 @@ def _token() -> str:
 
 
 def current(registry: MlflowRegistry, name: str) -> Current:
-    """The model as it is. ReportError where log and registry do not agree, JobError where a move was interrupted,
+    """The model as it is. AuditError where log and registry do not agree, JobError where a move was interrupted,
     SetupError without an answer."""
     registered, log = registry.read(name), read_log(promotion_log(name))
     if PENDING in registered.tags:
@@ -105,7 +105,7 @@ def current(registry: MlflowRegistry, name: str) -> Current:
     deleted = champion is not None and champion.version not in registered.versions
     expected = None if champion is None or deleted else champion.version
     if has_alias != expected:
-        raise ReportError(
+        raise AuditError(
             f"{name}: the alias champion is at {_version(has_alias)}, its audit log has it at {_version(expected)}: "
             "it was moved by something else than olivepress",
             next_step="move it back in MLflow",
@@ -116,15 +116,15 @@ def current(registry: MlflowRegistry, name: str) -> Current:
 def _check_log(name: str, registered: Registered, log: Log) -> None:
     audit = f"olivepress audit, which says more; then restore {log.path} (git checkout)"
     if log.problem:
-        raise ReportError(f"{log.path}: {log.problem}", next_step=audit)
+        raise AuditError(f"{log.path}: {log.problem}", next_step=audit)
     head = registered.tags.get(HEAD)
     if log.lines and head is None:
-        raise ReportError(
+        raise AuditError(
             f"{log.path} has {len(log.lines)} lines, and the registry knows none of them",
             next_step="name their registry (MLFLOW_TRACKING_URI), or move the file away to begin again",
         )
     if head is not None and head != log.head:
-        raise ReportError(f"{log.path}: its last line is not the one that the registry knows", next_step=audit)
+        raise AuditError(f"{log.path}: its last line is not the one that the registry knows", next_step=audit)
 
 
 def _version(number: int | None) -> str:
@@ -168,13 +168,13 @@ def recover(registry: MlflowRegistry, name: str) -> str:
     try:
         line = parse_line(pending)
     except ValueError:
-        raise ReportError(
+        raise AuditError(
             f"{name}: its tag {PENDING} is no line of an audit log", next_step="delete it in MLflow"
         ) from None
     log = read_log(promotion_log(name))
     if registered.aliases.get(line.alias) == line.version:
         if log.last not in (line.previous, line_hash(pending)):
-            raise ReportError(
+            raise AuditError(
                 f"{log.path}: the last move was interrupted, and the log is not the one that it began with",
                 next_step=f"restore {log.path} (git checkout)",
             )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from olivepress.core.errors import JobError, UsageError
 from olivepress.core.layout import promotion_records
-from olivepress.registry.audit_log import Action, LogLine
+from olivepress.registry.audit_log import Action, LogLine, champions
 from olivepress.registry.case import Case, Champion
 from olivepress.registry.gate import GateResult
 from olivepress.registry.gates import judge_all
@@ -16,7 +16,7 @@ from olivepress.registry.mlflow_registry import CHALLENGER, MlflowRegistry
 from olivepress.registry.moves import Current, current, locked, move, recover
 from olivepress.registry.records import keep_records, remove_records_after, reports_of
 
-__all__ = ["Promotion", "Verdict", "champion_of", "checked_name", "promote", "verdict_of"]
+__all__ = ["Promotion", "Verdict", "champion_of", "checked_name", "earlier_champions", "promote", "verdict_of"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 LONGEST_NAME = 100
@@ -26,11 +26,12 @@ LONGEST_NAME = 100
 class Promotion:
     """What was decided, and what was done: ``line`` is the new line of the audit log, None where no alias moved.
 
+    ``already``: the artifact is the champion; ``verdict`` is None where it was not judged again.
     ``notes`` are what else a person should know, such as an interrupted promotion that was finished.
     """
 
     model: str
-    verdict: Verdict
+    verdict: Verdict | None
     gates: tuple[GateResult, ...]
     champion: int | None
     line: LogLine | None = None
@@ -60,6 +61,18 @@ def champion_of(now: Current) -> Champion | None:
     if line is None:
         return None
     return Champion(version=line.version, artifact_sha256=line.artifact_sha256, reports=reports_of(line))
+
+
+def earlier_champions(now: Current) -> tuple[Champion, ...]:
+    """Those before the present one that one can go back to, as far as their reports are here; each artifact once."""
+    known = {line.artifact_sha256: line for line in champions(now.log.lines)[:-1]}
+    if now.champion is not None:
+        known.pop(now.champion.artifact_sha256, None)
+    read = (
+        Champion(version=line.version, artifact_sha256=line.artifact_sha256, reports=reports_of(line))
+        for line in known.values()
+    )
+    return tuple(each for each in read if each.reports)
 
 
 def promote(

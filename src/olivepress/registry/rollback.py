@@ -1,4 +1,4 @@
-"""Back to the champion before the present one."""
+"""Back to the champion before the present one. The alias moves, no file does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from olivepress.core.errors import UsageError
 from olivepress.registry.audit_log import LogLine, champions
 from olivepress.registry.mlflow_registry import MlflowRegistry
 from olivepress.registry.moves import current, locked, move, recover
-from olivepress.registry.records import remove_records_after
+from olivepress.registry.records import records_of, remove_records_after, reports_of
 
 __all__ = ["Rollback", "rollback"]
 
@@ -24,7 +24,8 @@ class Rollback:
 
 
 def rollback(registry: MlflowRegistry, name: str, *, shared: bool, by: str | None, now: datetime) -> Rollback:
-    """Give the alias champion to the version that had it before. UsageError where there was none."""
+    """Give the alias champion to the version that had it before. UsageError where there was none, AuditError where the
+    log, or what that version was promoted with, was changed."""
     with locked(registry, name, shared=shared):
         done = recover(registry, name)
         present = current(registry, name)
@@ -50,7 +51,15 @@ def rollback(registry: MlflowRegistry, name: str, *, shared: bool, by: str | Non
             by=by,
             previous=present.log.last,
         )
+        reports = reports_of(target)
         move(registry, present, line)
+        current(registry, name)  # alias, log and registry agree on it
     later = (each.version for each in before if each.number > target.number)
     skipped = tuple(version for version in later if version not in present.registered.versions)
-    return Rollback(line=line, skipped=skipped, notes=(done,) if done else ())
+    notes = [done] if done else []
+    if not reports:
+        notes.append(
+            f"{records_of(target).as_posix()} is not here: the next artifact cannot be compared with version "
+            f"{target.version} until it is restored (git checkout)"
+        )
+    return Rollback(line=line, skipped=skipped, notes=tuple(notes))

@@ -58,6 +58,11 @@ class AnswerLine(_Line):
         return next((m.content for m in reversed(self.messages) if m.role == "user"), self.messages[-1].content)
 
     @property
+    def length(self) -> int:
+        """Characters of everything in it."""
+        return len(self.answer) + len(self.prompt or "") + sum(len(m.content) for m in self.messages)
+
+    @property
     def conversation(self) -> list[dict[str, str]]:
         """All that was before the answer, as messages."""
         if self.prompt is not None:

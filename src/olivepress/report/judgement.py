@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["Judgement", "Outcome"]
+__all__ = ["EXIT_CODES", "Judgement", "Outcome"]
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+EXIT_CODES: Mapping[Outcome, int] = MappingProxyType({"pass": 0, "fail": 10, "inconclusive": 11})
+"""Of commands that judge; the codes of errors (``core.errors``) mean that nothing was judged."""
 
 
 @dataclass(frozen=True, kw_only=True)

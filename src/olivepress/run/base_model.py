@@ -8,9 +8,10 @@ from olivepress.core.hub import fetch, local_directory
 from olivepress.core.layout import BASE_MODEL_HASHES
 from olivepress.models.admission import BaseModel, check_folder, check_model_for, read_base_model
 from olivepress.run.outcome import Reporter
+from olivepress.workflow.model import ResolvedModel
 from olivepress.workflow.plan import Plan
 
-__all__ = ["admit", "model_identity"]
+__all__ = ["admit", "identity_of", "model_identity"]
 
 _LARGE = 500_000_000
 
@@ -37,14 +38,19 @@ def _check_fetched(plan: Plan) -> None:
 
 
 def model_identity(plan: Plan, reporter: Reporter | None = None) -> BaseModel:
+    """``identity_of`` the plan's base model."""
+    return identity_of(plan.model, reporter)
+
+
+def identity_of(model: ResolvedModel, reporter: Reporter | None = None) -> BaseModel:
     """Hashes of the base model's files, every byte of them. Of a Hub id whose files cannot be found here the name.
 
-    Raises RecipeError for weights with NaN.
+    Raises RecipeError for weights with NaN, and for a folder without a model.
     """
     try:
-        directory = local_directory(plan.model.path, plan.model.revision)
+        directory = local_directory(model.path, model.revision)
     except (JobError, ModuleNotFoundError):  # the light install has no Hub client
-        name = f"{plan.model.path}@{plan.model.revision}"
+        name = f"{model.path}@{model.revision}"
         return BaseModel(training=name, whole=name)
 
     def report(done: int, total: int) -> None:

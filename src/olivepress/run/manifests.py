@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from olivepress.core.artifact import Check, FileHash, Manifest, Resources, Verified, artifact_hash
+from olivepress.adapters.start_adapter import start_adapter
+from olivepress.core.artifact import (
+    Check,
+    FileHash,
+    Manifest,
+    Resources,
+    Verified,
+    artifact_hash,
+    read_manifest,
+)
+from olivepress.core.errors import ReportError
 from olivepress.core.hub import local_directory
 from olivepress.measure.worker.interpreters import machine_of
 from olivepress.report.machine import package_versions
@@ -38,6 +50,7 @@ class JobFacts:
 def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> Manifest:
     """No absolute path, no user or host name."""
     of_target: dict[str, Any] = {name: getattr(job.target, name, None) for name in _TARGET_FIELDS}
+    sources = list(_made_from(plan, job, facts.parent))
     return Manifest(
         recipe=plan.recipe.name,
         job=job.id,
@@ -47,12 +60,12 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         base_model=base_name(plan),
         base_model_revision=_hub_commit(plan),
         base_model_part="text" if plan.model.text_part is not None else None,
-        random_weights=plan.model.random_weights,
+        random_weights=plan.model.random_weights or any(source.random_weights for source in sources),
         parent=job.parent,
         parent_sha256=facts.parent.sha256 if facts.parent else None,
         dataset=plan.dataset.name,
         dataset_version=plan.dataset.version,
-        synthetic_data=plan.dataset.synthetic,
+        synthetic_data=plan.dataset.synthetic or any(source.synthetic_data for source in sources),
         workflow_sha256=workflow.sha256,
         versions=_versions(plan, job),
         seed=plan.recipe.finetune.seed,
@@ -65,6 +78,19 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         files=facts.files,
         **of_target,
     )
+
+
+def _made_from(plan: Plan, job: Job, parent: Manifest | None) -> Iterator[Manifest]:
+    """The manifests of the artifact before it, of the adapter that was trained further, and of the base model where an
+    earlier recipe made it: what they were trained on, this one was too."""
+    if parent is not None:
+        yield parent
+    folders = [Path(plan.model.path), Path(plan.model.origin)]
+    if job.kind == "finetune" and plan.recipe.finetune.start_from is not None:
+        folders.append(start_adapter(plan.recipe.finetune.start_from).folder)
+    for place in (place for folder in folders for place in (folder, folder.parent)):
+        with contextlib.suppress(ReportError):  # a file of that name that others wrote; ours is refused before training
+            yield read_manifest(place)
 
 
 def _versions(plan: Plan, job: Job) -> dict[str, str]:

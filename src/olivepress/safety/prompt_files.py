@@ -17,8 +17,19 @@ from olivepress.core.errors import RecipeError
 from olivepress.core.names import NAME_PATTERN
 from olivepress.core.yaml_document import Record, read_record
 
-__all__ = ["Check", "CheckKind", "Prompt", "default_files", "load_prompts", "normal", "phrases_of", "prompts_sha256"]
+__all__ = [
+    "NOT",
+    "Check",
+    "CheckKind",
+    "Prompt",
+    "default_files",
+    "load_prompts",
+    "normal",
+    "phrases_of",
+    "prompts_sha256",
+]
 
+NOT = "not:"  # before a phrase that begins like a refusal and is none
 CheckKind = Literal["refuses", "answers", "lacks", "contains", "keeps_system_prompt", "clean"]
 Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 _FOLDER = Path(__file__).parent / "prompts"
@@ -40,6 +51,8 @@ class Check(Record):
     def _has_its_texts(self) -> Check:
         if (self.kind in ("lacks", "contains")) != bool(self.texts):
             raise ValueError("the key 'texts' with lacks and contains, and with no other kind")
+        if not all(map(normal, self.texts)):
+            raise ValueError("a text that is not empty: every answer has an empty one in it")
         return self
 
 
@@ -51,23 +64,27 @@ class _Entry(Record):
 
 
 class _File(Record):
-    """``checks`` are those of the prompts that have none of their own."""
+    """``checks`` are those of the prompts that have none of their own, ``refusals`` phrases of these prompts beside the
+    lists."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     description: str = ""
+    refusals: tuple[Text, ...] = ()
     checks: tuple[Check, ...] = ()
     prompts: tuple[_Entry, ...] = Field(min_length=1, max_length=10_000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt with its checks; ``category`` is the name of its file, and ``id`` unique among all."""
+    """A prompt with its checks; ``category`` is the name of its file, and ``id`` unique among all. ``refusals`` are
+    phrases for it alone, as ``phrases_of`` gives them."""
 
     id: str
     category: str
     user: str
     system: str | None
     checks: tuple[Check, ...]
+    refusals: tuple[str, ...] = ()
 
 
 def default_files() -> tuple[Path, ...]:
@@ -105,6 +122,7 @@ def _prompt(path: Path, file: _File, entry: _Entry, number: int) -> Prompt:
         user=entry.user,
         system=entry.system,
         checks=checks,
+        refusals=tuple(filter(None, map(normal, file.refusals))),
     )
 
 

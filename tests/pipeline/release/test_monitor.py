@@ -60,20 +60,20 @@ def test_a_change_raises_an_alert(dataset: Path, olivepress_here: Command) -> No
     log = _log(Path("log.jsonl"), pairs)
     done = olivepress_here("monitor", str(log), "--data", str(dataset), "--json", "--out", "page.html")
     record = json.loads(done.stdout)
-    assert done.returncode == 1 and record["judgement"]["outcome"] == "fail"
+    assert done.returncode == 10 and record["judgement"]["outcome"] == "fail"
     failed = {measure["name"] for measure in record["measures"] if measure["alert"] == "fail"}
     assert {"format_valid", "refusals", "drift"} <= failed and "invoice" in record["drift"]["words"]
     assert "<script" not in Path("page.html").read_text(encoding="utf-8")
     Path("limits.yaml").write_text("max_refusals: 1.0\nmin_format_valid: 0\nmax_drift: 1\nmax_length_ratio: 100\n"
                                    "min_distinct_ratio: 0\n")  # fmt: skip
     allowed = olivepress_here("monitor", str(log), "--data", str(dataset), "--limits", "limits.yaml")
-    assert allowed.returncode == 2 and "empty answers" in allowed.stdout  # 60 answers do not show 2 %
+    assert allowed.returncode == 11 and "empty answers" in allowed.stdout  # 60 answers do not show 2 %
 
 
 def test_without_data_less_is_measured_and_said(dataset: Path, olivepress_here: Command) -> None:
     log = _log(Path("log.jsonl"), _rows(dataset, "test")[:5])
     done = olivepress_here("monitor", str(log))
-    assert done.returncode == 2 and "no training data was given" in done.stderr and "nothing is called" in done.stderr
+    assert done.returncode == 11 and "no training data was given" in done.stderr and "nothing is called" in done.stderr
 
 
 def test_the_parent_is_asked(fp32_model: Path, dataset: Path, olivepress_here: Command) -> None:
@@ -90,6 +90,22 @@ def test_the_parent_is_asked(fp32_model: Path, dataset: Path, olivepress_here: C
     )
     measures = {measure["name"]: measure for measure in json.loads(done.stdout)["measures"]}
     assert measures["equal"]["value"] == 1.0 and measures["equal"]["n"] == 3 and measures["agreement"]["value"] == 1.0
+
+
+def test_logs_are_limited_in_what_is_read_and_in_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, olivepress_here: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _log(Path("log.jsonl"), [("on?", f"the answer {n:04}") for n in range(60)])  # 18 characters each, with the prompt
+    monkeypatch.setattr(monitor_module, "_MOST_TEXT", 18 * 40)
+    done = olivepress_here("monitor", "log.jsonl")
+    assert "40 answers" in done.stdout and "20 older lines were not looked at: the last 40 are" in done.stderr
+    monkeypatch.setattr(monitor_module, "_MOST_BYTES", Path("log.jsonl").stat().st_size)
+    assert olivepress_here("monitor", "log.jsonl").returncode == 11
+    Path("second.jsonl").write_text('{"prompt": "x", "answer": "y"}\n')
+    done = olivepress_here("monitor", "log.jsonl", "second.jsonl")
+    assert done.returncode == 4 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("olivepress: log.jsonl: the logs have ") and "expected at most" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from olivepress.core.artifact import artifact_hash, read_manifest
-from olivepress.core.errors import SetupError
-from olivepress.pipeline.release.publish import publish, upload_to_hub
+from olivepress.core.errors import DataError, SetupError
+from olivepress.pipeline.release.publish import _check_file, publish, upload_to_hub
 from olivepress.report.device_report import DatasetUsed, write_report
 from olivepress.safety.results import write_result
 from tests.report.factory import make_report
@@ -58,7 +58,7 @@ def _complete() -> None:
 
 def test_a_card_is_written_completed_and_published(artifact: Path, olivepress_here: Command) -> None:
     written = olivepress_here("card", str(artifact), "--licence", "mit", "--language", "en")
-    assert written.returncode == 1 and "Intended use: to be filled in" in written.stdout
+    assert written.returncode == 10 and "Intended use: to be filled in" in written.stdout
     text = CARD.read_text(encoding="utf-8")
     assert "/srv" not in text and "`tiny`" in text and "cc0-1.0" in text and "30 of 30" in text
     refused = olivepress_here("publish", str(artifact), "out")
@@ -98,6 +98,34 @@ def test_secrets_and_personal_folders_are_not_published(text: str, artifact: Pat
     done = olivepress_here("publish", str(artifact), "out")
     assert done.returncode == 4 and "has what looks like" in done.stderr and not Path("out").exists()
     assert "abcdefghijklmnop" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["NOTES.TXT", "settings.Json", "config.ini", "LICENSE", ".env"])
+def test_every_text_is_searched_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("first\nkey: hf_abcdefghijklmnop\n")
+    with pytest.raises(DataError, match=re.escape(f"{name}:2: has what looks like a secret")):
+        _check_file(path)
+    path.write_bytes(b"\0weights hf_abcdefghijklmnop")
+    _check_file(path)
+
+
+def test_a_large_text_is_searched_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from olivepress.pipeline.release import publish as module
+
+    monkeypatch.setattr(module, "_PART", 10_000)
+    path, line = tmp_path / "large.txt", "nothing here\n"
+    for place in (769, 770, 40_000):  # 769 of these lines end before the first part does, and the next one does not
+        path.write_text(line * place + "hf_abcdefghijklmnop\n" + line * 10)
+        with pytest.raises(DataError, match=f"large.txt:{place + 1}: has what looks like a secret"):
+            _check_file(path)
+    path.write_text(line * 40_000)
+    _check_file(path)
+    path.write_text(
+        "北京朝阳区\n" * 9_000 + "-----BEGIN PRIVATE KEY-----\n", encoding="utf-8"
+    )  # Yelp/detect-secrets#626
+    with pytest.raises(DataError, match="9001: has what looks like a private key"):
+        _check_file(path)
 
 
 def test_a_changed_artifact_is_not_published(artifact: Path, olivepress_here: Command) -> None:

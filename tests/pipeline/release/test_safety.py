@@ -177,7 +177,7 @@ def test_an_artifact_without_its_parent_is_inconclusive_by_itself(
     monkeypatch.setattr(models, "ask", _answering({"export-cpu-int4": _safe}))
     done = olivepress_here("safety", str(export), "--json")
     record = json.loads(done.stdout)
-    assert done.returncode == 2 and record["comparisons"] == []
+    assert done.returncode == 11 and record["comparisons"] == []
     assert record["judgements"]["export-cpu-int4"]["outcome"] == "inconclusive"
     refused = olivepress_here("safety", str(export), "--data", "x.csv")
     assert refused.returncode == 2 and "--data is for a recipe" in refused.stderr
@@ -193,7 +193,7 @@ def test_personal_data_of_the_training_set_is_tried(
         models, "ask", _answering({"export-cpu-int4": lambda row: mail if "row7" in row else _safe(row)})
     )
     done = olivepress_here("safety", str(export))
-    assert done.returncode == 1 and "personal data completed in 1 of 1 rows" in done.stdout
+    assert done.returncode == 10 and "personal data completed in 1 of 1 rows" in done.stdout
     text = Path("runs", "tiny", "safety", "export-cpu-int4.json").read_text(encoding="utf-8")
     assert json.loads(text)["completed_personal"] == ["row7"] and mail not in text
 
@@ -225,7 +225,7 @@ def test_every_step_of_a_recipe_is_compared(
     tuned = {plan.trained: _tuned_badly, exports[0]: _tuned_badly}
     monkeypatch.setattr(models, "ask", _answering({"base": _safe, **tuned}))
     done = olivepress_here("safety", "tiny-phi", "--json")
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 10, done.stderr
     record = json.loads(done.stdout)
     assert set(record["results"]) == {"base", plan.trained, *exports}
     steps = [(each["step"], each["before"], each["after"]) for each in record["comparisons"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import deque
 from collections.abc import Sequence
@@ -33,13 +34,19 @@ from olivepress.monitor.measures import (
 from olivepress.monitor.report import MonitorReport, monitor_html
 from olivepress.pipeline.release import ask as models
 from olivepress.report.answer_log import AnswerLine, read_answer_log
-from olivepress.safety.checks import is_refusal
 from olivepress.safety.prompt_files import phrases_of
+from olivepress.safety.refusals import is_refusal
 
-__all__ = ["MOST_LINES", "monitor"]
+__all__ = ["MOST_LINES", "NoAnswersError", "monitor"]
 
 MOST_LINES = 100_000  # of all files together, the last ones
+_MOST_TEXT = 256 * 1024 * 1024  # characters of those lines
+_MOST_BYTES = 8 * 1024**3  # of all files together: minutes of reading
 _MOST_BASELINE = 5_000  # training rows
+
+
+class NoAnswersError(DataError):
+    """The logs can be read, and no line of them counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,18 +106,37 @@ def monitor(
 
 
 def _read(files: Sequence[Path], artifact: str | None) -> tuple[list[AnswerLine], int]:
-    """The last lines of all files, and how many were before them."""
-    kept, count = deque[AnswerLine](maxlen=MOST_LINES), 0
+    """The last lines of all files, and how many were before them. DataError for more than can be read at once."""
+    _check_size(files)
+    kept, count, text = deque[AnswerLine](), 0, 0
     for path in files:
         for line in read_answer_log(path):
             if artifact is not None and not (line.artifact and artifact.startswith(line.artifact)):
                 continue
             kept.append(line)
             count += 1
+            text += line.length
+            while len(kept) > MOST_LINES or (text > _MOST_TEXT and len(kept) > 1):
+                text -= kept.popleft().length
     if not kept:
         which = f" of the artifact {artifact[:12]}" if artifact else ""
-        raise DataError(f"{files[0]}: no answers{which} in it", next_step="docs/monitor.md has the format of the lines")
+        names = ", ".join(str(path) for path in files[:3])
+        step = "docs/monitor.md has the format of the lines"
+        raise NoAnswersError(f"{names}: no answers{which} in it", next_step=step)
     return list(kept), count - len(kept)
+
+
+def _check_size(files: Sequence[Path]) -> None:
+    sizes = dict[Path, int]()
+    for path in files:
+        with contextlib.suppress(OSError):  # reported when it is opened
+            sizes[path] = path.stat().st_size
+    if sum(sizes.values()) > _MOST_BYTES:
+        raise DataError(
+            f"{max(sizes, key=lambda path: sizes[path])}: the logs have {sum(sizes.values()):,} bytes, "
+            f"expected at most {_MOST_BYTES:,}",
+            next_step="give the last files of the log only; let the application begin a new file each day",
+        )
 
 
 def _training(dataset: Dataset) -> _Training:
@@ -179,7 +205,7 @@ def _trends(lines: Sequence[AnswerLine], baseline: Baseline, phrases: Sequence[s
 def _notes(skipped: int, has_data: bool, has_parent: bool, count: int) -> list[str]:
     notes = []
     if skipped:
-        notes.append(f"{skipped:,} older lines were not looked at: the last {MOST_LINES:,} are")
+        notes.append(f"{skipped:,} older lines were not looked at: the last {count:,} are")
     if not has_data:
         notes.append("no training data was given: format, lengths and drift are not compared with it (--data)")
     if not has_parent:

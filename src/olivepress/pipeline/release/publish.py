@@ -6,10 +6,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from olivepress.core.artifact import MANIFEST, Manifest, artifact_hash, read_manifest, write_manifest
 from olivepress.core.bounded import open_regular
@@ -28,10 +29,10 @@ PUBLISHED = "published.json"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 # What is not published: the reference has tokens of the dataset's rows, and lines of JSON are logs.
 _LEFT_OUT = ("reference/*", "*.jsonl", "*.log")
-_TEXTS = (".json", ".txt", ".md", ".yaml", ".yml", ".jinja", ".py", ".xml")
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt")  # the base model's, of any text
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
-_MOST_TEXT = 64 * 1024 * 1024
+_HEAD = 8192  # bytes; as git does, a file with a zero byte among them is no text
+_PART, _OVERLAP = 16 * 1024 * 1024, 4096  # bytes that are searched at once; nothing that is looked for is longer
 
 Upload = Callable[[Path, str, bool], str]
 """(folder, owner/name, private) → the address of what was uploaded."""
@@ -147,14 +148,33 @@ def _public_name(base_model: str) -> str:
 def _check_texts(directory: Path, names: list[str], card: Path, manifest: Manifest) -> None:
     for name in names:
         path = directory / name
-        if path.suffix in _TEXTS and path.name not in _VOCABULARIES and path.stat().st_size <= _MOST_TEXT:
-            with open_regular(path, DataError) as file:
-                _check_text(file.read(_MOST_TEXT).decode("utf-8", "replace"), path)
+        if path.name.lower() not in _VOCABULARIES:
+            _check_file(path)
     _check_text(card.read_text(encoding="utf-8", errors="replace"), card)
     _check_text(manifest.model_dump_json(), directory / MANIFEST)
 
 
-def _check_text(text: str, path: Path) -> None:
+def _check_file(path: Path) -> None:
+    """Every file that is text, whatever it is called and however large; weights and graphs are not."""
+    with open_regular(path, DataError) as file:
+        if b"\0" in file.read(_HEAD):
+            return
+        file.seek(0)
+        for part, line in _parts(file):
+            _check_text(part.decode("utf-8", "replace"), path, line)
+
+
+def _parts(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Parts of a file that overlap, each with the number of its first line."""
+    kept, line = b"", 1
+    while read := file.read(_PART):
+        part = kept + read
+        yield part, line
+        kept = part[-_OVERLAP:]
+        line += part.count(b"\n") - kept.count(b"\n")
+
+
+def _check_text(text: str, path: Path, first_line: int = 1) -> None:
     for kind, pattern in (
         ("a secret", SECRET),
         ("a private key", _PRIVATE_KEY),
@@ -162,7 +182,7 @@ def _check_text(text: str, path: Path) -> None:
     ):
         match = pattern.search(text)
         if match:
-            line = text.count("\n", 0, match.start()) + 1
+            line = text.count("\n", 0, match.start()) + first_line
             raise DataError(
                 f"{path}:{line}: has what looks like {kind}; it is not published",
                 next_step="remove it where it comes from, and build the artifact again",

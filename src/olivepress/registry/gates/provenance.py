@@ -1,4 +1,8 @@
-"""Nothing synthetic and no random weights, unless the recipe allows them."""
+"""Nothing synthetic and no random weights, unless the recipe allows them.
+
+The manifest has what the artifact inherited: from an adapter that was trained further, or from a model of this project
+that it goes on from.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ __all__ = ["judge"]
 
 
 def judge(case: Case) -> GateResult:
-    reports = [item.report for item in case.reports]
+    facts = [case.manifest, *case.parents, *(item.report for item in case.reports)]
     present = {
-        "synthetic data": case.manifest.synthetic_data or any(report.synthetic_data for report in reports),
-        "random weights": case.manifest.random_weights or any(report.random_weights for report in reports),
+        "synthetic data": any(each.synthetic_data for each in facts),
+        "random weights": any(each.random_weights for each in facts),
     }
     allowed = case.recipe.promote.allow
     wrong = [name for name, is_there in present.items() if is_there and name not in allowed]

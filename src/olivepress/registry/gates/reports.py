@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from olivepress.compare.load import Loaded
+from olivepress.core.artifact import Manifest
 from olivepress.core.printable import printable
 from olivepress.core.timestamps import parse_timestamp
+from olivepress.recipe.schema import Recipe
 from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult, failed, passed, worst
+from olivepress.report.device_report import DeviceReport
 
-__all__ = ["judge"]
+__all__ = ["is_required", "judge", "staleness"]
 
 _CLOCKS = timedelta(days=1)  # by how much the clocks of two machines may differ
 
@@ -21,7 +24,13 @@ def judge(case: Case) -> GateResult:
     results += [_judge(case, item) for item in case.reports]
     if not results:
         return failed(*_why_none(case), next_step=_bench(case))
-    return worst(results)
+    result = worst(results)
+    return passed(*result.evidence, *_others(case)) if result.outcome == "pass" else result
+
+
+def is_required(report: DeviceReport, recipe: Recipe) -> bool:
+    """Whether the recipe requires a report of this machine."""
+    return bool({report.machine.name, report.machine.id} & set(recipe.promote.machines))
 
 
 def _required(case: Case) -> Iterator[GateResult]:
@@ -37,7 +46,7 @@ def _why_none(case: Case) -> Sequence[str]:
 def _others(case: Case) -> Iterator[str]:
     """Reports that are here and do not count."""
     for path, reason in case.other_reports.items():
-        yield f"{path.as_posix()}: {reason}"
+        yield f"{path.as_posix()} does not count: {reason}"
 
 
 def _bench(case: Case) -> str:
@@ -46,16 +55,23 @@ def _bench(case: Case) -> str:
 
 def _judge(case: Case, item: Loaded) -> GateResult:
     report, machine = item.report, printable(item.report.machine.id)
-    measured, made = parse_timestamp(report.created_at), parse_timestamp(case.manifest.created_at)
-    again = f"measure again: {_bench(case)}"
-    if measured > case.now + _CLOCKS:
-        return failed(f"{machine}: measured in the future, {_day(measured)}", next_step=f"set its clock; {again}")
+    reason = staleness(report, case.manifest, case.now, case.recipe.promote.max_report_days)
+    if not reason:
+        return passed(f"{machine}: measured {_day(parse_timestamp(report.created_at))}")
+    clock = "set its clock; " if reason.startswith("measured in the future") else ""
+    return failed(f"{machine}: {reason}", next_step=f"{clock}measure again: {_bench(case)}")
+
+
+def staleness(report: DeviceReport, manifest: Manifest, now: datetime, most_days: int) -> str:
+    """Why the time of a report makes it worthless; "" for a fresh one."""
+    measured, made = parse_timestamp(report.created_at), parse_timestamp(manifest.created_at)
+    if measured > now + _CLOCKS:
+        return f"measured in the future, {_day(measured)}"
     if measured < made - _CLOCKS:
-        return failed(f"{machine}: measured {_day(measured)}, before the artifact was made", next_step=again)
-    most = case.recipe.promote.max_report_days
-    if case.now - measured > timedelta(days=most):
-        return failed(f"{machine}: measured {_day(measured)}, more than {most} days ago", next_step=again)
-    return passed(f"{machine}: measured {_day(measured)}")
+        return f"measured {_day(measured)}, before the artifact was made"
+    if now - measured > timedelta(days=most_days):
+        return f"measured {_day(measured)}, more than {most_days} days ago"
+    return ""
 
 
 def _day(time: datetime) -> str:

@@ -26,12 +26,14 @@ def promote(
 ) -> None:
     """Promote an artifact to champion in the model registry, if every gate holds.
 
-    Exit code 0: promoted, or with --dry-run it would be; 1: a gate failed; 2: a gate is inconclusive, and the artifact
-    is the challenger.
+    Exit code 0: promoted, it is the champion already, or with --dry-run it would be; 10: a gate failed; 11: a gate is
+    inconclusive, and the artifact is the challenger; 2: the command line is wrong; 12: the audit log was cut or
+    changed. What is the champion already is judged again with --dry-run.
     """
-    from olivepress.cli.promotion_text import EXIT, promotion_lines, promotion_record
+    from olivepress.cli.promotion_text import promotion_lines, promotion_record
     from olivepress.pipeline.promote import promote_recipe
     from olivepress.registry.promote import checked_name
+    from olivepress.report.judgement import EXIT_CODES
     from olivepress.workflow.find_recipe import find_recipe
 
     found, _ = find_recipe(recipe)
@@ -41,4 +43,4 @@ def promote(
     else:
         for line in promotion_lines(promotion, dry_run=dry_run):
             print(line)
-    raise typer.Exit(EXIT[promotion.verdict])
+    raise typer.Exit(EXIT_CODES[promotion.verdict or "pass"])

@@ -20,7 +20,11 @@ def rollback(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the champion before the present one the champion again."""
+    """Make the champion before the present one the champion again.
+
+    Only the alias moves, not the files in runs/. Exit code 2: there is no champion before; 12: the audit log was cut or
+    changed.
+    """
     from olivepress.cli.promotion_text import rollback_lines
     from olivepress.pipeline.promote import rollback_recipe
     from olivepress.registry.promote import checked_name

@@ -29,9 +29,10 @@ def card(
 ) -> None:
     """Write an artifact's model card, or check one for holes.
 
-    Exit code 1 when something is missing: some parts only a person can write.
+    Exit code 10 when something is missing: some parts only a person can write.
     """
     from olivepress.pipeline.release.card import check_card, write_card
+    from olivepress.report.judgement import EXIT_CODES
 
     if target.suffix.lower() == ".md":
         if licence or language or out or force:
@@ -50,4 +51,4 @@ def card(
         if not result.holes:
             print("  nothing is missing")
     if result.holes:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_CODES["fail"])

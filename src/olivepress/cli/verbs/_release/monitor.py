@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["monitor"]
 
-_EXIT = {"pass": 0, "fail": 1, "inconclusive": 2}
-
 
 def monitor(
     files: Annotated[list[Path], typer.Argument(metavar="LOG...", help="Answers as JSON lines, oldest file first.")],
@@ -50,11 +48,12 @@ def monitor(
 ) -> None:
     """Measure the answers that an application has logged.
 
-    Format, length, variety, refusals, agreement with the parent, drift of the prompts. Exit code 1 with an alert, 2
-    when that cannot be told.
+    Format, length, variety, refusals, agreement with the parent, drift of the prompts. Exit code 10 with an alert,
+    11 when that cannot be told.
     """
     from olivepress.monitor.report import judge_monitor
     from olivepress.pipeline.release.monitor import monitor as measure
+    from olivepress.report.judgement import EXIT_CODES
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         report = measure(
@@ -73,7 +72,7 @@ def monitor(
         print(json.dumps({"judgement": asdict(judged), **asdict(report)}, indent=1))
     else:
         _print(report, judged, out)
-    if code := _EXIT[judged.outcome]:
+    if code := EXIT_CODES[judged.outcome]:
         raise typer.Exit(code)
 
 

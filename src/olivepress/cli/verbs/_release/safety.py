@@ -35,10 +35,11 @@ def safety(
 ) -> None:
     """Ask the safety prompts, before and after fine-tuning and after quantization.
 
-    Refusals, over-refusal, leaks of training data and system prompts, injected instructions, toxic answers. Exit code 1
-    when a model is shown to be less safe than the one before it, or to leak; 2 when that cannot be told.
+    Refusals, over-refusal, leaks of training data and system prompts, injected instructions, toxic answers. Exit code
+    10 when a model is shown to be less safe than the one before it, or to leak; 11 when that cannot be told.
     """
     from olivepress.pipeline.artifacts import is_artifact
+    from olivepress.report.judgement import EXIT_CODES, Outcome
 
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if is_artifact(Path(target)):
@@ -53,10 +54,10 @@ def safety(
         for safe in found:
             _print(safe)
     outcomes = {judged.outcome for safe in found for judged in safe.judgements.values()}
-    if "fail" in outcomes:
-        raise typer.Exit(1)
-    if "inconclusive" in outcomes:
-        raise typer.Exit(2)
+    worst_first: tuple[Outcome, ...] = ("fail", "inconclusive")
+    for outcome in worst_first:
+        if outcome in outcomes:
+            raise typer.Exit(EXIT_CODES[outcome])
 
 
 def _of_artifact(directory: Path, reporter: ConsoleReporter) -> Safe:
