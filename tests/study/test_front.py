@@ -41,6 +41,7 @@ def test_it_is_that_of_optuna() -> None:
     study.sampler = sampler
     for _ in range(60):
         drawn = study.ask()
+        drawn.set_user_attr("outcome", "finished")
         study.tell(drawn, [round(drawn.suggest_float(name, 0, 1), 1) for name in "abc"])
     expected = sorted(each.number for each in study.best_trials)
     assert front_of(study_record(study, ["a", "b", "c"])) == expected and len(expected) < 60

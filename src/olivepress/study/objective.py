@@ -26,7 +26,7 @@ _SHORTEST = 10  # percent: the first rung of Hyperband
 
 
 class Behind(OlivepressError):
-    """The trial is pruned: at this point the others were better."""
+    """The trial is pruned: at this point the others were better, or its artifact is not fit to ship."""
 
 
 def make_pruner(search: Search) -> optuna.pruners.BasePruner:

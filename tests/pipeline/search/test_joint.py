@@ -20,6 +20,7 @@ from olivepress.pipeline.search.joint import choose_joint, kept_within
 from olivepress.pipeline.search.result import answer, write_result
 from olivepress.recipe.search import Joint
 from olivepress.report.measurement import measured, not_measured
+from olivepress.run.failure import ChecksFailed
 from tests.pipeline.search.stand_in import SEARCH, Quiet, loss_of, scores_of, stand_in_run, write_recipe
 
 # Target → what quantization costs of the share of right answers, tokens/s, bytes.
@@ -108,8 +109,8 @@ def test_its_recipe_page_and_record(project: Path) -> None:
 def test_a_search_of_fine_tunes_stays_as_it_is_beside_it(project: Path) -> None:
     write_joint(project)
     search()
-    monkeypatched = load_searched("t")
-    assert monkeypatched.search.joint is None and module.kind_of(monkeypatched).level == "finetune"
+    searched = load_searched("t")
+    assert searched.search.joint is None and module.kind_of(searched).level == "finetune"
 
 
 def test_what_the_values_depend_on_must_stay(project: Path) -> None:
@@ -150,6 +151,23 @@ def test_an_artifact_that_was_not_measured_fails_with_the_reason(
     monkeypatch.setattr(joint_module, "measure_export", unmeasured)
     with pytest.raises(JobError, match="decode_tps was not measured: the context has 64 tokens"):
         search()
+
+
+def test_artifacts_that_do_not_pass_their_checks_are_pruned_and_the_search_goes_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def int4_fails(plan: Any) -> None:
+        if plan.jobs[-1].target.target == "cpu-int4":
+            raise ChecksFailed("kl_divergence 0.2 above 0.03", checks=())
+
+    write_joint(project)
+    monkeypatch.setattr(trial_module, "run", stand_in_run(int4_fails))
+    found, _ = search()
+    refused = [trial for trial in found.stages["trials"].trials if trial.params["target"] == "cpu-int4"]
+    assert len(refused) > 2 and {trial.state for trial in refused} <= {"pruned"}
+    reason = "pruned, as its artifact does not pass its checks: kl_divergence 0.2 above 0.03"
+    assert {trial.reason for trial in refused if not trial.diverged} == {reason}
+    assert found.winner is not None and found.winner["target"] == "cpu-int8"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ from olivepress.recipe.schema import Recipe
 from olivepress.recipe.search import Search
 from olivepress.report.answers import answer_metric, is_correct
 from olivepress.report.registry import METRICS
+from olivepress.run.failure import ChecksFailed
 from olivepress.run.interpreters import model_python, place_of
 from olivepress.run.outcome import JobOutcome
-from olivepress.study.objective import TrialWatch, trial_value
+from olivepress.study.objective import Behind, TrialWatch, has_diverged, trial_value
 from olivepress.study.space import TARGET, Params, apply
 from olivepress.workflow.evaluation import evaluation_of, higher_is_better
 from olivepress.workflow.plan import Job, Plan, make_plan
@@ -139,9 +140,15 @@ def finetune_trial(
 
 
 def export_trial(searched: Searched, recipe: Recipe, reporter: SearchReporter) -> tuple[Plan, float, int]:
-    """The same, and its export for the recipe's only target."""
+    """The same, and its export for the recipe's only target. Behind for an artifact that does not pass its checks: its
+    settings are to blame, and it would not ship."""
     plan = _plan(searched, recipe)
-    raise_failed(run(plan, reporter=_TrialReporter(reporter, None, searched.metric)))
+    try:
+        raise_failed(run(plan, reporter=_TrialReporter(reporter, None, searched.metric)))
+    except ChecksFailed as error:
+        if has_diverged(error):
+            raise
+        raise Behind(f"pruned, as its artifact does not pass its checks: {error.message}") from error
     value, step = trial_value(recipe.name, searched.metric)
     return plan, value, step
 
