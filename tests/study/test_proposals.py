@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import optuna
@@ -55,21 +54,18 @@ def rates(search: Search, study: optuna.Study) -> list[float]:
     return drawn
 
 
-def inherited_of(drawn: list[float], known: list[float]) -> list[float]:
-    """Those of the known rates that were drawn again; a crossover of logarithms rounds the last digits."""
-    return [rate for each in drawn for rate in known if math.isclose(each, rate, rel_tol=1e-9)]
+def near(drawn: list[float]) -> int:
+    """How many lie among the parents: a tenth of the space."""
+    return sum(2.8e-4 < rate < 1.4e-3 for rate in drawn)
 
 
 def test_the_second_generation_descends_from_the_best_of_the_first() -> None:
     search = search_of()
     study = study_of(search, 12)
-    known = [trial.user_attrs["params"]["learning_rate"] for trial in study.trials]
-    inherited = inherited_of(rates(search, study), known)
-    # A population of four: of twelve trials the third generation's parents are the best four.
-    best = sorted(known, key=lambda rate: abs(rate - 1e-3))[:4]
-    assert len(inherited) >= 4 and set(inherited) <= set(best)
-    assert not inherited_of(rates(search.model_copy(update={"sampler": "random"}), study), known)
-    assert not inherited_of(rates(search, study_of(search, 3)), known)  # the first generation is random
+    # A population of four: the parents of the next trials are the best four of the first twelve, near 1e-3.
+    at_random = near(rates(search.model_copy(update={"sampler": "random"}), study))
+    assert near(rates(search, study)) >= 6 > at_random
+    assert near(rates(search, study_of(search, 3))) < 6  # the first generation is random
 
 
 def test_one_objective_keeps_tpe() -> None:

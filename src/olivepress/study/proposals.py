@@ -28,7 +28,9 @@ def make_sampler(search: Search, seed: int) -> optuna.samplers.BaseSampler:
     import optuna
 
     if search.joint is not None and search.sampler == "tpe":
-        return optuna.samplers.NSGAIISampler(population_size=_population(search), seed=seed)
+        # Uniform crossover, the default, only repeats the numbers of the parents: most children would be known points.
+        crossover = optuna.samplers.nsgaii.SBXCrossover()
+        return optuna.samplers.NSGAIISampler(population_size=_population(search), crossover=crossover, seed=seed)
     if search.sampler == "tpe":
         low, high = _STARTUP
         startup = max(low, min(high, (search.trials or 3 * high) // 3))
