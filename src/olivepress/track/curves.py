@@ -13,6 +13,7 @@ from typing import Any
 from olivepress.core.bounded import open_regular
 from olivepress.core.errors import OlivepressError
 from olivepress.report.training_record import TrainingStep, training_steps
+from olivepress.track.figures import TOKENS_PER_S
 from olivepress.track.record import Line, Point, Points
 from olivepress.track.writer import RunWriter, recorded_steps
 
@@ -22,7 +23,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
 _VALIDATION, _MONITOR = "validation_", "monitor_"
 _LARGEST_STEP = 2**53
-TOKENS_PER_S = "tokens_per_s"
 _MOST_BYTES = 16 * 1024 * 1024  # at a time
 
 
