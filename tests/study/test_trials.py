@@ -291,6 +291,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(project: Path) -> None:
         open_storage()
 
 
+def test_a_database_that_is_read_only_is_one_line(project: Path) -> None:
+    import optuna
+
+    open_study()
+    storage = optuna.storages.RDBStorage("sqlite:///file:studies.db?mode=ro&uri=true")
+    with pytest.raises(SetupError, match=r"^studies.db: cannot be written here; next: make the folder writable"):
+        create(storage, "t/finetune.2", ["minimize"], {})
+
+
 def test_a_study_that_is_deleted_while_it_runs_is_one_line(project: Path) -> None:
     import optuna
 

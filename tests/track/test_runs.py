@@ -92,7 +92,7 @@ def test_a_diff_is_a_page_too(olivepress_here: Command) -> None:
     assert "<td>finetune.r</td><td>16</td><td>&lt;b&gt;32</td>" in page and "<b>" not in page
     assert "The artifacts differ." in page and "loss at the end" in page
     assert page.index("loss at the end") < page.index("Measured on box") < page.index("50.0 % (45.0 to 55.0)")
-    assert "12" not in page.split("<tbody>")[-1]  # equal numbers are not repeated
+    assert ">12" not in page  # equal numbers are not repeated
 
 
 def test_memory_and_rates_have_their_units(olivepress_here: Command) -> None:

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from olivepress.core.layout import RUNS, STUDY_LOCKS
 from olivepress.study.space import same
@@ -74,27 +73,3 @@ def test_two_processes_at_once_make_no_trial_twice(project: Path) -> None:
     assert verdicts[0] == verdicts[1]
     trials = create(open_storage(), "t/finetune.1", [], {}).get_trials()
     assert {trial.user_attrs["outcome"] for trial in trials} <= {"finished", "pruned"}
-
-
-def test_a_joint_search_exports_and_measures_every_trial(project: Path) -> None:
-    """Real fine-tunes and exports of the tiny model, from the first trial to the winner's recipe."""
-    joint = {"targets": ["cpu-fp32", "cpu-int8"], "margin": 0.5}
-    path = write_recipe(project, SMALL | {"trials": 2, "seeds": 2, "joint": joint}, max_steps=10, learning_rate=1.0e-3)
-    recipe = yaml.safe_load(path.read_text())
-    benchmark = {"workloads": [[16, 8]], "rounds": 1}
-    path.write_text(yaml.safe_dump(recipe | {"targets": joint["targets"], "benchmark": benchmark}))
-    done = subprocess.run([*COMMAND, "--joint"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    trials = [trial for trial in record["stages"]["trials"]["trials"] if trial["state"] == "finished"]
-    assert len(trials) == 2 and record["stages"]["trials"]["front"]
-    for trial in trials:
-        quality, speed, size = trial["values"]
-        assert 0 <= quality <= 1 and speed > 0 and size > 1000
-        assert trial["intervals"]["exact_match"][0] <= quality <= trial["intervals"]["exact_match"][1]
-    sizes = {trial["params"]["target"]: trial["values"][2] for trial in trials}
-    assert len(sizes) < 2 or sizes["cpu-int8"] < sizes["cpu-fp32"]
-    assert not list(RUNS.rglob("*.onnx")) and not list(RUNS.rglob("*.safetensors"))
-    if record["winner"] is not None:
-        assert record["winner"]["target"] == "cpu-int8" and record["verdict"]["rows"] > 0
-        assert record["measured"]["winner"][2] < record["measured"]["default"][2]
