@@ -75,11 +75,11 @@ def _with_generations(
 
     if not isinstance(sampler, optuna.samplers.NSGAIISampler):
         return trials
-    marked, finished = [], 0
+    marked, finished, size = [], 0, sampler.population_size or 1
     for trial in trials:
         each = copy.copy(trial)
         if trial.state == optuna.trial.TrialState.COMPLETE:
-            generation = finished // sampler.population_size
+            generation = finished // size
             each.system_attrs = {**trial.system_attrs, sampler._get_generation_key(): generation}
             finished += 1
         marked.append(each)

@@ -15,9 +15,11 @@ from olivepress.core.layout import CONFIGS, RUNS
 from olivepress.pipeline.search import finetune as module
 from olivepress.pipeline.search import joint as joint_module
 from olivepress.pipeline.search import trial as trial_module
+from olivepress.pipeline.search import warm_start
 from olivepress.pipeline.search.finetune import Found, load_searched, search_finetune
 from olivepress.pipeline.search.joint import choose_joint, kept_within
 from olivepress.pipeline.search.result import answer, write_result
+from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.search import Joint
 from olivepress.report.measurement import measured, not_measured
 from olivepress.run.failure import ChecksFailed
@@ -104,6 +106,18 @@ def test_its_recipe_page_and_record(project: Path) -> None:
     assert front and all(by_number[number]["intervals"]["decode_tps"] for number in front)
     best_quality = max(trial["values"][0] for trial in by_number.values() if trial["values"])
     assert any(by_number[number]["values"][0] == best_quality for number in front)
+
+
+def test_settings_of_earlier_searches_are_tried_first_and_not_taken_for_known(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_joint(project)
+    runs = [(SimpleNamespace(name=f"t.s1/{n}"), Finetune(r=8, learning_rate=1e-3 * n), float(n)) for n in range(1, 7)]
+    monkeypatch.setattr(warm_start, "_runs_of_task", lambda _: iter(runs))
+    study = module.begin(load_searched("t", joint=True), reporter=Quiet()).study()
+    origins = [trial.user_attrs["origin"] for trial in study.get_trials()]
+    assert origins == ["default", *(f"settings of run t.s1/{n}" for n in (1, 2, 3))]
+    assert {trial.user_attrs["params"]["target"] for trial in study.get_trials()} == {"cpu-fp32"}
 
 
 def test_a_search_of_fine_tunes_stays_as_it_is_beside_it(project: Path) -> None:

@@ -33,7 +33,7 @@ from olivepress.study.objective import TrialWatch, make_pruner
 from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import StudyRecord, study_record
 from olivepress.study.space import Params, contains, encode, same, suggest
-from olivepress.study.storage import Storage, Study, create, latest, numbered, open_storage
+from olivepress.study.storage import Direction, Storage, Study, create, latest, numbered, open_storage
 from olivepress.study.trials import Claim, Point, add_known, enqueue, failed_trials, finished_trials, spent
 from olivepress.study.verdict import Verdict, compare_scores
 from olivepress.workflow.find_recipe import data_of, find_recipe
@@ -65,7 +65,9 @@ class FinetuneSearch:
     def study(self, stage: str = "", facts: Mapping[str, Any] | None = None) -> Study:
         """The study of a stage, begun at its first use."""
         name = numbered(self.searched.recipe.name, self.kind.level, self.number, stage)
-        directions = self.kind.directions if stage != "fresh" else ["maximize"]
+        directions: list[Direction] = ["maximize"]
+        if stage != "fresh":
+            directions = self.kind.directions
         return create(self.storage, name, directions, dict(facts or {}))
 
     def record(self, stage: str = "") -> StudyRecord:
@@ -135,7 +137,8 @@ def search_finetune(searched: Searched, *, reporter: SearchReporter, new: bool =
     found = begin(searched, reporter=reporter, new=new)
     run_stage(_trials(found), reporter)
     winner = _finals(found)
-    verdict, measured = None, dict[str, Sequence[float]]()
+    verdict: Verdict | None = None
+    measured: dict[str, Sequence[float]] = {}
     if same(winner) != same(default_params(searched)):
         verdict, measured = _fresh(found, winner)
     stages = {"trials": found.record(), "finalists": found.record("full")}
@@ -177,7 +180,7 @@ def _first_points(study: Study, searched: Searched) -> None:
         seen.add(same(known.params))
         drawn = encode(search, finetune, known.params)
         point = Point(params=known.params, drawn=drawn, origin=known.origin)
-        if known.value is None or search.joint is not None:  # a loss says nothing about the artifact
+        if known.value is None:
             enqueue(study, point)
             continue
         add_known(study, point, known.value, lambda trial: suggest(trial, search, finetune))
@@ -275,11 +278,13 @@ def _fresh(found: FinetuneSearch, winner: Params) -> tuple[Verdict, dict[str, Se
             f"{study.study_name}: {len(seeds) - len(pairs)} of {len(seeds)} seeds have no result of both",
             next_step="olivepress runs list, which has the reason; then the same command tries them again",
         )
-    of = {name: [results[same(params), seed] for seed in pairs] for name, params in contenders.items()}
-    scores = {name: [result["scores"] for result in each] for name, each in of.items()}
+    of_name = {name: [results[same(params), seed] for seed in pairs] for name, params in contenders.items()}
+    scores = {name: [result["scores"] for result in each] for name, each in of_name.items()}
     # Trials of an earlier olivepress have one value.
-    values = {name: [result.get("measured", [result["validation"]]) for result in each] for name, each in of.items()}
-    means = {name: [sum(column) / len(column) for column in zip(*each, strict=True)] for name, each in values.items()}
+    means: dict[str, Sequence[float]] = {}
+    for name, each in of_name.items():
+        values = [result.get("measured", [result["validation"]]) for result in each]
+        means[name] = [sum(column) / len(column) for column in zip(*values, strict=True)]
     return compare_scores(metric, scores[DEFAULT], scores["winner"]), means
 
 
