@@ -184,6 +184,21 @@ def test_artifacts_that_do_not_pass_their_checks_are_pruned_and_the_search_goes_
     assert found.winner is not None and found.winner["target"] == "cpu-int8"
 
 
+def test_a_comparison_without_a_result_says_the_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def default_fails(plan: Any) -> None:
+        if "-fresh-" in plan.recipe.name and plan.jobs[-1].target.target == "cpu-fp32":
+            raise ChecksFailed("kl_divergence 0.2 above 0.03", checks=())
+
+    write_joint(project)
+    monkeypatch.setattr(trial_module, "run", stand_in_run(default_fails))
+    with pytest.raises(JobError) as error:
+        search()
+    assert error.value.message == (
+        "t/joint.1/fresh: 2 of 2 seeds have no result of both, the last: pruned, as its artifact does not pass its "
+        "checks: kl_divergence 0.2 above 0.03"
+    )
+
+
 @pytest.mark.parametrize(
     ("choose", "margin", "name"),
     [("smallest", 0.02, "b"), ("smallest", 0.5, "d"), ("fastest", 0.02, "c"), ("best", 0.5, "a")],

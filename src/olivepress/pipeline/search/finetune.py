@@ -242,7 +242,7 @@ def _finals(found: FinetuneSearch) -> Params:
     best = found.kind.choose(values, len(seeds))
     if best is None:
         raise JobError(
-            f"{study.study_name}: no finalist has finished with all {len(seeds)} seeds",
+            f"{study.study_name}: no finalist has finished with all {len(seeds)} seeds{_last_reason(found, 'full')}",
             next_step="olivepress runs list, then the same command with --new",
         )
     return settings[best]
@@ -275,8 +275,9 @@ def _fresh(found: FinetuneSearch, winner: Params) -> tuple[Verdict, dict[str, Se
     pairs = [seed for seed in seeds if all((same(params), seed) in results for params in contenders.values())]
     if len(pairs) < len(seeds):
         raise JobError(
-            f"{study.study_name}: {len(seeds) - len(pairs)} of {len(seeds)} seeds have no result of both",
-            next_step="olivepress runs list, which has the reason; then the same command tries them again",
+            f"{study.study_name}: {len(seeds) - len(pairs)} of {len(seeds)} seeds have no result of both"
+            f"{_last_reason(found, 'fresh')}",
+            next_step="the same command tries again what failed; a pruned one needs other settings: --new",
         )
     of_name = {name: [results[same(params), seed] for seed in pairs] for name, params in contenders.items()}
     scores = {name: [result["scores"] for result in each] for name, each in of_name.items()}
@@ -286,6 +287,12 @@ def _fresh(found: FinetuneSearch, winner: Params) -> tuple[Verdict, dict[str, Se
         values = [result.get("measured", [result["validation"]]) for result in each]
         means[name] = [sum(column) / len(column) for column in zip(*values, strict=True)]
     return compare_scores(metric, scores[DEFAULT], scores["winner"]), means
+
+
+def _last_reason(found: FinetuneSearch, stage: str) -> str:
+    """Why the last trial of a stage that has no values has none."""
+    reasons = [trial.reason for trial in found.record(stage).trials if trial.state in ("pruned", "failed", "killed")]
+    return f", the last: {reasons[-1]}" if reasons else ""
 
 
 def _full_length(found: FinetuneSearch, study: Study, name: str, points: Sequence[Point]) -> Stage:
