@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -225,13 +226,14 @@ def remove_trial(run_name: str, *, keep_log: bool) -> None:
     too."""
     kept = {_RECORDS, "logs"} if keep_log else {_RECORDS}
     folder = recipe_runs(run_name)
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name in kept:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
+    with contextlib.suppress(FileNotFoundError):  # another process may remove them at the same time
+        for path in folder.iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty where something is kept
         folder.rmdir()
     shutil.rmtree(CONFIGS / run_name, ignore_errors=True)
