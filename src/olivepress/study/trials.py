@@ -234,8 +234,10 @@ def _again(study: Study, trial: optuna.trial.FrozenTrial, attempt: int) -> None:
 
 def _is_free(run: str) -> bool:
     folder = STUDY_LOCKS / run
+    if not folder.is_dir():
+        return True
     try:
-        with exclusive(folder) if folder.is_dir() else contextlib.nullcontext():
+        with exclusive(folder):
             return True
     except JobError:
         return False

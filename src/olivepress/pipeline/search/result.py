@@ -37,7 +37,8 @@ class SearchResult:
 def write_result(found: Found) -> SearchResult:
     """Write the winner's recipe and workflows, ``runs/RECIPE/search/finetune.html`` and the same as JSON; of a joint
     search ``joint.html``. Without a winner that of an earlier study is renamed."""
-    written = earlier = None
+    written: Written | None = None
+    earlier: Path | None = None
     if found.winner is not None and not _is_refused(found):
         written = write_winner(found.searched, found.winner, list(answer(found)))
     else:
