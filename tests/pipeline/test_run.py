@@ -141,5 +141,5 @@ def test_of_two_failed_jobs_the_first_error_is_raised_with_both_names(project: P
         JobOutcome(job=name, state="failed", error=ChecksFailed(f"{name}: lost", checks=(), next_step="less"))
         for name in ("export-a", "export-b")
     ]
-    with pytest.raises(ChecksFailed, match="2 of 2 jobs failed .export-a, export-b., first export-a: lost; next: less"):
+    with pytest.raises(ChecksFailed, match=r"2 of 2 jobs failed \(export-a, export-b\), first export-a: lost; next"):
         module.raise_failed([(plan, outcome) for outcome in outcomes])
