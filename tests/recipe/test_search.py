@@ -80,6 +80,8 @@ def test_lists_and_methods_with_values_of_their_own() -> None:
         ({"method": {"choices": ["lora", "dpo"]}, "trials": 3}, "dpo alone as method: its validation loss is that of"),
         ({"beta": {"low": 0.1, "high": 1}, "trials": 3}, "no key 'beta' under search: it changes what the validation"),
         ({"freeze_layers": {"low": 0, "high": 1}, "trials": 3}, "no search.freeze_layers with method lora"),
+        ({**RATE, "trials": 3, "joint": {"targets": ["a", "b", "a"]}}, "each target once, 'a' is there twice"),
+        ({**RATE, "trials": 3, "joint": {"choose": "cheapest"}}, "search.joint.choose"),
         ({"learning_rat": {"low": 1, "high": 2}}, "unknown key 'search.learning_rat'; did you mean 'learning_rate'?"),
     ],
 )

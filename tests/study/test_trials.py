@@ -16,10 +16,23 @@ from olivepress.core.layout import STUDIES, STUDY_LOCKS
 from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.search import Search
 from olivepress.study import storage as storage_module
+from olivepress.study.page import state_words
 from olivepress.study.proposals import next_of_grid, propose
+from olivepress.study.results import study_record
 from olivepress.study.space import encode, same, suggest
 from olivepress.study.storage import Study, create, latest, numbered, open_storage, storage_errors
-from olivepress.study.trials import Claim, Point, claimed, enqueue, finish, give_up, put_back, spent
+from olivepress.study.trials import (
+    Claim,
+    Point,
+    claimed,
+    ended_runs,
+    enqueue,
+    failed_trials,
+    finish,
+    give_up,
+    put_back,
+    spent,
+)
 
 FINETUNE = Finetune()
 SIZE = 6
@@ -128,12 +141,34 @@ def test_a_killed_trial_is_tried_once_more_and_told_apart_from_a_failed_one(proj
         assert (claim.attempt, claim.run) == (1, "t.s1-trial-4")
         give_up(claim, "failed", "no memory", seconds=1.0)
     trials = study.get_trials()
-    assert [trial.user_attrs["outcome"] for trial in trials] == ["killed", "finished", "killed", "failed", "failed"]
+    assert [trial.user_attrs["outcome"] for trial in trials] == ["killed", "finished", "killed", "killed", "failed"]
     assert [trial.user_attrs.get("repeats") for trial in trials] == [None, 0, None, 2, None]
     assert trials[3].user_attrs["reason"] == "its process was killed twice"
     assert same(trials[2].user_attrs["params"]) == same(trials[3].user_attrs["params"])
     assert spent(trials)[0] == 3  # two that were killed are repeated
+    assert [trial.number for trial in failed_trials(study)] == [3, 4]
+    words = state_words(study_record(study, ["loss"]).trials)
+    assert words == "2 killed and repeated, 1 finished, 1 killed, 1 failed"
     assert len(run_all(study)) == SIZE - 3
+
+
+def test_runs_that_nobody_takes_up_again_are_known(project: Path) -> None:
+    killed()
+    study = open_study()
+    with take(study) as again:
+        assert ended_runs(study) == {}  # killed once, and running again
+        with take(open_study()) as second:
+            give_up(second, "failed", "no memory", seconds=1.0)
+            assert ended_runs(study) == {}  # its process has not let it go
+        assert ended_runs(study) == {second.run: True}
+        finish(again, [1.0], seconds=1.0)
+    assert ended_runs(study) == {again.run: False, second.run: True}
+    killed()
+    killed()
+    with take(study) as last:
+        put_back(last, seconds=1.0)
+    assert ended_runs(study) == {again.run: False, second.run: True, "t.s1-trial-3": True}
+    assert not STUDY_LOCKS.joinpath(again.run).exists()
 
 
 def test_ctrl_c_is_no_kill(project: Path) -> None:
@@ -206,7 +241,7 @@ def test_a_database_of_a_newer_optuna_is_one_line(project: Path) -> None:
     open_study()
     with sqlite3.connect(STUDIES) as database:
         database.execute("UPDATE alembic_version SET version_num = 'v99.0.0'")
-    with pytest.raises(SetupError, match=r"^studies.db: was written by another version of Optuna; next: "):
+    with pytest.raises(SetupError, match=r"^studies.db: was written by a newer Optuna; next: install"):
         open_storage()
 
 
@@ -222,10 +257,47 @@ def test_a_locked_database_is_one_line(project: Path, monkeypatch: pytest.Monkey
         database.execute("ROLLBACK")
 
 
+def test_a_database_of_an_older_optuna_is_upgraded_and_not_thrown_away(project: Path) -> None:
+    import sqlite3
+
+    open_study()
+    with sqlite3.connect(STUDIES) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+    with pytest.raises(SetupError, match=r"older Optuna; next: optuna storage upgrade --storage sqlite:///studies.db$"):
+        open_storage()
+
+
+def test_a_database_of_something_else_is_one_line(project: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(STUDIES) as database:
+        database.execute("CREATE TABLE studies (name TEXT)")
+    with pytest.raises(SetupError, match=r"is a database of something else, or damaged; next: move it away"):
+        open_study()
+
+
+def test_an_error_that_is_not_known_keeps_its_own_words_and_the_file(project: Path) -> None:
+    import sqlalchemy.exc
+
+    with pytest.raises(SetupError) as raised, storage_errors():
+        cause = OSError("disk I/O error")
+        raise sqlalchemy.exc.OperationalError("SELECT version FROM x", {}, cause) from cause
+    assert str(raised.value) == "studies.db: disk I/O error"
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(project: Path) -> None:
     STUDIES.mkdir()
     with pytest.raises(SetupError, match=r"^studies.db: cannot be written here; next: "):
         open_storage()
+
+
+def test_a_database_that_is_read_only_is_one_line(project: Path) -> None:
+    import optuna
+
+    open_study()
+    storage = optuna.storages.RDBStorage("sqlite:///file:studies.db?mode=ro&uri=true")
+    with pytest.raises(SetupError, match=r"^studies.db: cannot be written here; next: make the folder writable"):
+        create(storage, "t/finetune.2", ["minimize"], {})
 
 
 def test_a_study_that_is_deleted_while_it_runs_is_one_line(project: Path) -> None:

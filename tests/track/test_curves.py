@@ -78,6 +78,26 @@ def test_each_step_once_also_after_a_resume(tmp_path: Path, monkeypatch: pytest.
     assert run.curves["eval_loss"].points == 1
 
 
+def test_tokens_per_second_leave_evaluations_and_other_processes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines: list[dict[str, float]] = [
+        {"done": 1, "loss": 1.0, "tokens": 100, "seconds": 2.0},
+        {"done": 2, "loss": 1.0, "tokens": 300, "seconds": 4.0},
+        {"done": 2, "validation_loss": 1.0, "seconds": 14.0},  # ten seconds of evaluation
+        {"done": 3, "loss": 1.0, "tokens": 500, "seconds": 16.0},
+        {"done": 4, "loss": 1.0, "tokens": 700, "seconds": 1.0},  # the process was killed, and another goes on
+        {"done": 5, "loss": 1.0, "tokens": 900, "seconds": 2.0, "peak_memory_bytes": 2e9},
+    ]
+    SOURCE.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    writer = start(None)
+    CurveFollower(SOURCE, writer).read()
+    curve = read_run(writer.path).curves["tokens_per_s"]  # type: ignore[union-attr]
+    assert (curve.points, curve.last, curve.lowest) == (3, 200.0, 100.0)
+    assert read_run(writer.path).curves["peak_memory_bytes"].last == 2e9  # type: ignore[union-attr]
+
+
 def test_points_become_the_steps_again() -> None:
     lines = [
         {"done": 1, "total": 2, "loss": 2.0, "learning_rate": 1e-4, "grad_norm": 0.5, "seconds": 3.0},

@@ -79,6 +79,30 @@ def test_a_diff_says_first_what_changed(olivepress_here: Command) -> None:
     assert record["same_artifact"] is False
 
 
+def test_a_diff_is_a_page_too(olivepress_here: Command) -> None:
+    make_run()
+    second = make_run(sha256="b" * 64, loss=0.1, params={"finetune.r": "<b>32"})
+    score = {"exact_match": Figure(value=0.5, unit="ratio", ci_low=0.45, ci_high=0.55)}
+    hashes = {"report_sha256": "1" * 64, "artifact_sha256": "2" * 64}
+    second.append(Measured(at=second.now(), machine="box", job="finetune", metrics=score, **hashes))
+    done = olivepress_here("runs", "diff", "lamps/finetune.1", "lamps/finetune.2", "--page", "pages/diff.html")
+    assert done.returncode == 0 and done.stdout.startswith("A lamps/finetune.1")
+    page = Path("pages/diff.html").read_text()
+    assert "default-src 'none'" in page and "<script" not in page
+    assert "<td>finetune.r</td><td>16</td><td>&lt;b&gt;32</td>" in page and "<b>" not in page
+    assert "The artifacts differ." in page and "loss at the end" in page
+    assert page.index("loss at the end") < page.index("Measured on box") < page.index("50.0 % (45.0 to 55.0)")
+    assert ">12" not in page  # equal numbers are not repeated
+
+
+def test_memory_and_rates_have_their_units(olivepress_here: Command) -> None:
+    writer = start(None)
+    values = {"peak_memory_bytes": 1.5e9, "tokens_per_s": 812.0, "loss": 0.5}
+    writer.append(Points(points=(Point(step=1, at=writer.now(), values=values),)))
+    text = olivepress_here("runs", "show", "lamps/finetune").stdout
+    assert "1.50 GB → 1.50 GB" in text and "812 tok/s → 812 tok/s" in text and "0.5 → 0.5" in text
+
+
 def test_the_same_is_said_to_be_the_same(olivepress_here: Command) -> None:
     make_run()
     make_run()

@@ -8,18 +8,16 @@ from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from olivepress.compare.render.phrases import interval_text
 from olivepress.core.messages import counted
 from olivepress.core.pace import duration
 from olivepress.core.printable import printable
 from olivepress.core.timestamps import time_text
-from olivepress.report.values import format_value
+from olivepress.track.figures import curve_unit, figure_text, number_text, value_text
 
 if TYPE_CHECKING:
     from olivepress.pipeline.reproduce import Reproduction
     from olivepress.track.checklist import Item
     from olivepress.track.difference import Change, Difference, MetricPair
-    from olivepress.track.record import Figure
     from olivepress.track.runs import TrackedRun
 
 __all__ = [
@@ -68,28 +66,10 @@ def _result(run: TrackedRun) -> str:
     for report in sorted(run.reports, key=lambda each: each.at, reverse=True):
         for name in _FIRST_METRICS:
             if name in report.metrics:
-                return f"{_value(report.metrics[name])} {name}"
+                return f"{value_text(report.metrics[name])} {name}"
     if "loss" in run.curves:
-        return f"{_number(run.curves['loss'].last)} loss"
+        return f"{number_text(run.curves['loss'].last)} loss"
     return run.sha256[:12] if run.sha256 else ""
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 1e5 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def _value(figure: Figure) -> str:
-    return format_value(figure.unit, figure.value) if figure.unit else _number(figure.value)
-
-
-def _figure(figure: Figure | None) -> str:
-    """Value and interval, in the unit that a reader expects."""
-    if figure is None:
-        return "-"
-    interval = interval_text(figure.unit or "1", figure.value, figure.ci_low, figure.ci_high)
-    return f"{_value(figure)} ({interval})" if interval else _value(figure)
 
 
 def show_lines(run: TrackedRun) -> Iterator[str]:
@@ -132,14 +112,16 @@ def _wrapped(name: str, text: str) -> Iterator[str]:
 
 def _numbers(run: TrackedRun) -> Iterator[str]:
     for name, curve in run.curves.items():
-        text = f"{_number(curve.first)} → {_number(curve.last)}, lowest {_number(curve.lowest)}, {curve.points} points"
+        unit = curve_unit(name)
+        first, last, lowest = (number_text(value, unit) for value in (curve.first, curve.last, curve.lowest))
+        text = f"{first} → {last}, lowest {lowest}, {curve.points} points"
         yield from _wrapped(name, text)
     groups = [("", run.metrics), *((report.machine, report.metrics) for report in run.reports)]
     for machine, metrics in groups:
         if metrics and machine:
             yield f"measured on {printable(machine)}"
         for name, figure in metrics.items():
-            yield f"  {printable(name):38}  {_figure(figure)}"[:_WIDTH]
+            yield f"  {printable(name):38}  {figure_text(figure)}"[:_WIDTH]
 
 
 def diff_lines(difference: Difference) -> Iterator[str]:
@@ -174,7 +156,7 @@ def change_lines(change: Change) -> Iterator[str]:
 
 def _pair_lines(pairs: Sequence[MetricPair]) -> Iterator[str]:
     """A table of both runs' numbers; those of a machine stand below its name."""
-    cells = [(_figure(pair.a), _figure(pair.b) + (" *" if pair.apart else "  ")) for pair in pairs]
+    cells = [(figure_text(pair.a), figure_text(pair.b) + (" *" if pair.apart else "  ")) for pair in pairs]
     first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
     width = _WIDTH - 4 - first - second
     yield f"{'':{width}}  {'A':>{first}}  {'B':>{second - 2}}"
@@ -211,8 +193,8 @@ def reproduction_lines(result: Reproduction) -> Iterator[str]:
         yield f"  differs: {printable(name)}"[:_WIDTH]
     if result.noise is not None:
         noise = result.noise
-        interval = f"{_number(noise.lowest)} to {_number(noise.highest)}"
-        yield f"  last loss {_number(noise.again)}; of {noise.seeds} seeds: {interval}"
+        interval = f"{number_text(noise.lowest)} to {number_text(noise.highest)}"
+        yield f"  last loss {number_text(noise.again)}; of {noise.seeds} seeds: {interval}"
     if result.suspects:
         yield "What went in and differs, the likeliest reason first:"
         for change in result.suspects:

@@ -7,13 +7,24 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
 from olivepress.core.yaml_document import Record
 from olivepress.recipe.finetune import Finetune, FinetuneChanges, Seed
 from olivepress.recipe.methods import METHODS
 
-__all__ = ["MOST_POINTS", "NOT_SEARCHED", "SEARCHED", "Axis", "Search", "Value", "Values", "is_whole", "value_problem"]
+__all__ = [
+    "MOST_POINTS",
+    "NOT_SEARCHED",
+    "SEARCHED",
+    "Axis",
+    "Joint",
+    "Search",
+    "Value",
+    "Values",
+    "is_whole",
+    "value_problem",
+]
 
 # Lists, not JSON's alone: where a rule looks at a mapping before it is read, pydantic no longer knows it as JSON.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -124,6 +135,26 @@ class Axis(Values):
         return self
 
 
+class Joint(Record):
+    """What ``--joint`` exports in each trial, and which artifact wins."""
+
+    targets: Names = Field((), description="targets of the recipe to try, its default first; all when left out")
+    choose: Literal["smallest", "fastest", "best"] = Field(
+        "smallest", description="of the artifacts that keep quality within the margin: the one that wins"
+    )
+    margin: float = Field(
+        0.02, gt=0, lt=1, description="what an artifact's quality may lie below the best one's, as a share"
+    )
+
+    @field_validator("targets")
+    @classmethod
+    def _each_target_once(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = next((name for name in targets if targets.count(name) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"each target once, {repeated!r} is there twice")
+        return targets
+
+
 class _Search(Record):
     """A search of the best fine-tune: the keys of ``finetune`` that vary, and how they are searched."""
 
@@ -141,6 +172,7 @@ class _Search(Record):
     finalists: int = Field(3, ge=1, le=100, description="best trials that are trained at full length")
     seeds: int = Field(3, ge=2, le=20, description="seeds of each finalist, and fresh ones of the final comparison")
     seed: Seed = Field(0, description="of the search; the same seed proposes the same trials")
+    joint: Joint | None = Field(None, description="of search finetune --joint: targets, and how the winner is chosen")
 
     @model_validator(mode="before")
     @classmethod
@@ -210,7 +242,7 @@ class _Search(Record):
 
 def grid_size(search: _Search) -> int:
     """Points of the grid: every combination of the values that each method takes."""
-    points = 0
+    points, targets = 0, len(search.joint.targets) if search.joint is not None else 1
     for method in search.methods or ("",):
         counts = []
         for key, axis in search.axes.items():
@@ -219,7 +251,7 @@ def grid_size(search: _Search) -> int:
                 continue
             counts.append(_count(values))
         points += math.prod(counts)
-    return points
+    return points * max(1, targets)
 
 
 def _count(values: Values) -> int:

@@ -26,7 +26,7 @@ _SHORTEST = 10  # percent: the first rung of Hyperband
 
 
 class Behind(OlivepressError):
-    """The trial is pruned: at this point the others were better."""
+    """The trial is pruned: at this point the others were better, or its artifact is not fit to ship."""
 
 
 def make_pruner(search: Search) -> optuna.pruners.BasePruner:
@@ -81,6 +81,8 @@ def _lines_of(run: str) -> list[Any]:
 def trial_value(run: str, metric: str) -> tuple[float, int]:
     """(the metric of the checkpoint that ships, its step). JobError where a fine-tune has none."""
     path = job_dir(run, "finetune") / TRAINING
+    if not path.is_file():
+        raise JobError(f"{path}: was removed while its trial ran", next_step="the same command goes on")
     lines = read_json_lines(path)
     shipped = shipped_step(lines)
     if shipped is not None and shipped.value is not None and shipped.metric == metric:

@@ -10,13 +10,17 @@ from typing import Any
 from olivepress.charts.pages import render_page
 from olivepress.charts.spec import NoData, Spec
 from olivepress.charts.svg import INSTALL, can_draw, render_svg
+from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 from olivepress.study.charts import history, importance, parallel, shown_value, slices
+from olivepress.study.front import front_of, value_text
 from olivepress.study.results import StudyRecord, TrialRecord
 
 __all__ = ["SearchPage", "search_html", "state_words"]
 
 _HINTS = {
+    "Pareto front": "No other trial is at least as good as those on the front in all objectives and better in one. "
+    "Lines are 95 % intervals: trials whose intervals overlap may change places.",
     "History": "Each point is a trial, in the order in which they began. The line is the best value so far.",
     "Parallel coordinates": "Each line is a finished trial, the best ones strongest. The last axis is the value.",
     "Importance of the settings": "The share of the variance of the values that each setting explains alone, of the "
@@ -83,35 +87,51 @@ def _chart(title: str, drawn: Sequence[Spec] | NoData) -> dict[str, Any]:
 
 def _table(title: str, record: StudyRecord) -> dict[str, Any]:
     names = list(dict.fromkeys(name for trial in record.trials for name in trial.params))
+    front = set(front_of(record)) if len(record.objectives) > 1 else set()
     facts = list(dict.fromkeys(name for trial in record.trials for name in trial.facts))
     columns = ["trial", "state", *names, *facts, *record.objectives, "seconds", "note"]
-    rows = [_row(trial, names, facts, len(record.objectives)) for trial in record.trials]
+    rows = [_row(trial, names, facts, record.objectives, trial.number in front) for trial in record.trials]
     return {
         "title": printable(title),
         "summary": f"{record.name}: {state_words(record.trials)}.",
         "columns": [printable(name) for name in columns],
         "rows": rows,
+        "count": counted(sum(trial.counted for trial in record.trials), "trial"),
         "open": len(rows) <= 12,
     }
 
 
 def state_words(trials: Sequence[TrialRecord]) -> str:
     """How many trials ended how."""
-    counts = Counter(
-        "known before" if not trial.counted and trial.state == "finished" else trial.state for trial in trials
-    )
+    counts = Counter(_state_word(trial) for trial in trials)
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trial"
 
 
-def _row(trial: TrialRecord, names: Sequence[str], facts: Sequence[str], objectives: int) -> list[str]:
-    notes = [trial.origin, f"repeats trial {trial.repeats}" if trial.repeats is not None else "", trial.reason]
-    values = list(trial.values) + [None] * (objectives - len(trial.values))
+def _state_word(trial: TrialRecord) -> str:
+    if trial.diverged:
+        return "diverged"
+    if trial.counted:
+        return trial.state
+    words = {"finished": "known before", "killed": "killed and repeated", "interrupted": "interrupted and repeated"}
+    return words.get(trial.state, trial.state)
+
+
+def _row(
+    trial: TrialRecord, names: Sequence[str], facts: Sequence[str], objectives: Sequence[str], is_on_front: bool
+) -> list[str]:
+    notes = [
+        "on the Pareto front" if is_on_front else "",
+        trial.origin,
+        f"repeats trial {trial.repeats}" if trial.repeats is not None else "",
+        trial.reason,
+    ]
+    values = [value_text(trial, place, name) for place, name in enumerate(objectives) if trial.values]
     return [
         str(trial.number),
         trial.state,
         *(_cell(trial.params[name]) if name in trial.params else "" for name in names),
         *(_cell(trial.facts[name]) if name in trial.facts else "" for name in facts),
-        *("" if value is None else f"{value:.4g}" for value in values),
+        *(values or [""] * len(objectives)),
         "" if trial.seconds is None else f"{trial.seconds:.0f}",
         printable("; ".join(filter(None, notes))),
     ]

@@ -20,7 +20,11 @@ _LEAST_FOR_IMPORTANCE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One trial. ``values`` in the order of the study's objectives; ``curve``: percent of its length → the metric."""
+    """One trial. ``values`` in the order of the study's objectives; ``curve``: percent of its length → the metric;
+    ``intervals``: metric → the ends of its 95 % interval, of values that have one.
+
+    ``counted``: whether it is one of the trials of the budget. ``diverged``: why it was pruned.
+    """
 
     number: int
     state: State
@@ -31,8 +35,10 @@ class TrialRecord:
     seconds: float | None = None
     repeats: int | None = None
     counted: bool = True
+    diverged: bool = False
     curve: Mapping[int, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +108,9 @@ def _trial_record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
         seconds=facts.get("seconds"),
         repeats=facts.get("repeats"),
         counted=is_counted(trial),
+        diverged=bool(facts.get("diverged")),
         curve=dict(trial.intermediate_values),
+        intervals=facts.get("intervals", {}),
         facts={**facts.get("facts", {}), **{key: facts[key] for key in ("step", "validation") if key in facts}},
     )
 

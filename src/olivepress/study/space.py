@@ -18,15 +18,18 @@ from olivepress.recipe.search import Search, Value, Values, is_whole
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Params", "apply", "contains", "encode", "grid_points", "params_of", "same", "suggest"]
+__all__ = ["TARGET", "Params", "apply", "contains", "encode", "grid_points", "params_of", "same", "suggest"]
 
 Params = Mapping[str, Value]
+TARGET = "target"  # of a joint search: what the fine-tuned model is exported for, which is no key of finetune
 _DIGITS = 12  # of a number that is compared: a database may round the last ones
 
 
 def suggest(trial: optuna.trial.BaseTrial, search: Search, finetune: Finetune) -> dict[str, Value]:
     """The params that Optuna draws for a trial, or was given beforehand; what its method ignores is left out."""
     params: dict[str, Value] = {}
+    if targets := _targets(search):
+        params[TARGET] = str(trial.suggest_categorical(TARGET, list(targets)))
     if search.methods is not None:
         params["method"] = str(trial.suggest_categorical("method", list(search.methods)))
     for key, name, values in _active(search, _method(params, finetune)):
@@ -47,7 +50,9 @@ def _draw(trial: optuna.trial.BaseTrial, key: str, name: str, values: Values) ->
 
 def encode(search: Search, finetune: Finetune, params: Params) -> dict[str, Any]:
     """Params by Optuna's names and in its types."""
-    encoded: dict[str, Any] = {"method": params["method"]} if search.methods is not None else {}
+    encoded: dict[str, Any] = {TARGET: params[TARGET]} if _targets(search) else {}
+    if search.methods is not None:
+        encoded["method"] = params["method"]
     for key, name, values in _active(search, _method(params, finetune)):
         encoded[name] = params[key] if values.choices is None else _scalar(params[key])
     return encoded
@@ -55,8 +60,9 @@ def encode(search: Search, finetune: Finetune, params: Params) -> dict[str, Any]
 
 def grid_points(search: Search, finetune: Finetune) -> Iterator[dict[str, Value]]:
     """Every combination, in the order of the keys and their values."""
-    for method in search.methods or ("",):
-        chosen: dict[str, Value] = {"method": method} if method else {}
+    for target, method in product(_targets(search) or ("",), search.methods or ("",)):
+        chosen: dict[str, Value] = {TARGET: target} if target else {}
+        chosen |= {"method": method} if method else {}
         axes = list(_active(search, method or finetune.method))
         listed = [_listed(key, values) for key, _, values in axes]
         for combination in product(*listed):
@@ -73,8 +79,12 @@ def _listed(key: str, values: Values) -> list[Value]:
 
 
 def params_of(search: Search, settings: Finetune) -> dict[str, Value]:
-    """The params that these settings are, inside the space or not."""
-    params: dict[str, Value] = {"method": settings.method} if search.methods is not None else {}
+    """The params that these settings are, inside the space or not; of a joint search with its first target."""
+    params: dict[str, Value] = {}
+    if targets := _targets(search):
+        params[TARGET] = targets[0]
+    if search.methods is not None:
+        params["method"] = settings.method
     for key, _, _ in _active(search, settings.method):
         value = getattr(settings, key)
         params[key] = tuple(value) if isinstance(value, list) else value
@@ -86,8 +96,11 @@ def contains(search: Search, finetune: Finetune, params: Params) -> bool:
     method = _method(params, finetune)
     if search.methods is not None and method not in search.methods:
         return False
+    targets = _targets(search)
+    if (TARGET in params) != bool(targets) or (targets and params[TARGET] not in targets):
+        return False
     axes = list(_active(search, method))
-    if {key for key, _, _ in axes} != set(params) - {"method"}:
+    if {key for key, _, _ in axes} != set(params) - {"method", TARGET}:
         return False
     return all(_has(values, params[key]) for key, _, values in axes)
 
@@ -107,7 +120,7 @@ def apply(finetune: Finetune, params: Params) -> Finetune:
 
     Keys that another method ignores go back to their defaults: ``r`` of a recipe for lora means nothing to full.
     """
-    settings = finetune.model_dump(mode="json") | dict(params)
+    settings = finetune.model_dump(mode="json") | {key: value for key, value in params.items() if key != TARGET}
     for key in METHODS[str(settings["method"])].ignores:
         if key not in params:
             settings.pop(key, None)
@@ -132,6 +145,11 @@ def _active(search: Search, method: str) -> Iterator[tuple[str, str, Values]]:
         if key == "method" or values is None or key in METHODS[method].ignores:
             continue
         yield key, f"{key} ({method})" if axis.by_method else key, values
+
+
+def _targets(search: Search) -> tuple[str, ...]:
+    """Those of a joint search."""
+    return () if search.joint is None else search.joint.targets
 
 
 def _method(params: Params, finetune: Finetune) -> str:

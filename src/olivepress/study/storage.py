@@ -59,30 +59,37 @@ def storage_errors() -> Iterator[None]:
         raise SetupError(f"{STUDIES}: {known[0]}", next_step=known[1]) from error
 
 
-def _known(error: Exception) -> tuple[str, str] | None:
-    """(what is wrong, what to do); None for what is no error of the database."""
+# What an error of the database says → (what is wrong, what to do). SQLite's words, Optuna's, and the system's.
+_SEARCH_ANEW = "move it away: the search begins anew"
+_PROBLEMS = (
+    (r"database is locked", "another process has locked it", "end that process, then the same command goes on"),
+    (r"readonly database|read-only|unable to open", "cannot be written here", "make the folder writable"),
+    (r"database or disk is full|No space left", "the disk is full", "free disk space, then the same command"),
+    (r"not a database|malformed", "is no database, or damaged", _SEARCH_ANEW),
+    (r"no such (table|column)", "is a database of something else, or damaged", _SEARCH_ANEW),
+    (r"Record does not exist", "the study was deleted while it ran", "the same command begins it anew"),
+    (r"storage upgrade", "was written by an older Optuna", "optuna storage upgrade --storage sqlite:///{file}"),
+    (
+        r"no longer compatible|updating optuna",
+        "was written by a newer Optuna",
+        f"install the Optuna that wrote it, or {_SEARCH_ANEW}",
+    ),
+)
+
+
+def _known(error: Exception) -> tuple[str, str | None] | None:
+    """(what is wrong, what to do); None for what is no error of the database. An error of the database that is not
+    known here keeps its own words, and nothing is advised: it may be of this moment and the file sound."""
     module = type(error).__module__.partition(".")[0]
-    text = " ".join(whole_message(each) for each in _chain(error))
-    patterns = (
-        (r"database is locked", "another process has locked it", "end that process, then the same command goes on"),
-        (r"readonly database|unable to open", "cannot be written here", "make the folder writable"),
-        (r"database or disk is full|No space left", "the disk is full", "free disk space, then the same command"),
-        (r"not a database|malformed", "is no database, or damaged", "move it away: the search begins anew"),
-        (r"Record does not exist", "the study was deleted while it ran", "the same command begins it anew"),
-        (
-            r"no longer compatible|upgrade|version",
-            "was written by another version of Optuna",
-            "install the Optuna that wrote it, or move the file away: the search begins anew",
-        ),
-    )
     if module not in ("sqlalchemy", "optuna", "builtins", "sqlite3"):
         return None
     if module == "builtins" and not isinstance(error, RuntimeError | KeyError):
         return None
-    for pattern, problem, step in patterns:
-        if re.search(pattern, text):
-            return problem, step
-    return None if module == "builtins" else (whole_message(error), "move it away: the search begins anew")
+    chain = [whole_message(getattr(each, "orig", None) or each) for each in _chain(error)]
+    for pattern, problem, step in _PROBLEMS:
+        if re.search(pattern, " ".join(chain)):
+            return problem, step.format(file=STUDIES)
+    return None if module == "builtins" else (chain[-1], None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -25,7 +25,8 @@ else:
     Trial = "of Optuna, which is imported late"
 
 __all__ = ["Claim", "Outcome", "Point", "Trial", "add_ended", "add_known", "claimed", "enqueue", "finish", "give_up"]
-__all__ += ["failed_trials", "finished_trials", "is_counted", "put_back", "release_dead", "running", "spent", "tried"]
+__all__ += ["ended_runs", "failed_trials", "finished_trials", "forget_lock", "is_counted", "put_back", "release_dead"]
+__all__ += ["running", "spent", "tried"]
 
 Outcome = Literal["finished", "pruned", "failed", "killed", "interrupted"]
 _MOST_ATTEMPTS = 2  # of a trial whose process is killed
@@ -90,9 +91,11 @@ def claimed(
             claim = None if is_over(study) else _take(study, following, run_name, draw)
             if claim is not None:
                 stack.enter_context(exclusive(STUDY_LOCKS / claim.run))
-        yield claim
-        if claim is not None:
-            shutil.rmtree(STUDY_LOCKS / claim.run, ignore_errors=True)
+        try:
+            yield claim
+        finally:
+            if claim is not None:
+                forget_lock(claim.run)
 
 
 def _take(
@@ -173,9 +176,10 @@ def finish(claim: Claim, values: Sequence[float], *, seconds: float, **facts: An
     _end(claim, "finished", seconds=seconds, values=list(values), **facts)
 
 
-def give_up(claim: Claim, outcome: Outcome, reason: str, *, seconds: float) -> None:
-    """The trial has no value: it was pruned (it diverged, or is behind the others), or failed."""
-    _end(claim, outcome, seconds=seconds, reason=reason)
+def give_up(claim: Claim, outcome: Outcome, reason: str, *, seconds: float, diverged: bool = False) -> None:
+    """The trial has no value: it was pruned (it ``diverged``, or is behind the others), or failed."""
+    more = {"diverged": True} if diverged else {}
+    _end(claim, outcome, seconds=seconds, reason=reason, **more)
 
 
 def _end(claim: Claim, outcome: Outcome, *, values: list[float] | None = None, **facts: Any) -> None:
@@ -208,13 +212,13 @@ def release_dead(study: Study) -> None:
         if now.state != TrialState.RUNNING:
             continue
         attempt = int(now.user_attrs.get("attempt", 1))
-        outcome, reason = "killed", "its process was killed; it is tried once more"
+        reason = "its process was killed; it is tried once more"
         if attempt >= _MOST_ATTEMPTS:
-            outcome, reason = "failed", "its process was killed twice"
+            reason = "its process was killed twice"
         elif "point" in now.user_attrs:
             _again(study, now, attempt + 1)
         storage = study._storage
-        for name, value in {"outcome": outcome, "reason": reason}.items():
+        for name, value in {"outcome": "killed", "reason": reason}.items():
             storage.set_trial_user_attr(now._trial_id, name, value)
         study.tell(now.number, state=TrialState.FAIL)
 
@@ -229,11 +233,41 @@ def _again(study: Study, trial: optuna.trial.FrozenTrial, attempt: int) -> None:
 
 
 def _is_free(run: str) -> bool:
+    folder = STUDY_LOCKS / run
+    if not folder.is_dir():
+        return True
     try:
-        with exclusive(STUDY_LOCKS / run):
+        with exclusive(folder):
             return True
     except JobError:
         return False
+    except FileNotFoundError:  # its process has just removed it
+        return True
+
+
+def forget_lock(run: str) -> None:
+    """Remove the lock of a run that has ended."""
+    shutil.rmtree(STUDY_LOCKS / run, ignore_errors=True)
+
+
+def ended_runs(study: Study) -> dict[str, bool]:
+    """The run of every trial that no process has or will take up again → whether it ended without a result, through an
+    error or a kill."""
+    from optuna.trial import TrialState
+
+    with storage_errors():
+        trials = study.get_trials(deepcopy=False)
+    goes_on = {str(trial.user_attrs.get("run")) for trial in trials if not trial.state.is_finished()}
+    outcomes = {
+        str(trial.user_attrs["run"]): trial.user_attrs.get("outcome")
+        for trial in trials
+        if trial.state != TrialState.WAITING and trial.user_attrs.get("run")
+    }
+    return {
+        run: outcome in ("failed", "killed")
+        for run, outcome in outcomes.items()
+        if run not in goes_on and _is_free(run)
+    }
 
 
 def is_counted(trial: optuna.trial.FrozenTrial) -> bool:
@@ -242,7 +276,8 @@ def is_counted(trial: optuna.trial.FrozenTrial) -> bool:
 
     if trial.state == TrialState.WAITING or trial.user_attrs.get("known"):
         return False
-    return trial.user_attrs.get("outcome") not in ("killed", "interrupted")
+    outcome, attempt = trial.user_attrs.get("outcome"), trial.user_attrs.get("attempt", 1)
+    return outcome != "interrupted" and (outcome != "killed" or attempt >= _MOST_ATTEMPTS)
 
 
 def spent(trials: Sequence[optuna.trial.FrozenTrial]) -> tuple[int, float]:
@@ -268,14 +303,10 @@ def finished_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def failed_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
-    """Those that ended with an error at their first attempt; not those whose process was killed."""
+    """Those of the budget that ended with an error, or whose process was killed at every attempt."""
     with storage_errors():
         trials = study.get_trials(deepcopy=False)
-    return [
-        trial
-        for trial in trials
-        if trial.user_attrs.get("outcome") == "failed" and trial.user_attrs.get("attempt", 1) < _MOST_ATTEMPTS
-    ]
+    return [trial for trial in trials if is_counted(trial) and trial.user_attrs.get("outcome") in ("failed", "killed")]
 
 
 def tried(trials: Sequence[optuna.trial.FrozenTrial]) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from olivepress.core.bounded import open_regular
 from olivepress.core.errors import OlivepressError
 from olivepress.report.training_record import TrainingStep, training_steps
+from olivepress.track.figures import TOKENS_PER_S
 from olivepress.track.record import Line, Point, Points
 from olivepress.track.writer import RunWriter, recorded_steps
 
@@ -69,6 +70,28 @@ def _named(values: Mapping[str, float], prefix: str) -> dict[str, float]:
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
+class _Rate:
+    """Tokens per second between two lines that count both. What an evaluation takes, whose line counts no tokens, is no
+    time of the steps; nor is what lies between two processes, of which each counts its own seconds."""
+
+    def __init__(self) -> None:
+        self._tokens: float | None = None
+        self._seconds: float | None = None
+
+    def after(self, line: Any) -> dict[str, float]:
+        """The curve's value at this line; empty where there is none."""
+        if not isinstance(line, Mapping) or not _is_number(line.get("seconds")):
+            return {}
+        seconds, tokens = float(line["seconds"]), line.get("tokens")
+        before, self._seconds = self._seconds, seconds
+        if not _is_number(tokens):
+            return {}
+        done, self._tokens = self._tokens, float(tokens)
+        if before is None or done is None or seconds <= before or tokens <= done:
+            return {}
+        return {TOKENS_PER_S: (tokens - done) / (seconds - before)}
+
+
 class CurveFollower:
     """Copies new steps of a training record into the run's record, each step and curve once.
 
@@ -78,6 +101,7 @@ class CurveFollower:
     def __init__(self, source: Path, writer: RunWriter) -> None:
         self._source, self._writer = source, writer
         self._offset, self._seen = 0, recorded_steps(writer.path)
+        self._rate = _Rate()
         self._lock = threading.Lock()
 
     def read(self) -> None:
@@ -85,8 +109,8 @@ class CurveFollower:
         with self._lock:
             points = []
             for line in self._new_lines():
-                point = point_of(line)
-                values = {} if point is None else self._new(*point)
+                point, rate = point_of(line), self._rate.after(line)
+                values = {} if point is None else self._new(point[0], point[1] | rate)
                 if point is not None and values:
                     points.append(Point(step=point[0], at=self._writer.now(), values=values))
             if points:
@@ -102,7 +126,7 @@ class CurveFollower:
         try:
             with open_regular(self._source) as file:
                 if file.seek(0, 2) < self._offset:  # begun again
-                    self._offset = 0
+                    self._offset, self._rate = 0, _Rate()
                 file.seek(self._offset)
                 data = file.read(_MOST_BYTES)
         except (OSError, OlivepressError):

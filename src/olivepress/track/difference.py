@@ -8,6 +8,7 @@ from typing import Literal
 
 from olivepress.core.errors import DataError
 from olivepress.core.layout import dataset_dir
+from olivepress.track.figures import curve_unit
 from olivepress.track.record import Figure
 from olivepress.track.rows import row_changes, rows_text
 from olivepress.track.runs import TrackedRun
@@ -65,7 +66,9 @@ def compare_runs(a: TrackedRun, b: TrackedRun) -> Difference:
 
 def _numbers(run: TrackedRun) -> dict[str, Figure]:
     """The ends of its curves, its own numbers, and the newest report of each machine."""
-    numbers = {f"{name} at the end": Figure(value=curve.last, n=None) for name, curve in run.curves.items()}
+    numbers = {
+        f"{name} at the end": Figure(value=curve.last, unit=curve_unit(name)) for name, curve in run.curves.items()
+    }
     numbers |= run.metrics
     for report in sorted(run.reports, key=lambda each: each.at):
         numbers |= {f"{report.machine}/{name}": figure for name, figure in report.metrics.items() if "/" not in name}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from olivepress.core.layout import RUNS
+from olivepress.core.layout import RUNS, STUDY_LOCKS
 from olivepress.study.space import same
 from olivepress.study.storage import create, open_storage
 from olivepress.study.trials import is_counted
@@ -37,10 +37,11 @@ def check_study(stage: str, wanted: int) -> None:
     assert len(counted) == wanted
     points = [same({**trial.user_attrs["params"], **trial.user_attrs["facts"]}) for trial in counted]
     assert len(set(points)) == wanted
-    assert {trial.user_attrs["outcome"] for trial in counted} <= {"finished", "pruned", "failed"}
+    assert {trial.user_attrs["outcome"] for trial in counted} <= {"finished", "pruned", "killed"}
     for trial in trials:
         if trial.user_attrs["outcome"] == "killed":
-            assert sum(other.user_attrs.get("repeats") == trial.number for other in trials) == 1
+            repeated = sum(other.user_attrs.get("repeats") == trial.number for other in trials)
+            assert repeated == (0 if is_counted(trial) else 1)
 
 
 def test_killed_five_times_at_random_it_ends_with_the_same_number_of_trials(project: Path) -> None:
@@ -57,7 +58,8 @@ def test_killed_five_times_at_random_it_ends_with_the_same_number_of_trials(proj
     assert process.returncode == 0, errors
     check_study("", TRIALS)
     assert json.loads(out)["stages"]["trials"]["study"] == "t/finetune.1"
-    assert not list(RUNS.rglob("*.safetensors"))
+    assert not list(RUNS.rglob("*.safetensors")) and not list(RUNS.glob("t.s1-*/.training"))
+    assert not list(STUDY_LOCKS.glob("t.s1-*"))
 
 
 def test_two_processes_at_once_make_no_trial_twice(project: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.search.trial import Searched
 from olivepress.recipe.finetune import Finetune
+from olivepress.report.machine import fingerprint
 from olivepress.study.space import Params, params_of
 from olivepress.study.storage import Study, storage_errors
 
@@ -39,13 +40,29 @@ def study_facts(searched: Searched) -> dict[str, Any]:
             **{f"finetune.{key}": value for key, value in finetune.items()},
             "finetune.eval_rows": searched.evaluated_rows,
             **{f"finetune.{key} (default)": value for key, value in default_params(searched).items()},
+            **_measured_on(searched),
         },
         "metric": {"metric": searched.metric},
     }
 
 
+def _measured_on(searched: Searched) -> dict[str, Any]:
+    """What the values of exported artifacts depend on besides."""
+    if searched.search.joint is None:
+        return {}
+    benchmark = searched.recipe.benchmark
+    return {
+        "search.joint.targets": list(searched.search.joint.targets),
+        "joint metric": searched.test_metric,
+        "benchmark.workloads": list(benchmark.workloads[0]),
+        "benchmark.max_examples": benchmark.max_examples,
+        "machine": fingerprint().id,
+    }
+
+
 def check_same(study: Study, facts: Mapping[str, Any], searched: Searched) -> None:
     """SetupError naming the first thing that is another one than when the study began."""
+    joint = " --joint" if searched.search.joint is not None else ""
     with storage_errors():
         then = study.user_attrs
     for group, now in facts.items():
@@ -56,7 +73,7 @@ def check_same(study: Study, facts: Mapping[str, Any], searched: Searched) -> No
                 raise SetupError(
                     f"study {study.study_name}: {key} was {was} when it began and is {is_now} now, so its trials "
                     "cannot be compared with new ones",
-                    next_step=f"restore it, or olivepress search finetune {searched.recipe.name} --new",
+                    next_step=f"restore it, or olivepress search finetune {searched.recipe.name}{joint} --new",
                 )
 
 

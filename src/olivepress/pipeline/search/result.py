@@ -11,34 +11,51 @@ from typing import Any
 from olivepress.core.files import write_text
 from olivepress.core.layout import search_dir
 from olivepress.pipeline.search.common import default_params
-from olivepress.pipeline.search.finetune import Found
-from olivepress.pipeline.search.winner import Written, write_winner
+from olivepress.pipeline.search.finetune import Found, kind_of
+from olivepress.pipeline.search.joint import kept_within, rule_text
+from olivepress.pipeline.search.winner import Written, set_aside, write_winner
 from olivepress.report.answers import FEWEST
+from olivepress.study.front import front_charts, front_of
 from olivepress.study.page import SearchPage, search_html, state_words
+from olivepress.study.space import TARGET
 
 __all__ = ["SearchResult", "answer", "result_record", "write_result"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """``written`` None: the default is the best. ``page`` and ``record`` are files."""
+    """``written`` None: the default is the best, or the winner is shown to be worse. ``set_aside``: what the winner of
+    an earlier study is called now. ``page`` and ``record`` are files."""
 
     found: Found
     written: Written | None
+    set_aside: Path | None
     page: Path
     record: Path
 
 
 def write_result(found: Found) -> SearchResult:
-    """Write the winner's recipe and workflows, ``runs/RECIPE/search/finetune.html`` and the same as JSON."""
-    written = None
-    if found.winner is not None:
+    """Write the winner's recipe and workflows, ``runs/RECIPE/search/finetune.html`` and the same as JSON; of a joint
+    search ``joint.html``. Without a winner that of an earlier study is renamed."""
+    written: Written | None = None
+    earlier: Path | None = None
+    if found.winner is not None and not _is_refused(found):
         written = write_winner(found.searched, found.winner, list(answer(found)))
-    folder = search_dir(found.searched.recipe.name)
-    page, record = folder / "finetune.html", folder / "finetune.json"
+    else:
+        earlier = set_aside(found.searched)
+    folder, level = search_dir(found.searched.recipe.name), kind_of(found.searched).level
+    page, record = folder / f"{level}.html", folder / f"{level}.json"
     write_text(page, search_html(_page(found)))
     write_text(record, json.dumps(result_record(found, written), indent=2) + "\n")
-    return SearchResult(found=found, written=written, page=page, record=record)
+    return SearchResult(found=found, written=written, set_aside=earlier, page=page, record=record)
+
+
+def _is_refused(found: Found) -> bool:
+    """Whether the comparison has shown the winner to be worse; of a joint search by more than its margin."""
+    verdict, joint = found.verdict, found.searched.search.joint
+    if verdict is None or verdict.call != "worse":
+        return False
+    return joint is None or kept_within(verdict.ci_low, verdict.ci_high, joint.margin) == "lost"
 
 
 def answer(found: Found) -> Iterator[str]:
@@ -55,7 +72,35 @@ def answer(found: Found) -> Iterator[str]:
             yield "Every test row has the same score with both."
         elif found.verdict.call == "not distinguishable":
             yield f"Differences below {found.verdict.detectable:.3f} are not visible with these test rows."
+    if _is_refused(found):
+        yield "So no recipe is written."
+    yield from _joint_answer(found)
     yield f"Study {trials.name}: {state_words(trials.trials)}."
+
+
+_MARGIN_WORDS = {
+    "kept": "Its quality is shown to be within the margin of {margin:g} of the default's.",
+    "lost": "Its quality is shown to be below the default's by more than the margin of {margin:g}.",
+    "not shown": "These test rows do not show whether its quality is within the margin of {margin:g} of the default's.",
+}
+
+
+def _joint_answer(found: Found) -> Iterator[str]:
+    """What the winner of a joint search gains, and the rule that it was chosen by."""
+    searched, joint = found.searched, found.searched.search.joint
+    if joint is None:
+        return
+    if found.verdict is not None and found.winner is not None:
+        if found.verdict.rows >= FEWEST:
+            margin = kept_within(found.verdict.ci_low, found.verdict.ci_high, joint.margin)
+            yield _MARGIN_WORDS[margin].format(margin=joint.margin)
+        _, before, size_before = found.measured["default"]
+        _, after, size_after = found.measured["winner"]
+        yield (
+            f"Target {found.winner[TARGET]}: {size_after / 1e6:,.1f} MB against {size_before / 1e6:,.1f} MB, "
+            f"{after:,.0f} against {before:,.0f} tokens/s of the default ({default_params(searched)[TARGET]})."
+        )
+    yield f"Rule: {rule_text(joint, searched.test_metric)}."
 
 
 def result_record(found: Found, written: Written | None) -> dict[str, Any]:
@@ -67,6 +112,7 @@ def result_record(found: Found, written: Written | None) -> dict[str, Any]:
         "default": dict(default_params(found.searched)),
         "winner": None if found.winner is None else dict(found.winner),
         "verdict": None if found.verdict is None else asdict(found.verdict),
+        "measured": {name: list(values) for name, values in found.measured.items()},
         "best_recipe": None if written is None else written.recipe.as_posix(),
         "workflows": [] if written is None else [path.as_posix() for path in written.workflows],
         "stages": {
@@ -74,6 +120,7 @@ def result_record(found: Found, written: Written | None) -> dict[str, Any]:
                 "study": record.name,
                 "objectives": list(record.objectives),
                 "importances": dict(record.importances),
+                "front": front_of(record) if len(record.objectives) > 1 else [],
                 "trials": [asdict(trial) for trial in record.trials],
             }
             for title, record in found.stages.items()
@@ -92,4 +139,5 @@ def _page(found: Found) -> SearchPage:
         stages={title.capitalize(): record for title, record in found.stages.items()},
         settings=[(name, before.get(name, ""), after.get(name, "")) for name in names] if after else (),
         labels=labels,
+        charts={} if searched.search.joint is None else {"Pareto front": front_charts(found.stages["trials"])},
     )

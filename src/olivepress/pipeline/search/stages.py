@@ -17,7 +17,19 @@ from olivepress.pipeline.search.trial import SearchReporter, remove_trial
 from olivepress.study.objective import Behind, has_diverged
 from olivepress.study.space import Params
 from olivepress.study.storage import Study
-from olivepress.study.trials import Claim, Point, Trial, claimed, finish, give_up, put_back, running, tried
+from olivepress.study.trials import (
+    Claim,
+    Point,
+    Trial,
+    claimed,
+    ended_runs,
+    finish,
+    forget_lock,
+    give_up,
+    put_back,
+    running,
+    tried,
+)
 
 __all__ = ["Stage", "following_of", "params_text", "run_stage"]
 
@@ -27,7 +39,8 @@ _MOST_FAILURES = 3  # in a row: then it is not the settings
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """``title`` names one trial of it; ``make`` runs one and returns its values and facts to keep."""
+    """``title`` names one trial of it, ``position`` says which of the ``total`` it is; ``make`` runs one and returns
+    its values and facts to keep."""
 
     study: Study
     title: str
@@ -36,16 +49,18 @@ class Stage:
     is_over: Callable[[Study], bool]
     run_name: Callable[[int], str]
     make: Callable[[Claim], tuple[Sequence[float], Mapping[str, Any]]]
+    position: Callable[[Claim], int]
     draw: Callable[[Trial], object] = lambda _: None
 
 
 def run_stage(stage: Stage, reporter: SearchReporter, *, wait: Callable[[float], None] = time.sleep) -> None:
     """Run trials until none is left and none of another process runs. JobError after three failures in a row."""
-    failures = 0
+    failures, removed = 0, set[str]()
     while True:
         with claimed(
             stage.study, stage.following, is_over=stage.is_over, run_name=stage.run_name, draw=stage.draw
         ) as claim:
+            _remove_ended(stage.study, removed)
             if claim is not None:
                 failed = _run_trial(stage, claim, reporter)
                 failures = failures + 1 if failed else 0
@@ -60,11 +75,20 @@ def run_stage(stage: Stage, reporter: SearchReporter, *, wait: Callable[[float],
             wait(_WAIT_S)
 
 
+def _remove_ended(study: Study, removed: set[str]) -> None:
+    """The files of trials whose process was killed before it could remove them, and that nobody will take up again."""
+    for run, failed in ended_runs(study).items():
+        if run not in removed:
+            remove_trial(run, keep_log=failed)
+            forget_lock(run)
+            removed.add(run)
+
+
 def _run_trial(stage: Stage, claim: Claim, reporter: SearchReporter) -> str | None:
     """Run it to its end, whatever that is; the reason where it failed."""
     began = time.monotonic()
     of = f" of {stage.total}" if stage.total else ""
-    title = f"{stage.title} {claim.number + 1}{of}: {params_text(claim)}"
+    title = f"{stage.title} {stage.position(claim)}{of}: {params_text(claim)}"
     reporter.begin(title + ("; once more after a kill" if claim.attempt > 1 else ""))
     failed = None
     try:
@@ -78,7 +102,7 @@ def _run_trial(stage: Stage, claim: Claim, reporter: SearchReporter) -> str | No
     except OlivepressError as error:
         if has_diverged(error):
             end = f"pruned, as it diverged: {error.message}"
-            give_up(claim, "pruned", end, seconds=time.monotonic() - began)
+            give_up(claim, "pruned", end, seconds=time.monotonic() - began, diverged=True)
         else:
             failed = end = f"failed: {error.message}"
             give_up(claim, "failed", str(error), seconds=time.monotonic() - began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -17,21 +18,23 @@ from olivepress.core.layout import CONFIGS, recipe_runs
 from olivepress.data.store.dataset import Dataset
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import PYTORCH, AnswersSpec
-from olivepress.pipeline.run import run
+from olivepress.pipeline.run import raise_failed, run
 from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Recipe
 from olivepress.recipe.search import Search
 from olivepress.report.answers import answer_metric, is_correct
 from olivepress.report.registry import METRICS
-from olivepress.run.interpreters import model_python
+from olivepress.run.failure import ChecksFailed
+from olivepress.run.interpreters import model_python, place_of
 from olivepress.run.outcome import JobOutcome
-from olivepress.study.objective import TrialWatch, trial_value
-from olivepress.study.space import Params, apply
+from olivepress.study.objective import Behind, TrialWatch, has_diverged, trial_value
+from olivepress.study.space import TARGET, Params, apply
 from olivepress.workflow.evaluation import evaluation_of, higher_is_better
 from olivepress.workflow.plan import Job, Plan, make_plan
 
-__all__ = ["SearchReporter", "Searched", "finetune_trial", "remove_trial", "score_test_rows", "trial_recipe"]
+__all__ = ["SearchReporter", "Searched", "export_trial", "finetune_trial", "for_target", "remove_trial"]
+__all__ += ["score_test_rows", "trial_recipe"]
 
 _RECORDS = "records"  # what tracking keeps of a run
 
@@ -97,10 +100,21 @@ def trial_recipe(
             changed["seed"] = seed
         finetune = settings.model_dump(mode="json") | changed
         whole = searched.recipe.model_dump(mode="json") | {"name": name, "finetune": finetune, "search": None}
+        if TARGET in params:
+            whole |= for_target(searched.recipe, str(params[TARGET]))
         return Recipe.model_validate_json(json.dumps(whole))
     except ValueError as error:
         reason = error.errors()[0]["msg"] if hasattr(error, "errors") else str(error)
         raise RecipeError(f"{name}: expected {reason.removeprefix('Value error, ')}") from error
+
+
+def for_target(recipe: Recipe, target: str) -> dict[str, Any]:
+    """Keys of the recipe that is for this target alone."""
+    budget = recipe.model_dump(mode="json", exclude_unset=True).get("budget", {})
+    keys: dict[str, Any] = {"targets": [target]}
+    if budget:
+        keys["budget"] = {key: limits for key, limits in budget.items() if key in ("all", target)}
+    return keys
 
 
 def _shortened(settings: Finetune, length: float) -> dict[str, Any]:
@@ -119,11 +133,29 @@ def finetune_trial(
     searched: Searched, recipe: Recipe, reporter: SearchReporter, watch: TrialWatch | None
 ) -> tuple[Plan, float, int]:
     """Fine-tune a trial: (its plan, its validation metric, the step of its checkpoint). Raises as ``run``."""
-    plan = make_plan(recipe, searched.dataset, own_targets=searched.own_targets, trust_targets=searched.trust_targets)
+    plan = _plan(searched, recipe)
     plan = replace(plan, jobs=tuple(job for job in plan.jobs if job.target is None))
     run(plan, reporter=_TrialReporter(reporter, watch, searched.metric), only="finetune")
     value, step = trial_value(recipe.name, searched.metric)
     return plan, value, step
+
+
+def export_trial(searched: Searched, recipe: Recipe, reporter: SearchReporter) -> tuple[Plan, float, int]:
+    """The same, and its export for the recipe's only target. Behind for an artifact that does not pass its checks: its
+    settings are to blame, and it would not ship."""
+    plan = _plan(searched, recipe)
+    try:
+        raise_failed(run(plan, reporter=_TrialReporter(reporter, None, searched.metric)))
+    except ChecksFailed as error:
+        if has_diverged(error):
+            raise
+        raise Behind(f"pruned, as its artifact does not pass its checks: {error.message}") from error
+    value, step = trial_value(recipe.name, searched.metric)
+    return plan, value, step
+
+
+def _plan(searched: Searched, recipe: Recipe) -> Plan:
+    return make_plan(recipe, searched.dataset, own_targets=searched.own_targets, trust_targets=searched.trust_targets)
 
 
 class _TrialReporter:
@@ -155,31 +187,38 @@ class _TrialReporter:
 
 
 def score_test_rows(searched: Searched, plan: Plan, reporter: SearchReporter) -> dict[str, float]:
-    """Row of the test split → the score, from 0 to 1, of what the fine-tuned model answers."""
-    settings, output = plan.recipe.finetune, plan.output_dir(plan.job("finetune"))
-    model: Mapping[str, Any] = {"model_dir": output / "model"}
-    if METHODS[settings.method].adapter:
-        model = {
-            "model_dir": local_directory(plan.model.path, plan.model.revision),
-            "adapter_dir": output / "adapter",
-            "four_bit": four_bit_base(settings.method, settings.torch_dtype),
-        }
+    """Row of the test split → the score, from 0 to 1, of what the fine-tuned model answers; its export where there is
+    one."""
+    model, python = _answering(plan)
     spec = AnswersSpec(
         **model,
-        runtime=PYTORCH,
         dataset_dir=plan.dataset.directory,
         split="test",
         limit=searched.recipe.benchmark.max_examples,
-        partial=output.with_name("answers"),
+        partial=recipe_runs(plan.recipe.name) / "answers",
     )
     answered = run_task(
         tasks.answers,
         spec,
-        interpreter=model_python(plan),
+        interpreter=python,
         on_progress=lambda done, total: reporter.update("test rows", done, total),
     ).result.examples
     score = METRICS[searched.test_metric].score or (lambda output, expected: float(is_correct(output, expected)))
     return {each.id: float(score(each.output, each.expected)) for each in answered}
+
+
+def _answering(plan: Plan) -> tuple[Mapping[str, Any], Path | None]:
+    """(the model that answers, the Python that runs it)."""
+    export = next((job for job in plan.jobs if job.target is not None), None)
+    if export is not None and export.target is not None:
+        return {"model_dir": plan.output_dir(export)}, place_of(export.target).interpreter
+    settings, output = plan.recipe.finetune, plan.output_dir(plan.job("finetune"))
+    if not METHODS[settings.method].adapter:
+        return {"model_dir": output / "model", "runtime": PYTORCH}, model_python(plan)
+    base = local_directory(plan.model.path, plan.model.revision)
+    four_bit = four_bit_base(settings.method, settings.torch_dtype)
+    model = {"model_dir": base, "adapter_dir": output / "adapter", "four_bit": four_bit, "runtime": PYTORCH}
+    return model, model_python(plan)
 
 
 def remove_trial(run_name: str, *, keep_log: bool) -> None:
@@ -187,13 +226,14 @@ def remove_trial(run_name: str, *, keep_log: bool) -> None:
     too."""
     kept = {_RECORDS, "logs"} if keep_log else {_RECORDS}
     folder = recipe_runs(run_name)
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name in kept:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
+    with contextlib.suppress(FileNotFoundError):  # another process may remove them at the same time
+        for path in folder.iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty where something is kept
         folder.rmdir()
     shutil.rmtree(CONFIGS / run_name, ignore_errors=True)

@@ -30,13 +30,13 @@ class Known:
 
 def known_points(searched: Searched) -> list[Known]:
     """Points of tracked fine-tunes of the same data and base: those that a trial would repeat with their value, and the
-    best settings of others to be tried."""
+    best settings of others to be tried. Of a joint search only these: a loss says nothing about an artifact."""
     exact, others = dict[str, Known](), list[tuple[float, Known]]()
     for run, settings, value in _runs_of_task(searched):
         params = params_of(searched.search, settings)
         if not contains(searched.search, searched.recipe.finetune, params):
             continue
-        if _is_a_trial(searched, params, settings):
+        if searched.search.joint is None and _is_a_trial(searched, params, settings):
             exact[same(params)] = Known(params=params, origin=f"run {run.name}", value=value)
         else:
             others.append((value, Known(params=params, origin=f"settings of run {run.name}")))

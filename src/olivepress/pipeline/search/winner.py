@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,15 @@ import yaml
 from olivepress.core.bounded import RECIPE, read_text
 from olivepress.core.errors import RecipeError, UsageError
 from olivepress.core.files import write_text
+from olivepress.core.layout import CONFIGS
 from olivepress.core.names import check_name
 from olivepress.pipeline.render import render
-from olivepress.pipeline.search.trial import Searched
+from olivepress.pipeline.search.trial import Searched, for_target
 from olivepress.recipe.schema import RECIPES, Recipe
-from olivepress.study.space import Params, apply
+from olivepress.study.space import TARGET, Params, apply
 from olivepress.workflow.plan import make_plan
 
-__all__ = ["Written", "check_can_write", "recipe_text", "winner_path", "write_winner"]
+__all__ = ["Written", "check_can_write", "recipe_text", "set_aside", "winner_path", "write_winner"]
 
 _MARK = "# Written by olivepress search finetune"
 _WIDTH = 118
@@ -35,8 +37,9 @@ class Written:
 
 
 def winner_path(searched: Searched) -> Path:
-    """``recipes/NAME-best.yaml``."""
-    return RECIPES / f"{searched.recipe.name}-best.yaml"
+    """``recipes/NAME-best.yaml``, of a joint search ``recipes/NAME-joint.yaml``."""
+    suffix = "best" if searched.search.joint is None else "joint"
+    return RECIPES / f"{searched.recipe.name}-{suffix}.yaml"
 
 
 def check_can_write(searched: Searched) -> None:
@@ -63,6 +66,17 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
+def set_aside(searched: Searched) -> Path | None:
+    """Rename the winner of an earlier study, which must not pass for that of this one; its new path, None where there
+    is none. Its workflows are removed: they can be rendered again."""
+    path = winner_path(searched)
+    if not path.exists():
+        return None
+    check_can_write(searched)
+    shutil.rmtree(CONFIGS / path.stem, ignore_errors=True)
+    return path.replace(path.with_name(f"{path.name}.old"))
+
+
 def write_winner(searched: Searched, params: Params, comments: list[str]) -> Written:
     """Write recipe and workflows; ``comments`` stand at its top. Raises as ``check_can_write`` and ``render``."""
     check_can_write(searched)
@@ -82,7 +96,9 @@ def recipe_text(recipe: Recipe, params: Params, name: str, comments: list[str]) 
     before = recipe.finetune.model_dump(mode="json", exclude_unset=True)
     chosen = settings.model_dump(mode="json")
     kept = {key: chosen[key] for key in before if not _is_default(settings, key)}
-    whole |= {"name": name, "finetune": kept | {key: chosen[key] for key in params}}
+    whole |= {"name": name, "finetune": kept | {key: chosen[key] for key in params if key != TARGET}}
+    if TARGET in params:
+        whole |= for_target(recipe, str(params[TARGET]))
     ordered = {key: whole[key] for key in Recipe.model_fields if key in whole}
     body = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=120)
     lines = [line for text in comments for line in textwrap.wrap(text, _WIDTH)]

@@ -14,6 +14,7 @@ import transformers
 from olivepress.core.child.messages import MESSAGES_VARIABLE, report_progress, reports_errors
 from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.jsonl import append_json_line
+from olivepress.core.process import peak_memory_bytes
 from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN, Shipped
 from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
@@ -105,7 +106,7 @@ class TrainingMonitor(transformers.TrainerCallback):
             fields: dict[str, Any] = {
                 key: float(logs[name]) for name, key in _LOGGED.items() if logs.get(name) is not None
             }
-            self._record(args, state, **fields)
+            self._record(args, state, **fields, **_memory())
 
     @reports_errors
     def on_evaluate(
@@ -252,6 +253,14 @@ class TrainingMonitor(transformers.TrainerCallback):
             folder = Path(args.output_dir)
             line = {"done": done, "total": state.max_steps, **fields}
             append_json_line(folder.with_name(f"{folder.name}.jsonl"), line, sync=False)
+
+
+def _memory() -> dict[str, int]:
+    """The most bytes that this process has had by now, in the machine's memory and in that of its accelerator."""
+    memory = {"peak_memory_bytes": peak_memory_bytes()}
+    if torch.cuda.is_available():
+        memory["peak_accelerator_memory_bytes"] = int(torch.cuda.max_memory_allocated())
+    return memory
 
 
 def _seed_epoch(args: Any, state: Any) -> None:

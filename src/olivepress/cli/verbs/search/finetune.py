@@ -19,6 +19,10 @@ def finetune(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new study; the last one stays, and its trials are a warm start.")
     ] = False,
+    joint: Annotated[
+        bool,
+        typer.Option("--joint", help="Export each trial for a target: quality after quantization, speed and size."),
+    ] = False,
     trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -31,7 +35,7 @@ def finetune(
     from olivepress.pipeline.search.finetune import load_searched, search_finetune
     from olivepress.pipeline.search.result import answer, result_record, write_result
 
-    searched = load_searched(model, data=data, trust_targets=trust_targets)
+    searched = load_searched(model, data=data, joint=joint, trust_targets=trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         found = search_finetune(searched, reporter=reporter, new=new)
     result = write_result(found)
@@ -44,4 +48,6 @@ def finetune(
         print(f"recipe: {result.written.recipe}")
         for path in result.written.workflows:
             print(f"workflow: {path}")
+    if result.set_aside is not None:
+        print(f"the winner of an earlier study is now {result.set_aside}")
     print(f"page: {result.page}")
