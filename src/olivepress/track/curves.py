@@ -19,7 +19,7 @@ from olivepress.track.writer import RunWriter, recorded_steps
 __all__ = ["CurveFollower", "point_of", "steps_of"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
+_NOT_CURVES = frozenset({"done", "total", "step", "seconds", "best"})
 _VALIDATION, _MONITOR = "validation_", "monitor_"
 _LARGEST_STEP = 2**53
 _MOST_BYTES = 16 * 1024 * 1024  # at a time

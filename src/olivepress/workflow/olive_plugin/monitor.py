@@ -136,6 +136,8 @@ class TrainingMonitor(transformers.TrainerCallback):
         if self._is_enough(history):
             self.stopped_at = state.global_step
             control.should_training_stop = True
+            if self.watched is not None and not self.watched.is_due(state.global_step, state.max_steps):
+                self._look(args, state, model, self.watched)  # it is the last step now
 
     @reports_errors
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:

@@ -75,7 +75,8 @@ class OwnTrainer(transformers.Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.weights is None:
             return super()._get_train_sampler(train_dataset)
-        return WeightedRows(self.weights, int(self.args.data_seed or self.args.seed))
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return WeightedRows(self.weights, int(seed))
 
 
 def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
