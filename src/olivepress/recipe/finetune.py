@@ -83,6 +83,13 @@ class Finetune(Record):
     epochs: float = Field(3.0, gt=0, le=10_000)
     max_steps: int | None = Field(None, ge=1, le=10**8, description="overrides epochs")
     batch_size: int = Field(8, ge=1, le=65536)
+    gpus: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="CUDA GPUs that share each batch, each with the whole model, by accelerate's launcher; with 1 an "
+        "adapter's base is spread over all of them",
+    )
     gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
     gradient_checkpointing: bool = False
     train_on: Literal["answer", "all_turns"] = Field(
@@ -176,6 +183,12 @@ class Finetune(Record):
             raise ValueError("no label_smoothing with a loss of your own, which replaces it")
         if self.packing and self.label_weights:
             raise ValueError("no packing with label_weights: a sequence holds rows of several labels")
+        return self
+
+    @model_validator(mode="after")
+    def _batch_of_its_gpus(self) -> Finetune:
+        if self.batch_size % self.gpus:
+            raise ValueError(f"a batch_size of which each of gpus, {self.gpus}, takes as many rows")
         return self
 
     @property

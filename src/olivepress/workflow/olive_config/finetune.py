@@ -80,6 +80,8 @@ def _extensions(settings: Finetune) -> dict[str, Any]:
         extensions["loss"] = {"module": settings.loss.module, "sha256": loss_sha256(settings.loss)}
     if settings.label_weights:
         extensions["weighted"] = True
+    if settings.gpus > 1:
+        extensions["processes"] = settings.gpus
     return extensions
 
 
@@ -130,7 +132,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         **length,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": settings.batch_size // settings.gpus,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),

@@ -35,6 +35,11 @@ OPTIONS = {
         default_value=False,
         description="Draw the rows of each epoch with replacement, by the weights that the data component gives them.",
     ),
+    "processes": PassConfigParam(
+        type_=int,
+        default_value=1,
+        description="Processes that share each batch, each on a GPU of its own: started by accelerate's launcher.",
+    ),
 }
 
 

@@ -1,0 +1,97 @@
+"""Several processes that share each batch: the same training as one process that takes its rows one after another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("olive.workflows")
+
+from olivepress.core.jsonl import read_json_lines
+from olivepress.workflow.olive_plugin import ranks
+from tests.workflow.olive_plugin.training import rendered, run, train
+
+TONES = {"demo": "phrase-tone", "max_train_rows": 40, "max_test_rows": 4, "max_length": 256}
+# Rows are drawn by weight: in the same order, whatever the batch is.
+SHORT = {
+    "max_steps": 4,
+    "learning_rate": 0.01,
+    "eval_steps": 2,
+    "eval_rows": 6,
+    "eval_answers": 2,
+    "torch_dtype": "float32",
+}
+
+
+def a_pass(processes: int) -> Any:
+    return SimpleNamespace(config=SimpleNamespace(processes=processes))
+
+
+def test_one_process_trains_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does each of several, once it is started; only the first of these saves."""
+    assert ranks.in_processes(a_pass(1), None, "out") is None
+    assert ranks.is_first() and ranks.agreed({"a": 1}) == {"a": 1}
+    monkeypatch.setenv("OLIVEPRESS_TRAINING_PROCESS", "1")
+    for rank, first in (("0", True), ("1", False)):
+        monkeypatch.setenv("RANK", rank)
+        assert ranks.in_processes(a_pass(2), None, "out") is None and ranks.is_first() == first
+
+
+def test_what_is_rendered(project: Path) -> None:
+    """The batch of the recipe is that of all GPUs together: steps and learning rate stay as they are."""
+    settings = {"gpus": 4, "batch_size": 8, "max_steps": 6, "keep": "last", "eval_steps": 0}
+    for method, kind in (("lora", "ExtendedLoRA"), ("full", "FullFinetune")):
+        training = rendered(project, settings | {"method": method}).config["passes"][method]
+        assert (training["type"], training["processes"]) == (kind, 4)
+        assert training["training_args"]["per_device_train_batch_size"] == 2
+        assert training["training_args"]["max_steps"] == 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_two_processes_train_as_one(project: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, over gloo: weights, losses and answers are those of accumulated batches."""
+    labels = {"label_weights": {_a_label(): 3.0}, "method": method}
+    alone = train(project, SHORT | labels | {"batch_size": 1, "gradient_accumulation_steps": 2}, data=TONES)
+    messages = Path("messages.jsonl").absolute()
+    monkeypatch.setenv("OLIVEPRESS_MESSAGES", str(messages))
+    both = train(project, SHORT | labels | {"batch_size": 2, "gpus": 2}, data=TONES)
+    assert both.tensors.keys() == alone.tensors.keys()
+    base = max(float(np.abs(alone.tensors[name]).max()) for name in alone.tensors)
+    assert base > 0
+    for name, tensor in alone.tensors.items():
+        np.testing.assert_allclose(both.tensors[name], tensor, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert [each.step for each in both.steps] == [1, 2, 3, 4]
+    assert both.validation == pytest.approx(alone.validation, rel=1e-4)
+    assert [each.metrics for each in both.steps] == [each.metrics for each in alone.steps]
+    losses = [line["done"] for line in read_json_lines(messages) if "loss" in line]
+    assert losses == [1, 2, 3, 4]  # the first process alone records
+
+
+def _a_label() -> str:
+    from olivepress.synthetic.embedded import generate
+
+    return min(str(row.label) for row in generate("phrase-tone")["train"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_what_goes_wrong_in_one_of_them_ends_all(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the line that it reports itself, and no artifact."""
+    messages = Path("messages.jsonl").absolute()
+    monkeypatch.setenv("OLIVEPRESS_MESSAGES", str(messages))
+    workflow = rendered(project, SHORT | {"batch_size": 2, "gpus": 2}, data=TONES)
+    text = workflow.path.read_text()
+    workflow.path.write_text(text.replace("max_length: 256", "max_length: 17"))
+
+    with pytest.raises((ValueError, RuntimeError, OSError)):
+        run(workflow)
+    errors = [json.loads(line) for line in messages.read_text().splitlines() if '"error"' in line]
+    assert errors and "fits max_length 17" in errors[0]["error"]
+    assert not Path("runs/small/finetune/adapter/adapter_model.safetensors").exists()
