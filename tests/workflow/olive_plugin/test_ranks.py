@@ -52,6 +52,12 @@ def test_what_is_rendered(project: Path) -> None:
         assert training["training_args"]["max_steps"] == 6
 
 
+@pytest.fixture(autouse=True)
+def datasets_here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a job has it: the processes inherit it."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(project / "datasets-cache"))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("method", ["lora", "full"])
