@@ -28,18 +28,18 @@ SHORT = {
 }
 
 
-def a_pass(processes: int) -> Any:
-    return SimpleNamespace(config=SimpleNamespace(processes=processes))
+def asking_for(processes: int) -> Any:
+    return SimpleNamespace(processes=processes)
 
 
 def test_one_process_trains_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """So does each of several, once it is started; only the first of these saves."""
-    assert ranks.in_processes(a_pass(1), None, "out") is None
+    assert ranks.in_processes(None, None, asking_for(1), "out") is None
     assert ranks.is_first() and ranks.agreed({"a": 1}) == {"a": 1}
     monkeypatch.setenv("OLIVEPRESS_TRAINING_PROCESS", "1")
     for rank, first in (("0", True), ("1", False)):
         monkeypatch.setenv("RANK", rank)
-        assert ranks.in_processes(a_pass(2), None, "out") is None and ranks.is_first() == first
+        assert ranks.in_processes(None, None, asking_for(2), "out") is None and ranks.is_first() == first
 
 
 def test_what_is_rendered(project: Path) -> None:

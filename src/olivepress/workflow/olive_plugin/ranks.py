@@ -40,19 +40,19 @@ def agreed(value: Any) -> Any:
     return broadcast_object_list([value])[0]
 
 
-def in_processes(training: Any, model: Any, output_model_path: str) -> Any | None:
-    """The result of the pass ``training`` in as many processes as its config says; None where it is to train here.
+def in_processes(training: Any, model: Any, config: Any, output_model_path: str) -> Any | None:
+    """The result of the pass ``training`` in as many processes as ``config`` says; None where it is to train here.
 
     RuntimeError when one of them fails: it has reported why, and the others were ended.
     """
-    count = training.config.processes
+    count = config.processes
     if count < 2 or _MARKER in os.environ:
         return None
     kind = type(training)
     spec = {
         "kind": [kind.__module__, kind.__name__],
         "accelerator": training.accelerator_spec.to_json(),
-        "config": training.config.to_json(),
+        "config": config.to_json(),
         "model": model.to_json(),
         "output": output_model_path,
     }

@@ -27,7 +27,7 @@ class _Extended:
     @reports_errors
     def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
         own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
-        trained = in_processes(self, model, output_model_path)
+        trained = in_processes(self, model, config, output_model_path)
         if trained is not None:
             return trained
         return super()._run_for_config(model, config, output_model_path)  # type: ignore[misc]

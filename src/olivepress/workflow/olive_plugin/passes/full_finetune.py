@@ -47,7 +47,7 @@ class FullFinetune(LoRA):
         self.check_dependencies(config)
         check_hardware(config.torch_dtype, config.training_args.extra_args.get("optim", ""))
         own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
-        trained = in_processes(self, model, output_model_path)
+        trained = in_processes(self, model, config, output_model_path)
         if trained is not None:
             return trained
         pytorch_model = self._load(model)
