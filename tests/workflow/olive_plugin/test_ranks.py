@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("olive.workflows")
 
+from olivepress.core.errors import JobError
 from olivepress.core.jsonl import read_json_lines
 from olivepress.workflow.olive_plugin import ranks
 from tests.workflow.olive_plugin.training import rendered, run, train
@@ -42,6 +43,16 @@ def test_one_process_trains_here(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ranks.in_processes(None, None, asking_for(2), "out") is None and ranks.is_first() == first
 
 
+def test_processes_that_do_not_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would train alone, and the last to save would ship."""
+    alone, both = SimpleNamespace(world_size=1), SimpleNamespace(world_size=2)
+    ranks.check_processes(alone, 2)  # it is none that was started
+    monkeypatch.setenv("OLIVEPRESS_TRAINING_PROCESS", "1")
+    ranks.check_processes(both, 2)
+    with pytest.raises(JobError, match="a training process knows 1 of 2"):
+        ranks.check_processes(alone, 2)
+
+
 def test_what_is_rendered(project: Path) -> None:
     """The batch of the recipe is that of all GPUs together: steps and learning rate stay as they are."""
     settings = {"gpus": 4, "batch_size": 8, "max_steps": 6, "keep": "last", "eval_steps": 0}
@@ -50,6 +61,15 @@ def test_what_is_rendered(project: Path) -> None:
         assert (training["type"], training["processes"]) == (kind, 4)
         assert training["training_args"]["per_device_train_batch_size"] == 2
         assert training["training_args"]["max_steps"] == 6
+        assert "gradient_checkpointing_kwargs" not in training["training_args"]
+
+
+def test_activations_are_recomputed_in_the_newer_way(project: Path) -> None:
+    """In the older one every gradient of several processes is ready twice, which ends the run."""
+    for gpus, expected in ((2, {"use_reentrant": False}), (1, None)):
+        settings = {"gpus": gpus, "batch_size": 2, "max_steps": 6, "gradient_checkpointing": True}
+        training = rendered(project, settings).config["passes"]["lora"]
+        assert training["training_args"].get("gradient_checkpointing_kwargs") == expected
 
 
 @pytest.fixture(autouse=True)
@@ -60,10 +80,12 @@ def datasets_here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_two_processes_train_as_one(project: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("method", "recomputed"), [("lora", False), ("lora", True), ("full", True)])
+def test_two_processes_train_as_one(
+    project: Path, method: str, recomputed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the CPU, over gloo: weights, losses and answers are those of accumulated batches."""
-    labels = {"label_weights": {_a_label(): 3.0}, "method": method}
+    labels = {"label_weights": {_a_label(): 3.0}, "method": method, "gradient_checkpointing": recomputed}
     alone = train(project, SHORT | labels | {"batch_size": 1, "gradient_accumulation_steps": 2}, data=TONES)
     messages = Path("messages.jsonl").absolute()
     monkeypatch.setenv("OLIVEPRESS_MESSAGES", str(messages))

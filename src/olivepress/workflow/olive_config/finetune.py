@@ -175,8 +175,10 @@ def _in_names_of(pins: Mapping[str, str], arguments: Mapping[str, Any]) -> dict[
 
 
 def _recomputed(settings: Finetune) -> dict[str, Any]:
-    """Frozen embeddings pass no gradient on, which the older way of checkpointing needs; Olive's passes see to it."""
-    if METHODS[settings.method].adapter or not settings.gradient_checkpointing:
+    """Frozen embeddings pass no gradient on, which the older way of checkpointing needs; Olive's passes see to it. Of
+    several processes it makes each gradient ready twice (huggingface/peft#313)."""
+    newer = settings.gpus > 1 or not METHODS[settings.method].adapter
+    if not newer or not settings.gradient_checkpointing:
         return {}
     return {"gradient_checkpointing_kwargs": {"use_reentrant": False}}
 

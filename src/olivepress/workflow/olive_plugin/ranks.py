@@ -17,10 +17,11 @@ from typing import Any
 import torch
 
 from olivepress.core.child.process import start_process
+from olivepress.core.errors import JobError
 from olivepress.core.files import write_text
 from olivepress.core.process import BEFORE_EXEC
 
-__all__ = ["agreed", "in_processes", "is_first"]
+__all__ = ["agreed", "check_processes", "in_processes", "is_first"]
 
 _MARKER = "OLIVEPRESS_TRAINING_PROCESS"  # set for each of them; RANK and LOCAL_RANK are the launcher's
 _RESULT = "result.json"
@@ -38,6 +39,12 @@ def agreed(value: Any) -> Any:
     from accelerate.utils import broadcast_object_list
 
     return broadcast_object_list([value])[0]
+
+
+def check_processes(arguments: Any, asked: int) -> None:
+    """JobError unless a started process knows the others: each would train alone, and nothing would say so."""
+    if _MARKER in os.environ and arguments.world_size != asked:
+        raise JobError(f"a training process knows {arguments.world_size} of {asked}", next_step="remove finetune.gpus")
 
 
 def in_processes(training: Any, model: Any, config: Any, output_model_path: str) -> Any | None:
@@ -92,7 +99,10 @@ def _train(spec: dict[str, Any]) -> Any:
     config = kind.generate_config(accelerator, spec["config"], disable_search=True)
     if hasattr(config, "device_map"):  # the whole model on the GPU of this process
         config.device_map = "current_device" if torch.cuda.is_available() else "auto"
-    config.training_args.extra_args["ddp_find_unused_parameters"] = False
+    more = config.training_args.extra_args
+    more["ddp_find_unused_parameters"] = False
+    if not torch.cuda.is_available():
+        more["use_cpu"] = True  # else accelerate looks for no other process
     return kind(accelerator, config).run(_model(spec["model"]), spec["output"])
 
 

@@ -19,6 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.own_loss import Loss, causal_loss, own_loss
+from olivepress.workflow.olive_plugin.ranks import check_processes
 from olivepress.workflow.olive_plugin.rows import WEIGHT
 
 __all__ = ["OPTIONS", "OwnTrainer", "WeightedRows", "checkpoint_of", "load_rows", "tf32_as", "train"]
@@ -91,9 +92,11 @@ def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     checkpoint = checkpoint_of(arguments)
     if kind.get_torch_dtype(config.torch_dtype) == torch.float16:
         arguments.extra_args["fp16"] = True
+    made = arguments.create_training_args()
+    check_processes(made, config.processes)
     trainer = OwnTrainer(
         model=model,
-        args=arguments.create_training_args(),
+        args=made,
         train_dataset=train_rows,
         eval_dataset=validation_rows,
         data_collator=partial(kind.collate_batch, tokenizer=tokenizer),
