@@ -81,15 +81,12 @@ def datasets_here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("method", "recomputed"), [("lora", False), ("lora", True), ("full", True)])
-def test_two_processes_train_as_one(
-    project: Path, method: str, recomputed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_train_as_one(project: Path, method: str, recomputed: bool) -> None:
     """On the CPU, over gloo: weights, losses and answers are those of accumulated batches."""
     labels = {"label_weights": {_a_label(): 3.0}, "method": method, "gradient_checkpointing": recomputed}
     alone = train(project, SHORT | labels | {"batch_size": 1, "gradient_accumulation_steps": 2}, data=TONES)
-    messages = Path("messages.jsonl").absolute()
-    monkeypatch.setenv("OLIVEPRESS_MESSAGES", str(messages))
-    both = train(project, SHORT | labels | {"batch_size": 2, "gpus": 2}, data=TONES)
+    workflow = rendered(project, SHORT | labels | {"batch_size": 2, "gpus": 2}, data=TONES)
+    both = run(workflow)
     assert both.tensors.keys() == alone.tensors.keys()
     base = max(float(np.abs(alone.tensors[name]).max()) for name in alone.tensors)
     assert base > 0
@@ -98,8 +95,10 @@ def test_two_processes_train_as_one(
     assert [each.step for each in both.steps] == [1, 2, 3, 4]
     assert both.validation == pytest.approx(alone.validation, rel=1e-4)
     assert [each.metrics for each in both.steps] == [each.metrics for each in alone.steps]
-    losses = [line["done"] for line in read_json_lines(messages) if "loss" in line]
-    assert losses == [1, 2, 3, 4]  # the first process alone records
+    training = workflow.training_dir
+    assert training is not None
+    lines = read_json_lines(training.with_name(f"{training.name}.jsonl"))
+    assert [line["done"] for line in lines if "loss" in line] == [1, 2, 3, 4]  # the first process alone records
 
 
 def _a_label() -> str:
@@ -121,5 +120,5 @@ def test_what_goes_wrong_in_one_of_them_ends_all(project: Path, monkeypatch: pyt
     with pytest.raises((ValueError, RuntimeError, OSError)):
         run(workflow)
     errors = [json.loads(line) for line in messages.read_text().splitlines() if '"error"' in line]
-    assert errors and "fits max_length 17" in errors[0]["error"]
+    assert errors and "are longer than 17 tokens and left out" in errors[0]["error"] and errors[0]["next_step"]
     assert not Path("runs/small/finetune/adapter/adapter_model.safetensors").exists()
