@@ -50,6 +50,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "keep": _CHECKPOINT,
     "save_steps": "it changes when checkpoints are written, not the result",
     "gradient_checkpointing": "it changes memory and time, not the result",
+    "gpus": "it changes where a batch is computed, not the result",
     "report_to": "it changes what is recorded, not the result",
 }
 MOST_POINTS = 100  # of a grid that may run without a budget
