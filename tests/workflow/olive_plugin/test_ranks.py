@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +43,27 @@ def test_one_process_trains_here(monkeypatch: pytest.MonkeyPatch) -> None:
     for rank, first in (("0", True), ("1", False)):
         monkeypatch.setenv("RANK", rank)
         assert ranks.in_processes(None, None, asking_for(2), "out") is None and ranks.is_first() == first
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_how_they_are_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int) -> None:
+    """By accelerate's launcher, whatever a configuration file of the user's says; a failure is the job's."""
+    started = list[tuple[list[str], dict[str, str]]]()
+
+    @contextmanager
+    def start(command: list[str], environment: dict[str, str], **_: Any) -> Iterator[Any]:
+        started.append((command, environment))
+        yield SimpleNamespace(wait=lambda: code)
+
+    monkeypatch.setattr(ranks, "start_process", start)
+    with pytest.raises(RuntimeError, match="one of 3 training processes failed") if code else nullcontext():
+        ranks._launch(tmp_path / "training.json", 3)
+    [(command, environment)] = started
+    assert " ".join(command[1:7]) == "-P -m accelerate.commands.launch --multi_gpu --num_processes 3"
+    for option, value in {"--mixed_precision": "no", "--dynamo_backend": "no", "--main_process_port": "0"}.items():
+        assert command[command.index(option) + 1] == value
+    assert command[-2:] == [ranks.__name__, str(tmp_path / "training.json")]
+    assert environment["PYTHONSAFEPATH"] == "1" and environment["OLIVEPRESS_TRAINING_PROCESS"] == "1"
 
 
 def test_processes_that_do_not_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
