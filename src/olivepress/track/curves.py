@@ -28,9 +28,9 @@ _MOST_BYTES = 16 * 1024 * 1024  # at a time
 def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
     """The step and the finite numbers of a line of the training record; None for a line that is no step.
 
-    This function alone knows that format: ``done`` is the step, every other measured number of the line is a curve (``best``
-    names a step), and so are the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of the quality monitor, as
-    ``monitor_NAME``.
+    This function alone knows that format: ``done`` is the step, every other measured number of the line is a curve
+    (``best`` names a step), and so are the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of
+    the quality monitor, as ``monitor_NAME``.
     """
     if not isinstance(line, Mapping) or not _is_step(line.get("done")) or "rows" in line:
         return None
