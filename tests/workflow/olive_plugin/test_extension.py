@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")
 config = pytest.importorskip("olive.data.config")
 transformers = pytest.importorskip("transformers")
 rows_module = pytest.importorskip("olivepress.workflow.olive_plugin.rows")
+
+
+def test_what_is_computed_in_is_not_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers leaves it there: a float32 training after one in bfloat16 would be computed in bfloat16."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    extension.activate(seed=0)
+    transformers.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[])
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "no"
 
 
 def test_calibration_rows_are_whole_rows_without_padding(project: Path) -> None:

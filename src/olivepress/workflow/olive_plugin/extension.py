@@ -5,6 +5,7 @@ Registered when the workflow is parsed, by its ``user_script``; plain ``olive ru
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,12 @@ __all__ = ["activate"]
 
 
 def activate(*, seed: int) -> None:
-    """Seed everything (Olive makes the adapter before any seed is set) and register the training monitor."""
+    """Seed everything (Olive makes the adapter before any seed is set) and register the training monitor.
+
+    What a training computes in is the workflow's: transformers would take another precision from the environment, where
+    an earlier training of the same process, or a shell of accelerate's, has left it.
+    """
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     transformers.set_seed(seed)
     torch.manual_seed(seed)
     # Named by ``report_to: [olivepress]``: the only way to a callback in Olive's trainer.
