@@ -43,6 +43,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "start_from": "it decides what is trained further, and is no setting to search",
     "monitor": "it watches a fine-tune and does not change the result",
     "label_weights": "weights of labels are a decision about the task, not a setting to search",
+    "task_weights": "weights of tasks are a decision about them, not a setting to search",
     "eval_steps": _CHECKPOINT,
     "eval_rows": _CHECKPOINT,
     "eval_answers": _CHECKPOINT,

@@ -26,7 +26,7 @@ def finetune_config(plan: Plan, job: Job) -> dict[str, Any]:
     """Model, system, data and pass of a fine-tune."""
     settings = plan.recipe.finetune
     packing = {"packing": True} if settings.packing else {}
-    weights = {"label_weights": dict(settings.label_weights)} if settings.label_weights else {}
+    weights = {name: dict(given) for name in ("label_weights", "task_weights") if (given := getattr(settings, name))}
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
     watched = {"monitor": settings.monitor.model_dump()} if settings.monitor is not None else {}
     pairs = {"pairs": True} if METHODS[settings.method].pairs else {}
@@ -78,7 +78,7 @@ def _extensions(settings: Finetune) -> dict[str, Any]:
         extensions["start_from"] = start_adapter(settings.start_from).record
     if settings.loss is not None:
         extensions["loss"] = {"module": settings.loss.module, "sha256": loss_sha256(settings.loss)}
-    if settings.label_weights:
+    if settings.draws_by_weight:
         extensions["weighted"] = True
     if settings.gpus > 1:
         extensions["processes"] = settings.gpus
@@ -137,7 +137,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),
         # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
-        "group_by_length": not settings.label_weights and not METHODS[settings.method].pairs,
+        "group_by_length": not settings.draws_by_weight and not METHODS[settings.method].pairs,
         **({"label_smoothing_factor": settings.label_smoothing} if settings.label_smoothing else {}),
         **({"neftune_noise_alpha": settings.neftune_noise_alpha} if settings.neftune_noise_alpha else {}),
         "optim": settings.optim,

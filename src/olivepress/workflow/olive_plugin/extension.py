@@ -24,6 +24,7 @@ from olivepress.core.child.messages import report_progress, reports_errors
 from olivepress.core.errors import DataError
 from olivepress.data.store.examples import Example
 from olivepress.data.store.reader import dataset_labels, read_split
+from olivepress.data.store.tasks import labelled_by_task
 from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
@@ -72,6 +73,7 @@ def supervise_rows(
     packing: bool = False,
     train_on: TrainOn = "answer",
     label_weights: Mapping[str, float] | None = None,
+    task_weights: Mapping[str, float] | None = None,
     monitor: Mapping[str, Any] | None = None,
 ) -> Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and ``labels`` (answers only), 1-D int64.
@@ -84,6 +86,8 @@ def supervise_rows(
         assert dataset.directory is not None
         watch(dataset.directory, model_path, monitor, max_length=max_length, revision=revision, train_on=train_on)
     rows: list[Example] = dataset.items
+    if task_weights:
+        rows = labelled_by_task(rows, dataset.directory)
     examples = supervise(
         rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
     )
@@ -93,7 +97,7 @@ def supervise_rows(
         return Rows(
             [({"input_ids": list(p.input_ids), "attention_mask": list(p.documents)}, list(p.labels)) for p in packed]
         )
-    return as_inputs(examples, label_weights)
+    return as_inputs(examples, label_weights or task_weights)
 
 
 @DataRegistry.register_pre_process("olivepress_pairs")

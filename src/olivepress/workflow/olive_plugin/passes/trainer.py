@@ -140,5 +140,7 @@ def tf32_as(allowed: bool) -> Iterator[None]:
 
 def _weights(rows: Any) -> list[float]:
     if WEIGHT not in rows.column_names:
-        raise JobError("weighted rows without weights", next_step="give the data component label_weights")
+        raise JobError(
+            "weighted rows without weights", next_step="give the data component label_weights or task_weights"
+        )
     return [float(weight) for weight in rows[WEIGHT]]
