@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from olivepress.cli import ahead_text
-from olivepress.core.errors import SetupError
+from olivepress.core.errors import RecipeError, SetupError
 from olivepress.pipeline.plan import load_plan
 from olivepress.recipe.finetune import Finetune
 from olivepress.run import here, training_device
@@ -37,6 +37,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"optim": "paged_adamw_8bit"}, "finetune.optim is paged_adamw_8bit, which needs a CUDA GPU"),
         ({"optim": "adamw_8bit", "method": "full"}, "finetune.optim is adamw_8bit, which needs a CUDA GPU"),
         ({"torch_dtype": "float16", "method": "full"}, "finetune.torch_dtype is float16, which needs a CUDA GPU"),
+        ({"gpus": 2}, "finetune.gpus is 2, which needs as many CUDA GPUs; this machine trains on the CPU"),
     ],
 )
 def test_what_only_a_gpu_can_do(project: Path, cpu: None, finetune: dict[str, Any], says: str) -> None:
@@ -65,6 +66,33 @@ def test_where_it_trains(
     assert training_device.training_place(plan) == place
     monkeypatch.setattr(training_device, "training_device", lambda: "cpu")
     assert training_device.training_place(plan) == "the CPU"
+
+
+def test_several_gpus_that_share_a_batch(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each takes is that of its part of the batch, and the smallest decides; more than there are is refused."""
+    monkeypatch.setattr(training_device, "training_device", lambda: "cuda")
+    monkeypatch.setattr(training_device, "gpu_memory", lambda: (80, 24, 12))
+    plan = plan_of(project, gpus=2, batch_size=8)
+    assert training_device.training_place(plan) == "2 GPUs, 4 of the 8 rows of a batch on each,"
+    assert training_device.memory_to_train_on(plan) == 24
+    assert gpu_bytes(plan) == gpu_bytes(plan_of(project, batch_size=4)) < gpu_bytes(plan_of(project, batch_size=8))
+    training_device.check_training_device(plan)
+    with pytest.raises(SetupError, match=r"finetune\.gpus is 4, this machine has 3"):
+        training_device.check_training_device(plan_of(project, gpus=4, batch_size=8))
+    monkeypatch.setattr(training_device, "gpu_memory", lambda: ())  # not known
+    training_device.check_training_device(plan_of(project, gpus=4, batch_size=8))
+
+
+@pytest.mark.parametrize(
+    ("finetune", "says"),
+    [
+        ({"gpus": 3, "batch_size": 8}, "a batch_size of which each of gpus, 3, takes as many rows"),
+        ({"gpus": 2, "method": "dpo"}, "no gpus with method dpo"),
+    ],
+)
+def test_what_several_gpus_do_not_take(project: Path, finetune: dict[str, Any], says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        plan_of(project, **finetune)
 
 
 def test_a_full_fine_tune_that_does_not_fit_memory(project: Path, cpu: None, monkeypatch: pytest.MonkeyPatch) -> None:

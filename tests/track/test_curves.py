@@ -36,6 +36,7 @@ def write(*steps: int, start_anew: bool = False, **values: float) -> None:
             (3, {"validation_loss": 2.0, "validation_f1": 0.5}),
         ),
         ({"done": 3, "quality": {"perplexity": 4.0}, "alerts": [{"best": 1.0}]}, (3, {"monitor_perplexity": 4.0})),
+        ({"done": 3, "validation_loss": 2.0, "best": 2}, (3, {"validation_loss": 2.0})),  # a step, no curve
         ({"done": 3, "total": 9, "shipped": {"step": 2}, "seconds": 1.0}, None),
         ({"done": 0, "total": 0, "rows": {"rows": 5}}, None),
         ({"done": 3, "total": 9, "seconds": 2.0}, None),

@@ -13,6 +13,7 @@ import pytest
 
 from olivepress.recipe.schema import Recipe
 from olivepress.report.training_record import Shipped, TrainingStep
+from olivepress.train.advised import changed_recipe
 from olivepress.train.curve import curve_of
 from olivepress.train.diagnosis import diagnose
 from olivepress.train.evidence import Evidence, MemoryUse, RowFacts, RowLoss, RowLosses, TextChange
@@ -250,6 +251,91 @@ def test_memory(memory: MemoryUse, finds: bool) -> None:
             "finetune.gradient_checkpointing": True,
             "data.max_length": 180,
         }
+
+
+# Settings whose usual change the recipe, or a plan of it, refuses.
+EDGES: list[Mapping[str, Any]] = [
+    {"epochs": 9000.0},
+    {"max_steps": 90_000_000},
+    {"r": 60_000},
+    {"r": 24},
+    {"method": "full", "freeze_layers": 2, "torch_dtype": "float16"},
+    {"method": "qlora"},
+    {"method": "loha"},
+    {"method": "lokr", "target_modules": ["q_proj"]},
+    {"method": "dpo", "start_from": "tickets"},
+    {"max_steps": 30, "eval_steps": 3},
+    {"max_steps": 30, "eval_steps": 3, "early_stopping": {"patience": 8}},
+    {"max_steps": 30, "eval_steps": 12, "early_stopping": {"patience": 1}},
+    {"max_steps": 30, "monitor": {"every": 15}},
+    {"keep": "last", "loss": {"module": "own.py:loss"}},
+    {"gradient_accumulation_steps": 50_000, "packing": True},
+]
+
+
+@pytest.mark.parametrize("finetune", EDGES, ids=[",".join(each) for each in EDGES])
+def test_every_advice_is_one_that_the_recipe_takes(finetune: Mapping[str, Any]) -> None:
+    """Of all kinds of findings; so does a plan of it, by the number of rows and the shape of the model."""
+    row = RowLoss(id="7", loss=9.0, given=0.001, other=0.99, answer="bad", prompt="user: hi", suggested="good")
+    over = {4: 2.0, 9: 1.0, 15: 1.6, 21: 2.2, 30: 2.8}
+    curves = {
+        "divergence": made([3.0, 2.5, 2.0, 1.6, 1.2, 1.0, 1.5, 3.0, 4.0, 4.2] * 3),
+        "learning rate too high": made([loss for loss in (3, 2, 1, 1.9, 1.4, 1, 0.8, 0.7, 0.7, 0.7) for _ in range(3)]),
+        "overfitting": made([loss for loss in (3, 2.2, 1, 0.6, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1) for _ in range(3)], over),
+        "underfitting": made([loss for loss in (3, 2.6, 2.3, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.9) for _ in range(3)]),
+        "nothing": made([3.0, 2.9, 2.95, 2.9, 2.85, 2.9, 2.9, 2.85, 2.9, 2.85] * 3),
+    }
+    facts = ROWS.model_copy(update={"too_long": 60, "enough": 700, "context": 512, "width": 64, "answers": 900})
+    seen = set[str]()
+    for steps in curves.values():
+        given = evidence(
+            steps,
+            finetune=finetune,
+            rows=facts,
+            row_losses=RowLosses(rows=300, measured=20, median=0.02, contradicted=5, highest=(row,)),
+            text=TextChange(before=10.0, after=15.0, tokens=5000),
+            memory=MemoryUse(peak=15 * 10**9, machine=16 * 10**9),
+        )
+        for finding in diagnose(given).findings:
+            seen.add(finding.kind)
+            changed = changed_recipe(given.recipe, finding.changes)
+            assert changed is not None, (finding.kind, finding.changes)
+            assert not any(each.to == each.now for each in finding.changes)
+            assert changed.finetune.r <= max(64, given.recipe.finetune.r)
+            assert changed.data is not None and changed.data.max_length <= 512
+            if changed.finetune.max_steps and changed.finetune.early_stopping:
+                steps_made, every = changed.finetune.max_steps, changed.finetune.eval_steps
+                evaluations = 10 if every is None else -(-steps_made // every)
+                assert changed.finetune.early_stopping.patience <= evaluations - 2
+    assert {"divergence", "overfitting", "underfitting", "supervision", "label noise", "forgetting"} <= seen
+
+
+def test_advice_against_overfitting_by_the_length_of_the_run() -> None:
+    """What is left of a run of 12 steps has four evaluations, and the quality monitor's steps are its own."""
+    over = dict(zip(range(3, 31, 3), (2.0, 1.4, 1.2, 1.0, 1.6, 1.9, 2.2, 2.4, 2.6, 2.8), strict=True))
+    losses = [loss for loss in (3, 2.2, 1, 0.6, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1) for _ in range(3)]
+    for stopping, expected in (
+        (None, {"finetune.early_stopping.patience": 2}),
+        (8, {"finetune.early_stopping.patience": 2}),
+    ):
+        finetune: dict[str, Any] = {"max_steps": 30, "eval_steps": 3, "lora_dropout": 0.1}
+        if stopping is not None:
+            finetune["early_stopping"] = {"patience": stopping}
+        [finding] = diagnose(evidence(made(losses, over), finetune=finetune)).findings
+        assert changes(finding) == {"finetune.max_steps": 12, **expected}
+
+
+def test_rows_longer_than_the_model_reads() -> None:
+    """data.max_length cannot be raised beyond its context."""
+    for context, expected in (
+        (512, {"data.max_length": 512}),
+        (256, {"data.source": None}),
+        (None, {"data.max_length": 700}),
+    ):
+        rows = ROWS.model_copy(update={"too_long": 60, "enough": 700, "context": context})
+        [finding] = diagnose(evidence(rows=rows)).findings
+        assert finding.kind == "supervision" and set(changes(finding)) == set(expected)
+        assert all(value is None or changes(finding)[key] == value for key, value in expected.items())
 
 
 def test_a_run_without_a_step() -> None:

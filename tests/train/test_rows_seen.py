@@ -22,7 +22,7 @@ def test_no_row_that_is_short_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_seen, "read_split", lambda *_: SimpleNamespace(rows=["a", "b", "c"]))
     monkeypatch.setattr(rows_seen, "load_tokenizer", lambda *_: (None, None))
     monkeypatch.setattr(rows_seen, "supervise_row", lambda *_: long)
-    monkeypatch.setattr(pytorch, "load_parent", lambda *_, **__: (None, None))
+    monkeypatch.setattr(pytorch, "load_parent", lambda *_, **__: pytest.fail("the model was opened for no row"))
     spec = RowsSpec(model_dir=Path("m"), dataset=Path("d"), max_length=16, most=2)
     with pytest.raises(DataError, match="none of 2 training rows fits max_length 16") as refused:
         row_losses(spec, lambda *_: None)

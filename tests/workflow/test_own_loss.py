@@ -96,6 +96,10 @@ def test_smoothing_and_noise_are_the_trainers_own(project: Path) -> None:
         ({"method": "full", "r": 4}, "no r with method full"),
         ({"torch_dtype": "float16"}, "torch_dtype bfloat16 or float32 with method lora"),
         ({"label_weights": {"a": 0.0}}, "greater than 0"),
+        ({"task_weights": {"a": 0.0}}, "greater than 0"),
+        ({"packing": True, "task_weights": {"a": 2.0}}, "no packing with task_weights"),
+        ({"label_weights": {"a": 2.0}, "task_weights": {"a": 2.0}}, "label_weights or task_weights"),
+        ({"method": "dpo", "task_weights": {"a": 2.0}}, "no task_weights with method dpo"),
     ],
 )
 def test_options_that_would_be_ignored(settings: dict[str, Any], says: str) -> None:

@@ -86,6 +86,10 @@ def rehearsal_recipe(real: Recipe) -> Recipe:
         "keep": "last",
         "loss": None,  # code, which a rehearsal has no need of
         "label_weights": {},  # its few rows may lack a label
+        "task_weights": {},  # and a task
+        "monitor": None,
+        "start_from": None,  # an adapter of the real weights
+        "gpus": 1,  # a batch is one row
     }
     fields["targets"] = [EXPORT.removeprefix("export-")]
     # Rounding piles up through layers that learned nothing: on random weights the divergence says little.

@@ -13,6 +13,7 @@ from olivepress.report.task_metrics import TASK_METRICS
 __all__ = ["LOSS", "EarlyStopping", "Finetune", "FinetuneChanges", "Monitor", "OwnLoss", "Seed"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what numpy and torch take
+Weight = Annotated[float, Field(gt=0, le=1.0e6)]
 _OF_START = ("r", "alpha", "target_modules")
 LOSS = "loss"  # the metric of a checkpoint that needs no answers
 # The metrics of free answers: an evaluation does not score every label.
@@ -83,6 +84,13 @@ class Finetune(Record):
     epochs: float = Field(3.0, gt=0, le=10_000)
     max_steps: int | None = Field(None, ge=1, le=10**8, description="overrides epochs")
     batch_size: int = Field(8, ge=1, le=65536)
+    gpus: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="CUDA GPUs that share each batch, each with the whole model, by accelerate's launcher; with 1 an "
+        "adapter's base is spread over all of them",
+    )
     gradient_accumulation_steps: int = Field(1, ge=1, le=65536)
     gradient_checkpointing: bool = False
     train_on: Literal["answer", "all_turns"] = Field(
@@ -125,8 +133,11 @@ class Finetune(Record):
         None, gt=0, le=1000, description="noise on the embeddings while training (NEFTune); 5 is usual"
     )
     loss: OwnLoss | None = Field(None, description="instead of cross entropy; in the validation loss too")
-    label_weights: dict[str, Annotated[float, Field(gt=0, le=1.0e6)]] = Field(
+    label_weights: dict[str, Weight] = Field(
         {}, description="label → weight of its rows, which are then drawn with replacement; 1 where left out"
+    )
+    task_weights: dict[str, Weight] = Field(
+        {}, description="of data that `olivepress data mix` made: name of a dataset in it → weight, as label_weights"
     )
     report_to: tuple[Literal["tensorboard", "mlflow"], ...] = Field(
         (),
@@ -174,9 +185,23 @@ class Finetune(Record):
     def _losses_that_go_together(self) -> Finetune:
         if self.loss is not None and self.label_smoothing:
             raise ValueError("no label_smoothing with a loss of your own, which replaces it")
-        if self.packing and self.label_weights:
-            raise ValueError("no packing with label_weights: a sequence holds rows of several labels")
+        for key, of_rows in (("label_weights", "labels"), ("task_weights", "tasks")):
+            if self.packing and getattr(self, key):
+                raise ValueError(f"no packing with {key}: a sequence holds rows of several {of_rows}")
+        if self.label_weights and self.task_weights:
+            raise ValueError("label_weights or task_weights: a row is drawn by one of them")
         return self
+
+    @model_validator(mode="after")
+    def _batch_of_its_gpus(self) -> Finetune:
+        if self.batch_size % self.gpus:
+            raise ValueError(f"a batch_size of which each of gpus, {self.gpus}, takes as many rows")
+        return self
+
+    @property
+    def draws_by_weight(self) -> bool:
+        """Whether rows are drawn with replacement, by weights of their labels or tasks."""
+        return bool(self.label_weights or self.task_weights)
 
     @property
     def weights_dtype(self) -> str:

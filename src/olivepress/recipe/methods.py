@@ -53,6 +53,8 @@ _BY_PAIRS = {
     "neftune_noise_alpha": "noise would change what both answers are compared by; remove it",
     "loss": "it has a loss of its own; remove it, or use lora",
     "label_weights": "pairs have no labels; remove it",
+    "task_weights": "TRL draws the pairs; remove it",
+    "gpus": "TRL's trainers run in one process here; remove it",
     "monitor": "the quality monitor reads rows with one answer; remove it",
 }
 _UNDROPPED = {"lora_dropout": _NO_DROPOUT, **_OF_ADAPTER}

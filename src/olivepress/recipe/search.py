@@ -54,6 +54,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "start_from": "it decides what is trained further, and is no setting to search",
     "monitor": "it watches a fine-tune and does not change the result",
     "label_weights": "weights of labels are a decision about the task, not a setting to search",
+    "task_weights": "weights of tasks are a decision about them, not a setting to search",
     "eval_steps": _CHECKPOINT,
     "eval_rows": _CHECKPOINT,
     "eval_answers": _CHECKPOINT,
@@ -61,6 +62,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "keep": _CHECKPOINT,
     "save_steps": "it changes when checkpoints are written, not the result",
     "gradient_checkpointing": "it changes memory and time, not the result",
+    "gpus": "it changes where a batch is computed, not the result",
     "report_to": "it changes what is recorded, not the result",
 }
 MOST_POINTS = 100  # of a grid that may run without a budget

@@ -45,10 +45,13 @@ def gpu_memory() -> tuple[int, ...]:
 
 
 def memory_to_train_on(plan: Plan) -> int | None:
-    """Bytes of the GPU that all weights are trained on, or of those that adapters are; None where it is not known."""
-    cards = gpu_memory()
+    """Bytes of the GPU that all weights are trained on, or of those that adapters are, of several that share a batch of
+    the smallest; None where it is not known."""
+    cards, shared = gpu_memory(), plan.recipe.finetune.gpus
     if not cards:
         return None
+    if shared > 1:
+        return min(cards[:shared])
     return sum(cards) if METHODS[plan.recipe.finetune.method].adapter else cards[0]
 
 
@@ -56,9 +59,14 @@ def training_place(plan: Plan) -> str:
     """Where the fine-tune runs, in words.
 
     Of several GPUs an adapter takes all, its base's layers spread over them; what trains all weights takes the first.
+    With ``finetune.gpus`` as many processes share each batch.
     """
     if training_device() == "cpu":
         return "the CPU"
+    settings = plan.recipe.finetune
+    if settings.gpus > 1:
+        part = settings.batch_size // settings.gpus
+        return f"{settings.gpus} GPUs, {part} of the {settings.batch_size} rows of a batch on each,"
     cards = len(gpu_memory())
     if cards < 2:
         return "the GPU"
@@ -68,10 +76,16 @@ def training_place(plan: Plan) -> str:
 
 
 def check_training_device(plan: Plan) -> None:
-    """Raise SetupError for an optimizer or a number format that this machine does not have."""
-    if training_device() == "cuda":
-        return
+    """Raise SetupError for an optimizer, a number format or GPUs that this machine does not have."""
     settings, where = plan.recipe.finetune, f"recipe {plan.recipe.name}: finetune"
+    if training_device() == "cuda":
+        if (cards := len(gpu_memory())) and settings.gpus > cards:
+            message = f"{where}.gpus is {settings.gpus}, this machine has {cards}"
+            raise SetupError(message, next_step=f"set gpus: {cards}, or use a machine with as many")
+        return
+    if settings.gpus > 1:
+        message = f"{where}.gpus is {settings.gpus}, which needs as many CUDA GPUs; this machine trains on the CPU"
+        raise SetupError(message, next_step="remove gpus, or use a machine with them")
     if settings.optim != "adamw_torch":
         message = f"{where}.optim is {settings.optim}, which needs a CUDA GPU; this machine trains on the CPU"
         raise SetupError(message, next_step="set optim: adamw_torch, or use a machine with one")

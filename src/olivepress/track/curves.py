@@ -20,7 +20,7 @@ from olivepress.track.writer import RunWriter, recorded_steps
 __all__ = ["CurveFollower", "point_of", "steps_of"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_NOT_CURVES = frozenset({"done", "total", "step", "seconds"})
+_NOT_CURVES = frozenset({"done", "total", "step", "seconds", "best"})
 _VALIDATION, _MONITOR = "validation_", "monitor_"
 _LARGEST_STEP = 2**53
 _MOST_BYTES = 16 * 1024 * 1024  # at a time
@@ -29,9 +29,9 @@ _MOST_BYTES = 16 * 1024 * 1024  # at a time
 def point_of(line: Any) -> tuple[int, dict[str, float]] | None:
     """The step and the finite numbers of a line of the training record; None for a line that is no step.
 
-    This function alone knows that format: ``done`` is the step, every other number of the line is a curve, and so are
-    the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of the quality monitor, as
-    ``monitor_NAME``.
+    This function alone knows that format: ``done`` is the step, every other measured number of the line is a curve
+    (``best`` names a step), and so are the task's ``metrics`` of validation rows, as ``validation_NAME``, and those of
+    the quality monitor, as ``monitor_NAME``.
     """
     if not isinstance(line, Mapping) or not _is_step(line.get("done")) or "rows" in line:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from olivepress.recipe.finetune import Finetune
+from olivepress.train.advised import possible
 from olivepress.train.curve import curve_of
 from olivepress.train.evidence import Evidence, MemoryUse, TextChange
 from olivepress.train.examine_curve import examine_curve, rounded
@@ -28,7 +30,7 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
-    """All findings, in the order of ``finding.Kind``."""
+    """All findings, in the order of ``finding.Kind``, with changes that the recipe takes."""
     curve = curve_of(evidence.steps)
     findings, examined, missing = list[Finding](), list[str](), dict(evidence.missing)
     if curve is not None:
@@ -54,7 +56,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     if evidence.memory is not None:
         examined.append("memory")
         findings += _memory(evidence, evidence.memory)
-    return Diagnosis(run=evidence.run, findings=tuple(findings), examined=tuple(examined), missing=missing)
+    advised = possible(evidence.recipe, findings, evidence.rows)
+    return Diagnosis(run=evidence.run, findings=advised, examined=tuple(examined), missing=missing)
 
 
 def _lower_rate(evidence: Evidence) -> Change:
@@ -85,8 +88,17 @@ def _forgetting(evidence: Evidence, text: TextChange) -> Iterator[Finding]:
     elif not settings.max_steps and settings.epochs > 1:
         changes.append(Change(key="finetune.epochs", now=settings.epochs, to=max(1.0, settings.epochs / 2)))
     if settings.method == "full":
-        changes.append(Change(key="finetune.method", now="full", to="lora"))
+        changes += _to_lora(settings)
     yield Finding(kind="forgetting", summary=summary, evidence=numbers, changes=tuple(changes))
+
+
+def _to_lora(settings: Finetune) -> Iterator[Change]:
+    """With what an adapter does not take changed before."""
+    if settings.freeze_layers:
+        yield Change(key="finetune.freeze_layers", now=settings.freeze_layers, to=0)
+    if settings.torch_dtype == "float16":
+        yield Change(key="finetune.torch_dtype", now="float16", to="bfloat16")
+    yield Change(key="finetune.method", now="full", to="lora")
 
 
 def _memory(evidence: Evidence, memory: MemoryUse) -> Iterator[Finding]:

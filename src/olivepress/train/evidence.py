@@ -17,6 +17,7 @@ class RowFacts(Record):
     ``too_long`` have more than ``max_length`` tokens, ``enough`` tokens hold 95 % of them; ``answers`` and
     ``trained_answers`` count turns of the assistant. ``marked_up`` contain signs of a chat template in their own texts.
     ``system_shares``: split → share of its rows that begin with a system message. ``lost`` is what the template drops.
+    ``context`` and ``width`` are the model's longest text in tokens and its hidden size, None where it states none.
     """
 
     rows: int
@@ -32,6 +33,8 @@ class RowFacts(Record):
     marked_up: int
     system_shares: dict[str, float]
     vocabulary: int
+    context: int | None = None
+    width: int | None = None
     example_of_markup: str = ""
     marked_up_instruction: bool = False
     lost: tuple[str, ...] = ()

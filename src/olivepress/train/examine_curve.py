@@ -10,6 +10,7 @@ from olivepress.recipe.methods import METHODS
 from olivepress.train.curve import Curve
 from olivepress.train.evidence import Evidence
 from olivepress.train.finding import Change, Finding, Value
+from olivepress.workflow.evaluation import evaluation_of
 
 __all__ = ["examine_curve", "lowest_rate", "rounded"]
 
@@ -23,6 +24,7 @@ _FALLS = 1.1  # the loss at the half of the run, in times of that at its end
 # Learning rates below which next to nothing is learned: of adapters, of a model's own weights, of preferences.
 _LOWEST_ADAPTER, _LOWEST_FULL, _LOWEST_PAIRS = 5.0e-5, 2.0e-6, 1.0e-6
 _LEAST_STEPS = 5
+_PATIENCE = 3  # what a recipe has that says none
 _NOISE = 0.05  # nats: a difference that is smaller matters to nobody
 
 
@@ -134,7 +136,7 @@ def _overfitting(evidence: Evidence, curve: Curve, settings: Finetune) -> Findin
 
 
 def _shorter(settings: Finetune, best: int, steps: int) -> tuple[Change, ...]:
-    changes = list[Change]()
+    changes = list(_stopping(settings, max(1, best)))
     if settings.max_steps:
         changes.append(Change(key="finetune.max_steps", now=settings.max_steps, to=max(1, best)))
     else:
@@ -142,11 +144,23 @@ def _shorter(settings: Finetune, best: int, steps: int) -> tuple[Change, ...]:
         changes.append(Change(key="finetune.epochs", now=settings.epochs, to=fewer))
     if settings.keep != "best":
         changes.append(Change(key="finetune.keep", now=settings.keep, to="best"))
-    if settings.early_stopping is None:
-        changes.append(Change(key="finetune.early_stopping.patience", now=None, to=3))
     if METHODS[settings.method].adapter and not settings.lora_dropout and "lora_dropout" not in _ignored(settings):
         changes.append(Change(key="finetune.lora_dropout", now=0.0, to=0.05))
     return tuple(changes)
+
+
+def _stopping(settings: Finetune, steps: int) -> Iterator[Change]:
+    """Early stopping that can end a run of so many steps: patience leaves two evaluations of it."""
+    shorter = settings.model_copy(update={"max_steps": steps})
+    evaluation = evaluation_of(shorter, train_rows=1, validation_rows=2)
+    longest = evaluation.count - 2 if evaluation is not None else 0
+    stopping, key = settings.early_stopping, "finetune.early_stopping"
+    if stopping is None and longest >= 1:
+        yield Change(key=f"{key}.patience", now=None, to=min(_PATIENCE, longest))
+    elif stopping is not None and stopping.patience > longest >= 1:
+        yield Change(key=f"{key}.patience", now=stopping.patience, to=longest)
+    elif stopping is not None and longest < 1:
+        yield Change(key=key, now=f"patience {stopping.patience}", to=None)
 
 
 def _ignored(settings: Finetune) -> frozenset[str]:

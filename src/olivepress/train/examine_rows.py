@@ -93,7 +93,12 @@ def _too_long(evidence: Evidence, facts: RowFacts) -> Finding | None:
         f"longest has {facts.longest}"
     )
     numbers = {"rows_too_long": facts.too_long, "rows_examined": facts.sampled, "longest_row_tokens": facts.longest}
-    changes = (Change(key="data.max_length", now=facts.max_length, to=facts.enough),)
+    enough = facts.enough if facts.context is None else min(facts.enough, facts.context)
+    changes: tuple[Change, ...] = (Change(key="data.max_length", now=facts.max_length, to=enough),)
+    if enough <= facts.max_length:
+        source = evidence.recipe.data.source if evidence.recipe.data is not None else None
+        shorter = f"rows of at most {enough} tokens, which is all that the model reads"
+        changes = (Change(key="data.source", now=source, to=shorter),)
     return Finding(kind="supervision", summary=summary, evidence=numbers, changes=changes)
 
 

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from olivepress.catalog import facts_from_config
 from olivepress.core.errors import DataError
 from olivepress.core.progress import Progress
 from olivepress.core.sampling import evenly_spread
 from olivepress.core.yaml_document import Record
 from olivepress.data.store.examples import SPLITS, Example
 from olivepress.data.store.reader import read_split
+from olivepress.models.admission.rope_parameters import built_context
 from olivepress.recipe.methods import FourBit
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.train.evidence import RowFacts, RowLoss, RowLosses
@@ -89,7 +91,19 @@ def row_facts(spec: RowsSpec, progress: Progress) -> RowFacts:
         system_shares={split: _system_share(each) for split, each in splits.items()},
         lost=check_rows(directory, rows).errors,
         vocabulary=len(tokenizer),
+        **_limits(Path(directory)),
     )
+
+
+def _limits(model_dir: Path) -> dict[str, int | None]:
+    """What the recipe's ``data.max_length`` and ``finetune.r`` can be at most."""
+    config = facts_from_config(model_dir).config
+    stated = (built_context(config), config.get("max_position_embeddings"))
+    width = config.get("hidden_size")
+    return {
+        "context": min((each for each in stated if isinstance(each, int)), default=None),
+        "width": width if isinstance(width, int) else None,
+    }
 
 
 def _is_there(dataset: Path, split: str) -> bool:
@@ -109,25 +123,25 @@ def _system_share(rows: Sequence[Example]) -> float:
 def row_losses(spec: RowsSpec, progress: Progress) -> RowLosses:
     """The loss of every row's answer by the trained model, one row at a time, without padding.
 
-    DataError when none of the rows is short enough.
+    DataError when none of the rows is short enough; the model is opened after that is known.
     """
     from olivepress.runtimes.pytorch import load_parent
 
     every = read_split(spec.dataset, "train").rows
     rows = every if spec.most is None else evenly_spread(every, spec.most)
     tokenizer, directory = load_tokenizer(spec.model_dir.as_posix())
-    model, _ = load_parent(spec.model_dir, adapter_dir=spec.adapter_dir, four_bit=spec.four_bit)
-    measured = list[RowLoss]()
-    for number, row in enumerate(rows, start=1):
-        seen = supervise_row(row, tokenizer, directory, spec.train_on)
-        if len(seen.input_ids) <= spec.max_length:
-            measured.append(_row_loss(row, seen, model, tokenizer))
-        progress(number, len(rows))
-    if not measured:
+    supervised = [(row, supervise_row(row, tokenizer, directory, spec.train_on)) for row in rows]
+    short = [(row, seen) for row, seen in supervised if len(seen.input_ids) <= spec.max_length]
+    if not short:
         raise DataError(
             f"none of {len(rows)} training rows fits max_length {spec.max_length}, so that none was trained on",
             next_step="more --rows, 0 for all of them",
         )
+    model, _ = load_parent(spec.model_dir, adapter_dir=spec.adapter_dir, four_bit=spec.four_bit)
+    measured = list[RowLoss]()
+    for number, (row, seen) in enumerate(short, start=1):
+        measured.append(_row_loss(row, seen, model, tokenizer))
+        progress(number, len(short))
     ordered = sorted(measured, key=lambda each: (-each.loss, each.id))
     return RowLosses(
         rows=len(every),

@@ -109,8 +109,11 @@ def need(plan: Plan, job: Job) -> Need:
 
 
 def gpu_bytes(plan: Plan) -> int:
-    """Memory of the fine-tune alone, where it is trained on a GPU: counted as on the CPU."""
-    return int(finetune_memory(Shape.of(plan.model.facts), plan.recipe.finetune, row_lengths(plan)))
+    """Memory of the fine-tune alone, where it is trained on a GPU: counted as on the CPU. Of several that share a batch
+    it is that of one."""
+    settings = plan.recipe.finetune
+    part = settings.model_copy(update={"batch_size": settings.batch_size // settings.gpus})
+    return int(finetune_memory(Shape.of(plan.model.facts), part, row_lengths(plan)))
 
 
 def _tokens(plan: Plan, shape: Shape) -> int:

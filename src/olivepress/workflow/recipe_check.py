@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from olivepress.catalog import ModelFacts
 from olivepress.core.errors import RecipeError
 from olivepress.data.store.dataset import Dataset
+from olivepress.data.store.tasks import tasks_of
 from olivepress.models.admission.rope_parameters import built_context
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
@@ -54,12 +56,20 @@ def _context(facts: ModelFacts) -> tuple[object, str]:
 
 
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
-    """A weight of a label that no row has would be ignored."""
-    known = sorted({row.label for row in dataset.splits["train"] if row.label is not None})
-    listed = ", ".join(known[:_MOST_LISTED]) or "none has a label"
-    for label in recipe.finetune.label_weights:
-        if label not in known:
-            _refuse(recipe, "finetune.label_weights", repr(label), f"labels of the training rows ({listed})")
+    """A weight of a label or a task that no row has would be ignored."""
+    settings = recipe.finetune
+    if settings.label_weights:
+        labels = {row.label for row in dataset.splits["train"] if row.label is not None}
+        _check_weights(recipe, "label", settings.label_weights, labels)
+    if settings.task_weights:
+        _check_weights(recipe, "task", settings.task_weights, set(tasks_of(dataset.files).values()))
+
+
+def _check_weights(recipe: Recipe, kind: str, weights: Mapping[str, float], known: set[str]) -> None:
+    listed = ", ".join(sorted(known)[:_MOST_LISTED]) or f"none has a {kind}"
+    for name in weights:
+        if name not in known:
+            _refuse(recipe, f"finetune.{kind}_weights", repr(name), f"{kind}s of the training rows ({listed})")
 
 
 def _check_pairs(recipe: Recipe, dataset: Dataset) -> None:

@@ -19,6 +19,7 @@ from olivepress.data.derive.mixing import continued
 from olivepress.data.store.dataset import load_dataset, write_dataset
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
+from olivepress.pipeline.training import continual
 from olivepress.pipeline.training.continual import Wishes, check_test_rows, data_of, plan_of_run, preparation_of
 from olivepress.recipe.schema import Data, Recipe, load_recipe
 from olivepress.synthetic.embedded import generate
@@ -54,6 +55,8 @@ def test_what_is_refused(project: Path, olivepress_here: Cli) -> None:
         ("--data", "new.jsonl", "--name", "a b"): (2, "--name 'a b': expected a name such as a-b"),
         ("--data", "new.jsonl", "--name", "taken"): (2, "another recipe has this name"),
         ("--data", "new.jsonl", "--epochs", "0"): (2, "--epochs"),
+        # The finished run's workflow is none that this version renders: its adapter cannot be merged.
+        ("--data", "new.jsonl"): (6, "small: its adapter is not merged, and its fine-tune is of another workflow"),
     }
     for arguments, (code, text) in cases.items():
         done = olivepress_here("train", "continue", NAME, *arguments, "--quiet")
@@ -66,6 +69,20 @@ def test_what_is_refused(project: Path, olivepress_here: Cli) -> None:
     shutil.rmtree("runs/small/finetune")
     without = olivepress_here("train", "continue", NAME, "--data", "new.jsonl", "--quiet")
     assert without.returncode == 6 and "its artifact is not here" in without.stderr
+
+
+def test_the_recipe_is_checked_before_the_adapter_is_merged(
+    project: Path, olivepress_here: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model is not there yet: the checks are made with the base. Merging writes, and takes minutes."""
+    a_run(project, STEPS)
+    write_tones(Path("few.jsonl"), 13)
+    monkeypatch.setattr(continual, "_is_to_merge", lambda *_: True)
+    monkeypatch.setattr(continual, "run_jobs", lambda *_, **__: pytest.fail("merged before the last check"))
+    before = everything()
+    done = olivepress_here("train", "continue", NAME, "--data", "few.jsonl", "--quiet")
+    assert done.returncode == 3 and "small-few: 1 validation row, expected at least 2 rows" in done.stderr
+    assert everything() == before
 
 
 def test_rows_that_an_earlier_version_tests_are_not_trained_on(project: Path) -> None:

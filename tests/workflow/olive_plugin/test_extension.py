@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,31 @@ from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.render import render_files
 from tests.synthetic import tiny
+from tests.workflow.test_task_weights import both_tasks
 
 extension = pytest.importorskip("olivepress.workflow.olive_plugin.extension")
 config = pytest.importorskip("olive.data.config")
 transformers = pytest.importorskip("transformers")
 rows_module = pytest.importorskip("olivepress.workflow.olive_plugin.rows")
+
+
+def test_what_is_computed_in_is_not_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers leaves it there: a float32 training after one in bfloat16 would be computed in bfloat16."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    extension.activate(seed=0)
+    transformers.TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[])
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "no"
+
+
+def test_a_row_has_the_weight_of_its_task(project: Path) -> None:
+    """Of the dataset that it was mixed from, beside its own label; 1 where that has no weight."""
+    prepare(load_plan("tiny-phi"))
+    directory = both_tasks().directory
+    rows = extension.load_split(str(directory), "train")
+    inputs = extension.supervise_rows(rows, "models/tiny-phi", 512, task_weights={"phrase-tone": 3.0})
+    weights = [inputs[index][0][rows_module.WEIGHT] for index in range(len(inputs))]
+    assert weights == [1.0 if row.answer.startswith("{") else 3.0 for row in rows.items]
+    assert sorted(set(weights)) == [1.0, 3.0]
 
 
 def test_calibration_rows_are_whole_rows_without_padding(project: Path) -> None:

@@ -22,7 +22,8 @@ class Arguments(SimpleNamespace):
 
 def config(**changes: Any) -> Any:
     arguments = Arguments(eval_strategy=None, output_dir="none", resume_from_checkpoint="c", extra_args={})
-    values = {"training_args": arguments, "torch_dtype": "float32", "loss": None, "weighted": False, "freeze_layers": 0}
+    values = {"training_args": arguments, "torch_dtype": "float32", "loss": None, "weighted": False, "processes": 1}
+    values["freeze_layers"] = 0
     return SimpleNamespace(**values | changes)
 
 

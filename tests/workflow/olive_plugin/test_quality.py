@@ -23,7 +23,9 @@ from olivepress.report.training_record import step_line, training_steps
 from olivepress.workflow.olive_plugin.answers import Given, Questions
 from olivepress.workflow.olive_plugin.monitor import TrainingMonitor
 from olivepress.workflow.olive_plugin.quality import Quality, Watched, _valid, _variety, alerts_of, measure_quality
+from olivepress.workflow.olive_plugin.selection import Selection
 from olivepress.workflow.olive_plugin.supervision import Supervised
+from olivepress.workflow.olive_plugin.validation import Validation
 from tests.workflow.olive_plugin.test_answers import Words
 from tests.workflow.olive_plugin.test_training import interrupted
 from tests.workflow.olive_plugin.training import rendered, run, same
@@ -209,6 +211,38 @@ def test_a_monitor_that_would_look_once(steps: int, refused: bool) -> None:
     expected = pytest.raises(JobError, match=f"every is 5, expected less than the {steps} steps of the run")
     with expected if refused else contextlib.nullcontext():
         monitor.on_train_begin(None, state, control, model=torch.nn.Linear(1, 1))
+
+
+class Looks(list[int]):
+    """In place of the fixed rows: the steps at which they were asked."""
+
+    settings = Quality(every=5, rows=2)
+
+    def is_due(self, step: int, last: int) -> bool:
+        return step % 5 == 0 or step == last
+
+    def look(self, _: Any, state: Any) -> tuple[dict[str, float], tuple[()]]:
+        self.append(state.global_step)
+        return {"perplexity": 2.0}, ()
+
+
+@pytest.mark.parametrize(("patience", "at", "looks"), [(1, 3, [3]), (1, 5, [5]), (2, 3, [])])
+def test_the_step_at_which_early_stopping_ends_a_run_is_looked_at(
+    tmp_path: Path, patience: int, at: int, looks: list[int]
+) -> None:
+    """Its last one, which no other rule calls due; once where it is due anyway."""
+    monitor, watched = TrainingMonitor(), Looks()
+    as_any: Any = watched
+    monitor.watched = as_any
+    monitor.validation = Validation(selection=Selection(keep="last", metric="loss", patience=patience))
+    history = [{"step": 1, "eval_loss": 1.0}, {"step": at, "eval_loss": 2.0}]
+    state = SimpleNamespace(global_step=at, max_steps=20, epoch=0.5, log_history=history)
+    control = SimpleNamespace(should_training_stop=False)
+    args = SimpleNamespace(output_dir=str(tmp_path / "training"), seed=0)
+    monitor.on_step_end(args, state, control, model=torch.nn.Linear(1, 1))
+    monitor.on_evaluate(args, state, control, model=torch.nn.Linear(1, 1), metrics={"eval_loss": 2.0})
+    assert watched == looks and control.should_training_stop == (patience == 1)
+    assert [each.step for each in training_steps(read_json_lines(tmp_path / "training.jsonl")) if each.quality] == looks
 
 
 def test_a_monitor_without_rows_to_look_at(project: Path) -> None:

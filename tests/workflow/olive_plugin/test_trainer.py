@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ pytest.importorskip("olive.workflows")
 
 from safetensors.numpy import load_file
 
-from olivepress.workflow.olive_plugin.passes.trainer import WeightedRows
+from olivepress.workflow.olive_plugin.passes.trainer import OwnTrainer, WeightedRows
 from olivepress.workflow.olive_plugin.rows import WEIGHT, as_inputs
 from olivepress.workflow.olive_plugin.supervision import Supervised
 from tests.workflow.olive_plugin.test_own_loss import CROSS_ENTROPY
@@ -40,6 +42,16 @@ def test_rows_are_drawn_by_their_weight_and_again_alike() -> None:
     sampler.set_epoch(1)
     assert list(sampler) != first
     assert Counter(first) != Counter(list(WeightedRows(weights, seed=8)))
+
+
+@pytest.mark.parametrize(("data_seed", "expected"), [(0, 0), (3, 3), (None, 7)])
+def test_rows_are_drawn_by_the_seed_of_the_data(data_seed: int | None, expected: int) -> None:
+    """0 is a seed like any other; without one it is that of the run."""
+    trainer = object.__new__(OwnTrainer)
+    trainer.weights = [1.0, 2.0, 3.0] * 20
+    arguments: Any = SimpleNamespace(seed=7, data_seed=data_seed)
+    trainer.args = arguments
+    assert list(trainer._get_train_sampler()) == list(WeightedRows(trainer.weights, seed=expected))
 
 
 def test_a_row_has_the_weight_of_its_label() -> None:

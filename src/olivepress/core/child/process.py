@@ -21,7 +21,7 @@ from olivepress.core.process import BEFORE_EXEC
 __all__ = ["Usage", "UsageWatch", "end_process", "start_process"]
 
 _POLL_SECONDS = 0.2
-Stream = int | IO[Any]
+Stream = int | IO[Any] | None  # None: that of this process
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from statistics import median
 
 from olivepress.core.child.run import run_task
-from olivepress.core.errors import OlivepressError
+from olivepress.core.errors import DataError, OlivepressError
 from olivepress.core.hub import local_directory
 from olivepress.core.progress import Progress
 from olivepress.core.sampling import evenly_spread
@@ -36,9 +36,14 @@ def advise(
     """The recommendation for ``data`` and the model of the recipe that ``model`` names.
 
     ``measure``: the base model answers as many test rows, with and without examples; without it no model is opened and
-    nothing is written. Errors as ``load_plan``.
+    nothing is written. Errors as ``load_plan``; DataError for ``measure`` without a test row.
     """
     plan = load_plan(model, data=data)
+    if measure is not None and not plan.dataset.splits["test"]:
+        raise DataError(
+            f"{data}: has no test row, expected at least 1 for the base model to answer",
+            next_step="leave out --measure, or set data.test_fraction in the recipe",
+        )
     dataset, shots = plan.dataset, plan.recipe.benchmark.few_shot or _SHOTS
     train, held_out = dataset.splits["train"], [*dataset.splits["validation"], *dataset.splits["test"]]
     advice = [each for each in dataset.facts.get("advice", ()) if isinstance(each, dict)]

@@ -75,7 +75,8 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     """Train the model of ``run`` further on ``data``; interrupted, the same command goes on.
 
     Nothing is written before the data, the earlier versions and the recipe have been checked. Raises UsageError for a
-    run that is no fine-tune or a recipe of that name that is another one; JobError for a run without an artifact;
+    run that is no fine-tune or a recipe of that name that is another one; JobError for a run without an artifact, or
+    whose adapter cannot be merged any more;
     DataError for an earlier version that is not here any more; errors as ``run``.
     """
     files = files_of(run)
@@ -94,8 +95,10 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
     recipe = continued_recipe(files.recipe, name=name, model=merged, dataset=dataset.directory, **named)
     path = _recipe_path(recipe)
-    _make_merged(parent, manifest, reporter)
-    _plan(recipe, dataset, wishes)  # what is wrong with the recipe is said before it is written
+    to_merge = _is_to_merge(parent, manifest)
+    _check_recipe(recipe, files.recipe, dataset, wishes)
+    if to_merge:
+        run_jobs(parent, reporter=reporter, only=parent.trained)
     write_dataset(new)
     write_dataset(dataset)
     record = _record(manifest, dataset, recipe, wishes, run=run.name, versions=(*versions, _version(new)))
@@ -202,16 +205,30 @@ def _plan(recipe: Recipe, dataset: Dataset, wishes: Wishes) -> Plan:
     return make_plan(recipe, dataset, own_targets=own_targets, trust_targets=wishes.trust_targets)
 
 
-def _make_merged(parent: Plan, finetune: Manifest, reporter: Reporter) -> None:
-    """Merge the adapter of the run, unless that is done."""
+def _is_to_merge(parent: Plan, finetune: Manifest) -> bool:
+    """Whether the adapter of the run is still to be merged. JobError where its fine-tune is not that of the plan."""
     if parent.trained == finetune.job:
-        return
+        return False
     try:
         merged = read_manifest(parent.output_dir(parent.job(parent.trained)), verify=True)
     except ReportError:
         merged = None
-    if merged is None or merged.parent_sha256 != finetune.sha256:
-        run_jobs(parent, reporter=reporter, only=parent.trained)
+    if merged is not None and merged.parent_sha256 == finetune.sha256:
+        return False
+    if render_workflow(parent, parent.job(finetune.job)).sha256 != finetune.workflow_sha256:
+        raise JobError(
+            f"{finetune.recipe}: its adapter is not merged, and its fine-tune is of another workflow than this version "
+            "renders for its recipe",
+            next_step=f"olivepress run {finetune.recipe}, then continue from that run",
+        )
+    return True
+
+
+def _check_recipe(recipe: Recipe, earlier: Recipe, dataset: Dataset, wishes: Wishes) -> None:
+    """Errors as ``make_plan``, before anything is written: of a model that is not merged yet its base says enough."""
+    if not Path(recipe.model.path).is_dir():
+        recipe = recipe.model_copy(update={"model": earlier.model})
+    _plan(recipe, dataset, wishes)
 
 
 def _recipe_path(recipe: Recipe) -> Path:

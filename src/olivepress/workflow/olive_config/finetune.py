@@ -26,7 +26,7 @@ def finetune_config(plan: Plan, job: Job) -> dict[str, Any]:
     """Model, system, data and pass of a fine-tune."""
     settings = plan.recipe.finetune
     packing = {"packing": True} if settings.packing else {}
-    weights = {"label_weights": dict(settings.label_weights)} if settings.label_weights else {}
+    weights = {name: dict(given) for name in ("label_weights", "task_weights") if (given := getattr(settings, name))}
     turns = {"train_on": settings.train_on} if settings.train_on != "answer" else {}
     watched = {"monitor": settings.monitor.model_dump()} if settings.monitor is not None else {}
     pairs = {"pairs": True} if METHODS[settings.method].pairs else {}
@@ -78,8 +78,10 @@ def _extensions(settings: Finetune) -> dict[str, Any]:
         extensions["start_from"] = start_adapter(settings.start_from).record
     if settings.loss is not None:
         extensions["loss"] = {"module": settings.loss.module, "sha256": loss_sha256(settings.loss)}
-    if settings.label_weights:
+    if settings.draws_by_weight:
         extensions["weighted"] = True
+    if settings.gpus > 1:
+        extensions["processes"] = settings.gpus
     return extensions
 
 
@@ -130,12 +132,12 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         **length,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": settings.batch_size // settings.gpus,
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),
         # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
-        "group_by_length": not settings.label_weights and not METHODS[settings.method].pairs,
+        "group_by_length": not settings.draws_by_weight and not METHODS[settings.method].pairs,
         **({"label_smoothing_factor": settings.label_smoothing} if settings.label_smoothing else {}),
         **({"neftune_noise_alpha": settings.neftune_noise_alpha} if settings.neftune_noise_alpha else {}),
         "optim": settings.optim,
@@ -173,8 +175,10 @@ def _in_names_of(pins: Mapping[str, str], arguments: Mapping[str, Any]) -> dict[
 
 
 def _recomputed(settings: Finetune) -> dict[str, Any]:
-    """Frozen embeddings pass no gradient on, which the older way of checkpointing needs; Olive's passes see to it."""
-    if METHODS[settings.method].adapter or not settings.gradient_checkpointing:
+    """Frozen embeddings pass no gradient on, which the older way of checkpointing needs; Olive's passes see to it. Of
+    several processes it makes each gradient ready twice (huggingface/peft#313)."""
+    newer = settings.gpus > 1 or not METHODS[settings.method].adapter
+    if not newer or not settings.gradient_checkpointing:
         return {}
     return {"gradient_checkpointing_kwargs": {"use_reentrant": False}}
 

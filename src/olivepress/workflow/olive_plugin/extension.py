@@ -5,6 +5,7 @@ Registered when the workflow is parsed, by its ``user_script``; plain ``olive ru
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from olivepress.core.child.messages import report_progress, reports_errors
 from olivepress.core.errors import DataError
 from olivepress.data.store.examples import Example
 from olivepress.data.store.reader import dataset_labels, read_split
+from olivepress.data.store.tasks import labelled_by_task
 from olivepress.measure.importers.olive_metrics import ROWS
 from olivepress.measure.quality.accuracy import measure_exported
 from olivepress.report.registry import METRICS
@@ -40,7 +42,12 @@ __all__ = ["activate"]
 
 
 def activate(*, seed: int) -> None:
-    """Seed everything (Olive makes the adapter before any seed is set) and register the training monitor."""
+    """Seed everything (Olive makes the adapter before any seed is set) and register the training monitor.
+
+    What a training computes in is the workflow's: transformers would take another precision from the environment, where
+    an earlier training of the same process, or a shell of accelerate's, has left it.
+    """
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     transformers.set_seed(seed)
     torch.manual_seed(seed)
     # Named by ``report_to: [olivepress]``: the only way to a callback in Olive's trainer.
@@ -66,6 +73,7 @@ def supervise_rows(
     packing: bool = False,
     train_on: TrainOn = "answer",
     label_weights: Mapping[str, float] | None = None,
+    task_weights: Mapping[str, float] | None = None,
     monitor: Mapping[str, Any] | None = None,
 ) -> Rows:
     """Data component: rows → unpadded ``input_ids``, ``attention_mask`` and ``labels`` (answers only), 1-D int64.
@@ -78,6 +86,8 @@ def supervise_rows(
         assert dataset.directory is not None
         watch(dataset.directory, model_path, monitor, max_length=max_length, revision=revision, train_on=train_on)
     rows: list[Example] = dataset.items
+    if task_weights:
+        rows = labelled_by_task(rows, dataset.directory)
     examples = supervise(
         rows, model_path, max_length=max_length, revision=revision, train_on=train_on, on_counts=_report_rows
     )
@@ -87,7 +97,7 @@ def supervise_rows(
         return Rows(
             [({"input_ids": list(p.input_ids), "attention_mask": list(p.documents)}, list(p.labels)) for p in packed]
         )
-    return as_inputs(examples, label_weights)
+    return as_inputs(examples, label_weights or task_weights)
 
 
 @DataRegistry.register_pre_process("olivepress_pairs")

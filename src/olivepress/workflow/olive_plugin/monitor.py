@@ -19,6 +19,7 @@ from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN
 from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
 from olivepress.workflow.olive_plugin.quality import Watched, take_quality
+from olivepress.workflow.olive_plugin.ranks import agreed, is_first
 from olivepress.workflow.olive_plugin.selection import Evaluated, best_of, evaluations, no_improvement
 from olivepress.workflow.olive_plugin.validation import Validation, take_validation
 from olivepress.workflow.olive_plugin.weights import restore
@@ -124,7 +125,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         if preferred := {name: float(logged[key]) for key, name in _OF_PAIRS.items() if key in logged}:
             fields["metrics"] = preferred
         if self.validation.questions is not None:
-            fields["metrics"] = preferred | answered(model, self.validation.questions)
+            fields["metrics"] = preferred | agreed(answered(model, self.validation.questions))
             named = {f"eval_{name}": value for name, value in fields["metrics"].items()}
             metrics.update(named)  # the trainer compares checkpoints by them
             state.log_history[-1].update(named)
@@ -137,6 +138,8 @@ class TrainingMonitor(transformers.TrainerCallback):
         if self._is_enough(history):
             self.stopped_at = state.global_step
             control.should_training_stop = True
+            if self.watched is not None and not self.watched.is_due(state.global_step, state.max_steps):
+                self._look(args, state, model, self.watched)  # it is the last step now
 
     @reports_errors
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
@@ -176,7 +179,7 @@ class TrainingMonitor(transformers.TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Called once, before Olive saves the model: it gets the weights of the checkpoint that ships."""
         if self.validation is None:
-            if self._is_over(state):
+            if self._is_over(state) and is_first():
                 restore(model, _checkpoint(args, self.stopped_at))
             return
         selection = self.validation.selection
@@ -185,7 +188,7 @@ class TrainingMonitor(transformers.TrainerCallback):
         best = best_of(history, greater=selection.greater)
         chosen = best if selection.keep == "best" else by_step.get(steps)
         step = chosen.step if chosen is not None else steps
-        if step != state.global_step:
+        if step != state.global_step and is_first():
             restore(model, _checkpoint(args, step))
         shipped = Shipped(
             step=step,
@@ -245,6 +248,8 @@ class TrainingMonitor(transformers.TrainerCallback):
 
     def _record(self, args: Any, state: Any, *, step: int | None = None, **fields: Any) -> None:
         """Append to the record: where olivepress reads it, or beside the checkpoints of a plain ``olive run``."""
+        if not is_first():
+            return
         done = state.global_step if step is None else step
         fields["seconds"] = round(time.monotonic() - self.started, 3)
         if os.environ.get(MESSAGES_VARIABLE):

@@ -18,6 +18,7 @@ from olivepress.data.store.reader import dataset_labels, read_facts, read_split
 from olivepress.report.task_metrics import Answers, Example, json_schema_match, json_valid
 from olivepress.report.training_record import QUALITY, Alert
 from olivepress.workflow.olive_plugin.answers import Given, Questions, given_answers, make_questions
+from olivepress.workflow.olive_plugin.ranks import agreed
 from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, Supervised, TrainOn, short_rows, supervise
 
 __all__ = ["Quality", "Watched", "alerts_of", "measure_quality", "take_quality", "watch"]
@@ -50,7 +51,7 @@ class Watched:
 
     def look(self, model: Any, state: Any) -> tuple[dict[str, float], tuple[Alert, ...]]:
         """What the model is worth now, and what has fallen since the last look; both are kept in the trainer's log."""
-        values = measure_quality(model, self)
+        values = agreed(measure_quality(model, self))
         earlier = [each for each in state.log_history if _HISTORY in each and each["step"] < state.global_step]
         alerts = alerts_of([(each["step"], each[_HISTORY]) for each in earlier], values, len(self.examples))
         fallen = sorted(alert.metric for alert in alerts)

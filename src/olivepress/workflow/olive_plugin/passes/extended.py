@@ -1,4 +1,5 @@
-"""Olive's passes that train an adapter, with what its trainer has no place for: a loss of one's own, weighted rows."""
+"""Olive's passes that train an adapter, with what its trainer has no place for: a loss of one's own, weighted rows,
+several processes."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from olive.passes.pytorch.lora import DoRA, LoHa, LoKr, LoRA, QLoRA
 from olivepress.core.child.messages import reports_errors
 from olivepress.workflow.olive_plugin.own_loss import own_loss
 from olivepress.workflow.olive_plugin.passes.trainer import OPTIONS, train
+from olivepress.workflow.olive_plugin.ranks import in_processes, is_first
 
 __all__ = ["ExtendedDoRA", "ExtendedLoHa", "ExtendedLoKr", "ExtendedLoRA", "ExtendedQLoRA"]
 
@@ -25,6 +27,9 @@ class _Extended:
     @reports_errors
     def _run_for_config(self, model: Any, config: Any, output_model_path: str) -> Any:
         own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
+        trained = in_processes(self, model, config, output_model_path)
+        if trained is not None:
+            return trained
         return super()._run_for_config(model, config, output_model_path)  # type: ignore[misc]
 
     def train_and_save_new_model(
@@ -32,6 +37,8 @@ class _Extended:
     ) -> Any:
         """As Olive's own, but for the trainer."""
         train(type(self), model, tokenizer, config)
+        if not is_first():
+            return output_model
         adapter = Path(output_model_path) / "adapter"
         adapter.mkdir(parents=True, exist_ok=True)
         model.save_pretrained(adapter, save_embedding_layers=False)

@@ -14,6 +14,7 @@ from olivepress.core.child.messages import reports_errors
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.own_loss import own_loss
 from olivepress.workflow.olive_plugin.passes.trainer import OPTIONS, train
+from olivepress.workflow.olive_plugin.ranks import in_processes, is_first
 
 __all__ = ["FullFinetune", "freeze_first"]
 
@@ -46,6 +47,9 @@ class FullFinetune(LoRA):
         self.check_dependencies(config)
         check_hardware(config.torch_dtype, config.training_args.extra_args.get("optim", ""))
         own_loss(config.loss, int(model.get_hf_model_config().vocab_size))  # before the model is loaded
+        trained = in_processes(self, model, config, output_model_path)
+        if trained is not None:
+            return trained
         pytorch_model = self._load(model)
         freeze_first(pytorch_model, config.freeze_layers)
         if torch.cuda.device_count() > 1:  # it stays on the first, where the trainer would copy it to all
@@ -58,6 +62,8 @@ class FullFinetune(LoRA):
         use_cache = pytorch_model.config.use_cache
         train(type(self), pytorch_model, model.get_hf_tokenizer(), config)
         pytorch_model.config.use_cache = use_cache  # the trainer of transformers 5 leaves it off
+        if not is_first():
+            return model
         pytorch_model.save_pretrained(output_model_path)
         model.save_metadata(output_model_path)
         return inherit_hf_from_hf(model, output_model_path, adapter_path=None)

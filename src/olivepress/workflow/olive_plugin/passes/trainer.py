@@ -19,6 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.own_loss import Loss, causal_loss, own_loss
+from olivepress.workflow.olive_plugin.ranks import check_processes
 from olivepress.workflow.olive_plugin.rows import WEIGHT
 
 __all__ = ["OPTIONS", "OwnTrainer", "WeightedRows", "checkpoint_of", "load_rows", "tf32_as", "train"]
@@ -34,6 +35,11 @@ OPTIONS = {
         type_=bool,
         default_value=False,
         description="Draw the rows of each epoch with replacement, by the weights that the data component gives them.",
+    ),
+    "processes": PassConfigParam(
+        type_=int,
+        default_value=1,
+        description="Processes that share each batch, each on a GPU of its own: started by accelerate's launcher.",
     ),
 }
 
@@ -75,7 +81,8 @@ class OwnTrainer(transformers.Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.weights is None:
             return super()._get_train_sampler(train_dataset)
-        return WeightedRows(self.weights, int(self.args.data_seed or self.args.seed))
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return WeightedRows(self.weights, int(seed))
 
 
 def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
@@ -85,9 +92,11 @@ def train(kind: Any, model: Any, tokenizer: Any, config: Any) -> None:
     checkpoint = checkpoint_of(arguments)
     if kind.get_torch_dtype(config.torch_dtype) == torch.float16:
         arguments.extra_args["fp16"] = True
+    made = arguments.create_training_args()
+    check_processes(made, config.processes)
     trainer = OwnTrainer(
         model=model,
-        args=arguments.create_training_args(),
+        args=made,
         train_dataset=train_rows,
         eval_dataset=validation_rows,
         data_collator=partial(kind.collate_batch, tokenizer=tokenizer),
@@ -131,5 +140,7 @@ def tf32_as(allowed: bool) -> Iterator[None]:
 
 def _weights(rows: Any) -> list[float]:
     if WEIGHT not in rows.column_names:
-        raise JobError("weighted rows without weights", next_step="give the data component label_weights")
+        raise JobError(
+            "weighted rows without weights", next_step="give the data component label_weights or task_weights"
+        )
     return [float(weight) for weight in rows[WEIGHT]]
