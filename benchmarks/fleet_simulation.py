@@ -22,7 +22,7 @@ __all__ = ["CLASSES", "Simulated", "bundle_file", "report_file"]
 
 CLASSES: Mapping[str, float] = {"kiosk": 20.0, "laptop": 45.0, "gateway": 8.0, "workstation": 90.0}
 """Class → tokens per second of its median machine."""
-_ROUNDS, _STEPS = 10, 31
+_ROUNDS, _STEPS = 10, 127
 
 
 def bundle_file(path: Path, artifact: str = "c") -> str:

@@ -118,6 +118,12 @@ def test_another_bundle_is_the_next_release(desk: Desk) -> None:
         init_fleet("shop", BUNDLE, None, now=NOW)
 
 
+@pytest.mark.parametrize("text", ["\ufeffmachine,class\r\nk009,kiosk\r\n", "machine;class\nk009;kiosk\n"])
+def test_lists_as_spreadsheets_write_them(desk: Desk, text: str) -> None:
+    """With a byte order mark, and with semicolons where a comma is for decimals."""
+    assert new_fleet(text).added == ("k009",)
+
+
 BAD = {
     "no class": ("machine\nk1\n", "line 1: unexpected columns"),
     "an unknown column": ("machine,class,rign\nk1,kiosk,canary\n", "line 1: unexpected columns"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ import pytest
 from olivepress.core.errors import SetupError, UsageError
 from olivepress.fleet import receive as receiving
 from olivepress.fleet import verify as verifying
+from olivepress.fleet.machines import by_key, read_machines
+from olivepress.fleet.records import read_fleet
 from olivepress.registry.signatures import new_pair, sign, signature_path
 from olivepress.report.device_report import measured, not_measured
-from tests.fleet.conftest import BUNDLE, INCOMING, NOW, Desk, new_fleet, rows
+from tests.fleet.conftest import INCOMING, NOW, Desk, new_fleet, rows
 
 INDEX = Path("fleets", "shop", "index.sqlite")
 
@@ -63,15 +67,9 @@ def test_the_import_is_incremental(desk: Desk) -> None:
 def test_the_same_folder_under_another_name(desk: Desk) -> None:
     desk.send("k000")
     desk.receive()
-    os.symlink(INCOMING, "link", target_is_directory=True)
+    Path("link").symlink_to(INCOMING, target_is_directory=True)
     for name in ("./incoming/../incoming", str(INCOMING.resolve()), "link"):
-        assert receiving.import_folder(verifying_fleet(), Path(name), now=NOW).unchanged == 1
-
-
-def verifying_fleet() -> Any:
-    from olivepress.fleet.records import read_fleet
-
-    return read_fleet("shop")
+        assert receiving.import_folder(read_fleet("shop"), Path(name), now=NOW).unchanged == 1
 
 
 # --- an attacker who can write into the folder, or on the network -----------------------------------------------------
@@ -99,9 +97,10 @@ def test_every_cut_of_a_report_is_refused(desk: Desk) -> None:
     assert [kind for _, kind in refused(desk)] == ["forged or damaged"] * len(cuts)
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"\n", b"x" * 100, b"a\n!!!\nb\nc\n", b"\xff\xfe\n\xff\n", b"untrusted comment: x\n"]
-)
+BROKEN = (b"", b"\n", b"x" * 100, b"a\n!!!\nb\nc\n", b"\xff\xfe\n\xff\n", b"untrusted comment: x\n")
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_damaged_signature(desk: Desk, text: bytes) -> None:
     signature_path(desk.send("k000")).write_bytes(text)
     assert refused(desk) == [("k000-c", "forged or damaged")]
@@ -123,8 +122,6 @@ def test_a_key_with_the_id_of_another_is_no_help(desk: Desk) -> None:
     Path("foreign.key").write_bytes(secret)
     forged = signature_path(path)
     sign(path, Path("foreign.key"), "", trusted=False)
-    import base64
-
     own = base64.b64decode(forged.read_bytes().split(b"\n")[1])
     mixed = base64.b64encode(own[:2] + base64.b64decode(lines[1])[2:10] + own[10:])
     forged.write_bytes(b"\n".join([lines[0], mixed, *forged.read_bytes().split(b"\n")[2:]]))
@@ -183,8 +180,6 @@ def test_a_report_of_another_bundle_or_artifact(desk: Desk) -> None:
 
 def test_an_artifact_that_was_tuned_on_its_device_counts(desk: Desk) -> None:
     sha256 = desk.simulated.bundle_sha256
-    from olivepress.fleet.machines import by_key, read_machines
-
     (key,) = [key for key, m in by_key(read_machines(Path("fleets/shop/machines.csv"))).items() if m.name == "k000"]
     settings = {"bundle_sha256": sha256, "signing_key": key, "untuned_sha256": "c" * 64}
     desk.send("k000", changes={"artifact_sha256": "e" * 64, "settings": settings})
@@ -196,6 +191,35 @@ def test_a_report_from_the_future(desk: Desk) -> None:
     desk.send("k000", created_at="2036-01-01T00:00:00+00:00")
     desk.send("k001", created_at="2026-11-26T10:00:00+00:00")  # a clock that is ahead by less than a day
     assert refused(desk) == [("k000-c", "wrong clock")]
+    assert import_at(NOW.replace(year=2037)).new == 1  # its time has come
+
+
+def import_at(now: datetime) -> receiving.Imported:
+    return receiving.import_folder(read_fleet("shop"), INCOMING, now=now)
+
+
+def test_a_clock_that_begins_in_1970(desk: Desk) -> None:
+    """A device without a battery: its report counts, and does not replace a later one."""
+    desk.send("k000", decode_tps=10.0, created_at="1970-01-01T00:03:00+00:00")
+    desk.receive()
+    assert desk.status().classes[0].metrics[0].n == 1
+    desk.send("k000", "later", decode_tps=30.0)
+    desk.receive()
+    (metric,) = [each for each in desk.status().classes[0].metrics if each.metric == "decode_tps"]
+    assert metric.median.value == 30.0
+
+
+def test_a_file_that_is_still_being_uploaded_is_read_when_it_is_whole(desk: Desk) -> None:
+    path = desk.send("k000")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    (INCOMING / ".k001-c.report.zip.Xs57dD").write_bytes(data[:100])  # as rsync names what it has not finished
+    first = desk.receive()
+    assert (first.files, first.kinds) == (1, {"forged or damaged": 1})
+    path.write_bytes(data)
+    again = desk.receive()
+    assert (again.new, again.refused) == (1, ())
+    assert desk.status().refused == ()
 
 
 def test_a_huge_file_is_refused_unread(desk: Desk) -> None:
@@ -224,11 +248,11 @@ def test_links_and_pipes_are_not_followed(desk: Desk) -> None:
 
 def test_what_a_device_with_a_key_can_put_into_a_file(desk: Desk) -> None:
     """Signed rightly, and no report: a bomb, a name that leads out, another file, a report that was edited."""
-    contents: dict[str, Callable[[Path], None]] = {
+    contents: dict[str, Callable[[Path], object]] = {
         "bomb": lambda path: _zip(path, {"carried.json": b"{}", "a": bytes(10**7)}, zipfile.ZIP_DEFLATED),
         "name": lambda path: _zip(path, {"../../carried.json": b"{}"}),
         "json": lambda path: _zip(path, {"carried.json": b"[" * 100_000}),
-        "text": lambda path: path.write_text("not a zip file") and None,
+        "text": lambda path: path.write_bytes(b"not a zip file"),
         "edited": _edited,
     }
     for name, write in contents.items():
@@ -248,8 +272,6 @@ def _zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_STORED
 
 def _edited(path: Path) -> None:
     """Another rate in the report, and an index that has its new hash."""
-    import hashlib
-
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     index = json.loads(members.pop("carried.json"))
@@ -270,6 +292,23 @@ def test_names_in_a_report_reach_no_terminal_and_no_page(
     olivepress_here("fleet", "status")
     page = Path("fleets", "shop", "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in page and "<script" not in page and "\x1b" not in page
+
+
+def test_a_report_can_be_read_without_any_key(desk: Desk) -> None:
+    """Signed is not encrypted: who carries it can read the machine and its answers."""
+    with zipfile.ZipFile(desk.send("k000")) as archive:
+        texts = [archive.read(name) for name in archive.namelist()]
+    assert any(b'"cpu": "Simulated"' in text for text in texts)
+    assert any(b'"output": "yes"' in text for text in texts)
+
+
+def test_every_junk_file_takes_a_row_and_no_more(desk: Desk) -> None:
+    INCOMING.mkdir()
+    for number in range(300):
+        (INCOMING / f"junk{number}.report.zip").write_bytes(os.urandom(2000))
+    assert desk.receive().kinds == {"not signed": 300}
+    assert INDEX.stat().st_size < 300 * 1000
+    assert desk.receive().unchanged == 300
 
 
 def test_what_was_accepted_stays_when_its_file_is_replaced(desk: Desk) -> None:
@@ -373,7 +412,7 @@ def test_a_metric_that_could_not_be_measured_is_none(desk: Desk) -> None:
 # --- several processes ------------------------------------------------------------------------------------------------
 
 
-def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+def test_two_imports_at_once(desk: Desk) -> None:
     """Two real processes on one folder: each report counts once, whichever of the two reads it."""
     new_fleet(rows(60, 60, 60))
     for number in range(180):
@@ -386,4 +425,3 @@ def test_two_imports_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, de
     assert all(result["files"] == 180 and result["refused"] == [] for result in results)
     assert table("select count(*), count(distinct machine) from reports") == [(180, 180)]
     assert table("select count(*) from files where kind = ''") == [(180,)]
-    assert BUNDLE.is_file() and replace(desk.simulated).decode_tps == 20.0

@@ -32,7 +32,7 @@ def created_lines(created: Created) -> Iterator[str]:
     if created.keyed:
         keys = counted(len(created.keyed), "secret key")
         yield f"{keys} in {fleet.folder / 'secrets'}: carry each to its machine, then delete the folder"
-    yield f"next: on each machine olivepress bench {fleet.present.bundle} --key MACHINE.key; here olivepress fleet import"
+    yield f"next: on each machine olivepress bench {fleet.present.bundle} --key MACHINE.key, see docs/fleet.md"
 
 
 def imported_lines(imported: Imported) -> Iterator[str]:

@@ -17,9 +17,8 @@ __all__ = ["CONFIDENCE", "SHARES", "DeviceClass", "MetricSummary", "Outlier", "Q
 CONFIDENCE = 0.95
 SHARES = {"p10": 0.10, "median": 0.50, "p90": 0.90}
 _FEWEST_FOR_OUTLIERS = 8
-_CUT = (
-    3.5  # modified z-scores beyond it are outliers: B. Iglewicz, D. Hoaglin, How to Detect and Handle Outliers (1993)
-)
+# Modified z-scores beyond it are outliers: B. Iglewicz, D. Hoaglin, How to Detect and Handle Outliers (1993).
+_CUT = 3.5
 _TO_SIGMA = 1.4826  # of the median absolute deviation
 _SMALLEST_SCALE = 0.005  # of the median: where most machines agree exactly, a difference of less than 1.75 % is none
 

@@ -87,13 +87,14 @@ class Index:
             raise SetupError(f"{path}: is damaged ({error})", next_step=step) from None
 
     def unread(self, stamps: Mapping[str, str], fleet: str) -> list[str]:
-        """The files of ``stamps`` (path → stamp) that have to be read: new ones, changed ones, and those that were
-        refused when the fleet had other machines or releases."""
+        """The files of ``stamps`` (path → stamp) that have to be read: new ones, changed ones, those that were refused
+        when the fleet had other machines or releases, and those whose time may have come by now."""
         marks = ",".join("?" * len(stamps))
         rows = self._connection.execute(
             f"select path, stamp, fleet, kind from files where path in ({marks})", list(stamps)
         )
-        read = {path for path, stamp, of, kind in rows if stamps[path] == stamp and (not kind or of == fleet)}
+        final = {path: stamp for path, stamp, of, kind in rows if not kind or (of == fleet and kind != "wrong clock")}
+        read = {path for path, stamp in final.items() if stamps[path] == stamp}
         return [path for path in stamps if path not in read]
 
     def add(self, seen: Sequence[Seen]) -> tuple[int, list[Refusal]]:

@@ -67,7 +67,9 @@ def read_machines(path: Path) -> list[Machine]:
 
 
 def _rows(path: Path, text: str) -> Iterator[Machine]:
-    reader = csv.DictReader(io.StringIO(text), restkey="", restval="", strict=True)
+    header = text.partition("\n")[0]
+    delimiter = ";" if ";" in header and "," not in header else ","  # spreadsheets write either, by language
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, restkey="", restval="", strict=True)
     try:
         names = tuple(reader.fieldnames or ())
         if not set(COLUMNS[:2]) <= set(names) <= set(COLUMNS) or len(set(names)) < len(names):
