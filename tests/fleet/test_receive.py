@@ -25,6 +25,7 @@ from olivepress.fleet.machines import by_key, read_machines
 from olivepress.fleet.records import read_fleet
 from olivepress.registry.signatures import new_pair, sign, signature_path
 from olivepress.report.device_report import measured, not_measured
+from tests.conftest import ROOT
 from tests.fleet.conftest import INCOMING, NOW, Desk, new_fleet, rows
 
 INDEX = Path("fleets", "shop", "index.sqlite")
@@ -407,6 +408,32 @@ def test_a_metric_that_could_not_be_measured_is_none(desk: Desk) -> None:
     desk.send("k000", changes={"metrics": metrics})
     desk.receive()
     assert {each.metric for each in desk.status().classes[0].metrics} == {"ttft_ms"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_full_disk_loses_nothing(desk: Desk) -> None:
+    """The index may not grow beyond 40 kB: the import ends in one line, and goes on when there is room."""
+    new_fleet(rows(0, 0, 150))
+    for number in range(150):
+        desk.send(f"k{number:03d}")
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40_960, 40_960)); "
+        "from olivepress.cli.main import main; main()"
+    )
+    full = subprocess.run(
+        [sys.executable, "-c", code, "fleet", "import", "incoming"], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 7 and "next: check the disk" in full.stderr and "Traceback" not in full.stderr
+    done = desk.receive()
+    assert done.new + done.unchanged == 150 and done.refused == ()
+    assert table("select count(*) from reports") == [(150,)]
+    assert table("pragma integrity_check") == [("ok",)]
+
+
+def test_every_kind_of_refusal_is_documented() -> None:
+    text = (ROOT / "docs/fleet.md").read_text(encoding="utf-8")
+    assert len(verifying.KINDS) == 10
+    assert [kind for kind in verifying.KINDS if f"| {kind} |" not in text] == []
 
 
 # --- several processes ------------------------------------------------------------------------------------------------

@@ -128,6 +128,30 @@ def test_silence_holds_the_rollout() -> None:
     assert judged(machines(30, silent=3))[0].decision == "promote"
 
 
+def test_a_class_that_falls_silent_holds_it() -> None:
+    """Three gateways that the release broke are 5 % of the machines."""
+    quiet = machines(3, device_class="gateway", silent=2)
+    (canary, *_) = judged([*machines(57), *quiet])
+    assert canary.decision == "hold"
+    assert canary.reasons[0] == "gateway: 2 of 3 machines have not reported; 50 % must have"
+    assert judged([*machines(57), *machines(3, device_class="gateway", silent=1)])[0].decision == "promote"
+
+
+def test_answers_that_did_not_travel_along_hold_it() -> None:
+    """Accuracy was measured of both releases, and nothing says on which questions."""
+    measured = [
+        Measured(machine=each.machine, before=_with(each.before), after=_with(each.after)) for each in machines(30)
+    ]
+    (canary, *_) = judged(measured)
+    assert (canary.decision, canary.reasons) == (
+        "hold", ("Exact match: not enough to say, the two releases have no answers to the same questions",),
+    )  # fmt: skip
+
+
+def _with(report: Reported | None) -> Reported | None:
+    return report and reported(report.machine, {**report.metrics, "exact_match": 0.9})
+
+
 def test_one_class_alone_stops_it() -> None:
     """The fleet as a whole is as fast as before, gateways are not."""
     measured = [*machines(60), *machines(12, device_class="gateway", change=-0.2)]

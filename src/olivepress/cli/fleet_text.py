@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from olivepress.core.layout import fleet_dir
 from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 
 if TYPE_CHECKING:
-    from olivepress.fleet.classes import DeviceClass
+    from olivepress.fleet.classes import DeviceClass, MetricSummary
     from olivepress.fleet.create import Created
     from olivepress.fleet.receive import Imported
     from olivepress.fleet.status import FleetStatus
@@ -75,8 +76,7 @@ def _class_lines(each: DeviceClass) -> Iterator[str]:
     for summary in each.metrics:
         metric = METRICS[summary.metric]
         if summary.metric in _SHOWN:
-            low, high = (format_value(metric.unit, summary.quantiles[name].value) for name in ("p10", "p90"))
-            yield f"    {metric.title}: {quantile_text(metric.unit, summary.median)}, 80 % from {low} to {high}"
+            yield f"    {metric.title}: {quantile_text(metric.unit, summary.median)}{_spread(summary)}"
             outliers += [
                 f"{outlier.machine} ({metric.title} {format_value(metric.unit, outlier.value)})"
                 for outlier in summary.outliers
@@ -84,6 +84,18 @@ def _class_lines(each: DeviceClass) -> Iterator[str]:
     if outliers:
         more = f" and {len(outliers) - _MOST_OUTLIERS:,} more" if len(outliers) > _MOST_OUTLIERS else ""
         yield f"    outliers: {', '.join(outliers[:_MOST_OUTLIERS])}{more}"
+
+
+def _spread(summary: MetricSummary) -> str:
+    """Where 80 % of the machines lie, if there are enough to say."""
+    from olivepress.report.registry import METRICS
+    from olivepress.report.values import format_value
+
+    low, high = summary.quantiles["p10"], summary.quantiles["p90"]
+    if low.ci_low is None or high.ci_low is None:
+        return ""
+    unit = METRICS[summary.metric].unit
+    return f", 80 % from {format_value(unit, low.value)} to {format_value(unit, high.value)}"
 
 
 def _meaning(status: FleetStatus) -> str:
@@ -95,4 +107,5 @@ def _meaning(status: FleetStatus) -> str:
         return f"the release is for {' and '.join(status.open_to)} until this is decided"
     if status.ring == names[-1]:
         return "every ring has the release, and none is worse"
-    return f"give the release to the machines of ring {status.open_to[-1]} in {status.fleet}/machines.csv"
+    machines = fleet_dir(status.fleet) / "machines.csv"
+    return f"give the release to the machines of ring {status.open_to[-1]} in {machines}"

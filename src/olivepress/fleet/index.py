@@ -32,7 +32,7 @@ create table if not exists files (
 );
 create table if not exists reports (
   sha256 text primary key, machine text not null, key text not null, release integer not null, created real not null,
-  path text not null, record text not null
+  path text not null, processor text not null, record text not null
 );
 create table if not exists scores (
   sha256 text not null, metric text not null, ids text not null, data blob not null, primary key (sha256, metric)
@@ -140,13 +140,16 @@ class Index:
         assert isinstance(seen.result, Accepted)
         reported, sha256 = seen.result.reported, seen.result.sha256
         record = json.dumps({
-            "created_at": reported.created_at, "processor": reported.processor, "dataset": reported.dataset,
-            "labels": reported.labels, "metrics": dict(reported.metrics),
+            "created_at": reported.created_at, "dataset": reported.dataset, "labels": reported.labels,
+            "metrics": dict(reported.metrics),
         })  # fmt: skip
         added = self._connection.execute(
-            "insert or ignore into reports values (?, ?, ?, ?, ?, ?, ?)",
-            (sha256, reported.machine, reported.key, reported.release, reported.created, seen.path, record),
-        ).rowcount
+            "insert or ignore into reports values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sha256, reported.machine, reported.key, reported.release, reported.created, seen.path,
+                reported.processor, record,
+            ),
+        ).rowcount  # fmt: skip
         if added:
             ids = hashlib.sha256("\n".join(seen.result.ids).encode()).hexdigest()
             rows = [(sha256, name, ids, _packed(values)) for name, values in seen.result.scores.items()]
@@ -158,16 +161,17 @@ class Index:
         key signed does not count any more."""
         done = ""
         rows = self._connection.execute(
-            "select sha256, machine, key, record from reports where release = ? order by machine, created desc, sha256",
+            "select sha256, machine, key, processor, record from reports where release = ? "
+            "order by machine, created desc, sha256",
             (release,),
         )
-        for sha256, machine, key, record in rows:
+        for sha256, machine, key, processor, record in rows:
             if machine != done and keys.get(machine) == key:
                 done = machine
                 fields = json.loads(record)
                 yield sha256, Reported(
                     machine=machine, key=key, release=release, created_at=fields["created_at"],
-                    processor=fields["processor"], dataset=fields["dataset"], labels=tuple(fields["labels"]),
+                    processor=processor, dataset=fields["dataset"], labels=tuple(fields["labels"]),
                     metrics=fields["metrics"],
                 )  # fmt: skip
 
@@ -183,9 +187,7 @@ class Index:
 
     def processors(self) -> dict[str, tuple[str, ...]]:
         """Machine → the processors that its reports name."""
-        rows = self._connection.execute(
-            "select distinct machine, json_extract(record, '$.processor') from reports order by 1, 2"
-        )
+        rows = self._connection.execute("select distinct machine, processor from reports order by 1, 2")
         named = dict[str, tuple[str, ...]]()
         for machine, processor in rows:
             named[machine] = (*named.get(machine, ()), processor)

@@ -24,6 +24,7 @@ from olivepress.report.registry import METRICS
 __all__ = ["COVERAGE", "Decision", "Measured", "Ring", "Scope", "judge_rings"]
 
 COVERAGE = 0.9  # of a ring's machines that must have reported: a release that breaks a machine looks like silence
+CLASS_COVERAGE = 0.5  # of those of each class: one that breaks a small class alone does too
 Decision = Literal["promote", "hold", "stop", "not open"]
 
 
@@ -90,9 +91,8 @@ def _closed(name: str, measured: Sequence[Measured]) -> Ring:
 def _ring(name: str, measured: Sequence[Measured], answers: AnswerSums, first_release: bool) -> Ring:
     own = _own(name, measured)
     so_far = [each for each in measured if each.machine.ring in rings_up_to(name)]
-    reported = [each for each in so_far if each.after is not None]
     scopes = () if first_release else tuple(_scopes(so_far, answers, rings_up_to(name)))
-    decision, reasons = _decide(so_far, reported, scopes, first_release)
+    decision, reasons = _decide(so_far, scopes, first_release=first_release)
     return Ring(
         name=name,
         machines=len(own),
@@ -113,17 +113,14 @@ def _scopes(measured: Sequence[Measured], answers: AnswerSums, rings: Sequence[s
 
 
 def _decide(
-    machines: Sequence[Measured], reported: Sequence[Measured], scopes: Sequence[Scope], first_release: bool
+    machines: Sequence[Measured], scopes: Sequence[Scope], *, first_release: bool
 ) -> tuple[Decision, list[str]]:
     worse = [_sentence(scope, change) for scope in scopes for change in scope.changes if change.call == "worse"]
     if worse:
         return "stop", worse
     if not machines:
         return "promote", ["no machine is in it"]
-    reasons = []
-    if len(reported) < COVERAGE * len(machines):
-        silent = f"{len(machines) - len(reported):,} of {counted(len(machines), 'machine')} have not reported"
-        reasons.append(f"{silent}; {100 * COVERAGE:.0f} % must have")
+    reasons = list(_silent(machines))
     if first_release:
         return ("hold", reasons) if reasons else ("promote", ["the first release: there is none to be worse than"])
     for scope in scopes:
@@ -135,6 +132,25 @@ def _decide(
     if reasons:
         return "hold", reasons
     return "promote", [f"no metric is worse on {counted(everything.machines, 'machine')}", *_unjudged(scopes[1:])]
+
+
+def _silent(machines: Sequence[Measured]) -> Iterator[str]:
+    """Where too few have reported: of all machines, and of each class."""
+    if text := _too_few(machines, COVERAGE):
+        yield text
+    by_class = dict[str, list[Measured]]()
+    for each in machines:
+        by_class.setdefault(each.machine.device_class, []).append(each)
+    for name, members in sorted(by_class.items()) if len(by_class) > 1 else ():
+        if text := _too_few(members, CLASS_COVERAGE):
+            yield f"{name}: {text}"
+
+
+def _too_few(machines: Sequence[Measured], share: float) -> str:
+    silent = sum(each.after is None for each in machines)
+    if len(machines) - silent >= share * len(machines):
+        return ""
+    return f"{silent:,} of {counted(len(machines), 'machine')} have not reported; {100 * share:.0f} % must have"
 
 
 def _unjudged(classes: Sequence[Scope]) -> list[str]:
@@ -156,7 +172,13 @@ def _scope(device_class: str, measured: Sequence[Measured], answers: AnswerSums,
         differences = answers.differences(metric, rings, device_class)
         if differences is not None:
             changes.append(answers_change(metric, differences))
+        elif any(_has(pair.before, metric) and _has(pair.after, metric) for pair in pairs):
+            changes.append(Change(metric=metric, call="cannot tell", n=0, counted="questions"))
     return Scope(device_class=device_class, machines=len(pairs), changes=tuple(changes), lost=lost)
+
+
+def _has(reported: Reported | None, metric: str) -> bool:
+    return reported is not None and metric in reported.metrics
 
 
 def _machine_change(metric: str, pairs: Sequence[Measured]) -> tuple[Change | None, int]:
@@ -180,7 +202,7 @@ def _sentence(scope: Scope, change: Change) -> str:
     where = f"{scope.device_class}: " if scope.device_class else ""
     title = f"{where}{METRICS[change.metric].title}"
     if change.change is None:
-        return f"{title}: not measured on the same questions"
+        return f"{title}: not enough to say, the two releases have no answers to the same questions"
     unit = "points" if change.counted == "questions" else "%"
     shown = f"{title} {100 * change.change:+.1f} {unit}"
     if change.ci_low is not None and change.ci_high is not None:
