@@ -28,7 +28,7 @@ def of_class(values: dict[str, float], metric: str = "decode_tps", silent: int =
     names = [*values, *(f"silent{number}" for number in range(silent))]
     machines = [Machine(name=name, device_class="kiosk", ring="broad", key="k") for name in names]
     reports: dict[str, Reported] = {name: reported(name, {metric: value}) for name, value in values.items()}
-    (device_class,) = summarize(machines, reports)
+    (device_class,) = summarize(machines, reports, ["broad"])
     return device_class
 
 
@@ -77,7 +77,16 @@ def test_values_of_zero_do_not_break_it() -> None:
 def test_coverage_names_who_is_missing() -> None:
     device_class = of_class({"a": 1.0, "b": 2.0}, silent=2)
     assert (device_class.machines, device_class.reported) == (4, 2)
-    assert device_class.missing == ("silent0", "silent1")
+    assert (device_class.due, device_class.missing) == (4, ("silent0", "silent1"))
+
+
+def test_who_is_not_due_yet_is_not_missing() -> None:
+    machines = [
+        Machine(name=f"m{number}", device_class="kiosk", ring=ring, key="k")
+        for number, ring in enumerate(("canary", "early", "broad"))
+    ]
+    (device_class,) = summarize(machines, {}, ["canary"])
+    assert (device_class.machines, device_class.due, device_class.missing) == (3, 1, ("m0",))
 
 
 def send_all(desk: Desk, count: int, factor: float = 1.0, **changes: Any) -> None:

@@ -71,7 +71,7 @@ def _class_lines(each: DeviceClass) -> Iterator[str]:
     from olivepress.report.registry import METRICS
     from olivepress.report.values import format_value
 
-    yield f"  {printable(each.name)}: {each.reported:,} of {counted(each.machines, 'machine')}"
+    yield f"  {printable(each.name)}: {each.reported:,} of {counted(each.machines, 'machine')}, {each.due:,} due"
     outliers = []
     for summary in each.metrics:
         metric = METRICS[summary.metric]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,10 +59,12 @@ class MetricSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceClass:
-    """The machines of a class. ``processors``: name → number of machines, as their reports say."""
+    """The machines of a class. ``due`` are those whose ring has the release, ``missing`` the names of those of them
+    that have not reported. ``processors``: name → number of machines, as their reports say."""
 
     name: str
     machines: int
+    due: int
     reported: int
     missing: tuple[str, ...]
     processors: Mapping[str, int]
@@ -70,24 +72,30 @@ class DeviceClass:
     metrics: tuple[MetricSummary, ...]
 
 
-def summarize(machines: Iterable[Machine], reports: Mapping[str, Reported]) -> tuple[DeviceClass, ...]:
-    """Each class in order. ``reports``: machine → its report of the present release."""
-    members = dict[str, list[str]]()
+def summarize(
+    machines: Iterable[Machine], reports: Mapping[str, Reported], rings: Collection[str]
+) -> tuple[DeviceClass, ...]:
+    """Each class in order. ``reports``: machine → its report of the present release, which ``rings`` have."""
+    members = dict[str, list[Machine]]()
     for machine in machines:
-        members.setdefault(machine.device_class, []).append(machine.name)
-    return tuple(_device_class(name, names, reports) for name, names in sorted(members.items()))
+        members.setdefault(machine.device_class, []).append(machine)
+    return tuple(_device_class(name, each, reports, rings) for name, each in sorted(members.items()))
 
 
-def _device_class(name: str, names: Sequence[str], reports: Mapping[str, Reported]) -> DeviceClass:
-    reported = [reports[each] for each in names if each in reports]
+def _device_class(
+    name: str, members: Sequence[Machine], reports: Mapping[str, Reported], rings: Collection[str]
+) -> DeviceClass:
+    reported = [reports[each.name] for each in members if each.name in reports]
+    due = [each.name for each in members if each.ring in rings]
     processors = dict[str, int]()
     for report in reported:
         processors[report.processor] = processors.get(report.processor, 0) + 1
     return DeviceClass(
         name=name,
-        machines=len(names),
+        machines=len(members),
+        due=len(due),
         reported=len(reported),
-        missing=tuple(sorted(each for each in names if each not in reports)),
+        missing=tuple(sorted(each for each in due if each not in reports)),
         processors=dict(sorted(processors.items(), key=lambda pair: (-pair[1], pair[0]))),
         labels=tuple(sorted({label for report in reported for label in report.labels})),
         metrics=tuple(_metrics(reported)),

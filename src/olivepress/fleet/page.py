@@ -48,6 +48,7 @@ def _class(each: DeviceClass) -> dict[str, Any]:
     return {
         "name": printable(each.name),
         "machines": each.machines,
+        "due": each.due,
         "reported": each.reported,
         "labels": [printable(label) for label in each.labels],
         "missing": _names(each.missing),

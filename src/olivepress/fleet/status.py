@@ -73,7 +73,7 @@ def fleet_status(fleet: Fleet) -> FleetStatus:
         decision=open_rings[-1].decision,
         ring=open_rings[-1].name,
         rings=rings,
-        classes=summarize(machines, reports),
+        classes=summarize(machines, reports, [ring.name for ring in open_rings]),
         refused=refused,
         notes=tuple(_notes(machines, reports, processors)),
     )
