@@ -24,7 +24,7 @@ from olivepress.fleet import verify as verifying
 from olivepress.fleet.machines import by_key, read_machines
 from olivepress.fleet.records import read_fleet
 from olivepress.registry.signatures import new_pair, sign, signature_path
-from olivepress.report.device_report import measured, not_measured
+from olivepress.report.device_report import measured, not_measured, report_hash
 from tests.conftest import ROOT
 from tests.fleet.conftest import INCOMING, NOW, Desk, new_fleet, rows
 
@@ -162,6 +162,14 @@ def test_an_old_report_that_is_replayed_does_not_replace_the_newer_one(desk: Des
     assert (metric.n, metric.median.value) == (1, 30.0)
 
 
+def test_a_machine_that_sends_without_end_has_one_voice(desk: Desk) -> None:
+    for number in range(6):
+        desk.send("k000", f"n{number}", decode_tps=20.0 + number, created_at=f"2026-11-20T0{number}:00:00+00:00")
+    assert desk.receive().new == 6
+    (metric,) = [each for each in desk.status().classes[0].metrics if each.metric == "decode_tps"]
+    assert (metric.n, metric.median.value) == (1, 25.0)
+
+
 def test_nobody_signs_what_another_machine_measured(desk: Desk) -> None:
     """k001 takes the report of k000 from the network and signs it: it would be first, and that of k000 a replay."""
     path = desk.send("k000")
@@ -177,6 +185,11 @@ def test_a_report_of_another_bundle_or_artifact(desk: Desk) -> None:
     desk.send("k000", bundle_sha256="e" * 64)
     desk.send("k001", changes={"artifact_sha256": "e" * 64})
     assert refused(desk) == [("k000-c", "other bundle"), ("k001-c", "other bundle")]
+
+
+def test_names_that_are_not_plain(desk: Desk) -> None:
+    desk.send("k000", processor="../../<b>")
+    assert refused(desk) == [("k000-c", "damaged")]
 
 
 def test_an_artifact_that_was_tuned_on_its_device_counts(desk: Desk) -> None:
@@ -255,6 +268,7 @@ def test_what_a_device_with_a_key_can_put_into_a_file(desk: Desk) -> None:
         "json": lambda path: _zip(path, {"carried.json": b"[" * 100_000}),
         "text": lambda path: path.write_bytes(b"not a zip file"),
         "edited": _edited,
+        "long": lambda path: _with_field(path, "x" * 1_000_000),
     }
     for name, write in contents.items():
         path = desk.send("k000", name)
@@ -263,6 +277,7 @@ def test_what_a_device_with_a_key_can_put_into_a_file(desk: Desk) -> None:
     result = desk.receive()
     assert [(each.kind, each.machine) for each in result.refused] == [("damaged", "k000")] * len(contents)
     assert any("was changed" in each.reason for each in result.refused)
+    assert max(len(each.reason) for each in result.refused) <= 300
 
 
 def _zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> None:
@@ -272,13 +287,32 @@ def _zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_STORED
 
 
 def _edited(path: Path) -> None:
-    """Another rate in the report, and an index that has its new hash."""
+    """Another rate in the report."""
+
+    def edit(report: bytes) -> bytes:
+        assert b'"value": 20.0' in report
+        return report.replace(b'"value": 20.0', b'"value": 99.0')
+
+    _rewritten(path, edit)
+
+
+def _with_field(path: Path, name: str) -> None:
+    """A field that no report has, and the hash that a report with it would have."""
+
+    def edit(report: bytes) -> bytes:
+        fields = json.loads(report) | {name: 1}
+        return json.dumps(fields | {"report_sha256": report_hash(fields)}).encode()
+
+    _rewritten(path, edit)
+
+
+def _rewritten(path: Path, edit: Callable[[bytes], bytes]) -> None:
+    """Another report, and an index that has its new hash."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     index = json.loads(members.pop("carried.json"))
     name = index["report"]
-    members[name] = members[name].replace(b'"value": 20.0', b'"value": 99.0')
-    assert b"99.0" in members[name]
+    members[name] = edit(members[name])
     index["files"][name] = {"sha256": hashlib.sha256(members[name]).hexdigest(), "bytes": len(members[name])}
     _zip(path, {"carried.json": json.dumps(index).encode(), **members})
 

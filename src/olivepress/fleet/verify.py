@@ -12,6 +12,7 @@ import numpy as np
 
 from olivepress.bundle.archive import read_archive
 from olivepress.bundle.contents import CarriedReport
+from olivepress.bundle.receive import check_names
 from olivepress.core.errors import OlivepressError, ReportError
 from olivepress.core.timestamps import parse_timestamp
 from olivepress.fleet.machines import Machine, key_text
@@ -24,6 +25,7 @@ from olivepress.report.registry import METRICS, gated
 __all__ = ["KINDS", "LARGEST", "Accepted", "Kind", "RefusedError", "Reported", "check_report", "machine_of"]
 
 LARGEST = 32 * 1024 * 1024  # bytes of a report with its answers: some hundred kB as a rule
+_LONGEST_REASON = 300  # characters: a report may name a field of a megabyte
 _CLOCK = timedelta(days=1)  # by which a machine's clock may be ahead of ours
 Kind = Literal[
     "oversized", "unreadable", "not signed", "unknown key", "forged or damaged", "damaged", "other bundle",
@@ -37,7 +39,7 @@ class RefusedError(Exception):
 
     def __init__(self, kind: Kind, reason: str, machine: str | None = None) -> None:
         super().__init__(reason)
-        self.kind, self.reason, self.machine = kind, reason, machine
+        self.kind, self.reason, self.machine = kind, reason[:_LONGEST_REASON], machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ def check_report(
         release=release.number,
         created_at=report.created_at,
         processor=report.machine.id,
-        dataset=report.dataset.version if report.dataset else "",
+        dataset=report.dataset.version[:64] if report.dataset else "",
         labels=_labels(report),
         metrics=_metrics(report),
     )
@@ -122,6 +124,7 @@ def _parse(data: bytes, path: Path) -> tuple[DeviceReport, Scores | None]:
     if contents.report not in members or len(members) > 2:
         raise ReportError(f"{path}: expected a report and its answers")
     report = parse_report(members[contents.report], path)
+    check_names(report, path)
     answers = members.get(report.examples_file or "")
     if answers is None:
         return report, None
