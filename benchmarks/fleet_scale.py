@@ -79,8 +79,8 @@ def timed(step: str, processes: int) -> tuple[float, list[dict[str, Any]]]:
     begin = time.perf_counter()
     command = [sys.executable, __file__, "--step", step]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    said = [json.loads(process.communicate()[0]) for process in started]
-    return time.perf_counter() - begin, said
+    results = [json.loads(process.communicate()[0]) for process in started]
+    return time.perf_counter() - begin, results
 
 
 def run_step(step: str) -> dict[str, Any]:
@@ -99,19 +99,19 @@ def measure(size: int, importers: int) -> dict[str, Any]:
     """One row: an empty index, the import, the import again, the state."""
     index = read_fleet(NAME).folder / "index.sqlite"
     index.unlink(missing_ok=True)
-    import_s, said = timed("import", importers)
+    import_s, results = timed("import", importers)
     again_s, again = timed("import", 1)
     status_s, (state,) = timed("status", 1)
     damaged = len(range(0, size, DAMAGED_EVERY))
-    if sum(each["new"] for each in said) != size - damaged or state["refused"] != damaged or again[0]["new"]:
-        raise SystemExit(f"{size} reports, {damaged} damaged: counted {said}, then {again}, {state}")
+    if sum(each["new"] for each in results) != size - damaged or state["refused"] != damaged or again[0]["new"]:
+        raise SystemExit(f"{size} reports, {damaged} damaged: counted {results}, then {again}, {state}")
     return {
         "reports": size,
         "importers": importers,
         "import_s": import_s,
         "again_s": again_s,
         "status_s": status_s,
-        "import_peak_memory_bytes": max(each["peak_memory_bytes"] for each in said),
+        "import_peak_memory_bytes": max(each["peak_memory_bytes"] for each in results),
         "status_peak_memory_bytes": state["peak_memory_bytes"],
         "index_bytes": index.stat().st_size,
         "page_bytes": state["page_bytes"],

@@ -148,6 +148,14 @@ def test_answers_that_did_not_travel_along_hold_it() -> None:
     )  # fmt: skip
 
 
+def test_accuracy_that_is_not_measured_any_more_holds_it() -> None:
+    measured = [Measured(machine=each.machine, before=_with(each.before), after=each.after) for each in machines(30)]
+    (canary, *_) = judged(measured)
+    assert (canary.decision, canary.reasons) == (
+        "hold", ("Exact match could not be measured any more on 30 machines",),
+    )  # fmt: skip
+
+
 def _with(report: Reported | None) -> Reported | None:
     return report and reported(report.machine, {**report.metrics, "exact_match": 0.9})
 

@@ -1,6 +1,6 @@
 """``fleet init``: a new fleet, or more machines and another release for one that is there.
 
-Keys are made first and ``machines.csv`` is written when all are on the disk, ``fleet.json`` last: after an interruption
+Keys are created first and ``machines.csv`` is written when all are on the disk, ``fleet.json`` last: after an interruption
 the same command goes on.
 """
 

@@ -1,6 +1,6 @@
-"""``index.sqlite``: which files have been read, which reports count, which were refused and why.
+"""``index.sqlite``: which files have been read, which reports count, which were refused for what reason.
 
-It is made of the reports and can be made again from them. A chunk of files is one transaction: after a kill each file
+It is built from the reports and can be built again. A chunk of files is one transaction: after a kill each file
 is in it completely or not at all. Several processes may write to it.
 """
 
@@ -114,7 +114,7 @@ class Index:
         return new, refused
 
     def _refused(self, seen: Seen) -> Refusal | None:
-        """Record the file; why it does not count."""
+        """Record the file; the refusal where it does not count."""
         result, machine = seen.result, seen.result.machine if isinstance(seen.result, RefusedError) else None
         if isinstance(result, Accepted):
             machine = result.reported.machine

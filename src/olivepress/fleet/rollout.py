@@ -163,11 +163,13 @@ def _unjudged(classes: Sequence[Scope]) -> list[str]:
 def _scope(device_class: str, measured: Sequence[Measured], answers: AnswerSums, rings: Sequence[str]) -> Scope:
     pairs = [each for each in measured if each.is_pair]
     changes, lost = list[Change](), dict[str, int]()
-    for metric in machine_metrics():
-        change, without = _machine_change(metric, pairs)
-        changes += [change] if change else []
+    for metric in (*machine_metrics(), *answers_metrics()):
+        without = sum(_has(pair.before, metric) and not _has(pair.after, metric) for pair in pairs)
         if without > LOSS_MARGIN * len(pairs):
             lost[metric] = without
+    for metric in machine_metrics():
+        change = _machine_change(metric, pairs)
+        changes += [change] if change else []
     for metric in answers_metrics():
         differences = answers.differences(metric, rings, device_class)
         if differences is not None:
@@ -181,21 +183,20 @@ def _has(reported: Reported | None, metric: str) -> bool:
     return reported is not None and metric in reported.metrics
 
 
-def _machine_change(metric: str, pairs: Sequence[Measured]) -> tuple[Change | None, int]:
-    """The change over the machines that have both values; how many lost theirs."""
-    before, after, noise, lost = list[float](), list[float](), list[float](), 0
+def _machine_change(metric: str, pairs: Sequence[Measured]) -> Change | None:
+    """The change over the machines that have both values; None where there is none."""
+    before, after, noise = list[float](), list[float](), list[float]()
     for pair in pairs:
         assert pair.before is not None and pair.after is not None
         first, second = pair.before.metrics.get(metric), pair.after.metrics.get(metric)
-        lost += first is not None and second is None
         if first and second and first > 0 and second > 0:
             before.append(first)
             after.append(second)
             floors = (report.metrics.get("noise_floor", 0.0) for report in (pair.before, pair.after))
             noise.append(max(floors))
     if not before:
-        return None, lost
-    return relative_change(metric, before, after, float(np.median(noise))), lost
+        return None
+    return relative_change(metric, before, after, float(np.median(noise)))
 
 
 def _sentence(scope: Scope, change: Change) -> str:

@@ -22,14 +22,14 @@ def init(
         typer.Option(
             "--machines",
             metavar="FILE",
-            help="A CSV file with the columns machine and class, and key for machines that made their own.",
+            help="A CSV file with the columns machine and class, and key for machines that have their own.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a fleet of machines that measure a bundle, or give another bundle or more machines to one.
 
-    Each machine gets a key and a ring. Secret keys that were made here are in fleets/NAME/secrets: carry each to its
+    Each machine gets a key and a ring. Secret keys that are created here are in fleets/NAME/secrets: carry each to its
     machine, then delete the folder.
     """
     from olivepress.cli.fleet_text import created_lines
