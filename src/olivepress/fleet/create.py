@@ -1,11 +1,12 @@
 """``fleet init``: a new fleet, or more machines and another release for one that is there.
 
-Keys are created first and ``machines.csv`` is written when all are on the disk, ``fleet.json`` last: after an interruption
-the same command goes on.
+Keys are created first, ``machines.csv`` is written when all are on the disk, and ``fleet.json`` last: after an
+interruption the same command goes on.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ def init_fleet(name: str, bundle: Path, machines: Path | None, *, now: datetime)
         merged = _with_rings(_merged(known, wanted), _ring_key(folder))
         complete = [_with_key(machine, folder / SECRETS) for machine in merged]
         if complete != known:
+            _flush()
             write_machines(folder / MACHINES, complete)
             read_machines(folder / MACHINES)  # two files may share a key
         fleet, released = _released(folder, name, release)
@@ -169,6 +171,12 @@ def _with_key(machine: Machine, folder: Path) -> Machine:
     text, public = new_pair()
     write_secret(path, text)
     return replace(machine, key=_base64(public))
+
+
+def _flush() -> None:
+    """Force the secret keys to the disk before the list names them: all at once, there may be thousands."""
+    if hasattr(os, "sync"):  # not on Windows
+        os.sync()
 
 
 def _base64(public: bytes) -> str:
