@@ -141,8 +141,9 @@ def _silent(machines: Sequence[Measured]) -> Iterator[str]:
     by_class = dict[str, list[Measured]]()
     for each in machines:
         by_class.setdefault(each.machine.device_class, []).append(each)
-    for name, members in sorted(by_class.items()) if len(by_class) > 1 else ():
-        if text := _too_few(members, CLASS_COVERAGE):
+    for name, members in sorted(by_class.items()):
+        text = _too_few(members, CLASS_COVERAGE)
+        if text and len(by_class) > 1:
             yield f"{name}: {text}"
 
 
