@@ -24,6 +24,7 @@ def test_every_test_that_it_names_is_there() -> None:
 
 def test_every_line_of_the_model_has_its_test() -> None:
     rows = [line for line in (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    assert len(rows) > 20
-    for row in rows[1:]:
+    lines = [row for row in rows if not row.endswith("| shown by |")]  # without the heads of the tables
+    assert len(lines) > 20 and len(rows) - len(lines) == 2
+    for row in lines:
         assert _TEST.search(row), row

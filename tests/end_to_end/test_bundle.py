@@ -145,3 +145,29 @@ def test_a_second_environment_made_by_its_own_install_page(small: Path, tmp_path
     taken = olivepress("import", str(carried_back))
     assert taken.returncode == 0, taken.stderr
     assert report_of(small).report_sha256 == there.report_sha256
+
+
+def test_a_fleet_of_one(small: Path, tmp_path: Path, olivepress: Cli) -> None:
+    """Measured for real with a key, elsewhere; imported and judged here."""
+    device = tmp_path / "kiosk"
+    bundle = carried(small, device, olivepress)
+    (small / "list.csv").write_text("machine,class\nkiosk-1,kiosk\n", encoding="utf-8")
+    made = olivepress("fleet", "init", "shop", str(bundle), "--machines", "list.csv", "--json")
+    assert made.returncode == 0, made.stderr
+    shutil.move(small / "fleets/shop/secrets/kiosk-1.key", device / "kiosk-1.key")
+    done = olivepress("bench", bundle.name, *QUICK, "--key", "kiosk-1.key", "--out", "out.report.zip", cwd=device)
+    assert done.returncode == 0, done.stderr
+    incoming = small / "incoming"
+    incoming.mkdir()
+    for name in ("out.report.zip", "out.report.zip.minisig"):
+        shutil.copy(device / name, incoming)
+    taken = olivepress("fleet", "import", "incoming", "--json")
+    assert taken.returncode == 0, taken.stdout
+    assert json.loads(taken.stdout)["new"] == 1
+    state = olivepress("fleet", "status", "--json")
+    facts = json.loads(state.stdout)
+    assert (state.returncode, facts["decision"], facts["reported"]) == (0, "promote", 1)
+    measured = {each["metric"]: each["quantiles"]["median"]["value"] for each in facts["classes"][0]["metrics"]}
+    there = read_report(next(device.glob("benchmarks/results/*/small/export-cpu-int4.json")))
+    assert measured["decode_tps"] == there.value("decode_tps")
+    assert measured["exact_match"] == there.value("exact_match")

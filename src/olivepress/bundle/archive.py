@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import IO, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -29,7 +29,8 @@ from olivepress.core.progress import Progress
 from olivepress.core.strict_json import strict_hooks
 from olivepress.core.yaml_document import Record
 
-__all__ = ["Contents", "Name", "Sha256", "Source", "extract", "hash_of", "stored_zip", "write_archive"]
+__all__ = ["Contents", "Name", "Sha256", "Source"]
+__all__ += ["extract", "hash_of", "read_archive", "read_index", "stored_zip", "write_archive"]
 
 Source = Path | bytes
 ContentsType = TypeVar("ContentsType", bound="Contents")
@@ -132,7 +133,7 @@ def extract(
         raise ReportError(f"{path}: no such file", next_step=kind.NEXT_STEP)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            members = _members(archive, path, kind)
+            members = _members(archive, path, kind, path.stat().st_size)
             text, contents = _index(archive, members, path, kind)
             _check_sizes(contents, members, path)
             if not _is_unpacked(destination, contents, text):
@@ -150,7 +151,40 @@ def extract(
     return contents
 
 
-def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict[str, zipfile.ZipInfo]:
+def read_index(path: Path, kind: type[ContentsType]) -> ContentsType:
+    """The index of an archive alone: no other member is read. ReportError as ``extract``."""
+    if not path.is_file():
+        raise ReportError(f"{path}: no such file", next_step=kind.NEXT_STEP)
+    with path.open("rb") as file:
+        return _opened(file, path, kind, path.stat().st_size)[0]
+
+
+def read_archive(data: bytes, path: Path, kind: type[ContentsType]) -> tuple[ContentsType, dict[str, bytes]]:
+    """Index and members of an archive that is in memory; ``path`` names it in errors. ReportError as ``extract``."""
+    contents, members = _opened(io.BytesIO(data), path, kind, len(data), read=True)
+    for name, expected in contents.files.items():
+        if hash_of(members[name]) != expected:
+            raise _refused(path, f"{name} is not the file that {kind.INDEX} names: changed", kind)
+    return contents, members
+
+
+def _opened(
+    file: IO[bytes], path: Path, kind: type[ContentsType], size: int, *, read: bool = False
+) -> tuple[ContentsType, dict[str, bytes]]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = _members(archive, path, kind, size)
+            contents = _index(archive, members, path, kind)[1]
+            _check_sizes(contents, members, path)
+            return contents, {name: archive.read(name) for name in contents.files} if read else {}
+    except OlivepressError:
+        raise
+    except (OSError, *_DAMAGED) as error:
+        reason = f"not a complete zip file ({type(error).__name__}): damaged in transit?"
+        raise _refused(path, reason, kind) from error
+
+
+def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents], size: int) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MOST_MEMBERS:
         raise _refused(path, f"{len(infos)} members, at most {MOST_MEMBERS} are allowed", kind)
@@ -166,7 +200,7 @@ def _members(archive: zipfile.ZipFile, path: Path, kind: type[Contents]) -> dict
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             reason = f"{shown} is compressed, which olivepress never does: packed again by another tool?"
             raise _refused(path, reason, kind)
-    if sum(info.file_size for info in infos) > path.stat().st_size:
+    if sum(info.file_size for info in infos) > size:
         raise _refused(path, "its members are larger than the file itself", kind)
     return {info.filename: info for info in infos}
 

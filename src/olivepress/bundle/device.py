@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from olivepress.bundle.archive import Source, extract, hash_of, write_archive
@@ -14,12 +14,30 @@ from olivepress.core.layout import OPENED_BUNDLES
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.data.store.reader import read_split
 from olivepress.pipeline.bench import Overrides, bench_artifact, settings_of
+from olivepress.registry.signatures import key_id, secret_key, sign
 from olivepress.report.device_report import DeviceReport
 from olivepress.runtimes.artifact_safety import GENAI_CONFIG, OPENVINO_DEVICE, check_artifact
 
-__all__ = ["OpenedBundle", "bench_bundle", "open_bundle", "pack_report"]
+__all__ = ["OpenedBundle", "SigningKey", "bench_bundle", "open_bundle", "pack_report"]
 
 NO_ROWS = "the bundle has no test rows: it was made with --ids-only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKey:
+    """The secret key of this machine, with its password ("" for none)."""
+
+    file: Path
+    password: str = field(default="", repr=False)
+
+    @property
+    def id(self) -> str:
+        """Its id, as the report and the signature name it. UsageError as ``secret_key``."""
+        with secret_key(self.file, self.password) as key:
+            return key_id(bytes(key.get_public_key()))
+
+    def sign(self, file: Path) -> Path:
+        return sign(file, self.file, self.password, trusted=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +82,21 @@ def _check_no_code(artifact: Path, names: Collection[str], path: Path, execution
 
 
 def bench_bundle(
-    path: Path, *, data: Path | None, out: Path | None, overrides: Overrides, on_progress: JobProgress = lambda *_: None
-) -> tuple[Path, Path]:
-    """Measure a bundle as its recipe asks. Returns the device report and the file to carry back.
+    path: Path,
+    *,
+    data: Path | None,
+    out: Path | None,
+    overrides: Overrides,
+    key: SigningKey | None = None,
+    on_progress: JobProgress = lambda *_: None,
+) -> tuple[Path, ...]:
+    """Measure a bundle as its recipe asks. Returns the device report, the file to carry back, and its signature where
+    there is a ``key``.
 
     ``data`` is the dataset's directory on the device, for a bundle that has only its ids; DataError for another
-    dataset. Raises what ``open_bundle`` and ``bench`` raise.
+    dataset. Raises what ``open_bundle``, ``bench`` and ``sign`` raise; a key that cannot be used before anything else.
     """
+    signing_key = key.id if key else None
     opened = open_bundle(path, on_progress=lambda done, total: on_progress(path.name, "unpack", done, total))
     contents, directory = opened.contents, opened.directory
     if not contents.ids_only and data is not None:
@@ -80,7 +106,12 @@ def bench_bundle(
     dataset_dir = data if contents.ids_only else directory / DATASET
     if overrides.text is None and TEXT in contents.files:
         overrides = replace(overrides, text=directory / TEXT)
-    settings = replace(settings_of(contents.benchmark, overrides), bundle_sha256=opened.sha256, no_data=NO_ROWS)
+    settings = replace(
+        settings_of(contents.benchmark, overrides),
+        bundle_sha256=opened.sha256,
+        signing_key=signing_key,
+        no_data=NO_ROWS,
+    )
     report, report_path = bench_artifact(
         directory / ARTIFACT,
         dataset_dir=dataset_dir,
@@ -91,7 +122,8 @@ def bench_bundle(
         on_progress=on_progress,
     )
     carried = out or Path(f"{report.recipe}-{report.job}-{report.machine.id}.report.zip")
-    return report_path, pack_report(report, report_path, carried)
+    pack_report(report, report_path, carried)
+    return (report_path, carried, key.sign(carried)) if key else (report_path, carried)
 
 
 def _check_dataset(data: Path, ids_file: Path) -> None:

@@ -21,7 +21,7 @@ from olivepress.measure.tuning.record import untuned_sha256
 from olivepress.report.device_report import MAX_BYTES, DeviceReport, read_report
 from olivepress.report.examples import forget_old_examples, read_examples
 
-__all__ = ["ImportedReport", "import_report", "is_device_report"]
+__all__ = ["ImportedReport", "check_names", "import_report", "is_device_report"]
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ZIP = b"PK"
@@ -66,7 +66,7 @@ def import_report(path: Path, *, out: Path = RESULTS) -> ImportedReport:
     with _opened(path) as source:
         report = read_report(source)
         _check_origin(report, path)
-        _check_names(report, path)
+        check_names(report, path)
         answers = read_examples(report) is not None
         target = device_report(report.machine.id, report.recipe, report.job, root=out)
         replaced = _time_of_older(target, report)
@@ -136,7 +136,7 @@ def _known_artifacts() -> dict[str, _KnownArtifact]:
     return known
 
 
-def _check_names(report: DeviceReport, path: Path) -> None:
+def check_names(report: DeviceReport, path: Path) -> None:
     """ReportError unless its names are plain: they become folders and files here, and answers must not replace a
     report."""
     for name in (report.machine.id, report.recipe, report.job):

@@ -1,6 +1,8 @@
 """Arguments and options that several verbs share, and parameters that are built from several options."""
 
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -20,6 +22,7 @@ __all__ = [
     "RunArgument",
     "SourceDataOption",
     "TrustTargets",
+    "key_password",
     "one_line_name",
     "one_of",
     "recipe_names",
@@ -138,3 +141,13 @@ def one_line_name(text: str | None) -> str | None:
             next_step="give a name such as 'Kitchen laptop'",
         )
     return name or None
+
+
+def key_password(secret: Path, *, is_new: bool) -> str:
+    """The password of a secret key: OLIVEPRESS_KEY_PASSWORD, or what is typed on a terminal; "" for none."""
+    given = os.environ.get("OLIVEPRESS_KEY_PASSWORD")
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        return ""
+    return str(typer.prompt(f"Password of {secret}", default="", hide_input=True, confirmation_prompt=is_new, err=True))

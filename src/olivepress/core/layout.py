@@ -15,6 +15,7 @@ __all__ = [
     "CONFIGS",
     "DATASETS",
     "ENVIRONMENTS",
+    "FLEETS",
     "HISTORY_PAGE",
     "HUB_COMMITS",
     "MACHINE_RATES",
@@ -38,6 +39,7 @@ __all__ = [
     "continuation",
     "dataset_dir",
     "device_report",
+    "fleet_dir",
     "hash_cache",
     "job_dir",
     "job_log",
@@ -70,6 +72,7 @@ CONFIGS = Path("olive_configs")
 MODELS = Path("models")
 HUB_COMMITS = MODELS / "hub.json"  # of the Hub models that this project uses
 BUNDLES = Path("bundles")
+FLEETS = Path("fleets")  # the machines that measure a bundle, and what they sent back
 ABTESTS = Path("abtests")  # blind sheets for people, and the keys of them
 OPENED_BUNDLES = Path(".bundles")
 ENVIRONMENTS = Path(".environments")
@@ -223,6 +226,11 @@ def bundle_logs() -> Iterator[Path]:
 def device_report(machine: str, recipe: str, job: str, *, root: Path = RESULTS) -> Path:
     """What a machine measured of an artifact."""
     return root / machine / recipe / f"{job}.json"
+
+
+def fleet_dir(name: str) -> Path:
+    """Everything of a fleet: its records, its machines, the index of their reports, the page."""
+    return FLEETS / name
 
 
 def stored_reports(recipe: str, job: str = "*") -> Iterator[Path]:

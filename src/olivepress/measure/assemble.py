@@ -128,6 +128,8 @@ def _settings(results: SubjectResults, settings: Settings) -> dict[str, int | fl
     stated["currency"] = settings.currency
     if settings.bundle_sha256:
         stated["bundle_sha256"] = settings.bundle_sha256
+    if settings.signing_key:
+        stated["signing_key"] = settings.signing_key
     return stated
 
 

@@ -29,8 +29,8 @@ class Settings:
     Quality: ``limit`` rows spread over ``split``; ``text`` for perplexity in windows of ``text_window`` tokens;
     ``lm_eval`` names tasks of lm-evaluation-harness, ``lm_eval_tasks`` is a folder of your own task files, which may
     run code only with ``trust_tasks``. Report: ``price_per_hour`` in ``currency``; ``no_data`` is the reason stated
-    where there is no dataset; ``bundle_sha256`` identifies the bundle that the artifact came in; ``machine_name`` is
-    what reports call this machine.
+    where there is no dataset; ``bundle_sha256`` identifies the bundle that the artifact came in, ``signing_key`` the
+    key that the report will be signed with; ``machine_name`` is what reports call this machine.
     """
 
     workloads: tuple[Workload, ...] = DEFAULT_WORKLOADS
@@ -50,6 +50,7 @@ class Settings:
     currency: str | None = None
     no_data: str = "no dataset was given"
     bundle_sha256: str | None = None
+    signing_key: str | None = None
     machine_name: str | None = None
 
 

@@ -26,9 +26,11 @@ __all__ = [
     "CONSTANT_ANSWER",
     "Scores",
     "forget_old_examples",
+    "parse_examples",
     "read_examples",
     "read_outcomes",
     "read_scores",
+    "scores_of",
     "write_examples",
 ]
 
@@ -93,7 +95,11 @@ def read_examples(report: DeviceReport) -> list[dict[str, Any]] | None:
     path = report.source.with_name(report.examples_file)
     if not path.exists():
         return None
-    data = read_bytes(path, ANSWERS, ReportError)
+    return parse_examples(read_bytes(path, ANSWERS, ReportError), report, path)
+
+
+def parse_examples(data: bytes, report: DeviceReport, path: Path | str) -> list[dict[str, Any]]:
+    """The examples of a report from the bytes of their file; ``path`` names it in errors. ReportError as above."""
     if hashlib.sha256(data).hexdigest() != report.examples_sha256:
         raise ReportError(f"{path}: does not match its report: changed after it was measured", next_step=AGAIN)
     try:
@@ -117,9 +123,12 @@ def read_outcomes(report: DeviceReport) -> Mapping[str, bool] | None:
 def read_scores(report: DeviceReport) -> Scores | None:
     """What can be paired example by example, sorted by id; None and errors as ``read_examples``."""
     examples = read_examples(report)
-    if examples is None:
-        return None
-    examples.sort(key=lambda example: str(example["id"]))
+    return None if examples is None else scores_of(examples)
+
+
+def scores_of(examples: Sequence[Mapping[str, Any]]) -> Scores:
+    """What can be paired of examples as ``read_examples`` gives them, sorted by id."""
+    examples = sorted(examples, key=lambda example: str(example["id"]))
     columns: dict[str, list[float]] = {
         "exact_match": [float(example["correct"]) for example in examples],
         "label_accuracy_constrained": [_scored(example) for example in examples],

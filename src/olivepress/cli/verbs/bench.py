@@ -20,6 +20,7 @@ from olivepress.cli.options import (
     RoundsOption,
     SourceDataOption,
     TrustTargets,
+    key_password,
     one_line_name,
     refuse_for_artifact,
     takes,
@@ -54,6 +55,7 @@ class _Source:
     reference: Path | None
     out: Path | None
     trust_targets: bool
+    key: Path | None
 
     @property
     def is_bundle(self) -> bool:
@@ -78,9 +80,11 @@ class _Source:
         for option, value, accepted in (
             ("--out", self.out, not self.is_recipe),
             ("--reference", self.reference, self.is_artifact),
+            ("--key", self.key, self.is_bundle),
         ):
             if value is not None and not accepted:
-                message = f"{option} is for an artifact, and {self.target} is not one"
+                kind = "a bundle" if option == "--key" else "an artifact"
+                message = f"{option} is for {kind}, and {self.target} is not one"
                 raise UsageError(message, next_step="olivepress bench --help")
 
 
@@ -103,8 +107,14 @@ def _source(
         typer.Option("--out", metavar="FILE", help="The report of an artifact; for a bundle, the file to carry back."),
     ] = None,
     trust_targets: TrustTargets = False,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="For a bundle: sign what is carried back with this machine's key."),
+    ] = None,
 ) -> _Source:
-    return _Source(target=target, data=data, job=job, reference=reference, out=out, trust_targets=trust_targets)
+    return _Source(
+        target=target, data=data, job=job, reference=reference, out=out, trust_targets=trust_targets, key=key
+    )
 
 
 def _overrides(
@@ -191,14 +201,17 @@ def bench(
 
 
 def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter) -> list[Path]:
-    from olivepress.bundle import bench_bundle
+    from olivepress.bundle.device import SigningKey, bench_bundle
     from olivepress.pipeline.artifacts import prepared_dataset
     from olivepress.pipeline.bench import bench_artifact, bench_recipe, settings_of
 
     target, data = Path(source.target), Path(source.data) if source.data else None
     on_progress = BenchProgress(reporter)
     if source.is_bundle:
-        return list(bench_bundle(target, data=data, out=source.out, overrides=overrides, on_progress=on_progress))
+        key = SigningKey(file=source.key, password=key_password(source.key, is_new=False)) if source.key else None
+        return list(
+            bench_bundle(target, data=data, out=source.out, overrides=overrides, key=key, on_progress=on_progress)
+        )
     if source.is_artifact:
         _, path = bench_artifact(
             target,

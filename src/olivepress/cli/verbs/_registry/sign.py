@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from olivepress.cli.options import key_password
 
 __all__ = ["sign"]
 
@@ -32,18 +32,8 @@ def sign(
     if secret is None or (key is not None and new_key is not None):
         raise UsageError("expected one of --key and --new-key", next_step="olivepress sign --help")
     files = [signatures.signed_file(path) for path in paths]
-    password = _password(secret, is_new=new_key is not None)
+    password = key_password(secret, is_new=new_key is not None)
     if new_key is not None:
         print(f"public key: {signatures.new_key(new_key, password)}; keep {new_key} secret, and a copy of it")
     for file in files:
         print(f"signed: {signatures.sign(file, secret, password)}")
-
-
-def _password(secret: Path, *, is_new: bool) -> str:
-    """ "" for none: then a new key is not encrypted."""
-    given = os.environ.get("OLIVEPRESS_KEY_PASSWORD")
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        return ""
-    return str(typer.prompt(f"Password of {secret}", default="", hide_input=True, confirmation_prompt=is_new, err=True))

@@ -1,0 +1,150 @@
+"""What the machines of a class measured: median and spread with their intervals, and which machines stand apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from olivepress.fleet.machines import Machine
+from olivepress.fleet.verify import Reported
+from olivepress.report.registry import METRICS
+from olivepress.stats.order_statistics import fewest_values, quantile_interval
+
+__all__ = ["CONFIDENCE", "SHARES", "DeviceClass", "MetricSummary", "Outlier", "Quantile", "summarize"]
+
+CONFIDENCE = 0.95
+SHARES = {"p10": 0.10, "median": 0.50, "p90": 0.90}
+_FEWEST_FOR_OUTLIERS = 8
+# Modified z-scores beyond it are outliers: B. Iglewicz, D. Hoaglin, How to Detect and Handle Outliers (1993).
+_CUT = 3.5
+_TO_SIGMA = 1.4826  # of the median absolute deviation
+_SMALLEST_SCALE = 0.005  # of the median: where most machines agree exactly, a difference of less than 1.75 % is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantile:
+    """A quantile over machines with its 95 % interval; without one, ``needed`` machines would give one."""
+
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    needed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlier:
+    """A machine that stands apart; ``deviation`` from the median in robust standard deviations."""
+
+    machine: str
+    value: float
+    deviation: float
+    is_worse: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSummary:
+    """One metric over ``n`` machines."""
+
+    metric: str
+    n: int
+    quantiles: Mapping[str, Quantile]
+    outliers: tuple[Outlier, ...]
+
+    @property
+    def median(self) -> Quantile:
+        return self.quantiles["median"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceClass:
+    """The machines of a class. ``due`` are those whose ring has the release, ``missing`` the names of those of them
+    that have not reported. ``processors``: name → number of machines, as their reports say."""
+
+    name: str
+    machines: int
+    due: int
+    reported: int
+    missing: tuple[str, ...]
+    processors: Mapping[str, int]
+    labels: tuple[str, ...]
+    metrics: tuple[MetricSummary, ...]
+
+
+def summarize(
+    machines: Iterable[Machine], reports: Mapping[str, Reported], rings: Collection[str]
+) -> tuple[DeviceClass, ...]:
+    """Each class in order. ``reports``: machine → its report of the present release, which ``rings`` have."""
+    members = dict[str, list[Machine]]()
+    for machine in machines:
+        members.setdefault(machine.device_class, []).append(machine)
+    return tuple(_device_class(name, each, reports, rings) for name, each in sorted(members.items()))
+
+
+def _device_class(
+    name: str, members: Sequence[Machine], reports: Mapping[str, Reported], rings: Collection[str]
+) -> DeviceClass:
+    reported = [reports[each.name] for each in members if each.name in reports]
+    due = [each.name for each in members if each.ring in rings]
+    processors = dict[str, int]()
+    for report in reported:
+        processors[report.processor] = processors.get(report.processor, 0) + 1
+    return DeviceClass(
+        name=name,
+        machines=len(members),
+        due=len(due),
+        reported=len(reported),
+        missing=tuple(sorted(each for each in due if each not in reports)),
+        processors=dict(sorted(processors.items(), key=lambda pair: (-pair[1], pair[0]))),
+        labels=tuple(sorted({label for report in reported for label in report.labels})),
+        metrics=tuple(_metrics(reported)),
+    )
+
+
+def _metrics(reports: Sequence[Reported]) -> Iterable[MetricSummary]:
+    for metric in METRICS:
+        values = [(report.metrics[metric], report.machine) for report in reports if metric in report.metrics]
+        if values:
+            yield _summary(metric, sorted(values))
+
+
+def _summary(metric: str, values: Sequence[tuple[float, str]]) -> MetricSummary:
+    ordered = np.asarray([value for value, _ in values], dtype=np.float64)
+    return MetricSummary(
+        metric=metric,
+        n=len(ordered),
+        quantiles={name: _quantile(ordered, share) for name, share in SHARES.items()},
+        outliers=tuple(_outliers(metric, ordered, [machine for _, machine in values])),
+    )
+
+
+def _quantile(ordered: np.ndarray, share: float) -> Quantile:
+    value = float(np.quantile(ordered, share))
+    interval = quantile_interval(ordered, share, CONFIDENCE)
+    if interval is None:
+        return Quantile(value=value, ci_low=None, ci_high=None, needed=fewest_values(share, CONFIDENCE))
+    return Quantile(value=value, ci_low=interval[0], ci_high=interval[1])
+
+
+def _outliers(metric: str, ordered: np.ndarray, machines: Sequence[str]) -> list[Outlier]:
+    """The farthest first; times and rates by their ratio to the median, what can be 0 by its difference."""
+    if len(ordered) < _FEWEST_FOR_OUTLIERS:
+        return []
+    positive = bool((ordered > 0).all())
+    data = np.log(ordered) if positive else ordered
+    middle = float(np.median(data))
+    smallest = _SMALLEST_SCALE if positive else max(_SMALLEST_SCALE * abs(middle), 1e-12)
+    scale = max(_TO_SIGMA * float(np.median(np.abs(data - middle))), smallest)
+    deviations = (data - middle) / scale
+    higher_is_better = METRICS[metric].higher_is_better
+    apart = [
+        Outlier(
+            machine=machines[place],
+            value=float(ordered[place]),
+            deviation=float(deviations[place]),
+            is_worse=bool((deviations[place] < 0) == higher_is_better),
+        )
+        for place in np.flatnonzero(np.abs(deviations) > _CUT).tolist()
+    ]
+    return sorted(apart, key=lambda each: (-abs(each.deviation), each.machine))

@@ -1,0 +1,281 @@
+"""Rings and their gate: promote, hold with the number that would decide, stop; one machine, one class, no report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from olivepress.fleet.answers import AnswerSums
+from olivepress.fleet.changes import answers_change, relative_change
+from olivepress.fleet.machines import Machine
+from olivepress.fleet.rollout import Measured, Ring, judge_rings
+from olivepress.fleet.verify import Reported
+
+RNG = np.random.default_rng(5)
+
+
+def reported(name: str, metrics: Mapping[str, float]) -> Reported:
+    return Reported(
+        machine=name, key="K", release=1, created_at="2026-11-20T08:00:00+00:00", processor="p", dataset="d",
+        labels=(), metrics=metrics,
+    )  # fmt: skip
+
+
+def machines(
+    count: int,
+    ring: str = "canary",
+    *,
+    change: float = 0.0,
+    spread: float = 0.01,
+    device_class: str = "kiosk",
+    rate: float = 20.0,
+    silent: int = 0,
+    **more: Any,
+) -> list[Measured]:
+    """Machines whose decode rate changes by ``change`` ± ``spread`` with the release; the last are silent."""
+    measured = []
+    for number in range(count):
+        machine = Machine(name=f"{device_class}-{ring}-{number}", device_class=device_class, ring=ring, key="k")
+        before = {"decode_tps": rate * float(RNG.uniform(0.7, 1.3)), "noise_floor": 0.01}
+        after = {**before, "decode_tps": before["decode_tps"] * (1 + change + float(RNG.normal(0, spread)))} | more
+        measured.append(
+            Measured(
+                machine=machine,
+                before=reported(machine.name, before),
+                after=None if number >= count - silent else reported(machine.name, after),
+            )
+        )
+    return measured
+
+
+def judged(measured: Sequence[Measured], answers: AnswerSums | None = None, *, first: bool = False) -> list[Ring]:
+    return list(judge_rings(measured, answers or AnswerSums(), first_release=first))
+
+
+def test_an_equal_release_goes_on_ring_by_ring() -> None:
+    canary, early, broad = machines(30), machines(60, "early"), machines(90, "broad")
+    silent_early, silent_broad = machines(60, "early", silent=60), machines(90, "broad", silent=90)
+    decisions = [
+        [ring.decision for ring in judged(these)]
+        for these in (
+            [*canary, *silent_early, *silent_broad],
+            [*canary, *early, *silent_broad],
+            [*canary, *early, *broad],
+        )
+    ]
+    assert decisions == [
+        ["promote", "not open", "not open"],
+        ["promote", "promote", "not open"],
+        ["promote", "promote", "promote"],
+    ]
+
+
+def test_a_slower_release_stops_at_the_canary() -> None:
+    (canary, early, _) = judged([*machines(30, change=-0.10), *machines(30, "early", change=-0.10)])
+    assert (canary.decision, early.decision) == ("stop", "not open")
+    (reason,) = canary.reasons
+    assert reason.startswith("Decode -1") and reason.endswith("n=30 machines: worse")
+    assert early.reasons == ("30 machines of it reported already",)
+
+
+def test_the_interval_is_that_of_the_ordered_changes() -> None:
+    """By hand: 30 machines, 99 %: between the 8th and the 23rd of the changes in order."""
+    from scipy.stats import binom
+
+    before = np.full(30, 20.0)
+    factors = np.linspace(0.90, 1.01, 30)
+    change = relative_change("decode_tps", before, before * factors, 0.01)
+    assert binom.cdf(8, 30, 0.5) > 0.005 >= binom.cdf(7, 30, 0.5)
+    low, high = factors[8 - 1] - 1, factors[23 - 1] - 1
+    assert (change.ci_low, change.ci_high) == (pytest.approx(low), pytest.approx(high))
+    assert change.change == pytest.approx(np.sqrt(factors[14] * factors[15]) - 1)
+
+
+def test_too_few_machines_hold_and_say_how_many_would_do() -> None:
+    (canary, *_) = judged(machines(3))
+    assert canary.decision == "hold"
+    assert canary.reasons[0].endswith("n=3 machines: not enough to say; about 8 would decide")
+
+
+def test_the_number_that_would_decide_does() -> None:
+    """A loss of 1 % with a wide spread is open; twice the machines that it names exclude the limit of 5 %."""
+    rng = np.random.default_rng(1)
+    ones = np.ones(4000)
+    after = 1 - 0.01 + rng.normal(0, 0.08, 4000)
+    few = relative_change("decode_tps", ones[:20], after[:20], 0.01)
+    assert few.call == "cannot tell" and few.needed is not None and 20 < few.needed < 2000
+    more = relative_change("decode_tps", ones[: 2 * few.needed], after[: 2 * few.needed], 0.01)
+    assert more.call == "not worse"
+
+
+def test_a_small_loss_within_the_noise_stops_nothing_however_many_machines_show_it() -> None:
+    rng = np.random.default_rng(2)
+    after = 1 - 0.006 + rng.normal(0, 0.005, 5000)
+    change = relative_change("decode_tps", np.ones(5000), after, 0.0)
+    assert change.ci_high is not None and change.ci_high < 0  # shown to be slower, by 0.6 %
+    assert change.call == "not worse"
+    assert relative_change("decode_tps", np.ones(5000), after - 0.02, 0.05).call == "not worse"  # the floor is measured
+    assert relative_change("decode_tps", np.ones(5000), after - 0.02, 0.01).call == "worse"
+
+
+def test_silence_holds_the_rollout() -> None:
+    """A release that breaks machines is not seen in what the others measure."""
+    (canary, *_) = judged(machines(30, silent=4))
+    assert (canary.decision, canary.reasons[0]) == ("hold", "4 of 30 machines have not reported; 90 % must have")
+    assert judged(machines(30, silent=3))[0].decision == "promote"
+
+
+def test_a_class_that_falls_silent_holds_it() -> None:
+    """Three gateways that the release broke are 5 % of the machines."""
+    quiet = machines(3, device_class="gateway", silent=2)
+    (canary, *_) = judged([*machines(57), *quiet])
+    assert canary.decision == "hold"
+    assert canary.reasons[0] == "gateway: 2 of 3 machines have not reported; 50 % must have"
+    assert judged([*machines(57), *machines(3, device_class="gateway", silent=1)])[0].decision == "promote"
+
+
+def test_answers_that_did_not_travel_along_hold_it() -> None:
+    """Accuracy was measured of both releases, and nothing says on which questions."""
+    measured = [
+        Measured(machine=each.machine, before=_with(each.before), after=_with(each.after)) for each in machines(30)
+    ]
+    (canary, *_) = judged(measured)
+    assert (canary.decision, canary.reasons) == (
+        "hold", ("Exact match: not enough to say, the two releases have no answers to the same questions",),
+    )  # fmt: skip
+
+
+def test_accuracy_that_is_not_measured_any_more_holds_it() -> None:
+    measured = [Measured(machine=each.machine, before=_with(each.before), after=each.after) for each in machines(30)]
+    (canary, *_) = judged(measured)
+    assert (canary.decision, canary.reasons) == (
+        "hold", ("Exact match could not be measured any more on 30 machines",),
+    )  # fmt: skip
+
+
+def _with(report: Reported | None) -> Reported | None:
+    return report and reported(report.machine, {**report.metrics, "exact_match": 0.9})
+
+
+def test_one_class_alone_stops_it() -> None:
+    """The fleet as a whole is as fast as before, gateways are not."""
+    measured = [*machines(60), *machines(12, device_class="gateway", change=-0.2)]
+    (canary, *_) = judged(measured)
+    assert canary.decision == "stop"
+    assert [reason.partition(":")[0] for reason in canary.reasons] == ["gateway"]
+    assert {change.call for change in canary.scopes[0].changes} == {"not worse"}
+
+
+def test_a_class_that_is_too_small_is_named_and_does_not_hold() -> None:
+    (canary, *_) = judged([*machines(40), *machines(2, device_class="gateway")])
+    assert canary.decision == "promote"
+    assert canary.reasons[1] == "not enough machines to say for these classes by themselves: gateway"
+
+
+def test_one_machine_that_lies_decides_nothing() -> None:
+    honest = machines(30)
+    for factor in (1e-6, 1e6):
+        liar = machines(1, device_class="kiosk", rate=20.0)[0]
+        assert liar.before is not None
+        false = reported(liar.machine.name, {"decode_tps": liar.before.metrics["decode_tps"] * factor})
+        lying = Measured(machine=liar.machine, before=liar.before, after=false)
+        first, second = judged(honest)[0], judged([*honest, lying])[0]
+        assert (first.decision, second.decision) == ("promote", "promote")
+        assert second.scopes[0].changes[0].change == pytest.approx(first.scopes[0].changes[0].change, abs=0.005)
+
+
+def test_machines_of_later_rings_do_not_decide_for_a_ring() -> None:
+    """Ten thousand of them report first, and badly: the canary's own machines decide."""
+    (canary, early, broad) = judged([*machines(30), *machines(300, "broad", change=-0.3)])
+    assert (canary.decision, early.decision, broad.decision) == ("promote", "promote", "stop")
+    assert canary.scopes[0].machines == 30
+    assert early.reasons[0] == "no metric is worse on 30 machines"
+
+
+def test_a_metric_that_is_not_measured_any_more_holds() -> None:
+    measured = machines(30)
+    without = [
+        Measured(machine=each.machine, before=each.before, after=reported(each.machine.name, {})) for each in measured
+    ]
+    (canary, *_) = judged([*measured[:20], *without[20:]])
+    assert canary.decision == "hold"
+    assert "Decode could not be measured any more on 10 machines" in canary.reasons
+    assert judged([*measured[:29], *without[29:]])[0].decision == "promote"
+
+
+def test_the_first_release_needs_reports_alone() -> None:
+    measured = [Measured(machine=each.machine, before=None, after=each.after) for each in machines(30, silent=2)]
+    (canary, *_) = judged(measured, first=True)
+    assert (canary.decision, canary.reasons) == ("promote", ("the first release: there is none to be worse than",))
+    silent = [Measured(machine=each.machine, before=None, after=None) for each in machines(30)]
+    assert judged(silent, first=True)[0].decision == "hold"
+
+
+def test_new_machines_that_never_had_the_release_before_cannot_be_compared() -> None:
+    measured = [Measured(machine=each.machine, before=None, after=each.after) for each in machines(30)]
+    (canary, *_) = judged(measured)
+    assert (canary.decision, canary.reasons) == ("hold", ("no machine measured this release and the one before",))
+
+
+def test_memory_is_judged_by_its_threshold() -> None:
+    before = np.linspace(1e9, 2e9, 20)
+    calls = [relative_change("peak_memory_bytes", before, before * factor, 0.0).call for factor in (1.2, 1.04, 0.8)]
+    assert calls == ["worse", "not worse", "better"]
+
+
+def test_answers_are_counted_by_question_and_not_by_machine() -> None:
+    """A thousand machines that answer forty questions alike know no more than one of them."""
+    ring = Machine(name="m", device_class="kiosk", ring="canary", key="k")
+    before, after = np.ones(40, dtype=np.float32), np.ones(40, dtype=np.float32)
+    after[:2] = 0
+    one, many = AnswerSums(), AnswerSums()
+    one.add(ring, "exact_match", "ids", before, after)
+    for _ in range(1000):
+        many.add(ring, "exact_match", "ids", before, after)
+    changes = [answers_change("exact_match", sums.differences("exact_match", ["canary"])) for sums in (one, many)]
+    assert changes[0] == changes[1]
+    assert (changes[0].n, changes[0].counted, changes[0].call) == (40, "questions", "cannot tell")
+    assert changes[0].change == pytest.approx(-0.05)
+    assert changes[0].needed is not None and changes[0].needed > 40
+
+
+def test_wrong_answers_stop_it() -> None:
+    answers = AnswerSums()
+    measured = machines(30)
+    before, after = np.ones(400, dtype=np.float32), np.ones(400, dtype=np.float32)
+    after[:60] = 0
+    for each in measured:
+        answers.add(each.machine, "exact_match", "ids", before, after)
+    (canary, *_) = judged(measured, answers)
+    assert canary.decision == "stop"
+    assert canary.reasons[0].startswith("Exact match -15.0 points (-")
+    assert canary.reasons[0].endswith("n=400 questions: worse")
+
+
+def test_only_the_questions_that_most_machines_answered_are_put_together() -> None:
+    answers = AnswerSums()
+    ones, zeros = np.ones(10, dtype=np.float32), np.zeros(10, dtype=np.float32)
+    for number in range(3):
+        machine = Machine(name=f"m{number}", device_class="kiosk", ring="canary", key="k")
+        answers.add(machine, "exact_match", "other" if number == 0 else "ids", ones, zeros if number == 0 else ones)
+    differences = answers.differences("exact_match", ["canary"])
+    assert differences is not None and differences.tolist() == [0.0] * 10
+    assert answers.differences("exact_match", ["early"]) is None
+    assert answers.differences("exact_match", ["canary"], "laptop") is None
+
+
+def test_a_ring_without_machines_is_passed() -> None:
+    (canary, early, broad) = judged([*machines(30), *machines(20, "broad", silent=20)])
+    assert (canary.decision, early.decision, broad.decision) == ("promote", "promote", "not open")
+    assert judged(machines(20, "broad"))[0].reasons == ("no machine is in it",)
+
+
+def test_false_alarms_are_rare() -> None:
+    """A thousand rollouts of the same artifact to 30 canaries, seeded: fewer than 1 % are stopped."""
+    rng = np.random.default_rng(11)
+    calls = [relative_change("decode_tps", np.ones(30), 1 + rng.normal(0, 0.03, 30), 0.01).call for _ in range(1000)]
+    assert calls.count("worse") <= 10
+    assert calls.count("not worse") > 900
