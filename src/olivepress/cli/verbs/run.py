@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from olivepress.cli.cluster_options import InsecureOption, OnOption, SchedulerOption, StoreOption, TlsOption
 from olivepress.cli.console import ConsoleReporter
 from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets
 from olivepress.cli.outcome_text import checkpoint_lines, verdict_lines
@@ -32,6 +33,15 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Start even if an export's environment is not installed.")
     ] = False,
+    engine: Annotated[
+        Literal["local", "dask"],
+        typer.Option("--engine", help="Run jobs here, or on the workers of a scheduler."),
+    ] = "local",
+    scheduler: SchedulerOption = None,
+    store: StoreOption = None,
+    on: OnOption = None,
+    tls: TlsOption = None,
+    insecure: InsecureOption = False,
     trust_targets: TrustTargets = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -40,14 +50,21 @@ def run(
 
     Safe to interrupt; rerun to resume.
     """
+    from olivepress.cli.cluster import ClusterChoice, cluster_of
     from olivepress.cli.cost_table import measured_lines
     from olivepress.core.messages import next_command
     from olivepress.pipeline.run import raise_failed
     from olivepress.pipeline.run import run as run_jobs
 
     plan = load_plan(model, data, trust_targets)
-    with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going)
+    chosen = ClusterChoice(
+        engine=engine, scheduler=scheduler, store=store, on=tuple(on or ()), tls=tls, insecure=insecure
+    )
+    with (
+        ConsoleReporter(quiet=quiet or as_json) as reporter,
+        cluster_of(chosen, reporter, model, data, trust=trust_targets, force=force, keep_going=keep_going) as cluster,
+    ):
+        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going, cluster=cluster)
     if as_json:
         print(json.dumps(run_record(outcomes), indent=2))
     else:

@@ -1,0 +1,61 @@
+"""What a run needs of the store, and what it leaves there: its files for the next run, and nothing of others."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from olivepress.core.files import write_text
+from olivepress.core.layout import CLUSTER_ID
+from olivepress.run.executors.specs import FileRef
+from olivepress.run.executors.store import Store
+
+__all__ = ["Run"]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run of recipes of this project. ``name`` is the same for each run of the same recipes."""
+
+    store: Store
+    name: str
+    needed: set[str] = field(default_factory=set)
+    taken: list[str] = field(default_factory=list)  # keys of results that are in their place here
+    parts: int = 0
+
+    @classmethod
+    def begin(cls, store: Store, recipes: Sequence[str]) -> Run:
+        """What the last run needed stays until the end of this one."""
+        return cls(store=store, name="-".join([_project(), *recipes])[:150])
+
+    def refer(self, refs: Iterable[FileRef]) -> None:
+        """Before they are uploaded: objects that nobody refers to may be removed."""
+        new = {ref.sha256 for ref in refs} - self.needed
+        if new:
+            self.needed |= new
+            self.parts += 1
+            self.store.refer(f"{self.name}.now{self.parts}", new)
+
+    def took(self, key: str, refs: Iterable[FileRef]) -> None:
+        """The result of a job is in its place: its files are inputs of the next jobs."""
+        self.refer(refs)
+        self.taken.append(key)
+
+    def end(self) -> None:
+        """Results that were taken go, and objects that no run needs any more."""
+        for key in self.taken:
+            self.store.remove(f"results/{key}.json")
+        if self.needed:
+            self.store.refer(self.name, self.needed)
+        for name in self.store.names("references"):
+            if name.startswith(f"{self.name}.now"):  # of this run, and of earlier ones that were killed
+                self.store.remove(f"references/{name}")
+        self.store.collect()
+
+
+def _project() -> str:
+    """A name for this project that no other project has."""
+    if not CLUSTER_ID.is_file():
+        write_text(CLUSTER_ID, secrets.token_hex(8))
+    return CLUSTER_ID.read_text(encoding="utf-8").strip()[:64]
