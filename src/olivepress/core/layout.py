@@ -13,7 +13,7 @@ __all__ = [
     "BASE_MODEL_HASHES",
     "BUNDLES",
     "CLUSTER_HASHES",
-    "CLUSTER_ID",
+    "CLUSTER_SECRET",
     "CLUSTER_STORE",
     "CONFIGS",
     "DATASETS",
@@ -84,7 +84,7 @@ MATRICES = Path("benchmarks", "matrix")
 REGISTRY = Path("registry")  # what belongs to promotions; to be kept under version control
 
 CLUSTER_HASHES = RUNS / ".cluster-hashes.json"  # of the files that workers were sent
-CLUSTER_ID = RUNS / ".cluster-id"  # names this project in a store that others use too
+CLUSTER_SECRET = RUNS / ".cluster-secret"  # of this project, by which it knows the results of its workers
 CLUSTER_STORE = RUNS / ".store"  # where all workers are on this machine
 
 BASE_MODEL_HASHES = RUNS / ".base-models.json"

@@ -146,10 +146,6 @@ def test_a_submitting_side_that_is_gone_leaves_nothing_running(cluster: ClusterH
 
 
 def test_a_damaged_object_is_sent_again(cluster: ClusterHere, store: Store) -> None:
-    class Damaging(Silent):
-        def submitted(self, name: str) -> None:
-            super().submitted(name)
-
     Path("input.txt").write_text("as it is meant")
     task = EchoTask(name="whole", store=store, topic="test", inputs=[Path("input.txt")])
     begin = task.begin
@@ -161,7 +157,7 @@ def test_a_damaged_object_is_sent_again(cluster: ClusterHere, store: Store) -> N
         return spec
 
     task.begin = damaged_begin  # type: ignore[method-assign]
-    follower = Damaging()
+    follower = Silent()
     with connected(cluster) as connection:
         run_tasks([task], connection, follower)
     assert_done_once([task])
@@ -184,9 +180,9 @@ def test_a_worker_with_another_store_at_that_place_is_not_believed(cluster: Clus
 
 
 def test_what_is_no_scheduler_is_an_error_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match="no scheduler answers") as error:
-        with Cluster("tcp://127.0.0.1:9", None, topic="test"):
-            pass
+    nobody = Cluster("tcp://127.0.0.1:9", None, topic="test")
+    with pytest.raises(SetupError, match="no scheduler answers") as error, nobody:
+        pass
     assert "\n" not in str(error.value)
 
 

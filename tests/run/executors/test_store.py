@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from olivepress.core.artifact import hash_file
 from olivepress.core.errors import SetupError, UsageError
 from olivepress.run.executors.references import Run
-from olivepress.run.executors.specs import FileRef, Outcome
+from olivepress.run.executors.results import keep_result, kept_result
+from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
 
 
@@ -123,3 +125,28 @@ def test_urls_that_are_refused(url: str, text: str) -> None:
     with pytest.raises(UsageError, match=text) as error:
         open_store(url)
     assert "secret" not in str(error.value)
+
+
+def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) -> None:
+    spec = JobSpec(
+        version="1", id="job", key="a" * 64, task="echo", store=store.url, store_id=store.id, topic="t", seal="secret"
+    )
+    outcome = Outcome(id="job", key=spec.key, state="done", machine="m", seconds=1.0)
+    assert kept_result(store, spec) is None
+    keep_result(store, spec.model_copy(update={"seal": "guessed"}), outcome)
+    assert kept_result(store, spec) is None
+    keep_result(store, spec, outcome)
+    kept = kept_result(store, spec)
+    assert kept is not None and kept.reused
+    record = store.read(f"results/{spec.key}.json") or ""
+    assert "secret" not in record
+    store.write(f"results/{spec.key}.json", record.replace('\\"machine\\":\\"m\\"', '\\"machine\\":\\"n\\"'))
+    assert store.read(f"results/{spec.key}.json") != record and kept_result(store, spec) is None
+    store.write(f"results/{spec.key}.json", "no JSON")
+    assert kept_result(store, spec) is None
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "a/../../b", "", "C:/x", "a\\b", "a\0b"])
+def test_a_path_that_leads_out_is_no_file_of_a_job(path: str) -> None:
+    with pytest.raises(ValidationError, match="below the project"):
+        FileRef(path=path, sha256="0" * 64, bytes=1)

@@ -18,6 +18,7 @@ from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.privacy import child_environment
 from olivepress.run.executors.job_process import MESSAGES, Ended, ProcessSpec
 from olivepress.run.executors.place import Place, here
+from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import MOST_TEXT, FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
@@ -66,7 +67,7 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
         return _outcome(spec, place, "elsewhere").model_copy(
             update={"error": f"{spec.store} is another folder here than where the job comes from"}
         )
-    if (finished := _finished(store, spec)) is not None:
+    if (finished := kept_result(store, spec)) is not None:
         return finished
     folder = place.job_folder(spec)
     for ref in spec.inputs:
@@ -78,24 +79,9 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
     files = _send(store, folder, outcome.fields.pop("outputs", ()))
     outcome = outcome.model_copy(update={"files": files})
     if outcome.state == "done":
-        store.write(_result_name(spec), outcome.model_dump_json())
+        keep_result(store, spec, outcome)
     shutil.rmtree(folder, ignore_errors=True)
     return outcome
-
-
-def _result_name(spec: JobSpec) -> str:
-    return f"results/{spec.key}.json"
-
-
-def _finished(store: Store, spec: JobSpec) -> Outcome | None:
-    """What an earlier try finished, whose answer was lost; None where files of it are gone."""
-    text = store.read(_result_name(spec))
-    if text is None:
-        return None
-    outcome = Outcome.model_validate_json(text)
-    if outcome.key != spec.key or not all(map(store.has, outcome.files)):
-        return None
-    return outcome.model_copy(update={"reused": True})
 
 
 def _link_environments(place: Place, folder: Path) -> None:

@@ -233,6 +233,7 @@ class _PlanTask:
             store=self.of.store.url,
             store_id=self.of.store.id,
             topic=self.of.cluster.topic,
+            seal=self.run.seal,
             inputs=self.inputs,
             fields=description.model_dump(mode="json"),
         )

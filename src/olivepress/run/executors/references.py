@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from olivepress.core.files import write_text
-from olivepress.core.layout import CLUSTER_ID
+from olivepress.core.layout import CLUSTER_SECRET
 from olivepress.run.executors.specs import FileRef
 from olivepress.run.executors.store import Store
 
@@ -23,11 +24,14 @@ class Run:
     needed: set[str] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)  # keys of results that are in their place here
     parts: int = 0
+    seal: str = field(default="", repr=False)
 
     @classmethod
     def begin(cls, store: Store, recipes: Sequence[str]) -> Run:
         """What the last run needed stays until the end of this one."""
-        return cls(store=store, name="-".join([_project(), *recipes])[:150])
+        secret = _secret()
+        project = hashlib.sha256(secret.encode()).hexdigest()[:16]
+        return cls(store=store, name="-".join([project, *recipes])[:150], seal=secret)
 
     def refer(self, refs: Iterable[FileRef]) -> None:
         """Before they are uploaded: objects that nobody refers to may be removed."""
@@ -54,8 +58,9 @@ class Run:
         self.store.collect()
 
 
-def _project() -> str:
-    """A name for this project that no other project has."""
-    if not CLUSTER_ID.is_file():
-        write_text(CLUSTER_ID, secrets.token_hex(8))
-    return CLUSTER_ID.read_text(encoding="utf-8").strip()[:64]
+def _secret() -> str:
+    """Of this project alone; it goes to workers with their jobs, and never into the store."""
+    if not CLUSTER_SECRET.is_file():
+        write_text(CLUSTER_SECRET, secrets.token_hex(32))
+        CLUSTER_SECRET.chmod(0o600)
+    return CLUSTER_SECRET.read_text(encoding="utf-8").strip()[:128]

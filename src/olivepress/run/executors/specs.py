@@ -34,8 +34,9 @@ class FileRef(Record):
 class JobSpec(Record):
     """A job as a worker gets it. ``key`` is the key of its result: the same job with other inputs has another one.
 
-    ``task`` says what ``fields`` are for; ``store_id`` is of the store that ``store`` must lead to; ``topic`` is where
-    its progress is reported; ``gpus`` are how many it may use.
+    ``seal`` is a secret of the project, by which a result in the store is known to be a worker's. ``task`` says what
+    ``fields`` are for; ``store_id`` is of the store that ``store`` must lead to; ``topic`` is where its progress is
+    reported; ``gpus`` are how many it may use.
     """
 
     version: str
@@ -45,6 +46,7 @@ class JobSpec(Record):
     store: str
     store_id: str
     topic: str
+    seal: str = Field("", max_length=128, repr=False)
     inputs: tuple[FileRef, ...] = ()
     fields: dict[str, Any] = Field({})
     gpus: int = Field(0, ge=0)
