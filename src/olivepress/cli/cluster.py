@@ -58,7 +58,7 @@ def cluster_of(
 
     address = check_address(choice.scheduler, tls=choice.tls, insecure=choice.insecure)
     store = open_store(_store(choice, address), create=True)
-    security, own_targets = security_of(choice.tls), find_recipe(model, data=data)[1]
+    security, own_targets = security_of(choice.tls), _relative(find_recipe(model, data=data)[1])
     with Cluster(address, security, topic=new_topic()) as cluster, ClusterProgress(reporter) as progress:
         yield ClusterRun(
             cluster=cluster,
@@ -70,6 +70,13 @@ def cluster_of(
             force=force,
             keep_going=keep_going,
         )
+
+
+def _relative(folder: Path | None) -> Path | None:
+    """As it lies in the project, however the recipe was named."""
+    if folder is not None and folder.absolute().is_relative_to(Path.cwd()):
+        return folder.absolute().relative_to(Path.cwd())
+    return folder
 
 
 def require_distributed() -> None:

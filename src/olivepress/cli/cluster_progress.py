@@ -57,12 +57,13 @@ class ClusterProgress:
     def expected(self, seconds: Mapping[str, float]) -> None:
         """By the name of a job; on the submitting machine."""
         self._estimates = seconds
-
-    def submitted(self, name: str) -> None:
-        self._rows[name] = _Row(estimate=self._estimates.get(name, 0.0), began=self._clock())
+        self._reporter.end_task()
         if self._reporter.live:
             self._reporter.progress.stop()
             self._progress.start()
+
+    def submitted(self, name: str) -> None:
+        self._rows[name] = _Row(estimate=self._estimates.get(name, 0.0), began=self._clock())
 
     def event(self, message: Mapping[str, Any]) -> None:
         """Of a worker: what it says is shown, and nothing depends on it."""

@@ -27,6 +27,7 @@ __all__ = ["perform"]
 
 _TASKS = "olivepress.run.executors.job_process"
 _LOG = "worker.log"
+_CHECKPOINTS = "runs/*/.training/*"
 
 
 def perform(text: str) -> str:
@@ -70,9 +71,14 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
     if (finished := kept_result(store, spec)) is not None:
         return finished
     folder = place.job_folder(spec)
-    for ref in spec.inputs:
-        place.bring(store, ref, folder / ref.path)
-    _link_environments(place, folder)
+    try:
+        for ref in spec.inputs:
+            place.bring(store, ref, folder / ref.path)
+        _link_environments(place, folder)
+    except (OlivepressError, OSError):
+        if not any(folder.glob(_CHECKPOINTS)):
+            shutil.rmtree(folder, ignore_errors=True)  # the disk may be full
+        raise
     outcome = _run(spec, place, folder, task)
     if outcome.state == "stopped":
         return outcome  # the folder stays: a fine-tune goes on from its checkpoints
@@ -86,7 +92,7 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
 
 def _link_environments(place: Place, folder: Path) -> None:
     link = folder / ENVIRONMENTS
-    if place.environments.is_dir() and not link.exists():
+    if place.environments.is_dir() and not link.is_symlink():
         link.symlink_to(place.environments, target_is_directory=True)
 
 

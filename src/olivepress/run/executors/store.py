@@ -12,7 +12,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class Store:
         place = self._object(ref.sha256)
         self.uploaded += 1
         if self._local:
-            copy_file(path, Path(place))
+            self._replace(Path(place), lambda other: copy_file(path, other))
         else:
             self._files.put_file(str(path), place)
 
@@ -135,9 +135,18 @@ class Store:
     def write(self, name: str, text: str) -> None:
         """A small file in one step."""
         if self._local:
-            write_text(Path(self._root, name), text)
+            self._replace(Path(self._root, name), lambda other: write_text(other, text))
         else:
             self._files.pipe_file(f"{self._root}/{name}", text.encode("utf-8"))
+
+    def _replace(self, place: Path, write: Callable[[Path], None]) -> None:
+        """In one step, under a name of its own until then: processes of two containers may have the same number."""
+        other = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
+        try:
+            write(other)
+            other.replace(place)
+        finally:
+            other.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from olivepress.core.jsonl import read_json_lines
-
 __all__ = ["DaskTask", "Watch"]
 
 _POLL_S = 0.25
+_MOST_BYTES = 4 * 1024 * 1024  # at a time
 _RUNNING = ("executing", "long-running", "resumed")
 
 
@@ -46,7 +46,7 @@ class Watch:
     def __init__(self, task: DaskTask, messages: Path, stop: Callable[[], None]) -> None:
         self._task, self._messages, self._stop = task, messages, stop
         self._ended = threading.Event()
-        self._passed = 0
+        self._read = 0
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
         self.stopped = False
 
@@ -71,8 +71,21 @@ class Watch:
 
     def _pass_on(self) -> None:
         """What the process has written since the last time; of steps only the newest."""
-        lines = [line for line in read_json_lines(self._messages) if isinstance(line, dict)]
-        new, self._passed = lines[self._passed :], len(lines)
+        new = [line for line in self._new_lines() if isinstance(line, dict)]
         steps = [line for line in new if "note" not in line]
         for line in [*(line for line in new if "note" in line), *steps[-1:]]:
             self._task.report("progress", **line)
+
+    def _new_lines(self) -> Iterator[Any]:
+        """The values of the lines that have been finished since the last time."""
+        try:
+            with self._messages.open("rb") as file:
+                file.seek(self._read)
+                text = file.read(_MOST_BYTES)
+        except OSError:
+            return
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
