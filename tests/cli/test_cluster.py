@@ -45,15 +45,15 @@ def test_a_worker_is_refused_an_open_scheduler(project: Path, olivepress_here: R
 
 def lines_of(capsys: pytest.CaptureFixture[str], events: list[Mapping[str, Any]]) -> list[str]:
     now = [0.0]
-    with ConsoleReporter(quiet=False, clock=lambda: now[0]) as reporter:
-        with ClusterProgress(reporter, clock=lambda: now[0]) as progress:
-            progress.expected({"phi/merge": 90.0})
-            progress.submitted("phi/merge")
-            for event in events:
-                progress.event(event)
-            now[0] = 60.0
-            progress.tick()
-            progress.ended("phi/merge", "done", "lab", "")
+    reporter = ConsoleReporter(quiet=False, clock=lambda: now[0])
+    with reporter, ClusterProgress(reporter, clock=lambda: now[0]) as progress:
+        progress.expected({"phi/merge": 90.0})
+        progress.submitted("phi/merge")
+        for event in events:
+            progress.event(event)
+        now[0] = 60.0
+        progress.tick()
+        progress.ended("phi/merge", "done", "lab", "")
     return capsys.readouterr().err.splitlines()
 
 

@@ -58,7 +58,7 @@ def test_another_artifact_than_its_manifests_is_refused(store: Store) -> None:
     )
     with pytest.raises(ReportError, match="alpha sent another artifact"):
         put_artifact(store, without, OUTPUT, KEY)
-    swapped = [ref for ref in outcome.files if ref.path.endswith("other")][0]
+    swapped = next(ref for ref in outcome.files if ref.path.endswith("other"))
     others = tuple(
         swapped.model_copy(update={"path": ref.path}) if ref.path.endswith("/file") else ref for ref in outcome.files
     )

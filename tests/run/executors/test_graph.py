@@ -39,6 +39,14 @@ def test_a_failure_stops_only_what_depends_on_it() -> None:
     assert graph.blamed("c") == "a"
 
 
+def test_a_failure_at_the_head_of_a_long_chain() -> None:
+    names = [f"job{number}" for number in range(10_000)]
+    graph = Graph({name: names[index - 1 : index] for index, name in enumerate(names)})
+    assert drain(graph) == ["job0"]
+    assert graph.end("job0", "failed") == names[1:]
+    assert graph.open == 0 and graph.blamed("job9999") == "job0"
+
+
 def test_an_alternative_is_tried_when_the_one_before_it_failed() -> None:
     after = {"merge": [], "int4": ["merge"], "int8": ["merge"], "fp32": ["merge"]}
     graph = Graph(after, {"int8": "int4", "fp32": "int8"})

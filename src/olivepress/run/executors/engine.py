@@ -162,7 +162,9 @@ class _Engine:
         self._cluster.submit(name, tries.spec.model_dump_json(), tries.needs.resources, tries.without)
 
     def _on_end(self, ended: Ended) -> None:
-        name, tries = ended.name, self.running[ended.name]
+        name, tries = ended.name, self.running.get(ended.name)
+        if tries is None:
+            return  # delivered twice
         outcome = _outcome_of(ended, tries.spec)
         if outcome is None:
             self._retry(name, ended.error or "the worker's answer cannot be read", ())

@@ -80,9 +80,9 @@ class Graph:
 
     def blamed(self, name: str) -> str:
         """The failed task that a skipped one waits for, itself or through others."""
-        for other in self._after[name]:
-            if self.states[other] == "failed":
-                return other
-            if self.states[other] == "skipped":
-                return self.blamed(other)
-        return name
+        while True:
+            bad = [other for other in self._after[name] if self.states[other] in ("failed", "skipped")]
+            failed = next((other for other in bad if self.states[other] == "failed"), None)
+            if failed is not None or not bad:
+                return failed or name
+            name = bad[0]
