@@ -58,6 +58,7 @@ def test_a_device_is_preferred_where_a_worker_has_it() -> None:
 def test_resources_are_counted_or_named() -> None:
     has = announcement("m", slots=3, devices={"cuda": 2}, labels=("rack-1",)).resources
     assert has["cuda"] == 2 and has["memory"] == 8e9 and has["label rack-1"] == 3 and has["environment build"] == 3
+    assert set(Needs(labels=("m",)).resources) <= has.keys()  # the name of a machine can be asked for as well
     wants = Needs(memory_bytes=5, devices={"cuda": 1}, labels=("rack-1",), environments=("build",)).resources
     assert wants.keys() <= has.keys()
     assert wants["memory"] == 5 and wants["label rack-1"] == 1

@@ -11,8 +11,8 @@ from olivepress.pipeline.deploy.images import image_of
 __all__ = ["compose", "units"]
 
 _TLS = ("--tls-ca-file", "/tls/ca.pem", "--tls-cert", "/tls/cert.pem", "--tls-key", "/tls/key.pem")
-_MLFLOW = ("mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1")
-_MLFLOW += ("--backend-store-uri", "sqlite:////mlflow/mlflow.db")
+_MLFLOW_STORE = ("--backend-store-uri", "sqlite:////mlflow/mlflow.db")
+_MLFLOW = ("mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", *_MLFLOW_STORE)
 _SCHEDULER = ("dask", "scheduler", "--host", "tls://0.0.0.0", "--port", "8786", "--no-dashboard", "--no-jupyter", *_TLS)
 
 

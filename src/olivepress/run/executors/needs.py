@@ -33,9 +33,10 @@ class Announcement(Record):
     @property
     def resources(self) -> dict[str, float]:
         """As Dask counts them: what can be used up by its amount, everything else once for each slot."""
-        counted = {"memory": float(self.memory_bytes), "disk": float(self.disk_bytes), **self.devices}
         named = [_version_of(self.version), *map(_environment, self.environments), *map(_label, self.labels)]
-        return {**{name: float(amount) for name, amount in counted.items()}, **dict.fromkeys(named, float(self.slots))}
+        # Its own name is a label too.
+        named.append(_label(self.machine))
+        return {**_counted(self), **dict.fromkeys(named, float(self.slots))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,15 @@ class Needs:
     @property
     def resources(self) -> dict[str, float]:
         """What the job takes of a worker's resources while it runs."""
-        counted = {"memory": float(self.memory_bytes), "disk": float(self.disk_bytes), **self.devices}
         named = [_version_of(__version__), *map(_environment, self.environments), *map(_label, self.labels)]
-        taken = {name: float(amount) for name, amount in counted.items() if amount}
+        taken = {name: amount for name, amount in _counted(self).items() if amount}
         return {**taken, **dict.fromkeys(named, 1.0)}
+
+
+def _counted(of: Announcement | Needs) -> dict[str, float]:
+    """What is used up by its amount."""
+    amounts: dict[str, int] = {"memory": of.memory_bytes, "disk": of.disk_bytes, **of.devices}
+    return {name: float(amount) for name, amount in amounts.items()}
 
 
 def _version_of(version: str) -> str:

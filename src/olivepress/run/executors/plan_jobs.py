@@ -54,7 +54,7 @@ def needs_of(plan: Plan, job: Job, *, labels: Mapping[str, Sequence[str]], force
     devices = {name: 1 for name in asked if name in _devices()}
     if job.kind == "finetune" and needs_cuda(plan):
         devices["cuda"] = 1
-    prefers = ()
+    prefers: tuple[str, ...] = ()
     if job.kind == "finetune":
         prefers = ("cuda",)
     elif job.target is not None and job.target.file in _devices():
