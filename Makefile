@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install families doctor demo real wheel test test-long test-next test-real test-cluster check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost estimates recipe matrix rehearse run bench report ui clean
+.PHONY: help install families doctor demo real wheel test test-long test-next test-real test-cluster check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost cluster-cost estimates recipe matrix rehearse run bench report ui clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ peers: $(STAMP) ## compare int4 with llama.cpp, OpenVINO GenAI, transformers and
 
 chain-cost: $(STAMP) ## compare a recipe of six targets with six stand-alone Olive chains
 	$(BIN)/python benchmarks/chains.py
+
+cluster-cost: $(STAMP) ## measure what a cluster costs for each job, and a plan of 10,000 jobs
+	$(BIN)/python benchmarks/cluster.py
 
 families: $(STAMP) ## build a small model of every model type in both build environments and compare it with PyTorch
 	$(BIN)/olivepress env create build-next

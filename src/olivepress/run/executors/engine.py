@@ -4,6 +4,7 @@ here, and a second delivery finds it there."""
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,12 +15,14 @@ from olivepress.core.errors import JobError, OlivepressError
 from olivepress.run.executors.cluster import Cluster, Ended, Lost, Seen
 from olivepress.run.executors.graph import Graph
 from olivepress.run.executors.needs import Announcement, Needs, missing, with_preferred
+from olivepress.run.executors.room import has_room
 from olivepress.run.executors.specs import MOST_TEXT, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged
 
 __all__ = ["Follower", "Task", "run_tasks"]
 
 MOST_TRIES = 3
+_UNKNOWN = 4  # jobs that are submitted although no worker of the moment could run them
 _LOOK_S, _IDLE_S = 2.0, 0.05
 
 
@@ -71,8 +74,10 @@ class _Engine:
         self.graph = Graph({task.name: task.after for task in tasks}, instead)
         self._cluster, self._follower, self._patience_s = cluster, follower, patience_s
         self.running = dict[str, _Tries]()
+        self._waiting = dict[Any, deque[str]]()  # by what they need; marked as running in the graph
         self._workers: list[Seen] = []
         self._looked = 0.0
+        self._changed = True  # whether there may be room that was not there before
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -116,7 +121,7 @@ class _Engine:
         now = time.monotonic()
         if now - self._looked < _LOOK_S:
             return
-        self._looked, self._workers = now, self._cluster.workers()
+        self._looked, self._workers, self._changed = now, self._cluster.workers(), True
         for name, tries in list(self.running.items()):
             if any(not missing(tries.needs, worker) for worker in self._announced(tries.without)):
                 tries.alone_since = None
@@ -137,25 +142,44 @@ class _Engine:
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     def _start(self) -> bool:
-        """Submit what may start, as much as keeps every worker busy and no more."""
-        slots = sum(worker.slots for worker in self._announced())
-        started = False
-        while len(self.running) < max(4, 2 * slots) and (name := self.graph.next_ready()) is not None:
-            started = True
-            try:
-                spec = self._tasks[name].begin()
-            except OlivepressError as error:
-                self._fail(name, error, None)
-                continue
-            if spec is None:
-                self._close(name, "done", "", "")
-                continue
-            needs = with_preferred(self._tasks[name].needs, self._announced())
-            gpus = needs.devices.get("cuda", 0)
-            self.running[name] = _Tries(spec=spec.model_copy(update={"gpus": gpus}), needs=needs)
-            self._submit(name)
-            self._follower.submitted(name)
+        """Submit what may start and has room: of jobs with the same needs the first that waits."""
+        while (name := self.graph.next_ready()) is not None:
+            needs = self._tasks[name].needs
+            self._waiting.setdefault((tuple(sorted(needs.resources.items())), needs.prefers), deque()).append(name)
+            self._changed = True
+        if not self._changed:
+            return False
+        self._changed, started = False, False
+        for names in self._waiting.values():
+            while names and self._may_start(names[0]):
+                self._begin(names.popleft())
+                started = True
         return started
+
+    def _may_start(self, name: str) -> bool:
+        """Whether a worker is free for it; one that no worker could ever run is submitted, and waited for a while."""
+        announced = self._announced()
+        needs = with_preferred(self._tasks[name].needs, announced)
+        able = [worker for worker in announced if not missing(needs, worker)]
+        if not able:
+            return len(self.running) < _UNKNOWN
+        running = [tries.needs.resources for tries in self.running.values()]
+        return has_room([worker.resources for worker in announced], running, needs.resources)
+
+    def _begin(self, name: str) -> None:
+        try:
+            spec = self._tasks[name].begin()
+        except OlivepressError as error:
+            self._fail(name, error, None)
+            return
+        if spec is None:
+            self._close(name, "done", "", "")
+            return
+        needs = with_preferred(self._tasks[name].needs, self._announced())
+        gpus = needs.devices.get("cuda", 0)
+        self.running[name] = _Tries(spec=spec.model_copy(update={"gpus": gpus}), needs=needs)
+        self._submit(name)
+        self._follower.submitted(name)
 
     def _submit(self, name: str) -> None:
         tries = self.running[name]
@@ -219,6 +243,7 @@ class _Engine:
 
     def _close(self, name: str, state: Any, machine: str, text: str) -> None:
         self.running.pop(name, None)
+        self._changed = True
         dropped = self.graph.end(name, state)
         self._follower.ended(name, state, machine, text)
         for other in dropped:
