@@ -2,9 +2,9 @@
 
     make cluster-cost
 
-A scheduler of Dask and two workers on this machine, 1,000 jobs that only write a file, each in a process of its own; and
-the same process started alone, which is what a job costs without a cluster. The plan of 10,000 jobs is run by the engine
-against workers that answer at once: what is measured is this side alone. Writes benchmarks/cluster.json.
+A scheduler of Dask and two workers on this machine, 1,000 jobs that only write a file, each in a process of its own;
+and the same process started alone, which is what a job costs without a cluster. The plan of 10,000 jobs is run by the
+engine against workers that answer at once: what is measured is this side alone. Writes benchmarks/cluster.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from peers.summary import median
 
 from olivepress import __version__
 from olivepress.core.child.run import Call, call_task
@@ -170,7 +169,7 @@ def alone(folder: Path) -> float:
         began = time.monotonic()
         call_task(_TASK, spec, Call(environment=child_environment()))
         times.append(time.monotonic() - began)
-    return round(median(times), 4)
+    return round(statistics.median(times), 4)
 
 
 def large_plan(folder: Path) -> dict[str, Any]:
