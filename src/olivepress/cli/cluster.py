@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from olivepress.cli.cluster_options import ClusterChoice
 from olivepress.core.errors import SetupError, UsageError
 from olivepress.core.layout import CLUSTER_STORE
 
@@ -15,19 +15,7 @@ if TYPE_CHECKING:
     from olivepress.cli.console import ConsoleReporter
     from olivepress.run.executors.plan_jobs import ClusterRun
 
-__all__ = ["ClusterChoice", "cluster_of", "require_distributed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterChoice:
-    """The options of a verb."""
-
-    engine: str
-    scheduler: str | None
-    store: str | None
-    on: tuple[str, ...]
-    tls: Path | None
-    insecure: bool
+__all__ = ["cluster_of", "require_distributed"]
 
 
 @contextlib.contextmanager
@@ -38,12 +26,12 @@ def cluster_of(
     data: str | None,
     *,
     trust: bool,
-    force: bool,
-    keep_going: bool,
+    force: bool = False,
+    keep_going: bool = False,
 ) -> Iterator[ClusterRun | None]:
     """Connected; None where the jobs run here. UsageError for options that do not fit together."""
     if choice.engine == "local":
-        _refuse_without_engine(choice)
+        choice.refuse_without_engine()
         yield None
         return
     if choice.scheduler is None:
@@ -57,14 +45,14 @@ def cluster_of(
     from olivepress.workflow.find_recipe import find_recipe
 
     address = check_address(choice.scheduler, tls=choice.tls, insecure=choice.insecure)
-    store = open_store(_store(choice, address), create=True)
+    labels, store = labels_of(choice.on), open_store(_store(choice, address), create=True)
     security, own_targets = security_of(choice.tls), _relative(find_recipe(model, data=data)[1])
     with Cluster(address, security, topic=new_topic()) as cluster, ClusterProgress(reporter) as progress:
         yield ClusterRun(
             cluster=cluster,
             store=store,
             follower=progress,
-            labels=labels_of(choice.on),
+            labels=labels,
             own_targets=own_targets,
             trust_targets=trust,
             force=force,
@@ -85,13 +73,6 @@ def require_distributed() -> None:
 
     if find_spec("distributed") is None or find_spec("fsspec") is None:
         raise SetupError("Dask's distributed is not installed", next_step="pip install 'olivepress[cluster]'")
-
-
-def _refuse_without_engine(choice: ClusterChoice) -> None:
-    given = {"--scheduler": choice.scheduler, "--store": choice.store, "--on": choice.on, "--tls": choice.tls}
-    for option, value in given.items():
-        if value:
-            raise UsageError(f"{option} is for --engine dask", next_step="add --engine dask, or leave it out")
 
 
 def _store(choice: ClusterChoice, address: str) -> str:

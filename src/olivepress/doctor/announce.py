@@ -43,6 +43,7 @@ def announce(
     announcement = Announcement(
         version=__version__,
         machine=slug(name)[:LONGEST_NAME] if name else f"{machine.id}-{_number(folder)}",
+        kind=machine.id,
         slots=slots,
         memory_bytes=machine.memory_bytes or 0,
         disk_bytes=shutil.disk_usage(folder).free,

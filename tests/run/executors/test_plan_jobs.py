@@ -3,10 +3,9 @@ folder of its own in this process, and Olive is left out; everything between is 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,8 @@ from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render
 from olivepress.run import job as job_module
 from olivepress.run.executors import plan_jobs
-from olivepress.run.executors.cluster import Ended, Seen
-from olivepress.run.executors.job_process import ProcessSpec, job_task
-from olivepress.run.executors.needs import Announcement
-from olivepress.run.executors.perform import _send
-from olivepress.run.executors.place import Place
+from olivepress.run.executors.cluster import Seen
 from olivepress.run.executors.plan_jobs import ClusterRun, labels_of, needs_of
-from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import open_store
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import current
@@ -35,61 +29,10 @@ from olivepress.run.outcome import JobOutcome
 from olivepress.workflow.plan import Job, Plan
 from tests.pipeline.test_run import manifest as manifest_of
 from tests.run.executors.cluster_here import Silent, announcement
+from tests.run.executors.one_worker import OneWorker
 
 PLENTY = {"memory_bytes": 10**12, "disk_bytes": 10**12}
 ENVIRONMENTS = ("build", "cpu", "qnn-build", "cuda")
-
-
-class OneWorker:
-    """A cluster of one worker: a folder, in this process."""
-
-    address, topic = "tcp://127.0.0.1:1", "test"
-
-    def __init__(self, folder: Path, said: Announcement) -> None:
-        self.place = Place(folder, said, environments=folder / "none", gpus=())
-        self.seen = [Seen(address="worker", announcement=said)]
-        self.answers: list[Ended] = []
-        self.specs: list[JobSpec] = []
-
-    def workers(self) -> list[Seen]:
-        return self.seen
-
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
-        spec = JobSpec.model_validate_json(text)
-        self.specs.append(spec)
-        store = open_store(spec.store)
-        folder = self.place.job_folder(spec)
-        for ref in spec.inputs:
-            self.place.bring(store, ref, folder / ref.path)
-        with contextlib.chdir(folder):  # the task changes to it, as the only one of its process
-            ended = job_task(
-                ProcessSpec(folder=str(folder), key=spec.key, job=spec.id, fields=spec.fields), lambda *_: None
-            )
-            ended = ended.model_validate_json(ended.model_dump_json())
-        outcome = Outcome(
-            id=spec.id,
-            key=spec.key,
-            state=ended.state,
-            machine=self.place.machine,
-            seconds=1.0,
-            fields=ended.fields,
-            files=_send(store, folder, ended.outputs),
-            error=ended.error,
-            next_step=ended.next_step,
-        )
-        self.answers.append(Ended(name=name, text=outcome.model_dump_json()))
-
-    def ended(self) -> list[Ended]:
-        answers, self.answers = self.answers, []
-        return answers
-
-    def events(self) -> list[Mapping[str, Any]]:
-        return []
-
-    def drop(self, name: str) -> None: ...
-
-    def stop(self) -> bool:
-        return True
 
 
 class Observer:

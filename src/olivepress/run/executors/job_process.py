@@ -17,7 +17,7 @@ from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import job_log, parent_answers
 from olivepress.core.progress import Progress
 
-__all__ = ["MESSAGES", "Ended", "ProcessSpec", "echo_task", "job_task"]
+__all__ = ["MESSAGES", "Ended", "Messages", "ProcessSpec", "echo_task", "job_task"]
 
 MESSAGES = "messages.jsonl"
 
@@ -45,7 +45,7 @@ class Ended(BaseModel):
     next_step: str | None = None
 
 
-class _Messages:
+class Messages:
     """A reporter of ``run`` that writes what it is told to a file, from which the worker passes it on."""
 
     def __init__(self) -> None:
@@ -53,6 +53,10 @@ class _Messages:
 
     def _add(self, **facts: Any) -> None:
         append_json_line(self._path, facts, sync=False)
+
+    def step(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is, of work that has no jobs of a plan."""
+        self._add(stage=stage, done=done, total=total)
 
     def fetching_model(self, what: str, done: int, total: int) -> None:
         self._add(stage=what, done=done, total=total)
@@ -86,7 +90,7 @@ def echo_task(spec: ProcessSpec, progress: Progress) -> Ended:
     """Write ``text`` to ``file`` after some ``seconds``: a job that costs nothing, for measurements and tests."""
     os.chdir(spec.folder)
     end = time.monotonic() + float(spec.fields.get("seconds", 0.0))
-    _Messages().checking("echo")
+    Messages().checking("echo")
     while time.monotonic() < end:
         time.sleep(0.02)
     if spec.fields.get("fails"):
@@ -105,7 +109,7 @@ def job_task(spec: ProcessSpec, progress: Progress) -> Ended:
     from olivepress.run.job import make
 
     os.chdir(spec.folder)
-    reporter, checks = _Messages(), list[Check]()
+    reporter, checks = Messages(), list[Check]()
     try:
         rebuilt = rebuild(spec.fields, reporter)
         plan, job = rebuilt.plan, rebuilt.job

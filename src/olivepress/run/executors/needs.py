@@ -18,10 +18,12 @@ _GB = 1e9
 
 class Announcement(Record):
     """What a worker says of its machine. ``devices`` are those of the catalog with their number (``{"cuda": 2}``);
-    ``labels`` are a person's own; ``slots`` are jobs at a time. Bytes."""
+    ``labels`` are a person's own; ``slots`` are jobs at a time; reports of machines of one ``kind`` replace each other.
+    Bytes."""
 
     version: str = Field(max_length=64)
     machine: str = Field(max_length=100)
+    kind: str = Field("", max_length=200)
     slots: int = Field(ge=1, le=1024)
     memory_bytes: int = Field(ge=0)
     disk_bytes: int = Field(ge=0)
@@ -42,7 +44,8 @@ class Announcement(Record):
 @dataclass(frozen=True, kw_only=True)
 class Needs:
     """What a job needs: bytes, environments, devices by number, labels. ``prefers`` are devices that it is better off
-    with and can do without: an export is then verified on its own device."""
+    with and can do without: an export is then verified on its own device. ``slots`` are how many it takes of a worker:
+    all, to have the machine for itself."""
 
     memory_bytes: int = 0
     disk_bytes: int = 0
@@ -50,13 +53,14 @@ class Needs:
     devices: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     prefers: tuple[str, ...] = ()
+    slots: int = 1
 
     @property
     def resources(self) -> dict[str, float]:
         """What the job takes of a worker's resources while it runs."""
         named = [_version_of(__version__), *map(_environment, self.environments), *map(_label, self.labels)]
         taken = {name: amount for name, amount in _counted(self).items() if amount}
-        return {**taken, **dict.fromkeys(named, 1.0)}
+        return {**taken, **dict.fromkeys(named, float(self.slots))}
 
 
 def _counted(of: Announcement | Needs) -> dict[str, float]:
@@ -81,6 +85,8 @@ def missing(needs: Needs, worker: Announcement) -> str:
     """The first thing that a worker lacks for a job, in words; "" when it has everything."""
     if worker.version != __version__:
         return f"olivepress {__version__} (it has {worker.version})"
+    if worker.slots < needs.slots:
+        return f"{needs.slots} slots"
     for name in needs.environments:
         if name not in worker.environments:
             return f"environment {name}"

@@ -25,7 +25,6 @@ from olivepress.run.executors.watch import DaskTask, Watch
 
 __all__ = ["perform"]
 
-_TASKS = "olivepress.run.executors.job_process"
 _LOG = "worker.log"
 _CHECKPOINTS = "runs/*/.training/*"
 
@@ -68,6 +67,8 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
         return _outcome(spec, place, "elsewhere").model_copy(
             update={"error": f"{spec.store} is another folder here than where the job comes from"}
         )
+    if spec.task not in place.tasks:
+        return _outcome(spec, place, "elsewhere").model_copy(update={"error": f"this worker does no {spec.task}"})
     if (finished := kept_result(store, spec)) is not None:
         return finished
     folder = place.job_folder(spec)
@@ -109,7 +110,7 @@ def _run(spec: JobSpec, place: Place, folder: Path, task: DaskTask) -> Outcome:
         ):
             try:
                 wanted = ProcessSpec(folder=str(folder), key=spec.key, job=spec.id, fields=spec.fields)
-                message, _ = process.run(f"{_TASKS}:{spec.task}_task", wanted.model_dump(mode="json"), None)
+                message, _ = process.run(place.tasks[spec.task], wanted.model_dump(mode="json"), None)
                 ended = Ended.model_validate(message.result, strict=False)
             except ChildDied as error:
                 return _outcome(spec, place, "stopped" if watch.stopped else "elsewhere", error=error)

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from olivepress.core.artifact import hash_file
@@ -16,15 +16,30 @@ from olivepress.run.executors.needs import Announcement
 from olivepress.run.executors.specs import FileRef, JobSpec
 from olivepress.run.executors.store import Store
 
-__all__ = ["Place", "enter", "here"]
+__all__ = ["TASKS", "Place", "enter", "here"]
 
+# What a worker can do: the functions that run in the process of a job, by their names.
+TASKS: Mapping[str, str] = {
+    "job": "olivepress.run.executors.job_process:job_task",
+    "echo": "olivepress.run.executors.job_process:echo_task",
+}
 _OLD_S = 7 * 24 * 3600.0
 
 
 class Place:
-    """What the jobs of one worker process share. ``environments`` is the folder of the environments of this machine."""
+    """What the jobs of one worker process share. ``environments`` is the folder of the environments of this machine;
+    ``tasks`` are those of higher rooms that it runs as well."""
 
-    def __init__(self, folder: Path, announcement: Announcement, *, environments: Path, gpus: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        announcement: Announcement,
+        *,
+        environments: Path,
+        gpus: tuple[str, ...],
+        tasks: Mapping[str, str] = TASKS,
+    ) -> None:
+        self.tasks = {**TASKS, **tasks}
         self.folder, self.announcement, self.environments = folder.absolute(), announcement, environments.absolute()
         self._gpus = list(gpus)
         self._lock, self._fetching = threading.Lock(), threading.Lock()

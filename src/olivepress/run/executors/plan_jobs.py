@@ -37,7 +37,7 @@ from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow
 
-__all__ = ["ClusterRun", "job_name", "labels_of", "needs_of", "new_topic"]
+__all__ = ["ClusterRun", "device_names", "job_name", "labels_of", "needs_of", "new_topic"]
 
 _CHECKS = TypeAdapter(tuple[Check, ...])
 
@@ -51,25 +51,26 @@ def needs_of(plan: Plan, job: Job, *, labels: Mapping[str, Sequence[str]], force
     """What a job of a plan needs of a worker. ``labels`` are what a person asked for, by the job's id; the name of a
     device of the catalog asks for that device."""
     wanted, asked = need(plan, job), labels.get(job.id, ())
-    devices = {name: 1 for name in asked if name in _devices()}
+    devices = {name: 1 for name in asked if name in device_names()}
     if job.kind == "finetune" and needs_cuda(plan):
         devices["cuda"] = 1
     prefers: tuple[str, ...] = ()
     if job.kind == "finetune":
         prefers = ("cuda",)
-    elif job.target is not None and job.target.file in _devices():
+    elif job.target is not None and job.target.file in device_names():
         prefers = (job.target.file,)
     return Needs(
         memory_bytes=0 if force else wanted.memory_bytes,
         disk_bytes=0 if force else wanted.disk_bytes,
         environments=tuple(dict.fromkeys((BUILD, plan.environment_of(job)))),
         devices=devices,
-        labels=tuple(name for name in asked if name not in _devices()),
+        labels=tuple(name for name in asked if name not in device_names()),
         prefers=prefers,
     )
 
 
-def _devices() -> frozenset[str]:
+def device_names() -> frozenset[str]:
+    """The devices of the catalog that a worker may announce."""
     from olivepress.catalog import choices
 
     return frozenset(choices()) - {"cpu"}
@@ -91,7 +92,7 @@ class ClusterRun:
 
     def check(self, plans: Sequence[Plan], only: str | None) -> None:
         """SetupError, before anything is prepared, for the first job that no worker could ever run."""
-        self._check_labels(plans)
+        self.check_labels(plans)
         if self.keep_going:
             return
         announced = self.announced()
@@ -112,7 +113,8 @@ class ClusterRun:
             )
         return announced
 
-    def _check_labels(self, plans: Sequence[Plan]) -> None:
+    def check_labels(self, plans: Sequence[Plan]) -> None:
+        """UsageError for a label of a job that the plans do not have."""
         known = {job.id for plan in plans for job in plan.jobs}
         for job in self.labels:
             if job not in known:

@@ -42,7 +42,7 @@ class JobSpec(Record):
     version: str
     id: str
     key: Sha256
-    task: Literal["job", "echo"]
+    task: Literal["job", "echo", "bench"]
     store: str
     store_id: str
     topic: str

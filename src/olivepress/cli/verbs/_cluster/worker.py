@@ -31,6 +31,7 @@ def worker(
 
     Ctrl-C ends the worker and the jobs that it runs. When the scheduler goes, the worker waits for it.
     """
+    from olivepress.bundle.on_cluster import BENCH_TASK
     from olivepress.cli.cluster import require_distributed
     from olivepress.doctor.announce import announce
     from olivepress.run.executors.address import check_address, security_of
@@ -46,7 +47,8 @@ def worker(
         f"{announcement.disk_bytes / 1e9:.1f} GB of disk, {has}; "
         f"environments: {', '.join(announcement.environments) or 'none'}"
     )
-    serve(address, Place(folder, announcement, environments=ENVIRONMENTS, gpus=gpus), security=security, say=_say)
+    place = Place(folder, announcement, environments=ENVIRONMENTS, gpus=gpus, tasks={"bench": BENCH_TASK})
+    serve(address, place, security=security, say=_say)
 
 
 def _say(text: str) -> None:
