@@ -26,8 +26,10 @@ from olivepress.pipeline.prepare import prepare
 from olivepress.pipeline.run import _Ahead
 from olivepress.run import Outlook, base_of_finished, outlooks
 from olivepress.run.base_model import model_identity
+from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import job_key
 from olivepress.run.limits import judged_limits, task_limits
+from olivepress.run.outcome import JobOutcome
 from olivepress.workflow.plan import Plan
 from olivepress.workflow.render import render_all
 
@@ -131,3 +133,13 @@ def test_a_run_of_kept_jobs_imports_neither_olive_nor_torch(project: Path) -> No
 
     first = once()
     assert len(first) > 20 and once() == first
+
+
+def test_of_two_failed_jobs_the_first_error_is_raised_with_both_names(project: Path) -> None:
+    plan = load_plan("tiny-phi")
+    outcomes = [
+        JobOutcome(job=name, state="failed", error=ChecksFailed(f"{name}: lost", checks=(), next_step="less"))
+        for name in ("export-a", "export-b")
+    ]
+    with pytest.raises(ChecksFailed, match=r"2 of 2 jobs failed \(export-a, export-b\), first export-a: lost; next"):
+        module.raise_failed([(plan, outcome) for outcome in outcomes])

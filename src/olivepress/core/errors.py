@@ -16,6 +16,8 @@ Every message is one line: where, what was expected, what to type next.
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = [
     "AdapterError",
     "DataError",
@@ -48,6 +50,12 @@ class OlivepressError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; next: {self.next_step}" if self.next_step else self.message
+
+    def with_message(self, message: str) -> Self:
+        """The same error in other words: of the same class, with all that the class adds."""
+        changed = type(self).__new__(type(self), message)
+        changed.__dict__.update(self.__dict__, message=message)
+        return changed
 
 
 class UsageError(OlivepressError):

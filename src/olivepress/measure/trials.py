@@ -51,7 +51,7 @@ def trials_of(
             result = session.run("trial", trial.model_dump(mode="json"), timeout_s=left_s)
         except OlivepressError as error:
             message = error.message.replace(f"{view}: ", "").replace(str(view), "the model")
-            raise type(error)(message, next_step=error.next_step) from error
+            raise error.with_message(message) from error
         return TrialResult.model_validate({name: result[name] for name in TrialResult.model_fields})
 
     return run, lambda: max(session.seconds, time.monotonic() - start)

@@ -176,4 +176,4 @@ def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
         raise first
     names = ", ".join(outcome.job for outcome in failed)
     message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
-    raise type(first)(message, next_step=first.next_step)
+    raise first.with_message(message)
