@@ -77,10 +77,19 @@ class ClusterHere:
                 command += [option, str(self.tls / name)]
         self.scheduler = self._start(command, "scheduler")
 
-    def start_worker(self, said: Announcement, *, disk_bytes: int = 0) -> None:
-        """With ``disk_bytes`` its folder is a disk of that size, in a mount namespace of its own."""
+    def start_worker(self, said: Announcement, *, disk_bytes: int = 0, address: str = "") -> None:
+        """With ``disk_bytes`` its folder is a disk of that size, in a mount namespace of its own. ``address`` is where it
+        finds the scheduler, if not at its own."""
         place = self.folder / said.machine
-        command = [sys.executable, "-c", WORKER, self.address, str(place), said.model_dump_json(), str(self.tls or "")]
+        command = [
+            sys.executable,
+            "-c",
+            WORKER,
+            address or self.address,
+            str(place),
+            said.model_dump_json(),
+            str(self.tls or ""),
+        ]
         if disk_bytes:
             place.mkdir()
             mount = f'mount -t tmpfs -o size={disk_bytes} tmpfs "$0" && exec "$@"'

@@ -32,6 +32,17 @@ def certificates(folder: Path) -> Path:
     return folder / "tls"
 
 
+def test_the_certificates_are_accepted_by_strict_rules(tmp_path: Path) -> None:
+    """Python 3.13 checks them so."""
+    folder = certificates(tmp_path / "own")
+    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "ca.pem", "cert.pem"]
+    for purpose in ("sslclient", "sslserver"):
+        command[4] = purpose
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "cert.pem: OK", done.stdout + done.stderr
+    assert not (folder / "ca-key.pem").exists()  # the authority's key does not travel
+
+
 def test_only_certificates_of_the_clusters_authority_are_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
