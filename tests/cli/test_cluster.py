@@ -37,6 +37,19 @@ def test_one_line(project: Path, olivepress_here: Run, options: list[str], code:
     assert not Path("runs", "tiny-phi").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--tune", "--engine", "dask"], "--tune is for a bench on this machine"),
+        (["--store", "x"], "--store is for --engine dask"),
+        (["--engine", "dask"], "expected --scheduler ADDRESS"),
+    ],
+)
+def test_a_bench_elsewhere(project: Path, olivepress_here: Run, options: list[str], text: str) -> None:
+    done = olivepress_here("bench", "tiny-phi", *options)
+    assert done.returncode == 2 and text in done.stderr
+
+
 def test_a_worker_is_refused_an_open_scheduler(project: Path, olivepress_here: Run) -> None:
     done = olivepress_here("worker", "--scheduler", "tcp://10.0.0.5:8786")
     assert done.returncode == 2 and "without TLS" in done.stderr

@@ -33,7 +33,7 @@ __all__ = ["BENCH_TASK", "bench_on_cluster", "bench_task", "places_of"]
 
 BENCH_TASK = "olivepress.bundle.on_cluster:bench_task"
 _REPORT = "carried.report.zip"
-_HERE_ONLY = ("text", "lm_eval", "lm_eval_tasks", "machine_name")  # files and names of one machine
+_HERE_ONLY = ("text", "lm_eval", "lm_eval_tasks")  # files and packages of one machine
 
 
 def bench_task(spec: ProcessSpec, progress: Progress) -> Ended:
@@ -63,7 +63,7 @@ def overrides_of(fields: Mapping[str, Any]) -> Overrides:
 
 
 def _fields(overrides: Overrides) -> dict[str, Any]:
-    """What a worker may be asked for. UsageError for settings that name a file, or the machine, of this side."""
+    """What a worker may be asked for. UsageError for settings that name what only this machine has."""
     for name in _HERE_ONLY:
         if getattr(overrides, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} is for a bench on this machine", next_step="leave it out")

@@ -177,10 +177,13 @@ def bench(
     Latency, memory, accuracy and divergence. With --engine dask the exports of a recipe, on each kind of machine that a
     scheduler has workers on.
     """
+    from olivepress.core.errors import UsageError
     from olivepress.core.messages import next_command
     from olivepress.pipeline.tracking import track_results
 
     source.check_options()
+    if tune and cluster.engine != "local":
+        raise UsageError("--tune is for a bench on this machine", next_step="leave it out")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if tune:
             _tune_first(source, reporter)
