@@ -24,7 +24,8 @@ from olivepress.run.executors.artifacts import inputs_of, send_inputs
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
-from olivepress.run.executors.plan_jobs import ClusterRun, device_names
+from olivepress.run.executors.plan_jobs import ClusterRun
+from olivepress.run.executors.plan_needs import check_labels, device_names
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.workflow.plan import Job, Plan
@@ -108,7 +109,7 @@ def bench_on_cluster(
     """
     if only is not None and plan.job(only).kind != "export":
         raise UsageError(f"{only}: not an export", next_step="leave out --job, or name an export")
-    cluster.check_labels([plan])
+    check_labels([plan], cluster.labels)
     fields, announced = _fields(overrides), cluster.announced()
     wanted = [job for job in plan.jobs if job.kind == "export" and only in (None, job.id)]
     places = {job.id: places_of(plan, job, announced, cluster.labels.get(job.id, ())) for job in wanted}

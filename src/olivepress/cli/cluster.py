@@ -39,8 +39,9 @@ def cluster_of(
     require_distributed()
     from olivepress.cli.cluster_progress import ClusterProgress
     from olivepress.run.executors.address import check_address, security_of
-    from olivepress.run.executors.cluster import Cluster
-    from olivepress.run.executors.plan_jobs import ClusterRun, labels_of, new_topic
+    from olivepress.run.executors.cluster import Cluster, new_topic
+    from olivepress.run.executors.plan_jobs import ClusterRun
+    from olivepress.run.executors.plan_needs import labels_of
     from olivepress.run.executors.store import open_store
     from olivepress.workflow.find_recipe import find_recipe
 

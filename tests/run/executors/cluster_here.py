@@ -78,8 +78,8 @@ class ClusterHere:
         self.scheduler = self._start(command, "scheduler")
 
     def start_worker(self, said: Announcement, *, disk_bytes: int = 0, address: str = "") -> None:
-        """With ``disk_bytes`` its folder is a disk of that size, in a mount namespace of its own. ``address`` is another
-        one under which it finds the scheduler."""
+        """With ``disk_bytes`` its folder is a disk of that size, in a mount namespace of its own. ``address`` is
+        another one under which it finds the scheduler."""
         place = self.folder / said.machine
         command = [
             sys.executable,

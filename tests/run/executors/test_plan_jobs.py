@@ -20,7 +20,8 @@ from olivepress.pipeline.render import render
 from olivepress.run import job as job_module
 from olivepress.run.executors import plan_jobs
 from olivepress.run.executors.cluster import Seen
-from olivepress.run.executors.plan_jobs import ClusterRun, labels_of, needs_of
+from olivepress.run.executors.plan_jobs import ClusterRun
+from olivepress.run.executors.plan_needs import labels_of, needs_of
 from olivepress.run.executors.store import open_store
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import current
@@ -171,6 +172,19 @@ def test_an_unmet_need_is_said_before_anything_is_written(plan: Plan, tmp_path: 
     plain.seen = [Seen(address="worker", announcement=None)]
     with pytest.raises(SetupError, match="none of its 1 workers was started by olivepress"):
         run_on(plain, plan)
+
+
+def test_what_is_finished_needs_no_worker_and_what_none_can_run_fails_alone(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "make", made_by({}))
+    rack = labels_of(["export-cpu-fp32=rack-1"])
+    outcomes = run_on(a_worker(tmp_path / "worker"), plan, labels=rack, keep_going=True)
+    assert "alpha lacks label rack-1" in str(outcomes["export-cpu-fp32"].error)
+    assert {outcome.state for job, outcome in outcomes.items() if job != "export-cpu-fp32"} == {"done"}
+    run_on(a_worker(tmp_path / "second", labels=("rack-1",)), plan, labels=rack)
+    again = run_on(a_worker(tmp_path / "small", memory_bytes=1, disk_bytes=1), plan, labels=rack)
+    assert {outcome.state for outcome in again.values()} == {"kept"}
 
 
 def test_the_needs_of_jobs(plan: Plan) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from olivepress.catalog import BUILD
-from olivepress.run.executors.plan_jobs import needs_of
+from olivepress.run.executors.plan_needs import needs_of
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Plan
 

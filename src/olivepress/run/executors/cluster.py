@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from olivepress.core.errors import SetupError
 from olivepress.run.executors.needs import Announcement
 from olivepress.run.executors.perform import perform
 
-__all__ = ["Cluster", "Ended", "Lost", "Seen"]
+__all__ = ["Cluster", "Ended", "Lost", "Seen", "new_topic"]
 
 ANSWER_S = 10.0
 _STOPS_S, _LATE_S = 15.0, 0.5
@@ -206,3 +207,8 @@ def _announcement(facts: Any) -> Announcement | None:
         return Announcement.model_validate(facts, strict=False)
     except ValidationError:
         return None
+
+
+def new_topic() -> str:
+    """A name for the events of one run."""
+    return f"olivepress-{secrets.token_hex(8)}"

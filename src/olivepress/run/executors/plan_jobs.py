@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from olivepress import __version__
-from olivepress.catalog import BUILD
-from olivepress.core.artifact import Check, Manifest
-from olivepress.core.errors import JobError, OlivepressError, SetupError, UsageError
+from olivepress.core.artifact import MANIFEST, Check, Manifest
+from olivepress.core.errors import JobError, OlivepressError, SetupError
 from olivepress.core.layout import job_log, journal, parent_answers, recipe_runs
 from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
@@ -24,6 +22,7 @@ from olivepress.run.executors.artifacts import inputs_of, put_artifact, put_file
 from olivepress.run.executors.cluster import Cluster
 from olivepress.run.executors.engine import Follower, run_tasks
 from olivepress.run.executors.needs import Announcement, Needs, check_needs
+from olivepress.run.executors.plan_needs import check_labels, needs_of
 from olivepress.run.executors.rebuild import describe, input_paths
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
@@ -32,12 +31,11 @@ from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import current
 from olivepress.run.journal import append, append_start
 from olivepress.run.outcome import JobObserver, JobOutcome, Reporter
-from olivepress.run.training_device import needs_cuda
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow
 
-__all__ = ["ClusterRun", "device_names", "job_name", "labels_of", "needs_of", "new_topic"]
+__all__ = ["ClusterRun", "job_name"]
 
 _CHECKS = TypeAdapter(tuple[Check, ...])
 
@@ -45,35 +43,6 @@ _CHECKS = TypeAdapter(tuple[Check, ...])
 def job_name(plan: Plan, job: Job) -> str:
     """As progress and errors name it."""
     return f"{plan.recipe.name}/{job.id}"
-
-
-def needs_of(plan: Plan, job: Job, *, labels: Mapping[str, Sequence[str]], force: bool = False) -> Needs:
-    """What a job of a plan needs of a worker. ``labels`` are what a person asked for, by the job's id; the name of a
-    device of the catalog asks for that device."""
-    wanted, asked = need(plan, job), labels.get(job.id, ())
-    devices = {name: 1 for name in asked if name in device_names()}
-    if job.kind == "finetune" and needs_cuda(plan):
-        devices["cuda"] = 1
-    prefers: tuple[str, ...] = ()
-    if job.kind == "finetune":
-        prefers = ("cuda",)
-    elif job.target is not None and job.target.file in device_names():
-        prefers = (job.target.file,)
-    return Needs(
-        memory_bytes=0 if force else wanted.memory_bytes,
-        disk_bytes=0 if force else wanted.disk_bytes,
-        environments=tuple(dict.fromkeys((BUILD, plan.environment_of(job)))),
-        devices=devices,
-        labels=tuple(name for name in asked if name not in device_names()),
-        prefers=prefers,
-    )
-
-
-def device_names() -> frozenset[str]:
-    """The devices of the catalog that a worker may announce."""
-    from olivepress.catalog import choices
-
-    return frozenset(choices()) - {"cpu"}
 
 
 @dataclass(kw_only=True)
@@ -92,13 +61,13 @@ class ClusterRun:
 
     def check(self, plans: Sequence[Plan], only: str | None) -> None:
         """SetupError, before anything is prepared, for the first job that no worker could ever run."""
-        self.check_labels(plans)
+        check_labels(plans, self.labels)
         if self.keep_going:
             return
         announced = self.announced()
         for plan in plans:
             for job in plan.jobs:
-                if only in (None, job.id):
+                if only in (None, job.id) and not _has_artifact(plan, job):
                     needs = needs_of(plan, job, labels=self.labels, force=self.force)
                     check_needs(job_name(plan, job), needs, announced)
 
@@ -112,13 +81,6 @@ class ClusterRun:
                 next_step="olivepress worker --scheduler ADDRESS, in place of dask worker",
             )
         return announced
-
-    def check_labels(self, plans: Sequence[Plan]) -> None:
-        """UsageError for a label of a job that the plans do not have."""
-        known = {job.id for plan in plans for job in plan.jobs}
-        for job in self.labels:
-            if job not in known:
-                raise UsageError(f"--on {job}: no job of that name; jobs: {', '.join(sorted(known))}")
 
     def run(
         self,
@@ -170,6 +132,12 @@ class ClusterRun:
         )
 
 
+def _has_artifact(plan: Plan, job: Job) -> bool:
+    """Whether the job, or another one of its choice, has an artifact, of whatever key."""
+    same = [other for other in plan.jobs if other is job or (job.choice is not None and other.choice == job.choice)]
+    return any((plan.output_dir(other) / MANIFEST).is_file() for other in same)
+
+
 def _after(plan: Plan, job: Job) -> list[str]:
     from olivepress.run.package import parts_of
 
@@ -213,6 +181,7 @@ class _PlanTask:
         if (before := passed_over(plan, job, key)) is not None:
             self.outcome = before
             raise before.error or JobError(f"{job.id}: failed its checks before")
+        check_needs(self.name, self.needs, self.of.announced())  # it was not looked at before where an artifact is
         workflow = self.workflows[job.id]
         self.inputs = inputs_of(input_paths(plan, job, self.of.own_targets))
         self.run.refer(self.inputs)
@@ -314,19 +283,3 @@ def _checks(outcome: Outcome | None) -> tuple[Check, ...]:
         return _CHECKS.validate_python(outcome.fields.get("checks", ()), strict=False)
     except ValidationError:
         return ()
-
-
-def new_topic() -> str:
-    """A name for the events of one run."""
-    return f"olivepress-{secrets.token_hex(8)}"
-
-
-def labels_of(options: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """``JOB=LABEL`` of the command line, by job. SetupError for anything else."""
-    labels = dict[str, tuple[str, ...]]()
-    for option in options:
-        job, _, label = option.partition("=")
-        if not job or not label:
-            raise UsageError(f"--on {option}: expected JOB=LABEL", next_step="--on export-cuda-int4=cuda")
-        labels[job] = (*labels.get(job, ()), label)
-    return labels
