@@ -79,7 +79,7 @@ def places_of(
     """The workers that measure an export, one of each kind of machine: they have its environment, its device and the
     ``labels`` that a person asked for. Each is needed as a whole."""
     assert job.target is not None
-    device = {} if job.target.device == "cpu" else {job.target.file: 1}
+    device: dict[str, int] = {} if job.target.device == "cpu" else {job.target.file: 1}
     device |= {name: 1 for name in labels if name in device_names()}
     places = dict[str, tuple[Announcement, Needs]]()
     for worker in workers:

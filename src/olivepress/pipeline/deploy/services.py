@@ -41,7 +41,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
     run |= {"profiles": ["run"], "depends_on": ["scheduler"], "working_dir": "/project"}
     run["volumes"] = [*run["volumes"], ".:/project", "store:/store"]
     run["environment"] = {"HF_TOKEN": "${HF_TOKEN:-}", "MLFLOW_TRACKING_URI": "http://mlflow:5000"}
-    volumes = {name: {} for name in ("store", "mlflow", *(group.name for group in groups))}
+    volumes: dict[str, dict[str, str]] = {name: {} for name in ("store", "mlflow", *(group.name for group in groups))}
     return {"name": "olivepress", "services": {**services, "run": run}, "volumes": volumes}
 
 

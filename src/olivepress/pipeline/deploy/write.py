@@ -67,7 +67,7 @@ def deployment_files(plan: Plan, *, namespace: str, images: str, schedule: str) 
 
 def _yaml(documents: Sequence[Mapping[str, Any]]) -> str:
     """Without aliases, which nobody reads."""
-    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, explicit_start=True, width=120)
+    return str(yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, explicit_start=True, width=120))
 
 
 class _Plain(yaml.SafeDumper):
