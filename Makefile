@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install families doctor demo real wheel test test-long test-next test-real test-cluster check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost cluster-cost estimates recipe matrix rehearse run bench report ui clean
+.PHONY: help install families canary doctor demo real wheel test test-long test-next test-real test-cluster check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost cluster-cost estimates recipe matrix rehearse run bench report ui clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -98,6 +98,10 @@ cluster-cost: $(STAMP) ## measure what a cluster costs for each job, and a plan 
 families: $(STAMP) ## build a small model of every model type in both build environments and compare it with PyTorch
 	$(BIN)/olivepress env create build-next
 	$(BIN)/python benchmarks/families.py
+
+# make's own exit code is 2 where the command's is 10 (something is newer) or 11 (the table differs).
+canary: $(STAMP) ## list newer versions of build-next's packages; OPTIONS=--table builds the small models with them
+	@$(BIN)/python benchmarks/canary.py $(OPTIONS)
 
 estimates: $(STAMP) ## compare the memory that jobs take with what plan estimates; SMOLLM2=folder adds that model
 	$(BIN)/python benchmarks/estimates.py $(if $(SMOLLM2),--smollm2 "$(SMOLLM2)")

@@ -34,6 +34,7 @@ from olivepress.core.errors import OlivepressError
 from olivepress.core.files import write_text
 from olivepress.core.jsonl import append_json_line, read_json_lines
 from olivepress.core.privacy import child_environment
+from olivepress.core.yaml_document import Record
 from olivepress.environments.lookup import interpreter
 
 HERE = Path(__file__).parent
@@ -56,12 +57,29 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+class Place(Record):
+    """The Python that tries the model types, and the environment whose repairs and passes it is given."""
+
+    environment: str
+    python: Path
+
+
 def _missing(environment: str, only: Sequence[str], *, again: bool) -> Iterator[Seen]:
     """A line for every type and variant that has none yet, or is asked for again."""
-    known = Known.model_validate(_ask(environment, "known_types", Nothing(), SECONDS), strict=False)
-    shapes = yaml.safe_load((HERE / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
-    _drop_former(environment, shapes)
-    finished = {(line.model_type, line.variant) for line in _lines(environment)}
+    _drop_former(environment, _shapes())
+    finished = frozenset((line.model_type, line.variant) for line in _lines(environment) if not again)
+    yield from seen_in(Place(environment=environment, python=interpreter(environment)), only, finished)
+
+
+def _shapes() -> Mapping[str, Any]:
+    shapes: Mapping[str, Any] = yaml.safe_load((HERE / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
+    return shapes
+
+
+def seen_in(place: Place, only: Sequence[str], finished: frozenset[tuple[str, str]] = frozenset()) -> Iterator[Seen]:
+    """What is seen of each type and variant (or of ``only`` those types) that is not among the ``finished``."""
+    environment, shapes = place.environment, _shapes()
+    known = Known.model_validate(_ask(place, "known_types", Nothing(), SECONDS), strict=False)
     for model_type, architecture in sorted(known.types.items()):
         if only and model_type not in only:
             continue
@@ -69,7 +87,7 @@ def _missing(environment: str, only: Sequence[str], *, again: bool) -> Iterator[
         claimed = architecture in known.classes or bool(repairs)
         variants: Mapping[str, Any] = shapes["types"].get(model_type, {"": {}}) if claimed else {"": {}}
         for variant, own in variants.items():
-            if (model_type, variant) in finished and not again:
+            if (model_type, variant) in finished:
                 continue
             line = Seen(
                 model_type=model_type, variant=variant, architecture=architecture, repairs=repairs,
@@ -77,7 +95,7 @@ def _missing(environment: str, only: Sequence[str], *, again: bool) -> Iterator[
             )  # fmt: skip
             if claimed:
                 spec = {"model_type": model_type, "common": shapes["common"], "own": own, "repairs": repairs}
-                yield _tried(line, TypeSpec(environment=environment, folder=tempfile.mkdtemp(), **spec))
+                yield _tried(place, line, TypeSpec(environment=environment, folder=tempfile.mkdtemp(), **spec))
             else:
                 name = f"onnxruntime-genai {known.versions['onnxruntime-genai']}"
                 yield line.model_copy(update={"reason": f"{name} has no builder for {architecture}"})
@@ -91,10 +109,10 @@ def _repairs(environment: str, model_type: str) -> tuple[str, ...]:
     return ()
 
 
-def _tried(line: Seen, spec: TypeSpec) -> Seen:
+def _tried(place: Place, line: Seen, spec: TypeSpec) -> Seen:
     began = time.monotonic()
     try:
-        tried = Tried.model_validate(_ask(spec.environment, "try_type", spec, SECONDS), strict=False)
+        tried = Tried.model_validate(_ask(place, "try_type", spec, SECONDS), strict=False)
         line = line.model_copy(update=dict(tried))
     except OlivepressError as error:
         line = line.model_copy(update={"reason": " ".join(error.message.split())[:240]})
@@ -103,10 +121,10 @@ def _tried(line: Seen, spec: TypeSpec) -> Seen:
     return line.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
 
 
-def _ask(environment: str, task: str, spec: Nothing | TypeSpec, seconds: float) -> dict[str, Any]:
+def _ask(place: Place, task: str, spec: Nothing | TypeSpec, seconds: float) -> dict[str, Any]:
     paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     call = Call(
-        interpreter=interpreter(environment),
+        interpreter=place.python,
         environment=child_environment(offline=True, threads=1, PYTHONPATH=paths),
         timeout_s=seconds,
     )

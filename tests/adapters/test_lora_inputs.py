@@ -9,7 +9,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from olivepress.adapters.lora_inputs import add_lora_inputs
-from olivepress.adapters.projections import Projection, projection_of_input, projection_of_module, projection_of_node
+from olivepress.adapters.projections import (
+    Projection,
+    has_inputs,
+    projection_of_input,
+    projection_of_module,
+    projection_of_node,
+)
 from olivepress.core.errors import AdapterError
 
 INPUTS, OUTPUTS = 32, 16
@@ -155,7 +161,13 @@ def test_names() -> None:
     q = Projection(3, "q_proj")
     assert projection_of_module("model.layers.3.self_attn.q_proj") == q
     assert projection_of_module("language_model.model.layers.3.self_attn.q_proj") == q
+    # vLLM's issues 34186 and 48019: adapters of a whole model of images, or of its text part, changed nothing silently.
+    assert projection_of_module("model.language_model.layers.3.self_attn.q_proj") == q
+    assert projection_of_module("model.vision_tower.encoder.layers.3.self_attn.q_proj") is None
     assert projection_of_module("lm_head") is None
+    assert has_inputs("model.layers.3.mlp.gate_up_proj") and not has_inputs("lm_head")
+    for other in ("linear_attn.in_proj_qkv", "conv.in_proj", "self_attn.out_proj", "feed_forward.w1"):
+        assert not has_inputs(f"model.layers.3.{other}"), other
     assert projection_of_node("/model/layers.3/attn/q_proj/MatMulNBits") == ("model/layers.3/attn/q_proj", q)
     assert projection_of_node("/model/layers.3/attn/q_proj/Add") is None
     assert projection_of_input("model.layers.3.attn.q_proj.lora_B.weight") == (q, "B")

@@ -96,6 +96,14 @@ def test_every_section_has_its_numbers(manifest: Manifest) -> None:
         assert expected in text, expected
 
 
+def test_the_part_of_a_model_of_images_is_named(manifest: Manifest) -> None:
+    part = manifest.model_copy(update={"base_model": "google/gemma-3-4b-it", "base_model_part": "text"})
+    text = card_markdown(_facts(part))
+    assert "**Base model**: the text part of `google/gemma-3-4b-it` at `cccc" in text
+    assert "the text part of" not in card_markdown(_facts(manifest))
+    assert "the text part of google/gemma-3-4b-it" in part._repr_html_()
+
+
 def test_only_what_a_person_knows_is_missing(manifest: Manifest) -> None:
     text = card_markdown(_facts(manifest))
     assert lint_card(text) == (

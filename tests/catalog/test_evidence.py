@@ -101,6 +101,10 @@ def test_a_type_without_a_family_is_refused_with_what_was_seen() -> None:
     assert refusal_of_type("bad") == (
         "a small one is built rightly in the environment build-next, but it belongs to no family yet"
     )
+    assert refusal_of_type("good") == (
+        "build: in float32 a small one is right (its logits differ by 1e-05), but a quantized good cannot be built "
+        "(KeyError: 'x'); unquantized it can"
+    )
     with pytest.raises(RecipeError, match="belongs to no known family; known: "):
         family_of_model_type("unheard", "models/mine")
 
@@ -115,6 +119,8 @@ def test_rotary_embeddings_that_were_right() -> None:
     ("config", "kind"),
     [
         ({}, "default"),
+        ({"rope_scaling": "linear"}, "default"),
+        ({"rope_scaling": [1]}, "default"),
         ({"rope_scaling": None}, "default"),
         ({"rope_scaling": {"type": "dynamic", "alpha": 1000.0}}, "dynamic"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}, "yarn"),
@@ -148,3 +154,14 @@ def test_the_evidence_is_of_the_packages_that_are_pinned(name: str) -> None:
     versions = [line.versions.items() for line in evidence(name)]
     seen = {(package, version.partition("+")[0]) for items in versions for package, version in items}
     assert seen == {(package, pinned[package]) for package, _ in seen} and len(seen) == 6
+
+
+def test_gpt_oss_is_refused_with_what_no_stack_can_build() -> None:
+    with pytest.raises(RecipeError) as error:
+        family_of_model_type("gpt_oss", "openai/gpt-oss-20b")
+    message = error.value.message
+    assert "\n" not in message and message.startswith("openai/gpt-oss-20b: model_type 'gpt_oss': build: ")
+    assert (
+        "build-next: in float32 a small one is right (its logits differ by 4e-06), but a quantized gpt_oss" in message
+    )
+    assert "Original GPT-OSS MXFP4 tensor" in message

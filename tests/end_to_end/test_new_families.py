@@ -1,4 +1,4 @@
-"""Fine-tune, merge and exports of every family that the evidence says is right: small random models, whole recipes.
+"""Fine-tune, merge, exports and packages of every family that the evidence says is right: small random models.
 
 Those of build-next are marked ``next``: ``make test-next`` installs it.
 """
@@ -28,6 +28,12 @@ pytestmark = pytest.mark.slow
 SHAPES = yaml.safe_load((ROOT / "benchmarks" / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
 TODAY = ("ernie4_5", "granite")
 NEXT = ("smollm3", "gemma2", "hunyuan_v1_dense", "nemotron", "seed_oss", "ministral3", "lfm2", "qwen3_5_text")
+ADAPTER = "phrase-tone"
+# What a package has inputs for, of the types whose adapters train more: plan names them.
+OF_PACKAGES = {
+    "lfm2": ["q_proj", "k_proj", "v_proj"],
+    "qwen3_5_text": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+}
 EXPORTS = ("cpu-fp32", "cpu-int4", "cpu-int4-rtn")
 # Four steps teach nothing: an answer is not asked for, and rounding may flip any token.
 LIMITS = {"rows": 0, "max_kl_divergence": 5.0, "min_top1_agreement": 0.0}
@@ -55,12 +61,28 @@ def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     done = olivepress_here("run", "small")
     assert done.returncode == 0, done.stderr
     for target in exports:
-        manifest = read_manifest(Path("runs", "small", f"export-{target}"), verify=True)
-        assert manifest.checks and all(check.passed for check in manifest.checks), target
+        check_artifact("small", f"export-{target}")
     (close,) = (
         check for check in read_manifest(Path("runs/small/export-cpu-fp32")).checks if check.name == "kl_divergence"
     )
     assert close.value is not None and close.value < 1e-4, close
+    packaged = exports[1] if len(exports) > 1 else exports[0]
+    member: dict[str, Any] = {"data": {"demo": ADAPTER, "max_train_rows": 16, "max_test_rows": 4, "max_length": 512}}
+    if kind in OF_PACKAGES:
+        member["finetune"] = {"target_modules": OF_PACKAGES[kind]}
+    write_recipe(
+        Path("recipes", "several.yaml"), "models/small", adapter_mode="multi", adapters={ADAPTER: member}, data=None,
+        targets=[packaged], limits=LIMITS,
+    )  # fmt: skip
+    done = olivepress_here("run", "several")
+    assert done.returncode == 0, done.stderr
+    for job in ("base", "package"):
+        check_artifact("several", f"{job}-{packaged}")
+
+
+def check_artifact(recipe: str, job: str) -> None:
+    manifest = read_manifest(Path("runs", recipe, job), verify=True)
+    assert manifest.checks and all(check.passed for check in manifest.checks), (recipe, job)
 
 
 @pytest.mark.parametrize("kind", TODAY)

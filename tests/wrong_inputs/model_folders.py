@@ -122,6 +122,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "untied head that is not there": {"tie_word_embeddings": False},
     "epsilon as text": {"rms_norm_eps": "small"},
     "a vision model": {"model_type": "llava", "text_config": {"model_type": "llama"}},
+    "a vision model of another class": {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}},
+    "a vision model without a text part": {"model_type": "mistral3", "text_config": {}},
+    "a vision model with a text as its sizes": {
+        "model_type": "qwen3_5",
+        "architectures": ["Qwen3_5ForConditionalGeneration"],
+        "text_config": {"model_type": "qwen3_5_text", "hidden_size": "wide", "rope_parameters": "none"},
+    },
     "an encoder": {"model_type": "bert"},
     "a sequence to sequence model": {"model_type": "t5"},
 }

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FUSED", "Projection", "projection_of_input", "projection_of_module", "projection_of_node"]
+__all__ = ["FUSED", "Projection", "has_inputs", "projection_of_input", "projection_of_module", "projection_of_node"]
 
 FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
+
+_OF_GRAPH = frozenset({*FUSED, *(part for parts in FUSED.values() for part in parts), "o_proj", "down_proj"})
 
 # Paths of text layers, also in multimodal models, whose other towers are not matched.
 _MODULE = re.compile(
@@ -36,6 +38,15 @@ def projection_of_module(path: str) -> Projection | None:
     """``model.layers.3.self_attn.q_proj`` → that projection; None for any other module (``lm_head``)."""
     match = _MODULE.match(path)
     return Projection(int(match[1]), match[2]) if match else None
+
+
+def has_inputs(path: str) -> bool:
+    """Whether a package takes an adapter of that module: of attention or the MLP, as ModelBuilder names them.
+
+    Linear attention, short convolutions, and projections that ModelBuilder calls otherwise have no inputs.
+    """
+    projection = projection_of_module(path)
+    return projection is not None and projection.name in _OF_GRAPH
 
 
 def projection_of_node(name: str) -> tuple[str, Projection] | None:

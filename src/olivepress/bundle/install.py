@@ -15,7 +15,7 @@ from olivepress.catalog import BUILD, families, targets
 from olivepress.core.artifact import Manifest
 from olivepress.core.errors import SetupError
 from olivepress.core.privacy import TELEMETRY_OFF
-from olivepress.environments.lookup import environment, for_models_of, locks
+from olivepress.environments.lookup import built_in, environment, for_models_of, locks
 
 __all__ = ["INSTALL", "Environment", "environment_of", "install_page", "wheel"]
 
@@ -53,8 +53,8 @@ def environment_of(manifest: Manifest) -> Environment:
     target, family = targets().get(manifest.target or ""), families().get(manifest.family)
     if target is None:
         return Environment()
-    built_in = family.build_environment if family else BUILD
-    known = environment(for_models_of(target, built_in).environment)
+    build = built_in(family, manifest.versions) if family else BUILD
+    known = environment(for_models_of(target, build).environment)
     texts = {platform: locks(known, platform)[0][0].read_text(encoding="utf-8") for platform in known.platforms}
     return Environment(packages=known.packages, locks=texts, needs=known.needs, elsewhere=known.elsewhere)
 

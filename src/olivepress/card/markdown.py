@@ -137,8 +137,9 @@ def _intended(facts: CardFacts) -> Iterator[str]:
 
 def _base(facts: CardFacts) -> Iterator[str]:
     revision = facts.manifest.base_model_revision
+    part = "the text part of " if facts.manifest.base_model_part is not None else ""
     yield _list(
-        ("Base model", _span(facts.base_model) + (f" at {_span(revision)}" if revision else "")),
+        ("Base model", part + _span(facts.base_model) + (f" at {_span(revision)}" if revision else "")),
         ("Artifact", f"sha256 {_span(facts.manifest.sha256[:12])}"),
         ("Licence of the base model", _text(facts.base_licence) or "not known"),
         ("Licence of this model", _text(facts.licence) or f"{FILL_IN} the licence -->"),

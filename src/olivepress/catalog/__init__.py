@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from olivepress.catalog.evidence import refusal_of_type
+from olivepress.catalog.evidence import refusal_of_type, rope_kind
 from olivepress.catalog.target import BUILD, Target, choices, grid, targets
 from olivepress.checkpoint import read_json, stored_tensors
 from olivepress.core.errors import RecipeError
@@ -61,6 +61,9 @@ class Family(Record):
     build_environment: str = Field(
         BUILD, description="the environment that all jobs of its recipes run in, where the pinned set does not know it"
     )
+    build_environments: dict[str, str] = Field(
+        {}, description="kind of rotary embedding → the environment, for models of it that need another"
+    )
     repairs: tuple[str, ...] = Field(
         (),
         description="changes before onnxruntime-genai's builder reads a model, by name; only where build-next builds",
@@ -70,6 +73,11 @@ class Family(Record):
         {},
         description="pattern of a target (qnn-*), or architecture or rope type and target (smollm3/*) → the reason",
     )
+
+    def for_model(self, config: Mapping[str, Any]) -> Family:
+        """The family as a model with that config.json needs it: its build environment may be another."""
+        needed = self.build_environments.get(rope_kind(config))
+        return self if needed is None else self.model_copy(update={"build_environment": needed})
 
     def refusal(self, config: Mapping[str, Any], target: str) -> str | None:
         """The reason that a model with that config.json cannot be built for the target; None if it can."""

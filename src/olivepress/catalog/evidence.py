@@ -132,7 +132,7 @@ def refusal(model_type: str, environment: str, *, rounded: bool) -> str | None:
 def _reason(seen: Seen) -> str | None:
     step = seen.float32
     if step is None or step.state == "cannot":
-        reason = seen.reason or (step.reason if step else None) or "no reason was recorded"
+        reason = (seen.reason or (step.reason if step else None) or "no reason was recorded").rstrip(": ")
         return reason if reason.startswith(seen.builder) else f"{seen.builder} cannot build {seen.model_type}: {reason}"
     if step.state == "wrong":
         return f"{seen.builder} builds {seen.model_type} as another model: {_numbers(step)}"
@@ -157,11 +157,19 @@ def refusal_of_type(model_type: str) -> str | None:
     lines = {name: seen for name in environments_seen() for seen in evidence(name) if seen.model_type == model_type}
     if not lines:
         return None
-    reasons = {name: _reason(seen) for name, seen in lines.items() if not seen.variant}
+    reasons = {name: _reason(seen) or _unquantized_alone(seen) for name, seen in lines.items() if not seen.variant}
     right = [name for name, reason in reasons.items() if reason is None]
     if right:
         return f"a small one is built rightly in the environment {right[-1]}, but it belongs to no family yet"
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+
+
+def _unquantized_alone(seen: Seen) -> str | None:
+    """The reason where a type is right in float32 and cannot be built in fewer bits."""
+    reason = _rounded_reason(seen)
+    if reason is None or seen.float32 is None:
+        return None
+    return f"in float32 a small one is right (its logits differ by {seen.float32.max_abs:.0e}), but {reason}"
 
 
 def ropes_seen(model_type: str, environment: str) -> frozenset[str]:
@@ -172,6 +180,9 @@ def ropes_seen(model_type: str, environment: str) -> frozenset[str]:
 
 def rope_kind(config: Mapping[str, Any]) -> str:
     """The kind of a config.json's rotary embedding, of the layers that see everything where the kinds differ."""
-    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    scaling = scaling.get("full_attention", scaling)
+    scaling = config.get("rope_parameters") or config.get("rope_scaling")
+    if isinstance(scaling, Mapping):
+        scaling = scaling.get("full_attention", scaling)
+    if not isinstance(scaling, Mapping):  # nothing, or what the check of config.json refuses
+        return "default"
     return str(scaling.get("rope_type", scaling.get("type", "default")))

@@ -44,6 +44,8 @@ def print_plans(plan: Plan, as_json: bool) -> Ahead:
         return ahead
     if plan.model.wheel is not None:
         print(f"note: {plan.model.wheel.note}")
+    if plan.model.text_part is not None:
+        print(f"note: {plan.model.text_part.note}")
     if (note := environment_note(plan)) is not None:
         print(f"note: {note}")
     for each in plan.all:
@@ -106,6 +108,8 @@ def _plan_record(plan: Plan, ahead: Ahead) -> dict[str, Any]:
     ]
     dataset = {"name": plan.dataset.name, "version": plan.dataset.version}
     model = {"path": plan.model.path, "revision": plan.model.revision, "parameters": plan.model.facts.parameters}
+    if plan.model.text_part is not None:
+        model |= {"text_part_of": plan.model.text_part.source, "revision": plan.model.commit}
     return {
         "recipe": plan.recipe.name,
         "model": model,
@@ -121,7 +125,7 @@ def _print_plan(plan: Plan, ahead: Ahead) -> None:
     recipe, dataset = plan.recipe, plan.dataset
     rows = ", ".join(f"{len(examples)} {split}" for split, examples in dataset.splits.items())
     kind = "synthetic, " if dataset.synthetic else ""
-    revision = f" at {plan.model.revision[:12]}" if plan.model.revision else ""
+    revision = f" at {plan.model.commit[:12]}" if plan.model.commit else ""
     print(f"recipe {recipe.name}: {recipe.model.path}{revision}, {plan.model.facts.parameters / 1e6:,.1f} M parameters")
     print(f"data {dataset.name} ({kind}{rows}), sha256 {dataset.version[:12]}")
     for reason, count in dataset.dropped.items():

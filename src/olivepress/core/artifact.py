@@ -143,6 +143,8 @@ class Manifest(Record):
     family: str
     base_model: str
     base_model_revision: str | None
+    base_model_part: Literal["text"] | None = None
+    """The part of a model of images and text that the artifact is of; None for a model that is text alone."""
     random_weights: bool
     target: str | None
     device: str | None
@@ -174,7 +176,7 @@ class Manifest(Record):
         size = sum(file.bytes for file in self.files.values())
         facts = [
             ("Target", target),
-            ("Base model", self.base_model),
+            ("Base model", f"the text part of {self.base_model}" if self.base_model_part else self.base_model),
             ("Made from", self.parent),
             ("Data", f"{self.dataset}, version {self.dataset_version[:12]}"),
             ("Verified", self.verified),

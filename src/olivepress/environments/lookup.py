@@ -11,6 +11,7 @@ import hashlib
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from olivepress import __version__
-from olivepress.catalog import BUILD, Target, targets
+from olivepress.catalog import BUILD, Family, Target, targets
 from olivepress.catalog.provider import PROVIDERS
 from olivepress.core.bounded import CONFIG, read_json
 from olivepress.core.errors import RecipeError, SetupError, UsageError
@@ -30,6 +31,7 @@ __all__ = [
     "MARKER",
     "ONNX_RUNTIMES",
     "Environment",
+    "built_in",
     "canonical",
     "check_platform",
     "environment",
@@ -130,6 +132,22 @@ def for_models_of(target: Target, build_environment: str) -> Target:
         return target
     runs = environment(build_environment).runs
     return target.built_in(build_environment, runs.get(target.environment, target.environment))
+
+
+def built_in(family: Family, versions: Mapping[str, str]) -> str:
+    """The environment that a model of the family was built in, by the package versions of its manifest.
+
+    Where the family knows one environment it is that. Where it depends on the model, it is the one with the same
+    transformers, whose first number tells the two sets apart.
+    """
+    for name in sorted({*family.build_environments.values()}):
+        if _first(environment(name).pins.get("transformers")) == _first(versions.get("transformers")):
+            return name
+    return family.build_environment
+
+
+def _first(version: str | None) -> str:
+    return (version or "").partition(".")[0]
 
 
 def platform_here() -> str:

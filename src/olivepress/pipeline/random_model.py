@@ -80,5 +80,6 @@ def _run(facts: ModelFacts, recipe: Recipe, on_progress: Progress) -> Usage:
 
 def _interpreter(facts: ModelFacts, recipe: Recipe) -> Path | None:
     """The Python whose transformers knows the model's type; None is this one."""
-    needed = family_of_model_type(facts.config["model_type"], recipe.model.path).build_environment
+    family = family_of_model_type(facts.config["model_type"], recipe.model.path).for_model(facts.config)
+    needed = family.build_environment
     return None if needed == BUILD else interpreter(needed)

@@ -91,6 +91,8 @@ def run(
     fetch_model(plan, reporter.fetching_model)
     if plan.model.wheel is not None:
         reporter.note(plan.jobs[0], plan.model.wheel.note)
+    if plan.model.text_part is not None:
+        reporter.note(plan.jobs[0], plan.model.text_part.note)
     ahead: dict[str, _Ahead] = {}
 
     def to_check(each: Plan) -> Collection[str]:

@@ -161,8 +161,8 @@ def trained_rows(lines: Sequence[Any]) -> RowCounts | None:
 
 def base_name(plan: Plan) -> str:
     """The base model as a record may name it: never an absolute path."""
-    path = Path(plan.model.path)
-    return path.name if path.is_absolute() else plan.model.path
+    origin = plan.model.origin
+    return Path(origin).name if Path(origin).is_absolute() else origin
 
 
 def clear_unfinished(output: Path, workflow: Workflow) -> None:

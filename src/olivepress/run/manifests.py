@@ -46,6 +46,7 @@ def make_manifest(plan: Plan, job: Job, workflow: Workflow, facts: JobFacts) -> 
         family=plan.model.family.family,
         base_model=base_name(plan),
         base_model_revision=_hub_commit(plan),
+        base_model_part="text" if plan.model.text_part is not None else None,
         random_weights=plan.model.random_weights,
         parent=job.parent,
         parent_sha256=facts.parent.sha256 if facts.parent else None,
@@ -75,7 +76,7 @@ def _versions(plan: Plan, job: Job) -> dict[str, str]:
 def _hub_commit(plan: Plan) -> str | None:
     """The Hub commit that was used: the name of the snapshot in the cache. None for a local model."""
     if plan.model.is_local:
-        return None
+        return plan.model.commit
     return local_directory(plan.model.path, plan.model.revision).name
 
 

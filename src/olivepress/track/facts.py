@@ -79,7 +79,7 @@ def job_facts(plan: Plan, job: Job, workflow: Workflow) -> Facts:
         rows={split: len(rows) for split, rows in plan.dataset.splits.items()},
         synthetic_data=plan.dataset.synthetic,
         base_model=base_name(plan),
-        base_revision=plan.model.revision,
+        base_revision=plan.model.commit,
         random_weights=plan.model.random_weights,
         parent=job.parent,
         parent_sha256=parent.sha256 if parent else None,

@@ -51,6 +51,8 @@ def _input(plan: Plan, job: Job) -> str:
     # A package is compared with its parent, not made from it.
     if job.parent and job.kind != "package":
         return f"the artifact of {job.parent}"
+    if plan.model.text_part is not None:
+        return f"{plan.model.path}, the text part of {plan.model.text_part.source} (olivepress prepare MODEL writes it)"
     return f"the base model {plan.model.path}"
 
 

@@ -13,6 +13,7 @@ from olivepress.catalog.foreign_code import foreign_code
 from olivepress.core.errors import OlivepressError
 from olivepress.data.store.examples import SPLITS
 from olivepress.data.store.reader import read_split
+from olivepress.models.text_part import is_text_part
 from olivepress.models.wheels import wheel_model_at
 from olivepress.runtimes.chat_template.check import check_rows
 from olivepress.workflow.finding import Finding, finding
@@ -85,6 +86,9 @@ def _files(workflow: Workflow, outputs: set[str], root: Path) -> Iterator[Findin
         wheel = wheel_model_at(path)
         if wheel is not None:
             message = f"{path} is converted from {wheel.wheel} {wheel.version} by olivepress run"
+            yield finding(workflow, f"input_model.{key}", message, level="pending")
+        elif is_text_part(path):
+            message = f"{path} is taken out of a model of images and text by olivepress run or prepare"
             yield finding(workflow, f"input_model.{key}", message, level="pending")
         elif path.startswith(("models/", "runs/", "./", "/", "../")):
             yield finding(workflow, f"input_model.{key}", f"{path} does not exist")

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olivepress.catalog import Family, ModelFacts, facts_from_config, families, family_of_model_type
+from olivepress.checkpoint import read_json
 from olivepress.core.errors import RecipeError, SetupError
 from olivepress.core.hub import CONFIG_FILE
 from olivepress.core.layout import MODELS
 from olivepress.core.names import slug
 from olivepress.models.admission import check_folder, facts_of_config
 from olivepress.models.hub import hub_commit, hub_model, is_hub_id, path_hint
+from olivepress.models.text_part import TextPart, check_source, has_text_part, text_part_of, text_part_on_hub
 from olivepress.models.wheels import WHEEL, WheelModel, wheel_model_of
 from olivepress.recipe.schema import Recipe
 from olivepress.synthetic.embedded import TINY_PHI, random_models
@@ -35,6 +37,7 @@ class ResolvedModel:
 
     ``revision`` is the commit of a Hub id that this project uses; None for what follows the Hub's main.
     ``wheel`` is what it is converted from before the first job; until then it is known from the catalog alone.
+    ``text_part`` is what it is taken out of before the first job: a model of images and text.
     """
 
     path: str
@@ -44,12 +47,26 @@ class ResolvedModel:
     revision: str | None = None
     random_weights: bool = False
     wheel: WheelModel | None = None
+    text_part: TextPart | None = None
+
+    @property
+    def origin(self) -> str:
+        """What the user knows the model as: its Hub id, its folder, or the whole model that it is a part of."""
+        return self.text_part.source if self.text_part is not None else self.path
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the Hub that it comes from; None for what follows the Hub's main, and for a local model."""
+        return self.text_part.revision if self.text_part is not None else self.revision
 
 
 def checked_model(recipe: Recipe) -> ResolvedModel:
     """``resolve_model``, and the files of a local folder. Raises RecipeError as that and as ``check_folder`` do."""
     model = resolve_model(recipe)
-    if model.is_local and not recipe.model.path.startswith((_EMBEDDED, WHEEL)):
+    if model.text_part is not None:
+        if model.text_part.revision is None:
+            check_source(Path(model.text_part.source))
+    elif model.is_local and not recipe.model.path.startswith((_EMBEDDED, WHEEL)):
         check_folder(Path(model.path))
     return model
 
@@ -77,7 +94,7 @@ def family_of(model: str) -> Family | None:
     if wheel is not None:
         return wheel.family
     if Path(model).is_dir():
-        return family_of_model_type(facts_from_config(Path(model)).config["model_type"], model)
+        return _folder_model(model).family
     family = _catalogued(model)
     if family is None and is_hub_id(model):
         return _hub_model(model, None).family
@@ -99,15 +116,30 @@ def _model_at(path: str, revision: str | None) -> ResolvedModel:
         folder = wheel.folder.as_posix()
         return ResolvedModel(path=folder, facts=wheel.facts, family=wheel.family, is_local=True, wheel=wheel)
     if Path(path).is_dir():
-        facts = facts_from_config(Path(path))
-        family = family_of_model_type(facts.config["model_type"], path)
-        random_weights = (Path(path) / MARKER).is_file()
-        return ResolvedModel(path=path, facts=facts, family=family, is_local=True, random_weights=random_weights)
+        return _folder_model(path)
     known = _catalogued(path)
     if known is None:
         return _hub_model(path, revision)
     commit = _commit_if_known(path, revision)
     return ResolvedModel(path=path, facts=known.models[path], family=known, is_local=False, revision=commit)
+
+
+def _folder_model(path: str) -> ResolvedModel:
+    """A folder of this machine: a text model, or one whose text part can be taken out."""
+    directory, part = Path(path), None
+    config = directory / CONFIG_FILE
+    if config.is_file() and has_text_part(read_json(config)):
+        part, facts = text_part_of(directory)
+    else:
+        facts = facts_from_config(directory)
+    return ResolvedModel(
+        path=part.folder.as_posix() if part is not None else path,
+        facts=facts,
+        family=family_of_model_type(facts.config["model_type"], path).for_model(facts.config),
+        is_local=True,
+        random_weights=(directory / MARKER).is_file(),
+        text_part=part,
+    )
 
 
 def _random_model(path: str) -> ResolvedModel:
@@ -142,8 +174,14 @@ def _hub_model(model_id: str, revision: str | None) -> ResolvedModel:
         raise RecipeError(error.message, next_step=f"{_guess(model_id)}{error.next_step}") from error
     folder = (MODELS / slug(model_id.partition("/")[2])).as_posix()
     copy = f"hf download {model_id} --local-dir {folder}, then model.path: {folder}"
-    facts = facts_of_config(Path(f"{model_id}@{known.commit[:7]}", CONFIG_FILE), known.config, copy=copy)
-    family = family_of_model_type(facts.config["model_type"], model_id)
+    path = Path(f"{model_id}@{known.commit[:7]}", CONFIG_FILE)
+    if has_text_part(known.config):
+        part = text_part_on_hub(model_id, known.commit, path, known.config)
+        facts = facts_of_config(path, dict(part.config), copy=copy)
+        family = family_of_model_type(facts.config["model_type"], model_id).for_model(facts.config)
+        return ResolvedModel(path=part.folder.as_posix(), facts=facts, family=family, is_local=True, text_part=part)
+    facts = facts_of_config(path, known.config, copy=copy)
+    family = family_of_model_type(facts.config["model_type"], model_id).for_model(facts.config)
     return ResolvedModel(path=model_id, facts=facts, family=family, is_local=False, revision=known.commit)
 
 

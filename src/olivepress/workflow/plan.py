@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from olivepress.adapters.projections import has_inputs
 from olivepress.adapters.start_adapter import check_start
 from olivepress.catalog import Target
 from olivepress.core.errors import RecipeError, UsageError
@@ -14,6 +15,7 @@ from olivepress.core.layout import job_dir
 from olivepress.core.notebook import facts_html, record_html, table_html
 from olivepress.data.store.dataset import Dataset, interleave
 from olivepress.models.admission import check_target_modules
+from olivepress.models.admission.layout import HEAD, linear_modules
 from olivepress.recipe.methods import METHODS
 from olivepress.recipe.schema import Recipe
 from olivepress.workflow.model import ResolvedModel, checked_model
@@ -121,8 +123,8 @@ def make_plan(
     model = checked_model(recipe)
     check_recipe(recipe, model.facts, dataset)
     check_own_loss(recipe, trusted=trust_targets)
-    check_start(recipe, model.path)
-    check_revision(recipe, is_local=model.is_local)
+    check_start(recipe, model.origin)
+    check_revision(recipe, is_local=model.is_local and model.commit is None)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)
     trained = [Job(id="finetune", kind="finetune", parent=None)]
@@ -146,6 +148,8 @@ def make_package_plan(
     """
     model = checked_model(recipe)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)
+    for name, member in recipe.members().items():
+        _check_has_inputs(recipe, name, member, model)
     members = {
         name: make_plan(member, datasets[name], own_targets=own_targets, trust_targets=trust_targets)
         for name, member in recipe.members().items()
@@ -173,3 +177,29 @@ def _check_takes_adapters(recipe: Recipe, chosen: ChosenTarget) -> None:
             f"recipe {recipe.name}: target {target.target} takes no adapters: {target.no_adapters}",
             next_step="remove it from the targets, or adapter_mode: merge",
         )
+
+
+def _check_has_inputs(recipe: Recipe, name: str, member: Recipe, model: ResolvedModel) -> None:
+    """Raises RecipeError where an adapter trains modules that a package has no inputs for: it could not be packed."""
+    settings = member.finetune
+    if settings.start_from is not None or not METHODS[settings.method].low_rank:
+        return  # of the one the modules are the adapter's own, the others are refused by the schema
+    modules = linear_modules(model.facts.config)
+    if "target_modules" in METHODS[settings.method].ignores:
+        trained = [module for module in modules if module != HEAD.removesuffix(".weight")]
+    else:
+        names = settings.target_modules or model.family.target_modules
+        trained = [module for module in modules if any(f".{module}".endswith(f".{each}") for each in names)]
+    without = _last_names(module for module in trained if not has_inputs(module))
+    if without:
+        taken = _last_names(module for module in modules if has_inputs(module))
+        taken = tuple(each for each in taken if each not in without)
+        raise RecipeError(
+            f"recipe {recipe.name}: adapter {name} trains {', '.join(without)}, for which the package of a "
+            f"{model.family.family} model has no inputs",
+            next_step=f"finetune.target_modules: [{', '.join(taken)}], or adapter_mode: merge",
+        )
+
+
+def _last_names(modules: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(module.rpartition(".")[2] for module in modules))

@@ -13,16 +13,16 @@ __all__ = ["upstream_note"]
 def upstream_note(plan: Plan) -> str:
     """One line; asks the Hub once. UsageError for a local model, errors of the Hub as ``hub_model``."""
     model, named = plan.model, plan.recipe.model.revision
-    if model.is_local:
-        raise UsageError(f"--upstream: {model.path} is not a model of the Hub", next_step="leave --upstream out")
+    if model.is_local and model.commit is None:
+        raise UsageError(f"--upstream: {model.origin} is not a model of the Hub", next_step="leave --upstream out")
     branch = MAIN if named is None or is_commit(named) else named
-    commit = upstream_commit(model.path, branch)
-    if model.revision is None:
-        return f"{model.path}: {branch} is at {commit}; to fix it: model.revision in the recipe"
-    if commit == model.revision:
-        return f"{model.path}: {branch} is at {commit[:12]}, which this project uses"
+    commit = upstream_commit(model.origin, branch)
+    if model.commit is None:
+        return f"{model.origin}: {branch} is at {commit}; to fix it: model.revision in the recipe"
+    if commit == model.commit:
+        return f"{model.origin}: {branch} is at {commit[:12]}, which this project uses"
     step = f"write {commit} under model.revision in the recipe"
     if not is_commit(named):
         step += f", or remove the model's entry from {HUB_COMMITS.as_posix()}"
-    moved = f"{branch} has moved to {commit[:12]}, this project uses {model.revision[:12]}"
-    return f"{model.path}: {moved}; to move with it: {step}"
+    moved = f"{branch} has moved to {commit[:12]}, this project uses {model.commit[:12]}"
+    return f"{model.origin}: {moved}; to move with it: {step}"

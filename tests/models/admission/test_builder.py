@@ -66,6 +66,16 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+def test_a_kind_of_rotary_embedding_may_need_another_environment() -> None:
+    config = config_of("gemma3_text", rope_scaling={"rope_type": "linear", "factor": 8.0})
+    plain = family_of_model_type("gemma3_text", "a model")
+    assert plain.for_model(config_of("gemma3_text")).build_environment == "build"
+    needed = plain.for_model(config)
+    assert needed.build_environment == "build-next" and target_reason(needed, config, CPU) is None
+    yarn = {**config, "rope_scaling": {"rope_type": "yarn", "factor": 8.0}}
+    assert "rope_scaling is 'yarn'" in str(target_reason(needed, yarn, CPU))
+
+
 @pytest.mark.parametrize(("kind", "changes"), RIGHT)
 def test_what_is_built_rightly_is_taken(kind: str, changes: dict[str, Any]) -> None:
     assert reason(kind, **changes) is None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,10 +178,10 @@ def test_layers_beyond_the_last_are_left_out_and_unknown_modules_named(tmp_path:
 
 
 @pytest.mark.parametrize("zero_points", [False, True])
-def test_linear_attention_is_handed_over_unrounded(zero_points: bool, tmp_path: Path) -> None:
+def test_gates_of_linear_attention_are_handed_over_unrounded(zero_points: bool, tmp_path: Path) -> None:
     tensors = rounded(2, 32, zero_points=zero_points)
-    model = read(tmp_path, {"model.layers.0.linear_attn.in_proj_qkv": tensors})
-    weight = model.layers[0].linear_attn.in_proj_qkv.weight
+    model = read(tmp_path, {"model.layers.0.linear_attn.in_proj_a": tensors})
+    weight = model.layers[0].linear_attn.in_proj_a.weight
     # Independently, one number at a time: low nibble first, a zero point of 8 where there is none.
     for row in range(2):
         for column in range(32):
@@ -192,6 +193,13 @@ def test_linear_attention_is_handed_over_unrounded(zero_points: bool, tmp_path: 
                 packed = int(tensors["qzeros"][row, group // 2])
                 zero = packed >> 4 if group % 2 else packed & 15
             assert float(weight[row, column]) == (value - zero) * float(tensors["scales"][row, group])
+
+
+def test_projections_of_linear_attention_stay_rounded(tmp_path: Path) -> None:
+    tensors = rounded(4, 32)
+    model = read(tmp_path, {"model.layers.0.linear_attn.in_proj_qkv": tensors})
+    projection = model.layers[0].linear_attn.in_proj_qkv
+    assert torch.equal(projection.qweight.reshape(4, -1), tensors["qweight"]) and projection.bits == 4
 
 
 class Graph:
@@ -289,3 +297,67 @@ def test_yarn_blends_as_transformers(truncate: bool) -> None:
     assert torch.allclose(_blended(truncate=truncate)(builder, plain), wanted, rtol=1e-6)
     other = _blended(truncate=not truncate)(builder, plain)
     assert not torch.allclose(other, wanted, rtol=1e-3), "rounding matters here"
+
+
+class Rotating:
+    """As much of the builder's Gemma 3 as its two rotary embeddings need; the caches are recorded, not computed."""
+
+    def make_rotary_embedding_caches(self, **names: str) -> None:
+        rope: dict[str, Any] = self.rope_attrs  # type: ignore[attr-defined]
+        self.made.append((names["cos_cache_name"], rope["theta"], rope["rescale_factors"]))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def stand_in_builders(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The builder's modules of two families, with classes of ours in them."""
+    gemma, qwen = ModuleType("builders.gemma"), ModuleType("builders.qwen")
+    gemma.Gemma3Model = type("Gemma3Model", (Rotating,), {"make_rotary_embedding_multi_cache": lambda self: None})  # type: ignore[attr-defined]
+    own = {"load_weights": lambda *_: None, "make_lp_normalization": lambda *_: None, "make_matmul": quantized_matmul}
+    qwen.Qwen35TextModel = type("Qwen35TextModel", (Graph,), own)  # type: ignore[attr-defined]
+    for module in (ModuleType("builders"), gemma, qwen):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return SimpleNamespace(gemma=gemma, qwen=qwen)
+
+
+def quantized_matmul(self: Any, matmul: Any, basename: str, root_input: str) -> str:
+    """The builder's own: what is quantized gets another name than was asked for."""
+    return f"{basename}NBits" if hasattr(matmul, "qweight") else basename
+
+
+def test_only_the_layers_that_see_everything_are_scaled(stand_in_builders: Any) -> None:
+    apply_repairs(["scaled_full_layers_alone"], SimpleNamespace())
+    model = stand_in_builders.gemma.Gemma3Model()
+    model.rope_attrs = {"theta": 1e6, "rescale_factors": 8.0, "create_caches": False}
+    model.rope_local_theta, model.made = 1e4, []
+    model.make_rotary_embedding_multi_cache()
+    assert model.made == [("cos_cache_global", 1e6, 8.0), ("cos_cache_local", 1e4, 1)]
+    assert (model.cos_cache_global_name, model.sin_cache_local_name) == ("cos_cache_global", "sin_cache_local")
+
+
+def test_vectors_of_linear_attention_are_normalized_with_an_epsilon(stand_in_builders: Any) -> None:
+    apply_repairs(["text_of_qwen3_5"], SimpleNamespace(architectures=["Other"]))
+    graph = stand_in_builders.qwen.Qwen35TextModel()
+    graph.make_value = lambda *_, **__: None
+    graph.make_lp_normalization("/q/LpNormalization", "x", "float", ["batch_size", "sequence_length", 2, 32], axis=-1)
+    (node,) = graph.nodes
+    assert node["op_type"] == "SimplifiedLayerNormalization" and node["outputs"] == ["/q/LpNormalization/output_0"]
+    x, weight = torch.randn(5, 32) * 1e-3, 32**-0.5  # short: the epsilon matters
+    normed = weight * x * torch.rsqrt((x * x).mean(-1, keepdim=True) + node["epsilon"])
+    wanted = x * torch.rsqrt((x * x).sum(-1, keepdim=True) + 1e-6)  # modeling_qwen3_5.py: l2norm
+    assert torch.allclose(normed, wanted, rtol=1e-5)
+    assert not torch.allclose(torch.nn.functional.normalize(x, dim=-1), wanted, rtol=1e-3)
+
+
+def test_quantized_projections_of_linear_attention_have_the_name_that_is_read(stand_in_builders: Any) -> None:
+    apply_repairs(["text_of_qwen3_5"], SimpleNamespace(architectures=["Other"]))
+    graph = stand_in_builders.qwen.Qwen35TextModel()
+    graph.make_value = lambda *_, **__: None
+    graph.make_hidden_state_shape = lambda **_: ["batch_size", "sequence_length", 4]
+    place = "/model/layers.0/linear_attn/z_proj/MatMul"
+    assert graph.make_matmul(holder(4, bits=4), place, "x") == place
+    (node,) = graph.nodes
+    assert (node["op_type"], node["inputs"], node["outputs"]) == (
+        "Identity", [f"{place}NBits/output_0"], [f"{place}/output_0"]
+    )  # fmt: skip
+    assert graph.make_matmul(holder(4, bits=4), "/model/layers.3/attn/o_proj/MatMul", "x").endswith("MatMulNBits")
+    assert graph.make_matmul(SimpleNamespace(), place, "x") == place and len(graph.nodes) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.catalog import Family, ModelFacts, Target, check_model_config, family_of_model_type
-from olivepress.checkpoint import read_json
+from olivepress.checkpoint import StoredTensor, read_json, stored_tensors
 from olivepress.core.errors import RecipeError
 from olivepress.models.admission.builder import target_reason
 from olivepress.models.admission.config_file import check_config, check_kind
@@ -22,6 +22,7 @@ from olivepress.models.admission.weights import check_weights
 __all__ = [
     "BaseModel",
     "check_folder",
+    "check_model",
     "check_model_for",
     "check_target_modules",
     "facts_of_config",
@@ -40,7 +41,16 @@ def check_folder(directory: Path, *, weights: bool = True) -> None:
     by ``read_base_model``.
     """
     path = directory / "config.json"
-    config = read_json(path)
+    check_model(directory, path, read_json(path), stored_tensors(directory) if weights else None)
+    if weights:
+        check_small_weights(directory)
+
+
+def check_model(
+    directory: Path, path: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTensor] | None
+) -> None:
+    """``check_folder`` of a config.json that messages call ``path``, and of those tensors by their names in the model;
+    None where the weights are still to come."""
     for name in _FILES_OF_QUANTIZERS:
         if (directory / name).exists():
             raise RecipeError(
@@ -49,9 +59,8 @@ def check_folder(directory: Path, *, weights: bool = True) -> None:
             )
     check_config(path, config)
     check_rope_scaling(path, config)
-    if weights:
-        check_weights(directory, config)
-        check_small_weights(directory)
+    if tensors is not None:
+        check_weights(directory, config, tensors)
     check_tokenizer(directory, config)
     check_generation_config(directory, config)
 

@@ -63,7 +63,7 @@ def _reasons(family: Family, config: Mapping[str, Any]) -> Iterator[str]:
     values = with_defaults(config)
     yield from _of_heads(values)
     if values["model_type"] in _OWN_RULES:
-        yield from _of_rope(values)
+        yield from _of_rope(family, values)
     else:
         yield from _of_rope_seen(family, values)
     yield from _of_windows(values)
@@ -91,13 +91,13 @@ def _of_heads(values: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _of_rope(values: Mapping[str, Any]) -> Iterator[str]:
+def _of_rope(family: Family, values: Mapping[str, Any]) -> Iterator[str]:
     scaling = values.get("rope_scaling") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
     phi = values["model_type"] == "phi3"
     allowed: tuple[str, ...] = ("default", "longrope") if phi else ("default", "linear", "llama3")
     if values["model_type"] == "gemma3_text":
-        allowed = ("default",)
+        allowed = tuple(sorted(ropes_seen(values["model_type"], family.build_environment)))
     if rope_type not in allowed:
         yield (
             f"rope_scaling is {rope_type!r}, which onnxruntime-genai leaves out or computes otherwise for "

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from olivepress.checkpoint import StoredTensor, stored_tensors
+from olivepress.checkpoint import StoredTensor
 from olivepress.core.errors import RecipeError
 from olivepress.models.admission.layout import EMBEDDING, HEAD, expected_tensors, is_tied
 
@@ -23,10 +23,10 @@ _QUANTIZED = "give the model that this was quantized from (method: qlora trains 
 _SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
 
 
-def check_weights(directory: Path, config: Mapping[str, Any]) -> None:
+def check_weights(directory: Path, config: Mapping[str, Any], stored: Mapping[str, StoredTensor]) -> None:
     """Raises RecipeError: quantized weights, a tensor too many, too few or of another shape, a head that is tied in
     the config and not in the weights."""
-    stored, expected = stored_tensors(directory), expected_tensors(config)
+    expected = expected_tensors(config)
     for tensor in stored.values():
         _check_dtype(tensor)
     for name, shape in expected.items():

@@ -27,6 +27,7 @@ _OUTSIDE = {
     "model.embedding_norm": "final_norm",  # of LFM2
     _HEAD: "lm_head",
 }
+_DENSE = (".linear_attn.in_proj_a", ".linear_attn.in_proj_b")
 # Fused projections → their parts: the builder wants each by itself.
 _FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
@@ -90,9 +91,9 @@ def _rounding(config: Mapping[str, Any], module: str) -> tuple[int, int]:
 
 
 def _readable(module: str, tensors: Tensors, bits: int) -> Tensors:
-    """Linear attention is handed over unrounded: for its gates the builder has no quantized form, and of its
-    projections it takes the names for others' (builders/qwen.py of 0.18.0)."""
-    if ".linear_attn." in module and "qweight" in tensors:
+    """The gates of linear attention are handed over unrounded: the builder has no quantized form for them
+    (builders/qwen.py of 0.18.0: require_dense_linear_attention_gate)."""
+    if module.endswith(_DENSE) and "qweight" in tensors:
         return dequantized(tensors, bits)
     return tensors
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from olivepress.core.errors import JobError
 from olivepress.workflow.olive_plugin.builder.classes import (
+    complete_gemma3,
     complete_gemma4,
     complete_qwen3_5,
     complete_smollm3,
@@ -45,6 +46,13 @@ def rope_of_each_kind(config: Any) -> None:
     if isinstance(kinds, dict) and "full_attention" in kinds:
         config.rope_local_base_freq = kinds["sliding_attention"]["rope_theta"]
         config.rope_parameters = dict(kinds["full_attention"])
+
+
+def scaled_full_layers_alone(config: Any) -> None:
+    """Gemma 3 from 4B on scales the rotary embedding of the layers that see everything, and no other; the builder
+    scales both caches (builders/gemma.py: Gemma3Model.make_rotary_embedding_multi_cache). Reported as
+    onnxruntime-genai's issue 2277: wrong from the first layer with a window on."""
+    complete_gemma3()
 
 
 def sizes_of_each_kind(config: Any) -> None:
@@ -112,6 +120,7 @@ REPAIRS: Mapping[str, Repair] = {
         longrope_type,
         uniform_window,
         rope_of_each_kind,
+        scaled_full_layers_alone,
         sizes_of_each_kind,
         whole_yarn_dimensions,
         norm_epsilon,
