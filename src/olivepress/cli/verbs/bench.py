@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from olivepress.cli.bench_progress import BenchProgress
+from olivepress.cli.cluster_options import ClusterChoice, cluster_choice
 from olivepress.cli.console import ConsoleReporter, job_progress
 from olivepress.cli.options import (
     JsonOption,
@@ -172,26 +173,35 @@ def _overrides(
     )
 
 
-@takes(source=_source, overrides=_overrides)
+@takes(source=_source, overrides=_overrides, cluster=cluster_choice)
 def bench(
     source: _Source,
     overrides: "Overrides",
+    cluster: ClusterChoice,
     tune: Annotated[bool, typer.Option("--tune", help="Tune the artifacts first, as olivepress tune does.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a bundle, an artifact or a recipe on this machine.
 
-    Latency, memory, accuracy and divergence.
+    Latency, memory, accuracy and divergence. With --engine dask the exports of a recipe, on each kind of machine that a
+    scheduler has workers on.
     """
+    from olivepress.core.errors import UsageError
     from olivepress.core.messages import next_command
     from olivepress.pipeline.tracking import track_results
 
     source.check_options()
+    if tune and cluster.engine != "local":
+        raise UsageError("--tune is for a bench on this machine", next_step="leave it out")
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
         if tune:
             _tune_first(source, reporter)
-        paths = _measure(source, overrides, reporter)
+        if cluster.engine == "local":
+            cluster.refuse_without_engine()
+            paths = _measure(source, overrides, reporter)
+        else:
+            paths = _measure_elsewhere(source, overrides, cluster, reporter)
     _print_tuning_warnings(paths)
     print(json.dumps([str(path) for path in paths]) if as_json else "\n".join(map(str, paths)))
     if source.is_recipe:
@@ -230,6 +240,23 @@ def _measure(source: _Source, overrides: "Overrides", reporter: ConsoleReporter)
         on_models=on_progress.models,
         on_progress=on_progress,
     )
+
+
+def _measure_elsewhere(
+    source: _Source, overrides: "Overrides", choice: ClusterChoice, reporter: ConsoleReporter
+) -> list[Path]:
+    """On the workers of a scheduler: bundles go there, reports come back. UsageError for what is no recipe."""
+    from olivepress.bundle.on_cluster import bench_on_cluster
+    from olivepress.cli.cluster import cluster_of
+
+    if not source.is_recipe:
+        refuse_for_artifact("bench", source.target, engine=choice.engine)
+    plan = load_plan(source.target, source.data, source.trust_targets)
+    with cluster_of(choice, reporter, source.target, source.data, trust=source.trust_targets) as workers:
+        assert workers is not None
+        return bench_on_cluster(
+            plan, workers, only=source.job, overrides=overrides, on_progress=job_progress(reporter, "bundle")
+        )
 
 
 def _tune_first(source: _Source, reporter: ConsoleReporter) -> None:

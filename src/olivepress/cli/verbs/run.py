@@ -1,6 +1,7 @@
-"""``olivepress run``."""
+"""``olivepress run``.
 
-from __future__ import annotations
+Annotations are evaluated here: ``takes`` reads the options of records.
+"""
 
 import json
 from dataclasses import asdict
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olivepress.cli.cluster_options import ClusterChoice, cluster_choice
 from olivepress.cli.console import ConsoleReporter
-from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets
+from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets, takes
 from olivepress.cli.outcome_text import checkpoint_lines, verdict_lines
 from olivepress.cli.plans import load_plan, need_record
 
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["outcome_record", "run", "run_record"]
 
 
+@takes(cluster=cluster_choice)
 def run(
     model: ModelArgument,
+    cluster: ClusterChoice,
     data: DataOption = None,
     job: Annotated[str | None, typer.Option("--job", help="Run this job only.")] = None,
     force: Annotated[
@@ -40,14 +44,18 @@ def run(
 
     Safe to interrupt; rerun to resume.
     """
+    from olivepress.cli.cluster import cluster_of
     from olivepress.cli.cost_table import measured_lines
     from olivepress.core.messages import next_command
     from olivepress.pipeline.run import raise_failed
     from olivepress.pipeline.run import run as run_jobs
 
     plan = load_plan(model, data, trust_targets)
-    with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going)
+    with (
+        ConsoleReporter(quiet=quiet or as_json) as reporter,
+        cluster_of(cluster, reporter, model, data, trust=trust_targets, force=force, keep_going=keep_going) as workers,
+    ):
+        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going, cluster=workers)
     if as_json:
         print(json.dumps(run_record(outcomes), indent=2))
     else:
@@ -60,7 +68,7 @@ def run(
         print(f"next: {next_command('bench', model, data)}")
 
 
-def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
+def _print_outcome(plan: "Plan", outcome: "JobOutcome") -> None:
     text: str = outcome.state
     if outcome.manifest:
         text += f", sha256 {outcome.manifest.sha256[:12]}"
@@ -71,7 +79,7 @@ def _print_outcome(plan: Plan, outcome: JobOutcome) -> None:
         print(f"  {line}")
 
 
-def run_record(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> dict[str, Any]:
+def run_record(outcomes: "Sequence[tuple[Plan, JobOutcome]]") -> dict[str, Any]:
     """Every job, what all of them took and were estimated to take, and by how much the estimates of those that ran now
     were wrong: estimated / measured - 1."""
     from olivepress.run.costs import estimate_error, job_costs, measured_total
@@ -90,7 +98,7 @@ def run_record(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> dict[str, Any]:
     }
 
 
-def outcome_record(plan: Plan, outcome: JobOutcome) -> dict[str, Any]:
+def outcome_record(plan: "Plan", outcome: "JobOutcome") -> dict[str, Any]:
     """What became of a job: its state, estimate, checks and manifest."""
     from olivepress.workflow.estimate import need
 

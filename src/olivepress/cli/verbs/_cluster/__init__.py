@@ -1,0 +1,1 @@
+"""Verbs of other machines; they are listed with the others."""

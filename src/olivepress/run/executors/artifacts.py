@@ -1,0 +1,75 @@
+"""The files of a job between the project and the store: what it reads is uploaded, what it wrote is put in place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from olivepress.core.artifact import MANIFEST, Manifest, artifact_hash, read_manifest
+from olivepress.core.errors import ReportError, SetupError
+from olivepress.core.files import is_partial, new_directory
+from olivepress.core.hash_cache import cached_sha256
+from olivepress.core.layout import CLUSTER_HASHES
+from olivepress.run.executors.specs import FileRef, Outcome
+from olivepress.run.executors.store import Damaged, Store
+
+__all__ = ["inputs_of", "put_artifact", "put_files", "send_inputs"]
+
+
+def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
+    """The files at and below ``paths``, which are relative to the project; those that are not there are left out.
+
+    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else.
+    """
+    files = dict[str, Path]()
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts:
+            raise SetupError(
+                f"{path}: lies outside of the project, which is all that workers get a copy of",
+                next_step="move it into the project's folder, or link to it from there",
+            )
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file() and not is_partial(file):
+                files[file.as_posix()] = file
+    hashes = cached_sha256(files, CLUSTER_HASHES)
+    return tuple(FileRef(path=name, sha256=hashes[name][0], bytes=hashes[name][1]) for name in sorted(files))
+
+
+def send_inputs(store: Store, refs: Sequence[FileRef], *, again: Sequence[str] = ()) -> None:
+    """Upload what is not in the store; ``again`` are hashes to be uploaded in any case."""
+    for ref in refs:
+        store.put(Path(ref.path), ref, again=ref.sha256 in again)
+
+
+def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Manifest:
+    """Put the artifact of a job in its place in one step, when every file of it has arrived and is what its manifest
+    names.
+
+    Raises Damaged for a file that has not; ReportError for an artifact that is not this job's.
+    """
+    below = PurePosixPath(output.as_posix())
+    mine = [ref for ref in outcome.files if below in PurePosixPath(ref.path).parents]
+    with new_directory(output) as partial:
+        for ref in mine:
+            store.get(ref, partial / PurePosixPath(ref.path).relative_to(below))
+        manifest = read_manifest(partial)
+        sent = {PurePosixPath(ref.path).relative_to(below).as_posix(): ref for ref in mine}
+        wrong = [name for name, file in manifest.files.items() if name not in sent or sent[name].sha256 != file.sha256]
+        if manifest.key != key or wrong or artifact_hash(manifest.files) != manifest.sha256:
+            raise ReportError(
+                f"{output}: {outcome.machine} sent another artifact than the one that its {MANIFEST} names",
+                next_step="run the same command again",
+            )
+    return manifest
+
+
+def put_files(store: Store, outcome: Outcome, places: Sequence[Path]) -> None:
+    """Put what else a job wrote (its log) in place, as far as it arrived: nothing depends on it."""
+    for ref in outcome.files:
+        path = PurePosixPath(ref.path)
+        for place in places:
+            below = PurePosixPath(place.as_posix())
+            if path == below or below in path.parents:
+                with contextlib.suppress(Damaged, SetupError):
+                    store.get(ref, Path(ref.path))

@@ -1,0 +1,106 @@
+"""The folder of a worker: objects that arrived, a folder for each job that runs, and the GPUs that are free."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from olivepress.core.artifact import hash_file
+from olivepress.core.files import copy_file
+from olivepress.run.executors.needs import Announcement
+from olivepress.run.executors.specs import FileRef, JobSpec
+from olivepress.run.executors.store import Store
+
+__all__ = ["TASKS", "Place", "enter", "here"]
+
+# What a worker can do: the functions that run in the process of a job, by their names.
+TASKS: Mapping[str, str] = {
+    "job": "olivepress.run.executors.job_process:job_task",
+    "echo": "olivepress.run.executors.job_process:echo_task",
+}
+_OLD_S = 7 * 24 * 3600.0
+
+
+class Place:
+    """What the jobs of one worker process share. ``environments`` is the folder of the environments of this machine;
+    ``tasks`` are those of higher rooms that it runs as well."""
+
+    def __init__(
+        self,
+        folder: Path,
+        announcement: Announcement,
+        *,
+        environments: Path,
+        gpus: tuple[str, ...],
+        tasks: Mapping[str, str] = TASKS,
+    ) -> None:
+        self.tasks = {**TASKS, **tasks}
+        self.folder, self.announcement, self.environments = folder.absolute(), announcement, environments.absolute()
+        self._gpus = list(gpus)
+        self._lock, self._fetching = threading.Lock(), threading.Lock()
+
+    @property
+    def machine(self) -> str:
+        return self.announcement.machine
+
+    def job_folder(self, spec: JobSpec) -> Path:
+        """The project folder of a job; the same one for each try, so that a fine-tune finds its checkpoints."""
+        name = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in spec.id)
+        return self.folder / "jobs" / f"{name[:80]}-{spec.key[:12]}"
+
+    def bring(self, store: Store, ref: FileRef, target: Path) -> None:
+        """Put a file of the store where a job reads it: fetched once, checked, linked. Raises as ``Store.get``."""
+        kept = self.folder / "objects" / ref.sha256[:2] / ref.sha256
+        with self._fetching:
+            if not (kept.is_file() and hash_file(kept).sha256 == ref.sha256):  # a job may have written into a link
+                store.get(ref, kept)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            os.utime(kept)
+            try:
+                os.link(kept, target)
+            except OSError:
+                copy_file(kept, target)
+
+    @contextlib.contextmanager
+    def gpus(self, count: int) -> Iterator[str]:
+        """The GPUs of a job, which nobody else gets meanwhile, as CUDA_VISIBLE_DEVICES has them: "" of none."""
+        with self._lock:
+            taken, self._gpus = self._gpus[:count], self._gpus[count:]
+        try:
+            yield ",".join(taken)
+        finally:
+            with self._lock:
+                self._gpus = [*self._gpus, *taken]
+
+    def remove_old(self, now: float | None = None) -> None:
+        """What no job has used for a week."""
+        limit = (time.time() if now is None else now) - _OLD_S
+        for path in (*self.folder.glob("objects/*/*"), *self.folder.glob("jobs/*")):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime >= limit:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
+
+
+_HERE: list[Place] = []
+
+
+def enter(place: Place) -> None:
+    """From now on this process is a worker with that folder."""
+    _HERE[:] = [place]
+
+
+def here() -> Place:
+    """The folder of this worker. RuntimeError in a process that is none of ours, such as a plain ``dask worker``."""
+    if not _HERE:
+        raise RuntimeError("this process is no olivepress worker; start it with olivepress worker")
+    return _HERE[0]

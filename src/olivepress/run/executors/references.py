@@ -1,0 +1,66 @@
+"""What a run needs of the store, and what it leaves there: its files for the next run, and nothing of others."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from olivepress.core.files import write_text
+from olivepress.core.layout import CLUSTER_SECRET
+from olivepress.run.executors.specs import FileRef
+from olivepress.run.executors.store import Store
+
+__all__ = ["Run"]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run of recipes of this project. ``name`` is the same for each run of the same recipes."""
+
+    store: Store
+    name: str
+    needed: set[str] = field(default_factory=set)
+    taken: list[str] = field(default_factory=list)  # keys of results that are in their place here
+    parts: int = 0
+    seal: str = field(default="", repr=False)
+
+    @classmethod
+    def begin(cls, store: Store, recipes: Sequence[str]) -> Run:
+        """What the last run needed stays until the end of this one."""
+        secret = _secret()
+        project = hashlib.sha256(secret.encode()).hexdigest()[:16]
+        return cls(store=store, name="-".join([project, *recipes])[:150], seal=secret)
+
+    def refer(self, refs: Iterable[FileRef]) -> None:
+        """Before they are uploaded: objects that nobody refers to may be removed."""
+        new = {ref.sha256 for ref in refs} - self.needed
+        if new:
+            self.needed |= new
+            self.parts += 1
+            self.store.refer(f"{self.name}.now{self.parts}", new)
+
+    def took(self, key: str, refs: Iterable[FileRef]) -> None:
+        """The result of a job is in its place: its files are inputs of the next jobs."""
+        self.refer(refs)
+        self.taken.append(key)
+
+    def end(self) -> None:
+        """Results that were taken go, and objects that no run needs any more."""
+        for key in self.taken:
+            self.store.remove(f"results/{key}.json")
+        if self.needed:
+            self.store.refer(self.name, self.needed)
+        for name in self.store.names("references"):
+            if name.startswith(f"{self.name}.now"):  # of this run, and of earlier ones that were killed
+                self.store.remove(f"references/{name}")
+        self.store.collect()
+
+
+def _secret() -> str:
+    """Of this project alone; it goes to workers with their jobs, and never into the store."""
+    if not CLUSTER_SECRET.is_file():
+        write_text(CLUSTER_SECRET, secrets.token_hex(32))
+        CLUSTER_SECRET.chmod(0o600)
+    return CLUSTER_SECRET.read_text(encoding="utf-8").strip()[:128]

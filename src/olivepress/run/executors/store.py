@@ -1,0 +1,194 @@
+"""The store: files by their content in a folder or bucket that the submitting side and all workers reach.
+
+``objects/<sha256>`` are the files, ``results/<key>.json`` what workers finished, ``references/<run>.json`` the objects
+that a run still needs. An object that nobody refers to is removed once it is a day old.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from olivepress.core.errors import JobError, SetupError, UsageError
+from olivepress.core.files import copy_file, new_file, write_text
+from olivepress.run.executors.specs import FileRef
+
+__all__ = ["Damaged", "Store", "open_store"]
+
+GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not referred to yet
+_MARKER = "olivepress-store.json"
+_MOST_RECORD = 64 * 1024 * 1024
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "gs": "gcsfs"}
+_CREDENTIALS = re.compile(r"^[a-z0-9]+://[^/@]*:[^/@]*@")
+
+
+class Damaged(JobError):
+    """An object that is not what its name says, or is not there."""
+
+    def __init__(self, ref: FileRef, reason: str) -> None:
+        message = f"{ref.path}: {reason} in the store ({ref.sha256[:12]})"
+        super().__init__(message, next_step="run the same command again")
+        self.ref = ref
+
+
+def open_store(url: str, *, create: bool = False) -> Store:
+    """The store at a folder or an fsspec URL; ``create`` begins one where there is none.
+
+    Raises UsageError: a URL with a password, or of an unknown kind; SetupError: no store there, or not reachable.
+    """
+    if _CREDENTIALS.match(url):
+        raise UsageError(
+            "--store: the URL contains a password, which would travel with every job",
+            next_step="leave it out, and give each machine its own credentials by the variables of the storage",
+        )
+    protocol = url.partition("://")[0] if "://" in url else "file"
+    try:
+        from fsspec.core import url_to_fs
+
+        files, root = url_to_fs(url, **({"auto_mkdir": True} if protocol in ("file", "local") else {}))
+    except ImportError as error:
+        package = _PACKAGES.get(protocol, "'olivepress[cluster]'")
+        raise SetupError(f"--store {url}: {error}", next_step=f"pip install {package}, on every machine") from error
+    except ValueError as error:
+        raise UsageError(f"--store {url}: {error}", next_step="a shared folder, s3://…, abfs://…") from error
+    store = Store(url, files, str(root).rstrip("/"))
+    try:
+        store.open(create=create)
+    except SetupError:
+        raise
+    except Exception as error:  # each storage has errors of its own
+        raise SetupError(f"--store {url}: cannot be used ({type(error).__name__}: {error})") from error
+    return store
+
+
+class Store:
+    """``files`` is a file system of fsspec, ``root`` a path in it."""
+
+    def __init__(self, url: str, files: Any, root: str) -> None:
+        self.url, self._files, self._root = url, files, root
+        self._local = "file" in _protocols(files)
+        self.id = ""
+        self.uploaded = 0  # objects that were not there
+
+    def open(self, *, create: bool) -> None:
+        """Read the store's id; SetupError where there is none and none is to be created."""
+        text = self.read(_MARKER)
+        if text is None and create:
+            self.write(_MARKER, json.dumps({"id": uuid.uuid4().hex}))
+            text = self.read(_MARKER)
+        if text is None:
+            raise SetupError(f"{self.url}: is no store of olivepress, or is not reachable from this machine")
+        self.id = str(json.loads(text)["id"])
+
+    # --- objects -----------------------------------------------------------------------------------------------------
+
+    def has(self, ref: FileRef) -> bool:
+        """Whether the object is there and as large as it must be."""
+        try:
+            return int(self._files.info(self._object(ref.sha256))["size"]) == ref.bytes
+        except FileNotFoundError:
+            return False
+
+    def put(self, path: Path, ref: FileRef, *, again: bool = False) -> None:
+        """Upload a file, unless it is there; ``again`` replaces it."""
+        if not again and self.has(ref):
+            return
+        place = self._object(ref.sha256)
+        self.uploaded += 1
+        if self._local:
+            self._replace(Path(place), lambda other: copy_file(path, other))
+        else:
+            self._files.put_file(str(path), place)
+
+    def get(self, ref: FileRef, target: Path) -> None:
+        """Download to ``target``, which is complete and right or not there. Damaged when it is not what it must be."""
+        with new_file(target) as partial:
+            try:
+                self._files.get_file(self._object(ref.sha256), str(partial))
+            except FileNotFoundError:
+                raise Damaged(ref, "is not") from None
+            with partial.open("rb") as file:
+                if partial.stat().st_size != ref.bytes or hashlib.file_digest(file, "sha256").hexdigest() != ref.sha256:
+                    raise Damaged(ref, "is damaged")
+
+    def _object(self, sha256: str) -> str:
+        return f"{self._root}/objects/{sha256[:2]}/{sha256}"
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def read(self, name: str) -> str | None:
+        """A small file; None where there is none."""
+        try:
+            if self._files.info(f"{self._root}/{name}")["size"] > _MOST_RECORD:
+                raise SetupError(f"{self.url}/{name}: is too large to be one of olivepress's records")
+            return str(self._files.cat_file(f"{self._root}/{name}").decode("utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, text: str) -> None:
+        """A small file in one step."""
+        if self._local:
+            self._replace(Path(self._root, name), lambda other: write_text(other, text))
+        else:
+            self._files.pipe_file(f"{self._root}/{name}", text.encode("utf-8"))
+
+    def _replace(self, place: Path, write: Callable[[Path], None]) -> None:
+        """In one step, under a name of its own until then: processes of two containers may have the same number."""
+        other = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
+        try:
+            write(other)
+            other.replace(place)
+        finally:
+            other.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._root}/{name}")
+
+    def names(self, folder: str) -> list[str]:
+        """The files of a folder, by their names in it."""
+        try:
+            listed = self._files.ls(f"{self._root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in (str(path).rpartition("/")[2] for path in listed) if name[:1] not in ("", "."))
+
+    # --- what is still needed ----------------------------------------------------------------------------------------
+
+    def refer(self, run: str, objects: Iterable[str]) -> None:
+        """The objects that a run needs from now on, in place of what it needed before."""
+        self.write(f"references/{run}.json", json.dumps(sorted(set(objects))))
+
+    def collect(self, *, grace_s: float = GRACE_S) -> int:
+        """Remove objects that no run and no result refers to, unless they are younger; returns how many."""
+        needed = set[str]()
+        for name in self.names("references"):
+            needed.update(json.loads(self.read(f"references/{name}") or "[]"))
+        for name in self.names("results"):
+            result = json.loads(self.read(f"results/{name}") or "{}")
+            needed.update(str(file["sha256"]) for file in result.get("files", ()))
+        removed = 0
+        for folder in self.names("objects"):
+            for name in self.names(f"objects/{folder}"):
+                place = f"{self._root}/objects/{folder}/{name}"
+                if name not in needed and self._age(place) >= grace_s:
+                    self.remove(f"objects/{folder}/{name}")
+                    removed += 1
+        return removed
+
+    def _age(self, place: str) -> float:
+        with contextlib.suppress(FileNotFoundError, NotImplementedError):
+            return time.time() - float(self._files.modified(place).timestamp())
+        return 0.0
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    named = files.protocol
+    return (named,) if isinstance(named, str) else tuple(named)

@@ -1,0 +1,152 @@
+"""Files by content: uploaded once, verified when they arrive, removed when nobody refers to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from olivepress.core.artifact import hash_file
+from olivepress.core.errors import SetupError, UsageError
+from olivepress.run.executors.references import Run
+from olivepress.run.executors.results import keep_result, kept_result
+from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
+from olivepress.run.executors.store import Damaged, Store, open_store
+
+
+def ref_of(path: Path) -> FileRef:
+    found = hash_file(path)
+    return FileRef(path=path.name, sha256=found.sha256, bytes=found.bytes)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A folder, and fsspec's own storage in memory, which has no folders and no renaming, as object stores have."""
+    monkeypatch.chdir(tmp_path)
+    url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}"
+    return open_store(url, create=True)
+
+
+def test_an_object_is_uploaded_once_and_comes_back(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"weights" * 1000)
+    ref = ref_of(file)
+    assert not store.has(ref)
+    store.put(file, ref)
+    store.put(file, ref)
+    assert store.uploaded == 1 and store.has(ref)
+    store.get(ref, tmp_path / "in" / "copy")
+    assert (tmp_path / "in" / "copy").read_bytes() == file.read_bytes()
+
+
+def test_what_does_not_arrive_as_it_was_sent_is_refused(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"weights")
+    ref = ref_of(file)
+    other = tmp_path / "other"
+    other.write_bytes(b"WEIGHTS")  # as long, so that only the content tells
+    store.put(other, ref)
+    with pytest.raises(Damaged, match="is damaged in the store"):
+        store.get(ref, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    store.put(file, ref, again=True)
+    store.get(ref, tmp_path / "copy")
+    with pytest.raises(Damaged, match="is not in the store"):
+        store.get(ref.model_copy(update={"sha256": "0" * 64}), tmp_path / "none")
+
+
+def test_a_truncated_upload_is_uploaded_again(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"weights")
+    short = tmp_path / "short"
+    short.write_bytes(b"wei")
+    store.put(short, ref_of(file), again=True)
+    assert not store.has(ref_of(file))
+    store.put(file, ref_of(file))
+    assert store.has(ref_of(file))
+
+
+def test_only_what_nobody_refers_to_is_removed(store: Store, tmp_path: Path) -> None:
+    refs = {}
+    for name in ("needed", "result", "other project", "nobody"):
+        file = tmp_path / name
+        file.write_text(name)
+        refs[name] = ref_of(file)
+        store.put(file, refs[name])
+    store.refer("a", [refs["needed"].sha256])
+    store.refer("b", [refs["other project"].sha256])
+    result = Outcome(id="j", key="0" * 64, state="done", machine="m", seconds=0.0, files=(refs["result"],))
+    store.write(f"results/{result.key}.json", result.model_dump_json())
+    assert store.collect() == 0  # an upload of the last day may belong to a run that has not referred to it yet
+    assert store.collect(grace_s=0.0) == 1
+    assert [name for name, ref in refs.items() if not store.has(ref)] == ["nobody"]
+    store.remove("results/" + "0" * 64 + ".json")
+    store.refer("a", [])
+    assert store.collect(grace_s=0.0) == 2
+    assert [name for name, ref in refs.items() if store.has(ref)] == ["other project"]
+
+
+def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    refs = {}
+    for name in ("base", "old", "new"):
+        (tmp_path / name).write_text(name)
+        refs[name] = ref_of(tmp_path / name)
+        store.put(tmp_path / name, refs[name])
+    first = Run.begin(store, ["phi"])
+    first.refer([refs["base"]])
+    first.took("0" * 64, [refs["old"]])
+    first.end()
+    second = Run.begin(store, ["phi"])
+    second.refer([refs["base"], refs["new"]])
+    assert len(store.names("references")) == 2
+    second.end()
+    assert [json.loads(store.read(f"references/{name}") or "") for name in store.names("references")] == [
+        sorted([refs["base"].sha256, refs["new"].sha256])
+    ]
+    store.collect(grace_s=0.0)
+    assert [name for name, ref in refs.items() if store.has(ref)] == ["base", "new"]
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="is no store of olivepress"):
+        open_store(str(tmp_path / "elsewhere"))
+    first = open_store(str(tmp_path / "store"), create=True)
+    assert open_store(str(tmp_path / "store")).id == first.id == open_store(str(tmp_path / "store"), create=True).id
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [("s3://key:secret@bucket/x", "contains a password"), ("nonsense://x", "nonsense")],
+)
+def test_urls_that_are_refused(url: str, text: str) -> None:
+    with pytest.raises(UsageError, match=text) as error:
+        open_store(url)
+    assert "secret" not in str(error.value)
+
+
+def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) -> None:
+    spec = JobSpec(
+        version="1", id="job", key="a" * 64, task="echo", store=store.url, store_id=store.id, topic="t", seal="secret"
+    )
+    outcome = Outcome(id="job", key=spec.key, state="done", machine="m", seconds=1.0)
+    assert kept_result(store, spec) is None
+    keep_result(store, spec.model_copy(update={"seal": "guessed"}), outcome)
+    assert kept_result(store, spec) is None
+    keep_result(store, spec, outcome)
+    kept = kept_result(store, spec)
+    assert kept is not None and kept.reused
+    record = store.read(f"results/{spec.key}.json") or ""
+    assert "secret" not in record
+    store.write(f"results/{spec.key}.json", record.replace('\\"machine\\":\\"m\\"', '\\"machine\\":\\"n\\"'))
+    assert store.read(f"results/{spec.key}.json") != record and kept_result(store, spec) is None
+    store.write(f"results/{spec.key}.json", "no JSON")
+    assert kept_result(store, spec) is None
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "a/../../b", "", "C:/x", "a\\b", "a\0b"])
+def test_a_path_that_leads_out_is_no_file_of_a_job(path: str) -> None:
+    with pytest.raises(ValidationError, match="below the project"):
+        FileRef(path=path, sha256="0" * 64, bytes=1)
