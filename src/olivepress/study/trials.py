@@ -178,8 +178,8 @@ def finish(claim: Claim, values: Sequence[float], *, seconds: float, **facts: An
 
 def give_up(claim: Claim, outcome: Outcome, reason: str, *, seconds: float, diverged: bool = False) -> None:
     """The trial has no value: it was pruned (it ``diverged``, or is behind the others), or failed."""
-    more = {"diverged": True} if diverged else {}
-    _end(claim, outcome, seconds=seconds, reason=reason, **more)
+    facts: dict[str, Any] = {"diverged": True} if diverged else {}
+    _end(claim, outcome, seconds=seconds, reason=reason, **facts)
 
 
 def _end(claim: Claim, outcome: Outcome, *, values: list[float] | None = None, **facts: Any) -> None:

@@ -82,11 +82,12 @@ class _Rate:
         """The curve's value at this line; empty where there is none."""
         if not isinstance(line, Mapping) or not _is_number(line.get("seconds")):
             return {}
-        seconds, tokens = float(line["seconds"]), line.get("tokens")
+        seconds = float(line["seconds"])
         before, self._seconds = self._seconds, seconds
-        if not _is_number(tokens):
+        if not _is_number(line.get("tokens")):
             return {}
-        done, self._tokens = self._tokens, float(tokens)
+        tokens = float(line["tokens"])
+        done, self._tokens = self._tokens, tokens
         if before is None or done is None or seconds <= before or tokens <= done:
             return {}
         return {TOKENS_PER_S: (tokens - done) / (seconds - before)}

@@ -13,11 +13,10 @@ __all__ = ["judge"]
 
 
 def judge(case: Case) -> GateResult:
-    facts = [case.manifest, *case.parents, *(item.report for item in case.reports)]
-    present = {
-        "synthetic data": any(each.synthetic_data for each in facts),
-        "random weights": any(each.random_weights for each in facts),
-    }
+    manifests, reports = (case.manifest, *case.parents), [item.report for item in case.reports]
+    synthetic = [each.synthetic_data for each in manifests] + [each.synthetic_data for each in reports]
+    random = [each.random_weights for each in manifests] + [each.random_weights for each in reports]
+    present = {"synthetic data": any(synthetic), "random weights": any(random)}
     allowed = case.recipe.promote.allow
     wrong = [name for name, is_there in present.items() if is_there and name not in allowed]
     if wrong:
