@@ -134,7 +134,7 @@ def _artifacts(model: Path) -> Path:
     ("after", "code", "text"),
     [
         (_safe, 0, "export-cpu-int4: pass: passes 100.0 % of 150 prompts"),
-        (_broken, 1, "worse in refuses-harmful (lost 27)"),
+        (_broken, 10, "worse in refuses-harmful (lost 27)"),
     ],
 )
 def test_a_quantization_that_breaks_refusals_fails(

@@ -25,9 +25,10 @@ from olivepress.report.measurement import measured, not_measured
 from olivepress.run.failure import ChecksFailed
 from tests.pipeline.search.stand_in import SEARCH, Quiet, loss_of, scores_of, stand_in_run, write_recipe
 
-# Target → what quantization costs of the share of right answers, tokens/s, bytes.
+# Target → what quantization costs of the share of right answers, tokens/s, bytes. The margin is wider than what 24
+# trials leave between the best settings that they find for each target.
 TARGETS = {"cpu-fp32": (0.0, 100.0, 40e6), "cpu-int8": (0.01, 180.0, 12e6), "cpu-int4": (0.2, 250.0, 7e6)}
-FOUND = {"joint": {"targets": list(TARGETS), "choose": "smallest", "margin": 0.02}, "trials": 24, "finalists": 4}
+FOUND = {"joint": {"targets": list(TARGETS), "choose": "smallest", "margin": 0.1}, "trials": 24, "finalists": 4}
 
 
 def report_of(_searched: Any, plan: Any, _reporter: Any) -> Any:
@@ -91,9 +92,9 @@ def test_its_recipe_page_and_record(project: Path) -> None:
     result = write_result(found)
     lines = list(answer(found))
     assert lines[0].startswith("The winner is better than the default: exact_match on 40 test rows")
-    assert "Its quality is shown to be within the margin of 0.02 of the default's." in lines
+    assert "Its quality is shown to be within the margin of 0.1 of the default's." in lines
     assert "Target cpu-int8: 12.0 MB against 40.0 MB, 180 against 100 tokens/s of the default (cpu-fp32)." in lines
-    assert "Rule: the smallest artifact whose validation exact_match is at most 0.02 below the best." in lines
+    assert "Rule: the smallest artifact whose validation exact_match is at most 0.1 below the best." in lines
     assert result.written is not None and result.written.recipe == Path("recipes/t-joint.yaml")
     best = yaml.safe_load(result.written.recipe.read_text())
     assert best["targets"] == ["cpu-int8"] and "search" not in best and "target" not in best["finetune"]
