@@ -77,7 +77,7 @@ def _launch(spec: Path, count: int) -> None:
     launcher = ["-P", "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(count)]
     launcher += ["--num_machines", "1", "--machine_rank", "0", "--main_process_port", "0"]
     launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--module", __name__, str(spec)]
-    environment = child_environment(**{_MARKER: "1"})
+    environment = child_environment() | {_MARKER: "1"}
     with start_process([sys.executable, *launcher], environment, stdin=None, stdout=None, stderr=None) as process:
         code = process.wait()
     if code != 0:
