@@ -11,15 +11,23 @@ from olivepress.charts.style import style_sheet
 
 __all__ = ["inert", "render_page", "script_hash"]
 
+# Of a page without scripts. Its policy stands once: a page that has none loads what foreign text names.
+_HEAD = """\
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+form-action 'none'">"""
+
 
 def render_page(package: str, template: str, **values: Any) -> str:
-    """The template of ``package`` with ``values`` and ``css``: texts are escaped, a missing value is an error."""
+    """The template of ``package`` with ``values``, ``css``, and ``head`` for a page without scripts: texts are escaped,
+    a missing value is an error."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     env = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     page = env.from_string(resources.files(package).joinpath(template).read_text(encoding="utf-8"))
-    return page.render(css=Markup(style_sheet()), **values)
+    return page.render(css=Markup(style_sheet()), head=Markup(_HEAD), **values)
 
 
 def inert(json_text: str) -> str:
