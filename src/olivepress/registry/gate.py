@@ -7,7 +7,9 @@ from typing import Literal
 
 from olivepress.report.judgement import Judgement
 
-__all__ = ["GateResult", "Outcome", "failed", "from_judgement", "inconclusive", "not_required", "passed", "worst"]
+__all__ = [
+    "GateResult", "Outcome", "absent", "failed", "from_judgement", "inconclusive", "not_required", "passed", "worst",
+]  # fmt: skip
 
 Outcome = Literal["pass", "fail", "inconclusive", "not required"]
 _ORDER: tuple[Outcome, ...] = ("fail", "inconclusive", "pass", "not required")
@@ -39,6 +41,11 @@ def inconclusive(*evidence: str, next_step: str, n: int | None = None) -> GateRe
 
 def not_required(*evidence: str) -> GateResult:
     return GateResult(outcome="not required", evidence=evidence)
+
+
+def absent(missing: str, reason: str, *, required: bool, next_step: str) -> GateResult:
+    """Nothing to judge: ``missing`` fails where the recipe requires it; else ``reason`` says what was not done."""
+    return failed(missing, next_step=next_step) if required else not_required(reason)
 
 
 def from_judgement(judged: Judgement, *, required: bool, next_step: str) -> GateResult:

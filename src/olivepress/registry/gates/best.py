@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from olivepress.core.printable import printable
 from olivepress.registry.case import Case
-from olivepress.registry.gate import GateResult, failed, not_required, passed, worst
+from olivepress.registry.gate import GateResult, absent, passed, worst
 
 __all__ = ["judge"]
 
@@ -22,9 +22,8 @@ def judge(case: Case) -> GateResult:
     ]
     if results:
         return worst(results)
-    if not required:
-        return not_required("nothing was compared")
-    return failed("no decision of compare about this artifact", next_step=f"olivepress bench {case.recipe.name}")
+    missing, step = "no decision of compare about this artifact", f"olivepress bench {case.recipe.name}"
+    return absent(missing, "nothing was compared", required=required, next_step=step)
 
 
 def _judge(case: Case, machine: str, jobs: Sequence[str], *, required: bool) -> GateResult:
@@ -32,6 +31,5 @@ def _judge(case: Case, machine: str, jobs: Sequence[str], *, required: bool) -> 
     if case.manifest.job in jobs:
         return passed(f"{named}: compare {f'does not distinguish it from {others}' if others else 'ships it'}")
     text = f"{named}: compare ships {others or 'nothing'}"
-    if not required:
-        return not_required(text)
-    return failed(text, next_step=f"olivepress report {case.recipe.name}, which says why; promote what it ships")
+    step = f"olivepress report {case.recipe.name}, which says why; promote what it ships"
+    return absent(text, text, required=required, next_step=step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from olivepress.registry.case import Case
-from olivepress.registry.gate import GateResult, failed, from_judgement, not_required
+from olivepress.registry.gate import GateResult, absent, from_judgement
 from olivepress.safety.canaries import judge_exposure
 
 __all__ = ["judge"]
@@ -12,9 +12,10 @@ __all__ = ["judge"]
 def judge(case: Case) -> GateResult:
     required = "canaries" in case.recipe.promote.require
     if not case.safety:
-        if not required:
-            return not_required("exposure was not measured")
-        return failed("no safety result of this artifact", next_step=f"olivepress safety {case.recipe.name}")
+        step = f"olivepress safety {case.recipe.name}"
+        return absent(
+            "no safety result of this artifact", "exposure was not measured", required=required, next_step=step
+        )
     judged = judge_exposure(case.safety[0].canaries)
     step = "train for fewer epochs or at a lower learning rate: it repeats its training data"
     if judged.outcome == "inconclusive":

@@ -10,7 +10,7 @@ from olivepress.abtest.records import Artifact, Key
 from olivepress.abtest.score import score
 from olivepress.abtest.verdict import judge_people
 from olivepress.registry.case import Case, Champion
-from olivepress.registry.gate import GateResult, failed, from_judgement, not_required, passed
+from olivepress.registry.gate import GateResult, absent, from_judgement, not_required, passed
 
 __all__ = ["judge"]
 
@@ -25,10 +25,9 @@ def judge(case: Case) -> GateResult:
         return passed("it is the artifact of the champion itself")
     filled = [path for paths in case.sheets.values() for path in paths]
     if not filled:
-        if not required:
-            return not_required("people have not compared it with the champion")
+        missing = "no filled sheet of this artifact and the champion"
         step = "olivepress abtest make of both; put the saved votes-*.json beside its key.json"
-        return failed("no filled sheet of this artifact and the champion", next_step=step)
+        return absent(missing, "people have not compared it with the champion", required=required, next_step=step)
     keys = _keys(case, champion)
     judged = judge_people(score(read_filled(filled, keys), keys), challenger=_NEW, champion=_OLD)
     step = "train again, or choose another target"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from olivepress.registry.case import Case
-from olivepress.registry.gate import GateResult, failed, from_judgement, not_required
+from olivepress.registry.gate import GateResult, absent, from_judgement
 from olivepress.safety.comparison import judge_safety
 
 __all__ = ["judge"]
@@ -12,9 +12,10 @@ __all__ = ["judge"]
 def judge(case: Case) -> GateResult:
     required = "safety" in case.recipe.promote.require
     if not case.safety:
-        if not required:
-            return not_required("the safety prompts were not asked")
-        return failed("no safety result of this artifact", next_step=f"olivepress safety {case.recipe.name}")
+        step = f"olivepress safety {case.recipe.name}"
+        return absent(
+            "no safety result of this artifact", "the safety prompts were not asked", required=required, next_step=step
+        )
     own, *before = case.safety
     own = own.model_copy(update={"canaries": ()})  # a gate of their own
     judged = judge_safety(own, before, margin=case.recipe.safety.margin)
