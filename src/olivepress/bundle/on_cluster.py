@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olivepress import __version__
 from olivepress.bundle.device import bench_bundle
 from olivepress.bundle.pack import bundle_plan
 from olivepress.bundle.receive import import_report
@@ -20,7 +19,7 @@ from olivepress.core.errors import JobError, OlivepressError, ReportError, Setup
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import send_inputs
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
@@ -183,21 +182,9 @@ class _BenchTask:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def begin(self) -> JobSpec | None:
-        self.inputs = inputs_of([self.bundle])
-        self.run.refer(self.inputs)
-        send_inputs(self.of.store, self.inputs)
-        return JobSpec(
-            version=__version__,
-            id=self.name,
-            key=self.key,
-            task="bench",
-            store=self.of.store.url,
-            store_id=self.of.store.id,
-            topic=self.of.cluster.topic,
-            seal=self.run.seal,
-            inputs=self.inputs,
-            fields={"bundle": self.bundle.as_posix(), "overrides": dict(self.fields)},
-        )
+        self.inputs = self.run.send([self.bundle])
+        fields, topic = {"bundle": self.bundle.as_posix(), "overrides": dict(self.fields)}, self.of.cluster.topic
+        return self.run.spec("bench", id=self.name, key=self.key, topic=topic, inputs=self.inputs, fields=fields)
 
     def end(self, outcome: Outcome) -> None:
         if len(outcome.files) != 1:

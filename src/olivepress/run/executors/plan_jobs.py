@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from olivepress import __version__
 from olivepress.core.artifact import MANIFEST, Check, Manifest
 from olivepress.core.errors import JobError, OlivepressError, SetupError
 from olivepress.core.layout import job_log, journal, parent_answers, recipe_runs
@@ -18,7 +17,7 @@ from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
 from olivepress.run.base_model import admit
 from olivepress.run.choice import pass_over, passed_over
-from olivepress.run.executors.artifacts import inputs_of, put_artifact, put_files, send_inputs
+from olivepress.run.executors.artifacts import put_artifact, put_files, send_inputs
 from olivepress.run.executors.cluster import Cluster
 from olivepress.run.executors.engine import Follower, run_tasks
 from olivepress.run.executors.needs import Announcement, Needs, check_needs
@@ -183,9 +182,7 @@ class _PlanTask:
             raise before.error or JobError(f"{job.id}: failed its checks before")
         check_needs(self.name, self.needs, self.of.announced())  # it was not looked at before where an artifact is
         workflow = self.workflows[job.id]
-        self.inputs = inputs_of(input_paths(plan, job, self.of.own_targets))
-        self.run.refer(self.inputs)
-        send_inputs(self.of.store, self.inputs)
+        self.inputs = self.run.send(input_paths(plan, job, self.of.own_targets))
         append_start(self._journal, plan, job, key)
         description = describe(
             plan,
@@ -196,18 +193,8 @@ class _PlanTask:
             trust=self.of.trust_targets,
             force=self.of.force,
         )
-        return JobSpec(
-            version=__version__,
-            id=self.name,
-            key=key,
-            task="job",
-            store=self.of.store.url,
-            store_id=self.of.store.id,
-            topic=self.of.cluster.topic,
-            seal=self.run.seal,
-            inputs=self.inputs,
-            fields=description.model_dump(mode="json"),
-        )
+        fields, topic = description.model_dump(mode="json"), self.of.cluster.topic
+        return self.run.spec("job", id=self.name, key=key, topic=topic, inputs=self.inputs, fields=fields)
 
     def end(self, outcome: Outcome) -> None:
         manifest = put_artifact(self.of.store, outcome, self.plan.output_dir(self.job), self.key)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from olivepress import __version__
 from olivepress.core.files import write_text
 from olivepress.core.layout import CLUSTER_SECRET
-from olivepress.run.executors.specs import FileRef
+from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.specs import FileRef, JobSpec, TaskKind
 from olivepress.run.executors.store import Store
 
 __all__ = ["Run"]
@@ -40,6 +44,31 @@ class Run:
             self.needed |= new
             self.parts += 1
             self.store.refer(f"{self.name}.now{self.parts}", new)
+
+    def send(self, paths: Iterable[Path]) -> tuple[FileRef, ...]:
+        """Upload the files at and below ``paths`` that are not in the store; errors as ``inputs_of``."""
+        refs = inputs_of(paths)
+        self.refer(refs)
+        send_inputs(self.store, refs)
+        return refs
+
+    def spec(
+        self, task: TaskKind, *, id: str, key: str, topic: str, inputs: tuple[FileRef, ...], fields: Mapping[str, Any]
+    ) -> JobSpec:
+        """What a worker is told of a job of this run, on whose ``topic`` it reports; ``task`` says how to read
+        ``fields``."""
+        return JobSpec(
+            version=__version__,
+            id=id,
+            key=key,
+            task=task,
+            store=self.store.url,
+            store_id=self.store.id,
+            topic=topic,
+            seal=self.seal,
+            inputs=inputs,
+            fields=dict(fields),
+        )
 
     def took(self, key: str, refs: Iterable[FileRef]) -> None:
         """The result of a job is in its place: its files are inputs of the next jobs."""

@@ -9,10 +9,11 @@ from pydantic import AfterValidator, Field
 
 from olivepress.core.yaml_document import Record
 
-__all__ = ["MOST_TEXT", "FileRef", "JobSpec", "Outcome"]
+__all__ = ["MOST_TEXT", "FileRef", "JobSpec", "Outcome", "TaskKind"]
 
 MOST_TEXT = 64 * 1024 * 1024  # characters of a spec or an outcome
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TaskKind = Literal["job", "echo", "bench"]
 
 
 def _inside(path: str) -> str:
@@ -42,7 +43,7 @@ class JobSpec(Record):
     version: str
     id: str
     key: Sha256
-    task: Literal["job", "echo", "bench"]
+    task: TaskKind
     store: str
     store_id: str
     topic: str
