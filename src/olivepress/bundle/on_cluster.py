@@ -19,7 +19,7 @@ from olivepress.core.errors import JobError, OlivepressError, ReportError, Setup
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
-from olivepress.run.executors.artifacts import send_inputs
+from olivepress.run.executors.artifacts import send
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
@@ -203,4 +203,4 @@ class _BenchTask:
     def stopped(self) -> None: ...
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.of.store, self.inputs, again=sha256)
+        send(self.of.store, self.inputs, again=sha256)

@@ -20,7 +20,7 @@ import psutil
 from olivepress import __version__
 from olivepress.core.artifact import hash_file
 from olivepress.core.errors import OlivepressError
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, send
 from olivepress.run.executors.needs import Announcement, Needs
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Store
@@ -210,7 +210,7 @@ class EchoTask:
         if self.file.is_file():
             return None
         self.sent = inputs_of(self.inputs)
-        send_inputs(self.store, self.sent)
+        send(self.store, self.sent)
         append(self.journal, "started", self.name, self.key)
         return JobSpec(
             version=__version__,
@@ -241,7 +241,7 @@ class EchoTask:
         append(self.journal, "interrupted", self.name, self.key)
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.store, self.sent, again=sha256)
+        send(self.store, self.sent, again=sha256)
 
 
 def assert_done_once(tasks: Sequence[EchoTask]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.bundle.on_cluster import bench_task
+from olivepress.run.executors.artifacts import outputs_of, send
 from olivepress.run.executors.cluster import Ended, Seen
 from olivepress.run.executors.job_process import ProcessSpec, job_task
 from olivepress.run.executors.needs import Announcement
-from olivepress.run.executors.perform import _send
 from olivepress.run.executors.place import Place
 from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import open_store
@@ -45,6 +45,8 @@ class OneWorker:
                 ProcessSpec(folder=str(folder), key=spec.key, job=spec.id, fields=spec.fields), lambda *_: None
             )
             ended = ended.model_validate_json(ended.model_dump_json())
+        files = outputs_of(folder, ended.outputs)
+        send(store, files, root=folder)
         outcome = Outcome(
             id=spec.id,
             key=spec.key,
@@ -52,7 +54,7 @@ class OneWorker:
             machine=self.place.machine,
             seconds=1.0,
             fields=ended.fields,
-            files=_send(store, folder, ended.outputs),
+            files=files,
             error=ended.error,
             next_step=ended.next_step,
         )

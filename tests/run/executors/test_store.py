@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from olivepress.core.artifact import hash_file
 from olivepress.core.errors import SetupError, UsageError
+from olivepress.core.layout import CLUSTER_SECRET
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
@@ -108,6 +110,13 @@ def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> N
     ]
     store.collect(grace_s=0.0)
     assert [name for name, ref in refs.items() if store.has(ref)] == ["base", "new"]
+
+
+def test_the_secret_of_a_project_stays_the_same_and_is_for_its_owner(store: Store, tmp_path: Path) -> None:
+    first, second = Run.begin(store, ["phi"]), Run.begin(store, ["llama"])
+    assert first.seal == second.seal and len(first.seal) == 64 and first.name != second.name
+    if os.name != "nt":
+        assert CLUSTER_SECRET.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:

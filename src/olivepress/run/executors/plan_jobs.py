@@ -17,7 +17,7 @@ from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
 from olivepress.run.base_model import admit
 from olivepress.run.choice import pass_over, passed_over
-from olivepress.run.executors.artifacts import put_artifact, put_files, send_inputs
+from olivepress.run.executors.artifacts import put_artifact, put_files, send
 from olivepress.run.executors.cluster import Cluster
 from olivepress.run.executors.engine import Follower, run_tasks
 from olivepress.run.executors.needs import Announcement, Needs, check_needs
@@ -241,7 +241,7 @@ class _PlanTask:
             append(self._journal, "interrupted", self.job.id, self.key, reason="")
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.of.store, self.inputs, again=sha256)
+        send(self.of.store, self.inputs, again=sha256)
 
     @property
     def _journal(self) -> Path:

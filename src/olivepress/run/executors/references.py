@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from olivepress import __version__
-from olivepress.core.files import write_text
+from olivepress.core.files import write_secret
 from olivepress.core.layout import CLUSTER_SECRET
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, send
 from olivepress.run.executors.specs import FileRef, JobSpec, TaskKind
 from olivepress.run.executors.store import Store
 
@@ -49,7 +50,7 @@ class Run:
         """Upload the files at and below ``paths`` that are not in the store; errors as ``inputs_of``."""
         refs = inputs_of(paths)
         self.refer(refs)
-        send_inputs(self.store, refs)
+        send(self.store, refs)
         return refs
 
     def spec(
@@ -90,6 +91,6 @@ class Run:
 def _secret() -> str:
     """Of this project alone; it goes to workers with their jobs, and never into the store."""
     if not CLUSTER_SECRET.is_file():
-        write_text(CLUSTER_SECRET, secrets.token_hex(32))
-        CLUSTER_SECRET.chmod(0o600)
+        with contextlib.suppress(FileExistsError):  # of a run that begins at the same moment
+            write_secret(CLUSTER_SECRET, secrets.token_hex(32).encode())
     return CLUSTER_SECRET.read_text(encoding="utf-8").strip()[:128]
