@@ -24,7 +24,7 @@ from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
 from olivepress.run.executors.plan_jobs import ClusterRun
-from olivepress.run.executors.plan_needs import check_labels, device_names
+from olivepress.run.executors.plan_needs import asked_for, check_labels, device_names
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.workflow.plan import Job, Plan
@@ -111,9 +111,9 @@ def bench_on_cluster(
     check_labels([plan], cluster.labels)
     fields, announced = _fields(overrides), cluster.announced()
     wanted = [job for job in plan.jobs if job.kind == "export" and only in (None, job.id)]
-    places = {job.id: places_of(plan, job, announced, cluster.labels.get(job.id, ())) for job in wanted}
+    places = {job.id: places_of(plan, job, announced, asked_for(plan, job, cluster.labels)) for job in wanted}
     for job in wanted:
-        if not places[job.id] and (only is not None or job.id in cluster.labels):
+        if not places[job.id] and (only is not None or asked_for(plan, job, cluster.labels)):
             raise SetupError(
                 f"{job.id}: no worker can measure it: none has environment {_of(job)} and its device, or the label",
                 next_step="start a worker on its device, with olivepress env create first",

@@ -13,6 +13,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from kubeflow_trainer_api.models import TrainerV1alpha1TrainingRuntime, TrainerV1alpha1TrainJob
 from typer.main import get_command
 
 from olivepress import __version__
@@ -62,6 +63,25 @@ def test_the_schemas_of_kubernetes_accept_every_object(files: dict[str, str]) ->
     wrong = objects(files)[3] | {"spec": {"accessModes": "ReadWriteOnce"}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_train_job_of_kubeflow_has_the_same_pod(project: Path, files: dict[str, str]) -> None:
+    options = {"namespace": "models", "images": "reg/op", "schedule": "0 3 * * 0"}
+    other, _ = deployment_files(load_plan("tiny-phi"), **options, kind="TrainJob")
+    assert {name for name in files if files[name] != other[name]} == {"kubernetes/60-run.yaml"}
+    runtime, train = yaml.safe_load_all(other["kubernetes/60-run.yaml"])
+    for kind, each in ((TrainerV1alpha1TrainingRuntime, runtime), (TrainerV1alpha1TrainJob, train)):
+        read = kind.from_dict(each)
+        assert read is not None and read.to_dict() == each  # what the API does not know is lost on the way
+    assert train["spec"]["runtimeRef"]["name"] == runtime["metadata"]["name"] == "run-tiny-phi"
+    (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    assert job["template"]["metadata"]["labels"] == {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+    (own,) = yaml.safe_load_all(files["kubernetes/60-run.yaml"])
+    pod = own["spec"]["template"]["spec"]
+    pod["containers"][0]["name"] = "node"
+    assert job["template"]["spec"] == own["spec"]
+    whole = {"apiVersion": "batch/v1", "kind": "Job", "metadata": own["metadata"], "spec": job["template"]["spec"]}
+    kubernetes_validate.validate(whole, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_every_object_is_created_before_it_is_referred_to(files: dict[str, str]) -> None:

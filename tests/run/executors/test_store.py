@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pydantic import ValidationError
 
 from olivepress.core.artifact import hash_file
@@ -88,6 +91,47 @@ def test_only_what_nobody_refers_to_is_removed(store: Store, tmp_path: Path) -> 
     store.refer("a", [])
     assert store.collect(grace_s=0.0) == 2
     assert [name for name, ref in refs.items() if store.has(ref)] == ["other project"]
+
+
+class Remembering(MemoryFileSystem):  # type: ignore[misc]
+    """As the file systems of buckets: a folder that was listed is not listed again, and what it lacks is not there."""
+
+    protocol = "remembering"
+    cachable = False  # one for each process, as on several machines
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+        folder = self._strip_protocol(path)
+        if folder not in self.dircache:
+            self.dircache[folder] = super().ls(folder, detail=True, **options)
+        listed = self.dircache[folder]
+        return listed if detail else [entry["name"] for entry in listed]
+
+    def info(self, path: str, **options: Any) -> Any:
+        found = self._ls_from_cache(self._strip_protocol(path))
+        return found[0] if found else super().info(path, **options)
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+
+def test_what_other_machines_write_is_seen(tmp_path: Path) -> None:
+    fsspec.register_implementation("remembering", Remembering, clobber=True)
+    url = f"remembering://{tmp_path.name}"
+    here, there = open_store(url, create=True), open_store(url)
+    refs = {}
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+        refs[name] = ref_of(tmp_path / name)
+        here.put(tmp_path / name, refs[name])
+    here.refer("run", [refs["first"].sha256])
+    assert here.names("references") == ["run.json"] and there.has(refs["second"])
+    there.refer("other", [refs["second"].sha256])
+    assert here.collect(grace_s=0.0) == 0  # the other run's reference counts
+    there.remove("references/other.json")
+    assert here.collect(grace_s=0.0) == 1
+    assert not there.has(refs["second"]) and there.has(refs["first"])
+    there.put(tmp_path / "second", refs["second"])
+    assert here.has(refs["second"])
 
 
 def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
 
-__all__ = ["Settings", "manifests"]
+__all__ = ["Kind", "Settings", "manifests"]
 
+Kind = Literal["Job", "TrainJob"]
 Manifest = Mapping[str, Any]
+_KUBEFLOW = "trainer.kubeflow.org"
 _PORT, _MLFLOW_PORT = 8786, 5000
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
 _CERTIFICATES = "/tls"
@@ -24,7 +26,8 @@ _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 chara
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file; ``build`` is the
-    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's."""
+    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run
+    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer."""
 
     recipe: str
     recipe_text: str
@@ -35,6 +38,7 @@ class Settings:
     claims: Claims
     memory_bytes: int
     schedule: str
+    kind: Kind = "Job"
 
 
 def manifests(settings: Settings) -> dict[str, list[Manifest]]:
@@ -52,7 +56,7 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
         "30-scheduler.yaml": [_scheduler(settings), _service("scheduler", _PORT, settings)],
         "40-workers.yaml": [_worker(group, settings) for group in settings.groups],
         "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", _MLFLOW_PORT, settings)],
-        "60-run.yaml": [_run(settings)],
+        "60-run.yaml": [_run(settings)] if settings.kind == "Job" else _train_job(settings),
         "70-retrain.yaml": [_retrain(settings)],
     }
 
@@ -131,10 +135,37 @@ def _mlflow(settings: Settings) -> Manifest:
 
 
 def _run(settings: Settings) -> Manifest:
+    return _object("batch/v1", "Job", _run_name(settings), settings) | {"spec": _run_spec(settings)}
+
+
+def _run_name(settings: Settings) -> str:
+    return f"run-{_dns(settings.recipe)}"
+
+
+def _run_spec(settings: Settings) -> dict[str, Any]:
+    """Of a Job."""
     command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
     command += ["--tls", _CERTIFICATES, "--store", _STORE]
-    job = {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
-    return _object("batch/v1", "Job", f"run-{_dns(settings.recipe)}", settings) | {"spec": job}
+    return {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
+
+
+def _train_job(settings: Settings) -> list[Manifest]:
+    """The same pod as a TrainJob, with a runtime of its own: those of a cluster start a training by torchrun. Its label
+    and the name of the container are how Kubeflow Trainer finds the pod that trains."""
+    spec = _run_spec(settings)
+    for container in spec["template"]["spec"]["containers"]:
+        container["name"] = "node"
+    job = {"metadata": {"labels": {f"{_KUBEFLOW}/trainjob-ancestor-step": "trainer"}}, "spec": spec}
+    runtime = {
+        "mlPolicy": {"numNodes": 1},
+        "template": {"spec": {"replicatedJobs": [{"name": "node", "template": job}]}},
+    }
+    name, version = _run_name(settings), f"{_KUBEFLOW}/v1alpha1"
+    return [
+        _object(version, "TrainingRuntime", name, settings) | {"spec": runtime},
+        _object(version, "TrainJob", name, settings)
+        | {"spec": {"runtimeRef": {"apiGroup": _KUBEFLOW, "kind": "TrainingRuntime", "name": name}}},
+    ]
 
 
 def _retrain(settings: Settings) -> Manifest:

@@ -14,7 +14,7 @@ from olivepress.core.files import write_text
 from olivepress.environments.lookup import environment
 from olivepress.pipeline.deploy.groups import claims_of, groups_of
 from olivepress.pipeline.deploy.images import PLATFORM, context_files
-from olivepress.pipeline.deploy.manifests import Settings, manifests
+from olivepress.pipeline.deploy.manifests import Kind, Settings, manifests
 from olivepress.pipeline.deploy.services import compose, units
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Plan
@@ -26,16 +26,18 @@ _ROOM = 1.25
 
 
 def write_deployment(
-    plan: Plan, folder: Path, *, namespace: str, images: str, schedule: str
+    plan: Plan, folder: Path, *, namespace: str, images: str, schedule: str, kind: Kind = "Job"
 ) -> tuple[list[Path], list[str]]:
     """Write the files; returns them, and the environments that have no image. SetupError as ``deployment_files``."""
-    files, without = deployment_files(plan, namespace=namespace, images=images, schedule=schedule)
+    files, without = deployment_files(plan, namespace=namespace, images=images, schedule=schedule, kind=kind)
     for name, text in files.items():
         write_text(folder / name, text)
     return [folder / name for name in files], without
 
 
-def deployment_files(plan: Plan, *, namespace: str, images: str, schedule: str) -> tuple[dict[str, str], list[str]]:
+def deployment_files(
+    plan: Plan, *, namespace: str, images: str, schedule: str, kind: Kind = "Job"
+) -> tuple[dict[str, str], list[str]]:
     """Path → text of every file, and the environments of which there is no lock for the images' platform: their workers
     are left out. SetupError for a recipe that is too large for a ConfigMap."""
     recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
@@ -56,6 +58,7 @@ def deployment_files(plan: Plan, *, namespace: str, images: str, schedule: str) 
         claims=claims_of(plan.all),
         memory_bytes=int(_ROOM * max([*trains, 4_000_000_000])),
         schedule=schedule,
+        kind=kind,
     )
     files = {f"kubernetes/{name}": _yaml(objects) for name, objects in manifests(settings).items()}
     for name in dict.fromkeys([BUILD, build, "tracking-ui", *(group.environment for group in groups)]):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from olivepress.core.child.messages import ErrorMessage, error_of
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.run.executors.cluster import Cluster, Ended, Lost, Seen
 from olivepress.run.executors.graph import Graph
@@ -195,8 +196,7 @@ class _Engine:
         elif outcome.state == "done":
             self._take(name, outcome)
         elif outcome.state == "failed":
-            error = JobError(outcome.error, next_step=outcome.next_step)
-            self._fail(name, error, outcome)
+            self._fail(name, _error_of(outcome), outcome)
         else:
             self._exclude(tries, outcome)
             self._retry(name, f"{outcome.machine}: {outcome.error or outcome.state}", outcome.damaged)
@@ -261,6 +261,12 @@ def _outcome_of(ended: Ended, spec: JobSpec) -> Outcome | None:
     except ValidationError:
         return None
     return outcome if (outcome.id, outcome.key) == (spec.id, spec.key) else None
+
+
+def _error_of(outcome: Outcome) -> OlivepressError:
+    """The error of a failed job as it was raised on its worker."""
+    kind = str(outcome.fields.get("kind", JobError.__name__))
+    return error_of(ErrorMessage(error=outcome.error, kind=kind, next_step=outcome.next_step))
 
 
 def run_tasks(

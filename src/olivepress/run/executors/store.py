@@ -72,10 +72,16 @@ class Store:
     """``files`` is a file system of fsspec, ``root`` a path in it."""
 
     def __init__(self, url: str, files: Any, root: str) -> None:
-        self.url, self._files, self._root = url, files, root
+        self.url, self._storage, self._root = url, files, root
         self._local = "file" in _protocols(files)
         self.id = ""
         self.uploaded = 0  # objects that were not there
+
+    @property
+    def _files(self) -> Any:
+        """The file system as it is now: those of buckets remember what they have listed, and others write there too."""
+        self._storage.invalidate_cache()
+        return self._storage
 
     def open(self, *, create: bool) -> None:
         """Read the store's id; SetupError where there is none and none is to be created."""
