@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,38 @@ def ref_of(path: Path) -> FileRef:
     return FileRef(path=path.name, sha256=found.sha256, bytes=found.bytes)
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of a server that speaks S3, on this machine."""
+    reason = "make test-cluster installs them: tests/run/executors/object-stores.txt"
+    pytest.importorskip("s3fs", reason=reason)
+    server = pytest.importorskip("moto.server", reason=reason).ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new one, reached as a person's own would be: by the variables of the storage."""
+    import s3fs
+
+    own = {"AWS_ENDPOINT_URL_S3": s3, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in {**own, "AWS_DEFAULT_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.cluster)])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A folder, and fsspec's own storage in memory, which has no folders and no renaming, as object stores have."""
+    """A folder; fsspec's own storage in memory, which has no folders and no renaming, as object stores have; a real
+    client of S3 against a server of this machine."""
     monkeypatch.chdir(tmp_path)
+    if request.param == "s3":
+        return open_store(f"{request.getfixturevalue('bucket')}/a/folder", create=True)
     url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}"
     return open_store(url, create=True)
 
@@ -114,10 +144,13 @@ class Remembering(MemoryFileSystem):  # type: ignore[misc]
         self.dircache.clear()
 
 
-def test_what_other_machines_write_is_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", ["remembering", pytest.param("s3", marks=pytest.mark.cluster)])
+def test_what_other_machines_write_is_seen(tmp_path: Path, storage: str, request: pytest.FixtureRequest) -> None:
     fsspec.register_implementation("remembering", Remembering, clobber=True)
-    url = f"remembering://{tmp_path.name}"
-    here, there = open_store(url, create=True), open_store(url)
+    url = f"remembering://{tmp_path.name}" if storage == "remembering" else request.getfixturevalue("bucket")
+    here = open_store(url, create=True)
+    fsspec.filesystem(storage).clear_instance_cache()
+    there = open_store(url)
     refs = {}
     for name in ("first", "second"):
         (tmp_path / name).write_text(name)
