@@ -13,7 +13,16 @@ import pytest
 
 from olivepress.core import files
 from olivepress.core.errors import SetupError
-from olivepress.core.files import copy_file, is_partial, new_directory, new_file, write_bytes, write_secret, write_text
+from olivepress.core.files import (
+    copy_file,
+    is_partial,
+    link_folder,
+    new_directory,
+    new_file,
+    write_bytes,
+    write_secret,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -47,6 +56,15 @@ def test_a_file_where_a_folder_must_be(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "a", tmp_path / "file" / "b" / "c"):
         with pytest.raises(SetupError, match="file: is a file, expected a directory; next: move it away"):
             write_text(path, "x")
+
+
+def test_a_folder_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "file").write_text("x")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    link_folder(tmp_path / "elsewhere" / "link", Path("place"))
+    assert (tmp_path / "elsewhere" / "link" / "file").read_text() == "x"
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "cannot_write",
     "copy_file",
     "is_partial",
+    "link_folder",
     "new_directory",
     "new_file",
     "write_bytes",
@@ -99,6 +100,16 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy the content of ``source``."""
     with new_file(target) as partial:
         shutil.copyfile(source, partial)
+
+
+def link_folder(link: Path, place: Path) -> None:
+    """Let ``link`` lead to the folder ``place``: by a junction on Windows, where links are not for everybody."""
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(place.absolute()), str(link))
+    else:
+        link.symlink_to(place.absolute(), target_is_directory=True)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ from olivepress.run.executors.references import Run
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
+from tests.run.executors.azure_here import azure_here
+
+_INSTALLED = "make test-cluster installs it: tests/run/executors/object-stores.txt"
 
 
 def ref_of(path: Path) -> FileRef:
@@ -31,9 +34,8 @@ def ref_of(path: Path) -> FileRef:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The address of a server that speaks S3, on this machine."""
-    reason = "make test-cluster installs them: tests/run/executors/object-stores.txt"
-    pytest.importorskip("s3fs", reason=reason)
-    server = pytest.importorskip("moto.server", reason=reason).ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    pytest.importorskip("s3fs", reason=_INSTALLED)
+    server = pytest.importorskip("moto.server", reason=_INSTALLED).ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -53,13 +55,28 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{name}"
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.cluster)])
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One of Azure Blob Storage, of a stand-in on this machine."""
+    pytest.importorskip("adlfs", reason=_INSTALLED)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with azure_here("container") as connection:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+        fsspec.filesystem("abfs").clear_instance_cache()
+        yield "abfs://container"
+
+
+_OBJECTS = [pytest.param(name, marks=pytest.mark.cluster) for name in ("s3", "abfs")]
+
+
+@pytest.fixture(params=["folder", "memory", *_OBJECTS])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A folder; fsspec's own storage in memory, which has no folders and no renaming, as object stores have; a real
-    client of S3 against a server of this machine."""
+    client of S3 against a server of this machine, and one of Azure against a stand-in."""
     monkeypatch.chdir(tmp_path)
-    if request.param == "s3":
-        return open_store(f"{request.getfixturevalue('bucket')}/a/folder", create=True)
+    if request.param in ("s3", "abfs"):
+        place = request.getfixturevalue("bucket" if request.param == "s3" else "container")
+        return open_store(f"{place}/a/folder", create=True)
     url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}"
     return open_store(url, create=True)
 
@@ -144,10 +161,12 @@ class Remembering(MemoryFileSystem):  # type: ignore[misc]
         self.dircache.clear()
 
 
-@pytest.mark.parametrize("storage", ["remembering", pytest.param("s3", marks=pytest.mark.cluster)])
+@pytest.mark.parametrize("storage", ["remembering", *_OBJECTS])
 def test_what_other_machines_write_is_seen(tmp_path: Path, storage: str, request: pytest.FixtureRequest) -> None:
     fsspec.register_implementation("remembering", Remembering, clobber=True)
-    url = f"remembering://{tmp_path.name}" if storage == "remembering" else request.getfixturevalue("bucket")
+    url = f"remembering://{tmp_path.name}"
+    if storage != "remembering":
+        url = request.getfixturevalue("bucket" if storage == "s3" else "container")
     here = open_store(url, create=True)
     fsspec.filesystem(storage).clear_instance_cache()
     there = open_store(url)

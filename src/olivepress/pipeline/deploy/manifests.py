@@ -18,7 +18,7 @@ Manifest = Mapping[str, Any]
 _KUBEFLOW = "trainer.kubeflow.org"
 _PORT, _MLFLOW_PORT = 8786, 5000
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
-_CERTIFICATES = "/tls"
+_CERTIFICATES, _SHARED = "/tls", "olivepress-store"
 _SUBMIT_MEMORY = 4_000_000_000  # prepares, lints and hashes; it trains nothing
 _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 characters
 
@@ -27,7 +27,7 @@ _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 chara
 class Settings:
     """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file; ``build`` is the
     environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run
-    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer."""
+    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
 
     recipe: str
     recipe_text: str
@@ -39,6 +39,7 @@ class Settings:
     memory_bytes: int
     schedule: str
     kind: Kind = "Job"
+    store: str = ""
 
 
 def manifests(settings: Settings) -> dict[str, list[Manifest]]:
@@ -50,7 +51,7 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
         ],
         "20-storage.yaml": [
             _claim("olivepress-project", settings.claims.project, "ReadWriteOnce", settings),
-            _claim("olivepress-store", settings.claims.store, "ReadWriteMany", settings),
+            *([] if settings.store else [_claim(_SHARED, settings.claims.store, "ReadWriteMany", settings)]),
             _claim("olivepress-mlflow", 5_000_000_000, "ReadWriteOnce", settings),
         ],
         "30-scheduler.yaml": [_scheduler(settings), _service("scheduler", _PORT, settings)],
@@ -110,12 +111,9 @@ def _worker(group: WorkerGroup, settings: Settings) -> Manifest:
     command = ["olivepress", "worker", "--scheduler", _address(), "--tls", _CERTIFICATES, "--folder", "/work"]
     resources = _resources(group.memory_bytes, group.disk_bytes, gpus=1 if group.device == "cuda" else 0)
     container = _container("worker", group.environment, command, settings) | {"resources": resources}
-    container["volumeMounts"] = [*container["volumeMounts"], _mount("work", "/work"), _mount("store", _STORE)]
-    volumes = [
-        _tls_volume(),
-        {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}},
-        _claimed("store", "olivepress-store"),
-    ]
+    container["volumeMounts"] += [_mount("work", "/work")]
+    volumes = [_tls_volume(), {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}}]
+    _reach_store(container, volumes, settings)
     pod = _pod([container], volumes)
     selector = {"kubernetes.io/arch": "amd64"}
     if group.device:
@@ -145,7 +143,7 @@ def _run_name(settings: Settings) -> str:
 def _run_spec(settings: Settings) -> dict[str, Any]:
     """Of a Job."""
     command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
-    command += ["--tls", _CERTIFICATES, "--store", _STORE]
+    command += ["--tls", _CERTIFICATES, "--store", settings.store or _STORE]
     return {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
 
 
@@ -191,18 +189,26 @@ def _submitting(settings: Settings, command: Sequence[str], memory_bytes: int) -
         "resources": _resources(memory_bytes, 5_000_000_000),
         "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{_MLFLOW_PORT}"}, _token()],
     }
-    mounts = [_mount("project", _PROJECT), _mount("store", _STORE), _mount("recipe", "/recipes")]
-    container["volumeMounts"] = [*container["volumeMounts"], *mounts]
+    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", "/recipes")]
     volumes = [
         _tls_volume(),
         _claimed("project", "olivepress-project"),
-        _claimed("store", "olivepress-store"),
         {"name": "recipe", "configMap": {"name": _RECIPES}},
     ]
+    _reach_store(container, volumes, settings)
     return {
         "metadata": {"labels": _labels("run")},
         "spec": {**_pod([container], volumes), "restartPolicy": "Never"},
     }
+
+
+def _reach_store(container: dict[str, Any], volumes: list[Manifest], settings: Settings) -> None:
+    """Add the shared volume to a container, or the credentials of a bucket from a secret that somebody may create."""
+    if settings.store:
+        container["envFrom"] = [{"secretRef": {"name": _SHARED, "optional": True}}]
+    else:
+        container["volumeMounts"] += [_mount("store", _STORE)]
+        volumes.append(_claimed("store", _SHARED))
 
 
 def _container(name: str, environment: str, command: Sequence[str], settings: Settings) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from olivepress import __version__
 from olivepress.core.child.run import Call, ChildDied, task_process
 from olivepress.core.errors import OlivepressError, whole_message
+from olivepress.core.files import link_folder
 from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.privacy import child_environment
 from olivepress.run.executors.artifacts import outputs_of, send
@@ -93,8 +95,8 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
 
 def _link_environments(place: Place, folder: Path) -> None:
     link = folder / ENVIRONMENTS
-    if place.environments.is_dir() and not link.is_symlink():
-        link.symlink_to(place.environments, target_is_directory=True)
+    if place.environments.is_dir() and not os.path.lexists(link):
+        link_folder(link, place.environments)
 
 
 def _run(spec: JobSpec, place: Place, folder: Path, task: DaskTask) -> Outcome:

@@ -20,7 +20,7 @@ from olivepress.core.errors import JobError, SetupError, UsageError
 from olivepress.core.files import copy_file, new_file, write_text
 from olivepress.run.executors.specs import FileRef
 
-__all__ = ["Damaged", "Store", "open_store"]
+__all__ = ["Damaged", "Store", "check_url", "open_store", "package_of"]
 
 GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not referred to yet
 _MARKER = "olivepress-store.json"
@@ -38,24 +38,35 @@ class Damaged(JobError):
         self.ref = ref
 
 
-def open_store(url: str, *, create: bool = False) -> Store:
-    """The store at a folder or an fsspec URL; ``create`` begins one where there is none.
+def package_of(url: str) -> str:
+    """What has to be installed for a storage: the package of its kind, which brings fsspec; for a folder our extra."""
+    return _PACKAGES.get(url.partition("://")[0], "olivepress[cluster]")
 
-    Raises UsageError: a URL with a password, or of an unknown kind; SetupError: no store there, or not reachable.
-    """
+
+def check_url(url: str) -> None:
+    """UsageError for a URL with a password."""
     if _CREDENTIALS.match(url):
         raise UsageError(
             "--store: the URL contains a password, which would travel with every job",
             next_step="leave it out, and give each machine its own credentials by the variables of the storage",
         )
+
+
+def open_store(url: str, *, create: bool = False) -> Store:
+    """The store at a folder or an fsspec URL; ``create`` begins one where there is none.
+
+    Raises UsageError: a URL with a password, or of an unknown kind; SetupError: no store there, or not reachable.
+    """
+    check_url(url)
     protocol = url.partition("://")[0] if "://" in url else "file"
     try:
         from fsspec.core import url_to_fs
 
         files, root = url_to_fs(url, **({"auto_mkdir": True} if protocol in ("file", "local") else {}))
     except ImportError as error:
-        package = _PACKAGES.get(protocol, "'olivepress[cluster]'")
-        raise SetupError(f"--store {url}: {error}", next_step=f"pip install {package}, on every machine") from error
+        raise SetupError(
+            f"--store {url}: {error}", next_step=f"pip install '{package_of(url)}', on every machine"
+        ) from error
     except ValueError as error:
         raise UsageError(f"--store {url}: {error}", next_step="a shared folder, s3://…, abfs://…") from error
     store = Store(url, files, str(root).rstrip("/"))

@@ -24,6 +24,9 @@ def render(
     schedule: Annotated[
         str, typer.Option("--schedule", help="When the suspended retraining would run, as cron has it.")
     ] = "0 3 * * 0",
+    store: Annotated[
+        str, typer.Option("--store", help="URL of a bucket (s3://, abfs://) for files of jobs, in place of a volume.")
+    ] = "",
     train_job: Annotated[
         bool, typer.Option("--train-job", help="The run as a TrainJob of Kubeflow Trainer, not as a Job.")
     ] = False,
@@ -37,7 +40,9 @@ def render(
 
     plan = load_plan(model, data, trust_targets)
     kind: Literal["Job", "TrainJob"] = "TrainJob" if train_job else "Job"
-    written, without = write_deployment(plan, output, namespace=namespace, images=images, schedule=schedule, kind=kind)
+    written, without = write_deployment(
+        plan, output, namespace=namespace, images=images, schedule=schedule, kind=kind, store=store
+    )
     for path in written:
         print(path)
     for environment in without:
