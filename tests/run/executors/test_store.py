@@ -23,8 +23,6 @@ from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
 from tests.run.executors.azure_here import azure_here
 
-_INSTALLED = "make test-cluster installs it: tests/run/executors/object-stores.txt"
-
 
 def ref_of(path: Path) -> FileRef:
     found = hash_file(path)
@@ -34,8 +32,9 @@ def ref_of(path: Path) -> FileRef:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The address of a server that speaks S3, on this machine."""
-    pytest.importorskip("s3fs", reason=_INSTALLED)
-    server = pytest.importorskip("moto.server", reason=_INSTALLED).ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -58,7 +57,6 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """One of Azure Blob Storage, of a stand-in on this machine."""
-    pytest.importorskip("adlfs", reason=_INSTALLED)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with azure_here("container") as connection:
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
@@ -66,7 +64,7 @@ def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "abfs://container"
 
 
-_OBJECTS = [pytest.param(name, marks=pytest.mark.cluster) for name in ("s3", "abfs")]
+_OBJECTS = [pytest.param(name, marks=pytest.mark.buckets) for name in ("s3", "abfs")]
 
 
 @pytest.fixture(params=["folder", "memory", *_OBJECTS])
