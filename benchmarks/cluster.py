@@ -81,7 +81,7 @@ class Echo:
         append(Path("journal.jsonl"), "finished", self.name, self.key, machine=outcome.machine)
         self.done = True
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         raise error
 
     def drop(self, state: str, because: str) -> None: ...

@@ -195,8 +195,9 @@ class _BenchTask:
             self.report = import_report(carried).path
         self.run.took(self.key, ())
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None: ...
 

@@ -230,9 +230,10 @@ class EchoTask:
         append(self.journal, "finished", self.name, self.key, machine=outcome.machine)
         self.outcome = outcome
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         append(self.journal, "failed", self.name, self.key, reason=error.message)
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None:
         self.dropped = f"{state}: {because}"

@@ -84,8 +84,9 @@ class Plain:
             raise self.damage.pop()
         self.told.append(f"done on {outcome.machine}")
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None:
         self.told.append(f"{state} because of {because}")

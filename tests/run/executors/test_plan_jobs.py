@@ -75,7 +75,8 @@ def plan(project: Path) -> Plan:
 def run_on(worker: OneWorker, plan: Plan, observer: Observer | None = None, **options: Any) -> dict[str, JobOutcome]:
     only = options.pop("only", None)
     store = open_store(str(Path("store").absolute()), create=True)
-    run: Any = ClusterRun(cluster=worker, store=store, follower=Silent(), **options)  # type: ignore[arg-type]
+    options.setdefault("follower", Silent())
+    run: Any = ClusterRun(cluster=worker, store=store, **options)  # type: ignore[arg-type]
     run.check([plan], only)
     rendered = render([plan], jobs=lambda _: ())
     prepared = [
@@ -195,7 +196,11 @@ def test_what_no_platform_of_the_workers_can_build_is_left_out(
     text = recipe.read_text()
     recipe.write_text(text.replace("targets: [cpu-fp32, cpu-int4, cuda-int4]", "targets: [vitisai-npu-int4, cpu-fp32]"))
     monkeypatch.setattr(job_module, "make", made_by({}))
-    outcomes = run_on(a_worker(tmp_path / "worker", platform="linux-x86_64"), load_plan("tiny-phi"))
+    follower = Silent()
+    linux = a_worker(tmp_path / "worker", platform="linux-x86_64")
+    outcomes = run_on(linux, load_plan("tiny-phi"), follower=follower)
+    words = {told[1]: told[2] for told in follower.told if told[0] == "ended"}
+    assert words["tiny-phi/export-vitisai-npu-int4"] == "left out" and words["tiny-phi/merge"] == "done"
     left = outcomes.pop("export-vitisai-npu-int4")
     assert {outcome.state for outcome in outcomes.values()} == {"done"} and len(outcomes) == 3
     assert left.state == "left out" and "the workers have linux-x86_64: AMD's packages are on no public" in str(

@@ -30,7 +30,7 @@ _LOOK_S, _IDLE_S = 2.0, 0.05
 class Task(Protocol):
     """A job as the engine sees it. ``begin`` returns the spec to be submitted, or None when it is finished already (or
     raises, which is its failure); ``end`` puts a done outcome in its place: Damaged when it did not arrive whole.
-    ``fail`` and ``drop`` are told of the other ends."""
+    ``fail`` and ``drop`` are told of the other ends; ``fail`` returns the word for it."""
 
     name: str
     after: Sequence[str]
@@ -39,7 +39,7 @@ class Task(Protocol):
 
     def begin(self) -> JobSpec | None: ...
     def end(self, outcome: Outcome) -> None: ...
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None: ...
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str: ...
     def drop(self, state: str, because: str) -> None: ...
     def stopped(self) -> None: ...
     def resend(self, sha256: Sequence[str]) -> None: ...
@@ -238,14 +238,14 @@ class _Engine:
     # --- ends --------------------------------------------------------------------------------------------------------
 
     def _fail(self, name: str, error: OlivepressError, outcome: Outcome | None) -> None:
-        self._tasks[name].fail(error, outcome)
-        self._close(name, "failed", outcome.machine if outcome else "", error.message)
+        word = self._tasks[name].fail(error, outcome)
+        self._close(name, "failed", outcome.machine if outcome else "", error.message, word)
 
-    def _close(self, name: str, state: Any, machine: str, text: str) -> None:
+    def _close(self, name: str, state: Any, machine: str, text: str, word: str = "done") -> None:
         self.running.pop(name, None)
         self._changed = True
         dropped = self.graph.end(name, state)
-        self._follower.ended(name, state, machine, text)
+        self._follower.ended(name, word, machine, text)
         for other in dropped:
             why = self.graph.states[other]
             self._tasks[other].drop(why, self.graph.blamed(other))

@@ -223,9 +223,9 @@ class _PlanTask:
         self.outcome = JobOutcome(job=self.job.id, state="done", manifest=manifest)
         self._observe("finished", manifest=manifest)
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         if self.outcome is not None and self.outcome.state in ("passed over", "left out"):  # nothing ran now
-            return
+            return self.outcome.state
         checks = _checks(outcome)
         if outcome is not None:
             self._put_beside(outcome)
@@ -239,6 +239,7 @@ class _PlanTask:
             pass_over(self.plan, self.job, self.key, error)
             state = "passed over"
         self.outcome = JobOutcome(job=self.job.id, state=state, error=error, failed_checks=checks)
+        return str(state)
 
     def drop(self, state: str, because: str) -> None:
         if state == "not needed":

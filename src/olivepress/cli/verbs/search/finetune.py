@@ -36,7 +36,7 @@ def finetune(
 
     Short trials first, then the best at full length; the winner is compared with the recipe's own settings on test
     rows, with fresh seeds. Safe to interrupt; rerun to resume. Several processes share the work. With --engine dask
-    the trials run on workers, one at a time for each process; what is scored and measured, here.
+    the trials run on workers, one at a time for each process. Scoring and measuring stay on this machine.
     """
     from olivepress.cli.cluster import cluster_of
     from olivepress.pipeline.search.finetune import load_searched, search_finetune
