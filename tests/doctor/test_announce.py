@@ -49,6 +49,8 @@ def test_a_second_worker_of_a_machine_gets_the_gpus_that_are_left(two_gpus: None
             announcement, gpus = said(tmp_path / "three", locks)
             assert gpus == () and announcement.devices == {"webgpu": 1}
     assert said(tmp_path / "two", locks)[1] == ("0", "1")  # they are free again
+    (tmp_path / "file").write_text("no folder")
+    assert said(tmp_path / "two", tmp_path / "file")[1] == ("0", "1")
 
 
 def test_only_gpus_that_the_process_may_use(two_gpus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,18 @@ __all__ = ["own_gpus"]
 def own_gpus(known: Sequence[str], folder: Path | None = None) -> Iterator[tuple[str, ...]]:
     """Those of the ``known`` GPUs that no other worker of this user has; no other gets them in the block.
 
-    ``folder`` has a lock for each; the kernel frees them when a worker dies.
+    ``folder`` has a lock for each; the kernel frees them when a worker dies. Where no lock can be written, as in a
+    service without a home, every GPU is its own.
     """
-    locks = folder or Path.home() / ".cache" / "olivepress" / "gpus"
     with contextlib.ExitStack() as stack:
         own = list[str]()
         for gpu in dict.fromkeys(known):
-            with contextlib.suppress(JobError):  # another worker has it
+            try:
+                locks = folder or Path.home() / ".cache" / "olivepress" / "gpus"
                 stack.enter_context(exclusive(locks / slug(gpu)))
-                own.append(gpu)
+            except JobError:  # another worker has it
+                continue
+            except (OSError, RuntimeError):  # no home at all
+                pass
+            own.append(gpu)
         yield tuple(own)
