@@ -138,6 +138,34 @@ def test_only_what_nobody_refers_to_is_removed(store: Store, tmp_path: Path) -> 
     assert [name for name, ref in refs.items() if store.has(ref)] == ["other project"]
 
 
+class Unreachable(MemoryFileSystem):  # type: ignore[misc]
+    """A storage whose network is gone; its client has errors of its own."""
+
+    protocol = "unreachable"
+    cachable = False
+
+    def put_file(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("could not connect\nto the endpoint")
+
+    def info(self, path: str, **options: Any) -> Any:
+        if path.endswith("ff"):
+            raise RuntimeError("could not connect")
+        return super().info(path, **options)
+
+
+def test_a_storage_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    fsspec.register_implementation("unreachable", Unreachable, clobber=True)
+    store = open_store(f"unreachable://{tmp_path.name}", create=True)
+    (tmp_path / "file").write_text("x")
+    reason = r"unreachable://.*: cannot be used \(RuntimeError: could not connect\); next: check the storage"
+    with pytest.raises(SetupError, match=reason):
+        store.put(tmp_path / "file", ref_of(tmp_path / "file"))
+    with pytest.raises(SetupError, match=reason):
+        store.has(ref_of(tmp_path / "file").model_copy(update={"sha256": "f" * 64}))
+    with pytest.raises(SetupError, match="pip install 'gcsfs', on every machine"):
+        open_store("gs://bucket/folder")
+
+
 class Remembering(MemoryFileSystem):  # type: ignore[misc]
     """As the file systems of buckets: a folder that was listed is not listed again, and what it lacks is not there."""
 
