@@ -101,7 +101,7 @@ class AtOnce:
     def workers(self) -> list[Seen]:
         return self.seen
 
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
+    def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
         self.waiting.append((name, text))
         self.most = max(self.most, len(self.waiting))
 

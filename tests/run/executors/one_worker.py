@@ -50,7 +50,7 @@ class OneWorker:
     def workers(self) -> list[Seen]:
         return self.seen
 
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
+    def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
         spec = JobSpec.model_validate_json(text)
         self.specs.append(spec)
         store = open_store(spec.store)

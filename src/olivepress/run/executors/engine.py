@@ -58,12 +58,14 @@ class Follower(Protocol):
 
 @dataclass
 class _Tries:
-    """What was tried of a running task: workers that could not, and since when none is there that can."""
+    """What was tried of a running task: workers that could not, those that it was left to (all when empty), and since
+    when none is there that can."""
 
     spec: JobSpec
     needs: Needs
     count: int = 0
     without: list[str] = field(default_factory=list)
+    only: list[str] = field(default_factory=list)
     last: str = ""
     alone_since: float | None = None
 
@@ -126,11 +128,18 @@ class _Engine:
         for name, tries in list(self.running.items()):
             if any(not missing(tries.needs, worker) for worker in self._announced(tries.without)):
                 tries.alone_since = None
+                self._hand_on(name, tries)
                 continue
             tries.alone_since = tries.alone_since or now
             if now - tries.alone_since >= self._patience_s:
                 self._cluster.drop(name)
                 self._give_up(name, tries)
+
+    def _hand_on(self, name: str, tries: _Tries) -> None:
+        """Submit a job again that was left to workers which are all gone: Dask would wait for these very addresses."""
+        if tries.only and not any(seen.address in tries.only for seen in self._workers):
+            self._cluster.drop(name)
+            self._submit(name)
 
     def _give_up(self, name: str, tries: _Tries) -> None:
         reason = f": {tries.last}" if tries.last else ""
@@ -184,7 +193,10 @@ class _Engine:
 
     def _submit(self, name: str) -> None:
         tries = self.running[name]
-        self._cluster.submit(name, tries.spec.model_dump_json(), tries.needs.resources, tries.without)
+        tries.only = []
+        if tries.without:
+            tries.only = [seen.address for seen in self._workers if seen.address not in tries.without]
+        self._cluster.submit(name, tries.spec.model_dump_json(), tries.needs.resources, tries.only)
 
     def _on_end(self, ended: Ended) -> None:
         name, tries = ended.name, self.running.get(ended.name)
