@@ -18,10 +18,10 @@ from olivepress.data.build import build_dataset
 from olivepress.pipeline.search.common import check_same, default_params, study_facts
 from olivepress.pipeline.search.joint import joint_kind, joint_search
 from olivepress.pipeline.search.kind import Kind, finetune_kind
+from olivepress.pipeline.search.reporter import SearchReporter
 from olivepress.pipeline.search.stages import Stage, following_of, run_stage
 from olivepress.pipeline.search.trial import (
     Searched,
-    SearchReporter,
     check_workers,
     score_test_rows,
     trial_recipe,

@@ -18,7 +18,7 @@ from olivepress.core.printable import printable
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from olivepress.pipeline.search.trial import SearchReporter
+    from olivepress.pipeline.search.reporter import SearchReporter
     from olivepress.run import Reporter
     from olivepress.run.executors.plan_jobs import ClusterRun
 

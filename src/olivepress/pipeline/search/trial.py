@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.child.run import run_task
@@ -20,6 +20,7 @@ from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import PYTORCH, AnswersSpec
 from olivepress.pipeline.run import raise_failed, run
 from olivepress.pipeline.search.on_cluster import cluster_of_trial
+from olivepress.pipeline.search.reporter import SearchReporter
 from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Recipe
@@ -37,20 +38,10 @@ from olivepress.workflow.plan import Job, Plan, make_plan
 if TYPE_CHECKING:
     from olivepress.run.executors.plan_jobs import ClusterRun
 
-__all__ = ["SearchReporter", "Searched", "export_trial", "finetune_trial", "for_target", "remove_trial"]
+__all__ = ["Searched", "export_trial", "finetune_trial", "for_target", "remove_trial"]
 __all__ += ["check_workers", "score_test_rows", "trial_recipe"]
 
 _RECORDS = "records"  # what tracking keeps of a run
-
-
-class SearchReporter(Protocol):
-    """Is called with the progress of a search: each trial begins, goes on and ends."""
-
-    def begin(self, text: str) -> None: ...
-    def update(self, note: str, done: int, total: int) -> None: ...
-    def end(self, text: str) -> None: ...
-    def fetching_model(self, what: str, done: int, total: int) -> None: ...
-    def reading_model(self, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
