@@ -55,7 +55,14 @@ def started(arguments: list[str], folder: Path, log: Path) -> Iterator[subproces
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
+            [*COMMAND, *arguments],
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            # Tests that run in the background have inherited that SIGINT is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         yield process
