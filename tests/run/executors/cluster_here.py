@@ -102,7 +102,7 @@ class ClusterHere:
         with log:
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
-    def wait_for(self, workers: int, seconds: float = 60.0) -> None:
+    def wait_for(self, workers: int, seconds: float = 600.0) -> None:
         """Until so many workers have connected, as their own logs say."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
