@@ -10,7 +10,7 @@ MODEL ?= tiny-phi
 # uv installs; where pip is told to find packages, uv finds them too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-.PHONY: help install families canary doctor demo real wheel test test-long test-next test-real test-cluster check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost cluster-cost estimates recipe matrix rehearse run bench report ui clean
+.PHONY: help install families canary doctor demo real wheel test test-long test-next test-real test-cluster test-buckets check docs golden fuzz adapters adapter-accuracy gain-retained peers training-benchmark pipeline-cost chain-cost cluster-cost estimates recipe matrix rehearse run bench report ui clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -43,17 +43,22 @@ wheel: $(STAMP) ## build the wheel and source archive in dist/, and try the whee
 
 # One thread each: the threads of two processes on two cores wait for each other.
 test: $(STAMP) ## run the tests (those that need real data are skipped, with the reason, where it is absent)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster" --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not cluster and not buckets" --durations 15
 
 test-long: $(STAMP) ## run the long tests: minutes of training and exporting
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -vv -m "slow and not real and not next and not cluster" --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -vv -m "slow and not real and not next and not cluster and not buckets" --durations 15
 
 test-next: $(STAMP) ## run the tests of the environment build-next, which is installed first: some GB, minutes of building
 	$(BIN)/olivepress env create build-next
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -vv -m next --durations 15
 
 test-cluster: $(STAMP) ## run the tests of a cluster: a scheduler, four workers, each killed at random times, 50 runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/run/executors -vv -n 0 --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/run/executors -vv -n 0 -m "not buckets" --durations 15
+
+test-buckets: $(STAMP) ## test the store of a cluster with the clients of S3 and Azure, in an environment of its own
+	test -x $(VENV)-buckets/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)-buckets
+	$(BIN)/uv pip install --quiet --python $(VENV)-buckets/bin/python -r tests/run/executors/buckets.txt --editable .
+	$(VENV)-buckets/bin/python -m pytest tests/run/executors/test_store.py -vv -m buckets
 
 test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent
 	OLIVEPRESS_REQUIRE_DATA=1 $(BIN)/python -m pytest -m "real or browser" -s

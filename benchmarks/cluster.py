@@ -81,7 +81,7 @@ class Echo:
         append(Path("journal.jsonl"), "finished", self.name, self.key, machine=outcome.machine)
         self.done = True
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         raise error
 
     def drop(self, state: str, because: str) -> None: ...
@@ -101,7 +101,7 @@ class AtOnce:
     def workers(self) -> list[Seen]:
         return self.seen
 
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
+    def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
         self.waiting.append((name, text))
         self.most = max(self.most, len(self.waiting))
 

@@ -40,6 +40,20 @@ def test_one_line(project: Path, olivepress_here: Run, options: list[str], code:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        ([], "2 recipes were given: they run together with --engine dask"),
+        (["--engine", "dask", "--job", "merge"], "--job is for one recipe, not 2"),
+        (["--engine", "dask", "--data", "rows.jsonl"], "--data is for one recipe, not 2"),
+    ],
+)
+def test_several_recipes(project: Path, olivepress_here: Run, options: list[str], text: str) -> None:
+    done = olivepress_here("run", "tiny-phi", "tiny-llama", *options)
+    assert done.returncode == 2 and text in done.stderr
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
         (["--tune", "--engine", "dask"], "--tune is for a bench on this machine"),
         (["--store", "x"], "--store is for --engine dask"),
         (["--engine", "dask"], "expected --scheduler ADDRESS"),

@@ -13,7 +13,16 @@ import pytest
 
 from olivepress.core import files
 from olivepress.core.errors import SetupError
-from olivepress.core.files import copy_file, is_partial, new_directory, new_file, write_bytes, write_text
+from olivepress.core.files import (
+    copy_file,
+    is_partial,
+    link_folder,
+    new_directory,
+    new_file,
+    write_bytes,
+    write_secret,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -47,6 +56,15 @@ def test_a_file_where_a_folder_must_be(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "a", tmp_path / "file" / "b" / "c"):
         with pytest.raises(SetupError, match="file: is a file, expected a directory; next: move it away"):
             write_text(path, "x")
+
+
+def test_a_folder_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "file").write_text("x")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    link_folder(tmp_path / "elsewhere" / "link", Path("place"))
+    assert (tmp_path / "elsewhere" / "link" / "file").read_text() == "x"
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -133,3 +151,44 @@ def test_a_kill_leaves_the_old_or_the_new_one_whole(tmp_path: Path, kind: str, s
 def test_names_of_what_is_not_finished() -> None:
     assert is_partial(Path("x", ".model.onnx.123.partial")) and is_partial(Path(".model.123.old"))
     assert not is_partial(Path("model.partial")) and not is_partial(Path(".hidden")) and not is_partial(Path("a.old"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+@pytest.mark.parametrize("links", [True, False])
+def test_a_secret_is_never_open_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    modes = list[int]()
+    sync = files._sync_file
+
+    def look(path: Path) -> None:
+        modes.append(path.stat().st_mode & 0o777)
+        sync(path)
+
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(files, "_sync_file", look)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    old = os.umask(0)
+    try:
+        path = tmp_path / "new" / "secret"
+        write_secret(path, b"one\r\n")
+    finally:
+        os.umask(old)
+    assert modes == [0o600] and path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError, match="secret"):
+        write_secret(path, b"two")
+    assert path.read_bytes() == b"one\r\n" and names(path.parent) == ["secret"]
+
+
+def test_a_secret_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "_sync_file", full)
+    with pytest.raises(SetupError, match=r"secret: cannot be written .*; next: free disk space"):
+        write_secret(tmp_path / "secret", b"x")
+    assert names(tmp_path) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SetupError, match="file: is a file, expected a directory"):
+        write_secret(tmp_path / "file" / "secret", b"x")

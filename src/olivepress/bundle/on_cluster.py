@@ -19,12 +19,12 @@ from olivepress.core.errors import JobError, OlivepressError, ReportError, Setup
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
-from olivepress.run.executors.artifacts import send_inputs
+from olivepress.run.executors.artifacts import send
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
 from olivepress.run.executors.plan_jobs import ClusterRun
-from olivepress.run.executors.plan_needs import check_labels, device_names
+from olivepress.run.executors.plan_needs import asked_for, check_labels, device_names
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.workflow.plan import Job, Plan
@@ -111,9 +111,9 @@ def bench_on_cluster(
     check_labels([plan], cluster.labels)
     fields, announced = _fields(overrides), cluster.announced()
     wanted = [job for job in plan.jobs if job.kind == "export" and only in (None, job.id)]
-    places = {job.id: places_of(plan, job, announced, cluster.labels.get(job.id, ())) for job in wanted}
+    places = {job.id: places_of(plan, job, announced, asked_for(plan, job, cluster.labels)) for job in wanted}
     for job in wanted:
-        if not places[job.id] and (only is not None or job.id in cluster.labels):
+        if not places[job.id] and (only is not None or asked_for(plan, job, cluster.labels)):
             raise SetupError(
                 f"{job.id}: no worker can measure it: none has environment {_of(job)} and its device, or the label",
                 next_step="start a worker on its device, with olivepress env create first",
@@ -195,12 +195,13 @@ class _BenchTask:
             self.report = import_report(carried).path
         self.run.took(self.key, ())
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None: ...
 
     def stopped(self) -> None: ...
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.of.store, self.inputs, again=sha256)
+        send(self.of.store, self.inputs, again=sha256)

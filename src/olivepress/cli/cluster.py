@@ -22,8 +22,6 @@ __all__ = ["cluster_of", "require_distributed"]
 def cluster_of(
     choice: ClusterChoice,
     reporter: ConsoleReporter,
-    model: str,
-    data: str | None,
     *,
     trust: bool,
     force: bool = False,
@@ -43,29 +41,20 @@ def cluster_of(
     from olivepress.run.executors.plan_jobs import ClusterRun
     from olivepress.run.executors.plan_needs import labels_of
     from olivepress.run.executors.store import open_store
-    from olivepress.workflow.find_recipe import find_recipe
 
     address = check_address(choice.scheduler, tls=choice.tls, insecure=choice.insecure)
     labels, store = labels_of(choice.on), open_store(_store(choice, address), create=True)
-    security, own_targets = security_of(choice.tls), _relative(find_recipe(model, data=data)[1])
+    security = security_of(choice.tls)
     with Cluster(address, security, topic=new_topic()) as cluster, ClusterProgress(reporter) as progress:
         yield ClusterRun(
             cluster=cluster,
             store=store,
             follower=progress,
             labels=labels,
-            own_targets=own_targets,
             trust_targets=trust,
             force=force,
             keep_going=keep_going,
         )
-
-
-def _relative(folder: Path | None) -> Path | None:
-    """As it lies in the project, however the recipe was named."""
-    if folder is not None and folder.absolute().is_relative_to(Path.cwd()):
-        return folder.absolute().relative_to(Path.cwd())
-    return folder
 
 
 def require_distributed() -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "EnvironmentArgument",
     "JsonOption",
     "ModelArgument",
+    "ModelsArgument",
     "PackageArgument",
     "QuietOption",
     "RoundsOption",
@@ -43,6 +44,14 @@ ModelArgument = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A recipe's path or name, a family, a Hub id or a model directory.",
+        autocompletion=recipe_names,
+    ),
+]
+ModelsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL",
+        help="A recipe's path or name, a family, a Hub id or a model directory; several with --engine dask.",
         autocompletion=recipe_names,
     ),
 ]

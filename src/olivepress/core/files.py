@@ -24,9 +24,11 @@ __all__ = [
     "cannot_write",
     "copy_file",
     "is_partial",
+    "link_folder",
     "new_directory",
     "new_file",
     "write_bytes",
+    "write_secret",
     "write_text",
 ]
 
@@ -54,10 +56,60 @@ def write_bytes(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def write_secret(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write what its owner alone may read: at no moment open to others. FileExistsError where ``path`` is there
+    already, as no secret is ever overwritten.
+
+    Windows has no such rights: there the folder's count. ``sync`` false where many are forced to the disk at once.
+    """
+    partial = _beside(path, "partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # of a killed process that had the same number
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
+            file.write(data)
+        if sync:
+            _sync_file(partial)
+        is_new = _take_free_name(partial, path)
+        if sync:
+            _sync_directory(path.parent)
+    except OSError as error:
+        raise cannot_write(path, path.parent, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    if not is_new:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _take_free_name(partial: Path, path: Path) -> bool:
+    """Give the file its name; False where another file has it. In one step, but where there are no hard links."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        if path.exists():
+            return False
+        partial.replace(path)
+    return True
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy the content of ``source``."""
     with new_file(target) as partial:
         shutil.copyfile(source, partial)
+
+
+def link_folder(link: Path, place: Path) -> None:
+    """Let ``link`` lead to the folder ``place``: by a junction on Windows, where links are not for everybody."""
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(place.absolute()), str(link))
+    else:
+        link.symlink_to(place.absolute(), target_is_directory=True)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from olivepress import __version__
@@ -26,10 +27,16 @@ _ID = "id"
 
 
 def announce(
-    folder: Path, *, name: str | None, labels: tuple[str, ...], slots: int, share_gpu: int
+    folder: Path,
+    *,
+    name: str | None,
+    labels: tuple[str, ...],
+    slots: int,
+    share_gpu: int,
+    own: Callable[[Sequence[str]], Sequence[str]],
 ) -> tuple[Announcement, tuple[str, ...]]:
     """What this machine has, with the free disk of ``folder``; and its GPUs as CUDA numbers them, each as often as it
-    is shared."""
+    is shared. ``own``: of the GPUs those that are for this worker alone."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -37,7 +44,8 @@ def announce(
     machine = fingerprint()
     hardware = read_hardware(machine, folder)
     devices = dict.fromkeys((device for device in devices_of(hardware) if device != "cpu"), 1)
-    gpus = _gpus(len(hardware.gpus)) * share_gpu if "cuda" in devices else ()
+    gpus = tuple(own(_gpus(len(hardware.gpus)))) * share_gpu if "cuda" in devices else ()
+    devices.pop("cuda", None)
     if gpus:
         devices["cuda"] = len(gpus)
     announcement = Announcement(

@@ -18,14 +18,14 @@ from olivepress.bundle.contents import Bundle
 from olivepress.core.artifact import hash_file
 from olivepress.core.bounded import read_bytes
 from olivepress.core.errors import ReportError, SetupError, UsageError
-from olivepress.core.files import write_text
+from olivepress.core.files import write_secret, write_text
 from olivepress.core.layout import fleet_dir
 from olivepress.core.names import check_name
 from olivepress.core.process import exclusive
 from olivepress.fleet.machines import Machine, read_machines, write_machines
 from olivepress.fleet.records import MACHINES, RING_KEY, SECRETS, Fleet, Release, read_fleet, write_fleet
 from olivepress.fleet.rings import place, ring_of
-from olivepress.registry.signatures import new_pair, secret_key, write_secret
+from olivepress.registry.signatures import new_pair, secret_key
 
 __all__ = ["Created", "init_fleet"]
 
@@ -169,7 +169,7 @@ def _with_key(machine: Machine, folder: Path) -> Machine:
         except UsageError:  # the power went while it was written
             path.unlink()
     text, public = new_pair()
-    write_secret(path, text)
+    write_secret(path, text, sync=False)
     return replace(machine, key=_base64(public))
 
 

@@ -25,6 +25,7 @@ from olivepress.workflow.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from olivepress.run import JobOutcome, Reporter
+    from olivepress.run.executors.plan_jobs import ClusterRun
 
 __all__ = ["HEAD", "Matrix", "MatrixRow", "matrix", "matrix_recipe", "raise_failed_target", "table"]
 
@@ -76,8 +77,9 @@ def matrix_recipe(recipe: Recipe, own_targets: Path | None = None) -> Recipe:
     return Recipe.model_validate_json(json.dumps({**recipe.model_dump(mode="json"), **changed}))
 
 
-def matrix(model: str, *, reporter: Reporter, trust_targets: bool = False) -> Matrix:
-    """Build and verify every target; one that fails does not stop the others. Writes ``benchmarks/matrix/MODEL.json``.
+def matrix(model: str, *, reporter: Reporter, trust_targets: bool = False, cluster: ClusterRun | None = None) -> Matrix:
+    """Build and verify every target, here or on a ``cluster``; one that fails does not stop the others. Writes
+    ``benchmarks/matrix/MODEL.json``.
 
     Raises what ``pipeline.run`` raises before the first export.
     """
@@ -85,7 +87,8 @@ def matrix(model: str, *, reporter: Reporter, trust_targets: bool = False) -> Ma
     recipe = matrix_recipe(real, own_targets)
     dataset = build_dataset(data_of(recipe, "matrix"))
     plan = make_plan(recipe, dataset, own_targets=own_targets, trust_targets=trust_targets)
-    outcomes = {outcome.job: outcome for _, outcome in run(plan, reporter=reporter, keep_going=True)}
+    ran = run(plan, reporter=reporter, keep_going=True, cluster=cluster)
+    outcomes = {outcome.job: outcome for _, outcome in ran}
     result = Matrix(
         model=real.name,
         random_weights=plan.model.random_weights,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from olivepress.core.errors import JobError, RecipeError, UsageError, whole_message
-from olivepress.core.files import write_text
+from olivepress.core.files import link_folder, write_text
 from olivepress.core.layout import DATASETS, ENVIRONMENTS, MODELS, RUNS, TRAINING, run_records
 from olivepress.core.privacy import child_environment
 from olivepress.core.process import BEFORE_EXEC, exclusive
@@ -184,14 +184,12 @@ def _link(link: Path, place: Path) -> None:
             _link(link / each.name, each)
     elif link.exists():
         return
-    elif sys.platform != "win32":
-        link.symlink_to(place.absolute())
     elif place.is_dir():
-        import _winapi
-
-        _winapi.CreateJunction(str(place.absolute()), str(link))
-    else:
+        link_folder(link, place)
+    elif sys.platform == "win32":
         shutil.copyfile(place, link)
+    else:
+        link.symlink_to(place.absolute())
 
 
 def _set_keys(value: Any) -> Any:

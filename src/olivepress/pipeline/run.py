@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from olivepress.core.errors import SetupError
+from olivepress.core.errors import SetupError, UsageError
 from olivepress.pipeline.prepare import fetch_model
 from olivepress.pipeline.render import render
 from olivepress.workflow import machine_rates
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from olivepress.pipeline.render import Rendered
     from olivepress.run import JobObserver, JobOutcome, Outlook, Reporter
     from olivepress.run.executors.plan_jobs import ClusterRun
+    from olivepress.run.preflight.tokenizer_answers import TokenizerCheck
 
-__all__ = ["raise_failed", "run"]
+__all__ = ["raise_failed", "run", "run_together"]
 
 _LONG_S = 300.0
 
@@ -73,8 +75,6 @@ def run(
     anything runs, the workflows of the jobs that are not finished are linted, and the tokenizers of the runtimes that
     these artifacts run with are compared.
     """
-    from olivepress.run import check_tokenizers
-    from olivepress.run.interpreters import model_python
     from olivepress.track.job_tracker import JobTracker
     from olivepress.track.sender import print_warning
     from olivepress.track.store import store_here
@@ -82,13 +82,95 @@ def run(
     store = store_here(plan.recipe.wants_tracking)
     if only is not None:
         plan.job(only)
-    if not olive_installed():
-        raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
-    model_python(plan)  # a missing environment is said before anything is fetched or written
     plans = plan.all if only is None else (plan,)
     if cluster is not None:
+        return _run_there([plan], plans, cluster, reporter=reporter, only=only)
+    ready = _prepare([plan], plans, reporter=reporter, only=only, force=force, keep_going=keep_going)
+    with JobTracker(store, print_warning) as tracker:
+        reporter.run_started(ready.expected)
+        outcomes = _run_here(ready, tracker, reporter=reporter, only=only, force=force, keep_going=keep_going)
+    return ready.with_checks(outcomes)
+
+
+def run_together(plans: Sequence[Plan], cluster: ClusterRun, *, reporter: Reporter) -> list[tuple[Plan, JobOutcome]]:
+    """The jobs of several recipes on the workers of a cluster, as ``run``: each starts when a worker is free for it.
+
+    Raises UsageError for a recipe that is named twice.
+    """
+    each = [member for plan in plans for member in plan.all]
+    names = [member.recipe.name for member in each]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"recipe {twice}: is named twice", next_step="name each recipe once")
+    return _run_there(plans, each, cluster, reporter=reporter, only=None)
+
+
+def _run_there(
+    given: Sequence[Plan], plans: Sequence[Plan], cluster: ClusterRun, *, reporter: Reporter, only: str | None
+) -> list[tuple[Plan, JobOutcome]]:
+    """On the workers of a cluster."""
+    from olivepress.run.executors.plan_jobs import Prepared
+    from olivepress.track.job_tracker import JobTracker
+    from olivepress.track.sender import print_warning
+    from olivepress.track.store import store_here
+
+    stores = {each.recipe.name: store_here(plan.recipe.wants_tracking) for plan in given for each in plan.all}
+    # What the jobs of a cluster run with need not be installed here.
+    ready = _prepare(given, plans, reporter=reporter, only=only, force=cluster.force, keep_going=True, cluster=cluster)
+    with contextlib.ExitStack() as stack:
+        trackers = {
+            store: stack.enter_context(JobTracker(store, print_warning)) for store in dict.fromkeys(stores.values())
+        }
+        prepared = [
+            Prepared(plan=each.plan, workflows=each.workflows, observer=trackers[stores[each.plan.recipe.name]])
+            for each in ready.rendered
+        ]
+        return ready.with_checks(cluster.run(prepared, reporter=reporter, only=only))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """What may run now; ``checks`` are of tokenizers, by recipe and job."""
+
+    rendered: Sequence[Rendered]
+    ahead: Mapping[str, _Ahead]
+    checks: Mapping[tuple[str, str], TokenizerCheck]
+
+    @property
+    def expected(self) -> list[float]:
+        """Seconds of each job, in their order."""
+        return [seconds for each in self.ahead.values() for seconds in each.expected]
+
+    def with_checks(self, outcomes: Sequence[tuple[Plan, JobOutcome]]) -> list[tuple[Plan, JobOutcome]]:
+        return [
+            (plan, replace(outcome, tokenizer=self.checks.get((plan.recipe.name, outcome.job))))
+            for plan, outcome in outcomes
+        ]
+
+
+def _prepare(
+    given: Sequence[Plan],
+    plans: Sequence[Plan],
+    *,
+    reporter: Reporter,
+    only: str | None,
+    force: bool,
+    keep_going: bool,
+    cluster: ClusterRun | None = None,
+) -> _Ready:
+    """Fetch the models of the ``given`` plans, and write, lint and compare for the ``plans``: these and their
+    members."""
+    from olivepress.run import check_tokenizers
+    from olivepress.run.interpreters import model_python
+
+    if not olive_installed():
+        raise SetupError("Olive is not installed", next_step="pip install 'olivepress[build]'")
+    for plan in given:
+        model_python(plan)  # a missing environment is said before anything is fetched or written
+    if cluster is not None:
         cluster.check(plans, only)
-    _fetch_model(plan, reporter)
+    for plan in given:
+        _fetch_model(plan, reporter)
     ahead: dict[str, _Ahead] = {}
 
     def to_check(each: Plan) -> Collection[str]:
@@ -101,27 +183,15 @@ def run(
         for text in each.notes:
             reporter.note(each.plan.jobs[0], text)
     to_compare = [(each.plan, each.to_compare) for each in ahead.values()]
-    # What the jobs of a cluster run with need not be installed here.
-    checks = check_tokenizers(to_compare, reporter, keep_going=keep_going or cluster is not None)
-    if sum(seconds for each in ahead.values() for seconds in each.expected) > _LONG_S:
+    checks = check_tokenizers(to_compare, reporter, keep_going=keep_going)
+    ready = _Ready(rendered=rendered, ahead=ahead, checks=checks)
+    if sum(ready.expected) > _LONG_S:
         _measure_machine(reporter)
-    with JobTracker(store, print_warning) as tracker:
-        if cluster is not None:
-            pairs = [(each.plan, each.workflows) for each in rendered]
-            outcomes = cluster.run(pairs, reporter=reporter, observer=tracker, only=only)
-        else:
-            reporter.run_started([seconds for each in ahead.values() for seconds in each.expected])
-            outcomes = _run_all(
-                rendered, ahead, tracker, reporter=reporter, only=only, force=force, keep_going=keep_going
-            )
-    return [
-        (each, replace(outcome, tokenizer=checks.get((each.recipe.name, outcome.job)))) for each, outcome in outcomes
-    ]
+    return ready
 
 
-def _run_all(
-    rendered: Sequence[Rendered],
-    ahead: Mapping[str, _Ahead],
+def _run_here(
+    ready: _Ready,
     observer: JobObserver,
     *,
     reporter: Reporter,
@@ -132,8 +202,8 @@ def _run_all(
     from olivepress.run import run_plan
 
     outcomes: list[tuple[Plan, JobOutcome]] = []
-    for each in rendered:
-        known = ahead[each.plan.recipe.name]
+    for each in ready.rendered:
+        known = ready.ahead[each.plan.recipe.name]
         jobs = run_plan(
             each.plan,
             each.workflows,
@@ -172,13 +242,14 @@ def _look_ahead(plan: Plan, only: str | None, force: bool, reporter: Reporter) -
 
 def raise_failed(outcomes: Sequence[tuple[Plan, JobOutcome]]) -> None:
     """Raise the error of what failed: the only one's, or one that names all."""
-    failed = [outcome for _, outcome in outcomes if outcome.state == "failed" and outcome.error]
+    failed = [(plan, outcome) for plan, outcome in outcomes if outcome.state == "failed" and outcome.error]
     if not failed:
         return
-    first = failed[0].error
+    first = failed[0][1].error
     assert first is not None
     if len(failed) == 1:
         raise first
-    names = ", ".join(outcome.job for outcome in failed)
+    several = len({plan.recipe.name for plan, _ in outcomes}) > 1
+    names = ", ".join(f"{plan.recipe.name}/{outcome.job}" if several else outcome.job for plan, outcome in failed)
     message = f"{len(failed)} of {len(outcomes)} jobs failed ({names}), first {first.message}"
     raise first.with_message(message)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from olivepress.core.artifact import MANIFEST, read_manifest
 from olivepress.core.bounded import REPORT, read_bytes
 from olivepress.core.errors import OlivepressError, ReportError, SetupError, UsageError
-from olivepress.core.files import cannot_write, write_bytes
+from olivepress.core.files import write_bytes, write_secret
 from olivepress.core.layout import TRUSTED_KEYS
 from olivepress.registry.case import Signature
 from olivepress.report.device_report import read_report
@@ -34,7 +33,6 @@ __all__ = [
     "signature_path",
     "signed_file",
     "verify",
-    "write_secret",
 ]
 
 LARGEST_SIGNATURE = 64 * 1024  # bytes of a key or a signature: a few hundred
@@ -63,7 +61,10 @@ def new_key(secret: Path, password: str) -> Path:
     Returns the public key's file, below ``registry/keys/``.
     """
     key, public_text = new_pair(password)
-    write_secret(secret, key)
+    try:
+        write_secret(secret, key)
+    except FileExistsError:
+        raise UsageError(f"{secret}: is there already", next_step="sign with it, or name another file") from None
     public = TRUSTED_KEYS / f"{key_id(public_text)}.pub"
     write_bytes(public, public_text)
     return public
@@ -76,19 +77,6 @@ def new_pair(password: str = "") -> tuple[bytes, bytes]:
         if password:
             key.encrypt(password)
         return bytes(key) + b"\n", bytes(pair.public_key) + b"\n"
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """For its owner alone; an existing key is never overwritten."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o600)
-    except FileExistsError:
-        raise UsageError(f"{path}: is there already", next_step="sign with it, or name another file") from None
-    except OSError as error:
-        raise cannot_write(path, path.parent, error) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def sign(file: Path, secret: Path, password: str, *, trusted: bool = True) -> Path:

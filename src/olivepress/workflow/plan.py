@@ -47,7 +47,8 @@ class Plan:
     """All jobs of a recipe in the order they can run.
 
     ``members`` are, in a recipe of several adapters, the plan of each (adapter → plan): it trains the adapter, and its
-    merged exports are what the package is compared with. They run before the plan's own jobs.
+    merged exports are what the package is compared with. They run before the plan's own jobs. ``own_targets`` is the
+    folder of targets beside the recipe, where there is one.
     """
 
     recipe: Recipe
@@ -55,6 +56,7 @@ class Plan:
     dataset: Dataset
     jobs: tuple[Job, ...]
     members: Mapping[str, Plan] = field(default_factory=dict)
+    own_targets: Path | None = None
 
     @property
     def all(self) -> tuple[Plan, ...]:
@@ -135,7 +137,7 @@ def make_plan(
         Job(id=f"export-{each.target.target}", kind="export", parent=parent, target=each.target, choice=each.choice)
         for each in chosen
     )
-    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=(*trained, *exports))
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=(*trained, *exports), own_targets=own_targets)
 
 
 def make_package_plan(
@@ -161,7 +163,7 @@ def make_package_plan(
         base = Job(id=f"base-{name}", kind="export", parent=None, target=each.target)
         jobs += [base, Job(id=f"package-{name}", kind="package", parent=base.id, target=each.target)]
     dataset = interleave(recipe.name, datasets)
-    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members)
+    return Plan(recipe=recipe, model=model, dataset=dataset, jobs=tuple(jobs), members=members, own_targets=own_targets)
 
 
 def _check_takes_adapters(recipe: Recipe, chosen: ChosenTarget) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from kubeflow_trainer_api.models import TrainerV1alpha1TrainingRuntime, TrainerV1alpha1TrainJob
 from typer.main import get_command
 
 from olivepress import __version__
 from olivepress.cli.main import app
-from olivepress.core.errors import RecipeError
+from olivepress.core.errors import RecipeError, UsageError
 from olivepress.pipeline.deploy.groups import WorkerGroup, claims_of, groups_of
 from olivepress.pipeline.deploy.images import dockerfile
 from olivepress.pipeline.deploy.manifests import _dns
@@ -62,6 +63,45 @@ def test_the_schemas_of_kubernetes_accept_every_object(files: dict[str, str]) ->
     wrong = objects(files)[3] | {"spec": {"accessModes": "ReadWriteOnce"}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_train_job_of_kubeflow_has_the_same_pod(project: Path, files: dict[str, str]) -> None:
+    options: dict[str, Any] = {"namespace": "models", "images": "reg/op", "schedule": "0 3 * * 0"}
+    other, _ = deployment_files(load_plan("tiny-phi"), **options, kind="TrainJob")
+    assert {name for name in files if files[name] != other[name]} == {"kubernetes/60-run.yaml"}
+    runtime, train = yaml.safe_load_all(other["kubernetes/60-run.yaml"])
+    for kind, each in ((TrainerV1alpha1TrainingRuntime, runtime), (TrainerV1alpha1TrainJob, train)):
+        read = kind.from_dict(each)
+        assert read is not None and read.to_dict() == each  # what the API does not know is lost on the way
+    assert train["spec"]["runtimeRef"]["name"] == runtime["metadata"]["name"] == "run-tiny-phi"
+    (job,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    assert job["template"]["metadata"]["labels"] == {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+    (own,) = yaml.safe_load_all(files["kubernetes/60-run.yaml"])
+    pod = own["spec"]["template"]["spec"]
+    pod["containers"][0]["name"] = "node"
+    assert job["template"]["spec"] == own["spec"]
+    whole = {"apiVersion": "batch/v1", "kind": "Job", "metadata": own["metadata"], "spec": job["template"]["spec"]}
+    kubernetes_validate.validate(whole, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_bucket_takes_the_place_of_the_shared_volume(project: Path, files: dict[str, str]) -> None:
+    options: dict[str, Any] = {"namespace": "models", "images": "reg/op", "schedule": "0 3 * * 0"}
+    other, _ = deployment_files(load_plan("tiny-phi"), **options, store="s3://models/op")
+    for each in objects(other):
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+    assert "ReadWriteMany" in str(files) and "ReadWriteMany" not in str(other)
+    users = [pod for pod in pods(other) if "olivepress-store" in str(pod)]
+    assert len(users) == 4  # two groups of workers, the run and the retraining
+    for pod in users:
+        (container,) = pod["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "olivepress-store", "optional": True}}]
+        assert "/store" not in str(container["volumeMounts"])
+    (run,) = [command for command in commands(other) if "run" in command and "/recipes/tiny-phi.yaml" in command]
+    assert run[run.index("--store") + 1] == "s3://models/op"
+    assert "'fsspec>=2025.3' s3fs ./olivepress" in other["images/build/Dockerfile"]
+    for url in ("/shared", "s3://key:secret@models/op"):
+        with pytest.raises(UsageError, match="--store"):
+            deployment_files(load_plan("tiny-phi"), **options, store=url)
 
 
 def test_every_object_is_created_before_it_is_referred_to(files: dict[str, str]) -> None:

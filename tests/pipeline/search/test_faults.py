@@ -102,10 +102,11 @@ def test_a_run_that_is_removed_fails_its_trial_only(project: Path, monkeypatch: 
     whole, removed = stand_in_run(), list[str]()
 
     def run(plan: Any, **options: Any) -> Any:
-        whole(plan, **options)
+        outcomes = whole(plan, **options)
         if not removed:
             removed.append(plan.recipe.name)
             shutil.rmtree(recipe_runs(plan.recipe.name))
+        return outcomes
 
     write_recipe(project)
     monkeypatch.setattr(trial_module, "run", run)

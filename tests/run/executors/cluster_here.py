@@ -20,7 +20,7 @@ import psutil
 from olivepress import __version__
 from olivepress.core.artifact import hash_file
 from olivepress.core.errors import OlivepressError
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, send
 from olivepress.run.executors.needs import Announcement, Needs
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Store
@@ -102,7 +102,7 @@ class ClusterHere:
         with log:
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
-    def wait_for(self, workers: int, seconds: float = 60.0) -> None:
+    def wait_for(self, workers: int, seconds: float = 600.0) -> None:
         """Until so many workers have connected, as their own logs say."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -210,7 +210,7 @@ class EchoTask:
         if self.file.is_file():
             return None
         self.sent = inputs_of(self.inputs)
-        send_inputs(self.store, self.sent)
+        send(self.store, self.sent)
         append(self.journal, "started", self.name, self.key)
         return JobSpec(
             version=__version__,
@@ -230,9 +230,10 @@ class EchoTask:
         append(self.journal, "finished", self.name, self.key, machine=outcome.machine)
         self.outcome = outcome
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         append(self.journal, "failed", self.name, self.key, reason=error.message)
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None:
         self.dropped = f"{state}: {because}"
@@ -241,7 +242,7 @@ class EchoTask:
         append(self.journal, "interrupted", self.name, self.key)
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.store, self.sent, again=sha256)
+        send(self.store, self.sent, again=sha256)
 
 
 def assert_done_once(tasks: Sequence[EchoTask]) -> None:

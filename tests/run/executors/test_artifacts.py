@@ -9,7 +9,7 @@ import pytest
 from olivepress.core.artifact import hash_file, hash_files, read_manifest, write_manifest
 from olivepress.core.errors import ReportError
 from olivepress.pipeline.plan import load_plan
-from olivepress.run.executors.artifacts import inputs_of, put_artifact, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, outputs_of, put_artifact, send
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
 from tests.pipeline.test_run import manifest as manifest_of
@@ -89,6 +89,18 @@ def test_inputs_are_the_files_below_and_each_is_sent_once(store: Store) -> None:
     Path("three").write_text("other")
     refs = inputs_of([Path("a"), Path("three"), Path("missing"), Path("a", "one")])
     assert [ref.path for ref in refs] == ["a/b/two", "a/one", "three"]
-    send_inputs(store, refs)
-    send_inputs(store, refs)
+    send(store, refs)
+    send(store, refs)
     assert store.uploaded == 2
+
+
+def test_outputs_are_files_of_the_jobs_folder_and_no_links(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    (folder / "made" / "sub").mkdir(parents=True)
+    (folder / "made" / "sub" / "one").write_text("one")
+    (folder / "log").write_text("log")
+    (folder / "made" / "link").symlink_to(tmp_path / "job" / "log")
+    refs = outputs_of(folder, ["made", "log", "log", "missing"])
+    assert [ref.path for ref in refs] == ["log", "made/sub/one"]
+    send(store, refs, root=folder)
+    assert store.uploaded == 2 and all(map(store.has, refs))

@@ -186,7 +186,7 @@ def test_what_is_no_scheduler_is_an_error_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def wait_until(condition: Any, seconds: float = 20.0) -> None:
+def wait_until(condition: Any, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to be"

@@ -10,6 +10,7 @@ import pytest
 
 from olivepress import __version__
 from olivepress.core.errors import JobError, OlivepressError, SetupError
+from olivepress.run.executors import engine
 from olivepress.run.executors.cluster import Ended, Lost, Seen
 from olivepress.run.executors.engine import MOST_TRIES, run_tasks
 from olivepress.run.executors.needs import Needs
@@ -32,15 +33,15 @@ class Scripted:
         self.seen = [Seen(address=f"at {name}", announcement=announcement(name)) for name in names]
         self.answer, self.waiting = answer, deque[tuple[str, str]]()
         self.counts = dict[str, int]()
-        self.without: list[tuple[str, ...]] = []
+        self.only: list[tuple[str, ...]] = []
         self.most = self.reconnected = 0
 
     def workers(self) -> list[Seen]:
         return self.seen
 
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
+    def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
         self.waiting.append((name, text))
-        self.without.append(tuple(without))
+        self.only.append(tuple(only))
         self.most = max(self.most, len(self.waiting))
 
     def ended(self) -> list[Ended]:
@@ -84,8 +85,9 @@ class Plain:
             raise self.damage.pop()
         self.told.append(f"done on {outcome.machine}")
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
         self.error = error
+        return "failed"
 
     def drop(self, state: str, because: str) -> None:
         self.told.append(f"{state} because of {because}")
@@ -110,7 +112,7 @@ def test_a_machine_that_cannot_is_not_asked_again() -> None:
     cluster = Scripted(lambda spec, count: outcome(spec, "elsewhere" if count == 1 else "done", error="disk full"))
     task = Plain("job")
     assert run([task], cluster)("job") == "done"
-    assert cluster.without == [(), ("at one",)] and task.told == ["done on one"]
+    assert cluster.only == [(), ("at two", "at three")] and task.told == ["done on one"]
 
 
 def test_the_number_of_tries_is_bounded() -> None:
@@ -179,11 +181,26 @@ def test_what_did_not_arrive_is_done_again() -> None:
     assert task.told == ["done on 2"]
 
 
+def test_a_job_that_was_left_to_a_worker_which_is_gone_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is started again has another address; Dask would wait for the old one."""
+    monkeypatch.setattr(engine, "_LOOK_S", 0.0)
+
+    def answer(spec: JobSpec, count: int) -> Ended | list[Ended]:
+        if count == 2:  # lost with its worker, which is another one from now on
+            cluster.seen = [cluster.seen[0], Seen(address="at two again", announcement=announcement("two"))]
+            return []
+        return outcome(spec, "elsewhere" if count == 1 else "done", "one" if count == 1 else "two")
+
+    cluster, task = Scripted(answer, "one", "two"), Plain("job")
+    assert run([task], cluster)("job") == "done"
+    assert cluster.only == [(), ("at two",), ("at two again",)] and task.told == ["done on two"]
+
+
 def test_damaged_inputs_are_sent_again_and_nobody_is_blamed() -> None:
     task = Plain("job")
     cluster = Scripted(lambda spec, count: outcome(spec, "done" if count > 1 else "elsewhere", damaged=(KEY,)))
     run([task], cluster)
-    assert task.told == ["resent 1", "done on one"] and cluster.without == [(), ()]
+    assert task.told == ["resent 1", "done on one"] and cluster.only == [(), ()]
 
 
 def test_a_lost_scheduler_is_waited_for_and_asked_again() -> None:
@@ -218,8 +235,8 @@ def test_jobs_of_one_device_do_not_keep_the_others_waiting() -> None:
     order = list[str]()
 
     class Recording(Scripted):
-        def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
-            super().submit(name, text, resources, without)
+        def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
+            super().submit(name, text, resources, only)
             order.append(name)
 
         def ended(self) -> list[Ended]:

@@ -13,7 +13,7 @@ import pytest
 
 from olivepress import __version__
 from olivepress.run.executors import perform as module
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, send
 from olivepress.run.executors.perform import perform
 from olivepress.run.executors.place import Place, enter
 from olivepress.run.executors.specs import JobSpec, Outcome
@@ -116,7 +116,7 @@ def test_a_job_that_fails_says_so_and_leaves_nothing_in_the_store(store: Store) 
 def test_a_damaged_input_names_its_hash(store: Store) -> None:
     Path("input").write_text("as it was")
     refs = inputs_of([Path("input")])
-    send_inputs(store, refs)
+    send(store, refs)
     Path(store.url, "objects", refs[0].sha256[:2], refs[0].sha256).write_text("as it IS!")
     outcome = run(spec_of(store, inputs=refs))
     assert (outcome.state, outcome.damaged) == ("elsewhere", (refs[0].sha256,))
@@ -125,7 +125,7 @@ def test_a_damaged_input_names_its_hash(store: Store) -> None:
 def test_an_input_that_a_job_changed_on_this_worker_is_brought_again(store: Store, tmp_path: Path) -> None:
     Path("input").write_text("as it was")
     refs = inputs_of([Path("input")])
-    send_inputs(store, refs)
+    send(store, refs)
     place = Place(tmp_path / "own", announcement("alpha"), environments=Path("none"), gpus=())
     place.bring(store, refs[0], tmp_path / "first" / "input")
     (tmp_path / "first" / "input").write_text("written by a job into its link")

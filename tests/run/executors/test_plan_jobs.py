@@ -5,23 +5,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from olivepress.cli.console import ConsoleReporter
 from olivepress.core.artifact import Check, Manifest, hash_files, read_manifest, write_manifest
 from olivepress.core.errors import JobError, SetupError, UsageError
 from olivepress.core.files import write_text
-from olivepress.core.layout import job_log, journal
+from olivepress.core.layout import job_log, journal, recipe_runs
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render
+from olivepress.pipeline.run import raise_failed, run_together
 from olivepress.run import job as job_module
 from olivepress.run.executors import plan_jobs
 from olivepress.run.executors.cluster import Seen
-from olivepress.run.executors.plan_jobs import ClusterRun
-from olivepress.run.executors.plan_needs import labels_of, needs_of
+from olivepress.run.executors.plan_jobs import ClusterRun, Prepared
+from olivepress.run.executors.plan_needs import check_labels, labels_of, needs_of
 from olivepress.run.executors.store import open_store
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import current
@@ -73,15 +75,14 @@ def plan(project: Path) -> Plan:
 def run_on(worker: OneWorker, plan: Plan, observer: Observer | None = None, **options: Any) -> dict[str, JobOutcome]:
     only = options.pop("only", None)
     store = open_store(str(Path("store").absolute()), create=True)
-    run: Any = ClusterRun(cluster=worker, store=store, follower=Silent(), **options)  # type: ignore[arg-type]
+    options.setdefault("follower", Silent())
+    run: Any = ClusterRun(cluster=worker, store=store, **options)  # type: ignore[arg-type]
     run.check([plan], only)
     rendered = render([plan], jobs=lambda _: ())
-    outcomes = run.run(
-        [(each.plan, each.workflows) for each in rendered],
-        reporter=Silent(),
-        observer=observer or Observer(),
-        only=only,
-    )
+    prepared = [
+        Prepared(plan=each.plan, workflows=each.workflows, observer=observer or Observer()) for each in rendered
+    ]
+    outcomes = run.run(prepared, reporter=Silent(), only=only)
     return {outcome.job: outcome for _, outcome in outcomes}
 
 
@@ -187,6 +188,30 @@ def test_what_is_finished_needs_no_worker_and_what_none_can_run_fails_alone(
     assert {outcome.state for outcome in again.values()} == {"kept"}
 
 
+def test_what_no_platform_of_the_workers_can_build_is_left_out(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on one machine: a recipe for every target runs, and says what it left out."""
+    recipe = Path("recipes/tiny-phi.yaml")
+    text = recipe.read_text()
+    recipe.write_text(text.replace("targets: [cpu-fp32, cpu-int4, cuda-int4]", "targets: [vitisai-npu-int4, cpu-fp32]"))
+    monkeypatch.setattr(job_module, "make", made_by({}))
+    follower = Silent()
+    linux = a_worker(tmp_path / "worker", platform="linux-x86_64")
+    outcomes = run_on(linux, load_plan("tiny-phi"), follower=follower)
+    words = {told[1]: told[2] for told in follower.told if told[0] == "ended"}
+    assert words["tiny-phi/export-vitisai-npu-int4"] == "left out" and words["tiny-phi/merge"] == "done"
+    left = outcomes.pop("export-vitisai-npu-int4")
+    assert {outcome.state for outcome in outcomes.values()} == {"done"} and len(outcomes) == 3
+    assert left.state == "left out" and "the workers have linux-x86_64: AMD's packages are on no public" in str(
+        left.error
+    )
+    # What only has to be created there is an error all the same.
+    recipe.write_text(text.replace("cuda-int4", "openvino-cpu-fp16"))
+    with pytest.raises(SetupError, match="alpha lacks environment openvino-build"):
+        run_on(a_worker(tmp_path / "w2", platform="linux-x86_64"), load_plan("tiny-phi"))
+
+
 def test_the_needs_of_jobs(plan: Plan) -> None:
     finetune = needs_of(plan, plan.job("finetune"), labels={})
     assert finetune.memory_bytes > 1e6 and finetune.prefers == ("cuda",) and not finetune.devices
@@ -205,3 +230,56 @@ def test_a_model_outside_of_the_project_is_refused(project: Path, tmp_path_facto
     for path in (outside, Path("..", outside.name)):
         with pytest.raises(SetupError, match="lies outside of the project"):
             inputs_of([path])
+
+
+def together(
+    worker: OneWorker, plans: Sequence[Plan], monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> dict[str, Any]:
+    """As ``olivepress run A B``, without Olive's lint and the comparison of tokenizers, which need it."""
+    monkeypatch.setattr("olivepress.pipeline.render.lint_workflows", lambda *_, **__: ())
+    monkeypatch.setattr("olivepress.run.check_tokenizers", lambda *_, **__: {})
+    store = open_store(str(Path("store").absolute()), create=True)
+    run: Any = ClusterRun(cluster=worker, store=store, follower=Silent())  # type: ignore[arg-type]
+    with ConsoleReporter(quiet=True) as reporter:
+        outcomes = run_together(plans, run, reporter=reporter)
+    return {f"{plan.recipe.name}/{outcome.job}": outcome for plan, outcome in outcomes}
+
+
+def test_several_recipes_run_together_and_fail_alone(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, worker = load_plan("tiny-llama"), a_worker(tmp_path / "worker")
+    only_phi = made_by({"merge": JobError("the merge broke")})
+
+    def make(plan: Plan, *arguments: Any) -> Manifest:
+        return (only_phi if plan.recipe.name == "tiny-phi" else made_by({}))(plan, *arguments)
+
+    monkeypatch.setattr(job_module, "make", make)
+    outcomes = together(worker, [plan, other], monkeypatch)
+    assert {state.state for name, state in outcomes.items() if name.startswith("tiny-llama/")} == {"done"}
+    failed = {name for name, outcome in outcomes.items() if outcome.state == "failed"}
+    assert failed == {f"tiny-phi/{job.id}" for job in plan.jobs if job.id != "finetune"}
+    # The jobs of both are taken in turns, not one recipe after the other; each recipe has its own journal and record.
+    first = [spec.id.partition("/")[0] for spec in worker.specs[:2]]
+    assert first == ["tiny-phi", "tiny-llama"]
+    for name in ("tiny-phi", "tiny-llama"):
+        assert {event["job"] for event in events(journal(name))} >= {"finetune", "merge"}
+        assert recipe_runs(name).joinpath("records").is_dir()
+    with pytest.raises(JobError, match=r"4 of \d+ jobs failed \(tiny-phi/merge, tiny-phi/export"):
+        raise_failed([(plan if name.startswith("tiny-phi") else other, each) for name, each in outcomes.items()])
+
+
+def test_a_recipe_is_named_once(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="recipe tiny-phi: is named twice"):
+        together(a_worker(tmp_path / "worker"), [plan, plan], monkeypatch)
+    assert not Path("runs").exists()
+
+
+def test_a_label_is_for_a_job_of_every_recipe_or_of_one(plan: Plan) -> None:
+    other = load_plan("tiny-llama")
+    asked = labels_of(["merge=big", "tiny-phi/merge=near"])
+    needs = [needs_of(each, each.job("merge"), labels=asked).labels for each in (plan, other)]
+    assert needs == [("big", "near"), ("big",)]
+    check_labels([plan, other], asked)
+    with pytest.raises(UsageError, match="--on tiny-llama/merge: no job of that name"):
+        check_labels([plan], labels_of(["tiny-llama/merge=near"]))

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pydantic import ValidationError
 
 from olivepress.core.artifact import hash_file
 from olivepress.core.errors import SetupError, UsageError
+from olivepress.core.layout import CLUSTER_SECRET
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
+from tests.run.executors.azure_here import azure_here
 
 
 def ref_of(path: Path) -> FileRef:
@@ -21,10 +29,52 @@ def ref_of(path: Path) -> FileRef:
     return FileRef(path=path.name, sha256=found.sha256, bytes=found.bytes)
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of a server that speaks S3, on this machine."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new one, reached as a person's own would be: by the variables of the storage."""
+    import s3fs
+
+    own = {"AWS_ENDPOINT_URL_S3": s3, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in {**own, "AWS_DEFAULT_REGION": "us-east-1", "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One of Azure Blob Storage, of a stand-in on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with azure_here("container") as connection:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+        fsspec.filesystem("abfs").clear_instance_cache()
+        yield "abfs://container"
+
+
+_OBJECTS = [pytest.param(name, marks=pytest.mark.buckets) for name in ("s3", "abfs")]
+
+
+@pytest.fixture(params=["folder", "memory", *_OBJECTS])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A folder, and fsspec's own storage in memory, which has no folders and no renaming, as object stores have."""
+    """A folder; fsspec's own storage in memory, which has no folders and no renaming, as object stores have; a real
+    client of S3 against a server of this machine, and one of Azure against a stand-in."""
     monkeypatch.chdir(tmp_path)
+    if request.param in ("s3", "abfs"):
+        place = request.getfixturevalue("bucket" if request.param == "s3" else "container")
+        return open_store(f"{place}/a/folder", create=True)
     url = str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}"
     return open_store(url, create=True)
 
@@ -88,6 +138,80 @@ def test_only_what_nobody_refers_to_is_removed(store: Store, tmp_path: Path) -> 
     assert [name for name, ref in refs.items() if store.has(ref)] == ["other project"]
 
 
+class Unreachable(MemoryFileSystem):  # type: ignore[misc]
+    """A storage whose network is gone; its client has errors of its own."""
+
+    protocol = "unreachable"
+    cachable = False
+
+    def put_file(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("could not connect\nto the endpoint")
+
+    def info(self, path: str, **options: Any) -> Any:
+        if path.endswith("ff"):
+            raise RuntimeError("could not connect")
+        return super().info(path, **options)
+
+
+def test_a_storage_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    fsspec.register_implementation("unreachable", Unreachable, clobber=True)
+    store = open_store(f"unreachable://{tmp_path.name}", create=True)
+    (tmp_path / "file").write_text("x")
+    reason = r"unreachable://.*: cannot be used \(RuntimeError: could not connect\); next: check the storage"
+    with pytest.raises(SetupError, match=reason):
+        store.put(tmp_path / "file", ref_of(tmp_path / "file"))
+    with pytest.raises(SetupError, match=reason):
+        store.has(ref_of(tmp_path / "file").model_copy(update={"sha256": "f" * 64}))
+    with pytest.raises(SetupError, match="pip install 'gcsfs', on every machine"):
+        open_store("gs://bucket/folder")
+
+
+class Remembering(MemoryFileSystem):  # type: ignore[misc]
+    """As the file systems of buckets: a folder that was listed is not listed again, and what it lacks is not there."""
+
+    protocol = "remembering"
+    cachable = False  # one for each process, as on several machines
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+        folder = self._strip_protocol(path)
+        if folder not in self.dircache:
+            self.dircache[folder] = super().ls(folder, detail=True, **options)
+        listed = self.dircache[folder]
+        return listed if detail else [entry["name"] for entry in listed]
+
+    def info(self, path: str, **options: Any) -> Any:
+        found = self._ls_from_cache(self._strip_protocol(path))
+        return found[0] if found else super().info(path, **options)
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+
+@pytest.mark.parametrize("storage", ["remembering", *_OBJECTS])
+def test_what_other_machines_write_is_seen(tmp_path: Path, storage: str, request: pytest.FixtureRequest) -> None:
+    fsspec.register_implementation("remembering", Remembering, clobber=True)
+    url = f"remembering://{tmp_path.name}"
+    if storage != "remembering":
+        url = request.getfixturevalue("bucket" if storage == "s3" else "container")
+    here = open_store(url, create=True)
+    fsspec.filesystem(storage).clear_instance_cache()
+    there = open_store(url)
+    refs = {}
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+        refs[name] = ref_of(tmp_path / name)
+        here.put(tmp_path / name, refs[name])
+    here.refer("run", [refs["first"].sha256])
+    assert here.names("references") == ["run.json"] and there.has(refs["second"])
+    there.refer("other", [refs["second"].sha256])
+    assert here.collect(grace_s=0.0) == 0  # the other run's reference counts
+    there.remove("references/other.json")
+    assert here.collect(grace_s=0.0) == 1
+    assert not there.has(refs["second"]) and there.has(refs["first"])
+    there.put(tmp_path / "second", refs["second"])
+    assert here.has(refs["second"])
+
+
 def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     refs = {}
@@ -108,6 +232,13 @@ def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> N
     ]
     store.collect(grace_s=0.0)
     assert [name for name, ref in refs.items() if store.has(ref)] == ["base", "new"]
+
+
+def test_the_secret_of_a_project_stays_the_same_and_is_for_its_owner(store: Store, tmp_path: Path) -> None:
+    first, second = Run.begin(store, ["phi"]), Run.begin(store, ["llama"])
+    assert first.seal == second.seal and len(first.seal) == 64 and first.name != second.name
+    if os.name != "nt":
+        assert CLUSTER_SECRET.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:

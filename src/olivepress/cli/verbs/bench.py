@@ -252,7 +252,7 @@ def _measure_elsewhere(
     if not source.is_recipe:
         refuse_for_artifact("bench", source.target, engine=choice.engine)
     plan = load_plan(source.target, source.data, source.trust_targets)
-    with cluster_of(choice, reporter, source.target, source.data, trust=source.trust_targets) as workers:
+    with cluster_of(choice, reporter, trust=source.trust_targets) as workers:
         assert workers is not None
         return bench_on_cluster(
             plan, workers, only=source.job, overrides=overrides, on_progress=job_progress(reporter, "bundle")

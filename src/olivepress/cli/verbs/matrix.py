@@ -1,11 +1,13 @@
-"""``olivepress matrix``."""
+"""``olivepress matrix``.
 
-from __future__ import annotations
+Annotations are evaluated here: ``takes`` reads the options of records.
+"""
 
 from typing import TYPE_CHECKING
 
+from olivepress.cli.cluster_options import ClusterChoice, cluster_choice
 from olivepress.cli.console import ConsoleReporter
-from olivepress.cli.options import JsonOption, ModelArgument, QuietOption, TrustTargets
+from olivepress.cli.options import JsonOption, ModelArgument, QuietOption, TrustTargets, takes
 
 if TYPE_CHECKING:
     from olivepress.pipeline.matrix import Matrix
@@ -13,18 +15,27 @@ if TYPE_CHECKING:
 __all__ = ["matrix"]
 
 
+@takes(cluster=cluster_choice)
 def matrix(
-    model: ModelArgument, trust_targets: TrustTargets = False, quiet: QuietOption = False, as_json: JsonOption = False
+    model: ModelArgument,
+    cluster: ClusterChoice,
+    trust_targets: TrustTargets = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Build and verify a model for every target.
 
     Prints what was built, how it was verified, and what was lost.
     """
+    from olivepress.cli.cluster import cluster_of
     from olivepress.pipeline.matrix import matrix as build_matrix
     from olivepress.pipeline.matrix import raise_failed_target
 
-    with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        result = build_matrix(model, reporter=reporter, trust_targets=trust_targets)
+    with (
+        ConsoleReporter(quiet=quiet or as_json) as reporter,
+        cluster_of(cluster, reporter, trust=trust_targets, keep_going=True) as workers,
+    ):
+        result = build_matrix(model, reporter=reporter, trust_targets=trust_targets, cluster=workers)
     if as_json:
         print(result.text())
     else:
@@ -32,7 +43,7 @@ def matrix(
     raise_failed_target(result)
 
 
-def _print(result: Matrix) -> None:
+def _print(result: "Matrix") -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -11,7 +11,7 @@ import typer
 
 from olivepress.cli.cluster_options import ClusterChoice, cluster_choice
 from olivepress.cli.console import ConsoleReporter
-from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, TrustTargets, takes
+from olivepress.cli.options import DataOption, JsonOption, ModelsArgument, QuietOption, TrustTargets, takes
 from olivepress.cli.outcome_text import checkpoint_lines, verdict_lines
 from olivepress.cli.plans import load_plan, need_record
 
@@ -26,7 +26,7 @@ __all__ = ["outcome_record", "run", "run_record"]
 
 @takes(cluster=cluster_choice)
 def run(
-    model: ModelArgument,
+    model: ModelsArgument,
     cluster: ClusterChoice,
     data: DataOption = None,
     job: Annotated[str | None, typer.Option("--job", help="Run this job only.")] = None,
@@ -42,20 +42,26 @@ def run(
 ) -> None:
     """Run the jobs that are not finished: fine-tune, merge, export, verify.
 
-    Safe to interrupt; rerun to resume.
+    Safe to interrupt; rerun to resume. Several recipes run together on the workers of a scheduler.
     """
     from olivepress.cli.cluster import cluster_of
     from olivepress.cli.cost_table import measured_lines
     from olivepress.core.messages import next_command
-    from olivepress.pipeline.run import raise_failed
+    from olivepress.pipeline.run import raise_failed, run_together
     from olivepress.pipeline.run import run as run_jobs
 
-    plan = load_plan(model, data, trust_targets)
+    _check_together(model, cluster, data=data, job=job)
+    plans = [load_plan(each, data, trust_targets) for each in model]
     with (
         ConsoleReporter(quiet=quiet or as_json) as reporter,
-        cluster_of(cluster, reporter, model, data, trust=trust_targets, force=force, keep_going=keep_going) as workers,
+        cluster_of(cluster, reporter, trust=trust_targets, force=force, keep_going=keep_going) as workers,
     ):
-        outcomes = run_jobs(plan, reporter=reporter, only=job, force=force, keep_going=keep_going, cluster=workers)
+        if len(plans) > 1 and workers is not None:
+            outcomes = run_together(plans, workers, reporter=reporter)
+        else:
+            outcomes = run_jobs(
+                plans[0], reporter=reporter, only=job, force=force, keep_going=keep_going, cluster=workers
+            )
     if as_json:
         print(json.dumps(run_record(outcomes), indent=2))
     else:
@@ -65,7 +71,24 @@ def run(
             print(line)
     raise_failed(outcomes)
     if not as_json and job is None:
-        print(f"next: {next_command('bench', model, data)}")
+        for name in model:
+            print(f"next: {next_command('bench', name, data)}")
+
+
+def _check_together(models: "Sequence[str]", cluster: ClusterChoice, *, data: str | None, job: str | None) -> None:
+    """UsageError for what is of one recipe alone."""
+    from olivepress.core.errors import UsageError
+
+    if len(models) == 1:
+        return
+    if cluster.engine == "local":
+        raise UsageError(
+            f"{len(models)} recipes were given: they run together with --engine dask, and one by one here",
+            next_step=f"olivepress run {models[0]}, then the next",
+        )
+    for option, value in (("--data", data), ("--job", job)):
+        if value is not None:
+            raise UsageError(f"{option} is for one recipe, not {len(models)}", next_step="leave it out")
 
 
 def _print_outcome(plan: "Plan", outcome: "JobOutcome") -> None:
@@ -102,7 +125,11 @@ def outcome_record(plan: "Plan", outcome: "JobOutcome") -> dict[str, Any]:
     """What became of a job: its state, estimate, checks and manifest."""
     from olivepress.workflow.estimate import need
 
-    manifest = outcome.manifest.model_dump(mode="json") if outcome.manifest else {"job": outcome.job}
+    manifest = (
+        outcome.manifest.model_dump(mode="json")
+        if outcome.manifest
+        else {"recipe": plan.recipe.name, "job": outcome.job}
+    )
     return {
         "state": outcome.state,
         "error": str(outcome.error) if outcome.error else None,

@@ -18,21 +18,23 @@ def image_of(prefix: str, name: str) -> str:
     return f"{prefix}-{name}:{__version__}"
 
 
-def context_files(name: str) -> dict[str, str]:
+def context_files(name: str, storage: str = "") -> dict[str, str]:
     """The files of the folder that an image is built in: the Dockerfile, and the lock files that it installs."""
     env = environment(name)
     files = {path.name: path.read_text(encoding="utf-8") for path in _locks(env)}
-    return {"Dockerfile": dockerfile(name), **files}
+    return {"Dockerfile": dockerfile(name, storage), **files}
 
 
-def dockerfile(name: str) -> str:
-    """The image of an environment, for x86-64. ``olivepress.whl`` is put beside it by who builds it."""
+def dockerfile(name: str, storage: str = "") -> str:
+    """The image of an environment, for x86-64. ``olivepress.whl`` is put beside it by who builds it; ``storage`` is the
+    package of the store."""
     env = environment(name)
     names = [path.name for path in _locks(env)]
     installs = "\n".join(
         f"COPY {lock} ./\nRUN pip install --no-cache-dir --no-deps --require-hashes -r {lock}" for lock in names
     )
     pythons = names[0] if names else ""
+    packages = " ".join([f"'{_DASK}'", "'fsspec>=2025.3'", *([storage] if storage else [])])
     version = _python(_locks(env)[0]) if pythons else "3.11"
     return f"""\
 # Environment {name} of olivepress {__version__}, rendered by olivepress k8s render. Build it beside the wheel:
@@ -45,7 +47,7 @@ WORKDIR /opt/olivepress
 COPY olivepress-{__version__}-py3-none-any.whl ./
 # What the lock pins stays as it is: only what it does not have is added.
 RUN pip freeze > installed.txt \\
- && pip install --no-cache-dir -c installed.txt '{_DASK}' 'fsspec>=2025.3' ./olivepress-{__version__}-py3-none-any.whl
+ && pip install --no-cache-dir -c installed.txt {packages} ./olivepress-{__version__}-py3-none-any.whl
 USER olivepress
 WORKDIR /project
 """

@@ -6,17 +6,19 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
 
-__all__ = ["Settings", "manifests"]
+__all__ = ["Kind", "Settings", "manifests"]
 
+Kind = Literal["Job", "TrainJob"]
 Manifest = Mapping[str, Any]
+_KUBEFLOW = "trainer.kubeflow.org"
 _PORT, _MLFLOW_PORT = 8786, 5000
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
-_CERTIFICATES = "/tls"
+_CERTIFICATES, _SHARED = "/tls", "olivepress-store"
 _SUBMIT_MEMORY = 4_000_000_000  # prepares, lints and hashes; it trains nothing
 _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 characters
 
@@ -24,7 +26,8 @@ _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 chara
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file; ``build`` is the
-    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's."""
+    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run
+    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
 
     recipe: str
     recipe_text: str
@@ -35,6 +38,8 @@ class Settings:
     claims: Claims
     memory_bytes: int
     schedule: str
+    kind: Kind = "Job"
+    store: str = ""
 
 
 def manifests(settings: Settings) -> dict[str, list[Manifest]]:
@@ -46,13 +51,13 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
         ],
         "20-storage.yaml": [
             _claim("olivepress-project", settings.claims.project, "ReadWriteOnce", settings),
-            _claim("olivepress-store", settings.claims.store, "ReadWriteMany", settings),
+            *([] if settings.store else [_claim(_SHARED, settings.claims.store, "ReadWriteMany", settings)]),
             _claim("olivepress-mlflow", 5_000_000_000, "ReadWriteOnce", settings),
         ],
         "30-scheduler.yaml": [_scheduler(settings), _service("scheduler", _PORT, settings)],
         "40-workers.yaml": [_worker(group, settings) for group in settings.groups],
         "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", _MLFLOW_PORT, settings)],
-        "60-run.yaml": [_run(settings)],
+        "60-run.yaml": [_run(settings)] if settings.kind == "Job" else _train_job(settings),
         "70-retrain.yaml": [_retrain(settings)],
     }
 
@@ -106,12 +111,9 @@ def _worker(group: WorkerGroup, settings: Settings) -> Manifest:
     command = ["olivepress", "worker", "--scheduler", _address(), "--tls", _CERTIFICATES, "--folder", "/work"]
     resources = _resources(group.memory_bytes, group.disk_bytes, gpus=1 if group.device == "cuda" else 0)
     container = _container("worker", group.environment, command, settings) | {"resources": resources}
-    container["volumeMounts"] = [*container["volumeMounts"], _mount("work", "/work"), _mount("store", _STORE)]
-    volumes = [
-        _tls_volume(),
-        {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}},
-        _claimed("store", "olivepress-store"),
-    ]
+    container["volumeMounts"] += [_mount("work", "/work")]
+    volumes = [_tls_volume(), {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}}]
+    _reach_store(container, volumes, settings)
     pod = _pod([container], volumes)
     selector = {"kubernetes.io/arch": "amd64"}
     if group.device:
@@ -131,10 +133,37 @@ def _mlflow(settings: Settings) -> Manifest:
 
 
 def _run(settings: Settings) -> Manifest:
+    return _object("batch/v1", "Job", _run_name(settings), settings) | {"spec": _run_spec(settings)}
+
+
+def _run_name(settings: Settings) -> str:
+    return f"run-{_dns(settings.recipe)}"
+
+
+def _run_spec(settings: Settings) -> dict[str, Any]:
+    """Of a Job."""
     command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
-    command += ["--tls", _CERTIFICATES, "--store", _STORE]
-    job = {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
-    return _object("batch/v1", "Job", f"run-{_dns(settings.recipe)}", settings) | {"spec": job}
+    command += ["--tls", _CERTIFICATES, "--store", settings.store or _STORE]
+    return {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
+
+
+def _train_job(settings: Settings) -> list[Manifest]:
+    """The same pod as a TrainJob, with a runtime of its own: those of a cluster start a training by torchrun. Its label
+    and the name of the container are how Kubeflow Trainer finds the pod that trains."""
+    spec = _run_spec(settings)
+    for container in spec["template"]["spec"]["containers"]:
+        container["name"] = "node"
+    job = {"metadata": {"labels": {f"{_KUBEFLOW}/trainjob-ancestor-step": "trainer"}}, "spec": spec}
+    runtime = {
+        "mlPolicy": {"numNodes": 1},
+        "template": {"spec": {"replicatedJobs": [{"name": "node", "template": job}]}},
+    }
+    name, version = _run_name(settings), f"{_KUBEFLOW}/v1alpha1"
+    return [
+        _object(version, "TrainingRuntime", name, settings) | {"spec": runtime},
+        _object(version, "TrainJob", name, settings)
+        | {"spec": {"runtimeRef": {"apiGroup": _KUBEFLOW, "kind": "TrainingRuntime", "name": name}}},
+    ]
 
 
 def _retrain(settings: Settings) -> Manifest:
@@ -160,18 +189,26 @@ def _submitting(settings: Settings, command: Sequence[str], memory_bytes: int) -
         "resources": _resources(memory_bytes, 5_000_000_000),
         "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{_MLFLOW_PORT}"}, _token()],
     }
-    mounts = [_mount("project", _PROJECT), _mount("store", _STORE), _mount("recipe", "/recipes")]
-    container["volumeMounts"] = [*container["volumeMounts"], *mounts]
+    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", "/recipes")]
     volumes = [
         _tls_volume(),
         _claimed("project", "olivepress-project"),
-        _claimed("store", "olivepress-store"),
         {"name": "recipe", "configMap": {"name": _RECIPES}},
     ]
+    _reach_store(container, volumes, settings)
     return {
         "metadata": {"labels": _labels("run")},
         "spec": {**_pod([container], volumes), "restartPolicy": "Never"},
     }
+
+
+def _reach_store(container: dict[str, Any], volumes: list[Manifest], settings: Settings) -> None:
+    """Add the shared volume to a container, or the credentials of a bucket from a secret that somebody may create."""
+    if settings.store:
+        container["envFrom"] = [{"secretRef": {"name": _SHARED, "optional": True}}]
+    else:
+        container["volumeMounts"] += [_mount("store", _STORE)]
+        volumes.append(_claimed("store", _SHARED))
 
 
 def _container(name: str, environment: str, command: Sequence[str], settings: Settings) -> dict[str, Any]:

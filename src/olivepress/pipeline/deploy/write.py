@@ -9,13 +9,14 @@ from typing import Any
 import yaml
 
 from olivepress.catalog import BUILD
-from olivepress.core.errors import SetupError
+from olivepress.core.errors import SetupError, UsageError
 from olivepress.core.files import write_text
 from olivepress.environments.lookup import environment
 from olivepress.pipeline.deploy.groups import claims_of, groups_of
 from olivepress.pipeline.deploy.images import PLATFORM, context_files
-from olivepress.pipeline.deploy.manifests import Settings, manifests
+from olivepress.pipeline.deploy.manifests import Kind, Settings, manifests
 from olivepress.pipeline.deploy.services import compose, units
+from olivepress.run.executors.store import check_url, package_of
 from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Plan
 
@@ -26,18 +27,26 @@ _ROOM = 1.25
 
 
 def write_deployment(
-    plan: Plan, folder: Path, *, namespace: str, images: str, schedule: str
+    plan: Plan, folder: Path, *, namespace: str, images: str, schedule: str, kind: Kind = "Job", store: str = ""
 ) -> tuple[list[Path], list[str]]:
     """Write the files; returns them, and the environments that have no image. SetupError as ``deployment_files``."""
-    files, without = deployment_files(plan, namespace=namespace, images=images, schedule=schedule)
+    files, without = deployment_files(
+        plan, namespace=namespace, images=images, schedule=schedule, kind=kind, store=store
+    )
     for name, text in files.items():
         write_text(folder / name, text)
     return [folder / name for name in files], without
 
 
-def deployment_files(plan: Plan, *, namespace: str, images: str, schedule: str) -> tuple[dict[str, str], list[str]]:
+def deployment_files(
+    plan: Plan, *, namespace: str, images: str, schedule: str, kind: Kind = "Job", store: str = ""
+) -> tuple[dict[str, str], list[str]]:
     """Path → text of every file, and the environments of which there is no lock for the images' platform: their workers
-    are left out. SetupError for a recipe that is too large for a ConfigMap."""
+    are left out. SetupError for a recipe that is too large for a ConfigMap; UsageError for a ``store`` that is no URL,
+    or one with a password."""
+    check_url(store)
+    if store and "://" not in store:
+        raise UsageError(f"--store {store}: expected a URL such as s3://BUCKET/FOLDER", next_step="or leave it out")
     recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
     if len(recipe.encode()) > _MOST_CONFIG:
         raise SetupError(f"recipe {plan.recipe.name}: is too large for a ConfigMap (1 MB)")
@@ -56,10 +65,13 @@ def deployment_files(plan: Plan, *, namespace: str, images: str, schedule: str) 
         claims=claims_of(plan.all),
         memory_bytes=int(_ROOM * max([*trains, 4_000_000_000])),
         schedule=schedule,
+        kind=kind,
+        store=store,
     )
     files = {f"kubernetes/{name}": _yaml(objects) for name, objects in manifests(settings).items()}
     for name in dict.fromkeys([BUILD, build, "tracking-ui", *(group.environment for group in groups)]):
-        files |= {f"images/{name}/{file}": text for file, text in context_files(name).items()}
+        context = context_files(name, package_of(store) if store else "")
+        files |= {f"images/{name}/{file}": text for file, text in context.items()}
     files["compose.yaml"] = _yaml([compose(plan.recipe.name, images, build, groups)])
     files |= {f"systemd/{name}": text for name, text in units().items()}
     return files, list(dict.fromkeys(without))

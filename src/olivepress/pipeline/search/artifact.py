@@ -30,6 +30,7 @@ from olivepress.workflow.plan import Job, Plan
 
 if TYPE_CHECKING:
     from olivepress.run import Reporter
+    from olivepress.run.executors.plan_jobs import ClusterRun
 
 __all__ = ["SearchResult", "grid_plan", "search"]
 
@@ -93,9 +94,10 @@ def search(
     reporter: Reporter,
     on_bench: JobProgress,
     on_tuning: JobProgress,
+    cluster: ClusterRun | None = None,
 ) -> SearchResult:
-    """Build every point, tune its session for ``budget_s`` (0: not at all), measure all in one session and compare
-    them under the recipe's budget.
+    """Build every point, here or on a ``cluster``; here, tune its session for ``budget_s`` (0: not at all), measure all
+    in one session and compare them under the recipe's budget.
 
     Every point is a trial of the study RECIPE/artifact.N in the database of all searches. Safe to interrupt: what is
     built, or tuned on this machine, is kept. The page is in ``runs/<recipe>/search/``.
@@ -103,7 +105,7 @@ def search(
     """
     searched = grid_plan(plan)
     open_storage()  # a database that cannot be used is said before hours are spent
-    outcomes = run(searched, reporter=reporter, keep_going=True)
+    outcomes = run(searched, reporter=reporter, keep_going=True, cluster=cluster)
     failed = {outcome.job: str(outcome.error) for _, outcome in outcomes if outcome.manifest is None}
     built = replace(searched, jobs=tuple(job for job in searched.jobs if job.id not in failed))
     if not any(job.kind == "export" for job in built.jobs):

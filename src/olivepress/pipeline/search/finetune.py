@@ -18,10 +18,11 @@ from olivepress.data.build import build_dataset
 from olivepress.pipeline.search.common import check_same, default_params, study_facts
 from olivepress.pipeline.search.joint import joint_kind, joint_search
 from olivepress.pipeline.search.kind import Kind, finetune_kind
+from olivepress.pipeline.search.reporter import SearchReporter
 from olivepress.pipeline.search.stages import Stage, following_of, run_stage
 from olivepress.pipeline.search.trial import (
     Searched,
-    SearchReporter,
+    check_workers,
     score_test_rows,
     trial_recipe,
 )
@@ -134,6 +135,7 @@ def search_finetune(searched: Searched, *, reporter: SearchReporter, new: bool =
     ``new`` begins another study beside the last one, whose trials are then a warm start. SetupError for a study of
     another space, or a database that cannot be used; JobError when trials fail one after the other.
     """
+    check_workers(searched)
     found = begin(searched, reporter=reporter, new=new)
     run_stage(_trials(found), reporter)
     winner = _finals(found)

@@ -18,7 +18,8 @@ from olivepress.measure.bench import bench
 from olivepress.pipeline.bench import Overrides, settings_of
 from olivepress.pipeline.search.artifact_study import SIZE, SPEED
 from olivepress.pipeline.search.kind import Kind, Measured
-from olivepress.pipeline.search.trial import Searched, SearchReporter, export_trial
+from olivepress.pipeline.search.reporter import SearchReporter
+from olivepress.pipeline.search.trial import Searched, export_trial
 from olivepress.pipeline.subjects import artifact_subject
 from olivepress.recipe.schema import Recipe
 from olivepress.recipe.search import Joint, Search

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from olivepress.pipeline.search.trial import Searched, SearchReporter, finetune_trial
+from olivepress.pipeline.search.reporter import SearchReporter
+from olivepress.pipeline.search.trial import Searched, finetune_trial
 from olivepress.recipe.schema import Recipe
 from olivepress.study.objective import TrialWatch
 from olivepress.study.results import TrialRecord

@@ -13,7 +13,8 @@ from typing import Any
 
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.core.pace import duration
-from olivepress.pipeline.search.trial import SearchReporter, remove_trial
+from olivepress.pipeline.search.reporter import SearchReporter
+from olivepress.pipeline.search.trial import remove_trial
 from olivepress.study.objective import Behind, has_diverged
 from olivepress.study.space import Params
 from olivepress.study.storage import Study

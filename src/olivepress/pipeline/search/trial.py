@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.child.run import run_task
@@ -19,6 +19,8 @@ from olivepress.data.store.dataset import Dataset
 from olivepress.measure.worker import tasks
 from olivepress.measure.worker.records import PYTORCH, AnswersSpec
 from olivepress.pipeline.run import raise_failed, run
+from olivepress.pipeline.search.on_cluster import cluster_of_trial
+from olivepress.pipeline.search.reporter import SearchReporter
 from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.methods import METHODS, four_bit_base
 from olivepress.recipe.schema import Recipe
@@ -33,26 +35,19 @@ from olivepress.study.space import TARGET, Params, apply
 from olivepress.workflow.evaluation import evaluation_of, higher_is_better
 from olivepress.workflow.plan import Job, Plan, make_plan
 
-__all__ = ["SearchReporter", "Searched", "export_trial", "finetune_trial", "for_target", "remove_trial"]
-__all__ += ["score_test_rows", "trial_recipe"]
+if TYPE_CHECKING:
+    from olivepress.run.executors.plan_jobs import ClusterRun
+
+__all__ = ["Searched", "export_trial", "finetune_trial", "for_target", "remove_trial"]
+__all__ += ["check_workers", "score_test_rows", "trial_recipe"]
 
 _RECORDS = "records"  # what tracking keeps of a run
 
 
-class SearchReporter(Protocol):
-    """Is called with the progress of a search: each trial begins, goes on and ends."""
-
-    def begin(self, text: str) -> None: ...
-    def update(self, note: str, done: int, total: int) -> None: ...
-    def end(self, text: str) -> None: ...
-    def fetching_model(self, what: str, done: int, total: int) -> None: ...
-    def reading_model(self, done: int, total: int) -> None: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """What is searched: a recipe of one adapter with ``search``, its data and base model as a record names it, and
-    where its own targets are."""
+    """What is searched: a recipe of one adapter with ``search``, its data and base model as a record names it, where
+    its own targets are, and the cluster that its trials run on; None: this machine."""
 
     recipe: Recipe
     dataset: Dataset
@@ -60,6 +55,7 @@ class Searched:
     base_model: str = ""
     own_targets: Path | None = None
     trust_targets: bool = False
+    cluster: ClusterRun | None = None
 
     @property
     def metric(self) -> str:
@@ -135,7 +131,7 @@ def finetune_trial(
     """Fine-tune a trial: (its plan, its validation metric, the step of its checkpoint). Raises as ``run``."""
     plan = _plan(searched, recipe)
     plan = replace(plan, jobs=tuple(job for job in plan.jobs if job.target is None))
-    run(plan, reporter=_TrialReporter(reporter, watch, searched.metric), only="finetune")
+    raise_failed(_run(searched, plan, reporter, watch, only="finetune"))
     value, step = trial_value(recipe.name, searched.metric)
     return plan, value, step
 
@@ -145,13 +141,31 @@ def export_trial(searched: Searched, recipe: Recipe, reporter: SearchReporter) -
     settings are to blame, and it would not ship."""
     plan = _plan(searched, recipe)
     try:
-        raise_failed(run(plan, reporter=_TrialReporter(reporter, None, searched.metric)))
+        raise_failed(_run(searched, plan, reporter, None))
     except ChecksFailed as error:
         if has_diverged(error):
             raise
         raise Behind(f"pruned, as its artifact does not pass its checks: {error.message}") from error
     value, step = trial_value(recipe.name, searched.metric)
     return plan, value, step
+
+
+def check_workers(searched: Searched) -> None:
+    """SetupError, before the first trial, for a job of the recipe that no worker of the cluster could run."""
+    if searched.cluster is not None:
+        only = None if searched.search.joint is not None else "finetune"
+        searched.cluster.check([_plan(searched, searched.recipe)], only)
+
+
+def _run(
+    searched: Searched, plan: Plan, reporter: SearchReporter, watch: TrialWatch | None, only: str | None = None
+) -> list[tuple[Plan, JobOutcome]]:
+    """The jobs of a trial, here or on the cluster."""
+    of_trial = _TrialReporter(reporter, watch, searched.metric)
+    if searched.cluster is None:
+        return run(plan, reporter=of_trial, only=only)
+    cluster = cluster_of_trial(searched.cluster, plan, searched.recipe.name, reporter, of_trial)
+    return run(plan, reporter=of_trial, only=only, cluster=cluster)
 
 
 def _plan(searched: Searched, recipe: Recipe) -> Plan:

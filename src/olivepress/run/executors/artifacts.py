@@ -1,9 +1,9 @@
-"""The files of a job between the project and the store: what it reads is uploaded, what it wrote is put in place."""
+"""The files of a job between project, store and worker: what it reads is uploaded, what it wrote is put in place."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from olivepress.core.artifact import MANIFEST, Manifest, artifact_hash, read_manifest
@@ -14,7 +14,7 @@ from olivepress.core.layout import CLUSTER_HASHES
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store
 
-__all__ = ["inputs_of", "put_artifact", "put_files", "send_inputs"]
+__all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "send"]
 
 
 def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
@@ -22,24 +22,38 @@ def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
 
     Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else.
     """
-    files = dict[str, Path]()
-    for path in paths:
+    listed = list(paths)
+    for path in listed:
         if path.is_absolute() or ".." in path.parts:
             raise SetupError(
                 f"{path}: lies outside of the project, which is all that workers get a copy of",
                 next_step="move it into the project's folder, or link to it from there",
             )
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+    return _refs({file.as_posix(): file for file in _files_at(listed)}, CLUSTER_HASHES)
+
+
+def outputs_of(folder: Path, outputs: Iterable[str]) -> tuple[FileRef, ...]:
+    """The files at and below ``outputs`` of a job that ran in ``folder``; a link may lead out of it and is no file."""
+    files = (file for file in _files_at(folder / output for output in outputs) if not file.is_symlink())
+    return _refs({file.relative_to(folder).as_posix(): file for file in files}, None)
+
+
+def _files_at(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        for file in [path] if path.is_file() else path.rglob("*"):
             if file.is_file() and not is_partial(file):
-                files[file.as_posix()] = file
-    hashes = cached_sha256(files, CLUSTER_HASHES)
+                yield file
+
+
+def _refs(files: Mapping[str, Path], cache: Path | None) -> tuple[FileRef, ...]:
+    hashes = cached_sha256(files, cache)
     return tuple(FileRef(path=name, sha256=hashes[name][0], bytes=hashes[name][1]) for name in sorted(files))
 
 
-def send_inputs(store: Store, refs: Sequence[FileRef], *, again: Sequence[str] = ()) -> None:
-    """Upload what is not in the store; ``again`` are hashes to be uploaded in any case."""
+def send(store: Store, refs: Sequence[FileRef], *, root: Path = Path(), again: Sequence[str] = ()) -> None:
+    """Upload from below ``root`` what is not in the store; ``again`` are hashes to be uploaded in any case."""
     for ref in refs:
-        store.put(Path(ref.path), ref, again=ref.sha256 in again)
+        store.put(root / ref.path, ref, again=ref.sha256 in again)
 
 
 def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Manifest:

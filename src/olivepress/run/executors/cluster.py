@@ -19,7 +19,7 @@ from olivepress.run.executors.perform import perform
 
 __all__ = ["Cluster", "Ended", "Lost", "Seen", "new_topic"]
 
-ANSWER_S = 10.0
+ANSWER_S = 30.0  # of a scheduler on a busy machine
 _STOPS_S, _LATE_S = 15.0, 0.5
 
 
@@ -126,19 +126,16 @@ class Cluster:
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 
-    def submit(self, name: str, text: str, resources: Mapping[str, float], without: Sequence[str]) -> None:
-        """Hand a job to any worker that has the resources, except those at the addresses ``without``."""
+    def submit(self, name: str, text: str, resources: Mapping[str, float], only: Sequence[str] = ()) -> None:
+        """Hand a job to any worker that has the resources, or to one of those at the addresses ``only``."""
         self._count += 1
-        workers = None
-        if without:
-            workers = [seen.address for seen in self.workers() if seen.address not in without]
         try:
             self._futures[name] = self._client.submit(
                 perform,
                 text,
                 key=f"{self.topic}-{self._count}-{name}",
                 resources=dict(resources),
-                workers=workers,
+                workers=list(only) or None,
                 allow_other_workers=False,
                 retries=0,
                 pure=False,

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from olivepress.core.child.messages import ErrorMessage, error_of
 from olivepress.core.errors import JobError, OlivepressError
 from olivepress.run.executors.cluster import Cluster, Ended, Lost, Seen
 from olivepress.run.executors.graph import Graph
@@ -29,7 +30,7 @@ _LOOK_S, _IDLE_S = 2.0, 0.05
 class Task(Protocol):
     """A job as the engine sees it. ``begin`` returns the spec to be submitted, or None when it is finished already (or
     raises, which is its failure); ``end`` puts a done outcome in its place: Damaged when it did not arrive whole.
-    ``fail`` and ``drop`` are told of the other ends."""
+    ``fail`` and ``drop`` are told of the other ends; ``fail`` returns the word for it."""
 
     name: str
     after: Sequence[str]
@@ -38,7 +39,7 @@ class Task(Protocol):
 
     def begin(self) -> JobSpec | None: ...
     def end(self, outcome: Outcome) -> None: ...
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None: ...
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str: ...
     def drop(self, state: str, because: str) -> None: ...
     def stopped(self) -> None: ...
     def resend(self, sha256: Sequence[str]) -> None: ...
@@ -57,12 +58,14 @@ class Follower(Protocol):
 
 @dataclass
 class _Tries:
-    """What was tried of a running task: workers that could not, and since when none is there that can."""
+    """What was tried of a running task: workers that could not, those that it was left to (all when empty), and since
+    when none is there that can."""
 
     spec: JobSpec
     needs: Needs
     count: int = 0
     without: list[str] = field(default_factory=list)
+    only: list[str] = field(default_factory=list)
     last: str = ""
     alone_since: float | None = None
 
@@ -125,11 +128,18 @@ class _Engine:
         for name, tries in list(self.running.items()):
             if any(not missing(tries.needs, worker) for worker in self._announced(tries.without)):
                 tries.alone_since = None
+                self._hand_on(name, tries)
                 continue
             tries.alone_since = tries.alone_since or now
             if now - tries.alone_since >= self._patience_s:
                 self._cluster.drop(name)
                 self._give_up(name, tries)
+
+    def _hand_on(self, name: str, tries: _Tries) -> None:
+        """Submit a job again that was left to workers which are all gone: Dask would wait for these very addresses."""
+        if tries.only and not any(seen.address in tries.only for seen in self._workers):
+            self._cluster.drop(name)
+            self._submit(name)
 
     def _give_up(self, name: str, tries: _Tries) -> None:
         reason = f": {tries.last}" if tries.last else ""
@@ -183,7 +193,10 @@ class _Engine:
 
     def _submit(self, name: str) -> None:
         tries = self.running[name]
-        self._cluster.submit(name, tries.spec.model_dump_json(), tries.needs.resources, tries.without)
+        tries.only = []
+        if tries.without:
+            tries.only = [seen.address for seen in self._workers if seen.address not in tries.without]
+        self._cluster.submit(name, tries.spec.model_dump_json(), tries.needs.resources, tries.only)
 
     def _on_end(self, ended: Ended) -> None:
         name, tries = ended.name, self.running.get(ended.name)
@@ -195,8 +208,7 @@ class _Engine:
         elif outcome.state == "done":
             self._take(name, outcome)
         elif outcome.state == "failed":
-            error = JobError(outcome.error, next_step=outcome.next_step)
-            self._fail(name, error, outcome)
+            self._fail(name, _error_of(outcome), outcome)
         else:
             self._exclude(tries, outcome)
             self._retry(name, f"{outcome.machine}: {outcome.error or outcome.state}", outcome.damaged)
@@ -238,14 +250,14 @@ class _Engine:
     # --- ends --------------------------------------------------------------------------------------------------------
 
     def _fail(self, name: str, error: OlivepressError, outcome: Outcome | None) -> None:
-        self._tasks[name].fail(error, outcome)
-        self._close(name, "failed", outcome.machine if outcome else "", error.message)
+        word = self._tasks[name].fail(error, outcome)
+        self._close(name, "failed", outcome.machine if outcome else "", error.message, word)
 
-    def _close(self, name: str, state: Any, machine: str, text: str) -> None:
+    def _close(self, name: str, state: Any, machine: str, text: str, word: str = "done") -> None:
         self.running.pop(name, None)
         self._changed = True
         dropped = self.graph.end(name, state)
-        self._follower.ended(name, state, machine, text)
+        self._follower.ended(name, word, machine, text)
         for other in dropped:
             why = self.graph.states[other]
             self._tasks[other].drop(why, self.graph.blamed(other))
@@ -261,6 +273,12 @@ def _outcome_of(ended: Ended, spec: JobSpec) -> Outcome | None:
     except ValidationError:
         return None
     return outcome if (outcome.id, outcome.key) == (spec.id, spec.key) else None
+
+
+def _error_of(outcome: Outcome) -> OlivepressError:
+    """The error of a failed job as it was raised on its worker."""
+    kind = str(outcome.fields.get("kind", JobError.__name__))
+    return error_of(ErrorMessage(error=outcome.error, kind=kind, next_step=outcome.next_step))
 
 
 def run_tasks(

@@ -13,7 +13,7 @@ from olivepress.core.artifact import Check, read_manifest
 from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.files import write_text
-from olivepress.core.jsonl import append_json_line
+from olivepress.core.jsonl import append_json_line, read_json_lines
 from olivepress.core.layout import job_log, parent_answers
 from olivepress.core.progress import Progress
 
@@ -46,10 +46,15 @@ class Ended(BaseModel):
 
 
 class Messages:
-    """A reporter of ``run`` that writes what it is told to a file, from which the worker passes it on."""
+    """A reporter of ``run`` that writes what it is told to a file, from which the worker passes it on.
+
+    ``record`` is where the trainer of a fine-tune writes its steps.
+    """
 
     def __init__(self) -> None:
         self._path = Path(MESSAGES)
+        self.record: Path | None = None
+        self._seen = 0  # lines of the record
 
     def _add(self, **facts: Any) -> None:
         append_json_line(self._path, facts, sync=False)
@@ -82,6 +87,16 @@ class Messages:
 
     def job_progress(self, job: Any, step: ProgressMessage) -> None:
         self._add(done=step.done, total=step.total, loss=step.loss)
+        if step.loss is None and self.record is not None:
+            self._add_evaluations(self.record)
+
+    def _add_evaluations(self, record: Path) -> None:
+        """As the trainer wrote them: whoever follows the run may judge it by them."""
+        lines = read_json_lines(record)
+        new, self._seen = lines[self._seen :], len(lines)
+        for line in new:
+            if isinstance(line, dict) and ("validation_loss" in line or "metrics" in line):
+                self._add(evaluation=line)
 
     def job_ended(self, outcome: Any) -> None: ...
 
@@ -103,6 +118,7 @@ def echo_task(spec: ProcessSpec, progress: Progress) -> Ended:
 
 def job_task(spec: ProcessSpec, progress: Progress) -> Ended:
     """One job of a plan: made from the same recipe, data and workflow as on the submitting side, then verified."""
+    from olivepress.run.cleanup import training_record
     from olivepress.run.executors.rebuild import rebuild
     from olivepress.run.failure import ChecksFailed, DiskFull, OutOfMemory
     from olivepress.run.here import check_here
@@ -113,6 +129,7 @@ def job_task(spec: ProcessSpec, progress: Progress) -> Ended:
     try:
         rebuilt = rebuild(spec.fields, reporter)
         plan, job = rebuilt.plan, rebuilt.job
+        reporter.record = training_record(rebuilt.workflow) if rebuilt.workflow.training_dir else None
         check_here(plan, job, force=rebuilt.force)
     except OlivepressError as error:
         # What the submitting side could prepare and this machine cannot is a matter of this machine.

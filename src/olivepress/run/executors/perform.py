@@ -5,22 +5,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from olivepress import __version__
-from olivepress.core.artifact import hash_file
 from olivepress.core.child.run import Call, ChildDied, task_process
 from olivepress.core.errors import OlivepressError, whole_message
+from olivepress.core.files import link_folder
 from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.privacy import child_environment
+from olivepress.run.executors.artifacts import outputs_of, send
 from olivepress.run.executors.job_process import MESSAGES, Ended, ProcessSpec
 from olivepress.run.executors.place import Place, here
 from olivepress.run.executors.results import keep_result, kept_result
-from olivepress.run.executors.specs import MOST_TEXT, FileRef, JobSpec, Outcome
-from olivepress.run.executors.store import Damaged, Store, open_store
+from olivepress.run.executors.specs import MOST_TEXT, JobSpec, Outcome
+from olivepress.run.executors.store import Damaged, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
 
 __all__ = ["perform"]
@@ -83,7 +84,8 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
     outcome = _run(spec, place, folder, task)
     if outcome.state == "stopped":
         return outcome  # the folder stays: a fine-tune goes on from its checkpoints
-    files = _send(store, folder, outcome.fields.pop("outputs", ()))
+    files = outputs_of(folder, outcome.fields.pop("outputs", ()))
+    send(store, files, root=folder)
     outcome = outcome.model_copy(update={"files": files})
     if outcome.state == "done":
         keep_result(store, spec, outcome)
@@ -93,8 +95,8 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
 
 def _link_environments(place: Place, folder: Path) -> None:
     link = folder / ENVIRONMENTS
-    if place.environments.is_dir() and not link.is_symlink():
-        link.symlink_to(place.environments, target_is_directory=True)
+    if place.environments.is_dir() and not os.path.lexists(link):
+        link_folder(link, place.environments)
 
 
 def _run(spec: JobSpec, place: Place, folder: Path, task: DaskTask) -> Outcome:
@@ -118,20 +120,3 @@ def _run(spec: JobSpec, place: Place, folder: Path, task: DaskTask) -> Outcome:
     return _outcome(spec, place, ended.state).model_copy(
         update={"fields": fields, "error": ended.error, "next_step": ended.next_step}
     )
-
-
-def _send(store: Store, folder: Path, outputs: Sequence[str]) -> tuple[FileRef, ...]:
-    """Upload the files at ``outputs``, which are files or folders of the project."""
-    refs = []
-    for output in outputs:
-        place = folder / output
-        paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-        for path in paths:
-            if path.is_symlink():
-                continue
-            found = hash_file(path)
-            name = path.relative_to(folder).as_posix()
-            ref = FileRef(path=name, sha256=found.sha256, bytes=found.bytes)
-            store.put(path, ref)
-            refs.append(ref)
-    return tuple(refs)

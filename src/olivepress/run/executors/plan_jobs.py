@@ -17,11 +17,11 @@ from olivepress.core.process import exclusive
 from olivepress.models.admission import BaseModel
 from olivepress.run.base_model import admit
 from olivepress.run.choice import pass_over, passed_over
-from olivepress.run.executors.artifacts import put_artifact, put_files, send_inputs
+from olivepress.run.executors.artifacts import put_artifact, put_files, send
 from olivepress.run.executors.cluster import Cluster
 from olivepress.run.executors.engine import Follower, run_tasks
 from olivepress.run.executors.needs import Announcement, Needs, check_needs
-from olivepress.run.executors.plan_needs import check_labels, needs_of
+from olivepress.run.executors.plan_needs import check_labels, left_out, needs_of
 from olivepress.run.executors.rebuild import describe, input_paths
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
@@ -34,7 +34,7 @@ from olivepress.workflow.estimate import need
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.rendered import Workflow
 
-__all__ = ["ClusterRun", "job_name"]
+__all__ = ["ClusterRun", "Prepared", "job_name"]
 
 _CHECKS = TypeAdapter(tuple[Check, ...])
 
@@ -44,19 +44,28 @@ def job_name(plan: Plan, job: Job) -> str:
     return f"{plan.recipe.name}/{job.id}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A plan that may run: its workflows are written, and its jobs are recorded by the observer."""
+
+    plan: Plan
+    workflows: Sequence[Workflow]
+    observer: JobObserver
+
+
 @dataclass(kw_only=True)
 class ClusterRun:
-    """A run of plans on a cluster, in the order that ``check`` and ``run`` are called. ``labels``: job → what its
-    worker must have; ``own_targets`` is the folder of targets beside the recipe."""
+    """A run of plans on a cluster, in the order that ``check`` and ``run`` are called. ``labels``: job, or recipe/job,
+    → what its worker must have. ``kept_as`` names what is kept in the store for the next run; "" the recipes do."""
 
     cluster: Cluster
     store: Store
     follower: Follower
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    own_targets: Path | None = None
     trust_targets: bool = False
     force: bool = False
     keep_going: bool = False
+    kept_as: str = ""
 
     def check(self, plans: Sequence[Plan], only: str | None) -> None:
         """SetupError, before anything is prepared, for the first job that no worker could ever run."""
@@ -66,7 +75,8 @@ class ClusterRun:
         announced = self.announced()
         for plan in plans:
             for job in plan.jobs:
-                if only in (None, job.id) and not _has_artifact(plan, job):
+                asked = only in (None, job.id) and not _has_artifact(plan, job)
+                if asked and left_out(plan, job, announced) is None:
                     needs = needs_of(plan, job, labels=self.labels, force=self.force)
                     check_needs(job_name(plan, job), needs, announced)
 
@@ -83,51 +93,56 @@ class ClusterRun:
 
     def run(
         self,
-        plans: Sequence[tuple[Plan, Sequence[Workflow]]],
+        prepared: Sequence[Prepared],
         *,
         reporter: Reporter,
-        observer: JobObserver,
         only: str | None,
     ) -> list[tuple[Plan, JobOutcome]]:
         """Every job that is not finished, in the order of the plans; errors are in the outcomes."""
-        run = Run.begin(self.store, [plan.recipe.name for plan, _ in plans])
-        tasks = list[_PlanTask]()
+        run = Run.begin(self.store, [each.plan.recipe.name for each in prepared], kept_as=self.kept_as)
+        tasks, announced = list[_PlanTask](), self.announced()
         with contextlib.ExitStack() as locks:
-            for plan, workflows in plans:
-                locks.enter_context(exclusive(recipe_runs(plan.recipe.name)))
-                base = admit(plan, reporter)
-                by_id = {workflow.job_id: workflow for workflow in workflows}
-                jobs = [job for job in plan.jobs if only in (None, job.id)]
-                tasks += [self._task(plan, job, by_id, base, run, observer, only) for job in jobs]
+            for each in prepared:
+                locks.enter_context(exclusive(recipe_runs(each.plan.recipe.name)))
+                base = admit(each.plan, reporter)
+                jobs = [job for job in each.plan.jobs if only in (None, job.id)]
+                tasks += [self._task(each, job, base, run, announced, alone=only is not None) for job in jobs]
             self.follower.expected({task.name: need(task.plan, task.job).seconds for task in tasks})
-            run_tasks(tasks, self.cluster, self.follower)
+            try:
+                run_tasks(tasks, self.cluster, self.follower)
+            except BaseException:
+                if self.kept_as:  # nobody runs it again under its name
+                    run.forget()
+                raise
         run.end()
         return [(task.plan, task.outcome) for task in tasks if task.outcome is not None]
 
     def _task(
         self,
-        plan: Plan,
+        prepared: Prepared,
         job: Job,
-        workflows: Mapping[str, Workflow],
         base: BaseModel,
         run: Run,
-        observer: JobObserver,
-        only: str | None,
+        announced: Sequence[Announcement],
+        *,
+        alone: bool,
     ) -> _PlanTask:
+        plan = prepared.plan
         earlier = [other for other in plan.jobs[: plan.jobs.index(job)] if job.choice and other.choice == job.choice]
         return _PlanTask(
             name=job_name(plan, job),
-            after=[] if only else _after(plan, job),
-            instead_of=job_name(plan, earlier[-1]) if earlier and not only else None,
+            after=[] if alone else _after(plan, job),
+            instead_of=job_name(plan, earlier[-1]) if earlier and not alone else None,
             last_choice=not any(other.choice == job.choice for other in plan.jobs[plan.jobs.index(job) + 1 :]),
             needs=needs_of(plan, job, labels=self.labels, force=self.force),
             plan=plan,
             job=job,
-            workflows=workflows,
+            workflows={workflow.job_id: workflow for workflow in prepared.workflows},
             base=base,
             of=self,
             run=run,
-            observer=observer,
+            observer=prepared.observer,
+            left_out=None if alone else left_out(plan, job, announced),
         )
 
 
@@ -160,6 +175,7 @@ class _PlanTask:
     of: ClusterRun
     run: Run
     observer: JobObserver
+    left_out: SetupError | None
     key: str = ""
     inputs: tuple[FileRef, ...] = ()
     outcome: JobOutcome | None = None
@@ -180,19 +196,14 @@ class _PlanTask:
         if (before := passed_over(plan, job, key)) is not None:
             self.outcome = before
             raise before.error or JobError(f"{job.id}: failed its checks before")
+        if self.left_out is not None:
+            self.outcome = JobOutcome(job=job.id, state="left out", error=self.left_out)
+            raise self.left_out
         check_needs(self.name, self.needs, self.of.announced())  # it was not looked at before where an artifact is
         workflow = self.workflows[job.id]
-        self.inputs = self.run.send(input_paths(plan, job, self.of.own_targets))
+        self.inputs = self.run.send(input_paths(plan, job))
         append_start(self._journal, plan, job, key)
-        description = describe(
-            plan,
-            job,
-            workflow,
-            self.base,
-            own_targets=self.of.own_targets,
-            trust=self.of.trust_targets,
-            force=self.of.force,
-        )
+        description = describe(plan, job, workflow, self.base, trust=self.of.trust_targets, force=self.of.force)
         fields, topic = description.model_dump(mode="json"), self.of.cluster.topic
         return self.run.spec("job", id=self.name, key=key, topic=topic, inputs=self.inputs, fields=fields)
 
@@ -212,9 +223,9 @@ class _PlanTask:
         self.outcome = JobOutcome(job=self.job.id, state="done", manifest=manifest)
         self._observe("finished", manifest=manifest)
 
-    def fail(self, error: OlivepressError, outcome: Outcome | None) -> None:
-        if self.outcome is not None and self.outcome.state == "passed over":  # before, and nothing ran now
-            return
+    def fail(self, error: OlivepressError, outcome: Outcome | None) -> str:
+        if self.outcome is not None and self.outcome.state in ("passed over", "left out"):  # nothing ran now
+            return self.outcome.state
         checks = _checks(outcome)
         if outcome is not None:
             self._put_beside(outcome)
@@ -228,10 +239,14 @@ class _PlanTask:
             pass_over(self.plan, self.job, self.key, error)
             state = "passed over"
         self.outcome = JobOutcome(job=self.job.id, state=state, error=error, failed_checks=checks)
+        return str(state)
 
     def drop(self, state: str, because: str) -> None:
         if state == "not needed":
             self.outcome = JobOutcome(job=self.job.id, state="not needed")
+            return
+        if self.left_out is not None:
+            self.outcome = JobOutcome(job=self.job.id, state="left out", error=self.left_out)
             return
         error = JobError(f"{self.name}: not run, as {because} failed", next_step=f"see the error of {because}")
         self.outcome = JobOutcome(job=self.job.id, state="failed", error=error)
@@ -241,7 +256,7 @@ class _PlanTask:
             append(self._journal, "interrupted", self.job.id, self.key, reason="")
 
     def resend(self, sha256: Sequence[str]) -> None:
-        send_inputs(self.of.store, self.inputs, again=sha256)
+        send(self.of.store, self.inputs, again=sha256)
 
     @property
     def _journal(self) -> Path:

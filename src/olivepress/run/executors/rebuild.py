@@ -57,10 +57,9 @@ class Rebuilt:
     force: bool
 
 
-def describe(
-    plan: Plan, job: Job, workflow: Workflow, base: BaseHashes, *, own_targets: Path | None, trust: bool, force: bool
-) -> Description:
+def describe(plan: Plan, job: Job, workflow: Workflow, base: BaseHashes, *, trust: bool, force: bool) -> Description:
     """Of a job on the submitting side."""
+    own_targets = _own_targets(plan)
     datasets = {name: member.dataset.directory.as_posix() for name, member in plan.members.items()}
     return Description(
         recipe=plan.recipe.model_dump(mode="json"),
@@ -76,7 +75,15 @@ def describe(
     )
 
 
-def input_paths(plan: Plan, job: Job, own_targets: Path | None) -> Iterator[Path]:
+def _own_targets(plan: Plan) -> Path | None:
+    """As the folder lies in the project, however the recipe was named."""
+    folder = plan.own_targets
+    if folder is not None and folder.absolute().is_relative_to(Path.cwd()):
+        return folder.absolute().relative_to(Path.cwd())
+    return folder
+
+
+def input_paths(plan: Plan, job: Job) -> Iterator[Path]:
     """The files and folders of the project that a worker needs for the job; some may not be there."""
     if plan.model.is_local:
         yield Path(plan.model.path)
@@ -96,7 +103,7 @@ def input_paths(plan: Plan, job: Job, own_targets: Path | None) -> Iterator[Path
         from olivepress.adapters.start_adapter import start_adapter
 
         yield start_adapter(settings.start_from).folder
-    if own_targets is not None:
+    if (own_targets := _own_targets(plan)) is not None:
         yield own_targets
 
 

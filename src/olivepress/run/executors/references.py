@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,32 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from olivepress import __version__
-from olivepress.core.files import write_text
+from olivepress.core.files import write_secret
 from olivepress.core.layout import CLUSTER_SECRET
-from olivepress.run.executors.artifacts import inputs_of, send_inputs
+from olivepress.run.executors.artifacts import inputs_of, send
 from olivepress.run.executors.specs import FileRef, JobSpec, TaskKind
 from olivepress.run.executors.store import Store
 
 __all__ = ["Run"]
 
+_LONGEST = 150  # characters of the name of a run
+
 
 @dataclass(kw_only=True)
 class Run:
-    """One run of recipes of this project. ``name`` is the same for each run of the same recipes."""
+    """One run of recipes of this project. ``name`` is the same for each run of the same recipes; what a run needed is
+    kept for the next one under ``kept_as``."""
 
     store: Store
     name: str
+    kept_as: str
     needed: set[str] = field(default_factory=set)
     taken: list[str] = field(default_factory=list)  # keys of results that are in their place here
     parts: int = 0
     seal: str = field(default="", repr=False)
 
     @classmethod
-    def begin(cls, store: Store, recipes: Sequence[str]) -> Run:
-        """What the last run needed stays until the end of this one."""
+    def begin(cls, store: Store, recipes: Sequence[str], *, kept_as: str = "") -> Run:
+        """What the last run needed stays until the end of this one. ``kept_as``: by default the recipes."""
         secret = _secret()
         project = hashlib.sha256(secret.encode()).hexdigest()[:16]
-        return cls(store=store, name="-".join([project, *recipes])[:150], seal=secret)
+        name = _short("-".join([project, *recipes]))
+        return cls(store=store, name=name, kept_as=_short(f"{project}-{kept_as}") if kept_as else name, seal=secret)
 
     def refer(self, refs: Iterable[FileRef]) -> None:
         """Before they are uploaded: objects that nobody refers to may be removed."""
@@ -49,7 +55,7 @@ class Run:
         """Upload the files at and below ``paths`` that are not in the store; errors as ``inputs_of``."""
         refs = inputs_of(paths)
         self.refer(refs)
-        send_inputs(self.store, refs)
+        send(self.store, refs)
         return refs
 
     def spec(
@@ -80,16 +86,27 @@ class Run:
         for key in self.taken:
             self.store.remove(f"results/{key}.json")
         if self.needed:
-            self.store.refer(self.name, self.needed)
-        for name in self.store.names("references"):
-            if name.startswith(f"{self.name}.now"):  # of this run, and of earlier ones that were killed
-                self.store.remove(f"references/{name}")
+            self.store.refer(self.kept_as, self.needed)
+        self.forget()
         self.store.collect()
+
+    def forget(self) -> None:
+        """What this run needed, and earlier ones of its name that were killed, is not needed on its account."""
+        for name in self.store.names("references"):
+            if name.startswith(f"{self.name}.now"):
+                self.store.remove(f"references/{name}")
+
+
+def _short(name: str) -> str:
+    """As a part of the name of a file: many recipes are told apart by a hash of their names."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _secret() -> str:
     """Of this project alone; it goes to workers with their jobs, and never into the store."""
     if not CLUSTER_SECRET.is_file():
-        write_text(CLUSTER_SECRET, secrets.token_hex(32))
-        CLUSTER_SECRET.chmod(0o600)
+        with contextlib.suppress(FileExistsError):  # of a run that begins at the same moment
+            write_secret(CLUSTER_SECRET, secrets.token_hex(32).encode())
     return CLUSTER_SECRET.read_text(encoding="utf-8").strip()[:128]

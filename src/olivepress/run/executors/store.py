@@ -12,15 +12,15 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from olivepress.core.errors import JobError, SetupError, UsageError
+from olivepress.core.errors import JobError, OlivepressError, SetupError, UsageError
 from olivepress.core.files import copy_file, new_file, write_text
 from olivepress.run.executors.specs import FileRef
 
-__all__ = ["Damaged", "Store", "open_store"]
+__all__ = ["Damaged", "Store", "check_url", "open_store", "package_of"]
 
 GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not referred to yet
 _MARKER = "olivepress-store.json"
@@ -38,33 +38,42 @@ class Damaged(JobError):
         self.ref = ref
 
 
-def open_store(url: str, *, create: bool = False) -> Store:
-    """The store at a folder or an fsspec URL; ``create`` begins one where there is none.
+def package_of(url: str) -> str:
+    """What has to be installed for a storage: the package of its kind, which brings fsspec; for a folder our extra."""
+    return _PACKAGES.get(url.partition("://")[0], "olivepress[cluster]")
 
-    Raises UsageError: a URL with a password, or of an unknown kind; SetupError: no store there, or not reachable.
-    """
+
+def check_url(url: str) -> None:
+    """UsageError for a URL with a password."""
     if _CREDENTIALS.match(url):
         raise UsageError(
             "--store: the URL contains a password, which would travel with every job",
             next_step="leave it out, and give each machine its own credentials by the variables of the storage",
         )
+
+
+def open_store(url: str, *, create: bool = False) -> Store:
+    """The store at a folder or an fsspec URL; ``create`` begins one where there is none.
+
+    Raises UsageError: a URL with a password, or of an unknown kind; SetupError: no store there, or not reachable.
+    """
+    check_url(url)
     protocol = url.partition("://")[0] if "://" in url else "file"
     try:
         from fsspec.core import url_to_fs
 
         files, root = url_to_fs(url, **({"auto_mkdir": True} if protocol in ("file", "local") else {}))
     except ImportError as error:
-        package = _PACKAGES.get(protocol, "'olivepress[cluster]'")
-        raise SetupError(f"--store {url}: {error}", next_step=f"pip install {package}, on every machine") from error
+        raise SetupError(
+            f"--store {url}: {error}", next_step=f"pip install '{package_of(url)}', on every machine"
+        ) from error
     except ValueError as error:
         raise UsageError(f"--store {url}: {error}", next_step="a shared folder, s3://…, abfs://…") from error
     store = Store(url, files, str(root).rstrip("/"))
     try:
         store.open(create=create)
-    except SetupError:
-        raise
-    except Exception as error:  # each storage has errors of its own
-        raise SetupError(f"--store {url}: cannot be used ({type(error).__name__}: {error})") from error
+    except FileNotFoundError as error:  # the bucket itself
+        raise SetupError(f"--store {url}: is not there", next_step="create the bucket first") from error
     return store
 
 
@@ -72,10 +81,28 @@ class Store:
     """``files`` is a file system of fsspec, ``root`` a path in it."""
 
     def __init__(self, url: str, files: Any, root: str) -> None:
-        self.url, self._files, self._root = url, files, root
+        self.url, self._storage, self._root = url, files, root
         self._local = "file" in _protocols(files)
         self.id = ""
         self.uploaded = 0  # objects that were not there
+
+    @contextlib.contextmanager
+    def _files(self) -> Iterator[Any]:
+        """The file system as it is now: those of buckets remember what they have listed, and others write there too.
+
+        SetupError for what is wrong with it: each has errors of its own. FileNotFoundError passes.
+        """
+        self._storage.invalidate_cache()
+        try:
+            yield self._storage
+        except (FileNotFoundError, OlivepressError):
+            raise
+        except Exception as error:
+            reason = str(error).split("\n")[0]
+            raise SetupError(
+                f"{self.url}: cannot be used ({type(error).__name__}: {reason})",
+                next_step="check the storage and its credentials, then the same command again",
+            ) from error
 
     def open(self, *, create: bool) -> None:
         """Read the store's id; SetupError where there is none and none is to be created."""
@@ -92,7 +119,8 @@ class Store:
     def has(self, ref: FileRef) -> bool:
         """Whether the object is there and as large as it must be."""
         try:
-            return int(self._files.info(self._object(ref.sha256))["size"]) == ref.bytes
+            with self._files() as files:
+                return int(files.info(self._object(ref.sha256))["size"]) == ref.bytes
         except FileNotFoundError:
             return False
 
@@ -105,13 +133,15 @@ class Store:
         if self._local:
             self._replace(Path(place), lambda other: copy_file(path, other))
         else:
-            self._files.put_file(str(path), place)
+            with self._files() as files:
+                files.put_file(str(path), place)
 
     def get(self, ref: FileRef, target: Path) -> None:
         """Download to ``target``, which is complete and right or not there. Damaged when it is not what it must be."""
         with new_file(target) as partial:
             try:
-                self._files.get_file(self._object(ref.sha256), str(partial))
+                with self._files() as files:
+                    files.get_file(self._object(ref.sha256), str(partial))
             except FileNotFoundError:
                 raise Damaged(ref, "is not") from None
             with partial.open("rb") as file:
@@ -126,9 +156,10 @@ class Store:
     def read(self, name: str) -> str | None:
         """A small file; None where there is none."""
         try:
-            if self._files.info(f"{self._root}/{name}")["size"] > _MOST_RECORD:
-                raise SetupError(f"{self.url}/{name}: is too large to be one of olivepress's records")
-            return str(self._files.cat_file(f"{self._root}/{name}").decode("utf-8"))
+            with self._files() as files:
+                if files.info(f"{self._root}/{name}")["size"] > _MOST_RECORD:
+                    raise SetupError(f"{self.url}/{name}: is too large to be one of olivepress's records")
+                return str(files.cat_file(f"{self._root}/{name}").decode("utf-8"))
         except FileNotFoundError:
             return None
 
@@ -137,7 +168,8 @@ class Store:
         if self._local:
             self._replace(Path(self._root, name), lambda other: write_text(other, text))
         else:
-            self._files.pipe_file(f"{self._root}/{name}", text.encode("utf-8"))
+            with self._files() as files:
+                files.pipe_file(f"{self._root}/{name}", text.encode("utf-8"))
 
     def _replace(self, place: Path, write: Callable[[Path], None]) -> None:
         """In one step, under a name of its own until then: processes of two containers may have the same number."""
@@ -149,13 +181,14 @@ class Store:
             other.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._files.rm_file(f"{self._root}/{name}")
+        with contextlib.suppress(FileNotFoundError), self._files() as files:
+            files.rm_file(f"{self._root}/{name}")
 
     def names(self, folder: str) -> list[str]:
         """The files of a folder, by their names in it."""
         try:
-            listed = self._files.ls(f"{self._root}/{folder}", detail=False)
+            with self._files() as files:
+                listed = files.ls(f"{self._root}/{folder}", detail=False)
         except FileNotFoundError:
             return []
         return sorted(name for name in (str(path).rpartition("/")[2] for path in listed) if name[:1] not in ("", "."))
@@ -184,8 +217,8 @@ class Store:
         return removed
 
     def _age(self, place: str) -> float:
-        with contextlib.suppress(FileNotFoundError, NotImplementedError):
-            return time.time() - float(self._files.modified(place).timestamp())
+        with contextlib.suppress(FileNotFoundError), self._files() as files:
+            return time.time() - float(files.modified(place).timestamp())
         return 0.0
 
 

@@ -70,10 +70,15 @@ class Watch:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        """What the process has written since the last time; of steps only the newest."""
+        """What the process has written since the last time: every note and evaluation, of steps the newest."""
         new = [line for line in self._new_lines() if isinstance(line, dict)]
-        steps = [line for line in new if "note" not in line]
-        for line in [*(line for line in new if "note" in line), *steps[-1:]]:
+        for line in new:
+            if "note" in line:
+                self._task.report("progress", note=line["note"])
+            elif "evaluation" in line:
+                self._task.report("evaluation", evaluation=line["evaluation"])
+        steps = [line for line in new if not line.keys() & {"note", "evaluation"}]
+        for line in steps[-1:]:
             self._task.report("progress", **line)
 
     def _new_lines(self) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from olivepress.run.executors.place import Place, enter
 __all__ = ["serve"]
 
 _FIRST_S = 60.0  # that a scheduler may take to answer for the first time
+_START_S = 60.0  # that one try may take, on a busy machine
 
 
 def serve(address: str, place: Place, *, security: Any, say: Callable[[str], None], wait_s: float = 600.0) -> None:
@@ -63,7 +64,7 @@ async def _connect(address: str, place: Place, security: Any, stop: asyncio.Even
     while not stop.is_set():
         try:
             worker = _worker(address, place, security)
-            return await asyncio.wait_for(worker.start(), timeout=20)
+            return await asyncio.wait_for(worker.start(), timeout=_START_S)
         except Exception as error:  # Dask raises OSError, TimeoutError and errors of its own
             if time.monotonic() >= end:
                 reason = str(error).split("\n")[0] or type(error).__name__

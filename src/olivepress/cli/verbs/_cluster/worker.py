@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from olivepress.cli.cluster_options import InsecureOption, TlsOption
 from olivepress.core.layout import ENVIRONMENTS, WORKER
+
+if TYPE_CHECKING:
+    from olivepress.run.executors.needs import Announcement
 
 __all__ = ["worker"]
 
@@ -35,20 +39,33 @@ def worker(
     from olivepress.cli.cluster import require_distributed
     from olivepress.doctor.announce import announce
     from olivepress.run.executors.address import check_address, security_of
+    from olivepress.run.executors.gpus import own_gpus
     from olivepress.run.executors.place import Place
     from olivepress.run.executors.worker import serve
 
     require_distributed()
     address, security = check_address(scheduler, tls=tls, insecure=insecure), security_of(tls)
-    announcement, gpus = announce(folder, name=name, labels=tuple(label or ()), slots=jobs, share_gpu=share_gpu)
+    with contextlib.ExitStack() as stack:
+        announcement, gpus = announce(
+            folder,
+            name=name,
+            labels=tuple(label or ()),
+            slots=jobs,
+            share_gpu=share_gpu,
+            own=lambda known: stack.enter_context(own_gpus(known)),
+        )
+        _say_what_it_has(announcement)
+        place = Place(folder, announcement, environments=ENVIRONMENTS, gpus=gpus, tasks={"bench": BENCH_TASK})
+        serve(address, place, security=security, say=_say)
+
+
+def _say_what_it_has(announcement: Announcement) -> None:
     has = ", ".join(f"{count} {device}" for device, count in announcement.devices.items()) or "no accelerator"
     _say(
         f"worker {announcement.machine}: {announcement.memory_bytes / 1e9:.1f} GB of memory, "
         f"{announcement.disk_bytes / 1e9:.1f} GB of disk, {has}; "
         f"environments: {', '.join(announcement.environments) or 'none'}"
     )
-    place = Place(folder, announcement, environments=ENVIRONMENTS, gpus=gpus, tasks={"bench": BENCH_TASK})
-    serve(address, place, security=security, say=_say)
 
 
 def _say(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,12 @@ def render(
     schedule: Annotated[
         str, typer.Option("--schedule", help="When the suspended retraining would run, as cron has it.")
     ] = "0 3 * * 0",
+    store: Annotated[
+        str, typer.Option("--store", help="URL of a bucket (s3://, abfs://) for files of jobs, in place of a volume.")
+    ] = "",
+    train_job: Annotated[
+        bool, typer.Option("--train-job", help="The run as a TrainJob of Kubeflow Trainer, not as a Job.")
+    ] = False,
     trust_targets: TrustTargets = False,
 ) -> None:
     """Write manifests of Kubernetes, Dockerfiles, a Compose file and systemd units for a recipe.
@@ -33,7 +39,10 @@ def render(
     from olivepress.pipeline.deploy.write import write_deployment
 
     plan = load_plan(model, data, trust_targets)
-    written, without = write_deployment(plan, output, namespace=namespace, images=images, schedule=schedule)
+    kind: Literal["Job", "TrainJob"] = "TrainJob" if train_job else "Job"
+    written, without = write_deployment(
+        plan, output, namespace=namespace, images=images, schedule=schedule, kind=kind, store=store
+    )
     for path in written:
         print(path)
     for environment in without:

@@ -1,22 +1,34 @@
-"""``olivepress search artifact``."""
+"""``olivepress search artifact``.
 
-from __future__ import annotations
+Annotations are evaluated here: ``takes`` reads the options of records.
+"""
 
 import sys
 from typing import Annotated
 
 import typer
 
+from olivepress.cli.cluster_options import ClusterChoice, cluster_choice
 from olivepress.cli.console import ConsoleReporter, job_progress
 from olivepress.cli.documents import print_document
-from olivepress.cli.options import DataOption, JsonOption, ModelArgument, QuietOption, RoundsOption, TrustTargets
+from olivepress.cli.options import (
+    DataOption,
+    JsonOption,
+    ModelArgument,
+    QuietOption,
+    RoundsOption,
+    TrustTargets,
+    takes,
+)
 from olivepress.cli.plans import load_plan
 
 __all__ = ["artifact"]
 
 
+@takes(cluster=cluster_choice)
 def artifact(
     model: ModelArgument,
+    cluster: ClusterChoice,
     data: DataOption = None,
     rounds: RoundsOption = None,
     budget: Annotated[
@@ -29,13 +41,17 @@ def artifact(
 ) -> None:
     """Compare many ways to quantize one merged model.
 
-    Builds, tunes and measures a fixed grid of them.
+    Builds, tunes and measures a fixed grid of them. With --engine dask they are built on workers, and measured here.
     """
+    from olivepress.cli.cluster import cluster_of
     from olivepress.pipeline.bench import Overrides
     from olivepress.pipeline.search.artifact import search
 
     plan = load_plan(model, data, trust_targets)
-    with ConsoleReporter(quiet=quiet or as_json) as reporter:
+    with (
+        ConsoleReporter(quiet=quiet or as_json) as reporter,
+        cluster_of(cluster, reporter, trust=trust_targets, keep_going=True) as workers,
+    ):
         result = search(
             plan,
             overrides=Overrides(rounds=rounds),
@@ -43,6 +59,7 @@ def artifact(
             reporter=reporter,
             on_bench=job_progress(reporter),
             on_tuning=job_progress(reporter, "tune"),
+            cluster=workers,
         )
     print_document(result.page.document, "json" if as_json else "table")
     for problem in result.problems:
