@@ -37,12 +37,12 @@ def finetune(
 
     searched = load_searched(model, data=data, joint=joint, trust_targets=trust_targets)
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
-        found = search_finetune(searched, reporter=reporter, new=new)
-    result = write_result(found)
+        decision = search_finetune(searched, reporter=reporter, new=new)
+    result = write_result(decision)
     if as_json:
-        print(json.dumps(result_record(found, result.written), indent=2))
+        print(json.dumps(result_record(decision, result.written), indent=2))
         return
-    for line in answer(found):
+    for line in answer(decision):
         print(line)
     if result.written is not None:
         print(f"recipe: {result.written.recipe}")
