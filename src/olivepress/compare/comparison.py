@@ -17,6 +17,7 @@ from olivepress.compare.summary import summary_pairs, with_summaries
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.core.names import job_for, target_of_job
 from olivepress.core.printable import printable
+from olivepress.report.checklist_item import ChecklistItem
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS, Metric, columns
 from olivepress.report.training_record import TrainingRun
@@ -31,10 +32,12 @@ def compare(
     *,
     budgets: Budgets | None = None,
     training: Mapping[str, TrainingRun] | None = None,
+    checklists: Mapping[str, tuple[ChecklistItem, ...]] | None = None,
     questions: Mapping[str, str] | None = None,
     with_examples: bool = True,
 ) -> Document:
-    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: name → fine-tune.
+    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: name → fine-tune;
+    ``checklists``: of these.
 
     ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples
     that are not those of their report.
@@ -61,6 +64,7 @@ def compare(
         examples=examples,
         examples_left_out=left_out,
         training=dict(training or {}),
+        checklists=dict(checklists or {}),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from olivepress.core.notebook import record_html, table_html
+from olivepress.report.checklist_item import ChecklistItem
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS
 from olivepress.report.training_record import TrainingRun
@@ -256,6 +257,7 @@ class Document:
 
     ``remarks``: what must not be compared with what. ``examples`` are those that the rows do not agree on first,
     then others; ``examples_left_out`` counts what did not fit the page. ``training``: fine-tunes by name.
+    ``checklists``: what a reproducibility checklist asks of a run, by the run's name.
     """
 
     title: str
@@ -268,6 +270,7 @@ class Document:
     examples: tuple[Example, ...] = ()
     examples_left_out: int = 0
     training: dict[str, TrainingRun] = field(default_factory=dict)
+    checklists: dict[str, tuple[ChecklistItem, ...]] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the decisions, and the metrics of the matrix; the page has all of it."""
