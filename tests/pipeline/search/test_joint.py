@@ -102,7 +102,8 @@ def test_its_recipe_page_and_record(project: Path) -> None:
     assert [path.stem for path in result.written.workflows] == ["finetune", "merge", "export-cpu-int8"]
     assert (result.page.name, result.record.name) == ("joint.html", "joint.json")
     page, record = result.page.read_text(), json.loads(result.record.read_text())
-    assert "<h2>Pareto front</h2>" in page and "on the Pareto front" in page and "(175 to 185)" in page
+    assert "<h2>Pareto front</h2>" in page and "on the Pareto front" in page and "180 tok/s (175 to 185)" in page
+    assert "; on the Pareto front: trials " in page and "12.0 MB" in page and ">cpu-int8</text>" in page
     front = record["stages"]["trials"]["front"]
     by_number = {trial["number"]: trial for trial in record["stages"]["trials"]["trials"]}
     assert front and all(by_number[number]["intervals"]["decode_tps"] for number in front)
