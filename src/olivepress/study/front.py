@@ -65,7 +65,8 @@ def _chart(record: StudyRecord, place: int, front: set[int]) -> Spec:
         for trial in record.finished
     ]
     x, y = objective_axis("x", across, tickCount=4), objective_axis("y", up)
-    colour = discrete("state", [_ON, _OFF], [PALETTE[1], PALETTE[0]], legend={"title": None, "orient": "bottom"})
+    bottom = {"title": None, "orient": "bottom", "symbolOpacity": 1}
+    colour = discrete("state", [_ON, _OFF], [PALETTE[1], PALETTE[0]], legend=bottom)
     targets = list(dict.fromkeys(str(row[TARGET]) for row in rows))
     ink = dict.fromkeys(("symbolFillColor", "symbolStrokeColor"), "currentColor")
     legend = {"title": None, "orient": "top", "columns": 2, **ink}
