@@ -9,6 +9,7 @@ from typing import Any
 from olivepress.compare.document import (
     Answer,
     Candidate,
+    ChecklistItem,
     Decision,
     Document,
     Example,
@@ -22,7 +23,6 @@ from olivepress.compare.document import (
 )
 from olivepress.compare.lookup import lookup_in
 from olivepress.compare.summary import with_summaries
-from olivepress.report.checklist_item import ChecklistItem
 from olivepress.report.device_report import (
     Ceiling,
     DatasetUsed,

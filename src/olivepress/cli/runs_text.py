@@ -15,8 +15,8 @@ from olivepress.core.timestamps import time_text
 from olivepress.track.figures import curve_unit, figure_text, number_text, value_text
 
 if TYPE_CHECKING:
+    from olivepress.compare.document import ChecklistItem
     from olivepress.pipeline.reproduce import Reproduction
-    from olivepress.report.checklist_item import ChecklistItem
     from olivepress.track.difference import Change, Difference, MetricPair
     from olivepress.track.runs import TrackedRun
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
-from olivepress.compare.document import Document, Row
+from olivepress.compare.document import ChecklistItem, Document, Row
 from olivepress.compare.examples import collect_examples
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
@@ -17,7 +17,6 @@ from olivepress.compare.summary import summary_pairs, with_summaries
 from olivepress.compare.verdicts import Pair, judge
 from olivepress.core.names import job_for, target_of_job
 from olivepress.core.printable import printable
-from olivepress.report.checklist_item import ChecklistItem
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS, Metric, columns
 from olivepress.report.training_record import TrainingRun

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from olivepress.core.notebook import record_html, table_html
-from olivepress.report.checklist_item import ChecklistItem
 from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS
 from olivepress.report.training_record import TrainingRun
@@ -19,6 +18,7 @@ from olivepress.report.values import format_value
 __all__ = [
     "Answer",
     "Candidate",
+    "ChecklistItem",
     "Decision",
     "DecisionOutcome",
     "Document",
@@ -249,6 +249,16 @@ class Example:
     label: str | None
     answers: tuple[Answer, ...]
     question: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChecklistItem:
+    """One question of a reproducibility checklist. ``missing`` says what to do about it, and is empty where
+    ``recorded`` has the answer."""
+
+    name: str
+    recorded: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

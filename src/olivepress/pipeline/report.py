@@ -17,9 +17,8 @@ from olivepress.track.runs import all_runs
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from olivepress.compare.document import Document
+    from olivepress.compare.document import ChecklistItem, Document
     from olivepress.recipe.schema import Recipe
-    from olivepress.report.checklist_item import ChecklistItem
 
 __all__ = ["Page", "budgets", "checklists", "questions", "report", "report_recipe"]
 

@@ -103,8 +103,8 @@ def _table(title: str, record: StudyRecord) -> dict[str, Any]:
 
 
 def _on_front(front: Sequence[int]) -> str:
-    numbers = ", ".join(map(str, front))
-    return f"; on the Pareto front: {'trial' if len(front) == 1 else 'trials'} {numbers}" if front else ""
+    """Which trials are on it, behind the states of all; empty for a single objective."""
+    return f"; on the Pareto front: {', '.join(f'trial {number}' for number in front)}" if front else ""
 
 
 def state_words(trials: Sequence[TrialRecord]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from olivepress.compare.document import ChecklistItem
 from olivepress.core.layout import dataset_dir, run_records
 from olivepress.core.messages import counted
-from olivepress.report.checklist_item import ChecklistItem
 from olivepress.track.runs import TrackedRun, all_runs, read_run
 
 __all__ = ["checklist", "runs_of_other_seeds"]

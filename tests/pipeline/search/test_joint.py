@@ -103,7 +103,7 @@ def test_its_recipe_page_and_record(project: Path) -> None:
     assert (result.page.name, result.record.name) == ("joint.html", "joint.json")
     page, record = result.page.read_text(), json.loads(result.record.read_text())
     assert "<h2>Pareto front</h2>" in page and "on the Pareto front" in page and "180 tok/s (175 to 185)" in page
-    assert "; on the Pareto front: trials " in page and "12.0 MB" in page and ">cpu-int8</text>" in page
+    assert "; on the Pareto front: trial " in page and "12.0 MB" in page and ">cpu-int8</text>" in page
     front = record["stages"]["trials"]["front"]
     by_number = {trial["number"]: trial for trial in record["stages"]["trials"]["trials"]}
     assert front and all(by_number[number]["intervals"]["decode_tps"] for number in front)
