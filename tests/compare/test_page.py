@@ -121,8 +121,8 @@ def test_labels_stand_once_at_the_top(page: str) -> None:
 def test_the_checklist_names_what_is_missing(page: str) -> None:
     (section,) = re.findall(r'<section id="checklist".*?</section>', page, re.DOTALL)
     assert "<bdi>tiny/finetune.1</bdi>: 1 of 2 recorded." in section
-    assert '<th scope="row">seeds</th><td>finetune.seed 0</td><td></td>' in section
-    assert '<th scope="row">commit</th><td></td><td>keep the project in git</td>' in section
+    assert '<th scope="row">seeds</th><td>finetune.seed 0</td></tr>' in section
+    assert '<th scope="row">commit</th><td><b>missing</b>: keep the project in git</td></tr>' in section
     assert "no fine-tune of this recipe is recorded here" in to_html(make_document(checklists={}))
 
 
