@@ -7,11 +7,14 @@ Research", Pineau et al. 2021), as far as a program can answer them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from olivepress.compare.document import ChecklistItem
 from olivepress.core.layout import dataset_dir, run_records
 from olivepress.core.messages import counted
 from olivepress.track.runs import TrackedRun, all_runs, read_run
+
+if TYPE_CHECKING:
+    from olivepress.compare.document import ChecklistItem
 
 __all__ = ["checklist", "runs_of_other_seeds"]
 
@@ -25,6 +28,8 @@ def checklist(run: TrackedRun) -> list[ChecklistItem]:
 
 
 def _item(name: str, recorded: object, missing: str) -> ChecklistItem:
+    from olivepress.compare.document import ChecklistItem
+
     text = str(recorded) if recorded else ""
     return ChecklistItem(name=name, recorded=text, missing="" if text else missing)
 
