@@ -9,6 +9,7 @@ from typing import Any
 from olivepress.compare.document import (
     Answer,
     Candidate,
+    ChecklistItem,
     Decision,
     Document,
     Example,
@@ -49,6 +50,10 @@ COLUMNS = (
 NO_TIMES = "the PyTorch parent is measured for accuracy only"
 NO_REFERENCE = "no reference of the parent was given"
 EXAMPLES = 300
+CHECKLIST = (
+    ChecklistItem(name="seeds", recorded="finetune.seed 0"),
+    ChecklistItem(name="commit", missing="keep the project in git"),
+)
 
 # job, machine, role, precision, examples right, decode tokens/s (0: not timed), size in bytes
 ROWS: tuple[tuple[str, str, str, str, int, float, float], ...] = (
@@ -88,6 +93,7 @@ def make_document(**changes: Any) -> Document:
         "examples": tuple(_example(number, rows) for number in range(EXAMPLES)),
         "examples_left_out": 300,
         "training": {"tiny": make_training()},
+        "checklists": {"tiny/finetune.1": CHECKLIST},
     }
     return Document(**(fields | changes))
 
@@ -309,4 +315,5 @@ def hostile_document(text: str) -> Document:
         footnotes=((text, (text,)),),
         examples=(Example(id=text, expected=text, label=text, answers=answers, question=text),),
         training={text: make_training(text)},
+        checklists={text: (ChecklistItem(name=text, recorded=text), ChecklistItem(name=text, missing=text))},
     )

@@ -171,7 +171,7 @@ def test_the_first_screen_comes_before_everything_else() -> None:
     order = [page.index(text) for text in marks]
     assert order == sorted(order)
     folded = re.findall(r'<section id="(\w+)" class="folded"', page)
-    assert folded == ["examples", "tokens", "placement", "training", "every", "environment", "missing"]
+    assert folded == ["examples", "tokens", "placement", "training", "every", "environment", "checklist", "missing"]
     assert "Gain retained is the part" not in page  # no artifact of this page has it
 
 

@@ -51,6 +51,7 @@ def test_json_holds_the_whole_document_without_samples() -> None:
         "learning_rate": pytest.approx(1.96e-4),
         "grad_norm": pytest.approx(2.857, abs=0.001),
     }
+    assert data["checklists"]["tiny/finetune.1"][0] == {"name": "seeds", "recorded": "finetune.seed 0", "missing": ""}
 
 
 def test_json_refuses_what_is_not_finite() -> None:

@@ -118,6 +118,14 @@ def test_labels_stand_once_at_the_top(page: str) -> None:
         assert "synthetic data" in svg or " at step " in svg
 
 
+def test_the_checklist_names_what_is_missing(page: str) -> None:
+    (section,) = re.findall(r'<section id="checklist".*?</section>', page, re.DOTALL)
+    assert "<bdi>tiny/finetune.1</bdi>: 1 of 2 recorded." in section
+    assert '<th scope="row">seeds</th><td>finetune.seed 0</td></tr>' in section
+    assert '<th scope="row">commit</th><td><b>missing</b>: keep the project in git</td></tr>' in section
+    assert "no fine-tune of this recipe is recorded here" in to_html(make_document(checklists={}))
+
+
 def test_what_was_not_measured_is_said_and_linked(page: str) -> None:
     assert 'id="note-1"' in page and "the PyTorch parent is measured for accuracy only" in page
     assert re.search(r'data-metric="kl_divergence" data-value="">–<sup><a href="#note-2"', page)

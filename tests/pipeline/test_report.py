@@ -11,8 +11,10 @@ import pytest
 from olivepress.cli.documents import print_pages
 from olivepress.cli.plans import load_plan
 from olivepress.data.store.dataset import write_dataset
-from olivepress.pipeline.report import Page, questions
+from olivepress.pipeline.report import Page, checklists, questions
+from olivepress.track.record import Ended, Facts
 from tests.compare.document_factory import one_machine
+from tests.track.conftest import start
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,6 +28,18 @@ def test_questions_come_from_the_dataset_as_far_as_it_is_here(tmp_path: Path, mo
     assert len(asked) == 600 and all(text and "{" not in text for text in asked.values())
     (plan.dataset.directory / "test.jsonl").unlink()
     assert questions(plan.dataset.directory) == {}
+
+
+def test_the_checklist_is_that_of_the_last_finished_fine_tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert checklists("lamps") == {}
+    start(None, "merge").append(Ended(at=2**42, status="finished"))
+    for status in ("finished", "finished", "failed"):
+        start(None, facts=Facts(git_commit="f" * 40)).append(Ended(at=2**42, status=status))
+    ((name, items),) = checklists("lamps").items()
+    assert name == "lamps/finetune.2"
+    assert {item.name: item.recorded for item in items}["commit"] == "f" * 12
+    assert "hardware" in {item.name for item in items if item.missing}
 
 
 def test_a_few_lines_unless_all_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,5 +53,7 @@ def test_charts_have_intervals_and_say_what_is_on_the_front() -> None:
     rows = {row["trial"]: row for row in charts[0]["data"]["values"]}
     assert (rows[0]["y_low"], rows[0]["y_high"], rows[0]["x_low"], rows[0]["x_high"]) == (0.8, 0.95, 95.0, 105.0)
     assert [rows[number]["state"] for number in (0, 1, 3)] == ["on the front", "dominated", "on the front"]
-    assert value_text(RECORD.trials[0], 0, "validation exact_match") == "0.9 (0.8 to 0.95)"
-    assert value_text(RECORD.trials[1], 0, "validation exact_match") == "0.8"
+    assert [row["state"] for row in charts[0]["data"]["values"]] == ["dominated"] + 3 * ["on the front"]  # on top
+    assert all("shape" not in layer["encoding"] for layer in charts[0]["layer"])  # of one target
+    assert value_text(RECORD.trials[0], 0, "validation exact_match") == "90.0 % (80.0 to 95.0)"
+    assert value_text(RECORD.trials[1], 0, "validation exact_match") == "80.0 %"

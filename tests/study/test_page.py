@@ -12,6 +12,7 @@ import pytest
 
 from olivepress.charts.spec import NoData
 from olivepress.study.charts import history, importance, parallel, slices
+from olivepress.study.objectives import objective_axis, objective_text
 from olivepress.study.page import SearchPage, search_html, state_words
 from olivepress.study.results import StudyRecord, TrialRecord, importances, study_record
 
@@ -119,6 +120,31 @@ def test_importance_finds_the_setting_that_matters() -> None:
     record = study_record(study, ["validation loss"])
     assert record.log == {"learning_rate"} and record.importances == found
     assert json.loads(json.dumps(record.trials[0].values)) == [study.trials[0].value]
+
+
+def test_importance_of_several_objectives_is_that_of_the_first() -> None:
+    study = optuna.create_study(
+        sampler=optuna.samplers.RandomSampler(seed=0), directions=["maximize", "maximize", "minimize"]
+    )
+    for _ in range(30):
+        drawn = study.ask()
+        rate, r = drawn.suggest_float("learning_rate", 1e-5, 1e-1, log=True), drawn.suggest_int("r", 4, 64)
+        drawn.set_user_attr("outcome", "finished")
+        study.tell(drawn, [-((math.log10(rate) + 3) ** 2), float(r), float(r)])
+    record = study_record(study, ["validation exact_match", "decode_tps", "size_on_disk_bytes"])
+    assert record.importances["learning_rate"] > 0.8
+    bars = importance(record)
+    assert not isinstance(bars, NoData)
+    assert bars["encoding"]["x"]["title"] == "share of the variance of Exact match, validation rows"
+
+
+def test_objectives_are_shown_in_their_units() -> None:
+    assert objective_text("validation loss", 0.41234) == "0.4123"
+    assert objective_text("validation exact_match", 0.5, (0.4, 0.6)) == "50.0 % (40.0 to 60.0)"
+    assert objective_text("size_on_disk_bytes", 95_400_000) == "95.4 MB"
+    sizes, rates = objective_axis("x", "size_on_disk_bytes", tickCount=4), objective_axis("x", "decode_tps")
+    assert sizes["title"] == "Size, MB" and sizes["axis"]["tickCount"] == 4 and "1e6" in str(sizes["axis"])
+    assert rates["title"].endswith(", tok/s") and objective_axis("y", "validation loss")["title"] == "validation loss"
 
 
 @pytest.mark.parametrize("values", [[1.0] * 7 + [1.0 + 1e-15], [1e308, -1e308] * 4, [0.0] * 7 + [5e-324]])

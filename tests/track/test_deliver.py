@@ -165,6 +165,29 @@ def test_a_locked_database_is_one_line_and_loses_nothing(store: Store, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("pragma", "says"), [("max_page_count = 1", "database or disk is full"), ("query_only = 1", "readonly database")]
+)
+def test_a_full_or_read_only_store_is_one_line_and_loses_nothing(store: Store, pragma: str, says: str) -> None:
+    from sqlalchemy import Engine, event
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA {pragma}")  # a size below the present one is the present one
+
+    writer = start(store)
+    for begin in range(0, 300, 10):
+        add_points(writer, range(begin, begin + 10))
+    event.listen(Engine, "connect", limit)
+    try:
+        answer = send()
+    finally:
+        event.remove(Engine, "connect", limit)
+    assert says in answer.problem and "\n" not in answer.problem and answer.left > 0
+    forget_connections()
+    assert send().left == 0
+    assert curve(runs()["lamps/finetune.1"]) == [(step, 5.0 - step / 100) for step in range(300)]
+
+
+@pytest.mark.parametrize(
     ("statement", "expected"),
     [
         ("UPDATE alembic_version SET version_num = 'from_the_future'", "schema of another version"),

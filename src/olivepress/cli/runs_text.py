@@ -15,8 +15,8 @@ from olivepress.core.timestamps import time_text
 from olivepress.track.figures import curve_unit, figure_text, number_text, value_text
 
 if TYPE_CHECKING:
+    from olivepress.compare.document import ChecklistItem
     from olivepress.pipeline.reproduce import Reproduction
-    from olivepress.track.checklist import Item
     from olivepress.track.difference import Change, Difference, MetricPair
     from olivepress.track.runs import TrackedRun
 
@@ -173,7 +173,7 @@ def _pair_lines(pairs: Sequence[MetricPair]) -> Iterator[str]:
         yield f"{name:{width}}  {a:>{first}}  {b:>{second}}".rstrip()
 
 
-def checklist_lines(name: str, items: Sequence[Item]) -> Iterator[str]:
+def checklist_lines(name: str, items: Sequence[ChecklistItem]) -> Iterator[str]:
     """A line for each item, and how many are recorded."""
     recorded = sum(not item.missing for item in items)
     yield printable(f"{name}: {recorded} of {len(items)} recorded")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from olivepress.compare.comparable import refusal
 from olivepress.compare.decide import Budgets, candidate_pairs, decide, floor_pairs
-from olivepress.compare.document import Document, Row
+from olivepress.compare.document import ChecklistItem, Document, Row
 from olivepress.compare.examples import collect_examples
 from olivepress.compare.floor import constants
 from olivepress.compare.load import Loaded
@@ -31,10 +31,12 @@ def compare(
     *,
     budgets: Budgets | None = None,
     training: Mapping[str, TrainingRun] | None = None,
+    checklists: Mapping[str, tuple[ChecklistItem, ...]] | None = None,
     questions: Mapping[str, str] | None = None,
     with_examples: bool = True,
 ) -> Document:
-    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: name → fine-tune.
+    """The whole comparison of the reports. ``budgets``: see ``decide``; ``training``: name → fine-tune;
+    ``checklists``: of these.
 
     ``questions``: id of an example → what was asked. RecipeError for a limit of no metric; ReportError for examples
     that are not those of their report.
@@ -61,6 +63,7 @@ def compare(
         examples=examples,
         examples_left_out=left_out,
         training=dict(training or {}),
+        checklists=dict(checklists or {}),
     )
 
 

@@ -18,6 +18,7 @@ from olivepress.report.values import format_value
 __all__ = [
     "Answer",
     "Candidate",
+    "ChecklistItem",
     "Decision",
     "DecisionOutcome",
     "Document",
@@ -251,11 +252,22 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChecklistItem:
+    """One question of a reproducibility checklist. ``missing`` says what to do about it, and is empty where
+    ``recorded`` has the answer."""
+
+    name: str
+    recorded: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """``columns`` are the metrics of the matrix; ``footnotes`` are (reason, titles of the metrics) of nulls.
 
     ``remarks``: what must not be compared with what. ``examples`` are those that the rows do not agree on first,
     then others; ``examples_left_out`` counts what did not fit the page. ``training``: fine-tunes by name.
+    ``checklists``: what a reproducibility checklist asks of a run, by the run's name.
     """
 
     title: str
@@ -268,6 +280,7 @@ class Document:
     examples: tuple[Example, ...] = ()
     examples_left_out: int = 0
     training: dict[str, TrainingRun] = field(default_factory=dict)
+    checklists: dict[str, tuple[ChecklistItem, ...]] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the decisions, and the metrics of the matrix; the page has all of it."""

@@ -12,13 +12,15 @@ from olivepress.core.layout import recipe_runs
 from olivepress.pipeline.packages import package_report_paths
 from olivepress.pipeline.reports import report_paths
 from olivepress.pipeline.training_runs import training_runs
+from olivepress.track.checklist import checklist
+from olivepress.track.runs import all_runs
 from olivepress.workflow.plan import Plan
 
 if TYPE_CHECKING:
-    from olivepress.compare.document import Document
+    from olivepress.compare.document import ChecklistItem, Document
     from olivepress.recipe.schema import Recipe
 
-__all__ = ["Page", "budgets", "questions", "report", "report_recipe"]
+__all__ = ["Page", "budgets", "checklists", "questions", "report", "report_recipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +54,17 @@ def report(plan: Plan, paths: Sequence[Path], *, folder: str = "report") -> Page
         load(paths),
         budgets=budgets(plan.recipe),
         training=training_runs(plan.recipe.name),
+        checklists=checklists(plan.recipe.name),
         questions=questions(plan.dataset.directory),
     )
     files = write_report_page(document, recipe_runs(plan.recipe.name) / folder)
     return Page(document=document, files=files)
+
+
+def checklists(recipe: str) -> dict[str, tuple[ChecklistItem, ...]]:
+    """The reproducibility checklist of the recipe's last finished fine-tune, by its name; {} without a record."""
+    runs = [run for run in all_runs(recipe) if run.started.kind == "finetune" and run.status == "finished"]
+    return {run.name: tuple(checklist(run)) for run in runs[-1:]}
 
 
 def budgets(recipe: Recipe) -> dict[str, dict[str, float]]:

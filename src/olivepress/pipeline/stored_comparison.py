@@ -15,7 +15,7 @@ from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.errors import OlivepressError, ReportError
 from olivepress.core.layout import RUNS, dataset_dir, job_dir, recipe_runs, stored_reports
 from olivepress.core.messages import next_command
-from olivepress.pipeline.report import budgets, questions
+from olivepress.pipeline.report import budgets, checklists, questions
 from olivepress.pipeline.reports import differs_by_tuning
 from olivepress.pipeline.training_runs import training_runs
 from olivepress.recipe.schema import Recipe, load_recipe, recipe_files
@@ -59,6 +59,7 @@ def compare_stored(recipe: str) -> StoredComparison:
         load(chosen),
         budgets=budgets(known) if known else {},
         training=training_runs(recipe),
+        checklists=checklists(recipe),
         questions=asked,
     )
     return StoredComparison(document=document, left_out=left_out, limits=known is not None)

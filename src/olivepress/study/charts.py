@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
 from olivepress.charts.svg import PALETTE
+from olivepress.study.objectives import objective_axis, objective_text, objective_title
 from olivepress.study.results import StudyRecord, TrialRecord
 
 __all__ = ["history", "importance", "parallel", "shown_value", "slices"]
@@ -42,7 +43,7 @@ def history(record: StudyRecord) -> Spec | NoData:
             best = min(best, sign * point["value"])
             steps.append({"trial": point["trial"], "value": sign * best})
     x = quantity("trial", "trial", axis={"format": "d", "tickMinStep": 1})
-    y = quantity("value", record.objectives[0], scale={"zero": False})
+    y = objective_axis("value", record.objectives[0])
     states = [state for state in _STATES if any(point["state"] == state for point in points)]
     legend = {"legend": {"title": None, "orient": "bottom"}}
     layers = [
@@ -62,7 +63,10 @@ def history(record: StudyRecord) -> Spec | NoData:
             },
         },
     ]
-    words = [f"trial {point['trial']} ({point['state']}): {point['value']:.4g}" for point in points]
+    words = [
+        f"trial {point['trial']} ({point['state']}): {objective_text(record.objectives[0], point['value'])}"
+        for point in points
+    ]
     hint = "The line is the best value so far; a pruned trial stands where it was ended. "
     return make_spec("History", words, (), hint=hint, width=WIDTH, height=_HEIGHT, layer=layers)
 
@@ -82,7 +86,8 @@ def importance(record: StudyRecord) -> Spec | NoData:
         return NoData("importance needs eight finished trials and two settings that vary")
     rows = [{"setting": name, "share": share} for name, share in record.importances.items()]
     y = {"field": "setting", "type": "nominal", "sort": None, "title": None}
-    x = quantity("share", "share of the variance", axis={"format": "%", "tickCount": 5}, scale={"domain": [0, 1]})
+    of = f" of {objective_title(record.objectives[0])}" if len(record.objectives) > 1 else ""
+    x = quantity("share", f"share of the variance{of}", axis={"format": "%", "tickCount": 5}, scale={"domain": [0, 1]})
     words = [f"{row['setting']}: {row['share']:.0%}" for row in rows]
     mark = {"type": "bar", "color": PALETTE[0], "height": {"band": 0.6}}
     return make_spec(
@@ -107,26 +112,28 @@ class _Scale:
 
 def parallel(record: StudyRecord) -> Spec | NoData:
     """Every finished trial as a line through its settings, its value last; better ones are drawn over the others."""
-    settings = _settings(record)
+    settings, objective = _settings(record), record.objectives[0]
     finished = [trial for trial in record.finished if all(name in trial.params for name in settings)]
     if len(finished) < 2 or not settings:
         return NoData("no two finished trials have the same settings")
     sign = -1 if record.higher[0] else 1
     finished.sort(key=lambda trial: -sign * trial.values[0])  # the best is drawn last
     finished = finished[-_LINES:]
-    axes = [*settings, record.objectives[0]]
-    columns = [[_of(trial, name, record) for trial in finished] for name in axes]
-    scales = [_scale(column, name in record.log) for name, column in zip(axes, columns, strict=True)]
+    axes = [*settings, objective_title(objective)]
+    columns = [[trial.params[name] for trial in finished] for name in settings]
+    scales = [_scale(column, name in record.log) for name, column in zip(settings, columns, strict=True)]
+    columns.append([trial.values[0] for trial in finished])
+    scales.append(_scale(columns[-1], False, lambda value: objective_text(objective, value)))
     rank = {trial.number: index / (len(finished) - 1) for index, trial in enumerate(finished)}
     rows = [
         {
             "trial": trial.number,
             "axis": axis,
-            "place": scale.places[_key(_of(trial, axis, record))],
+            "place": scale.places[_key(column[index])],
             "rank": rank[trial.number],
         }
-        for trial in finished
-        for axis, scale in zip(axes, scales, strict=True)
+        for index, trial in enumerate(finished)
+        for axis, scale, column in zip(axes, scales, columns, strict=True)
     ]
     marks = [
         {"axis": axis, "place": place, "text": text}
@@ -134,7 +141,8 @@ def parallel(record: StudyRecord) -> Spec | NoData:
         for place, text in scale.marks
     ]
     words = [
-        f"trial {trial.number}: {', '.join(f'{name} {shown_value(_of(trial, name, record))}' for name in axes)}"
+        f"trial {trial.number}: {', '.join(f'{name} {shown_value(trial.params[name])}' for name in settings)}, "
+        f"{axes[-1]} {objective_text(objective, trial.values[0])}"
         for trial in reversed(finished)
     ]
     hint = "One line for each finished trial, the best ones strongest and on top. "
@@ -180,10 +188,6 @@ def _settings(record: StudyRecord) -> list[str]:
     return [name for name in common if len({_key(trial.params[name]) for trial in finished}) > 1]
 
 
-def _of(trial: TrialRecord, name: str, record: StudyRecord) -> Any:
-    return trial.values[0] if name == record.objectives[0] else trial.params[name]
-
-
 def _key(value: Any) -> str:
     return json.dumps(value)
 
@@ -192,19 +196,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _scale(values: Sequence[Any], log: bool) -> _Scale:
+def _scale(values: Sequence[Any], log: bool, shown: Callable[[Any], str] = shown_value) -> _Scale:
     """Numbers by their size, anything else evenly in the order in which it first occurs."""
     if not all(map(_is_number, values)):
         distinct = list(dict.fromkeys(map(_key, values)))
         last = max(1, len(distinct) - 1)
         places = {key: number / last for number, key in enumerate(distinct)}
-        texts = {_key(value): shown_value(value) for value in values}
+        texts = {_key(value): shown(value) for value in values}
         return _Scale(places=places, marks=tuple((places[key], texts[key]) for key in distinct))
     measure = math.log if log and min(values) > 0 else float
     low, high = measure(min(values)), measure(max(values))
     width = high - low or 1.0
     places = {_key(value): (measure(value) - low) / width for value in values}
-    return _Scale(places=places, marks=((0.0, shown_value(min(values))), (1.0, shown_value(max(values)))))
+    return _Scale(places=places, marks=((0.0, shown(min(values))), (1.0, shown(max(values)))))
 
 
 def slices(record: StudyRecord) -> list[Spec]:
@@ -233,14 +237,14 @@ def _slice(record: StudyRecord, name: str) -> Spec:
     else:
         x = {"field": "text", "type": "nominal", "title": name, "sort": None, "axis": {"labelAngle": 0}}
         rows = [{key: row[key] for key in ("text", "value")} for row in rows]
-    words = [f"{row['text']}: {row['value']:.4g}" for row in rows]
+    words = [f"{row['text']}: {objective_text(record.objectives[0], row['value'])}" for row in rows]
     return make_spec(
-        f"{name} and {record.objectives[0]}",
+        f"{name} and {objective_title(record.objectives[0])}",
         words,
         (),
         width=WIDTH // 2,
         height=150,
         data={"values": rows},
         mark={"type": "point", "filled": True, "color": PALETTE[0], "size": 50, "opacity": 0.7},
-        encoding={"x": x, "y": quantity("value", record.objectives[0], scale={"zero": False})},
+        encoding={"x": x, "y": objective_axis("value", record.objectives[0])},
     )

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec, quantity
-from olivepress.charts.svg import PALETTE
+from olivepress.charts.spec import WIDTH, NoData, Spec, discrete, make_spec
+from olivepress.charts.svg import PALETTE, SHAPES
+from olivepress.study.objectives import objective_axis, objective_text, objective_title
 from olivepress.study.results import StudyRecord, TrialRecord
+from olivepress.study.space import TARGET
 
 __all__ = ["front_charts", "front_of", "on_front", "value_text"]
 
@@ -35,9 +37,7 @@ def front_of(record: StudyRecord) -> list[int]:
 
 def value_text(trial: TrialRecord, place: int, objective: str) -> str:
     """A value with its 95 % interval, where that was measured."""
-    interval = _interval(trial, objective)
-    ends = f" ({interval[0]:.4g} to {interval[1]:.4g})" if interval else ""
-    return f"{trial.values[place]:.4g}{ends}"
+    return objective_text(objective, trial.values[place], _interval(trial, objective))
 
 
 def _interval(trial: TrialRecord, objective: str) -> tuple[float, float] | None:
@@ -56,22 +56,28 @@ def front_charts(record: StudyRecord) -> Sequence[Spec] | NoData:
 
 def _chart(record: StudyRecord, place: int, front: set[int]) -> Spec:
     across, up = record.objectives[place], record.objectives[0]
-    rows = [_row(trial, place, across, up, trial.number in front) for trial in record.finished]
+    drawn = sorted(record.finished, key=lambda trial: trial.number in front)  # the front lies on top
+    rows = [_row(trial, place, across, up, trial.number in front) for trial in drawn]
+    names = objective_title(up), objective_title(across)
     words = [
         f"trial {trial.number} ({_ON if trial.number in front else _OFF}): "
-        f"{up} {value_text(trial, 0, up)}, {across} {value_text(trial, place, across)}"
+        f"{names[0]} {value_text(trial, 0, up)}, {names[1]} {value_text(trial, place, across)}"
         for trial in record.finished
     ]
-    x = quantity("x", across, scale={"zero": False}, axis={"tickCount": 4, "format": ".3s"})
-    y = quantity("y", up, scale={"zero": False})
-    colour = discrete("state", [_ON, _OFF], [PALETTE[1], PALETTE[0]], legend={"title": None, "orient": "bottom"})
-    rule = {"type": "rule", "opacity": 0.5}
+    x, y = objective_axis("x", across, tickCount=4), objective_axis("y", up)
+    bottom = {"title": None, "orient": "bottom", "symbolOpacity": 1}
+    colour = discrete("state", [_ON, _OFF], [PALETTE[1], PALETTE[0]], legend=bottom)
+    targets = list(dict.fromkeys(str(row[TARGET]) for row in rows))
+    ink = dict.fromkeys(("symbolFillColor", "symbolStrokeColor"), "currentColor")
+    legend = {"title": None, "orient": "top", "columns": 2, **ink}
+    shape = {"shape": discrete(TARGET, targets, SHAPES, legend=legend)} if len(targets) > 1 else {}
+    rule, point = {"type": "rule", "opacity": 0.5}, {"type": "point", "filled": True, "size": 60, "opacity": 1}
     layers: list[Spec] = [
         {"mark": rule, "encoding": {"x": x, "y": y | {"field": "y_low"}, "y2": {"field": "y_high"}, "color": colour}},
         {"mark": rule, "encoding": {"y": y, "x": x | {"field": "x_low"}, "x2": {"field": "x_high"}, "color": colour}},
-        {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": {"x": x, "y": y, "color": colour}},
+        {"mark": point, "encoding": {"x": x, "y": y, "color": colour, **shape}},
     ]
-    title = f"{up} and {across}"
+    title = f"{names[0]} and {names[1]}"
     return make_spec(title, words, (), width=WIDTH // 2, height=220, data={"values": rows}, layer=layers)
 
 
@@ -80,4 +86,5 @@ def _row(trial: TrialRecord, place: int, across: str, up: str, is_on: bool) -> d
     x_low, x_high = _interval(trial, across) or (x, x)
     y_low, y_high = _interval(trial, up) or (y, y)
     ends = {"x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
-    return {"trial": trial.number, "x": x, "y": y, **ends, "state": _ON if is_on else _OFF}
+    state = _ON if is_on else _OFF
+    return {"trial": trial.number, "x": x, "y": y, **ends, "state": state, TARGET: str(trial.params.get(TARGET, ""))}

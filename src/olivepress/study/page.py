@@ -14,6 +14,7 @@ from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 from olivepress.study.charts import history, importance, parallel, shown_value, slices
 from olivepress.study.front import front_of, value_text
+from olivepress.study.objectives import objective_title
 from olivepress.study.results import StudyRecord, TrialRecord
 
 __all__ = ["SearchPage", "search_html", "state_words"]
@@ -87,18 +88,23 @@ def _chart(title: str, drawn: Sequence[Spec] | NoData) -> dict[str, Any]:
 
 def _table(title: str, record: StudyRecord) -> dict[str, Any]:
     names = list(dict.fromkeys(name for trial in record.trials for name in trial.params))
-    front = set(front_of(record)) if len(record.objectives) > 1 else set()
+    front = front_of(record) if len(record.objectives) > 1 else []
     facts = list(dict.fromkeys(name for trial in record.trials for name in trial.facts))
-    columns = ["trial", "state", *names, *facts, *record.objectives, "seconds", "note"]
+    columns = ["trial", "state", *names, *facts, *map(objective_title, record.objectives), "seconds", "note"]
     rows = [_row(trial, names, facts, record.objectives, trial.number in front) for trial in record.trials]
     return {
         "title": printable(title),
-        "summary": f"{record.name}: {state_words(record.trials)}.",
+        "summary": f"{record.name}: {state_words(record.trials)}{_on_front(front)}.",
         "columns": [printable(name) for name in columns],
         "rows": rows,
         "count": counted(sum(trial.counted for trial in record.trials), "trial"),
         "open": len(rows) <= 12,
     }
+
+
+def _on_front(front: Sequence[int]) -> str:
+    """Which trials are on it, behind the states of all; empty for a single objective."""
+    return f"; on the Pareto front: {', '.join(f'trial {number}' for number in front)}" if front else ""
 
 
 def state_words(trials: Sequence[TrialRecord]) -> str:

@@ -43,7 +43,8 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """A study. ``importances``: setting → its share of the variance of the values, by fANOVA; empty with too few.
+    """A study. ``importances``: setting → its share of the variance of the first objective, by fANOVA; empty with too
+    few trials.
 
     ``log`` are the settings whose values are drawn evenly over their logarithms.
     """
@@ -79,7 +80,7 @@ def study_record(study: Study, objectives: Sequence[str]) -> StudyRecord:
             objectives=tuple(objectives),
             higher=tuple(direction == StudyDirection.MAXIMIZE for direction in study.directions),
             trials=tuple(map(_trial_record, stored)),
-            importances=importances(study) if len(objectives) == 1 else {},
+            importances=importances(study),
             log=frozenset(_setting(name) for trial in stored for name in _logarithmic(trial)),
         )
 
@@ -116,8 +117,8 @@ def _trial_record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
 
 
 def importances(study: Study) -> dict[str, float]:
-    """Setting → its share of the variance of finished trials, the largest first (fANOVA; F. Hutter, H. Hoos,
-    K. Leyton-Brown, ICML 2014). Empty for fewer than eight trials, for one setting, and without scikit-learn.
+    """Setting → its share of the variance of the first value of finished trials, the largest first (fANOVA; F. Hutter,
+    H. Hoos, K. Leyton-Brown, ICML 2014). Empty for fewer than eight trials, for one setting, and without scikit-learn.
 
     Of settings that every finished trial has: what depends on the method cannot be compared with the rest.
     """
@@ -132,7 +133,9 @@ def importances(study: Study) -> dict[str, float]:
         return {}
     try:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied)
+        found = optuna.importance.get_param_importances(
+            study, evaluator=evaluator, params=varied, target=lambda trial: trial.values[0]
+        )
     except (ImportError, AssertionError, ArithmeticError, RuntimeError, ValueError):
         return {}  # its trees fail where the values are nearly equal (optuna/optuna issues 4772 and 5294)
     return {name: float(share) for name, share in found.items()}

@@ -7,38 +7,34 @@ Research", Pineau et al. 2021), as far as a program can answer them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from olivepress.core.layout import dataset_dir, run_records
 from olivepress.core.messages import counted
 from olivepress.track.runs import TrackedRun, all_runs, read_run
 
-__all__ = ["Item", "checklist", "runs_of_other_seeds"]
+if TYPE_CHECKING:
+    from olivepress.compare.document import ChecklistItem
+
+__all__ = ["checklist", "runs_of_other_seeds"]
 
 _SEEDS = 3
 _THREADS = "OMP_NUM_THREADS"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One question. ``missing`` says what to do about it, and is empty where ``recorded`` has the answer."""
-
-    name: str
-    recorded: str = ""
-    missing: str = ""
-
-
-def checklist(run: TrackedRun) -> list[Item]:
+def checklist(run: TrackedRun) -> list[ChecklistItem]:
     """Every item, those of what went in first."""
     return [*_data(run), *_model(run), *_code(run), *_machine(run), *_results(run)]
 
 
-def _item(name: str, recorded: object, missing: str) -> Item:
+def _item(name: str, recorded: object, missing: str) -> ChecklistItem:
+    from olivepress.compare.document import ChecklistItem
+
     text = str(recorded) if recorded else ""
-    return Item(name=name, recorded=text, missing="" if text else missing)
+    return ChecklistItem(name=name, recorded=text, missing="" if text else missing)
 
 
-def _data(run: TrackedRun) -> Iterator[Item]:
+def _data(run: TrackedRun) -> Iterator[ChecklistItem]:
     facts = run.facts
     version = facts.dataset_version or ""
     yield _item("data version", f"{facts.dataset}, sha256 {version[:12]}" if version else "", "run the job again")
@@ -49,7 +45,7 @@ def _data(run: TrackedRun) -> Iterator[Item]:
     yield _item("data is here", folder if here else "", f"prepare the data of this version again: {folder} is gone")
 
 
-def _model(run: TrackedRun) -> Iterator[Item]:
+def _model(run: TrackedRun) -> Iterator[ChecklistItem]:
     facts = run.facts
     local = bool(facts.base_model) and facts.base_revision is None
     base = f"{facts.base_model} at {(facts.base_revision or '')[:12]}"
@@ -62,7 +58,7 @@ def _model(run: TrackedRun) -> Iterator[Item]:
     yield _item("seeds", seeds, "set finetune.seed in the recipe")
 
 
-def _code(run: TrackedRun) -> Iterator[Item]:
+def _code(run: TrackedRun) -> Iterator[ChecklistItem]:
     facts = run.facts
     commit = facts.git_commit
     yield _item("commit", commit and commit[:12], "keep the project in git")
@@ -72,7 +68,7 @@ def _code(run: TrackedRun) -> Iterator[Item]:
     yield _item("package versions", f"{len(run.versions)} packages" if run.versions else "", "run the job again")
 
 
-def _machine(run: TrackedRun) -> Iterator[Item]:
+def _machine(run: TrackedRun) -> Iterator[ChecklistItem]:
     facts = run.facts
     hardware = [facts.hardware.get(name, "") for name in ("cpu", "memory_gb")]
     shown = f"{hardware[0]}, {facts.hardware.get('cores', '?')} cores, {hardware[1]} GB" if hardware[0] else ""
@@ -84,7 +80,7 @@ def _machine(run: TrackedRun) -> Iterator[Item]:
     yield _item("determinism flags", flags, missing)
 
 
-def _results(run: TrackedRun) -> Iterator[Item]:
+def _results(run: TrackedRun) -> Iterator[ChecklistItem]:
     yield _item("artifact hash", (run.sha256 or "")[:12], "finish the job")
     if run.started.kind == "finetune":
         losses = run.curves.get("loss")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from olivepress.core.layout import CONFIGS, RUNS, STUDY_LOCKS, recipe_runs
+from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search import finetune as module
 from olivepress.pipeline.search import result as result_module
 from olivepress.pipeline.search import trial as trial_module
@@ -23,7 +24,7 @@ from tests.pipeline.search.stand_in import SEARCH, Quiet, scores_of, stand_in_ru
 @pytest.fixture(autouse=True)
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "run", stand_in_run())
-    monkeypatch.setattr(module, "score_test_rows", scores_of)
+    monkeypatch.setattr(finalists, "score_test_rows", scores_of)
 
 
 def leave_dead(study: Study, run: str, attempt: int, rate: float) -> None:
@@ -44,8 +45,8 @@ def test_a_trial_that_is_killed_twice_leaves_its_log_only(project: Path) -> None
     study = module.begin(load_searched("t"), reporter=Quiet()).study()
     leave_dead(study, "t.s1-trial-90", 2, 3e-4)
     reporter = Quiet()
-    found = search_finetune(load_searched("t"), reporter=reporter)
-    dead = next(trial for trial in found.stages["trials"].trials if trial.state == "killed" and trial.counted)
+    decision = search_finetune(load_searched("t"), reporter=reporter)
+    dead = next(trial for trial in decision.stages["trials"].trials if trial.state == "killed" and trial.counted)
     assert dead.reason == "its process was killed twice" and dead.params["learning_rate"] == 3e-4
     kept = [path for path in recipe_runs("t.s1-trial-90").rglob("*") if path.is_file()]
     assert kept == [recipe_runs("t.s1-trial-90") / "logs" / "finetune.log"]
@@ -65,9 +66,9 @@ def test_a_trial_that_is_killed_once_goes_on_with_its_files_and_counts_once(
 
     monkeypatch.setattr(trial_module, "run", stand_in_run(look))
     reporter = Quiet()
-    found = search_finetune(load_searched("t"), reporter=reporter)
+    decision = search_finetune(load_searched("t"), reporter=reporter)
     assert seen["t.s1-trial-90"] and not list(RUNS.glob("t.s1-*/.training"))
-    trials = found.stages["trials"].trials
+    trials = decision.stages["trials"].trials
     assert sum(trial.counted for trial in trials) == 8
     numbers = [text.split(":")[0] for text in reporter.ended if text.startswith("trial ")]
     assert numbers[-1] == "trial 8 of 8" and len(set(numbers)) == len(numbers)
@@ -91,11 +92,11 @@ def test_a_winner_that_is_shown_to_be_worse_is_not_written(project: Path, monkey
         return {f"row-{number}": float(good) for number in range(40)}
 
     write_recipe(project)
-    monkeypatch.setattr(module, "score_test_rows", worse)
-    found = search_finetune(load_searched("t"), reporter=Quiet())
-    assert found.verdict is not None and found.verdict.call == "worse"
-    assert "So no recipe is written." in list(answer(found))
-    assert write_result(found).written is None and result_module.result_record(found, None)["best_recipe"] is None
+    monkeypatch.setattr(finalists, "score_test_rows", worse)
+    decision = search_finetune(load_searched("t"), reporter=Quiet())
+    assert decision.verdict is not None and decision.verdict.call == "worse"
+    assert "So no recipe is written." in list(answer(decision))
+    assert write_result(decision).written is None and result_module.result_record(decision, None)["best_recipe"] is None
 
 
 def test_a_run_that_is_removed_fails_its_trial_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,10 +111,10 @@ def test_a_run_that_is_removed_fails_its_trial_only(project: Path, monkeypatch: 
 
     write_recipe(project)
     monkeypatch.setattr(trial_module, "run", run)
-    found = search_finetune(load_searched("t"), reporter=Quiet())
-    states = [trial.state for trial in found.stages["trials"].trials]
+    decision = search_finetune(load_searched("t"), reporter=Quiet())
+    states = [trial.state for trial in decision.stages["trials"].trials]
     assert states.count("failed") == 1 and len(states) == 8
-    reason = found.stages["trials"].trials[0].reason
+    reason = decision.stages["trials"].trials[0].reason
     assert reason == (
         "runs/t.s1-trial-0/finetune/training.jsonl: was removed while its trial ran; next: the same command goes on"
     )

@@ -13,9 +13,10 @@ import yaml
 
 from olivepress.core.errors import JobError, SetupError, UsageError
 from olivepress.core.layout import CONFIGS, RUNS
+from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search import finetune as module
 from olivepress.pipeline.search import trial as trial_module
-from olivepress.pipeline.search.finetune import Found, load_searched, search_finetune
+from olivepress.pipeline.search.finetune import SearchDecision, load_searched, search_finetune
 from olivepress.pipeline.search.result import answer, write_result
 from olivepress.pipeline.search.trial import trial_recipe
 from olivepress.study.storage import create, open_storage
@@ -27,35 +28,35 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(autouse=True)
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "run", stand_in_run())
-    monkeypatch.setattr(module, "score_test_rows", scores_of)
+    monkeypatch.setattr(finalists, "score_test_rows", scores_of)
 
 
-def search(project: Path, *, new: bool = False) -> tuple[Found, Quiet]:
+def search(project: Path, *, new: bool = False) -> tuple[SearchDecision, Quiet]:
     reporter = Quiet()
     return search_finetune(load_searched("t"), reporter=reporter, new=new), reporter
 
 
 def test_the_winner_beats_a_bad_default_and_is_a_recipe_that_renders(project: Path) -> None:
     write_recipe(project)
-    found, reporter = search(project)
-    trials = found.stages["trials"].trials
+    decision, reporter = search(project)
+    trials = decision.stages["trials"].trials
     assert len(trials) == 8 and trials[0].origin == "default" and trials[0].params["learning_rate"] == 1e-5
-    assert found.winner is not None and 1e-4 < float(found.winner["learning_rate"]) < 1e-2  # type: ignore[arg-type]
+    assert decision.winner is not None and 1e-4 < float(decision.winner["learning_rate"]) < 1e-2  # type: ignore[arg-type]
     # Three finalists with two seeds each, and two contenders with two fresh ones.
-    assert [len(found.stages[name].trials) for name in ("finalists", "comparison")] == [6, 4]
-    used = [{trial.facts["seed"] for trial in found.stages[name].trials} for name in ("finalists", "comparison")]
+    assert [len(decision.stages[name].trials) for name in ("finalists", "comparison")] == [6, 4]
+    used = [{trial.facts["seed"] for trial in decision.stages[name].trials} for name in ("finalists", "comparison")]
     assert used == [{0, 1}, {2, 3}]
-    assert found.verdict is not None and found.verdict.call == "better" and found.verdict.rows == 40
-    result = write_result(found)
+    assert decision.verdict is not None and decision.verdict.call == "better" and decision.verdict.rows == 40
+    result = write_result(decision)
     assert result.written is not None
     text = result.written.recipe.read_text()
     assert text.startswith("# Written by olivepress search finetune.\n# The winner is better than the default: exact")
     best = yaml.safe_load(text)
-    assert best["name"] == "t-best" and best["finetune"]["learning_rate"] == found.winner["learning_rate"]
+    assert best["name"] == "t-best" and best["finetune"]["learning_rate"] == decision.winner["learning_rate"]
     assert "search" not in best and best["finetune"]["max_steps"] == 20
     assert [path.stem for path in result.written.workflows] == ["finetune", "merge", "export-cpu-fp32"]
     workflow = yaml.safe_load((CONFIGS / "t-best" / "finetune.yaml").read_text())
-    assert workflow["passes"]["lora"]["training_args"]["learning_rate"] == found.winner["learning_rate"]
+    assert workflow["passes"]["lora"]["training_args"]["learning_rate"] == decision.winner["learning_rate"]
     assert result.page.is_file() and json.loads(result.record.read_text())["verdict"]["call"] == "better"
     assert len(reporter.ended) == 8 + 6 + 4
 
@@ -86,32 +87,32 @@ def test_trials_are_shorter_and_alike_but_for_their_settings(project: Path) -> N
 
 def test_a_trial_that_diverges_is_pruned_with_its_reason(project: Path) -> None:
     write_recipe(project, SEARCH | {"learning_rate": {"choices": [1e-3, 9e-2]}, "sampler": "grid", "trials": 6})
-    found, _ = search(project)
-    diverged = [trial for trial in found.stages["trials"].trials if trial.params["learning_rate"] == 9e-2]
+    decision, _ = search(project)
+    diverged = [trial for trial in decision.stages["trials"].trials if trial.params["learning_rate"] == 9e-2]
     assert len(diverged) == 3 and {trial.state for trial in diverged} == {"pruned"}
     assert diverged[0].reason == "pruned, as it diverged: step 3: loss is nan; the result would be worthless"
-    assert found.winner is not None and found.winner["learning_rate"] == 1e-3
+    assert decision.winner is not None and decision.winner["learning_rate"] == 1e-3
 
 
 def test_trials_behind_the_others_are_pruned(project: Path) -> None:
     rates = [1e-3, 2e-3, 5e-4, 8e-4, 1e-5]
     axes = {"learning_rate": {"choices": rates}, "r": {"choices": [16]}, "sampler": "grid", "trials": 5}
     write_recipe(project, SEARCH | axes, learning_rate=1.0e-3, r=16)
-    found, _ = search(project)
-    last = found.stages["trials"].trials[-1]
+    decision, _ = search(project)
+    last = decision.stages["trials"].trials[-1]
     assert last.params["learning_rate"] == 1e-5 and last.state == "pruned"
     assert last.reason.startswith("pruned after 10 %: validation loss ") and max(last.curve) == 10
-    assert [trial.state for trial in found.stages["trials"].trials[:4]] == ["finished"] * 4
+    assert [trial.state for trial in decision.stages["trials"].trials[:4]] == ["finished"] * 4
 
 
 def test_the_default_may_be_the_best(project: Path) -> None:
     write_recipe(project, SEARCH | {"r": {"choices": [4, 16]}, "trials": 4}, learning_rate=1.0e-3, r=16)
-    found, _ = search(project)
-    assert found.winner is None and found.verdict is None and set(found.stages) == {"trials", "finalists"}
-    assert next(answer(found)) == (
+    decision, _ = search(project)
+    assert decision.winner is None and decision.verdict is None and set(decision.stages) == {"trials", "finalists"}
+    assert next(answer(decision)) == (
         "The settings of recipe t are the best that was found: no finalist beats them at full length."
     )
-    assert write_result(found).written is None and not (project / "recipes" / "t-best.yaml").exists()
+    assert write_result(decision).written is None and not (project / "recipes" / "t-best.yaml").exists()
 
 
 def test_trials_that_all_fail_end_it_with_the_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +125,8 @@ def test_trials_that_all_fail_end_it_with_the_reason(project: Path, monkeypatch:
 def test_settings_that_do_not_go_together_fail_their_trial_only(project: Path) -> None:
     axes = {"torch_dtype": {"choices": ["float32", "float16"]}, "r": {"choices": [4, 16]}, "sampler": "grid"}
     write_recipe(project, {**axes, "finalists": 1, "seeds": 2})
-    found, _ = search(project)
-    failed = [trial for trial in found.stages["trials"].trials if trial.state == "failed"]
+    decision, _ = search(project)
+    failed = [trial for trial in decision.stages["trials"].trials if trial.state == "failed"]
     assert [trial.params["torch_dtype"] for trial in failed] == ["float16", "float16"]
     assert "expected torch_dtype bfloat16 or float32 with method lora" in failed[0].reason
 
@@ -134,8 +135,8 @@ def test_minutes_end_it_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> N
     write_recipe(project, {key: value for key, value in SEARCH.items() if key != "trials"} | {"minutes": 1.0})
     clock = iter(range(0, 100_000, 25))
     monkeypatch.setattr("olivepress.pipeline.search.stages.time.monotonic", lambda: float(next(clock)))
-    found, _ = search(project)
-    assert len(found.stages["trials"].trials) == 3  # 25 s each
+    decision, _ = search(project)
+    assert len(decision.stages["trials"].trials) == 3  # 25 s each
 
 
 @pytest.mark.parametrize(
@@ -169,16 +170,16 @@ def test_a_longer_budget_goes_on(project: Path) -> None:
     write_recipe(project)
     search(project)
     write_recipe(project, SEARCH | {"trials": 10, "pruner": "hyperband", "sampler": "random"})
-    found, _ = search(project)
-    assert len(found.stages["trials"].trials) == 10
+    decision, _ = search(project)
+    assert len(decision.stages["trials"].trials) == 10
 
 
 def test_a_new_study_has_its_own_number(project: Path) -> None:
     write_recipe(project)
     search(project)
     write_recipe(project, SEARCH | {"r": {"choices": [4, 8]}})
-    found, _ = search(project, new=True)
-    assert found.stages["trials"].name == "t/finetune.2"
+    decision, _ = search(project, new=True)
+    assert decision.stages["trials"].name == "t/finetune.2"
     assert len(create(open_storage(), "t/finetune.1", [], {}).get_trials()) == 8
 
 
@@ -195,9 +196,9 @@ def test_ctrl_c_and_the_same_command_again(project: Path, monkeypatch: pytest.Mo
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             search(project)
-    found, _ = search(project)
+    decision, _ = search(project)
     assert names[2] == names[3] == names[4] == "t.s1-trial-2"
-    trials = found.stages["trials"].trials
+    trials = decision.stages["trials"].trials
     assert [trial.state for trial in trials].count("finished") + [t.state for t in trials].count("pruned") == 8
 
 
@@ -234,7 +235,7 @@ def test_the_command_prints_the_answer(project: Path, olivepress_here: Cli) -> N
 def test_finalists_of_an_earlier_budget_still_count(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_recipe(project)
     first, _ = search(project)
-    monkeypatch.setattr(module, "_best_trials", lambda found: [{"learning_rate": 2.0e-5, "r": 4}])  # of more trials
+    monkeypatch.setattr(finalists, "_best_trials", lambda _: [{"learning_rate": 2.0e-5, "r": 4}])  # of more trials
     again, reporter = search(project)
     assert len(reporter.ended) == 2 and again.winner == first.winner  # the new finalist with two seeds
 
@@ -250,22 +251,22 @@ def test_a_full_disk_does_not_decide_the_comparison(project: Path, monkeypatch: 
     with pytest.raises(JobError, match="3 trials in a row failed"):
         search(project)
     monkeypatch.setattr(trial_module, "run", stand_in_run())
-    found, reporter = search(project)
-    assert found.verdict is not None and found.verdict.call == "better" and len(reporter.ended) == 4
+    decision, reporter = search(project)
+    assert decision.verdict is not None and decision.verdict.call == "better" and len(reporter.ended) == 4
 
 
 def test_every_study_is_compared_with_seeds_of_its_own(project: Path) -> None:
     write_recipe(project)
     search(project)
-    found, _ = search(project, new=True)
-    assert {trial.facts["seed"] for trial in found.stages["comparison"].trials} == {42, 43}
+    decision, _ = search(project, new=True)
+    assert {trial.facts["seed"] for trial in decision.stages["comparison"].trials} == {42, 43}
 
 
 def test_answers_judged_by_another_metric_are_not_mixed(project: Path) -> None:
     write_recipe(project)
     searched = load_searched("t")
-    found = search_finetune(searched, reporter=Quiet())
-    assert {trial.facts["metric"] for trial in found.stages["comparison"].trials} == {"exact_match"}
+    decision = search_finetune(searched, reporter=Quiet())
+    assert {trial.facts["metric"] for trial in decision.stages["comparison"].trials} == {"exact_match"}
     path = project / "recipes" / "t.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"budget": {"all": {"min_f1_token": 0.5}}}))
     again, reporter = search(project)

@@ -12,11 +12,12 @@ import yaml
 
 from olivepress.core.errors import JobError, SetupError, UsageError
 from olivepress.core.layout import CONFIGS, RUNS
+from olivepress.pipeline.search import finalists, warm_start
 from olivepress.pipeline.search import finetune as module
 from olivepress.pipeline.search import joint as joint_module
 from olivepress.pipeline.search import trial as trial_module
-from olivepress.pipeline.search import warm_start
-from olivepress.pipeline.search.finetune import Found, load_searched, search_finetune
+from olivepress.pipeline.search.finetune import SearchDecision, load_searched, search_finetune
+from olivepress.pipeline.search.finetune_search import kind_of
 from olivepress.pipeline.search.joint import choose_joint, kept_within
 from olivepress.pipeline.search.result import answer, write_result
 from olivepress.recipe.finetune import Finetune
@@ -52,7 +53,7 @@ def scores_of_export(searched: Any, plan: Any, reporter: Any) -> dict[str, float
 @pytest.fixture(autouse=True)
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "run", stand_in_run())
-    monkeypatch.setattr(module, "score_test_rows", scores_of_export)
+    monkeypatch.setattr(finalists, "score_test_rows", scores_of_export)
     monkeypatch.setattr(joint_module, "measure_export", report_of)
     monkeypatch.setattr(joint_module, "place_of", lambda _: SimpleNamespace(how="native", reason=""))
 
@@ -63,34 +64,34 @@ def write_joint(project: Path, targets: list[str] | None = None, **search: Any) 
     path.write_text(yaml.safe_dump(recipe | {"targets": targets or list(TARGETS)}))
 
 
-def search(*, new: bool = False) -> tuple[Found, Quiet]:
+def search(*, new: bool = False) -> tuple[SearchDecision, Quiet]:
     reporter = Quiet()
     return search_finetune(load_searched("t", joint=True), reporter=reporter, new=new), reporter
 
 
 def test_the_smallest_that_keeps_quality_wins_and_is_compared_with_fresh_seeds(project: Path) -> None:
     write_joint(project)
-    found, reporter = search()
-    trials = found.stages["trials"]
+    decision, reporter = search()
+    trials = decision.stages["trials"]
     assert trials.name == "t/joint.1" and trials.higher == (True, True, False)
     assert trials.objectives == ("validation exact_match", "decode_tps", "size_on_disk_bytes")
     assert len(trials.trials) == 24 and trials.trials[0].params["target"] == "cpu-fp32"
     assert {trial.params["target"] for trial in trials.trials} == set(TARGETS)
-    assert found.winner is not None and found.winner["target"] == "cpu-int8"
-    assert found.verdict is not None and found.verdict.call == "better" and found.verdict.rows == 40
-    seeds = [{trial.facts["seed"] for trial in found.stages[name].trials} for name in ("finalists", "comparison")]
+    assert decision.winner is not None and decision.winner["target"] == "cpu-int8"
+    assert decision.verdict is not None and decision.verdict.call == "better" and decision.verdict.rows == 40
+    seeds = [{trial.facts["seed"] for trial in decision.stages[name].trials} for name in ("finalists", "comparison")]
     assert seeds == [{0, 1}, {2, 3}]
-    assert found.measured["default"][1:] == [100.0, 40e6] and found.measured["winner"][1:] == [180.0, 12e6]
+    assert decision.measured["default"][1:] == [100.0, 40e6] and decision.measured["winner"][1:] == [180.0, 12e6]
     assert not list(RUNS.rglob("*.safetensors")) and not list(CONFIGS.glob("t.j1-*"))
     again, silent = search()
-    assert again == found and silent.ended == [] and reporter.ended
+    assert again == decision and silent.ended == [] and reporter.ended
 
 
 def test_its_recipe_page_and_record(project: Path) -> None:
     write_joint(project)
-    found, _ = search()
-    result = write_result(found)
-    lines = list(answer(found))
+    decision, _ = search()
+    result = write_result(decision)
+    lines = list(answer(decision))
     assert lines[0].startswith("The winner is better than the default: exact_match on 40 test rows")
     assert "Its quality is shown to be within the margin of 0.1 of the default's." in lines
     assert "Target cpu-int8: 12.0 MB against 40.0 MB, 180 against 100 tokens/s of the default (cpu-fp32)." in lines
@@ -101,7 +102,8 @@ def test_its_recipe_page_and_record(project: Path) -> None:
     assert [path.stem for path in result.written.workflows] == ["finetune", "merge", "export-cpu-int8"]
     assert (result.page.name, result.record.name) == ("joint.html", "joint.json")
     page, record = result.page.read_text(), json.loads(result.record.read_text())
-    assert "<h2>Pareto front</h2>" in page and "on the Pareto front" in page and "(175 to 185)" in page
+    assert "<h2>Pareto front</h2>" in page and "on the Pareto front" in page and "180 tok/s (175 to 185)" in page
+    assert "; on the Pareto front: trial " in page and "12.0 MB" in page and ">cpu-int8</text>" in page
     front = record["stages"]["trials"]["front"]
     by_number = {trial["number"]: trial for trial in record["stages"]["trials"]["trials"]}
     assert front and all(by_number[number]["intervals"]["decode_tps"] for number in front)
@@ -125,7 +127,7 @@ def test_a_search_of_fine_tunes_stays_as_it_is_beside_it(project: Path) -> None:
     write_joint(project)
     search()
     searched = load_searched("t")
-    assert searched.search.joint is None and module.kind_of(searched).level == "finetune"
+    assert searched.search.joint is None and kind_of(searched).level == "finetune"
 
 
 def test_what_the_values_depend_on_must_stay(project: Path) -> None:
@@ -177,12 +179,12 @@ def test_artifacts_that_do_not_pass_their_checks_are_pruned_and_the_search_goes_
 
     write_joint(project)
     monkeypatch.setattr(trial_module, "run", stand_in_run(int4_fails))
-    found, _ = search()
-    refused = [trial for trial in found.stages["trials"].trials if trial.params["target"] == "cpu-int4"]
+    decision, _ = search()
+    refused = [trial for trial in decision.stages["trials"].trials if trial.params["target"] == "cpu-int4"]
     assert len(refused) > 2 and {trial.state for trial in refused} <= {"pruned"}
     reason = "pruned, as its artifact does not pass its checks: kl_divergence 0.2 above 0.03"
     assert {trial.reason for trial in refused if not trial.diverged} == {reason}
-    assert found.winner is not None and found.winner["target"] == "cpu-int8"
+    assert decision.winner is not None and decision.winner["target"] == "cpu-int8"
 
 
 def test_a_comparison_without_a_result_says_the_reason(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

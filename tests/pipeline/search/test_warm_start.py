@@ -10,7 +10,7 @@ import pytest
 
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import run_record
-from olivepress.pipeline.search import finetune as module
+from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search import trial as trial_module
 from olivepress.pipeline.search.finetune import load_searched, search_finetune
 from olivepress.pipeline.search.trial import Searched, trial_recipe
@@ -59,18 +59,18 @@ def test_a_run_as_a_trial_counts_with_its_value_and_others_are_tried(project: Pa
 
 def test_known_points_come_first_and_cost_no_trial(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "run", stand_in_run())
-    monkeypatch.setattr(module, "score_test_rows", scores_of)
+    monkeypatch.setattr(finalists, "score_test_rows", scores_of)
     write_recipe(project, SEARCH | {"trials": 4, "finalists": 1})
     searched = load_searched("t")
     best = {"learning_rate": 1e-3, "r": 16}
     track(searched, trial_recipe(searched, best, name="old.s1-trial-4", length=0.5), [0.5])
     track(searched, longer(searched, "b", 3e-4), [0.7])
-    found = search_finetune(searched, reporter=Quiet())
-    trials = found.stages["trials"].trials
+    decision = search_finetune(searched, reporter=Quiet())
+    trials = decision.stages["trials"].trials
     assert [trial.origin for trial in trials][:3] == [
         "default", "run old.s1-trial-4/finetune.1", "settings of run b/finetune.1"
     ]  # fmt: skip
     assert len(trials) == 5 and [trial.counted for trial in trials] == [True, False, True, True, True]
     assert trials[1].values == (0.5,) and trials[1].seconds is None
-    assert found.winner == {"r": 16, "learning_rate": 1e-3}
-    assert json.loads(json.dumps(dict(found.winner))) == best
+    assert decision.winner == {"r": 16, "learning_rate": 1e-3}
+    assert json.loads(json.dumps(dict(decision.winner))) == best

@@ -44,6 +44,7 @@ def excerpt(document: Document) -> Document:
         examples=shown,
         examples_left_out=document.examples_left_out + len(examples) - len(shown),
         training={name: run for name, run in document.training.items() if name.partition("/")[0] in recipes},
+        checklists={name: each for name, each in document.checklists.items() if name.partition("/")[0] in recipes},
     )
 
 

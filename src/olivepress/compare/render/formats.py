@@ -68,6 +68,7 @@ def to_json(document: Document) -> str:
 def as_data(document: Document) -> dict[str, Any]:
     """The document as what JSON can hold, with ``schema_version``."""
     data = {f.name: getattr(document, f.name) for f in fields(document) if f.name not in ("rows", "training")}
+    data["checklists"] = {name: [asdict(item) for item in items] for name, items in document.checklists.items()}
     for name in ("verdicts", "examples"):
         data[name] = [asdict(entry) for entry in data[name]]
     data["decisions"] = [asdict(entry) | {"sentence": decision_sentence(entry)} for entry in document.decisions]

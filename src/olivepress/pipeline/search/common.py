@@ -13,7 +13,9 @@ from olivepress.report.machine import fingerprint
 from olivepress.study.space import Params, params_of
 from olivepress.study.storage import Study, storage_errors
 
-__all__ = ["check_same", "default_params", "study_facts"]
+__all__ = ["DEFAULT", "check_same", "default_params", "study_facts"]
+
+DEFAULT = "default"  # what the recipe's own settings are called
 
 
 def default_params(searched: Searched) -> Params:

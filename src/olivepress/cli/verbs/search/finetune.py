@@ -47,12 +47,12 @@ def finetune(
         ConsoleReporter(quiet=quiet or as_json) as reporter,
         cluster_of(cluster, reporter, trust=trust_targets) as workers,
     ):
-        found = search_finetune(replace(searched, cluster=workers), reporter=reporter, new=new)
-    result = write_result(found)
+        decision = search_finetune(replace(searched, cluster=workers), reporter=reporter, new=new)
+    result = write_result(decision)
     if as_json:
-        print(json.dumps(result_record(found, result.written), indent=2))
+        print(json.dumps(result_record(decision, result.written), indent=2))
         return
-    for line in answer(found):
+    for line in answer(decision):
         print(line)
     if result.written is not None:
         print(f"recipe: {result.written.recipe}")
