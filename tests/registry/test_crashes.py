@@ -177,13 +177,18 @@ def test_a_lock_that_a_killed_process_left_is_taken_over_and_that_of_others_is_n
 
 
 def test_killed_a_hundred_times_at_random(here: Path) -> None:
-    check_counts(run_kills("100", "stand-in"), 100)
+    check_counts(run_module("kills", "100", "stand-in"), 100)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)  # a minute on an idle machine
 def test_killed_a_hundred_times_at_random_with_mlflow(registry_file: Path) -> None:
-    check_counts(run_kills("120"), 120)
+    check_counts(run_module("kills", "120"), 120)
+
+
+def test_of_two_at_once_one_wins_and_the_other_is_told(here: Path) -> None:
+    counts = run_module("races", "20")
+    assert sum(counts.values()) == 20 and counts.get("refused", 0) >= 1, counts
 
 
 def check_counts(counts: dict[str, int], times: int) -> None:
@@ -192,9 +197,9 @@ def check_counts(counts: dict[str, int], times: int) -> None:
     assert counts["in the middle"] >= 10 and counts["old"] >= 5 and counts["new"] >= 5, counts
 
 
-def run_kills(*arguments: str) -> dict[str, int]:
-    """In processes of their own: ``kills``."""
-    command = [sys.executable, "-m", "tests.registry.kills", *arguments]
+def run_module(name: str, *arguments: str) -> dict[str, int]:
+    """In processes of their own: ``kills`` and ``races``."""
+    command = [sys.executable, "-m", f"tests.registry.{name}", *arguments]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "OLIVEPRESS_TRACKING": "off"}
     import os
 

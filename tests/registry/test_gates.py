@@ -149,6 +149,16 @@ def _no_licence() -> dict[str, Any]:
     return {"recipe": recipe_with(promote=promote)}
 
 
+def _licence_of_the_adapter() -> dict[str, Any]:
+    folder = Path("adapters", "other")
+    folder.mkdir(parents=True)
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (folder / name).write_text("{}")
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    finetune = {"method": "dpo", "start_from": "adapters/other"}
+    return {"recipe": recipe_with(finetune=finetune, promote={"allow": ["synthetic data"]})}
+
+
 def _synthetic() -> dict[str, Any]:
     return {"recipe": recipe_with(promote={})}
 
@@ -233,7 +243,7 @@ BROKEN: dict[str, list[Callable[[], dict[str, Any]]]] = {
     "placement": [_cpu_took_nodes],
     "parity": [_check_failed],
     "format": [_invalid_json],
-    "licences": [_no_licence],
+    "licences": [_no_licence, _licence_of_the_adapter],
     "provenance": [_synthetic, _made_from_random_weights],
     "files": [_file_changed],
     "signature": [_unsigned],
@@ -301,6 +311,20 @@ def test_an_equal_artifact_with_few_answers_is_inconclusive_with_the_number_that
     enough = right(0.9, n=487)
     measure_artifact_of(present.artifact_sha256, enough)
     assert judge(champion=champion(enough))["champion"].outcome == "pass"
+
+
+def test_what_is_inconclusive_names_the_number_that_decides() -> None:
+    """An interval is narrower by the root of the number of examples; Wilson's of 540 of 600 begins at 0.87339."""
+    write_good()
+    remeasure(metrics={"gain_retained": measured("gain_retained", 0.875, n=600, interval=(0.75, 0.9375))})
+    result = judge(recipe_with(budget={"all": {"min_gain_retained": 0.8125}}))["gain"]
+    assert (result.outcome, result.n) == ("inconclusive", 2400)  # 600 * (0.125 / 0.0625)^2
+    write_good()
+    result = judge(recipe_with(budget={"all": {"min_exact_match": 0.89}}))["budget"]
+    assert (result.outcome, result.n) == ("inconclusive", 4248)  # 600 * (0.026608 / 0.01)^2
+    remeasure(metrics={"ttft_ms": measured("ttft_ms", 9.0, n=10, interval=(8.0, 11.0))})
+    result = judge(recipe_with(budget={"all": {"max_ttft_ms": 10.0}}))["budget"]
+    assert (result.outcome, result.n) == ("inconclusive", None)  # its n are rounds
 
 
 def measure_artifact_of(sha256: str, answers: list[bool], **changes: Any) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from olivepress.stats.intervals import Z95, paired_mean_interval, paired_score_interval, restricted_variance
+from olivepress.stats.intervals import (
+    Z95,
+    examples_to_decide,
+    paired_mean_interval,
+    paired_score_interval,
+    restricted_variance,
+    wilson,
+)
 
 
 def searched(only_a: int, only_b: int, n: int) -> tuple[float, float]:
@@ -67,3 +75,21 @@ def test_the_interval_of_a_mean_difference_by_hand() -> None:
     assert low == -high and low < -0.02  # nothing differs, and 100 rows do not show that nothing is lost
     with pytest.raises(ValueError, match="at least one"):
         paired_mean_interval(np.zeros(0))
+
+
+@pytest.mark.parametrize(("hits", "n", "limit"), [(90, 100, 0.85), (90, 100, 0.93), (450, 600, 0.73), (50, 100, 0.45)])
+def test_the_examples_to_decide_are_about_those_of_a_search(hits: int, n: int, limit: float) -> None:
+    def is_inside(count: int) -> bool:
+        low, high = wilson(round(hits / n * count), count)
+        return low < limit < high
+
+    assert is_inside(n)
+    searched = next(count for count in itertools.count(n, n // 100) if not is_inside(count))
+    found = examples_to_decide(n, hits / n, *wilson(hits, n), limit)
+    assert found == pytest.approx(searched, rel=0.3)
+
+
+def test_no_number_of_examples_decides_where_the_value_is_the_limit() -> None:
+    assert examples_to_decide(100, 0.9, 0.8, 0.95, 0.9) is None
+    assert examples_to_decide(100, 0.9, 0.9, 0.9, 0.8) is None
+    assert examples_to_decide(0, 0.9, 0.8, 0.95, 0.85) is None

@@ -49,11 +49,11 @@ def server_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class Server:
     """``mlflow server`` on a port of its own."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, store: str = "sqlite:///server.db") -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
-        self._command = server_command(self.port, python, store="sqlite:///server.db")
+        self._command = server_command(self.port, python, store=store)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

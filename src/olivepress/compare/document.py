@@ -111,7 +111,8 @@ class LimitCheck:
 
     ``holds`` is True where the whole interval is on the right side, False where all of it is on the wrong one, and None
     where it reaches over the limit or the metric was not measured (then ``value`` is None too). What has no interval
-    (bytes, counts) is judged by its value.
+    (bytes, counts) is judged by its value. ``needed``: how many examples would decide, where the interval of answers
+    reaches over the limit.
     """
 
     key: str
@@ -119,6 +120,7 @@ class LimitCheck:
     value: float | None
     holds: bool | None
     text: str
+    needed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

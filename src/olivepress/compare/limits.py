@@ -11,7 +11,7 @@ from olivepress.core.names import target_of_job
 from olivepress.report.device_report import Measurement
 from olivepress.report.registry import METRICS, Metric
 from olivepress.report.values import format_value
-from olivepress.stats.intervals import wilson
+from olivepress.stats.intervals import examples_to_decide, wilson
 
 __all__ = ["Budgets", "check_limits", "is_quality", "limits_of"]
 
@@ -53,7 +53,10 @@ def _check(row: Row, key: str, limit: float) -> LimitCheck:
         text += " without an interval: too few examples"
     elif holds is None:
         text += f" ({interval_text(metric.unit, value, low, high)}, n={measurement.n}: the limit lies inside)"
-    return LimitCheck(key=key, limit=limit, value=value, holds=holds, text=text)
+    needed = None
+    if holds is None and metric.group == "task":
+        needed = examples_to_decide(measurement.n, value, low, high, limit)
+    return LimitCheck(key=key, limit=limit, value=value, holds=holds, text=text, needed=needed)
 
 
 def _interval(metric: Metric, measurement: Measurement) -> tuple[float, float]:

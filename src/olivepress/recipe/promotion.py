@@ -23,8 +23,10 @@ class Promotion(Record):
     allow: tuple[Literal["synthetic data", "random weights"], ...] = Field(
         (), description="what may be promoted although it says nothing about real use"
     )
-    licences: dict[Literal["base", "data"], Text] = Field(
-        {}, description="SPDX identifiers of the base model and the data, where their files do not state them"
+    licences: dict[Literal["base", "adapter", "data"], Text] = Field(
+        {},
+        description="SPDX identifiers of the base model, the adapter of finetune.start_from and the data, where their "
+        "files do not state them",
     )
     require: tuple[Literal["safety", "canaries", "people", "card", "best"], ...] = Field(
         (), description="what must have been done with this very artifact, beside the device reports, and have passed"

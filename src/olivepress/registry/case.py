@@ -31,7 +31,7 @@ class Champion:
 
 @dataclass(frozen=True, kw_only=True)
 class Licence:
-    """Of ``part`` (base or data): an SPDX identifier and where it is stated; None where nothing states one."""
+    """Of ``part`` (base, adapter or data): an SPDX identifier and where it is stated; None where nothing states one."""
 
     part: str
     name: str | None

@@ -1,17 +1,18 @@
-"""Where the licences of base model and data are stated: in the recipe, else in their own files."""
+"""Where the licences of base model, adapter and data are stated: in the recipe, else in their own files."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from olivepress.core.artifact import Manifest
+from olivepress.adapters.start_adapter import start_adapter
+from olivepress.core.artifact import Manifest, read_manifest
 from olivepress.core.bounded import CONFIG, read_text
 from olivepress.core.errors import DataError, OlivepressError
 from olivepress.core.hub import local_directory
 from olivepress.core.layout import dataset_dir
 from olivepress.data.store.reader import read_facts
-from olivepress.models.wheels.records import WHEEL, wheel_model_at, wheel_models
+from olivepress.models.wheels.records import wheel_model_at, wheel_models
 from olivepress.recipe.schema import Recipe
 from olivepress.registry.case import Licence
 
@@ -24,23 +25,39 @@ _NAMED = re.compile(r"^license_name:[ \t]*['\"]?([A-Za-z0-9][A-Za-z0-9.+_-]{0,63
 
 
 def licences_of(recipe: Recipe, manifest: Manifest) -> tuple[Licence, ...]:
-    """Of the base model and of the data, in this order. Nothing is downloaded."""
-    return base_licence(recipe, manifest), data_licence(recipe, manifest)
+    """Of the base model, of an adapter that was trained further, and of the data. Nothing is downloaded."""
+    start = recipe.finetune.start_from
+    adapter = () if start is None else (_adapter_licence(recipe, start),)
+    return base_licence(recipe, manifest), *adapter, data_licence(recipe, manifest)
+
+
+def _adapter_licence(recipe: Recipe, start: str) -> Licence:
+    """Of the adapter itself; of one that this project made, of the data that it was trained on."""
+    if "adapter" in recipe.promote.licences:
+        return Licence(part="adapter", name=recipe.promote.licences["adapter"], source="the recipe")
+    try:
+        folder = start_adapter(start).folder
+        name = _of_card(folder / "README.md")
+        if name is not None:
+            return Licence(part="adapter", name=name, source="README.md")
+        data = data_licence(None, read_manifest(folder.parent))
+    except OlivepressError:
+        return Licence(part="adapter", name=None, source="")
+    return Licence(part="adapter", name=data.name, source=data.source)
 
 
 def base_licence(recipe: Recipe | None, manifest: Manifest) -> Licence:
     """Of the base model; without its recipe, of the model that the manifest names."""
     if recipe is not None and "base" in recipe.promote.licences:
         return Licence(part="base", name=recipe.promote.licences["base"], source="the recipe")
-    path = manifest.base_model
-    wheel = wheel_models().get(path) if path.startswith(WHEEL) else wheel_model_at(path)
+    path = manifest.base_model if recipe is None else recipe.model.path  # that has a shipped model's own name
+    wheel = wheel_models().get(path) or wheel_model_at(path)
     if wheel is not None:
         return Licence(part="base", name=wheel.license, source="the catalog of models in wheels")
     if path.startswith(_EMBEDDED):
         return Licence(part="base", name=_OURS, source="it ships with olivepress")
     try:
-        place = manifest.base_model if recipe is None else recipe.model.path
-        card = local_directory(place, manifest.base_model_revision) / "README.md"
+        card = local_directory(path, manifest.base_model_revision) / "README.md"
     except (OlivepressError, ImportError, OSError, ValueError):
         return Licence(part="base", name=None, source="")
     return Licence(part="base", name=_of_card(card), source=card.name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "paired_difference"]
+__all__ = ["Z95", "bootstrap_median", "bootstrap_of_sums", "cluster_mean", "examples_to_decide", "paired_difference"]
 __all__ += ["paired_mean_interval", "paired_score_interval", "resampled_sums", "restricted_variance", "wilson"]
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal
@@ -103,6 +103,18 @@ def paired_mean_interval(differences: np.ndarray, *, z: float = Z95) -> tuple[fl
     variance = (float((differences**2).sum()) + 2.0) / n - mean * mean
     half = z * math.sqrt(max(variance, 0.0) / n)
     return max(mean - half, -1.0), min(mean + half, 1.0)
+
+
+def examples_to_decide(n: int, value: float, low: float, high: float, limit: float) -> int | None:
+    """About how many examples would leave ``limit`` outside of an interval that contains it, if the value stays.
+
+    n·(half/distance)², half the width on the side of the limit, as it falls with 1/√n. None without examples, where the
+    value is the limit itself, and where its interval has no width on that side.
+    """
+    half, distance = (value - low, value - limit) if value > limit else (high - value, limit - value)
+    if min(n, half, distance) <= 0:
+        return None
+    return max(n + 1, math.ceil(n * (half / distance) ** 2))
 
 
 def bootstrap_median(

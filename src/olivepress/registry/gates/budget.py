@@ -24,7 +24,8 @@ def judge(case: Case) -> GateResult:
             if check.holds:
                 results.append(passed(text))
             elif check.holds is None:
-                results.append(inconclusive(text, next_step="measure it there, with more examples or rounds"))
+                step = "measure it there, with more examples or rounds"
+                results.append(inconclusive(text, next_step=step, n=check.needed))
             else:
                 results.append(failed(text, next_step="choose a smaller target, or change the budget"))
     return worst(results)

@@ -11,6 +11,7 @@ from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult, failed, inconclusive, not_required, passed, worst
 from olivepress.report.device_report import DeviceReport, Measurement
 from olivepress.report.registry import METRICS
+from olivepress.stats.intervals import examples_to_decide
 
 __all__ = ["judge"]
 
@@ -71,9 +72,7 @@ def _judge(head: str, before: Measurement, now: Measurement, margin: float) -> G
         return passed(text)
     if high < -margin:
         return failed(text, next_step="choose a target that loses less, or train on more answers of that form")
-    needed = None
-    if difference > -margin:
-        needed = math.ceil(now.n * ((difference - low) / (difference + margin)) ** 2)
+    needed = examples_to_decide(now.n, difference, low, high, -margin)
     return inconclusive(text, next_step="measure more test examples", n=needed)
 
 

@@ -36,7 +36,8 @@ def _retained(item: Loaded, limit: float) -> GateResult:
 
 def _not_retained(check: LimitCheck, text: str) -> GateResult:
     if check.holds is None:
-        return inconclusive(text, next_step="measure base and fine-tuned model with it, on more test examples")
+        step = "measure base and fine-tuned model with it, on more test examples"
+        return inconclusive(text, next_step=step, n=check.needed)
     return failed(text, next_step="choose a target that loses less, or train again")
 
 

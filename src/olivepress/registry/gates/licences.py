@@ -1,4 +1,4 @@
-"""The licences of base model and data are known, and allow what the artifact is for."""
+"""The licences of base model, adapter and data are known, allow what the artifact is for, and do not contradict."""
 
 from __future__ import annotations
 
