@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from olivepress import catalog
 from olivepress.core.artifact import Manifest, read_manifest
@@ -22,6 +23,7 @@ from olivepress.core.privacy import TELEMETRY_OFF, child_environment
 from olivepress.environments.lookup import interpreter
 from tests.conftest import ROOT
 from tests.core.test_privacy import left_behind, plain_home
+from tests.workflow.olive_plugin.pairs import FEW_PAIRS, write_pairs
 
 pytestmark = [pytest.mark.slow, pytest.mark.next]
 NEXT = "build-next"
@@ -116,6 +118,30 @@ def test_both_environments_build_the_same(
             other_tokens, other = generated(python, artifact)
             assert other_tokens == tokens, (target, python, artifact)
             assert float(np.abs(other - logits).max()) <= 1e-5, (target, python, artifact)
+
+
+@pytest.mark.parametrize("method", ["dpo", "orpo"])
+def test_preferences_are_tuned_alike(
+    method: str, next_python: Path, olivepress_here: Cli, in_next: Callable[[], None]
+) -> None:
+    """TRL's trainers in both versions of transformers."""
+    write_pairs(Path.cwd())
+    finetune = {**FINETUNE, "method": method, "batch_size": 4, "max_steps": 4, "eval_steps": 2}
+    for name in ("here", "there"):
+        write(name, model={"path": "embedded:tiny-phi"}, data=FEW_PAIRS, finetune=finetune, targets=["cpu-fp32"])
+    done = olivepress_here("run", "here", "--job", "finetune")
+    assert done.returncode == 0, done.stderr
+    in_next()
+    done = olivepress_here("run", "there", "--job", "finetune")
+    assert done.returncode == 0, done.stderr
+    here, there = (read_manifest(Path("runs", name, "finetune"), verify=True) for name in ("here", "there"))
+    assert there.versions["transformers"] == "5.24.0"
+    assert checks(here) == checks(there) and all(checks(there).values())
+    ours, theirs = (
+        load_file(Path("runs", name, "finetune", "adapter", "adapter_model.safetensors")) for name in ("here", "there")
+    )
+    assert ours.keys() == theirs.keys()
+    assert max(float(np.abs(ours[name] - theirs[name]).max()) for name in ours) <= 1e-6
 
 
 def test_a_package_of_adapters(next_python: Path, olivepress_here: Cli, in_next: Callable[[], None]) -> None:
