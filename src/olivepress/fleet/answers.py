@@ -54,8 +54,10 @@ class AnswerCounts:
         """Add what one machine answered to the same questions; an answer without a score counts as no change."""
         place = (machine.ring, machine.device_class)
         same = self._counts[metric].setdefault(place, {})
-        zeros = np.zeros(len(after), dtype=np.int64)
-        counts = same.setdefault(ids, _Counts(right=zeros, wrong=zeros.copy()))
+        if ids not in same:
+            right, wrong = np.zeros((2, len(after)), dtype=np.int64)
+            same[ids] = _Counts(right=right, wrong=wrong)
+        counts = same[ids]
         if len(counts.right) == len(after):
             counts.right += after > before
             counts.wrong += after < before
