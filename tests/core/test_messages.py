@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import LintError, UsageError
-from olivepress.core.messages import exit_code_of, explain, typed_text
+from olivepress.core.messages import exit_code_of, explain, some_of, typed_text
 
 _CLOSED = "import os, sys; os.close({number}); sys.argv = ['olivepress', {argument!r}]; sys.{name} = None\n"
 _MAIN = "from olivepress.cli.main import main; main()"
@@ -44,3 +44,13 @@ def test_a_user_without_a_home_is_asked_to_set_one(monkeypatch: pytest.MonkeyPat
         Path("~/.cache").expanduser()
     assert explain(error.value).endswith("; next: set HOME to a folder that you can write to")
     assert exit_code_of(error.value) == 7
+
+
+def test_the_first_names_and_how_many_more_there_are() -> None:
+    assert [some_of(names, 2) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a, b",
+        "a, b and 1 more",
+    ]
+    assert some_of(["m"] * 1500, 1) == "m and 1,499 more"

@@ -269,6 +269,7 @@ def test_what_a_device_with_a_key_can_put_into_a_file(desk: Desk) -> None:
         "text": lambda path: path.write_bytes(b"not a zip file"),
         "edited": _edited,
         "long": lambda path: _with_field(path, "x" * 1_000_000),
+        "half": lambda path: _with_field(path, "\ud800"),  # of a pair: JSON may spell it, UTF-8 cannot
     }
     for name, write in contents.items():
         path = desk.send("k000", name)
@@ -323,10 +324,48 @@ def test_names_in_a_report_reach_no_terminal_and_no_page(
     path = desk.send("k000")
     path.rename(INCOMING / "\x1b[2J<script>.report.zip")
     result = olivepress_here("fleet", "import", "incoming")
-    assert result.returncode == 1 and "\x1b" not in result.stdout and "refused" in result.stdout
+    assert result.returncode == 10 and "\x1b" not in result.stdout and "refused" in result.stdout
     olivepress_here("fleet", "status")
     page = Path("fleets", "shop", "report.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in page and "<script" not in page and "\x1b" not in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_of_any_bytes_are_listed(desk: Desk) -> None:
+    """Also two that look alike once the bytes that are no text are escaped."""
+    INCOMING.mkdir()
+    names = [b"a\xff", b"a\\udcff", b"a\nb"]
+    for name in names:
+        Path(os.fsdecode(b"incoming/" + name + b".report.zip")).write_bytes(b"x")
+    linked = Path(os.fsdecode(b"incoming/link\xff.report.zip"))
+    linked.write_bytes(b"x")
+    signature_path(linked).symlink_to("a")
+    refused = desk.receive().refused
+    assert sorted(each.kind for each in refused) == ["not signed"] * 3 + ["unreadable"]
+    assert len({each.path for each in refused}) == 4
+    assert desk.status().refused == refused
+    assert desk.receive().unchanged == 4
+
+
+def test_a_folder_that_cannot_be_read_is_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.send("k000")
+    (INCOMING / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    result = desk.receive()
+    assert result.new == 1
+    (refusal,) = result.refused
+    assert (refusal.path, refusal.kind, refusal.reason) == (
+        "incoming/closed",
+        "unreadable",
+        "folder: Permission denied",
+    )
 
 
 def test_a_report_can_be_read_without_any_key(desk: Desk) -> None:
@@ -361,6 +400,9 @@ def test_one_key_on_two_kinds_of_machine_is_named(desk: Desk) -> None:
     desk.receive()
     (note,) = desk.status().notes
     assert note == "reports of one key from different processors, as if it had been copied: k000"
+    pair = new_pair()[1].split(b"\n")[1].decode()
+    new_fleet(f"machine,class,key\nk000,kiosk,{pair}\n")  # another device in its place, with a key of its own
+    assert desk.status().notes == ()
 
 
 def test_a_lost_key_is_replaced_and_what_it_signed_does_not_count_any_more(desk: Desk) -> None:
@@ -425,7 +467,7 @@ def test_an_index_of_a_later_version(desk: Desk) -> None:
     connection = sqlite3.connect(INDEX)
     connection.execute("pragma user_version = 9")
     connection.close()
-    with pytest.raises(SetupError, match="index version 9, this olivepress reads 1"):
+    with pytest.raises(SetupError, match="index version 9, this olivepress reads 2"):
         desk.receive()
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from olivepress.fleet.answers import AnswerSums
-from olivepress.fleet.changes import answers_change, relative_change
+from olivepress.fleet.answers import AnswerCounts, answers_metrics
+from olivepress.fleet.changes import answers_change, far_behind, machine_metrics, relative_change
 from olivepress.fleet.machines import Machine
-from olivepress.fleet.rollout import Measured, Ring, judge_rings
+from olivepress.fleet.measured import Measured
+from olivepress.fleet.rollout import Ring, judge_rings
 from olivepress.fleet.verify import Reported
+from olivepress.report.registry import METRICS, gated
 
 RNG = np.random.default_rng(5)
 
 
-def reported(name: str, metrics: Mapping[str, float]) -> Reported:
-    return Reported(
-        machine=name, key="K", release=1, created_at="2026-11-20T08:00:00+00:00", processor="p", dataset="d",
-        labels=(), metrics=metrics,
-    )  # fmt: skip
+def reported(name: str, metrics: Mapping[str, float], **facts: Any) -> Reported:
+    fields: dict[str, Any] = {
+        "machine": name, "key": "K", "release": 1, "created_at": "2026-11-20T08:00:00+00:00", "processor": "p",
+        "workload": "128x32", "questions": "q", "labels": (), "metrics": metrics,
+    }  # fmt: skip
+    return Reported(**(fields | facts))
 
 
 def machines(
@@ -33,26 +37,26 @@ def machines(
     device_class: str = "kiosk",
     rate: float = 20.0,
     silent: int = 0,
-    **more: Any,
+    **facts: Any,
 ) -> list[Measured]:
     """Machines whose decode rate changes by ``change`` ± ``spread`` with the release; the last are silent."""
     measured = []
     for number in range(count):
         machine = Machine(name=f"{device_class}-{ring}-{number}", device_class=device_class, ring=ring, key="k")
         before = {"decode_tps": rate * float(RNG.uniform(0.7, 1.3)), "noise_floor": 0.01}
-        after = {**before, "decode_tps": before["decode_tps"] * (1 + change + float(RNG.normal(0, spread)))} | more
+        after = {**before, "decode_tps": before["decode_tps"] * (1 + change + float(RNG.normal(0, spread)))}
         measured.append(
             Measured(
                 machine=machine,
                 before=reported(machine.name, before),
-                after=None if number >= count - silent else reported(machine.name, after),
+                after=None if number >= count - silent else reported(machine.name, after, **facts),
             )
         )
     return measured
 
 
-def judged(measured: Sequence[Measured], answers: AnswerSums | None = None, *, first: bool = False) -> list[Ring]:
-    return list(judge_rings(measured, answers or AnswerSums(), first_release=first))
+def judged(measured: Sequence[Measured], answers: AnswerCounts | None = None, *, first: bool = False) -> list[Ring]:
+    return list(judge_rings(measured, answers or AnswerCounts(), first_release=first))
 
 
 def test_an_equal_release_goes_on_ring_by_ring() -> None:
@@ -124,8 +128,18 @@ def test_a_small_loss_within_the_noise_stops_nothing_however_many_machines_show_
 def test_silence_holds_the_rollout() -> None:
     """A release that breaks machines is not seen in what the others measure."""
     (canary, *_) = judged(machines(30, silent=4))
-    assert (canary.decision, canary.reasons[0]) == ("hold", "4 of 30 machines have not reported; 90 % must have")
+    assert (canary.decision, canary.reasons[0]) == ("hold", "not reported: 4 of 30 machines; 90 % must have reported")
     assert judged(machines(30, silent=3))[0].decision == "promote"
+
+
+def test_one_silent_machine_holds_a_small_ring_and_no_other() -> None:
+    assert [judged(machines(count, silent=1))[0].reasons[:1] for count in (9, 10)] == [
+        ("not reported: 1 of 9 machines; 90 % must have reported",), ("no metric is worse on 9 machines",),
+    ]  # fmt: skip
+    only_one = machines(1, device_class="gateway", silent=1)
+    assert judged([*machines(57), *only_one])[0].reasons == (
+        "gateway: not reported: 1 of 1 machine; 50 % must have reported",
+    )
 
 
 def test_a_class_that_falls_silent_holds_it() -> None:
@@ -133,31 +147,25 @@ def test_a_class_that_falls_silent_holds_it() -> None:
     quiet = machines(3, device_class="gateway", silent=2)
     (canary, *_) = judged([*machines(57), *quiet])
     assert canary.decision == "hold"
-    assert canary.reasons[0] == "gateway: 2 of 3 machines have not reported; 50 % must have"
+    assert canary.reasons[0] == "gateway: not reported: 2 of 3 machines; 50 % must have reported"
     assert judged([*machines(57), *machines(3, device_class="gateway", silent=1)])[0].decision == "promote"
 
 
 def test_answers_that_did_not_travel_along_hold_it() -> None:
     """Accuracy was measured of both releases, and nothing says on which questions."""
-    measured = [
-        Measured(machine=each.machine, before=_with(each.before), after=_with(each.after)) for each in machines(30)
-    ]
-    (canary, *_) = judged(measured)
+    (canary, *_) = judged(with_share(machines(30)))
     assert (canary.decision, canary.reasons) == (
         "hold", ("Exact match: not enough to say, the two releases have no answers to the same questions",),
     )  # fmt: skip
 
 
 def test_accuracy_that_is_not_measured_any_more_holds_it() -> None:
-    measured = [Measured(machine=each.machine, before=_with(each.before), after=each.after) for each in machines(30)]
+    before = machines(30)
+    measured = [replace(each, after=old.after) for old, each in zip(before, with_share(before), strict=True)]
     (canary, *_) = judged(measured)
     assert (canary.decision, canary.reasons) == (
-        "hold", ("Exact match could not be measured any more on 30 machines",),
+        "hold", ("Exact match was measured before and not any more, or not in the same way, on 30 machines",),
     )  # fmt: skip
-
-
-def _with(report: Reported | None) -> Reported | None:
-    return report and reported(report.machine, {**report.metrics, "exact_match": 0.9})
 
 
 def test_one_class_alone_stops_it() -> None:
@@ -202,7 +210,7 @@ def test_a_metric_that_is_not_measured_any_more_holds() -> None:
     ]
     (canary, *_) = judged([*measured[:20], *without[20:]])
     assert canary.decision == "hold"
-    assert "Decode could not be measured any more on 10 machines" in canary.reasons
+    assert canary.reasons[0] == ("Decode was measured before and not any more, or not in the same way, on 10 machines")
     assert judged([*measured[:29], *without[29:]])[0].decision == "promote"
 
 
@@ -226,45 +234,120 @@ def test_memory_is_judged_by_its_threshold() -> None:
     assert calls == ["worse", "not worse", "better"]
 
 
+def answered(machines: int, lost: int, of: int, *, liars: int = 0) -> AnswerCounts:
+    """Canaries that lose the same questions; the last are liars who answer all of them wrongly."""
+    answers = AnswerCounts()
+    for number in range(machines):
+        machine = Machine(name=f"m{number}", device_class="kiosk", ring="canary", key="k")
+        after = np.ones(of, dtype=np.float32)
+        after[: of if number >= machines - liars else lost] = 0
+        answers.add(machine, "exact_match", "ids", np.ones(of, dtype=np.float32), after)
+    return answers
+
+
 def test_answers_are_counted_by_question_and_not_by_machine() -> None:
-    """A thousand machines that answer forty questions alike know no more than one of them."""
-    ring = Machine(name="m", device_class="kiosk", ring="canary", key="k")
-    before, after = np.ones(40, dtype=np.float32), np.ones(40, dtype=np.float32)
-    after[:2] = 0
-    one, many = AnswerSums(), AnswerSums()
-    one.add(ring, "exact_match", "ids", before, after)
-    for _ in range(1000):
-        many.add(ring, "exact_match", "ids", before, after)
-    changes = [answers_change("exact_match", sums.differences("exact_match", ["canary"])) for sums in (one, many)]
-    assert changes[0] == changes[1]
-    assert (changes[0].n, changes[0].counted, changes[0].call) == (40, "questions", "cannot tell")
-    assert changes[0].change == pytest.approx(-0.05)
-    assert changes[0].needed is not None and changes[0].needed > 40
+    """A thousand machines that answer forty questions alike know no more than three of them."""
+    few, many = (
+        answers_change("exact_match", answered(n, 2, 40).changes("exact_match", ["canary"])) for n in (3, 1000)
+    )
+    assert few == many
+    assert (few.n, few.counted, few.call) == (40, "questions", "cannot tell")
+    assert few.change == pytest.approx(-0.05)
+    assert few.needed is not None and few.needed > 40
+
+
+def test_the_answers_of_two_machines_are_not_enough() -> None:
+    change = answers_change("exact_match", answered(2, 40, 40).changes("exact_match", ["canary"]))
+    assert (change.call, change.n, change.counted, change.needed) == ("cannot tell", 2, "machines", 3)
+    (canary, *_) = judged(with_share(machines(30)), answered(2, 40, 40))
+    assert "Exact match -100.0 points, n=2 machines: not enough to say; about 3 would decide" in canary.reasons
+
+
+def with_share(measured: Sequence[Measured], after: float = 1.0) -> list[Measured]:
+    """The same machines, with a share of right answers in both reports."""
+
+    def added(report: Reported | None, share: float) -> Reported | None:
+        return report and replace(report, metrics={**report.metrics, "exact_match": share})
+
+    return [replace(each, before=added(each.before, 1.0), after=added(each.after, after)) for each in measured]
+
+
+@pytest.mark.parametrize("count", [3, 8, 30])
+def test_one_machine_that_answers_wrongly_stops_nothing_and_hides_nothing(count: int) -> None:
+    """Alone it says that all is lost, and with it the others still show what they lose."""
+    good = answers_change("exact_match", answered(count, 0, 400, liars=1).changes("exact_match", ["canary"]))
+    assert (good.call, good.change) == ("not worse", 0.0)
+    bad = answered(count - 1, 60, 400)
+    liar = Machine(name="liar", device_class="kiosk", ring="canary", key="k")
+    bad.add(liar, "exact_match", "ids", np.zeros(400, dtype=np.float32), np.ones(400, dtype=np.float32))
+    change = answers_change("exact_match", bad.changes("exact_match", ["canary"]))
+    assert (change.call, change.change) == ("worse", -0.15)
+
+
+def test_one_machine_that_leaves_a_metric_out_holds_nothing() -> None:
+    measured = machines(10)
+    silent = replace(measured[0], after=reported(measured[0].machine.name, {"noise_floor": 0.01}))
+    assert judged([silent, *measured[1:]])[0].decision == "promote"
+
+
+def test_another_workload_or_processor_is_not_compared() -> None:
+    """As compare --gate refuses it; the metric is there, and says something else."""
+    for facts in ({"workload": "512x32"}, {"processor": "other"}):
+        (canary, *_) = judged(machines(30, change=-0.3, **facts))
+        assert canary.decision == "hold"
+        assert canary.reasons[0].endswith("or not in the same way, on 30 machines")
+    moved = machines(30, change=-0.3, processor="other")[:1]
+    assert judged([*machines(29), *moved])[0].decision == "promote"
+
+
+def test_a_few_that_become_far_worse_are_not_hidden_by_the_median() -> None:
+    """One machine in ten is half as fast since the release: the median of the changes is 0."""
+    measured = [*machines(90), *machines(10, change=-0.5, device_class="k")]
+    one_class = [replace(each, machine=replace(each.machine, device_class="kiosk")) for each in measured]
+    (canary, *_) = judged(one_class)
+    assert canary.scopes[0].changes[0].call == "not worse"
+    assert canary.decision == "hold"
+    (reason,) = canary.reasons
+    assert reason.startswith("Decode became far worse than on the others on 10 of 100 machines: k-canary-")
+    assert judged([*one_class[:90], *one_class[90:94]])[0].decision == "promote"
+
+
+def test_as_many_that_gain_by_chance_as_lose_are_none() -> None:
+    quiet = np.zeros(80)
+    assert far_behind(np.concatenate([quiet, np.full(10, 0.5), np.full(10, -0.5)])).tolist() == []
+    assert far_behind(np.concatenate([quiet, np.full(9, 0.4), [0.6], np.zeros(10)])).tolist() == [89, *range(80, 89)]
+    assert far_behind(np.asarray([0.0] * 6 + [0.9])).tolist() == far_behind(np.zeros(0)).tolist() == []
+
+
+def test_a_hold_by_chance_is_rare() -> None:
+    """Changes with heavy tails, seeded: none of 300 releases that change nothing has more than a few far behind."""
+    rng = np.random.default_rng(12)
+    assert sum(len(far_behind(0.03 * rng.standard_t(3, 300))) > 0 for _ in range(300)) == 0
+
+
+def test_every_metric_of_the_gate_is_judged_here() -> None:
+    """But for the size, which is known before a bundle is sent."""
+    size = [name for name in gated() if METRICS[name].group == "size"]
+    assert sorted([*machine_metrics(), *answers_metrics(), *size]) == sorted(gated())
 
 
 def test_wrong_answers_stop_it() -> None:
-    answers = AnswerSums()
-    measured = machines(30)
-    before, after = np.ones(400, dtype=np.float32), np.ones(400, dtype=np.float32)
-    after[:60] = 0
-    for each in measured:
-        answers.add(each.machine, "exact_match", "ids", before, after)
-    (canary, *_) = judged(measured, answers)
+    (canary, *_) = judged(with_share(machines(30), 0.85), answered(30, 60, 400))
     assert canary.decision == "stop"
     assert canary.reasons[0].startswith("Exact match -15.0 points (-")
     assert canary.reasons[0].endswith("n=400 questions: worse")
 
 
 def test_only_the_questions_that_most_machines_answered_are_put_together() -> None:
-    answers = AnswerSums()
+    answers = AnswerCounts()
     ones, zeros = np.ones(10, dtype=np.float32), np.zeros(10, dtype=np.float32)
     for number in range(3):
         machine = Machine(name=f"m{number}", device_class="kiosk", ring="canary", key="k")
         answers.add(machine, "exact_match", "other" if number == 0 else "ids", ones, zeros if number == 0 else ones)
-    differences = answers.differences("exact_match", ["canary"])
-    assert differences is not None and differences.tolist() == [0.0] * 10
-    assert answers.differences("exact_match", ["early"]) is None
-    assert answers.differences("exact_match", ["canary"], "laptop") is None
+    answered = answers.changes("exact_match", ["canary"])
+    assert answered is not None and (answered.machines, answered.changes.tolist()) == (2, [0.0] * 10)
+    assert answers.changes("exact_match", ["early"]) is None
+    assert answers.changes("exact_match", ["canary"], "laptop") is None
 
 
 def test_a_ring_without_machines_is_passed() -> None:

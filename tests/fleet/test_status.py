@@ -16,6 +16,7 @@ from fleet_simulation import bundle_file
 from olivepress.core.errors import UsageError
 from olivepress.fleet.classes import summarize
 from olivepress.fleet.machines import Machine
+from olivepress.fleet.measured import Measured
 from olivepress.fleet.records import the_only_fleet
 from olivepress.fleet.verify import Reported
 from tests.fleet.conftest import BUNDLE, Desk, new_fleet, rows
@@ -26,10 +27,13 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def of_class(values: dict[str, float], metric: str = "decode_tps", silent: int = 0) -> Any:
     names = [*values, *(f"silent{number}" for number in range(silent))]
-    machines = [Machine(name=name, device_class="kiosk", ring="broad", key="k") for name in names]
-    reports: dict[str, Reported] = {name: reported(name, {metric: value}) for name, value in values.items()}
-    (device_class,) = summarize(machines, reports, ["broad"])
+    reports = {name: reported(name, {metric: value}) for name, value in values.items()}
+    (device_class,) = summarize([measured(name, "broad", reports.get(name)) for name in names], ["broad"])
     return device_class
+
+
+def measured(name: str, ring: str, after: Reported | None = None) -> Measured:
+    return Measured(machine=Machine(name=name, device_class="kiosk", ring=ring, key="k"), before=None, after=after)
 
 
 def test_median_and_spread_have_intervals() -> None:
@@ -81,11 +85,8 @@ def test_coverage_names_who_is_missing() -> None:
 
 
 def test_who_is_not_due_yet_is_not_missing() -> None:
-    machines = [
-        Machine(name=f"m{number}", device_class="kiosk", ring=ring, key="k")
-        for number, ring in enumerate(("canary", "early", "broad"))
-    ]
-    (device_class,) = summarize(machines, {}, ["canary"])
+    machines = [measured(f"m{number}", ring) for number, ring in enumerate(("canary", "early", "broad"))]
+    (device_class,) = summarize(machines, ["canary"])
     assert (device_class.machines, device_class.due, device_class.missing) == (3, 1, ("m0",))
 
 
@@ -106,18 +107,47 @@ def test_a_rollout_from_the_first_release_to_a_regression(desk: Desk, olivepress
     send_all(desk, 10)
     status = olivepress_here("fleet", "status", "--json")
     facts = json.loads(status.stdout)
-    assert (status.returncode, facts["decision"], facts["ring"]) == (2, "hold", "canary")
+    assert (status.returncode, facts["decision"], facts["ring"]) == (11, "hold", "canary")
     assert any("questions: not enough to say" in reason for reason in facts["rings"][0]["reasons"])
     desk.release("e")
     send_all(desk, 10, 0.8)
-    facts = json.loads(olivepress_here("fleet", "status", "--json").stdout)
-    assert facts["before"]["number"] == 2
-    desk.release("f")
-    send_all(desk, 10, 0.5)
     status = olivepress_here("fleet", "status")
-    assert status.returncode == 1
+    assert status.returncode == 10
     assert "stop: do not give the release to any more machines" in status.stdout
-    assert re.search(r"Decode -37\.5 % \(-37\.5 to -37\.5, 99 % interval\), n=10 machines: worse", status.stdout)
+    assert re.search(r"Decode -20\.0 % \(-20\.0 to -20\.0, 99 % interval\), n=10 machines: worse", status.stdout)
+
+
+def test_a_release_that_was_stopped_is_no_measure_for_the_next_one(desk: Desk, olivepress_here: Command) -> None:
+    """Half as fast, then a little less slow: worse than what the machines had, not better than what was stopped."""
+    new_fleet(rows(10, 10, 0))
+    send_all(desk, 20)
+    desk.release("d")
+    send_all(desk, 10, 0.5)
+    bundle_file(BUNDLE, "e")
+    done = olivepress_here("fleet", "init", "shop", str(BUNDLE))
+    assert "release 2 was stopped: nothing is compared with it" in done.stdout
+    desk.release("e")
+    send_all(desk, 10, 0.6)
+    facts = json.loads(olivepress_here("fleet", "status", "--json").stdout)
+    assert [release["number"] for release in facts["before"]] == [1]
+    assert (facts["decision"], facts["open_to"]) == ("stop", [])
+    assert any(reason.startswith("Decode -40.0 %") for reason in facts["rings"][0]["reasons"])
+
+
+def test_each_machine_is_compared_with_what_it_had(desk: Desk) -> None:
+    """The second release never came beyond the canary: the other rings are compared with the first."""
+    new_fleet(rows(10, 10, 0))
+    send_all(desk, 20, questions=400)
+    desk.release("d")
+    send_all(desk, 10, 1.2, questions=400)
+    assert desk.status().decision == "promote"
+    desk.release("e")
+    send_all(desk, 20, 1.2, questions=400)
+    canary, early, _ = desk.status().rings
+    (decode,) = [change for change in canary.scopes[0].changes if change.metric == "decode_tps"]
+    assert (decode.n, decode.change) == (10, pytest.approx(0.0))
+    (decode,) = [change for change in early.scopes[0].changes if change.metric == "decode_tps"]
+    assert decode.n == 20 and decode.ci_high == pytest.approx(0.2)
 
 
 def test_two_classes_on_one_page(desk: Desk, olivepress_here: Command) -> None:
@@ -131,9 +161,10 @@ def test_two_classes_on_one_page(desk: Desk, olivepress_here: Command) -> None:
     page = Path("fleets", "shop", "report.html").read_text(encoding="utf-8")
     assert "outliers: l009 (TTFT 10 ms), l009 (Decode 200 tok/s)" in status.stdout
     assert "&lt;b&gt;laptop" in page and "<b>laptop" not in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 6  # each for a desk and for a phone
     assert "http-equiv" in page and "<script" not in page and "src=" not in page
-    assert "24.5 tok/s (21 tok/s to 28 tok/s)" in page  # 10 machines: the 2nd to the 9th
+    assert "24.5 tok/s<small>21 tok/s to 28 tok/s</small>" in page  # 10 machines: the 2nd to the 9th
+    assert "<small>not enough machines to say, 36 needed</small>" in page
 
 
 def test_which_fleet(desk: Desk, olivepress_here: Command) -> None:
@@ -160,6 +191,6 @@ def test_init_says_what_to_carry(desk: Desk, olivepress_here: Command) -> None:
 
 def test_nothing_reported_yet(desk: Desk, olivepress_here: Command) -> None:
     result = olivepress_here("fleet", "status")
-    assert result.returncode == 2
-    assert "1 of 1 machine have not reported; 90 % must have" in result.stdout
+    assert result.returncode == 11
+    assert "not reported: 1 of 1 machine; 90 % must have reported" in result.stdout
     assert Path("fleets", "shop", "report.html").is_file()

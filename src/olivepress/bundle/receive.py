@@ -144,9 +144,9 @@ def check_names(report: DeviceReport, path: Path) -> None:
             raise ReportError(f"{path}: {ascii(name)[:60]} is not a plain name", next_step=NEXT_STEP)
     if report.examples_file is None:
         return
-    start = re.escape((report.examples_sha256 or "")[:12])
-    own = rf"{PLAIN.pattern}\.{start}\.examples\.jsonl"
-    if len(start) != 12 or not re.fullmatch(own, report.examples_file):
+    start = (report.examples_sha256 or "")[:12]
+    stem = report.examples_file.removesuffix(f".{start}.examples.jsonl")
+    if not re.fullmatch("[0-9a-f]{12}", start) or stem == report.examples_file or not PLAIN.fullmatch(stem):
         raise ReportError(f"{path}: {ascii(report.examples_file)[:60]} is not a name for answers", next_step=NEXT_STEP)
 
 

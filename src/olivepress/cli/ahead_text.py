@@ -12,6 +12,7 @@ import psutil
 
 from olivepress.catalog import BUILD
 from olivepress.cli.cost_table import size_text
+from olivepress.core.messages import some_of
 from olivepress.core.pace import duration
 from olivepress.workflow.evaluation import evaluation_of
 from olivepress.workflow.machine_rates import machine_rates
@@ -116,9 +117,8 @@ def _reason_lines(jobs: Sequence[tuple[Plan, Job, Outlook]]) -> Iterator[str]:
     for (state, _), members in groups.items():
         job, outlook = members[0]
         names = [each.id for each, _ in members]
-        text = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         step = f"; next: {outlook.next_step}" if outlook.next_step else ""
-        yield f"  {_WORDS[state]}: {text}: {outlook.reason.removeprefix(f'{job.id}: ')}{step}"
+        yield f"  {_WORDS[state]}: {some_of(names, _NAMED)}: {outlook.reason.removeprefix(f'{job.id}: ')}{step}"
 
 
 def machine_record() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from olivepress.core.layout import fleet_dir
-from olivepress.core.messages import counted
+from olivepress.core.messages import counted, some_of
 from olivepress.core.printable import printable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["created_lines", "imported_lines", "status_lines"]
 
-_MOST_REFUSED, _MOST_OUTLIERS = 20, 10
+_MOST_REFUSED = 20
 _SHOWN = ("exact_match", "decode_tps", "ttft_ms", "peak_memory_bytes")
 
 
@@ -30,6 +30,8 @@ def created_lines(created: Created) -> Iterator[str]:
     yield f"rings: {', '.join(f'{name} {count:,}' for name, count in sorted(rings.items(), key=lambda each: each[1]))}"
     state = "new" if created.released else "as before"
     yield f"release {fleet.present.number}: {fleet.present.bundle}, sha256 {fleet.present.bundle_sha256} ({state})"
+    if created.released and len(fleet.releases) > 1 and fleet.releases[-2].stopped:
+        yield f"release {fleet.releases[-2].number} was stopped: nothing is compared with it"
     if created.keyed:
         keys = counted(len(created.keyed), "secret key")
         yield f"{keys} in {fleet.folder / 'secrets'}: carry each to its machine, then delete the folder"
@@ -82,8 +84,7 @@ def _class_lines(each: DeviceClass) -> Iterator[str]:
                 for outlier in summary.outliers
             ]
     if outliers:
-        more = f" and {len(outliers) - _MOST_OUTLIERS:,} more" if len(outliers) > _MOST_OUTLIERS else ""
-        yield f"    outliers: {', '.join(outliers[:_MOST_OUTLIERS])}{more}"
+        yield f"    outliers: {some_of(outliers)}"
 
 
 def _spread(summary: MetricSummary) -> str:

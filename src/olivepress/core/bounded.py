@@ -119,8 +119,16 @@ def parse_json(text: str | bytes, **hooks: Any) -> Any:
         value = json.loads(text, **hooks)
     except RecursionError:
         raise ValueError(f"nested too deep, more than {DEEPEST} levels") from None
-    check_nesting(value)
+    if _opened(text) > DEEPEST:  # fewer cannot be nested deeper, and most texts are short
+        check_nesting(value)
     return value
+
+
+def _opened(text: str | bytes) -> int:
+    """How many lists and objects begin in a text, and perhaps more: its strings count too."""
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{")
+    return text.count("[") + text.count("{")
 
 
 def check_nesting(value: Any, deepest: int = DEEPEST) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ __all__ = [
     "next_command",
     "one_line",
     "open_streams",
+    "some_of",
     "typed_text",
     "write_any_text",
 ]
@@ -40,6 +42,12 @@ def counted(count: int, noun: str) -> str:
     if count != 1:
         noun += "es" if noun.endswith("s") else "s"
     return f"{count:,} {noun}"
+
+
+def some_of(names: Sequence[str], most: int = 10) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def next_command(verb: str, model: str | None = None, data: str | None = None) -> str:

@@ -5,28 +5,32 @@ Each machine is compared with itself, so machines of different speed can be take
 loss of more than ``LOSS_MARGIN``, and everything else is open, with the number that would decide it.
 
 Times and memory: the median over machines of the relative change, with an interval from the order of the changes.
-Answers: machines that run the same artifact on the same questions give much the same answers, so questions are counted
-and not machines: per question the mean over the machines, then the interval of the mean over the questions.
+Answers: per question the median over the machines, then the interval of the mean over the questions.
+A median does not see that a few machines became much worse, so those are looked for as well.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from olivepress.compare.verdicts import LOSS_MARGIN
+from olivepress.fleet.answers import QuestionChange
 from olivepress.report.noise import CONFIDENCE
 from olivepress.report.registry import METRICS, gated
 from olivepress.stats.intervals import paired_mean_interval
 from olivepress.stats.order_statistics import fewest_values, quantile_interval
+from olivepress.stats.robust import deviations, stand_apart
 
-__all__ = ["Change", "answers_change", "answers_metrics", "machine_metrics", "relative_change"]
+__all__ = ["FEWEST_ANSWERING", "Change", "answers_change", "far_behind", "machine_metrics", "more_than_a_few"]
+__all__ += ["relative_change"]
 
 SMALLEST_LOSS = 0.01  # of a time: less stops no rollout, however many machines show it
+FEWEST_ANSWERING = 3  # machines, of which a majority of two is not moved by the third
+_SMALLEST_SCALE = 0.005  # of a change: where most machines change alike, less than 1.75 % is no difference
 _Z99 = 2.5758293035489004  # the 99.5 % quantile of the standard normal
 Call = Literal["better", "not worse", "worse", "cannot tell"]
 
@@ -53,14 +57,9 @@ def machine_metrics() -> list[str]:
     return [name for name in gated() if METRICS[name].group == "latency"]
 
 
-def answers_metrics() -> list[str]:
-    """The metrics of a gate that are compared question by question."""
-    return [name for name in gated() if METRICS[name].judge in ("share", "mean")]
-
-
-def relative_change(metric: str, before: Sequence[float], after: Sequence[float], noise: float) -> Change:
+def relative_change(metric: str, before: np.ndarray, after: np.ndarray, noise: float) -> Change:
     """The change of a time or of memory, machine by machine in the same order. ``noise``: the machines' noise floor."""
-    changes = np.sort(np.log(np.asarray(after) / np.asarray(before)))
+    changes = np.sort(np.log(after / before))
     n = len(changes)
     interval = quantile_interval(changes, 0.5, CONFIDENCE)
     if interval is None:
@@ -73,12 +72,36 @@ def relative_change(metric: str, before: Sequence[float], after: Sequence[float]
     return _called(metric, n, "machines", (middle, low, high), floor)
 
 
-def answers_change(metric: str, differences: np.ndarray) -> Change:
-    """The change of a share of right answers; ``differences`` are the means over machines, one per question."""
-    if not len(differences):
+def answers_change(metric: str, answered: QuestionChange | None) -> Change:
+    """The change of a share of right answers; ``answered`` is None where no machine answered the same questions."""
+    if answered is None or not len(answered.changes):
         return Change(metric=metric, call="cannot tell", n=0, counted="questions")
-    low, high = paired_mean_interval(differences, z=_Z99)
-    return _called(metric, len(differences), "questions", (float(differences.mean()), low, high), 0.0)
+    changes = answered.changes
+    if answered.machines < FEWEST_ANSWERING:
+        return Change(
+            metric=metric, call="cannot tell", n=answered.machines, counted="machines", needed=FEWEST_ANSWERING,
+            change=float(changes.mean()),
+        )  # fmt: skip
+    low, high = paired_mean_interval(changes, z=_Z99)
+    return _called(metric, len(changes), "questions", (float(changes.mean()), low, high), 0.0)
+
+
+def more_than_a_few(count: int, machines: int) -> bool:
+    """Whether so many of the machines are more than a release may break unseen. One never is: it may lie."""
+    return count > max(1.0, LOSS_MARGIN * machines)
+
+
+def far_behind(losses: np.ndarray) -> np.ndarray:
+    """The places of the machines that lost far more than the others, in the order of their losses; ``losses``: of a
+    share, or logarithms of ratios. Empty unless they are more than a few: beyond as many as gained as much by chance.
+    """
+    distances = deviations(losses, _SMALLEST_SCALE) if len(losses) else losses
+    apart = stand_apart(distances)
+    behind = np.flatnonzero(apart & (distances > 0) & (losses > LOSS_MARGIN))
+    ahead = int(np.count_nonzero(apart & (distances < 0) & (losses < -LOSS_MARGIN)))
+    if not more_than_a_few(len(behind) - ahead, len(losses)):
+        return behind[:0]
+    return behind[np.argsort(-losses[behind], kind="stable")]
 
 
 def _called(

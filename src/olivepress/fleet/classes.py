@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from olivepress.fleet.machines import Machine
+from olivepress.fleet.measured import Measured, by_class
 from olivepress.fleet.verify import Reported
 from olivepress.report.registry import METRICS
 from olivepress.stats.order_statistics import fewest_values, quantile_interval
+from olivepress.stats.robust import deviations, stand_apart
 
 __all__ = ["CONFIDENCE", "SHARES", "DeviceClass", "MetricSummary", "Outlier", "Quantile", "summarize"]
 
 CONFIDENCE = 0.95
 SHARES = {"p10": 0.10, "median": 0.50, "p90": 0.90}
-_FEWEST_FOR_OUTLIERS = 8
-# Modified z-scores beyond it are outliers: B. Iglewicz, D. Hoaglin, How to Detect and Handle Outliers (1993).
-_CUT = 3.5
-_TO_SIGMA = 1.4826  # of the median absolute deviation
 _SMALLEST_SCALE = 0.005  # of the median: where most machines agree exactly, a difference of less than 1.75 % is none
 
 
@@ -72,30 +70,21 @@ class DeviceClass:
     metrics: tuple[MetricSummary, ...]
 
 
-def summarize(
-    machines: Iterable[Machine], reports: Mapping[str, Reported], rings: Collection[str]
-) -> tuple[DeviceClass, ...]:
-    """Each class in order. ``reports``: machine → its report of the present release, which ``rings`` have."""
-    members = dict[str, list[Machine]]()
-    for machine in machines:
-        members.setdefault(machine.device_class, []).append(machine)
-    return tuple(_device_class(name, each, reports, rings) for name, each in sorted(members.items()))
+def summarize(measured: Iterable[Measured], rings: Collection[str]) -> tuple[DeviceClass, ...]:
+    """Each class in order, by the reports of the present release, which ``rings`` have."""
+    return tuple(_device_class(name, members, rings) for name, members in by_class(measured).items())
 
 
-def _device_class(
-    name: str, members: Sequence[Machine], reports: Mapping[str, Reported], rings: Collection[str]
-) -> DeviceClass:
-    reported = [reports[each.name] for each in members if each.name in reports]
-    due = [each.name for each in members if each.ring in rings]
-    processors = dict[str, int]()
-    for report in reported:
-        processors[report.processor] = processors.get(report.processor, 0) + 1
+def _device_class(name: str, members: Sequence[Measured], rings: Collection[str]) -> DeviceClass:
+    reported = [each.after for each in members if each.after is not None]
+    due = [each for each in members if each.machine.ring in rings]
+    processors = Counter(report.processor for report in reported)
     return DeviceClass(
         name=name,
         machines=len(members),
         due=len(due),
         reported=len(reported),
-        missing=tuple(sorted(each for each in due if each not in reports)),
+        missing=tuple(sorted(each.machine.name for each in due if each.after is None)),
         processors=dict(sorted(processors.items(), key=lambda pair: (-pair[1], pair[0]))),
         labels=tuple(sorted({label for report in reported for label in report.labels})),
         metrics=tuple(_metrics(reported)),
@@ -129,22 +118,17 @@ def _quantile(ordered: np.ndarray, share: float) -> Quantile:
 
 def _outliers(metric: str, ordered: np.ndarray, machines: Sequence[str]) -> list[Outlier]:
     """The farthest first; times and rates by their ratio to the median, what can be 0 by its difference."""
-    if len(ordered) < _FEWEST_FOR_OUTLIERS:
-        return []
     positive = bool((ordered > 0).all())
-    data = np.log(ordered) if positive else ordered
-    middle = float(np.median(data))
-    smallest = _SMALLEST_SCALE if positive else max(_SMALLEST_SCALE * abs(middle), 1e-12)
-    scale = max(_TO_SIGMA * float(np.median(np.abs(data - middle))), smallest)
-    deviations = (data - middle) / scale
+    smallest = _SMALLEST_SCALE if positive else max(_SMALLEST_SCALE * abs(float(np.median(ordered))), 1e-12)
+    distances = deviations(np.log(ordered) if positive else ordered, smallest)
     higher_is_better = METRICS[metric].higher_is_better
     apart = [
         Outlier(
             machine=machines[place],
             value=float(ordered[place]),
-            deviation=float(deviations[place]),
-            is_worse=bool((deviations[place] < 0) == higher_is_better),
+            deviation=float(distances[place]),
+            is_worse=bool((distances[place] < 0) == higher_is_better),
         )
-        for place in np.flatnonzero(np.abs(deviations) > _CUT).tolist()
+        for place in np.flatnonzero(stand_apart(distances)).tolist()
     ]
     return sorted(apart, key=lambda each: (-abs(each.deviation), each.machine))

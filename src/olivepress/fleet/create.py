@@ -23,8 +23,9 @@ from olivepress.core.layout import fleet_dir
 from olivepress.core.names import check_name
 from olivepress.core.process import exclusive
 from olivepress.fleet.machines import Machine, read_machines, write_machines
-from olivepress.fleet.records import MACHINES, RING_KEY, SECRETS, Fleet, Release, read_fleet, write_fleet
+from olivepress.fleet.records import INDEX, MACHINES, RING_KEY, SECRETS, Fleet, Release, read_fleet, write_fleet
 from olivepress.fleet.rings import place, ring_of
+from olivepress.fleet.status import fleet_status
 from olivepress.registry.signatures import new_pair, secret_key
 
 __all__ = ["Created", "init_fleet"]
@@ -112,10 +113,16 @@ def _released(folder: Path, name: str, release: Release) -> tuple[Fleet, bool]:
             f"{release.bundle}: was a release of this fleet before, and its reports are those of that time",
             next_step="give it to the machines without a new release, or start another fleet",
         )
+    earlier = (*fleet.releases[:-1], fleet.present.model_copy(update={"stopped": _is_stopped(fleet)}))
     numbered = release.model_copy(update={"number": fleet.present.number + 1})
-    fleet = fleet.model_copy(update={"releases": (*fleet.releases, numbered)})
+    fleet = fleet.model_copy(update={"releases": (*earlier, numbered)})
     write_fleet(fleet)
     return fleet, True
+
+
+def _is_stopped(fleet: Fleet) -> bool:
+    """Whether its present release turned out to be worse, by the reports until now."""
+    return (fleet.folder / INDEX).is_file() and fleet_status(fleet).decision == "stop"
 
 
 def _merged(known: Sequence[Machine], wanted: Sequence[Machine]) -> list[Machine]:

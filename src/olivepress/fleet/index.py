@@ -23,7 +23,7 @@ from olivepress.fleet.verify import Accepted, RefusedError, Reported
 
 __all__ = ["Index", "Refusal", "Seen"]
 
-_VERSION = 1
+_VERSION = 2
 _WAIT_S = 120.0  # for another process that writes
 _TABLES = """
 create table if not exists files (
@@ -140,8 +140,8 @@ class Index:
         assert isinstance(seen.result, Accepted)
         reported, sha256 = seen.result.reported, seen.result.sha256
         record = json.dumps({
-            "created_at": reported.created_at, "dataset": reported.dataset, "labels": reported.labels,
-            "metrics": dict(reported.metrics),
+            "created_at": reported.created_at, "workload": reported.workload, "questions": reported.questions,
+            "labels": reported.labels, "metrics": dict(reported.metrics),
         })  # fmt: skip
         added = self._connection.execute(
             "insert or ignore into reports values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -151,29 +151,29 @@ class Index:
             ),
         ).rowcount  # fmt: skip
         if added:
-            ids = hashlib.sha256("\n".join(seen.result.ids).encode()).hexdigest()
+            ids = hashlib.sha256(json.dumps(seen.result.ids).encode()).hexdigest()
             rows = [(sha256, name, ids, _packed(values)) for name, values in seen.result.scores.items()]
             self._connection.executemany("insert into scores values (?, ?, ?, ?)", rows)
         return bool(added)
 
-    def newest(self, release: int, keys: Mapping[str, str]) -> Iterator[tuple[str, Reported]]:
-        """(sha256, report) of the newest report of each machine. ``keys``: machine → id of its key: what an earlier
-        key signed does not count any more."""
+    def newest(self, releases: Sequence[int], keys: Mapping[str, str]) -> Iterator[tuple[str, Reported]]:
+        """(sha256, report) of each machine: the newest report of the latest of these releases that it has reported.
+
+        ``keys``: machine → id of its key: what an earlier key signed does not count any more.
+        """
         done = ""
+        marks = ",".join("?" * len(releases))
         rows = self._connection.execute(
-            "select sha256, machine, key, processor, record from reports where release = ? "
-            "order by machine, created desc, sha256",
-            (release,),
+            "select sha256, machine, key, release, processor, record from reports "
+            f"where release in ({marks}) order by machine, release desc, created desc, sha256",
+            list(releases),
         )
-        for sha256, machine, key, processor, record in rows:
+        for sha256, machine, key, release, processor, record in rows:
             if machine != done and keys.get(machine) == key:
                 done = machine
                 fields = json.loads(record)
-                yield sha256, Reported(
-                    machine=machine, key=key, release=release, created_at=fields["created_at"],
-                    processor=processor, dataset=fields["dataset"], labels=tuple(fields["labels"]),
-                    metrics=fields["metrics"],
-                )  # fmt: skip
+                fields["labels"] = tuple(fields["labels"])
+                yield sha256, Reported(machine=machine, key=key, release=release, processor=processor, **fields)
 
     def scores(self, sha256: str) -> dict[str, tuple[str, np.ndarray]]:
         """Metric → (hash of the examples' ids, a number per example) of a report."""
@@ -185,13 +185,12 @@ class Index:
         rows = self._connection.execute("select path, kind, reason, machine from files where kind != '' order by path")
         return [Refusal(path=path, kind=kind, reason=reason, machine=machine) for path, kind, reason, machine in rows]
 
-    def processors(self) -> dict[str, tuple[str, ...]]:
-        """Machine → the processors that its reports name."""
-        rows = self._connection.execute("select distinct machine, processor from reports order by 1, 2")
-        named = dict[str, tuple[str, ...]]()
-        for machine, processor in rows:
-            named[machine] = (*named.get(machine, ()), processor)
-        return named
+    def copied(self, keys: Mapping[str, str]) -> list[str]:
+        """The machines, in order, whose key has signed reports of different processors; ``keys`` as above."""
+        rows = self._connection.execute(
+            "select machine, key from reports group by machine, key having count(distinct processor) > 1 order by 1"
+        )
+        return [machine for machine, key in rows if keys.get(machine) == key]
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ CHUNK = 64  # files of one transaction
 @dataclass(frozen=True, kw_only=True)
 class Imported:
     """``files`` are all reports of the folder, ``unchanged`` those that were read before, ``new`` the reports that
-    count since, ``refused`` what was refused now."""
+    count since, ``refused`` what was refused now, folders that cannot be read included."""
 
     files: int
     unchanged: int
@@ -47,30 +47,25 @@ class Imported:
 
 @dataclass(frozen=True, kw_only=True)
 class _Desk:
-    """What reports are checked with."""
+    """What reports are checked with. ``mark`` changes when a machine, a key or a release does."""
 
     machines: Mapping[str, Machine]
     releases: Sequence[Release]
     now: datetime
-
-    @property
-    def mark(self) -> str:
-        """Changes when a machine, a key or a release does."""
-        parts = [*sorted(self.machines), *(release.bundle_sha256 for release in self.releases)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    mark: str
 
 
 def import_folder(fleet: Fleet, folder: Path, *, now: datetime, on_progress: Progress = lambda *_: None) -> Imported:
     """Read what is new in ``folder`` and below it. UsageError for a folder that is not there or has no report."""
-    desk = _Desk(machines=by_key(read_machines(fleet.folder / MACHINES)), releases=fleet.releases, now=now)
-    files = sorted(_reports(folder))
-    if not files:
+    machines = by_key(read_machines(fleet.folder / MACHINES))
+    desk = _Desk(machines=machines, releases=fleet.releases, now=now, mark=_mark(machines, fleet.releases))
+    files, refused = _reports(folder)
+    if not (files or refused):
         step = f"copy the {SUFFIX} files and their {SUFFIX}.minisig files there"
         raise UsageError(f"{folder}: no {SUFFIX} in it", next_step=step)
     chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     random.SystemRandom().shuffle(chunks)  # two imports at once shall not read the same files
     unchanged = new = done = 0
-    refused = list[Refusal]()
     with Index.opened(fleet.folder / INDEX) as index:
         for chunk in chunks:
             stamps = {_name(path): _stamp(path) for path in chunk}
@@ -85,22 +80,32 @@ def import_folder(fleet: Fleet, folder: Path, *, now: datetime, on_progress: Pro
     return Imported(files=len(files), unchanged=unchanged, new=new, refused=tuple(refused))
 
 
-def _reports(folder: Path) -> Iterator[Path]:
-    """All below a folder, without following links to other folders."""
+def _mark(machines: Mapping[str, Machine], releases: Sequence[Release]) -> str:
+    parts = [*sorted(machines), *(release.bundle_sha256 for release in releases)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _reports(folder: Path) -> tuple[list[Path], list[Refusal]]:
+    """All below a folder in order, without following links to other folders, and the folders that cannot be read."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", next_step="name the folder where the reports arrive")
-    for directory, _, names in os.walk(folder):
-        yield from (Path(directory, name) for name in names if name.endswith(SUFFIX))
+    closed = list[OSError]()
+    walked = os.walk(folder.resolve(), onerror=closed.append)
+    files = sorted(Path(directory, name) for directory, _, names in walked for name in names if name.endswith(SUFFIX))
+    refused = [
+        Refusal(path=_name(Path(error.filename)), kind="unreadable", reason=f"folder: {error.strerror}", machine=None)
+        for error in closed
+    ]
+    return files, refused
 
 
 def _name(path: Path) -> str:
-    """A path as the index names it: from the project's root, however it was typed."""
-    absolute = Path(os.path.abspath(path.parent.resolve() / path.name))  # noqa: PTH100  (the name may be a link)
+    """A path as the index names it: from the project's root, in UTF-8, two paths never alike."""
     try:
-        name = os.path.relpath(absolute)
+        name = os.path.relpath(path)
     except ValueError:  # on another drive
-        name = str(absolute)
-    return Path(name).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
+        name = str(path)
+    return Path(name).as_posix().replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _stamp(path: Path) -> str:

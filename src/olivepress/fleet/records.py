@@ -26,7 +26,7 @@ INDEX, PAGE = "index.sqlite", "report.html"
 
 
 class Release(Record):
-    """One bundle that was given to the fleet."""
+    """One bundle that was given to the fleet. ``stopped``: its rollout was, when the next release was given."""
 
     number: int = Field(ge=1)
     bundle: str = Field(max_length=255)
@@ -35,10 +35,11 @@ class Release(Record):
     recipe: Name
     job: Name
     added_at: Timestamp
+    stopped: bool = False
 
 
 class Fleet(Record):
-    """A fleet and its releases; the last one is being rolled out, the one before is what it is compared with."""
+    """A fleet and its releases; the last one is being rolled out."""
 
     schema_version: Literal[1] = 1
     name: Annotated[str, AfterValidator(check_name)]
@@ -54,9 +55,10 @@ class Fleet(Record):
         return self.releases[-1]
 
     @property
-    def before(self) -> Release | None:
-        """The release that the machines had before."""
-        return self.releases[-2] if len(self.releases) > 1 else None
+    def before(self) -> tuple[Release, ...]:
+        """The releases that it is compared with, each machine with the latest that it has reported: a release that was
+        stopped is no measure for the next one."""
+        return tuple(release for release in self.releases[:-1] if not release.stopped)
 
 
 def read_fleet(name: str) -> Fleet:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olivepress.fleet.answers import AnswerSums
+from olivepress.core.messages import some_of
+from olivepress.fleet.answers import AnswerCounts
 from olivepress.fleet.classes import DeviceClass, summarize
 from olivepress.fleet.index import Index, Refusal
 from olivepress.fleet.machines import Machine, by_key, read_machines
+from olivepress.fleet.measured import Measured
 from olivepress.fleet.records import INDEX, MACHINES, Fleet, Release
-from olivepress.fleet.rollout import Decision, Measured, Ring, judge_rings
+from olivepress.fleet.rollout import Decision, Ring, judge_rings
 from olivepress.fleet.verify import Reported
 
 __all__ = ["FleetStatus", "fleet_status"]
@@ -21,12 +23,12 @@ Newest = Mapping[str, tuple[str, Reported]]  # machine → (sha256, its newest r
 
 @dataclass(frozen=True, kw_only=True)
 class FleetStatus:
-    """``decision`` is that of the last ring that is open, whose name is ``ring``. ``notes`` are what a person should
-    look at and no gate judges."""
+    """``decision`` is that of the last ring that is open, whose name is ``ring``; ``before`` are the releases that
+    machines are compared with. ``notes`` are what a person should look at and no gate judges."""
 
     fleet: str
     release: Release
-    before: Release | None
+    before: tuple[Release, ...]
     machines: int
     reported: int
     decision: Decision
@@ -54,28 +56,27 @@ def fleet_status(fleet: Fleet) -> FleetStatus:
     machines = read_machines(fleet.folder / MACHINES)
     keys = {machine.name: key for key, machine in by_key(machines).items()}
     with Index.opened(fleet.folder / INDEX) as index:
-        present = {report.machine: (sha256, report) for sha256, report in index.newest(fleet.present.number, keys)}
-        before: Newest = {}
-        if fleet.before is not None:
-            before = {report.machine: (sha256, report) for sha256, report in index.newest(fleet.before.number, keys)}
+        before, present = (
+            {report.machine: (sha256, report) for sha256, report in index.newest(releases, keys)}
+            for releases in ([release.number for release in fleet.before], [fleet.present.number])
+        )
         measured = [_measured(machine, before, present) for machine in machines]
         answers = _answers(index, machines, before, present)
-        rings = judge_rings(measured, answers, first_release=fleet.before is None)
-        refused, processors = tuple(index.refusals()), index.processors()
-    reports = {machine: report for machine, (_, report) in present.items()}
+        refused, copied = tuple(index.refusals()), index.copied(keys)
+    rings = judge_rings(measured, answers, first_release=not fleet.before)
     open_rings = [ring for ring in rings if ring.decision != "not open"]
     return FleetStatus(
         fleet=fleet.name,
         release=fleet.present,
         before=fleet.before,
         machines=len(machines),
-        reported=len(reports),
+        reported=sum(each.after is not None for each in measured),
         decision=open_rings[-1].decision,
         ring=open_rings[-1].name,
         rings=rings,
-        classes=summarize(machines, reports, [ring.name for ring in open_rings]),
+        classes=summarize(measured, [ring.name for ring in open_rings]),
         refused=refused,
-        notes=tuple(_notes(machines, reports, processors)),
+        notes=tuple(_notes(measured, copied)),
     )
 
 
@@ -84,12 +85,12 @@ def _measured(machine: Machine, before: Newest, present: Newest) -> Measured:
     return Measured(machine=machine, before=first[1] if first else None, after=second[1] if second else None)
 
 
-def _answers(index: Index, machines: Sequence[Machine], before: Newest, present: Newest) -> AnswerSums:
+def _answers(index: Index, machines: Sequence[Machine], before: Newest, present: Newest) -> AnswerCounts:
     """What changed in the answers of the machines that answered the same questions twice."""
-    sums = AnswerSums()
+    sums = AnswerCounts()
     for machine in machines:
         first, second = before.get(machine.name), present.get(machine.name)
-        if first is None or second is None or first[1].dataset != second[1].dataset:
+        if first is None or second is None or first[1].questions != second[1].questions:
             continue
         earlier = index.scores(first[0])
         for metric, (ids, after) in index.scores(second[0]).items():
@@ -99,19 +100,12 @@ def _answers(index: Index, machines: Sequence[Machine], before: Newest, present:
     return sums
 
 
-def _notes(
-    machines: Sequence[Machine], reports: Mapping[str, Reported], processors: Mapping[str, Sequence[str]]
-) -> list[str]:
-    moved = sorted(machine.name for machine in machines if len(processors.get(machine.name, ())) > 1)
+def _notes(measured: Sequence[Measured], copied: Sequence[str]) -> list[str]:
     notes = []
-    if moved:
-        notes.append(f"reports of one key from different processors, as if it had been copied: {_some(moved)}")
-    if reports and (without := sorted(report.machine for report in reports.values() if report.labels)):
-        labels = sorted({label for report in reports.values() for label in report.labels})
-        notes.append(f"{', '.join(labels)}: {_some(without)}")
+    if copied:
+        notes.append(f"reports of one key from different processors, as if it had been copied: {some_of(copied)}")
+    labelled = [each.after for each in measured if each.after is not None and each.after.labels]
+    if labelled:
+        labels = sorted({label for report in labelled for label in report.labels})
+        notes.append(f"{', '.join(labels)}: {some_of([report.machine for report in labelled])}")
     return notes
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"

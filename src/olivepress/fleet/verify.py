@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,12 +17,13 @@ from olivepress.bundle.contents import CarriedReport
 from olivepress.bundle.receive import check_names
 from olivepress.core.errors import OlivepressError, ReportError
 from olivepress.core.timestamps import parse_timestamp
+from olivepress.fleet.answers import answers_metrics
 from olivepress.fleet.machines import Machine, key_text
 from olivepress.fleet.records import Release
 from olivepress.registry.signatures import BadSignatureError, key_id, public_key, verify
 from olivepress.report.device_report import DeviceReport, parse_report
 from olivepress.report.examples import Scores, parse_examples, scores_of
-from olivepress.report.registry import METRICS, gated
+from olivepress.report.registry import METRICS
 
 __all__ = ["KINDS", "LARGEST", "Accepted", "Kind", "RefusedError", "Reported", "check_report", "machine_of"]
 
@@ -39,19 +42,25 @@ class RefusedError(Exception):
 
     def __init__(self, kind: Kind, reason: str, machine: str | None = None) -> None:
         super().__init__(reason)
-        self.kind, self.reason, self.machine = kind, reason[:_LONGEST_REASON], machine
+        self.kind, self.machine = kind, machine
+        self.reason = reason[:_LONGEST_REASON].encode("utf-8", "backslashreplace").decode("utf-8")  # names of any bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """What a machine says of a release. ``metrics`` are those with a value; ``labels`` what every reader must know."""
+    """What a machine says of a release. ``metrics`` are those with a value; ``labels`` what every reader must know.
+
+    Times of two reports mean the same where ``processor`` and ``workload`` are equal, answers where ``questions`` are
+    (compare.comparable).
+    """
 
     machine: str
     key: str
     release: int
     created_at: str
     processor: str
-    dataset: str
+    workload: str
+    questions: str
     labels: tuple[str, ...]
     metrics: Mapping[str, float]
 
@@ -111,11 +120,14 @@ def check_report(
         release=release.number,
         created_at=report.created_at,
         processor=report.machine.id,
-        dataset=report.dataset.version[:64] if report.dataset else "",
+        workload=(report.headline_workload or "")[:64],
+        questions=_questions(report),
         labels=_labels(report),
         metrics=_metrics(report),
     )
-    wanted = {} if scores is None else {name: scores.values[name] for name in _scored() if name in scores.values}
+    wanted = (
+        {} if scores is None else {name: scores.values[name] for name in answers_metrics() if name in scores.values}
+    )
     return Accepted(sha256=report.report_sha256, reported=reported, ids=scores.ids if scores else (), scores=wanted)
 
 
@@ -157,6 +169,13 @@ def _check_clock(report: DeviceReport, machine: Machine, now: datetime) -> None:
         raise RefusedError("wrong clock", f"measured at {report.created_at}, which has not come yet", machine.name)
 
 
+def _questions(report: DeviceReport) -> str:
+    """Equal where the same questions were asked in the same way."""
+    data = report.dataset
+    facts = [data.version, data.split, report.settings.get("json_schema_sha256")] if data else []
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
 def _labels(report: DeviceReport) -> tuple[str, ...]:
     labels = {
         "emulated": report.emulated,
@@ -175,11 +194,6 @@ def _metrics(report: DeviceReport) -> dict[str, float]:
         for name, measurement in report.metrics.items()
         if measurement.value is not None and name in METRICS and METRICS[name].group not in without
     }
-
-
-def _scored() -> list[str]:
-    """The metrics that a gate compares example by example."""
-    return [name for name in gated() if METRICS[name].judge in ("share", "mean")]
 
 
 def _short(error: OlivepressError) -> str:

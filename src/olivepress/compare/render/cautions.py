@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from olivepress.compare.document import Document
+from olivepress.core.messages import some_of
 
 __all__ = ["Caution", "caution_text", "cautions"]
 
@@ -52,6 +53,5 @@ def cautions(document: Document) -> tuple[Caution, ...]:
 def caution_text(caution: Caution) -> str:
     """``busy machine (cpu-int4, cpu-fp32): other programs took …``."""
     names = caution.names
-    listed = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
-    head = f"{caution.label} ({listed})" if names else caution.label
+    head = f"{caution.label} ({some_of(names, MOST_NAMES)})" if names else caution.label
     return f"{head}: {caution.meaning}" if caution.meaning else head

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from olivepress.core.messages import some_of
 from olivepress.data.convert.conversations import Converted
 from olivepress.data.policy import Policy
 from olivepress.data.prepare.fields import Kind, is_json, rewrite, rewrite_json
@@ -86,9 +87,7 @@ def clean_row(row: Converted) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _some(paths: list[str]) -> str:
-    unique = list(dict.fromkeys(paths))
-    listed = ", ".join(unique[:_PLACES])
-    return f"{listed} and {len(unique) - _PLACES} more" if len(unique) > _PLACES else listed
+    return some_of(list(dict.fromkeys(paths)), _PLACES)
 
 
 def clean_text(text: str, *, trim: bool = True) -> tuple[str, list[str]]:

@@ -28,11 +28,12 @@ def import_(
 ) -> None:
     """Import the signed reports of a folder that are new.
 
-    It may be repeated, interrupted, and run several times at once. Exit code 1 if a file was refused now.
+    It may be repeated, interrupted, and run several times at once. Exit code 10 if a file was refused now.
     """
     from olivepress.cli.fleet_text import imported_lines
     from olivepress.fleet.receive import import_folder
     from olivepress.fleet.records import read_fleet, the_only_fleet
+    from olivepress.report.judgement import EXIT_CODES
 
     name = fleet or the_only_fleet()
     with ConsoleReporter(quiet=quiet or as_json) as reporter:
@@ -49,4 +50,4 @@ def import_(
     else:
         print("\n".join(imported_lines(imported)))
     if imported.refused:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_CODES["fail"])
