@@ -34,7 +34,10 @@ OF_PACKAGES = {
     "lfm2": ["q_proj", "k_proj", "v_proj"],
     "qwen3_5_text": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
 }
-EXPORTS = ("cpu-fp32", "cpu-int4", "cpu-int4-rtn")
+PACKAGED = "cpu-int4"  # as the base and its package; the others are exports of a merge alone
+ALONE = ("cpu-fp32", "cpu-int4-rtn")
+# The longest row has 111 tokens; the small Ministral 3 has an original context of 256, beyond which it is refused.
+ROWS = {"max_train_rows": 16, "max_test_rows": 4, "max_length": 256}
 # Four steps teach nothing: an answer is not asked for, and rounding may flip any token.
 LIMITS = {"rows": 0, "max_kl_divergence": 5.0, "min_top1_agreement": 0.0}
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -56,18 +59,19 @@ def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     run_task(write_random_model, spec, interpreter=python)
     environment = family_of_model_type(kind, kind).build_environment
     # What cannot be built from rounded weights is refused at plan, and run in float32.
-    exports = EXPORTS if refusal(kind, environment, rounded=True) is None else EXPORTS[:1]
-    write_recipe(Path("recipes", "small.yaml"), "models/small", targets=list(exports), limits=LIMITS)
+    rounded = refusal(kind, environment, rounded=True) is None
+    alone, packaged = (ALONE, PACKAGED) if rounded else (ALONE[:1], ALONE[0])
+    data = {"demo": "device-command", **ROWS}
+    write_recipe(Path("recipes", "small.yaml"), "models/small", data=data, targets=list(alone), limits=LIMITS)
     done = olivepress_here("run", "small")
     assert done.returncode == 0, done.stderr
-    for target in exports:
+    for target in alone:
         check_artifact("small", f"export-{target}")
     (close,) = (
         check for check in read_manifest(Path("runs/small/export-cpu-fp32")).checks if check.name == "kl_divergence"
     )
     assert close.value is not None and close.value < 1e-4, close
-    packaged = exports[1] if len(exports) > 1 else exports[0]
-    member: dict[str, Any] = {"data": {"demo": ADAPTER, "max_train_rows": 16, "max_test_rows": 4, "max_length": 512}}
+    member: dict[str, Any] = {"data": {"demo": ADAPTER, **ROWS}}
     if kind in OF_PACKAGES:
         member["finetune"] = {"target_modules": OF_PACKAGES[kind]}
     write_recipe(
@@ -76,6 +80,7 @@ def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     )  # fmt: skip
     done = olivepress_here("run", "several")
     assert done.returncode == 0, done.stderr
+    check_artifact(f"several.{ADAPTER}", f"export-{packaged}")
     for job in ("base", "package"):
         check_artifact("several", f"{job}-{packaged}")
 
