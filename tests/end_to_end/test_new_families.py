@@ -24,7 +24,7 @@ from olivepress.synthetic.task import RandomModelSpec, write_random_model
 from tests.conftest import ROOT
 from tests.end_to_end.families import write_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 SHAPES = yaml.safe_load((ROOT / "benchmarks" / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
 TODAY = ("ernie4_5", "granite")
 NEXT = ("smollm3", "gemma2", "hunyuan_v1_dense", "nemotron", "seed_oss", "ministral3", "lfm2", "qwen3_5_text")
