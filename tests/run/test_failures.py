@@ -261,26 +261,3 @@ def test_the_runtime_refuses_what_is_beyond_the_context_that_was_built_right(
     _correct_genai_config(path, targets()["cpu-int4"], most)
     config = json.loads(path.read_text())
     assert config["model"]["context_length"] == config["search"]["max_length"] == length
-
-
-_NO_END = {"eos_token_id": None, "pad_token_id": None}
-
-
-@pytest.mark.parametrize(
-    ("built", "tokenizer", "told"),
-    [
-        (_NO_END, {"<end>": 7}, {"eos_token_id": 7, "pad_token_id": 7}),
-        (_NO_END, {}, _NO_END),  # nothing to take it from: the check of its settings says so
-        ({"eos_token_id": [2, 3], "pad_token_id": 0}, {"<end>": 7}, {"eos_token_id": [2, 3], "pad_token_id": 0}),
-    ],
-)
-def test_the_runtime_is_told_the_end_token_of_the_tokenizer_where_no_config_names_one(
-    tmp_path: Path, built: dict[str, object], tokenizer: dict[str, int], told: dict[str, object]
-) -> None:
-    decoder: dict[str, object] = {"decoder": {"session_options": {}}}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<end>"}))
-    (tmp_path / "vocab.json").write_text(json.dumps(tokenizer))
-    path = tmp_path / "genai_config.json"
-    path.write_text(json.dumps({"model": decoder | built, "search": {}}))
-    _correct_genai_config(path, targets()["cpu-int4"], None)
-    assert json.loads(path.read_text())["model"] == decoder | told

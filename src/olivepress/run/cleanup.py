@@ -19,7 +19,6 @@ from olivepress.models.admission.rope_parameters import built_context
 from olivepress.report.training_record import shipped_step, step_line, training_steps
 from olivepress.run.last_position import write_last_position
 from olivepress.run.shared_weights import share_weights
-from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.openvino_model import DEVICE_FILE, device_text
 from olivepress.workflow.olive_plugin.row_counts import RowCounts
 from olivepress.workflow.plan import Job, Plan
@@ -108,7 +107,6 @@ def _correct_genai_config(config_path: Path, target: Target, most: int | None) -
     if most is not None:
         config["model"]["context_length"] = min(config["model"].get("context_length", most), most)
     _limit_to_context(config)
-    _name_end_tokens(config["model"], config_path.parent)
     for part in (part for stage in decoder.get("pipeline", ()) for part in stage.values()):
         for entry in part.get("session_options", {}).get("provider_options", ()):
             for options in entry.values():
@@ -117,14 +115,6 @@ def _correct_genai_config(config_path: Path, target: Target, most: int | None) -
                     options["backend_type"] = "htp"
     if config != json.loads(text):
         write_text(config_path, json.dumps(config, indent=4) + "\n")
-
-
-def _name_end_tokens(model: dict[str, Any], output: Path) -> None:
-    """Where config.json names no token that ends an answer, the builder of onnxruntime-genai 0.14.1 writes null, which
-    its runtime does not open: it is the tokenizer's, as in training."""
-    for key in ("eos_token_id", "pad_token_id"):
-        if key in model and model[key] is None and (ends := eos_token_ids(output)):
-            model[key] = ends[0]
 
 
 def _limit_to_context(config: dict[str, Any]) -> None:
