@@ -18,6 +18,7 @@ from olivepress.catalog.evidence import evidence, refusal
 from olivepress.core.artifact import read_manifest
 from olivepress.core.child.run import run_task
 from olivepress.core.errors import SetupError
+from olivepress.core.privacy import child_environment
 from olivepress.environments.lookup import interpreter
 from olivepress.models.admission.known import architecture_of
 from olivepress.synthetic.task import RandomModelSpec, write_random_model
@@ -40,6 +41,24 @@ ALONE = ("cpu-fp32", "cpu-int4-rtn")
 ROWS = {"max_train_rows": 16, "max_test_rows": 4, "max_length": 256}
 # Four steps teach nothing: an answer is not asked for, and rounding may flip any token.
 LIMITS = {"rows": 0, "max_kl_divergence": 5.0, "min_top1_agreement": 0.0}
+# Two texts after one prompt, as labels are scored; the largest difference to a prompt that was read for each.
+REWOUND = """
+import sys
+from pathlib import Path
+from olivepress.runtimes.genai_model import GenaiModel
+model, prompt = GenaiModel(Path(sys.argv[1]), every_position=True), list(range(1, 41))
+def read(generation, text):
+    generation.append(text)
+    return generation.logits().copy()
+one, worst = model.generation(64), 0.0
+read(one, prompt)
+for text in ([50, 51, 52], [60, 61], [70]):
+    own = model.generation(64)
+    read(own, prompt)
+    one.rewind(len(prompt))
+    worst = max(worst, float(abs(read(one, text) - read(own, text)).max()))
+print(worst)
+"""
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -73,6 +92,8 @@ def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     assert close.value is not None and close.value < 1e-4, close
     member: dict[str, Any] = {"data": {"demo": ADAPTER, **ROWS}}
     if kind in OF_PACKAGES:
+        assert python is not None
+        check_rewound(python, Path("runs", "small", "export-cpu-fp32"))
         member["finetune"] = {"target_modules": OF_PACKAGES[kind]}
     write_recipe(
         Path("recipes", "several.yaml"), "models/small", adapter_mode="multi", adapters={ADAPTER: member}, data=None,
@@ -83,6 +104,14 @@ def run_family(kind: str, python: Path | None, olivepress_here: Cli) -> None:
     check_artifact(f"several.{ADAPTER}", f"export-{packaged}")
     for job in ("base", "package"):
         check_artifact("several", f"{job}-{packaged}")
+
+
+def check_rewound(python: Path, export: Path) -> None:
+    """A state that is not a cache goes back to the end of the prompt as well."""
+    command, environ = [str(python), "-c", REWOUND, str(export)], child_environment(offline=True)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) < 1e-5, done.stdout
 
 
 def check_artifact(recipe: str, job: str) -> None:
