@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.end_to_end.families import write_recipe
 from tests.models.admission.folders import read_weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 VOCABULARY = 608
 _TEXT: dict[str, Any] = {
