@@ -68,13 +68,21 @@ def _versions(lines: Sequence[Seen]) -> str:
 
 
 def _counts(known: dict[str, dict[tuple[str, str], Seen]], tried: Sequence[tuple[str, str]]) -> str:
-    right = {
-        name: {key[0] for key, seen in lines.items() if not key[1] and seen.state == "right"}
-        for name, lines in known.items()
-    }
-    either = set().union(*right.values())
-    each = ", ".join(f"{len(types)} in `{name}`" for name, types in right.items())
-    return f"Of {len({key[0] for key in tried})} types {len(either)} are right in float32 in at least one: {each}."
+    """How many types are right in each step; variants of a type are counted nowhere."""
+    counts = []
+    for words, step in (("float32", "float32"), ("4 bits", "int4"), ("float32 after a fine-tune", "lora")):
+        right = {
+            name: {key[0] for key, seen in lines.items() if not key[1] and _is_right(getattr(seen, step))}
+            for name, lines in known.items()
+        }
+        each = ", ".join(f"{len(types)} in `{name}`" for name, types in right.items())
+        counts.append(f"{len(set().union(*right.values()))} in {words} ({each})")
+    types = len({key[0] for key in tried})
+    return f"Of {types} types, without their variants, right in at least one: {', '.join(counts)}."
+
+
+def _is_right(step: Step | None) -> bool:
+    return step is not None and step.state == "right"
 
 
 def _name(key: tuple[str, str]) -> str:

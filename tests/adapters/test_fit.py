@@ -14,7 +14,7 @@ from olivepress.adapters.projections import Projection
 from olivepress.core.errors import AdapterError
 from tests.adapters.conftest import HIDDEN, KEY, LAYERS, MIDDLE, QUERY, MakeAdapter, base_inputs, deltas
 
-SIZES = {"q_proj": QUERY, "k_proj": KEY, "v_proj": KEY}
+SIZES = {"k_proj": KEY, "v_proj": KEY}
 ATTENTION = ("q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj")
 
 
@@ -75,6 +75,24 @@ def test_an_adapter_of_the_query_alone_leaves_key_and_value(make_adapter: MakeAd
     assert np.allclose(found[:, :QUERY], deltas(model)[0, "q_proj"], atol=1e-5) and not found[:, QUERY:].any()
 
 
+def test_a_query_that_contains_a_gate_is_packed_before_key_and_value(make_adapter: MakeAdapter) -> None:
+    """Qwen 3.5: a query's projection is twice as wide as its heads, which genai_config.json does not state."""
+    directory, model = make_adapter("llama", target_modules=["q_proj", "k_proj", "v_proj"])
+    adapter = read_peft_adapter(directory)
+    gated = {
+        place: replace(pair, b=np.concatenate([pair.b, 2 * pair.b], axis=1)) if place.name == "q_proj" else pair
+        for place, pair in adapter.pairs.items()
+    }
+    base = {
+        name: replace(each, shape=(2 * QUERY + 2 * KEY, None)) if "qkv_proj.lora_B" in name else each
+        for name, each in inputs(packed=True).items()
+    }
+    tensors, expected = fit(replace(adapter, pairs=gated), base, SIZES), deltas(model)
+    check_tensors(tensors, base, "here")
+    q, k, v = (expected[1, name] for name in ("q_proj", "k_proj", "v_proj"))
+    assert np.allclose(update(tensors, 1, "qkv_proj"), np.concatenate([q, 2 * q, k, v], axis=1), atol=1e-5)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_an_adapter_that_lost_a_pair_is_refused(packed: bool, make_adapter: MakeAdapter) -> None:
     """PEFT leaves what is missing at zero and warns; here half an adapter would look like a whole one."""
@@ -109,7 +127,7 @@ def test_an_adapter_of_another_base_names_the_tensor(make_adapter: MakeAdapter) 
     with pytest.raises(AdapterError, match=rf"down_proj\.lora_B\.weight maps {MIDDLE} to {HIDDEN}, the base's"):
         fit(adapter, wide, SIZES)
     with pytest.raises(AdapterError, match=r"q_proj\.lora_B\.weight maps 32 to 32, the base's q_proj of layer 0 maps"):
-        fit(adapter, base, SIZES | {"q_proj": 8})
+        fit(adapter, base, SIZES | {"k_proj": 8})
     fewer = {name: one for name, one in base.items() if "layers.1" not in name}
     with pytest.raises(AdapterError, match=r"layers\.1\.\S+ is for \S+ of layer 1, which the base does not have"):
         fit(adapter, fewer, SIZES)

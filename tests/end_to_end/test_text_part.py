@@ -25,13 +25,13 @@ from tests.conftest import ROOT
 from tests.end_to_end.families import write_recipe
 from tests.models.admission.folders import read_weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 VOCABULARY = 608
 _TEXT: dict[str, Any] = {
     "vocab_size": VOCABULARY, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4, "head_dim": 32,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "bos_token_id": None,
-    "eos_token_id": None, "pad_token_id": None,
+    "eos_token_id": 605, "pad_token_id": None,
 }  # fmt: skip
 _IMAGES: dict[str, Any] = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28,
@@ -88,7 +88,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 values, folder = json.loads(sys.argv[1]), sys.argv[2]
 config = AutoConfig.for_model(values.pop("model_type"), **values)
 for each in (config, config.text_config):
-    each.bos_token_id = each.eos_token_id = each.pad_token_id = None
+    each.bos_token_id = each.pad_token_id = None
 model = AutoModelForImageTextToText.from_config(config, torch_dtype=torch.float32).eval()
 draw = torch.Generator().manual_seed(3)
 with torch.no_grad():

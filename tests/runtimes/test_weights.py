@@ -228,3 +228,17 @@ def test_a_config_without_sizes_and_a_graph_without_a_cache(tmp_path: Path) -> N
     (tmp_path / "model.onnx").write_bytes(model_bytes([], []))
     with pytest.raises(GraphError, match=r"no input past_key_values\.0\.key"):
         kv_bytes_per_token(tmp_path)
+
+
+def test_layers_of_linear_attention_have_no_cache_that_grows(tmp_path: Path) -> None:
+    """Qwen 3.5: of four layers only the last one has keys and values."""
+    config = {"num_hidden_layers": 4, "num_key_value_heads": 2, "head_size": 16}
+    (tmp_path / "genai_config.json").write_text(json.dumps({"model": {"decoder": config}}))
+    value = onnx_package().helper.make_tensor_value_info
+    inputs = [
+        value("past.0.conv", 1, [1, 64, 3]),
+        value("past_key_values.3.key", 1, [1, 2, "n", 16]),
+        value("past_key_values.3.value", 1, [1, 2, "n", 16]),
+    ]
+    (tmp_path / "model.onnx").write_bytes(model_bytes([], [], inputs))
+    assert kv_bytes_per_token(tmp_path) == 2 * 1 * 2 * 16 * 4

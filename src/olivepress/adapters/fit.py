@@ -22,7 +22,7 @@ Inputs = Mapping[str, LoraInput]
 
 
 def projection_sizes(model_dir: Path) -> dict[str, int]:
-    """Output sizes of query, key and value, from heads and head size in genai_config.json.
+    """Output sizes of key and value, from their heads and head size in genai_config.json.
 
     AdapterError when the file does not state them.
     """
@@ -31,11 +31,10 @@ def projection_sizes(model_dir: Path) -> dict[str, int]:
     except GraphError as error:
         raise AdapterError(f"{model_dir}: {error.message}", next_step="export the package again") from error
     try:
-        size = int(decoder["head_size"])
-        heads, groups = int(decoder["num_attention_heads"]), int(decoder["num_key_value_heads"])
+        size = int(decoder["num_key_value_heads"]) * int(decoder["head_size"])
     except (KeyError, TypeError, ValueError):
         raise AdapterError(f"{model_dir}: genai_config.json does not state heads and head size") from None
-    return {"q_proj": heads * size, "k_proj": groups * size, "v_proj": groups * size}
+    return {"k_proj": size, "v_proj": size}
 
 
 def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -43,7 +42,7 @@ def fit(adapter: PeftAdapter, inputs: Inputs, sizes: Mapping[str, int]) -> dict[
 
     A fused projection of the adapter is split where the base has its parts (each part uses the same A); parts are
     packed where the base has them fused (A side by side, B block by block); projections without a pair get zeros of
-    rank 1. ``sizes`` are the output sizes of the parts of ``qkv_proj``.
+    rank 1. ``sizes`` are the output sizes of key and value in ``qkv_proj``.
 
     AdapterError names the tensor that has no projection in the base, has another shape than the base's, is too large
     for float16, or is missing although the adapter's config lists it for every layer.
@@ -120,19 +119,25 @@ def _pair_for(
         return adapter.pairs[projection], {projection}
     layer = projection.layer
     if projection.name in FUSED:
-        parts = [Projection(layer, name) for name in FUSED[projection.name]]
+        outputs_of = _part_outputs(projection.name, _width(wanted[projection], inputs)[1], sizes)
+        parts = {Projection(layer, name): outputs for name, outputs in outputs_of.items()}
         pairs = {part: adapter.pairs[part] for part in parts if part in adapter.pairs}
-        if not pairs:
-            return None, set()
-        even = _width(wanted[projection], inputs)[1] // len(parts)  # gate and up have equal sizes
-        part_outputs = {part: sizes.get(part.name, even) for part in parts}
-        return _packed(adapter, part_outputs, pairs), set(pairs)
+        return (_packed(adapter, parts, pairs), set(pairs)) if pairs else (None, set())
     for fused, names in FUSED.items():
         whole = Projection(layer, fused)
         if projection.name in names and whole in adapter.pairs:
             outputs = [_width(wanted[Projection(layer, part)], inputs)[1] for part in names]
             return _split(adapter, whole, outputs, names.index(projection.name)), {whole}
     return None, set()
+
+
+def _part_outputs(fused: str, outputs: int, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Part → its outputs. Gate and up have as many; query has what key and value leave, which is twice its heads' size
+    where it contains a gate (Qwen 3.5)."""
+    parts = FUSED[fused]
+    if fused == "gate_up_proj":
+        return dict.fromkeys(parts, outputs // len(parts))
+    return {"q_proj": outputs - sum(sizes.values())} | {name: sizes[name] for name in parts[1:]}
 
 
 def _split(adapter: PeftAdapter, whole: Projection, outputs: Sequence[int], index: int) -> LoraPair:

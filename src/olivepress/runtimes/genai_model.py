@@ -50,6 +50,7 @@ class GenaiModel:
         self.vocabulary = config_number(model_dir / "genai_config.json", "model", "vocab_size")
         self._window = _window(model_dir)
         self.windowed = self._window is not None
+        self._recurrent = _is_recurrent(model_dir)
         self._by_token = any(_needs_single_tokens(name) for name in configured_providers(model_dir))
         self._adapter: tuple[Any, str] | None = None
         if (model_dir / ACTIVE_ADAPTER).is_file():
@@ -119,12 +120,18 @@ class GenaiModel:
             repetition_penalty=1.0,  # the builder copies the model card's sampling advice; greedy means greedy
             no_repeat_ngram_size=0,
         )
-        generator = self._og.Generator(self._model, params)
-        if self._adapter is not None:
-            generator.set_active_adapter(*self._adapter)
+        if self._recurrent:
+            return RecurrentGeneration(lambda: self._begin(params))
+        generator = self._begin(params)
         if self._window:
             return WindowedGeneration(generator, self._window, longest)
         return TokenGeneration(generator) if self._by_token else GenaiGeneration(generator)
+
+    def _begin(self, params: Any) -> Any:
+        generator = self._og.Generator(self._model, params)
+        if self._adapter is not None:
+            generator.set_active_adapter(*self._adapter)
+        return generator
 
 
 class GenaiGeneration:
@@ -151,6 +158,28 @@ class GenaiGeneration:
     def tokens(self) -> list[int]:
         # The sequence does not include the EOS that ended it (tested, genai 0.14.1).
         return [int(token) for token in self._generator.get_sequence(0)]
+
+
+class RecurrentGeneration(GenaiGeneration):
+    """A model with linear attention or short convolutions: genai 0.18.0 takes its state back only to a length at which
+    it was saved, which ``rewind`` to the present length does. To any other length the tokens are read again."""
+
+    def __init__(self, begin: Callable[[], Any]) -> None:
+        super().__init__(begin())
+        self._begin = begin
+        self._saved: int | None = None
+
+    def rewind(self, length: int) -> None:
+        tokens = self.tokens()
+        if len(tokens) == length:
+            self._generator.snapshot_state()
+            self._saved = length
+        elif length == self._saved:
+            super().rewind(length)
+        else:
+            self._generator, self._saved = self._begin(), None
+            self.step = self._generator.generate_next_token
+            self.append(tokens[:length])
 
 
 class TokenGeneration(GenaiGeneration):
@@ -210,6 +239,15 @@ class WindowedGeneration(GenaiGeneration):
     def tokens(self) -> list[int]:
         padded = -(-len(self._given) // self._window) * self._window
         return [*self._given, *super().tokens()[padded:]]
+
+
+def _is_recurrent(model_dir: Path) -> bool:
+    """Whether layers have a state of a fixed size instead of a cache: the settings name it among the inputs."""
+    try:
+        names = decoder_config(model_dir).get("inputs")
+    except GraphError:
+        return False
+    return isinstance(names, dict) and bool({"past_conv_names", "past_recurrent_names"} & set(names))
 
 
 def _window(model_dir: Path) -> int | None:

@@ -84,7 +84,8 @@ def node_bytes(graph: Graph, rows: int) -> dict[str, int]:
 def kv_bytes_per_token(model_dir: Path) -> int:
     """Bytes of KV cache per cached position. GraphError when they are not known.
 
-    2 x num_hidden_layers x num_key_value_heads x head_size (genai_config.json) x element size (input of the graph).
+    2 x layers with a cache (inputs of the graph) x num_key_value_heads x head_size (genai_config.json) x element size.
+    Layers of linear attention and short convolutions have a state of a fixed size instead, which is not counted.
     """
     decoder = decoder_config(model_dir)
     sizes = [decoder.get(name) for name in ("num_hidden_layers", "num_key_value_heads", "head_size")]
@@ -93,12 +94,12 @@ def kv_bytes_per_token(model_dir: Path) -> int:
         raise GraphError("genai_config.json does not state layers, heads and head size")
     graph = load_decoder(model_dir)
     names = decoder.get("inputs")
-    pattern = names.get("past_key_names") if isinstance(names, dict) else None
-    name = str(pattern or "past_key_values.%d.key").replace("%d", "0")
-    bits = ELEMENT_BITS.get(graph.inputs.get(name, 0))
-    if bits is None:
-        raise GraphError(f"the graph has no input {name[:80]}")
-    return 2 * math.prod(known) * bits // 8
+    pattern = str((names.get("past_key_names") if isinstance(names, dict) else None) or "past_key_values.%d.key")
+    of_layers = (pattern.replace("%d", str(layer)) for layer in range(known[0]))
+    caches = [graph.inputs[name] for name in of_layers if name in graph.inputs]
+    if not caches or not ELEMENT_BITS.keys() >= set(caches):
+        raise GraphError(f"the graph has no input {pattern.replace('%d', '0')[:80]}")
+    return 2 * math.prod(known[1:]) * sum(ELEMENT_BITS[kind] for kind in caches) // 8
 
 
 def decoder_config(model_dir: Path) -> dict[str, Any]:

@@ -153,6 +153,24 @@ def test_files_beside_the_config(file: str, changes: dict[str, Any], says: str, 
     assert str(model / file) in error.value.message
 
 
+@pytest.mark.parametrize(("kind", "refused"), [("llama", True), ("smollm3", False)])
+def test_a_token_ends_an_answer(kind: str, refused: bool, tmp_path: Path) -> None:
+    """The pinned builder writes null where no file names one, and the runtime opens no such model; the newer one takes
+    the tokenizer's."""
+    model = write_folder(tmp_path / "model", kind)
+    change_json(model / "config.json", {"eos_token_id": None})
+    check_folder(model)  # generation_config.json names one
+    change_json(model / "generation_config.json", {"eos_token_id": None})
+    if not refused:
+        check_folder(model)
+        return
+    with pytest.raises(RecipeError, match=r"names the token that ends an answer.*next: write eos_token_id"):
+        check_folder(model)
+    (model / "generation_config.json").unlink()
+    with pytest.raises(RecipeError, match="names the token that ends an answer"):
+        check_folder(model)
+
+
 @pytest.mark.parametrize(
     ("file", "changes"),
     [

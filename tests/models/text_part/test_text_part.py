@@ -70,6 +70,24 @@ def test_keys_left_out_are_those_of_the_class(tmp_path: Path) -> None:
     assert {key: config[key] for key in wanted} == wanted and "mm_tokens_per_image" not in config
 
 
+@pytest.mark.parametrize(
+    ("text", "whole", "ends"),
+    [
+        ({}, {}, 1),  # the class's
+        ({"eos_token_id": None}, {}, None),  # none: the tokenizer's counts
+        ({"eos_token_id": None}, {"eos_token_id": [1, 106]}, [1, 106]),
+        ({"eos_token_id": 5}, {"eos_token_id": [1, 106]}, 5),
+    ],
+)
+def test_the_end_tokens_of_a_text_part(text: dict[str, Any], whole: dict[str, Any], ends: Any, tmp_path: Path) -> None:
+    config = {
+        "architectures": ["Gemma3ForConditionalGeneration"], "model_type": "gemma3", "vision_config": {}, **whole,
+        "text_config": {"model_type": "gemma3_text", **text},
+    }  # fmt: skip
+    part = text_part_on_hub("google/gemma-3-4b-it", "c" * 40, tmp_path / "config.json", config)
+    assert part.config["eos_token_id"] == ends
+
+
 def test_what_transformers_5_saved_is_written_for_transformers_4(tmp_path: Path) -> None:
     rope = {
         "full_attention": {"factor": 8.0, "rope_theta": 2e6, "rope_type": "linear"},

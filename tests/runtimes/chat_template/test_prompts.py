@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,25 @@ def test_eos_ids(tmp_path: Path) -> None:
     assert eos_token_ids(tmp_path) == (7, 8)
     (tmp_path / "genai_config.json").write_text('{"model": {"eos_token_id": [9]}}')
     assert eos_token_ids(tmp_path) == (9,)
+
+
+@pytest.mark.parametrize(
+    ("files", "ends"),
+    [
+        ({"tokenizer.json": {"added_tokens": [{"id": 3, "content": "<end>"}], "model": {"vocab": {"<end>": 2}}}}, (3,)),
+        ({"tokenizer.json": {"model": {"vocab": {"<end>": 2}}}}, (2,)),
+        ({"vocab.json": {"<end>": 1}}, (1,)),
+        ({"tokenizer.json": {"model": {"vocab": [["<end>", 0.0]]}}}, ()),
+    ],
+)
+def test_the_end_token_of_the_tokenizer_where_no_config_names_one(
+    files: dict[str, Any], ends: tuple[int, ...], tmp_path: Path
+) -> None:
+    settings = {"tokenizer_config.json": {"eos_token": {"content": "<end>"}}, "config.json": {"eos_token_id": None}}
+    for name, content in (settings | files).items():
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "genai_config.json").write_text('{"model": {"eos_token_id": null}}')
+    assert eos_token_ids(tmp_path) == ends
 
 
 def test_a_template_that_makes_nothing_of_a_question(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from olivepress.core.errors import RecipeError
 from olivepress.models.admission.builder import target_reason
 from olivepress.models.admission.config_file import check_config, check_kind
 from olivepress.models.admission.content import BaseModel, check_small_weights, read_base_model
-from olivepress.models.admission.generation import check_generation_config
+from olivepress.models.admission.generation import check_end_token, check_generation_config
 from olivepress.models.admission.layout import expected_parameters
 from olivepress.models.admission.modules import check_target_modules
 from olivepress.models.admission.rope_scaling import check_rope_scaling
@@ -63,6 +63,7 @@ def check_model(
         check_weights(directory, config, tensors)
     check_tokenizer(directory, config)
     check_generation_config(directory, config)
+    check_end_token(directory, config)
 
 
 def facts_of_config(path: Path, config: dict[str, Any], *, copy: str) -> ModelFacts:

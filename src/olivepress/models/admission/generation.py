@@ -8,9 +8,9 @@ from typing import Any
 
 from olivepress.checkpoint import GENERATION_CONFIG, read_json
 from olivepress.core.errors import RecipeError
-from olivepress.models.admission.known import transformers_version
+from olivepress.models.admission.known import is_of_transformers_5, transformers_version, with_defaults
 
-__all__ = ["check_generation_config"]
+__all__ = ["check_end_token", "check_generation_config"]
 
 # Key → its default, besides null.
 _SAMPLING = {"temperature": 1.0, "top_p": 1.0, "typical_p": 1.0, "top_k": 50, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
@@ -47,6 +47,20 @@ def check_generation_config(directory: Path, config: Mapping[str, Any]) -> None:
             if number is not None and not (type(number) is int and 0 <= number < int(config["vocab_size"])):
                 last = int(config["vocab_size"]) - 1
                 raise RecipeError(f"{path}: key {key!r} is {number!r}, expected a token from 0 to {last}")
+
+
+def check_end_token(directory: Path, config: Mapping[str, Any]) -> None:
+    """Raises RecipeError where no file names a token that ends an answer: onnxruntime-genai 0.14.1 writes null into its
+    settings then, and does not open what it built. Later ones take the tokenizer's."""
+    path = directory / GENERATION_CONFIG
+    own = read_json(path).get("eos_token_id") if path.exists() else None
+    if is_of_transformers_5(config) or own is not None or with_defaults(config).get("eos_token_id") is not None:
+        return
+    raise RecipeError(
+        f"{directory}: neither {GENERATION_CONFIG} nor config.json names the token that ends an answer: no export "
+        "could be opened",
+        next_step=f"write eos_token_id, the number of its tokenizer's eos_token, into {GENERATION_CONFIG}",
+    )
 
 
 _REMEDY = dict.fromkeys((*_SAMPLING, "min_p"), 'write "do_sample": true into it, or remove the keys')

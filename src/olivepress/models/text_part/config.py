@@ -56,7 +56,8 @@ def text_config(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     shared = {key: config[key] for key in (*_OF_BOTH, *_QUANTIZED) if config.get(key) is not None}
     stated = {key: value for key, value in own.items() if value is not None or key not in _OF_BOTH}
     defaults = {key: value for key, value in facts.defaults.items() if value is not None}
-    values = {**defaults, **shared, **stated, "architectures": [facts.architecture]}
+    unset = {key: None for key in _TOKENS if key in own}  # null is no default: the tokenizer's end token counts
+    values = {**defaults, **unset, **shared, **stated, "architectures": [facts.architecture]}
     return _in_words_of(own, {key: value for key, value in values.items() if not _says_nothing(key, value, own)})
 
 

@@ -100,7 +100,7 @@ def ask(model_dir: Path, dataset: Path) -> Questions:
     last token is none that ends an answer.
     """
     tokenizer = _load(model_dir)
-    stop_ids = eos_token_ids(model_dir) or ((tokenizer.eos_token_id,) if tokenizer.eos_token_id is not None else ())
+    stop_ids = eos_token_ids(model_dir)
     rows = varied_rows(named_rows(dataset), MOST_ROWS)
     rendered = [(each.name, render_prompt(model_dir, each.row.messages, each.row.tools)) for each in rows]
     texts = [*_row_texts(tokenizer, rendered), *_control_texts(tokenizer), *_other_texts(tokenizer)]

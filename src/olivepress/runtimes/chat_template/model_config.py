@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import DataError, JobError
-from olivepress.runtimes.chat_template.tokenizer_files import read_object
+from olivepress.runtimes.chat_template.tokenizer_files import end_token, read_object
 
 __all__ = ["ContextExceeded", "check_context", "context_length", "eos_token_ids", "pad_token_id"]
 
 
 def eos_token_ids(model_dir: Path) -> tuple[int, ...]:
-    """The ids that end an answer, from genai_config.json, else generation_config.json, else config.json; () if none.
-
-    JobError when an id is not a whole number.
-    """
+    """The ids that end an answer, from genai_config.json, else generation_config.json, else config.json, else the
+    tokenizer's own; () if none. JobError when an id is not a whole number."""
     value = _genai_model(model_dir).get("eos_token_id")
     for name in ("generation_config.json", "config.json"):
         if value is None:
             value = read_object(model_dir / name).get("eos_token_id")
+    if value is None:
+        value = end_token(model_dir)
     if value is None:
         return ()
     listed = value if isinstance(value, list) else [value]

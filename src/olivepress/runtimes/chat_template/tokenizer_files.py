@@ -15,6 +15,7 @@ __all__ = [
     "beginning_token",
     "control_pattern",
     "control_tokens",
+    "end_token",
     "read_object",
     "special_tokens_map",
     "token_texts",
@@ -87,6 +88,20 @@ def _special_tokens_map(model_dir: Path) -> tuple[tuple[str, str], ...]:
             if key.endswith("_token") and isinstance(text, str):
                 texts[key] = text
     return tuple(texts.items())
+
+
+def end_token(model_dir: Path) -> int | None:
+    """The id of the tokenizer's own ``eos_token``; None where its files name none, or have no such token."""
+    text = special_tokens_map(model_dir).get("eos_token")
+    if text is None:
+        return None
+    added = {content: number for number, content in token_texts(model_dir).items()}
+    if text in added:
+        return added[text]
+    model = read_object(model_dir / "tokenizer.json").get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else read_object(model_dir / "vocab.json")
+    number = vocabulary.get(text) if isinstance(vocabulary, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def beginning_token(model_dir: Path) -> str:

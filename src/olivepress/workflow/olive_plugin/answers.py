@@ -74,7 +74,7 @@ def make_questions(
         prompts=tuple(tuple(encode_parts(encode, each.prefix_parts)) for each in rendered),
         expected=tuple(each.answer for each in rendered),
         budget=answer_budget([len(encode_parts(encode, each.completion_parts)) for each in rendered]),
-        ends=tuple(eos_token_ids(Path(directory))) or (tokenizer.eos_token_id,),
+        ends=eos_token_ids(Path(directory)),
         tokenizer=tokenizer,
         labels=tuple(labels),
         json_schema=json_schema,

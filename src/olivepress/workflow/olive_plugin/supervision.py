@@ -104,7 +104,7 @@ def supervise(
     supervised token is none of the tokens that end generation (a model trained so would never stop).
     """
     tokenizer, directory = load_tokenizer(model_path, revision)
-    ends = set(eos_token_ids(directory)) or {tokenizer.eos_token_id}
+    ends = set(eos_token_ids(directory))
     errors = () if checked else check_rows(directory, rows).errors
     if errors:
         raise DataError(errors[0], next_step="give the model another chat template, or change the rows")
