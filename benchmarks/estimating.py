@@ -21,7 +21,7 @@ def rehearsed_plan(name: str) -> Plan:
     """Fine-tune, merge and int4 export of ``rehearse NAME``: the target that its record says."""
     record = json.loads((_REHEARSALS / f"{name}.json").read_text(encoding="utf-8"))
     export = next(step["name"] for step in record["steps"] if step["name"].startswith("export-"))
-    real = find_recipe(name)[0]
+    real = find_recipe(record["model"])[0]
     recipe = rehearsal_recipe(real)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),

@@ -65,14 +65,18 @@ def _float32(spec: TypeSpec, base: Path, folder: Path) -> Step:
 
 
 def _int4(spec: TypeSpec, base: Path, folder: Path) -> Step:
-    """Against PyTorch unrounded: the number is of the export and the rounding, as of the other types beside it."""
+    """Against PyTorch unrounded: the number is of the export and the rounding, as of the other types beside it. The
+    head stays in float32: Olive's pass gives the graph's output another name where it rounds that."""
+    import onnx
     from olive.hardware import AcceleratorSpec
     from olive.model import ONNXModelHandler
     from olive.passes.olive_pass import create_pass_from_dict
     from olive.passes.onnx.rtn_quantization import OnnxBlockWiseRtnQuantization
 
     artifact = _built(spec, base, folder)
-    settings = {"bits": 4, "block_size": _GROUP, "is_symmetric": True, "accuracy_level": 1}
+    graph = onnx.load(str(artifact / "model.onnx"), load_external_data=False).graph
+    head = [node.name for node in graph.node if "logits" in node.output]
+    settings = {"bits": 4, "block_size": _GROUP, "is_symmetric": True, "accuracy_level": 1, "nodes_to_exclude": head}
     step = create_pass_from_dict(
         OnnxBlockWiseRtnQuantization, settings, True, AcceleratorSpec("cpu", "CPUExecutionProvider")
     )
@@ -84,6 +88,14 @@ def _int4(spec: TypeSpec, base: Path, folder: Path) -> Step:
 
 
 def _built(spec: TypeSpec, base: Path, folder: Path) -> Path:
+    """Olive's pass asks the Hub for the tokenizer, of a folder too, and fails: here it is the folder's."""
+    from mobius.integrations.ort_genai import write_ort_genai_config
+    from olive.passes.onnx.mobius_model_builder import MobiusBuilder
+
+    def of_the_folder(package: Any, out: str, model_id: str, provider: str) -> Any:
+        return write_ort_genai_config(package, out, ep=provider, local_config_dir=model_id)
+
+    MobiusBuilder._write_genai_config = staticmethod(of_the_folder)
     built = Path(_run_pass(spec, "MobiusBuilder", {"precision": "fp32"}, base, folder / "onnx"))
     return built if built.is_dir() else built.parent
 

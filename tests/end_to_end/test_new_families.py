@@ -107,7 +107,7 @@ def test_a_family_of_build_next(kind: str, project: Path, olivepress_here: Cli) 
 @pytest.mark.timeout(1800)
 def test_a_rehearsal_of_build_next_survives_a_kill_in_every_step(project: Path) -> None:
     (project / ".environments").symlink_to(ROOT / ".environments")
-    spec = RandomModelSpec(config=small("ministral3"), directory=Path("models", "small"), dtype="float32")
+    spec = RandomModelSpec(config=small("lfm2"), directory=Path("models", "small"), dtype="float32")
     run_task(write_random_model, spec, interpreter=interpreter("build-next"))
     write_recipe(Path("recipes", "small.yaml"), "models/small")
     script = ROOT / "scripts" / "rehearse_with_kills.py"

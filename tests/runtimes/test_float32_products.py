@@ -21,7 +21,7 @@ def instructions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 def layer(inputs: int = 96, outputs: int = 40) -> torch.nn.Linear:
     torch.manual_seed(0)
-    return torch.nn.Linear(inputs, outputs).bfloat16()
+    return torch.nn.Linear(inputs, outputs).bfloat16().requires_grad_(False)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -60,3 +60,29 @@ def test_inside_every_model_computes_so_and_outside_none(instructions: bool, mon
         raise KeyError
     assert len(calls) == (0 if instructions else 1)
     assert torch.nn.Linear.forward is own
+
+
+def test_gradients_reach_what_is_trained_before_it_and_no_frozen_weight(instructions: bool) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(96, 96), layer())
+    model[0].bfloat16()
+    reference = copy.deepcopy(model).double()
+    compute_in_float32(model)
+    rows = torch.randn(4, 8, 96)
+    model(rows.bfloat16()).square().sum().backward()
+    reference(rows.bfloat16().double()).square().sum().backward()
+    assert model[1].weight.grad is None
+    for name, trained in model[0].named_parameters():
+        exact = dict(reference[0].named_parameters())[name].grad
+        assert (trained.grad.double() - exact).norm() <= 2**-6 * exact.norm(), name
+
+
+def test_a_layer_that_is_trained_itself_is_computed_by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(float32_products, "bfloat16_instructions", lambda: False)
+    trained, before = layer().requires_grad_(True), layer()
+    compute_in_float32(trained)
+    rows = torch.randn(64, 96).bfloat16()
+    assert torch.equal(trained(rows), before(rows))
+    trained(rows).sum().backward()
+    assert trained.weight.grad is not None
+    with torch.no_grad():
+        assert torch.equal(trained(rows), product(rows, before.weight, before.bias))

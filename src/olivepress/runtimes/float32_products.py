@@ -37,7 +37,8 @@ def product(inputs: Any, weight: Any, bias: Any = None) -> Any:
 def compute_in_float32(model: Any) -> None:
     """Let the linear layers of an open model that is in bfloat16 compute so, where the processor calls for it.
 
-    For inference: no gradient of a weight is needed. Quantized layers keep their own way.
+    Gradients of the inputs are computed in the same way. Layers whose own weights are trained, and quantized ones, keep
+    their way.
     """
     if not bfloat16_instructions():
         for module in model.modules():
@@ -61,10 +62,47 @@ def all_in_float32() -> Iterator[None]:
 def _forward(module: Any, inputs: Any) -> Any:
     import torch
 
+    weight, bias = module.weight, module.bias
     rows = inputs.numel() // max(1, inputs.shape[-1])
-    if inputs.dtype is torch.bfloat16 and module.weight.dtype is torch.bfloat16 and rows >= _LEAST_ROWS:
-        return product(inputs, module.weight, module.bias)
-    return torch.nn.functional.linear(inputs, module.weight, module.bias)
+    here = inputs.device.type == "cpu" and inputs.dtype == weight.dtype == torch.bfloat16
+    if not here or rows < _LEAST_ROWS:
+        return torch.nn.functional.linear(inputs, weight, bias)
+    if not torch.is_grad_enabled():
+        return product(inputs, weight, bias)
+    if weight.requires_grad or (bias is not None and bias.requires_grad):
+        return torch.nn.functional.linear(inputs, weight, bias)
+    return _of_frozen_weights().apply(inputs, weight, bias)
+
+
+def _back(gradient: Any, weight: Any) -> Any:
+    """The gradient of the inputs: ``gradient`` [..., out] x ``weight`` [out, in]."""
+    import torch
+
+    step = max(1, _PART // weight.shape[1])
+    wide = gradient.reshape(-1, gradient.shape[-1]).float()
+    total = torch.zeros(len(wide), weight.shape[1])
+    for part, own in zip(weight.split(step), wide.split(step, dim=-1), strict=True):
+        total.addmm_(own, part.float())
+    return total.to(gradient.dtype).reshape(*gradient.shape[:-1], -1)
+
+
+@functools.cache
+def _of_frozen_weights() -> Any:
+    import torch
+
+    class Product(torch.autograd.Function):
+        """``product`` with a gradient of the inputs alone; no widened weights are kept for it."""
+
+        @staticmethod
+        def forward(ctx: Any, inputs: Any, weight: Any, bias: Any) -> Any:
+            ctx.save_for_backward(weight)
+            return product(inputs, weight, bias)
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            return _back(gradient, *ctx.saved_tensors), None, None
+
+    return Product
 
 
 @functools.cache

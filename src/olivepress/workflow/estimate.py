@@ -178,21 +178,14 @@ def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
     return 2.0 * shape.multiplied * tokens / _rate(computed_bytes(settings))
 
 
-_WIDENED = 0.8  # of the rate of float32 that products reach whose weights are widened for them
+_WIDENED = 0.8  # of the rate of float32 that products with widened weights reach
 
 
 def _rate(width: int) -> float:
-    """Operations a second that a model of that many bytes a parameter reaches in PyTorch."""
+    """Operations a second that a model of that many bytes a parameter, which are not trained, reaches in PyTorch: in
+    bfloat16 by the faster of two ways (runtimes.float32_products)."""
     rates = machine_rates()
-    return rates.float32_flops if width == 4 else rates.bfloat16_flops
-
-
-def _rate_of_parent(shape: Shape) -> float:
-    """Of the model that exports are compared with: in bfloat16 by the faster of the two ways (float32_products)."""
-    rates = machine_rates()
-    if _computed(shape) == 4:
-        return rates.float32_flops
-    return max(rates.bfloat16_flops, _WIDENED * rates.float32_flops)
+    return rates.float32_flops if width == 4 else max(rates.bfloat16_flops, _WIDENED * rates.float32_flops)
 
 
 def _start(kind: str) -> float:
@@ -227,7 +220,7 @@ def merge_seconds(shape: Shape, settings: Finetune, tokens: int) -> float:
     """``tokens`` of the reference and the long row, by three models: merged, base with adapter, base."""
     operations = 3 * 2.0 * shape.multiplied * tokens
     weights = _files("merge", weight_bytes(settings) * shape.parameters)
-    return _start("merge") + weights + operations / _rate_of_parent(shape)
+    return _start("merge") + weights + operations / _rate(_computed(shape))
 
 
 def reference_tokens(shape: Shape, config: Mapping[str, Any], rows: int, mean: float) -> int:
