@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evidence.child import Nothing, Tried, TypeSpec
-from evidence.table import SECOND_BUILDER, markdown
+from evidence.table import SECOND_BUILDER, markdown, recorded
 from families import PAGE, SECONDS, Place, ask, read_shapes
 
 from olivepress.catalog.evidence import Seen
@@ -43,15 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     place = Place(environment=ENVIRONMENT, python=interpreter(ENVIRONMENT))
     packages = str(given.packages.resolve())
     versions = ask(place, "evidence.second_builder:versions", Nothing(), SECONDS, packages)["versions"]
-    lines = []
+    lines = {(line.model_type, line.variant): line for line in recorded()}
     for model_type in given.model_types or (*YARDSTICKS, *REFUSED):
         for variant, own in read_shapes()["types"].get(model_type, {"": {}}).items():
             seen = Seen(model_type=model_type, variant=variant, architecture="", versions=versions)
-            lines.append(_tried(place, seen, own, packages))
-            print(lines[-1].model_dump_json(exclude={"versions"}, exclude_none=True), flush=True)
-    if not given.model_types:
-        write_text(SECOND_BUILDER, "".join(f"{line.model_dump_json(exclude_none=True)}\n" for line in lines))
-        write_text(PAGE, markdown())
+            line = lines[model_type, variant] = _tried(place, seen, own, packages)
+            print(line.model_dump_json(exclude={"versions"}, exclude_none=True), flush=True)
+            write_text(
+                SECOND_BUILDER, "".join(f"{each.model_dump_json(exclude_none=True)}\n" for each in lines.values())
+            )
+    write_text(PAGE, markdown())
     return 0
 
 

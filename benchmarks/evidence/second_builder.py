@@ -5,6 +5,7 @@ Runs in the Python of build-next, with mobius-onnx on its path.
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,23 @@ def _built(spec: TypeSpec, base: Path, folder: Path) -> Path:
 
     MobiusBuilder._write_genai_config = staticmethod(of_the_folder)
     built = Path(_run_pass(spec, "MobiusBuilder", {"precision": "fp32"}, base, folder / "onnx"))
-    return built if built.is_dir() else built.parent
+    artifact = built if built.is_dir() else built.parent
+    _take_as_known(artifact / "genai_config.json")
+    return artifact
+
+
+def _take_as_known(path: Path) -> None:
+    """A model_type that onnxruntime-genai does not know is opened as llama: the graph is what is compared."""
+    import onnxruntime_genai as og
+
+    try:
+        og.Model(str(path.parent))
+    except RuntimeError as error:
+        if "Unsupported model_type" not in str(error):
+            raise
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["model"]["type"] = "llama"
+        path.write_text(json.dumps(config), encoding="utf-8")
 
 
 def _whole(spec: TypeSpec, base: Path) -> Any:

@@ -9,7 +9,7 @@ from olivepress.catalog import families
 from olivepress.catalog.evidence import MOST_ABS, MOST_KL, Seen, Step, environments_seen, evidence
 from olivepress.core.jsonl import read_json_lines
 
-__all__ = ["SECOND_BUILDER", "markdown"]
+__all__ = ["SECOND_BUILDER", "markdown", "recorded"]
 
 SECOND_BUILDER = Path(__file__).parents[1] / "second_builder.jsonl"
 """What benchmarks/second_builder.py saw, a line for each type and variant as ``Seen``."""
@@ -62,10 +62,15 @@ def _lines() -> Iterator[str]:
     yield ""
     others = sorted({key[0] for key in keys} - {key[0] for key in tried})
     yield f"Types that transformers knows and no builder claims: {', '.join(f'`{name}`' for name in others)}."
-    yield from _mobius([Seen.model_validate(line, strict=False) for line in read_json_lines(SECOND_BUILDER)])
+    yield from _second_builder(recorded())
 
 
-def _mobius(lines: Sequence[Seen]) -> Iterator[str]:
+def recorded() -> list[Seen]:
+    """What was seen of the second builder."""
+    return [Seen.model_validate(line, strict=False) for line in read_json_lines(SECOND_BUILDER)]
+
+
+def _second_builder(lines: Sequence[Seen]) -> Iterator[str]:
     """The second builder, where it was tried."""
     if not lines:
         return
@@ -76,8 +81,8 @@ def _mobius(lines: Sequence[Seen]) -> Iterator[str]:
         "Olive's second builder (the package mobius-onnx), tried by `benchmarks/second_builder.py` on types that are "
         "refused above, after two that are right as a yardstick: the same small models, the same comparison. In 4 "
         "bits the float32 graph is rounded by Olive's OnnxBlockWiseRtnQuantization and compared with PyTorch "
-        "unrounded, so that its number is mostly the rounding's; the yardsticks' say how much that is. olivepress "
-        "does not build with it."
+        "unrounded, so that its number is mostly the rounding's; the yardsticks' say how much that is. A type that "
+        "onnxruntime-genai does not know is opened as llama."
     )
     yield ""
     yield f"{_versions(lines)}."
