@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from olivepress.catalog import targets
 from olivepress.data.build import build_dataset
 from olivepress.pipeline.rehearse import rehearsal_recipe
@@ -11,15 +14,18 @@ from olivepress.workflow.plan import Job, Plan
 
 __all__ = ["rehearsed_plan"]
 
+_REHEARSALS = Path(__file__).parent / "rehearsals"
+
 
 def rehearsed_plan(name: str) -> Plan:
-    """Fine-tune, merge and int4 export of ``rehearse NAME``."""
-    real = find_recipe(name)[0]
+    """Fine-tune, merge and int4 export of ``rehearse NAME``: the target that its record says."""
+    record = json.loads((_REHEARSALS / f"{name}.json").read_text(encoding="utf-8"))
+    export = next(step["name"] for step in record["steps"] if step["name"].startswith("export-"))
+    real = find_recipe(record["model"])[0]
     recipe = rehearsal_recipe(real)
     jobs = (
         Job(id="finetune", kind="finetune", parent=None),
         Job(id="merge", kind="merge", parent="finetune"),
-        # Round to nearest is what the rehearsals of that day exported.
-        Job(id="export-cpu-int4-rtn", kind="export", parent="merge", target=targets()["cpu-int4-rtn"]),
+        Job(id=export, kind="export", parent="merge", target=targets()[export.removeprefix("export-")]),
     )
     return Plan(recipe=recipe, model=resolve_model(real), dataset=build_dataset(data_of(recipe, "rehearse")), jobs=jobs)

@@ -66,20 +66,20 @@ class Place(Record):
 
 def _missing(environment: str, only: Sequence[str], *, again: bool) -> Iterator[Seen]:
     """A line for every type and variant that has none yet, or is asked for again."""
-    _drop_former(environment, _shapes())
+    _drop_former(environment, read_shapes())
     finished = frozenset((line.model_type, line.variant) for line in _lines(environment) if not again)
     yield from seen_in(Place(environment=environment, python=interpreter(environment)), only, finished)
 
 
-def _shapes() -> Mapping[str, Any]:
+def read_shapes() -> Mapping[str, Any]:
     shapes: Mapping[str, Any] = yaml.safe_load((HERE / "evidence" / "shapes.yaml").read_text(encoding="utf-8"))
     return shapes
 
 
 def seen_in(place: Place, only: Sequence[str], finished: frozenset[tuple[str, str]] = frozenset()) -> Iterator[Seen]:
     """What is seen of each type and variant (or of ``only`` those types) that is not among the ``finished``."""
-    environment, shapes = place.environment, _shapes()
-    known = Known.model_validate(_ask(place, "known_types", Nothing(), SECONDS), strict=False)
+    environment, shapes = place.environment, read_shapes()
+    known = Known.model_validate(ask(place, "evidence.child:known_types", Nothing(), SECONDS), strict=False)
     for model_type, architecture in sorted(known.types.items()):
         if only and model_type not in only:
             continue
@@ -112,7 +112,7 @@ def _repairs(environment: str, model_type: str) -> tuple[str, ...]:
 def _tried(place: Place, line: Seen, spec: TypeSpec) -> Seen:
     began = time.monotonic()
     try:
-        tried = Tried.model_validate(_ask(place, "try_type", spec, SECONDS), strict=False)
+        tried = Tried.model_validate(ask(place, "evidence.child:try_type", spec, SECONDS), strict=False)
         line = line.model_copy(update=dict(tried))
     except OlivepressError as error:
         line = line.model_copy(update={"reason": " ".join(error.message.split())[:240]})
@@ -121,14 +121,15 @@ def _tried(place: Place, line: Seen, spec: TypeSpec) -> Seen:
     return line.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
 
 
-def _ask(place: Place, task: str, spec: Nothing | TypeSpec, seconds: float) -> dict[str, Any]:
-    paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+def ask(place: Place, task: str, spec: Nothing | TypeSpec, seconds: float, *packages: str) -> dict[str, Any]:
+    """The result of a task, MODULE:FUNCTION, in the place's Python, with further folders of packages."""
+    paths = os.pathsep.join([str(HERE), *packages, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     call = Call(
         interpreter=place.python,
         environment=child_environment(offline=True, threads=1, PYTHONPATH=paths),
         timeout_s=seconds,
     )
-    message, _ = call_task(f"evidence.child:{task}", spec.model_dump(mode="json"), call)
+    message, _ = call_task(task, spec.model_dump(mode="json"), call)
     return message.result
 
 

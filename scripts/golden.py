@@ -25,6 +25,8 @@ GOLDEN = (
     "granite",
     "ernie",
     "lfm2",
+    "ministral",
+    "qwen3-5",
 )
 
 

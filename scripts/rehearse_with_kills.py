@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from olivepress.run.journal import events
+from olivepress.workflow.find_recipe import find_recipe
 
 STEPS = ("random-model", "finetune", "merge", "export-cpu-int4", "bench")
 # Seconds into a step at which it is killed; the fine-tune is killed once its first checkpoint is whole.
@@ -26,7 +27,7 @@ DELAY = {"random-model": 8.0, "merge": 12.0, "export-cpu-int4": 25.0, "bench": 4
 def main(model: str, *, quick: bool = False) -> int:
     """Returns 1 when a step was not killed or did not finish exactly once; ``quick`` is for small models."""
     command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "rehearse", model, "--keep"]
-    work = Path("runs", f"rehearsal-{model}")
+    work = Path("runs", f"rehearsal-{find_recipe(model)[0].name}")
     for step in STEPS:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = _count(work)[step, "started"]

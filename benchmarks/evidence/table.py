@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from olivepress.catalog import families
 from olivepress.catalog.evidence import MOST_ABS, MOST_KL, Seen, Step, environments_seen, evidence
+from olivepress.core.jsonl import read_json_lines
 
-__all__ = ["markdown"]
+__all__ = ["SECOND_BUILDER", "markdown", "recorded"]
+
+SECOND_BUILDER = Path(__file__).parents[1] / "second_builder.jsonl"
+"""What benchmarks/second_builder.py saw, a line for each type and variant as ``Seen``."""
 
 
 def markdown() -> str:
@@ -57,6 +62,46 @@ def _lines() -> Iterator[str]:
     yield ""
     others = sorted({key[0] for key in keys} - {key[0] for key in tried})
     yield f"Types that transformers knows and no builder claims: {', '.join(f'`{name}`' for name in others)}."
+    yield from _second_builder(recorded())
+
+
+def recorded() -> list[Seen]:
+    """What was seen of the second builder."""
+    return [Seen.model_validate(line, strict=False) for line in read_json_lines(SECOND_BUILDER)]
+
+
+def _second_builder(lines: Sequence[Seen]) -> Iterator[str]:
+    """The second builder, where it was tried."""
+    if not lines:
+        return
+    yield ""
+    yield "## MobiusBuilder"
+    yield ""
+    yield (
+        "Olive's second builder (the package mobius-onnx), tried by `benchmarks/second_builder.py` on types that are "
+        "refused above, after two that are right as a yardstick: the same small models, the same comparison. In 4 "
+        "bits the float32 graph is rounded by Olive's OnnxBlockWiseRtnQuantization and compared with PyTorch "
+        "unrounded, so that its number is mostly the rounding's; the yardsticks' say how much that is. A type that "
+        "onnxruntime-genai does not know is opened as llama."
+    )
+    yield ""
+    yield f"{_versions(lines)}."
+    yield ""
+    yield "| model type | float32 | KL | 4 bits: KL |"
+    yield "|---|---|---:|---:|"
+    reasons: list[str] = []
+    for seen in lines:
+        exact, rounded = seen.float32, seen.int4
+        if exact is None or exact.reason is not None:
+            reason = seen.reason or (exact.reason if exact else None) or "no reason was recorded"
+            yield f"| {_name((seen.model_type, seen.variant))} | {_number(reason, reasons)} | · | · |"
+            continue
+        fourth = "·" if rounded is None else f"{rounded.kl:.1e}"
+        if rounded is not None and rounded.reason is not None:
+            fourth = _number(rounded.reason, reasons)
+        yield f"| {_name((seen.model_type, seen.variant))} | {_cell(exact, reasons)} | {exact.kl:.1e} | {fourth} |"
+    yield ""
+    yield from (f"{number}. {reason}" for number, reason in enumerate(reasons, start=1))
 
 
 def _was_tried(seen: Seen | None) -> bool:

@@ -13,6 +13,9 @@ from olivepress.catalog import Family, families, targets
 from olivepress.core.errors import RecipeError
 from olivepress.data.build import build_dataset
 from olivepress.models.admission import target_reason
+from olivepress.models.admission.config_file import check_config
+from olivepress.models.admission.known import is_of_transformers_5
+from olivepress.models.admission.layout import expected_parameters, linear_modules
 from olivepress.pipeline.prepare import prepare
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.synthetic import weight_bytes
@@ -33,14 +36,25 @@ ARCHITECTURES = {
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_are_the_architectures(name: str) -> None:
     facts = MODELS[name].models[name]
-    assert facts.parameters * 2 == weight_bytes(facts.config, dtype="bfloat16")
+    assert facts.parameters == expected_parameters(facts.config)
+    if not is_of_transformers_5(facts.config):
+        assert facts.parameters * 2 == weight_bytes(facts.config, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_published_config_is_taken(name: str) -> None:
+    check_config(Path("config.json"), MODELS[name].models[name].config)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES.values())
 def test_lora_targets_are_all_projections_of_a_layer(name: str) -> None:
+    family, values = MODELS[name], dict(MODELS[name].models[name].config)
+    own = {module.rsplit(".", 1)[-1] for module in linear_modules(values)}
+    assert own - {"lm_head"} == set(family.target_modules)
+    if is_of_transformers_5(values):
+        return
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    family, values = MODELS[name], dict(MODELS[name].models[name].config)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(
             transformers.AutoConfig.for_model(values.pop("model_type"), **values)

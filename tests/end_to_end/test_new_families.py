@@ -5,7 +5,9 @@ Those of build-next are marked ``next``: ``make test-next`` installs it.
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,23 @@ def test_a_family_of_build_next(kind: str, project: Path, olivepress_here: Cli) 
     except SetupError as error:
         pytest.fail(f"{error}; or make test-next")
     run_family(kind, python, olivepress_here)
+
+
+@pytest.mark.next
+@pytest.mark.timeout(1800)
+def test_a_rehearsal_of_build_next_survives_a_kill_in_every_step(project: Path) -> None:
+    (project / ".environments").symlink_to(ROOT / ".environments")
+    spec = RandomModelSpec(config=small("lfm2"), directory=Path("models", "small"), dtype="float32")
+    run_task(write_random_model, spec, interpreter=interpreter("build-next"))
+    write_recipe(Path("recipes", "small.yaml"), "models/small")
+    script = ROOT / "scripts" / "rehearse_with_kills.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "small", "--quick"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads(Path("benchmarks/rehearsals/small.json").read_text(encoding="utf-8"))
+    assert all(step["unfinished_tries"] >= 1 for step in record["steps"])
+    assert record["versions"]["transformers"].startswith("5.") and record["bench"]["decode_tps"]["value"] > 0
 
 
 def test_every_right_type_of_a_family_is_run() -> None:

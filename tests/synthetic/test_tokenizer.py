@@ -14,7 +14,17 @@ from olivepress.synthetic import make_tokenizer, special_tokens
 
 transformers = pytest.importorskip("transformers")
 
-REAL = {"phi3": 200064, "llama": 128256, "qwen2": 151936, "gemma3_text": 262144, "mistral": 32768, "smollm3": 128256}
+REAL = {
+    "phi3": 200064,
+    "llama": 128256,
+    "qwen2": 151936,
+    "gemma3_text": 262144,
+    "mistral": 32768,
+    "smollm3": 128256,
+    "ministral3": 131072,
+    "lfm2": 65536,
+    "qwen3_5_text": 248320,
+}
 SAMPLES = [
     "Hello world",
     "  two  spaces\n\nand\tTabs, punctuation!? it's don't 12345",

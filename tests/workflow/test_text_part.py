@@ -19,6 +19,7 @@ from olivepress.run.cleanup import base_name
 from olivepress.run.manifests import _hub_commit
 from olivepress.workflow.lint import lint
 from olivepress.workflow.render import render_all
+from olivepress.workflow.upstream import upstream_note
 from tests.models.admission.folders import config_of, write_folder
 from tests.models.stand_in_hub import Repository, StandInHub, commit
 from tests.models.text_part.whole import write_whole
@@ -75,6 +76,31 @@ def test_a_hub_id_is_planned_by_its_config_alone(hub: StandInHub, project: Path,
     plan = load_plan("own")
     assert (base_name(plan), _hub_commit(plan)) == ("someone/sees-3b", commit(1))
     assert plan.model.family.build_environment == "build"
+
+
+def test_a_text_part_of_the_catalog_is_planned_offline_and_taken_out_of_what_main_is(
+    hub: StandInHub, project: Path, olivepress_here: Cli
+) -> None:
+    name = "mistralai/Ministral-3-3B-Instruct-2512-BF16"
+    plan = load_plan("ministral")
+    assert hub.paths() == []
+    assert (plan.model.path, plan.model.commit) == ("models/text-of-Ministral-3-3B-Instruct-2512-BF16", None)
+    assert plan.model.facts.config["model_type"] == "ministral3" and base_name(plan) == name
+    done = olivepress_here("plan", "ministral")
+    assert f"note: {name} {NOTE} (Ministral3ForCausalLM)" in done.stdout, done.stderr
+
+    # Of other sizes than the catalog says: what is taken out is what the Hub has.
+    source = write_whole(Path("whole"), "mistral3")
+    files = {path.name: path.read_bytes() for path in source.iterdir() if path.is_file()}
+    hub.repositories[name] = Repository.of(files)
+    fetch_model(plan, lambda *_: None)
+    config = json.loads(Path(plan.model.path, "config.json").read_text())
+    assert config["hidden_size"] == config_of("ministral3")["hidden_size"]
+    assert plan.model.commit == commit(1) == _hub_commit(plan)
+    asked = len(hub.asked)
+    fetch_model(load_plan("ministral"), lambda *_: None)
+    assert len(hub.asked) == asked  # the commit that this project uses is there
+    assert f"{name}: main is at {commit(1)[:12]}, which this project uses" in upstream_note(load_plan("ministral"))
 
 
 def test_the_environment_of_an_artifact_is_that_of_its_manifest() -> None:

@@ -39,6 +39,9 @@ class ModelFacts(Record):
 
     parameters: int = Field(gt=0)
     config: dict[str, Any]
+    text_part: bool = Field(
+        False, description="the model is one of images and text, and these are the facts of its text part"
+    )
 
     @property
     def embedding_parameters(self) -> int:

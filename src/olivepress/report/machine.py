@@ -17,6 +17,7 @@ __all__ = [
     "LONGEST_NAME",
     "Conditions",
     "Machine",
+    "bfloat16_instructions",
     "cpu_model",
     "driver_versions",
     "fingerprint",
@@ -186,6 +187,15 @@ def driver_versions(kernel_module: str, smi: str) -> dict[str, str]:
     found = {name.strip(): version.strip() for name, version in pairs if re.match(r"\s*\d+[.\d]*\s*$", version)}
     match = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", kernel_module)
     return found or ({"nvidia": match[1]} if match else {})
+
+
+def bfloat16_instructions() -> bool:
+    """Whether the processor multiplies bfloat16 by instructions of its own; False where Linux does not say it."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def cpu_model() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from olivepress.catalog import count_parameters
 from olivepress.core.errors import JobError, SetupError, whole_message
 from olivepress.recipe.methods import FourBit
+from olivepress.runtimes.float32_products import compute_in_float32
 
 __all__ = ["LARGE", "SMALL", "load_parent", "opened_parent"]
 
@@ -21,7 +22,8 @@ def load_parent(
 ) -> tuple[Any, Any]:
     """(model, tokenizer) of a Hugging Face folder on the CPU in eval mode, with an adapter when one is given.
 
-    float32 up to 1 B parameters, so that an fp32 export can be compared at 1e-3; bfloat16 above. With ``four_bit`` the
+    float32 up to 1 B parameters, so that an fp32 export can be compared at 1e-3; bfloat16 above, whose products are
+    computed as ``float32_products`` says. With ``four_bit`` the
     base is quantized as while the adapter was trained on it. Safetensors only, no remote code, no network. SetupError
     when the build extra is missing; RecipeError when the folder has no weights; JobError when it cannot be loaded.
     """
@@ -57,6 +59,8 @@ def load_parent(
         raise JobError(
             f"{adapter_dir or model_dir}: cannot be loaded ({reason})", next_step="check the folder"
         ) from error
+    if large and four_bit is None:
+        compute_in_float32(model)
     return model.eval(), tokenizer
 
 

@@ -152,14 +152,49 @@ _MISTRAL = SpecialTokens(
         "{% set at.system = '' %}{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
     ),
 )
+# The tokenizer of Mistral Small 3 and Ministral 3, which has a role for system texts.
+_MINISTRAL3 = SpecialTokens(
+    ids={
+        "<unk>": 0,
+        "<s>": 1,
+        "</s>": 2,
+        "[INST]": 3,
+        "[/INST]": 4,
+        "<pad>": 11,
+        "[SYSTEM_PROMPT]": 17,
+        "[/SYSTEM_PROMPT]": 18,
+    },
+    bos="<s>",
+    eos="</s>",
+    pad="<pad>",
+    end_of_turn="</s>",
+    chat_template=(
+        "{{ bos_token }}{% for message in messages %}"
+        "{% if message['role'] == 'system' %}{{ '[SYSTEM_PROMPT]' + message['content'] + '[/SYSTEM_PROMPT]' }}"
+        "{% elif message['role'] == 'user' %}{{ '[INST]' + message['content'] + '[/INST]' }}"
+        "{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
+    ),
+)
+_QWEN3_5 = dataclasses.replace(_QWEN, ids={"<|endoftext|>": 248044, "<|im_start|>": 248045, "<|im_end|>": 248046})
+_LFM2 = SpecialTokens(
+    ids={"<|pad|>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2, "<|im_start|>": 6, "<|im_end|>": 7},
+    bos="<|startoftext|>",
+    eos="<|im_end|>",
+    pad="<|pad|>",
+    end_of_turn="<|im_end|>",
+    chat_template="{{ bos_token }}" + _CHATML,
+)
 # model_type → (smallest real vocabulary that has them, tokens), the largest first.
 _BY_MODEL_TYPE: dict[str, tuple[tuple[int, SpecialTokens], ...]] = {
     "gemma3_text": ((262144, _GEMMA3),),
+    "lfm2": ((65536, _LFM2),),
     "llama": ((128256, _LLAMA3), (49152, _SMOLLM2)),
+    "ministral3": ((131072, _MINISTRAL3),),
     "mistral": ((32768, _MISTRAL),),
     "phi3": ((200064, _PHI4), (32064, _PHI3)),
     "qwen2": ((151936, _QWEN),),
     "qwen3": ((151936, _QWEN),),
+    "qwen3_5_text": ((248320, _QWEN3_5),),
     "smollm3": ((128256, _SMOLLM3),),
 }
 

@@ -1,7 +1,7 @@
 """A synthetic tokenizer with the size of a real vocabulary, which determines memory, disk and time.
 
 It is a valid byte-level BPE in which **every** id below ``vocab_size`` is a token: the 256 bytes, then all strings of
-two, three, … letters and digits in order, each with the merge that makes it. Role tokens have the ids of the
+two, three, … letters and digits in order, each with the merges that make it. Role tokens have the ids of the
 real family. Tokens have about three characters, close to a real tokenizer's four, so prompt lengths are realistic; the
 tokens mean nothing.
 """
@@ -56,9 +56,12 @@ def _vocabulary(vocab_size: int, specials: Mapping[str, int]) -> tuple[dict[str,
             vocab[reserved[index]] = index
             continue
         left, right = next(pieces)
-        vocab[left + right] = index
-        if left:
-            merges.append(f"{left} {right}")
+        token = left + right
+        vocab[token] = index
+        # Every way to put the token together, not its own alone: a word that is a token is one then, whether words are
+        # looked up first (GenAI, and Hugging Face by ``ignore_merges``) or not (transformers 5, which drops that).
+        cuts = [(token[:cut], token[cut:]) for cut in range(len(token) - 1, 0, -1)]
+        merges += [f"{first} {second}" for first, second in cuts if first in vocab and second in vocab]
     return vocab, merges
 
 

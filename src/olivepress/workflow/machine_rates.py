@@ -26,7 +26,7 @@ from olivepress.core.errors import OlivepressError
 from olivepress.core.hash_cache import load_cache, save_cache
 from olivepress.core.layout import MACHINE_RATES
 from olivepress.core.yaml_document import Record
-from olivepress.report.machine import cpu_model, package_versions, usable_cores
+from olivepress.report.machine import bfloat16_instructions, cpu_model, package_versions, usable_cores
 from olivepress.workflow.rate_probe import BUSY, Measured, ProbeSpec, probe
 
 __all__ = ["MachineRates", "is_measured", "machine_rates", "measure_machine"]
@@ -171,12 +171,3 @@ def _by_numpy() -> MachineRates:
 def rates_of(flops: float, bfloat16: bool) -> MachineRates:
     """Of a machine with this rate of float32 products, and with or without instructions for bfloat16."""
     return MachineRates(float32_flops=_FLOAT32_SHARE * flops, bfloat16_flops=_BFLOAT16_SHARE[bfloat16] * flops)
-
-
-def bfloat16_instructions() -> bool:
-    """Whether the processor multiplies bfloat16 by instructions of its own; False where Linux does not say it."""
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return False
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -57,14 +57,19 @@ class ResolvedModel:
     @property
     def commit(self) -> str | None:
         """The commit of the Hub that it comes from; None for what follows the Hub's main, and for a local model."""
-        return self.text_part.revision if self.text_part is not None else self.revision
+        return self.text_part.commit if self.text_part is not None else self.revision
+
+    @property
+    def on_hub(self) -> bool:
+        """Whether its weights come from the Hub."""
+        return self.text_part.on_hub if self.text_part is not None else not self.is_local
 
 
 def checked_model(recipe: Recipe) -> ResolvedModel:
     """``resolve_model``, and the files of a local folder. Raises RecipeError as that and as ``check_folder`` do."""
     model = resolve_model(recipe)
     if model.text_part is not None:
-        if model.text_part.revision is None:
+        if not model.text_part.on_hub:
             check_source(Path(model.text_part.source))
     elif model.is_local and not recipe.model.path.startswith((_EMBEDDED, WHEEL)):
         check_folder(Path(model.path))
@@ -120,8 +125,11 @@ def _model_at(path: str, revision: str | None) -> ResolvedModel:
     known = _catalogued(path)
     if known is None:
         return _hub_model(path, revision)
-    commit = _commit_if_known(path, revision)
-    return ResolvedModel(path=path, facts=known.models[path], family=known, is_local=False, revision=commit)
+    facts, commit = known.models[path], _commit_if_known(path, revision)
+    if facts.text_part:
+        part = TextPart(source=path, config=facts.config, on_hub=True, revision=commit)
+        return ResolvedModel(path=part.folder.as_posix(), facts=facts, family=known, is_local=True, text_part=part)
+    return ResolvedModel(path=path, facts=facts, family=known, is_local=False, revision=commit)
 
 
 def _folder_model(path: str) -> ResolvedModel:

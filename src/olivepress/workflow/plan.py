@@ -126,7 +126,7 @@ def make_plan(
     check_recipe(recipe, model.facts, dataset)
     check_own_loss(recipe, trusted=trust_targets)
     check_start(recipe, model.origin)
-    check_revision(recipe, is_local=model.is_local and model.commit is None)
+    check_revision(recipe, is_local=not model.on_hub)
     check_target_modules(recipe.name, model.path, model.facts.config, recipe.finetune.target_modules)
     chosen = choose_targets(recipe, model, own_targets=own_targets, trust_targets=trust_targets)
     trained = [Job(id="finetune", kind="finetune", parent=None)]

@@ -13,7 +13,7 @@ __all__ = ["upstream_note"]
 def upstream_note(plan: Plan) -> str:
     """One line; asks the Hub once. UsageError for a local model, errors of the Hub as ``hub_model``."""
     model, named = plan.model, plan.recipe.model.revision
-    if model.is_local and model.commit is None:
+    if not model.on_hub:
         raise UsageError(f"--upstream: {model.origin} is not a model of the Hub", next_step="leave --upstream out")
     branch = MAIN if named is None or is_commit(named) else named
     commit = upstream_commit(model.origin, branch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from olivepress.workflow.olive_plugin.passes import rounding
 from olivepress.workflow.olive_plugin.passes.rounding import dequantize, gptq, search_scales
 
 
@@ -51,6 +52,16 @@ def test_the_scales_are_nearly_the_best_of_all_that_a_fine_grid_has() -> None:
         best.append(((row - (row / steps).round().clamp(-8, 7) * steps).square() * importance).sum(-1).min())
     assert (ours >= torch.stack(best) * (1 - 1e-3)).all()
     assert ours.sum() <= 1.03 * torch.stack(best).sum()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_how_many_rows_are_searched_at_a_time_changes_nothing(symmetric: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, hessian = drawn(3, rows=13)
+    whole = search_scales(weight, hessian.diag(), bits=4, group_size=16, symmetric=symmetric)
+    for count in (1, 64 * 5):  # fewer than a row, and rows that do not divide them
+        monkeypatch.setattr(rounding, "_SEARCHED", count)
+        parts = search_scales(weight, hessian.diag(), bits=4, group_size=16, symmetric=symmetric)
+        assert torch.equal(parts[0], whole[0]) and torch.equal(parts[1], whole[1])
 
 
 def test_weights_on_a_grid_of_four_bits_stay_as_they_are() -> None:

@@ -9,8 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from olivepress.checkpoint import GENERATION_CONFIG, SMALL_FILES, TOKENIZER_FILES, StoredTensor, named_weights
-from olivepress.core.bounded import CONFIG, read_json
+from olivepress.checkpoint import (
+    GENERATION_CONFIG,
+    SMALL_FILES,
+    TOKENIZER_FILES,
+    StoredTensor,
+    named_weights,
+    read_json,
+)
 from olivepress.core.errors import SetupError
 from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.hub import fetch
@@ -18,12 +24,14 @@ from olivepress.core.layout import BASE_MODEL_HASHES
 from olivepress.core.process import exclusive
 from olivepress.core.progress import StageProgress
 from olivepress.models.admission import check_folder, read_base_model
-from olivepress.models.text_part.record import CONFIG_FILE, TextPart, check_source
+from olivepress.models.hub import hub_commit
+from olivepress.models.text_part.config import text_config
+from olivepress.models.text_part.record import CONFIG_FILE, MARKER, TextPart, check_source, read_marker
 from olivepress.models.text_part.weights import write_text_weights
 
 __all__ = ["make_text_part"]
 
-_MARKER, _FORMAT = "text-part.json", 1
+_FORMAT = 1
 _TEMPLATES, _RANDOM = "additional_chat_templates", "random-weights.json"
 _SPARE = 100_000_000
 
@@ -35,19 +43,19 @@ def make_text_part(part: TextPart, *, on_progress: StageProgress) -> Path:
     and for NaN in the weights; SetupError: a folder with other content, a full disk, no access to the Hub; JobError
     when another process is making it.
     """
-    folder = part.folder
-    made = _marker(folder) if folder.exists() else None
-    if part.revision is not None and made is not None and made.get("revision") == part.revision:
-        return folder
-    source = Path(part.source)
-    if part.revision is not None:
-        source = fetch(part.source, part.revision, SMALL_FILES)
+    folder, source, commit = part.folder, Path(part.source), None
+    made = read_marker(folder)
+    if part.on_hub:
+        commit = hub_commit(part.source, part.revision)
+        if made is not None and made.get("revision") == commit:
+            return folder
+        source = fetch(part.source, commit, SMALL_FILES)
         check_source(source, weights=False)
-        source = fetch(part.source, part.revision, named_weights(source))
+        source = fetch(part.source, commit, named_weights(source))
     tensors = check_source(source)
     on_progress("read the weights of the whole model", 0, 0)
     base = read_base_model(source, BASE_MODEL_HASHES, lambda done, total: on_progress("read the weights", done, total))
-    origin = {"format": _FORMAT, "source": Path(part.source).name, "revision": part.revision, "sha256": base.whole}
+    origin = {"format": _FORMAT, "source": Path(part.source).name, "revision": commit, "sha256": base.whole}
     if made == origin:
         return folder
     try:
@@ -56,20 +64,6 @@ def make_text_part(part: TextPart, *, on_progress: StageProgress) -> Path:
     except OSError as error:
         raise cannot_write(folder, folder.parent, error) from error
     return folder
-
-
-def _marker(folder: Path) -> dict[str, Any]:
-    """Where the folder's content is from. Raises SetupError for a folder that is none of ours."""
-    try:
-        value = read_json(folder / _MARKER, CONFIG, SetupError)
-    except (OSError, ValueError):
-        value = None
-    if not isinstance(value, dict):
-        raise SetupError(
-            f"{folder}: contains something other than the text part of a model",
-            next_step=f"move {folder} elsewhere, and name that folder in model.path if it is the model to train",
-        )
-    return value
 
 
 def _make(
@@ -82,8 +76,10 @@ def _make(
             f"{part.source}: needs about {needed / 1e9:.1f} GB of disk for its text part, {free / 1e9:.1f} GB are free",
             next_step="free disk space, then run the same command",
         )
+    # The source's own: of a model of the catalog the plan knows the catalog's.
+    config = text_config(source / CONFIG_FILE, read_json(source / CONFIG_FILE))
     with new_directory(part.folder) as folder:
-        (folder / CONFIG_FILE).write_text(json.dumps(dict(part.config), indent=1) + "\n", encoding="utf-8")
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         for name in (GENERATION_CONFIG, *TOKENIZER_FILES, _RANDOM):
             if (source / name).is_file():
                 shutil.copyfile(source / name, folder / name)
@@ -92,4 +88,4 @@ def _make(
             shutil.copyfile(path, folder / _TEMPLATES / path.name)
         write_text_weights(tensors, folder, lambda done, total: report("take out the text part", done, total))
         check_folder(folder)
-        (folder / _MARKER).write_text(json.dumps(dict(origin), indent=1) + "\n", encoding="utf-8")
+        (folder / MARKER).write_text(json.dumps(dict(origin), indent=1) + "\n", encoding="utf-8")

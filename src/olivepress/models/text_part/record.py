@@ -9,30 +9,46 @@ from typing import Any
 
 from olivepress.catalog import ModelFacts
 from olivepress.checkpoint import StoredTensor, read_json, stored_tensors
+from olivepress.core import bounded
+from olivepress.core.errors import SetupError
 from olivepress.core.layout import MODELS
 from olivepress.core.names import slug
 from olivepress.models.admission import check_model
+from olivepress.models.hub import is_commit
 from olivepress.models.text_part.config import text_config
 from olivepress.models.text_part.weights import text_tensors
 
-__all__ = ["TextPart", "check_source", "is_text_part", "text_part_of", "text_part_on_hub"]
+__all__ = ["MARKER", "TextPart", "check_source", "is_text_part", "read_marker", "text_part_of", "text_part_on_hub"]
 
 _PREFIX = "text-of-"
-CONFIG_FILE = "config.json"
+CONFIG_FILE, MARKER = "config.json", "text-part.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextPart:
-    """``source`` is the folder or Hub id of the whole model, ``config`` the text part's own."""
+    """``source`` is the folder of the whole model, or with ``on_hub`` its Hub id; ``config`` is the text part's own.
+
+    ``revision`` is the commit, tag or branch of a Hub id; None for one that follows the Hub's main.
+    """
 
     source: str
     config: Mapping[str, Any]
+    on_hub: bool = False
     revision: str | None = None
 
     @property
     def folder(self) -> Path:
         """Its folder, below the project's root."""
         return MODELS / f"{_PREFIX}{slug(self.source.replace(chr(92), '/').rstrip('/').rpartition('/')[2])}"
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of a Hub id: the one that is asked for, else the one that the folder was taken out of; None before
+        that, and of a local source."""
+        if is_commit(self.revision):
+            return self.revision
+        marker = read_marker(self.folder) if self.on_hub else None
+        return None if marker is None else marker.get("revision")
 
     @property
     def note(self) -> str:
@@ -57,7 +73,23 @@ def text_part_of(directory: Path) -> tuple[TextPart, ModelFacts]:
 
 def text_part_on_hub(model_id: str, commit: str, path: Path, config: Mapping[str, Any]) -> TextPart:
     """Of a Hub id, of which nothing but config.json is known; ``path`` names it in messages. Raises as that."""
-    return TextPart(source=model_id, config=text_config(path, config), revision=commit)
+    return TextPart(source=model_id, config=text_config(path, config), on_hub=True, revision=commit)
+
+
+def read_marker(folder: Path) -> dict[str, Any] | None:
+    """Where the folder's content is from; None without a folder. SetupError for a folder that is none of ours."""
+    if not folder.exists():
+        return None
+    try:
+        value = bounded.read_json(folder / MARKER, bounded.CONFIG, SetupError)
+    except (OSError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise SetupError(
+            f"{folder}: contains something other than the text part of a model",
+            next_step=f"move {folder} elsewhere, and name that folder in model.path if it is the model to train",
+        )
+    return value
 
 
 def check_source(directory: Path, *, weights: bool = True) -> dict[str, StoredTensor]:

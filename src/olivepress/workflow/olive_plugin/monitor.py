@@ -16,6 +16,7 @@ from olivepress.core.errors import DivergedError, JobError
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.process import peak_memory_bytes
 from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN, Shipped
+from olivepress.runtimes.float32_products import compute_in_float32
 from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
 from olivepress.workflow.olive_plugin.quality import Watched, take_quality
@@ -70,7 +71,9 @@ class TrainingMonitor(transformers.TrainerCallback):
 
     @reports_errors
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Called once: packed sequences are kept apart from here on; others are left as they are."""
+        """Called once: packed sequences are kept apart from here on; others are left as they are. What is computed in
+        bfloat16 is from here on computed as ``float32_products`` says."""
+        compute_in_float32(model)
         model.register_forward_pre_hook(separate_documents, with_kwargs=True)
         self._check_patience(state)
         self._check_looks(state)

@@ -15,6 +15,7 @@ from olive.passes.pytorch.gptq import Gptq
 from transformers import AutoModelForCausalLM
 
 from olivepress.core.errors import JobError
+from olivepress.runtimes.float32_products import all_in_float32
 from olivepress.workflow.olive_plugin.passes.rounding import gptq, search_scales
 
 __all__ = ["CalibratedGptq", "projections"]
@@ -47,7 +48,8 @@ class CalibratedGptq(Gptq):
             names = projections(ModelWrapper.from_model(structure), config.eight_bits)
             overrides = {name: {"bits": 8} for name in names}
             config = config.model_copy(update={"overrides": overrides | (config.overrides or {})})
-        return super()._run_for_config(model, config, output_model_path)
+        with all_in_float32():  # the calibration rows
+            return super()._run_for_config(model, config, output_model_path)
 
     @staticmethod
     def process_module(
