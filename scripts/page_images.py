@@ -1,15 +1,21 @@
-"""Take the pictures of the documentation: the first screen of a comparison's page, on a desk and on a phone.
+"""Take the pictures of the documentation: the first screen of a comparison's page, on a desk and on a phone, and the
+local page of the fine-tune.
 
     python scripts/page_images.py [runs/tiny-phi/report/report.html [docs/images]]
 
-The page is that of ``olivepress demo`` unless another is named. Needs Chromium; writes docs/images/report*.png.
+The page is that of ``olivepress demo`` unless another is named. Needs Chromium; writes docs/images/report*.png and
+ui.png.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +39,40 @@ def main(page: Path = PAGE, out: Path = IMAGES) -> list[Path]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for name, (width, height) in SIZES.items():
             for scheme, ending in NAMES.items():
-                picture = _take(browser, page, scheme, width, height)
-                path = out / f"{name}{ending}.png"
-                path.write_bytes(_small(picture))
-                written.append(path)
+                picture = _take(browser, page.resolve().as_uri(), scheme, width, height)
+                written.append(_write(picture, out / f"{name}{ending}.png"))
+        recipe = page.resolve().parents[1]
+        with _local_pages(recipe.parents[1]) as address:
+            picture = _take(browser, f"{address}runs/{recipe.name}/jobs/finetune", "light", *SIZES["report"])
+            written.append(_write(picture, out / "ui.png"))
         browser.close()
     return written
 
 
-def _take(browser: Any, page: Path, scheme: str, width: int, height: int) -> bytes:
+@contextlib.contextmanager
+def _local_pages(project: Path) -> Iterator[str]:
+    """The address of ``olivepress ui`` over the folder."""
+    command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "ui", "--json"]
+    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def _take(browser: Any, address: str, scheme: str, width: int, height: int) -> bytes:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
     opened = context.new_page()
-    opened.goto(page.resolve().as_uri())
+    opened.goto(address)
     picture: bytes = opened.screenshot()
     context.close()
     return picture
+
+
+def _write(picture: bytes, path: Path) -> Path:
+    path.write_bytes(_small(picture))
+    return path
 
 
 def _small(picture: bytes) -> bytes:
