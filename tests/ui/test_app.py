@@ -195,6 +195,9 @@ def test_a_run_that_goes_on(ask: Ask) -> None:
         page = ask("/runs/lamps/jobs/finetune").text
         assert "step 3 of 40" in page and "74 s left" in page and page.count("<svg") == 2  # of the loss
     assert "step 3 of 40" not in ask("/").text and "stopped" in ask("/runs/lamps").text  # killed
+    write_log("finetune", "step\n" * 6_000)
+    page = ask("/runs/lamps/jobs/finetune").text
+    assert page.count("<svg") == 2 and ">None<" not in page and "The end of 30 kB" in page
 
 
 def test_a_hostile_project(ask: Ask, here: Path) -> None:

@@ -115,6 +115,11 @@ def test_a_record_outside_of_runs_is_not_read(tmp_path: Path) -> None:
 
 def test_the_curve_of_a_finished_fine_tune() -> None:
     assert trained_run(RECIPE, "finetune").steps == ()
+    for name, loss in (("finetune-old", 6.0), ("finetune-new", 5.0)):  # stopped, the second with other settings
+        step(record(name), 1, loss, 1.0)
+    os.utime(record("finetune-old"), (1_700_000_000, 1_700_000_000))
+    assert [each.loss for each in trained_run(RECIPE, "finetune").steps] == [5.0]
+    assert trained_run(RECIPE, "merge").steps == ()
     path = Path("runs", RECIPE, "finetune", "training.jsonl")
     for done in (1, 2):
         step(path, done, 4.0 / done, 1.0)

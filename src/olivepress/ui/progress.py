@@ -67,9 +67,13 @@ def progress_of(recipe: str, job: str, began: datetime | None) -> JobProgress | 
 
 
 def trained_run(recipe: str, job: str) -> TrainingRun:
-    """The steps of a finished fine-tune; of another job none."""
+    """The steps of a fine-tune that has ended: those of its artifact, or of the record that a stopped one goes on from;
+    of another job none."""
     path = job_dir(recipe, job) / TRAINING
-    return training_run(_lines(path) if _changed(path) else [])
+    if _changed(path):
+        return training_run(_lines(path))
+    records = [(changed, record) for record in training_records(recipe, job) if (changed := _changed(record))]
+    return training_run(_lines(max(records)[1]) if records else [])
 
 
 def seconds_left(lines: Sequence[Mapping[str, Any]], total: int) -> float | None:

@@ -56,7 +56,9 @@ def size(count: float | None) -> str:
     """Bytes in the unit that a reader expects."""
     if count is None:
         return NULL
-    return f"{count:.0f} bytes" if count < 10_000 else format_value("bytes", count)
+    if count < 10_000:
+        return f"{count:.0f} bytes"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else format_value("bytes", count)
 
 
 def ago(time: datetime | None) -> str:
