@@ -116,6 +116,7 @@ def one_task(
         trained = train(
             task, seed, given.work / "project", model=given.base_model, data=given.data,
             finetune=FINETUNE | ({"max_steps": given.steps} if given.steps else {}),
+            suffix=f"-steps-{given.steps}" if given.steps else "",
         )  # fmt: skip
         asked = questions(trained, given.rows)
         wanted = [*([BASE] if base is None else []), MERGED, *subjects_of(seed, given.seeds, subjects)]

@@ -15,6 +15,7 @@ from gain.trained import Trained, last_line
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.data.store.reader import read_split
 from olivepress.measure.quality.accuracy import answer_budget
+from olivepress.measure.quality.few_shot import add_shots
 from olivepress.runtimes.chat_template.model_config import eos_token_ids
 from olivepress.runtimes.chat_template.prompts import encode_parts, render_prompt
 
@@ -46,14 +47,15 @@ def tokenizer_of(model: Path) -> Any:
     return AutoTokenizer.from_pretrained(model)
 
 
-def questions(trained: Trained, limit: int) -> Questions:
-    """``limit`` test rows, spread evenly over the split, rendered and tokenized as the merged model was trained."""
+def questions(trained: Trained, limit: int, *, shots: int = 0) -> Questions:
+    """``limit`` test rows, spread evenly over the split, rendered and tokenized as the merged model was trained; each
+    after the same ``shots`` examples of the training split."""
     tokenizer = tokenizer_of(trained.merged)
 
     def encode(text: str) -> list[int]:
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    rows = read_split(trained.dataset, "test", limit=limit).rows
+    rows = add_shots(trained.dataset, read_split(trained.dataset, "test", limit=limit).rows, shots)
     prompts = {row.id: render_prompt(trained.merged, row.messages, row.tools) for row in rows}
     return Questions(
         rows=tuple({"id": name, "prompt": encode_parts(encode, one.prefix_parts)} for name, one in prompts.items()),

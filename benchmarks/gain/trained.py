@@ -77,11 +77,9 @@ def last_line(text: str) -> str:
 
 
 def recipe(
-    task: Task, seed: int, model: Mapping[str, str], dataset: Path, finetune: Mapping[str, Any]
+    task: Task, seed: int, model: Mapping[str, str], dataset: Path, finetune: Mapping[str, Any], suffix: str
 ) -> dict[str, Any]:
     """The recipe of one fine-tune with every target of ours; the limits are the targets' own."""
-    steps = finetune["max_steps"]
-    suffix = "" if steps == FINETUNE["max_steps"] else f"-steps-{steps}"
     return {
         "name": f"{task.name}-seed-{seed}{suffix}", "description": f"{task.title}, training seed {seed}",
         "model": dict(model),
@@ -97,13 +95,20 @@ def our_targets() -> list[str]:
 
 
 def train(
-    task: Task, seed: int, project: Path, *, model: Mapping[str, str], data: Path, finetune: Mapping[str, Any]
+    task: Task,
+    seed: int,
+    project: Path,
+    *,
+    model: Mapping[str, str],
+    data: Path,
+    finetune: Mapping[str, Any],
+    suffix: str = "",
 ) -> Trained:
-    """Fine-tune and merge, unless they are finished; ``model`` is the recipe's section about the base. SystemExit with
-    olivepress's own words when it fails."""
+    """Fine-tune and merge, unless they are finished; ``model`` is the recipe's section about the base, ``suffix`` what
+    the recipe's name ends with. SystemExit with olivepress's own words when it fails."""
     project.mkdir(parents=True, exist_ok=True)
     dataset = prepared(task, project, data)
-    content = recipe(task, seed, model, dataset, finetune)
+    content = recipe(task, seed, model, dataset, finetune, suffix)
     name, text = content["name"], yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{name}.yaml").write_text(text, encoding="utf-8")

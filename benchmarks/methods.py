@@ -1,0 +1,203 @@
+"""Ways of fine-tuning the real model, each with validation: the base, the base with examples, LoRA, DoRA, full.
+
+    python benchmarks/methods.py [--methods lora full] [--seeds 0 1]
+
+Banking77, by olivepress itself, the merged model in PyTorch float32 on the same test rows. What a fine-tune's model
+answered is a cell of benchmarks/methods.json: a run goes on where another one ended, on another day or machine as well,
+and whole work that a kill cut is resumed from the work folder. A cell is made again when its recipe changes. Writes
+methods.json and methods.md after every cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gain.answered import Questions, answers, outcomes, questions
+from gain.subjects import BASE, MERGED, job, reference
+from gain.tasks import TASKS
+from gain.trained import Trained, train
+from gain.work import key_of
+from gain_retained import ENVIRONMENTS, FAMILY, MODEL, ROOT, ROWS, SEEDS, versions
+from pairs import Outcomes, difference, share
+from peers.subjects import THREADS
+
+from olivepress.core.artifact import read_manifest
+from olivepress.core.files import write_text
+from olivepress.core.jsonl import read_json_lines
+from olivepress.core.layout import TRAINING
+from olivepress.report.machine import fingerprint
+from olivepress.report.training_record import shipped_step
+
+OUT = Path(__file__).parent / "methods.json"
+TASK = next(task for task in TASKS if task.name == "banking77")
+SHOTS = 10  # as many examples as fit the time: one of each class are 77
+FEW_SHOT = "few-shot"
+# One epoch and a half of the 9,000 training rows at most; the validation loss decides which checkpoint ships and when
+# it ends. Rates: the usual ones of each method.
+COMMON: Mapping[str, Any] = {
+    "batch_size": 8, "max_steps": 1600, "torch_dtype": "float32", "eval_steps": 100, "eval_rows": 256,
+    "early_stopping": {"patience": 4},
+}  # fmt: skip
+ADAPTER = {"r": 16, "alpha": 32, "learning_rate": 5.0e-4}
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    "lora": {**ADAPTER, "method": "lora"},
+    "dora": {**ADAPTER, "method": "dora"},
+    "full": {"method": "full", "learning_rate": 5.0e-5},
+}
+TITLES = {
+    BASE: "the base model, zero-shot", FEW_SHOT: f"the base model, {SHOTS} examples", "lora": "LoRA, r 16",
+    "dora": "DoRA, r 16", "full": "full fine-tuning",
+}  # fmt: skip
+Cell = dict[str, Any]
+
+
+def read_cells() -> list[Cell]:
+    """The cells of earlier runs; none where there is no file."""
+    return list(json.loads(OUT.read_text(encoding="utf-8"))["cells"]) if OUT.is_file() else []
+
+
+def right_rows(cell: Cell, rows: list[str]) -> Outcomes:
+    """Row → whether it was answered rightly, from the cell's hexadecimal digits, one bit a row, the first row first."""
+    bits = f"{int(cell['right'], 16):0{len(rows)}b}"
+    return {row: bit == "1" for row, bit in zip(rows, bits, strict=True)}
+
+
+def packed(outcomes: Outcomes, rows: list[str]) -> str:
+    """The inverse of ``right_rows``."""
+    return f"{int(''.join('1' if outcomes[row] else '0' for row in rows), 2):x}"
+
+
+def answered(model: str, trained: Trained, asked: Questions, given: argparse.Namespace) -> Outcomes:
+    one = job(reference(model, trained), given.work, ENVIRONMENTS, threads=THREADS, task="answers")
+    return outcomes(answers(one, asked, given.work, versions=versions())[0], asked, trained)
+
+
+def taken(trained: Trained) -> Cell:
+    """What the fine-tune took, and which of its steps ships."""
+    folder = trained.project / "runs" / trained.name / "finetune"
+    resources = read_manifest(folder).resources
+    shipped = shipped_step(read_json_lines(folder / TRAINING))
+    return {
+        "seconds": round(resources.seconds), "peak_memory_bytes": resources.peak_memory_bytes,
+        "shipped": None if shipped is None else shipped.model_dump(mode="json"), "machine": fingerprint().id,
+    }  # fmt: skip
+
+
+def measure(method: str, seed: int, given: argparse.Namespace) -> tuple[list[Cell], list[str]]:
+    """The cell of one fine-tune (and of the base with its first one), and the names of the test rows in order."""
+    settings = dict(COMMON) | dict(METHODS[method])
+    trained = train(
+        TASK, seed, given.work / "project", model={"path": MODEL, "family": FAMILY}, data=given.data,
+        finetune=settings, suffix=f"-{method}",
+    )  # fmt: skip
+    asked = questions(trained, given.rows)
+    rows = list(asked.expected)
+    cell = {"method": method, "seed": seed, "key": cell_key(method, seed), **taken(trained)}
+    cells = [cell | {"right": packed(answered(MERGED, trained, asked, given), rows)}]
+    if given.base:
+        prompted = questions(trained, given.rows, shots=SHOTS)
+        for name, of_base in ((BASE, asked), (FEW_SHOT, prompted)):
+            right = packed(answered(BASE, trained, of_base, given), rows)
+            cells.append({"method": name, "seed": None, "key": cell_key(name, None), "right": right})
+    return cells, rows
+
+
+def cell_key(method: str, seed: int | None) -> str:
+    """Of what a cell depends on: settings and versions."""
+    settings = dict(COMMON) | dict(METHODS[method]) if method in METHODS else {"shots": SHOTS}
+    return key_of(MODEL, TASK.name, method, seed, settings, versions())
+
+
+def summary(cells: list[Cell], rows: list[str]) -> list[dict[str, Any]]:
+    """A record for each method that has a cell: its accuracy seed by seed, and its difference from LoRA's."""
+    by_method: dict[str, dict[int | None, Outcomes]] = {}
+    for cell in cells:
+        by_method.setdefault(cell["method"], {})[cell["seed"]] = right_rows(cell, rows)
+    lora = by_method.get("lora", {})
+    records = []
+    for method in (name for name in TITLES if name in by_method):
+        own = by_method[method]
+        pairs = [(lora[seed], own[seed]) for seed in own if seed in lora and method != "lora"]
+        own_cells = [cell for cell in cells if cell["method"] == method]
+        records.append({
+            "method": method, "title": TITLES[method], "seeds": [share(own[seed]) | {"seed": seed} for seed in own],
+            "to_lora": difference(pairs) if pairs else None, "cells": own_cells,
+        })  # fmt: skip
+    return records
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    lines = [
+        "# Ways of fine-tuning a real model", "",
+        f"Generated by `python benchmarks/methods.py`: {MODEL}, {TASK.title}, {record['rows']} test rows, greedy, "
+        "exact match, 95 % Wilson intervals. Every fine-tune validates on 256 rows each 100 steps, keeps the best "
+        "checkpoint and stops after four evaluations without a lower loss. Differences are paired, seed by seed.", "",
+        "| | seed | exact match | shipped | hours | peak memory | minus LoRA, points |",
+        "|---|---:|---:|---|---:|---:|---:|",
+    ]  # fmt: skip
+    for one in record["methods"]:
+        to_lora = one["to_lora"]
+        points = "–"
+        if to_lora is not None:
+            low, high = (100 * end for end in to_lora["interval"])
+            points = f"{100 * to_lora['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+        for number, (seed, cell) in enumerate(zip(one["seeds"], one["cells"], strict=True)):
+            lines.append(f"| {one['title']} {row_of(seed, cell)} | {points if number == 0 else ''} |")
+    missing = [
+        f"{TITLES[name]}, seed {seed}" for name in METHODS for seed in SEEDS if (name, seed) not in record["measured"]
+    ]
+    if missing:
+        lines += ["", f"Not measured yet: {'; '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def row_of(seed: Mapping[str, Any], cell: Cell) -> str:
+    low, high = (100 * end for end in seed["interval"])
+    shipped, memory = cell.get("shipped"), cell.get("peak_memory_bytes")
+    step = f"step {shipped['step']} of {shipped['steps']}" if shipped else "–"
+    hours = f"{cell['seconds'] / 3600:.1f}" if "seconds" in cell else "–"
+    peak = f"{memory / 1e9:.1f} GB" if memory else "–"
+    label = "–" if seed["seed"] is None else seed["seed"]
+    return f"| {label} | {100 * seed['accuracy']:.1f} % ({low:.1f} to {high:.1f}) | {step} | {hours} | {peak}"
+
+
+def save(cells: list[Cell], rows: list[str]) -> None:
+    measured = {(cell["method"], cell["seed"]) for cell in cells}
+    record = {"rows": len(rows), "methods": summary(cells, rows), "measured": measured}
+    content = {"model": MODEL, "task": TASK.name, "rows": rows, "versions": versions(), "cells": cells}
+    write_text(OUT, json.dumps(content, indent=1) + "\n")
+    write_text(OUT.with_suffix(".md"), markdown(record))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="the published data sets")
+    parser.add_argument("--work", type=Path, default=ENVIRONMENTS / "gain", help="where unfinished work is kept")
+    given = parser.parse_args()
+    given.work, given.rows = given.work.resolve(), ROWS
+    given.work.mkdir(parents=True, exist_ok=True)
+    wanted = {cell_key(BASE, None), cell_key(FEW_SHOT, None)}
+    wanted |= {cell_key(method, seed) for method in METHODS for seed in SEEDS}
+    cells = [cell for cell in read_cells() if cell["key"] in wanted]
+    for seed in given.seeds:
+        for method in given.methods:
+            known = {cell["key"] for cell in cells}
+            if cell_key(method, seed) in known:
+                continue
+            given.base = cell_key(BASE, None) not in known
+            new, rows = measure(method, seed, given)
+            cells += new
+            save(cells, rows)
+            print(f"{method}, seed {seed}: measured", flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    main()
