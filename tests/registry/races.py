@@ -35,7 +35,7 @@ def waiting(ready: int, go: int) -> Callable[[], None]:
         return original(*arguments, **named)
 
     def run() -> None:
-        signal.alarm(120)  # it waits for nobody whose parent has ended
+        signal.alarm(600)  # it waits for nobody whose parent has ended
         pipeline.promote = wait  # type: ignore[assignment]
         try:
             done = promote_recipe(load_recipe(Path("recipes/lamps.yaml")), TARGET, now=NOW)
