@@ -15,7 +15,8 @@ from olivepress.runtimes.genai_model import RecurrentGeneration, _is_recurrent
 class Generator:
     """The state is the tokens that it was computed from; taken back to any other length it would be another's."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, goes_back: bool = True) -> None:
+        self.goes_back = goes_back
         self.given: list[int] = []
         self.saved: int | None = None
 
@@ -32,7 +33,7 @@ class Generator:
         self.saved = len(self.given)
 
     def rewind_to(self, length: int) -> None:
-        if length != self.saved:
+        if length != self.saved or not self.goes_back:
             raise RuntimeError(f"RecurrentState::RewindTo({length}) is not supported without a snapshot.")
         del self.given[length:]
 
@@ -57,6 +58,22 @@ def test_a_state_goes_back_to_where_it_was_saved_and_is_made_again_elsewhere() -
     assert len(begun) == 2 and generation.tokens() == [1, 2]
     generation.step()
     assert generation.tokens() == [1, 2, 0] and begun[0].given == [1, 2, 3, 8]
+
+
+def test_a_state_that_never_goes_back_is_made_again_each_time() -> None:
+    begun: list[Generator] = []
+
+    def begin() -> Generator:
+        begun.append(Generator(goes_back=False))
+        return begun[-1]
+
+    generation = RecurrentGeneration(begin)
+    generation.append([1, 2, 3])
+    for sequence in ([4], [5, 6], [7]):
+        generation.rewind(3)
+        generation.append(sequence)
+        assert generation.tokens() == [1, 2, 3, *sequence]
+    assert len(begun) == 3
 
 
 @pytest.mark.parametrize(

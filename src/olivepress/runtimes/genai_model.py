@@ -161,8 +161,9 @@ class GenaiGeneration:
 
 
 class RecurrentGeneration(GenaiGeneration):
-    """A model with linear attention or short convolutions: genai 0.18.0 takes its state back only to a length at which
-    it was saved, which ``rewind`` to the present length does. To any other length the tokens are read again."""
+    """A model with linear attention or short convolutions: genai 0.18.0 takes the state of the former back only to a
+    length at which it was saved, which ``rewind`` to the present length does, and that of LFM2 to none. The tokens up
+    to any other length are read again."""
 
     def __init__(self, begin: Callable[[], Any]) -> None:
         super().__init__(begin())
@@ -174,12 +175,19 @@ class RecurrentGeneration(GenaiGeneration):
         if len(tokens) == length:
             self._generator.snapshot_state()
             self._saved = length
-        elif length == self._saved:
-            super().rewind(length)
-        else:
+        elif not self._goes_back(length):
             self._generator, self._saved = self._begin(), None
             self.step = self._generator.generate_next_token
             self.append(tokens[:length])
+
+    def _goes_back(self, length: int) -> bool:
+        if length != self._saved:
+            return False
+        try:
+            super().rewind(length)
+        except RuntimeError:  # "currently not supported for lfm2": saving succeeds all the same
+            return False
+        return True
 
 
 class TokenGeneration(GenaiGeneration):
