@@ -79,7 +79,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def _check_target(recipe: Recipe, model: ResolvedModel, target: Target) -> None:
-    check_model_for(recipe.name, model.path, model.family, model.facts.config, [target])
+    check_model_for(recipe.name, model.origin, model.family, model.facts.config, [target])
     for used in (target.environment, target.build_environment, model.family.build_environment):
         environment(used)  # UsageError now, not after the fine-tune
 
