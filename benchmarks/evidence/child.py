@@ -103,6 +103,11 @@ def _strings_in(source: str) -> Iterator[str]:
 
 def try_type(spec: TypeSpec, progress: Progress) -> Tried:
     """Make the model, build and compare it in float32, in 4 bits, and after an adapter was merged into it."""
+    return try_steps(spec, {"float32": _float32, "int4": _int4, "lora": _lora})
+
+
+def try_steps(spec: TypeSpec, steps: Mapping[str, Callable[[TypeSpec, Path, Path], Step]]) -> Tried:
+    """Make the model and take its steps, one after the other; none after a float32 that has no numbers."""
     _limit_resources()
     import torch
 
@@ -113,7 +118,7 @@ def try_type(spec: TypeSpec, progress: Progress) -> Tried:
     parameters = sum(each.numel() for each in model.parameters())
     tried = Tried(architecture=type(model).__name__, parameters=parameters, rope=rope_kind(model.config.to_dict()))
     del model
-    for name, step in (("float32", _float32), ("int4", _int4), ("lora", _lora)):
+    for name, step in steps.items():
         with _room(work / name) as folder:
             outcome = _attempt(step, spec, base, folder)
         tried = tried.model_copy(update={name: outcome})

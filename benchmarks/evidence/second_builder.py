@@ -12,20 +12,16 @@ from typing import Any
 
 from evidence.child import (
     _GROUP,
-    _SEED,
     Nothing,
     Tried,
     TypeSpec,
-    _attempt,
     _compare,
-    _limit_resources,
     _loaded,
     _logits_of,
-    _make_model,
-    _room,
     _run_pass,
+    try_steps,
 )
-from olivepress.catalog.evidence import Step, rope_kind
+from olivepress.catalog.evidence import Step
 from olivepress.core.progress import Progress
 from olivepress.core.yaml_document import Record
 
@@ -43,22 +39,7 @@ def versions(_: Nothing, progress: Progress) -> Versions:
 def try_mobius(spec: TypeSpec, progress: Progress) -> Tried:
     """Float32 against PyTorch; then rounded to 4 bits by Olive in ONNX, which is what MobiusBuilder's own
     documentation says to do. ``lora`` is not tried: adapters are merged before either builder."""
-    _limit_resources()
-    import torch
-
-    torch.manual_seed(_SEED)
-    torch.set_num_threads(1)
-    work = Path(spec.folder)
-    base, model = _make_model(spec, work / "base")
-    parameters = sum(each.numel() for each in model.parameters())
-    tried = Tried(architecture=type(model).__name__, parameters=parameters, rope=rope_kind(model.config.to_dict()))
-    del model
-    for name, step in (("float32", _float32), ("int4", _int4)):
-        with _room(work / name) as folder:
-            tried = tried.model_copy(update={name: _attempt(step, spec, base, folder)})
-        if tried.float32 is not None and tried.float32.reason is not None:
-            break
-    return tried
+    return try_steps(spec, {"float32": _float32, "int4": _int4})
 
 
 def _float32(spec: TypeSpec, base: Path, folder: Path) -> Step:

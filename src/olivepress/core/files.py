@@ -62,9 +62,7 @@ def write_secret(path: Path, data: bytes, *, sync: bool = True) -> None:
 
     Windows has no such rights: there the folder's count. ``sync`` false where many are forced to the disk at once.
     """
-    partial = _beside(path, "partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _partial_beside(path) as partial:
         partial.unlink(missing_ok=True)  # of a killed process that had the same number
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
@@ -74,11 +72,6 @@ def write_secret(path: Path, data: bytes, *, sync: bool = True) -> None:
         is_new = _take_free_name(partial, path)
         if sync:
             _sync_directory(path.parent)
-    except OSError as error:
-        raise cannot_write(path, path.parent, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
     if not is_new:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
@@ -115,13 +108,21 @@ def link_folder(link: Path, place: Path) -> None:
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to. At the end of the block the file takes the place of ``path``."""
-    partial = _beside(path, "partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _partial_beside(path) as partial:
         yield partial
         _sync_file(partial)
         partial.replace(path)
         _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _partial_beside(path: Path) -> Iterator[Path]:
+    """A path beside ``path``, in a folder that is there; what it still has at the end of the block goes. An OSError of
+    the block is that ``path`` cannot be written."""
+    partial = _beside(path, "partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
     except OSError as error:
         raise cannot_write(path, path.parent, error) from error
     finally:
