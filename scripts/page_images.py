@@ -3,8 +3,8 @@ local page of the fine-tune.
 
     python scripts/page_images.py [runs/tiny-phi/report/report.html [docs/images]]
 
-The page is that of ``olivepress demo`` unless another is named. Needs Chromium; writes docs/images/report*.png and
-ui.png.
+The page is that of ``olivepress demo`` unless another is named. Needs Chromium; writes docs/images/report*.png, and
+ui.png where the page lies beside the run that it is of.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from olivepress.core.privacy import child_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, IMAGES = Path("runs/tiny-phi/report/report.html"), ROOT / "docs" / "images"
@@ -42,9 +44,10 @@ def main(page: Path = PAGE, out: Path = IMAGES) -> list[Path]:
                 picture = _take(browser, page.resolve().as_uri(), scheme, width, height)
                 written.append(_write(picture, out / f"{name}{ending}.png"))
         recipe = page.resolve().parents[1]
-        with _local_pages(recipe.parents[1]) as address:
-            picture = _take(browser, f"{address}runs/{recipe.name}/jobs/finetune", "light", *SIZES["report"])
-            written.append(_write(picture, out / "ui.png"))
+        if (recipe / "finetune").is_dir():
+            with _local_pages(recipe.parents[1]) as address:
+                picture = _take(browser, f"{address}runs/{recipe.name}/jobs/finetune", "light", *SIZES["report"])
+                written.append(_write(picture, out / "ui.png"))
         browser.close()
     return written
 
@@ -53,7 +56,7 @@ def main(page: Path = PAGE, out: Path = IMAGES) -> list[Path]:
 def _local_pages(project: Path) -> Iterator[str]:
     """The address of ``olivepress ui`` over the folder."""
     command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", "ui", "--json"]
-    with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=project, env=child_environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())["url"]
@@ -64,7 +67,9 @@ def _local_pages(project: Path) -> Iterator[str]:
 def _take(browser: Any, address: str, scheme: str, width: int, height: int) -> bytes:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
     opened = context.new_page()
-    opened.goto(address)
+    answer = opened.goto(address)
+    if answer is not None and not answer.ok:
+        raise SystemExit(f"{address}: {answer.status} {answer.status_text}; expected the page of a finished fine-tune")
     picture: bytes = opened.screenshot()
     context.close()
     return picture

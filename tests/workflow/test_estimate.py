@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +40,21 @@ def test_widths_are_read_right(name: str) -> None:
     layer = 2 * shape.hidden * shape.queries + 2 * shape.hidden * shape.keys + 3 * shape.hidden * shape.inner
     heads = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
     # A short convolution has projections of four times hidden² in place of an attention's.
-    convolutions = list(MODELS[name].config.get("layer_types", ())).count("conv")
-    heads += convolutions * 2 * shape.hidden * (2 * shape.hidden - shape.queries - shape.keys)
-    assert shape.layers * layer + heads == pytest.approx(shape.parameters, rel=0.01)
+    attention = 2 * shape.hidden * (shape.queries + shape.keys)
+    types = list(MODELS[name].config.get("layer_types", ()))
+    others = types.count("conv") * (4 * shape.hidden**2 - attention)
+    if "linear_attention" in types:  # in Qwen 3.5 the queries of full attention have gates of their own size
+        others += types.count("linear_attention") * (gated_delta_net(MODELS[name].config) - attention)
+        others += types.count("full_attention") * shape.hidden * shape.queries
+    assert shape.layers * layer + others + heads == pytest.approx(shape.parameters, rel=0.01)
+
+
+def gated_delta_net(config: Mapping[str, Any]) -> int:
+    """Weights of a layer of linear attention in transformers' Qwen3_5GatedDeltaNet: queries and keys, values, their
+    gate and the way out, and two numbers for each head."""
+    keys = config["linear_num_key_heads"] * config["linear_key_head_dim"]
+    values = config["linear_num_value_heads"] * config["linear_value_head_dim"]
+    return int(config["hidden_size"] * (2 * keys + 3 * values + 2 * config["linear_num_value_heads"]))
 
 
 def test_logits_of_a_large_vocabulary_count() -> None:

@@ -15,7 +15,7 @@ from olivepress.core.errors import SetupError
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import RUNS
 from olivepress.pipeline.search import finetune as module
-from olivepress.pipeline.search.finetune import Found, load_searched, search_finetune
+from olivepress.pipeline.search.finetune import SearchDecision, load_searched, search_finetune
 from olivepress.pipeline.search.on_cluster import TrialFollower
 from olivepress.run import job as job_module
 from olivepress.run.cleanup import training_record
@@ -64,7 +64,7 @@ def cluster_of(folder: Path, **facts: Any) -> tuple[Any, OneWorker]:
     return ClusterRun(cluster=worker, store=store, follower=Silent()), worker
 
 
-def search(cluster: Any) -> tuple[Found, Quiet]:
+def search(cluster: Any) -> tuple[SearchDecision, Quiet]:
     reporter = Quiet()
     return search_finetune(replace(load_searched("t"), cluster=cluster), reporter=reporter), reporter
 
@@ -72,15 +72,15 @@ def search(cluster: Any) -> tuple[Found, Quiet]:
 def test_a_search_on_a_worker_decides_as_one_here(project: Path, tmp_path: Path) -> None:
     write_recipe(project, SEARCH | GRID, learning_rate=1.0e-3, r=16)
     cluster, worker = cluster_of(tmp_path / "worker")
-    found, _ = search(cluster)
-    trials = {trial.params["learning_rate"]: trial for trial in found.stages["trials"].trials}
+    decision, _ = search(cluster)
+    trials = {trial.params["learning_rate"]: trial for trial in decision.stages["trials"].trials}
     assert [trials[rate].state for rate in RATES] == ["finished", "pruned"] + ["finished"] * 3 + ["pruned"]
     assert trials[1e-5].reason.startswith("pruned after 10 %: validation loss ")
     assert trials[9e-2].reason == "pruned, as it diverged: step 3: loss is nan; the result would be worthless"
     assert set(trials[2e-3].curve) == {10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
     # Every fine-tune ran on the worker, and nothing of the trials stays here or is kept for them in the store.
     ran = [spec.id for spec in worker.specs]
-    assert len(ran) == sum(len(stage.trials) for stage in found.stages.values()) and len(ran) >= 10
+    assert len(ran) == sum(len(stage.trials) for stage in decision.stages.values()) and len(ran) >= 10
     assert all(name.startswith("t.s1-") and name.endswith("/finetune") for name in ran)
     assert not list(RUNS.glob("t.s1-*/finetune")) and not list(RUNS.rglob("*.safetensors"))
     (kept,) = cluster.store.names("references")
