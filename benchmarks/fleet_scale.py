@@ -6,10 +6,10 @@ Each machine has a key of its own and sends one report with 30 raw latency sampl
 is damaged after it was signed. Every size is imported into an empty index by so many processes at once on the same
 folder, then imported again, then its state is computed. Then each machine gets a report of the release before, straight
 into the index, and the state is computed once more: every machine is compared with itself, once with the four classes
-and once with a class for every ten machines. Seconds are wall time from the first process's start to the last one's
-end, imports of Python included; processor time is that of all processes together without these imports, and does not
-grow with what else the machine does; memory is the largest peak of one process. Writes benchmarks/fleet_scale.json and
-.md.
+and once with a class for every ten machines of a ring. Seconds are wall time from the first process's start to the last
+one's end, imports of Python included; processor time is that of all processes together without these imports, and does
+not grow with what else the machine does; memory is the largest peak of one process. Writes benchmarks/fleet_scale.json
+and .md.
 """
 
 from __future__ import annotations
@@ -129,10 +129,11 @@ def add_release_before() -> None:
 
 @contextlib.contextmanager
 def many_classes() -> Iterator[None]:
-    """A class for every ten machines, for as long as it lasts."""
+    """A class for every ten machines of a ring, for as long as it lasts."""
     path = read_fleet(NAME).folder / MACHINES
     machines = read_machines(path)
-    write_machines(path, [replace(each, device_class=f"class of {each.name[:-1]}") for each in machines])
+    by_ring = sorted(machines, key=lambda each: (each.ring, each.name))
+    write_machines(path, [replace(each, device_class=f"class {at // 10}") for at, each in enumerate(by_ring)])
     yield
     write_machines(path, machines)
 
@@ -153,7 +154,7 @@ def measure(size: int, importers: int) -> dict[str, Any]:
     with many_classes():
         classes_s, (classes,) = timed("status", 1)
     if not rollout["pairs"] or rollout["pairs"] != classes["pairs"]:
-        raise SystemExit(f"{size} reports: nothing was compared: {rollout}, {classes}")
+        raise SystemExit(f"{size} reports: not the same was compared: {rollout}, {classes}")
     return {
         "reports": size,
         "importers": importers,

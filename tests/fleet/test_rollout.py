@@ -98,6 +98,20 @@ def test_the_interval_is_that_of_the_ordered_changes() -> None:
     assert change.change == pytest.approx(np.sqrt(factors[14] * factors[15]) - 1)
 
 
+def test_one_class_of_many_does_not_stop_a_release_by_chance() -> None:
+    """17 of 20 machines lose: in one class of 200 that is bound to happen, in the only class it is a loss."""
+    name = "class 000"
+    others = [one for number in range(1, 200) for one in machines(20, device_class=f"class {number:03d}")]
+    by_chance = [*machines(17, change=-0.10, device_class=name), *machines(20, change=0.10, device_class=name)[17:]]
+    assert judged(by_chance)[0].decision == "stop"
+    (ring, *_) = judged([*by_chance, *others])
+    assert ring.decision == "promote" and "not enough machines to say" in ring.reasons[-1]
+    assert [scope.confidence for scope in ring.scopes] == [0.99] + 200 * [pytest.approx(1 - 0.01 / 200)]
+    (ring, *_) = judged([*machines(20, change=-0.10, device_class=name), *others])
+    assert ring.decision == "stop" and ring.reasons[0].startswith("class 000: Decode -")
+    assert "99.995 % interval), n=20 machines: worse" in ring.reasons[0]
+
+
 def test_too_few_machines_hold_and_say_how_many_would_do() -> None:
     (canary, *_) = judged(machines(3))
     assert canary.decision == "hold"

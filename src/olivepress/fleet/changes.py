@@ -6,6 +6,8 @@ loss of more than ``LOSS_MARGIN``, and everything else is open, with the number 
 
 Times and memory: the median over machines of the relative change, with an interval from the order of the changes.
 Answers: per question the median over the machines, then the interval of the mean over the questions.
+Of several classes each has an interval so much surer that all of them together are wrong as seldom as one would be
+(Bonferroni): else every thousandth class would stop a release by chance.
 A median does not see that a few machines became much worse, so those are looked for as well.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -25,13 +28,12 @@ from olivepress.stats.intervals import paired_mean_interval
 from olivepress.stats.order_statistics import fewest_values, quantile_interval
 from olivepress.stats.robust import deviations, stand_apart
 
-__all__ = ["FEWEST_ANSWERING", "Change", "answers_change", "far_behind", "machine_metrics", "more_than_a_few"]
-__all__ += ["relative_change"]
+__all__ = ["FEWEST_ANSWERING", "Change", "answers_change", "confidence_of", "far_behind", "machine_metrics"]
+__all__ += ["more_than_a_few", "relative_change"]
 
 SMALLEST_LOSS = 0.01  # of a time: less stops no rollout, however many machines show it
 FEWEST_ANSWERING = 3  # machines, of which a majority of two is not moved by the third
 _SMALLEST_SCALE = 0.005  # of a change: where most machines change alike, less than 1.75 % is no difference
-_Z99 = 2.5758293035489004  # the 99.5 % quantile of the standard normal
 Call = Literal["better", "not worse", "worse", "cannot tell"]
 
 
@@ -57,14 +59,21 @@ def machine_metrics() -> list[str]:
     return [name for name in gated() if METRICS[name].group == "latency"]
 
 
-def relative_change(metric: str, before: np.ndarray, after: np.ndarray, noise: float) -> Change:
+def confidence_of(classes: int) -> float:
+    """Of the interval of one of so many classes, at least 1."""
+    return 1.0 - (1.0 - CONFIDENCE) / classes
+
+
+def relative_change(
+    metric: str, before: np.ndarray, after: np.ndarray, noise: float, confidence: float = CONFIDENCE
+) -> Change:
     """The change of a time or of memory, machine by machine in the same order. ``noise``: the machines' noise floor."""
     changes = np.sort(np.log(after / before))
     n = len(changes)
-    interval = quantile_interval(changes, 0.5, CONFIDENCE)
+    interval = quantile_interval(changes, 0.5, confidence)
     if interval is None:
         return Change(
-            metric=metric, call="cannot tell", n=n, counted="machines", needed=fewest_values(0.5, CONFIDENCE),
+            metric=metric, call="cannot tell", n=n, counted="machines", needed=fewest_values(0.5, confidence),
             change=float(np.expm1(np.median(changes))) if n else None,
         )  # fmt: skip
     middle, low, high = (math.expm1(value) for value in (float(np.median(changes)), *interval))
@@ -72,7 +81,7 @@ def relative_change(metric: str, before: np.ndarray, after: np.ndarray, noise: f
     return _called(metric, n, "machines", (middle, low, high), floor)
 
 
-def answers_change(metric: str, answered: QuestionChange | None) -> Change:
+def answers_change(metric: str, answered: QuestionChange | None, confidence: float = CONFIDENCE) -> Change:
     """The change of a share of right answers; ``answered`` is None where no machine answered the same questions."""
     if answered is None or not len(answered.changes):
         return Change(metric=metric, call="cannot tell", n=0, counted="questions")
@@ -82,7 +91,7 @@ def answers_change(metric: str, answered: QuestionChange | None) -> Change:
             metric=metric, call="cannot tell", n=answered.machines, counted="machines", needed=FEWEST_ANSWERING,
             change=float(changes.mean()),
         )  # fmt: skip
-    low, high = paired_mean_interval(changes, z=_Z99)
+    low, high = paired_mean_interval(changes, z=NormalDist().inv_cdf((1.0 + confidence) / 2.0))
     return _called(metric, len(changes), "questions", (float(changes.mean()), low, high), 0.0)
 
 

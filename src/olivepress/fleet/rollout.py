@@ -132,7 +132,8 @@ def _sentence(scope: Scope, change: Change) -> str:
     unit = "points" if change.metric in answers_metrics() else "%"
     shown = f"{title} {100 * change.change:+.1f} {unit}"
     if change.ci_low is not None and change.ci_high is not None:
-        shown += f" ({100 * change.ci_low:+.1f} to {100 * change.ci_high:+.1f}, 99 % interval)"
+        confidence = f"{100 * scope.confidence:.5g} % interval"
+        shown += f" ({100 * change.ci_low:+.1f} to {100 * change.ci_high:+.1f}, {confidence})"
     shown += f", n={change.n:,} {change.counted}"
     if change.call == "worse":
         return f"{shown}: worse"

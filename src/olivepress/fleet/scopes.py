@@ -9,8 +9,10 @@ import numpy as np
 
 from olivepress.fleet.answers import AnswerCounts, answers_metrics
 from olivepress.fleet.changes import (
+    FEWEST_ANSWERING,
     Change,
     answers_change,
+    confidence_of,
     far_behind,
     machine_metrics,
     more_than_a_few,
@@ -29,11 +31,12 @@ class Scope:
 
     ``machines`` measured both releases. ``lost``: metric → how many measured it before and do not any more, or not in
     the same way. ``behind``: metric → the machines that lost far more than the others. Both only where they are more
-    than a few.
+    than a few. ``confidence``: that of the changes' intervals.
     """
 
     device_class: str
     machines: int
+    confidence: float
     changes: tuple[Change, ...]
     lost: Mapping[str, int]
     behind: Mapping[str, tuple[str, ...]]
@@ -52,14 +55,18 @@ class _Twice:
 
 def scopes(measured: Sequence[Measured], answers: AnswerCounts, rings: Sequence[str]) -> tuple[Scope, ...]:
     """Over all machines first, then over those of each class where there are several; ``rings`` are the machines'."""
-    everything = _scope("", measured, answers, rings)
+    everything = _scope("", measured, answers, rings, confidence_of(1))
     classes = by_class(measured)
     if len(classes) < 2:
         return (everything,)
-    return everything, *(_scope(name, members, answers, rings) for name, members in classes.items())
+    judged = sum(sum(each.is_pair for each in members) >= FEWEST_ANSWERING for members in classes.values())
+    confidence = confidence_of(max(1, judged))
+    return everything, *(_scope(name, members, answers, rings, confidence) for name, members in classes.items())
 
 
-def _scope(device_class: str, measured: Sequence[Measured], answers: AnswerCounts, rings: Sequence[str]) -> Scope:
+def _scope(
+    device_class: str, measured: Sequence[Measured], answers: AnswerCounts, rings: Sequence[str], confidence: float
+) -> Scope:
     pairs = [each for each in measured if each.is_pair]
     changes, lost, behind = list[Change](), dict[str, int](), dict[str, tuple[str, ...]]()
     for metric in (*machine_metrics(), *answers_metrics()):
@@ -70,14 +77,18 @@ def _scope(device_class: str, measured: Sequence[Measured], answers: AnswerCount
         if not twice.machines:
             continue
         if of_answers:
-            changes.append(answers_change(metric, answers.changes(metric, rings, device_class)))
+            changes.append(answers_change(metric, answers.changes(metric, rings, device_class), confidence))
             losses = twice.before - twice.after
         else:
-            changes.append(relative_change(metric, twice.before, twice.after, float(np.median(twice.noise))))
+            noise = float(np.median(twice.noise))
+            changes.append(relative_change(metric, twice.before, twice.after, noise, confidence))
             losses = np.log(twice.after / twice.before) * (-1.0 if METRICS[metric].higher_is_better else 1.0)
         if names := tuple(twice.machines[place] for place in far_behind(losses).tolist()):
             behind[metric] = names
-    return Scope(device_class=device_class, machines=len(pairs), changes=tuple(changes), lost=lost, behind=behind)
+    return Scope(
+        device_class=device_class, machines=len(pairs), confidence=confidence, changes=tuple(changes), lost=lost,
+        behind=behind,
+    )  # fmt: skip
 
 
 def _twice(metric: str, pairs: Sequence[Measured], *, of_answers: bool) -> _Twice:
