@@ -22,6 +22,7 @@ import numpy as np
 
 from olivepress.compare.verdicts import LOSS_MARGIN
 from olivepress.fleet.answers import QuestionChange
+from olivepress.fleet.classes import SMALLEST_SCALE
 from olivepress.report.noise import CONFIDENCE
 from olivepress.report.registry import METRICS, gated
 from olivepress.stats.intervals import paired_mean_interval
@@ -33,7 +34,6 @@ __all__ += ["more_than_a_few", "relative_change"]
 
 SMALLEST_LOSS = 0.01  # of a time: less stops no rollout, however many machines show it
 FEWEST_ANSWERING = 3  # machines, of which a majority of two is not moved by the third
-_SMALLEST_SCALE = 0.005  # of a change: where most machines change alike, less than 1.75 % is no difference
 Call = Literal["better", "not worse", "worse", "cannot tell"]
 
 
@@ -104,7 +104,7 @@ def far_behind(losses: np.ndarray) -> np.ndarray:
     """The places of the machines that lost far more than the others, in the order of their losses; ``losses``: of a
     share, or logarithms of ratios. Empty unless they are more than a few: beyond as many as gained as much by chance.
     """
-    distances = deviations(losses, _SMALLEST_SCALE) if len(losses) else losses
+    distances = deviations(losses, SMALLEST_SCALE) if len(losses) else losses
     apart = stand_apart(distances)
     behind = np.flatnonzero(apart & (distances > 0) & (losses > LOSS_MARGIN))
     ahead = int(np.count_nonzero(apart & (distances < 0) & (losses < -LOSS_MARGIN)))

@@ -14,11 +14,11 @@ from olivepress.report.registry import METRICS
 from olivepress.stats.order_statistics import fewest_values, quantile_interval
 from olivepress.stats.robust import deviations, stand_apart
 
-__all__ = ["CONFIDENCE", "SHARES", "DeviceClass", "MetricSummary", "Outlier", "Quantile", "summarize"]
+__all__ = ["CONFIDENCE", "SHARES", "SMALLEST_SCALE", "DeviceClass", "MetricSummary", "Outlier", "Quantile", "summarize"]
 
 CONFIDENCE = 0.95
 SHARES = {"p10": 0.10, "median": 0.50, "p90": 0.90}
-_SMALLEST_SCALE = 0.005  # of the median: where most machines agree exactly, a difference of less than 1.75 % is none
+SMALLEST_SCALE = 0.005  # of a median or a change: where most agree exactly, a difference of less than 1.75 % is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def _quantile(ordered: np.ndarray, share: float) -> Quantile:
 def _outliers(metric: str, ordered: np.ndarray, machines: Sequence[str]) -> list[Outlier]:
     """The farthest first; times and rates by their ratio to the median, what can be 0 by its difference."""
     positive = bool((ordered > 0).all())
-    smallest = _SMALLEST_SCALE if positive else max(_SMALLEST_SCALE * abs(float(np.median(ordered))), 1e-12)
+    smallest = SMALLEST_SCALE if positive else max(SMALLEST_SCALE * abs(float(np.median(ordered))), 1e-12)
     distances = deviations(np.log(ordered) if positive else ordered, smallest)
     higher_is_better = METRICS[metric].higher_is_better
     apart = [
