@@ -344,6 +344,12 @@ def test_a_budget_must_hold_on_every_required_machine() -> None:
     assert evidence.startswith(f"{ATTIC.id}: ")
 
 
+def test_a_useful_artifact_with_few_answers_names_the_fewest_that_show_anything() -> None:
+    write_good(answers=right(1.0, n=24))
+    result = judge(recipe_with(budget={}))["gain"]
+    assert (result.outcome, result.n) == ("inconclusive", 30)
+
+
 def measure_artifact_of(sha256: str, answers: list[bool], **changes: Any) -> None:
     kept = measured("gain_retained", 0.99, n=len(answers), interval=(0.95, 1.02))
     metrics = {"gain_retained": kept} | changes.pop("metrics", {})
