@@ -37,6 +37,7 @@ from tests.ui.project import DATA_VERSION, write_artifact
 
 pytestmark = pytest.mark.usefixtures("here")
 REPORT = device_report(MACHINE.id, "lamps", JOB)
+ATTIC = MACHINE.model_copy(update={"id": "x86_64-attic-1c"})
 
 
 def judge(recipe: Recipe | None = None, **more: Any) -> dict[str, GateResult]:
@@ -327,9 +328,32 @@ def test_what_is_inconclusive_names_the_number_that_decides() -> None:
     assert (result.outcome, result.n) == ("inconclusive", None)  # its n are rounds
 
 
+def test_a_budget_must_hold_on_every_required_machine() -> None:
+    write_good()
+    budget = {"all": {"max_ttft_ms": 10.0}}
+    recipe = recipe_with(budget=budget, promote={"machines": [MACHINE.id, ATTIC.id], "allow": ["synthetic data"]})
+    quick = {"ttft_ms": measured("ttft_ms", 8.0, n=10, interval=(7.0, 9.0))}
+    slow = {"ttft_ms": measured("ttft_ms", 14.0, n=10, interval=(12.0, 16.0))}
+    remeasure(metrics=quick)
+    measure_artifact_of(sha256(), right(0.9), machine=ATTIC, metrics=quick)
+    assert judge(recipe)["budget"].outcome == "pass"
+    measure_artifact_of(sha256(), right(0.9), machine=ATTIC, metrics=slow)
+    results = judge(recipe)
+    assert not_held(results) == {"budget": "fail"}
+    (evidence,) = results["budget"].evidence
+    assert evidence.startswith(f"{ATTIC.id}: ")
+
+
+def test_a_useful_artifact_with_few_answers_names_the_fewest_that_show_anything() -> None:
+    write_good(answers=right(1.0, n=24))
+    result = judge(recipe_with(budget={}))["gain"]
+    assert (result.outcome, result.n) == ("inconclusive", 30)
+
+
 def measure_artifact_of(sha256: str, answers: list[bool], **changes: Any) -> None:
     kept = measured("gain_retained", 0.99, n=len(answers), interval=(0.95, 1.02))
-    changes |= {"artifact_sha256": sha256, "synthetic_data": True, "metrics": {"gain_retained": kept}}
+    metrics = {"gain_retained": kept} | changes.pop("metrics", {})
+    changes |= {"artifact_sha256": sha256, "synthetic_data": True, "metrics": metrics}
     write_measured(JOB, answers, **changes)
 
 
@@ -365,13 +389,12 @@ def test_many_promotions_do_not_lose_more_than_the_margin_together() -> None:
 
 def test_a_stale_report_of_a_machine_that_is_not_required_is_listed() -> None:
     write_good()
-    old = MACHINE.model_copy(update={"id": "x86_64-attic-1c"})
-    measure_artifact_of(sha256(), right(0.5), machine=old, created_at="2026-05-01T00:00:00+00:00")
+    measure_artifact_of(sha256(), right(0.5), machine=ATTIC, created_at="2026-05-01T00:00:00+00:00")
     results = judge(recipe=recipe_with(promote={"allow": ["synthetic data"], "max_report_days": 30}))
     assert not_held(results) == {}
-    listed = [text for text in results["reports"].evidence if "x86_64-attic-1c" in text]
+    listed = [text for text in results["reports"].evidence if ATTIC.id in text]
     assert len(listed) == 1 and "before the artifact was made" in listed[0]
-    required = {"allow": ["synthetic data"], "machines": ["x86_64-attic-1c"]}
+    required = {"allow": ["synthetic data"], "machines": [ATTIC.id]}
     assert judge(recipe=recipe_with(promote=required))["reports"].outcome == "fail"
 
 

@@ -12,6 +12,7 @@ from olivepress.compare.verdicts import Pair
 from olivepress.compare.verdicts import judge as judge_pairs
 from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult, failed, inconclusive, passed, worst
+from olivepress.report.answers import FEWEST
 
 __all__ = ["KEY", "judge"]
 
@@ -51,12 +52,13 @@ def _useful(case: Case, item: Loaded) -> GateResult:
     pairs = [_pair(before, row, by_name, case.metric) for before in compared.values()]
     lookup = lookup_in(judge_pairs(pairs))
     constant = constants({row.name: item}).get(row.name)
-    found = usefulness(row, case.metric, compared, lookup, constant)
-    texts = [f"{row.machine}: {reason.text}" for reason in found.reasons]
-    if found.call == "useful":
+    useful = usefulness(row, case.metric, compared, lookup, constant)
+    texts = [f"{row.machine}: {reason.text}" for reason in useful.reasons]
+    if useful.call == "useful":
         return passed(*texts)
-    if found.call == "cannot tell":
-        return inconclusive(*texts, next_step="measure more test examples")
+    if useful.call == "cannot tell":
+        too_few = "too_few_examples" in [reason.code for reason in useful.reasons]
+        return inconclusive(*texts, next_step="measure more test examples", n=FEWEST if too_few else None)
     return failed(*texts, next_step="train again: fine-tuning does not help yet")
 
 
