@@ -4,7 +4,8 @@
 
 A stand-alone chain is one ``olive run`` for one target: our passes of fine-tune, merge and export in one workflow and
 one process, with a folder and a cache of its own, and none of our checks. The recipe's time is of ``olivepress run``
-with all targets, verification included. How the cost grows is read from the journals of the same run and of three
+with all targets, verification included, once here and once over two workers of a cluster on this machine, each with
+one thread. How the cost grows is read from the journals of the same run and of three
 small ones on random weights. Writes benchmarks/chains.json, chains.png and a section of benchmarks/README.md.
 """
 
@@ -26,12 +27,14 @@ from typing import Any
 import yaml
 from chaining.chart import chart
 from chaining.table import markdown
+from cluster import processes, wait_for_workers
 from llama_shape import LLAMA
 from sections import write_section
 
 from olivepress.charts.svg import render_png
 from olivepress.core.artifact import read_manifest
 from olivepress.report.machine import fingerprint
+from olivepress.run.executors.cluster import Cluster
 from olivepress.run.journal import events
 from olivepress.synthetic import make_random_model, weight_bytes
 
@@ -106,14 +109,25 @@ def chain_seconds(project: Path, name: str, target: str) -> float:
     return seconds
 
 
+def cluster_seconds(project: Path, name: str) -> float:
+    """``olivepress run`` over two workers on this machine."""
+    with tempfile.TemporaryDirectory() as scratch, processes(Path(scratch).resolve()) as address:
+        with Cluster(address, None, topic="chains") as cluster:
+            wait_for_workers(cluster)
+        return olivepress(["run", name, "--engine", "dask", "--scheduler", address], project)
+
+
 def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    """The recipe with all targets, then the chains, each alone on the machine."""
-    name = "chains"
+    """The recipe with all targets, here and over two workers, then the chains, each alone on the machine."""
+    name, shared = "chains", "chains-shared"
     settings = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["finetune"] | {"max_steps": STEPS}
-    recipe(project, name, {"targets": list(TARGETS), "finetune": settings})
-    olivepress(["prepare", name], project)
+    for each in (name, shared):
+        recipe(project, each, {"targets": list(TARGETS), "finetune": settings})
+        olivepress(["prepare", each], project)
     ours = olivepress(["run", name], project)
     tell(f"olivepress run, {len(TARGETS)} targets: {ours:.0f} s")
+    over_two = cluster_seconds(project, shared)
+    tell(f"the same over two workers: {over_two:.0f} s")
     chains = {}
     for target in TARGETS:
         chains[target] = chain_seconds(project, name, target)
@@ -121,7 +135,7 @@ def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
     lines = (project / "runs" / name / "finetune" / "training.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [step for line in lines if "loss" in (step := json.loads(line))]  # the last line names what ships
     return {
-        "recipe_seconds": ours, "jobs": job_seconds(project, name), "chains": chains,
+        "recipe_seconds": ours, "cluster_seconds": over_two, "jobs": job_seconds(project, name), "chains": chains,
         "examples": [{"examples": one["done"] * settings["batch_size"], "seconds": one["seconds"]} for one in steps],
     }  # fmt: skip
 

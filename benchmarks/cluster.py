@@ -143,14 +143,19 @@ def processes(folder: Path) -> Iterator[str]:
             process.wait()
 
 
+def wait_for_workers(cluster: Cluster) -> None:
+    """SystemExit when they have not connected within two minutes."""
+    end = time.monotonic() + 120
+    while len(cluster.workers()) < WORKERS:
+        if time.monotonic() > end:
+            raise SystemExit("the workers did not connect within two minutes")
+        time.sleep(0.2)
+
+
 def no_op_jobs(folder: Path) -> dict[str, Any]:
     """Seconds of wall time a job, on all workers together."""
     with processes(folder) as address, Cluster(address, None, topic="bench") as cluster:
-        end = time.monotonic() + 120
-        while len(cluster.workers()) < WORKERS:
-            if time.monotonic() > end:
-                raise SystemExit("the workers did not connect within two minutes")
-            time.sleep(0.2)
+        wait_for_workers(cluster)
         store = open_store(str(folder / "store"), create=True)
         run_tasks([Echo("warm", [], store)], cluster, Quiet())
         began = time.monotonic()

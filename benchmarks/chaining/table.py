@@ -58,7 +58,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         f"verification, took **{sum(chains.values()):.0f} s**. Ratio {found:.2f}; goal at most {GOAL:g}: "
         f"{'met' if found <= GOAL else 'missed'}. Each was run once (n=1, no interval). The fine-tune took "
         f"{record['examples'][-1]['seconds']:.0f} s of it; reckoned from these figures, the goal is met "
-        f"{_from(record)}.",
+        f"{_from(record)}. Over two workers of a cluster on this machine, of one thread each, the same recipe took "
+        f"{record['cluster_seconds']:.0f} s: {record['cluster_seconds'] / sum(chains.values()):.2f} of the chains.",
         "",
         f"| seconds | shared: {', '.join(shared)} | {' | '.join(targets)} | all |",
         f"|---|---:|{'---:|' * len(targets)}---:|",

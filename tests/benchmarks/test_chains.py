@@ -18,6 +18,7 @@ RECORD = {
     "machine": {"id": "box"},
     "targets": ["a", "b", "c"],
     "recipe_seconds": 58.0,
+    "cluster_seconds": 45.0,
     "jobs": {"finetune": 20.0, "merge": 5.0, "export-a": 10.0, "export-b": 12.0, "export-c": 8.0},
     "chains": {"a": 40.0, "b": 45.0, "c": 15.0},
     "examples": [{"examples": 32, "seconds": 1.0}, {"examples": 64, "seconds": 2.0}],
@@ -53,6 +54,7 @@ def test_the_fine_tune_from_which_the_goal_is_met():
 def test_the_table_says_whether_the_goal_is_met():
     text = markdown(RECORD)
     assert "Ratio 0.58; goal at most 0.5: missed" in text and "n=1, no interval" in text
+    assert "the same recipe took 45 s: 0.45 of the chains" in text
     assert "| one recipe | 25 | 10 | 12 | 8 | 58 |" in text and "| stand-alone chain | – | 40 | 45 | 15 | 100 |" in text
     assert "| 22 M | 12 s | 25 s | 18 s | 2.0 GB |" in text
 
