@@ -248,9 +248,28 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     assert open_store(str(tmp_path / "store")).id == first.id == open_store(str(tmp_path / "store"), create=True).id
 
 
+def test_what_a_killed_process_left_keeps_no_object(tmp_path: Path) -> None:
+    """Its reference under the name that it had before it was whole."""
+    store = open_store(str(tmp_path / "store"), create=True)
+    file = tmp_path / "a"
+    file.write_text("a")
+    ref = ref_of(file)
+    store.put(file, ref)
+    store.refer("run", [ref.sha256])
+    (left,) = (tmp_path / "store" / "references").iterdir()
+    left.rename(left.with_name(f"{left.name}.0123"))
+    assert store.collect() == 0 and store.names("references") == ["run.json.0123"]
+    assert store.collect(grace_s=0.0) == 1 and store.names("references") == []
+
+
 @pytest.mark.parametrize(
     ("url", "text"),
-    [("s3://key:secret@bucket/x", "contains a password"), ("nonsense://x", "nonsense")],
+    [
+        ("s3://key:secret@bucket/x", "contains a password"),
+        ("simplecache::s3://key:secret@bucket/x", "contains a password"),
+        ("abfs://box/x?sv=2024&sig=abc", "or parameters"),
+        ("nonsense://x", "nonsense"),
+    ],
 )
 def test_urls_that_are_refused(url: str, text: str) -> None:
     with pytest.raises(UsageError, match=text) as error:

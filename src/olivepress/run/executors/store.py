@@ -26,7 +26,8 @@ GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not ref
 _MARKER = "olivepress-store.json"
 _MOST_RECORD = 64 * 1024 * 1024
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "gs": "gcsfs"}
-_CREDENTIALS = re.compile(r"^[a-z0-9]+://[^/@]*:[^/@]*@")
+# A password before the host, of any part of a chained URL, or parameters: signatures of access are among them.
+_CREDENTIALS = re.compile(r"://(?:[^/@]*:[^/@]*@|.*\?)")
 
 
 class Damaged(JobError):
@@ -44,10 +45,10 @@ def package_of(url: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """UsageError for a URL with a password."""
-    if _CREDENTIALS.match(url):
+    """UsageError for a URL with a password or with parameters."""
+    if _CREDENTIALS.search(url):
         raise UsageError(
-            "--store: the URL contains a password, which would travel with every job",
+            "--store: the URL contains a password or parameters, which would travel with every job",
             next_step="leave it out, and give each machine its own credentials by the variables of the storage",
         )
 
@@ -201,24 +202,34 @@ class Store:
 
     def collect(self, *, grace_s: float = GRACE_S) -> int:
         """Remove objects that no run and no result refers to, unless they are younger; returns how many."""
-        needed = set[str]()
-        for name in self.names("references"):
-            needed.update(json.loads(self.read(f"references/{name}") or "[]"))
-        for name in self.names("results"):
-            result = json.loads(self.read(f"results/{name}") or "{}")
-            needed.update(str(file["sha256"]) for file in result.get("files", ()))
+        needed = self._needed()
         removed = 0
         for folder in self.names("objects"):
             for name in self.names(f"objects/{folder}"):
-                place = f"{self._root}/objects/{folder}/{name}"
-                if name not in needed and self._age(place) >= grace_s:
+                if name not in needed and self._age(f"objects/{folder}/{name}") >= grace_s:
                     self.remove(f"objects/{folder}/{name}")
                     removed += 1
+        for folder in ("references", "results"):
+            for name in self.names(folder):  # what a process that was killed left
+                if not name.endswith(".json") and self._age(f"{folder}/{name}") >= grace_s:
+                    self.remove(f"{folder}/{name}")
         return removed
 
-    def _age(self, place: str) -> float:
+    def _needed(self) -> set[str]:
+        needed = set[str]()
+        for name in self._records("references"):
+            needed.update(json.loads(self.read(name) or "[]"))
+        for name in self._records("results"):
+            result = json.loads(self.read(name) or "{}")
+            needed.update(str(file["sha256"]) for file in result.get("files", ()))
+        return needed
+
+    def _records(self, folder: str) -> list[str]:
+        return [f"{folder}/{name}" for name in self.names(folder) if name.endswith(".json")]
+
+    def _age(self, name: str) -> float:
         with contextlib.suppress(FileNotFoundError), self._files() as files:
-            return time.time() - float(files.modified(place).timestamp())
+            return time.time() - float(files.modified(f"{self._root}/{name}").timestamp())
         return 0.0
 
 
