@@ -220,6 +220,23 @@ def test_a_trial_that_runs_is_left_to_its_process(project: Path) -> None:
     assert [trial.user_attrs["outcome"] for trial in study.get_trials()] == ["finished", "finished"]
 
 
+def test_a_study_whose_beginning_was_cut_is_begun_again(project: Path) -> None:
+    """A kill between its first row in the database and its last first point leaves neither half a study."""
+    facts, point = {"space": "x", "fixed": "y"}, Point(params={"r": 4})
+    storage = open_storage()
+
+    def cut(study: Study) -> None:
+        enqueue(study, point)
+        raise SystemExit
+
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            create(storage, "t/finetune.1", ["minimize"], facts, begin=cut)
+    whole = [create(storage, "t/finetune.1", ["minimize"], facts, begin=lambda s: enqueue(s, point)) for _ in range(2)]
+    assert whole[0]._study_id == whole[1]._study_id
+    assert {key: whole[1].user_attrs[key] for key in facts} == facts and len(whole[1].get_trials()) == 1
+
+
 def test_studies_are_numbered(project: Path) -> None:
     storage = open_storage()
     assert latest(storage, "t", "finetune") == 0

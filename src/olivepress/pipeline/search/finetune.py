@@ -111,18 +111,17 @@ def begin(searched: Searched, *, reporter: SearchReporter, new: bool = False) ->
     facts = study_facts(searched)
     name, kind = searched.recipe.name, kind_of(searched)
     number = latest(storage, name, kind.level)
-    if number and not new:
-        check_same(create(storage, numbered(name, kind.level, number), [], {}), facts, searched)
-        return FinetuneSearch(searched=searched, storage=storage, number=number, reporter=reporter)
-    ongoing = FinetuneSearch(searched=searched, storage=storage, number=number + 1, reporter=reporter)
-    create(
+    if new or not number:
+        number += 1
+    study = create(
         storage,
-        numbered(name, kind.level, ongoing.number),
+        numbered(name, kind.level, number),
         kind.directions,
         facts,
         begin=lambda study: _first_points(study, searched),
     )
-    return ongoing
+    check_same(study, facts, searched)
+    return FinetuneSearch(searched=searched, storage=storage, number=number, reporter=reporter)
 
 
 def _first_points(study: Study, searched: Searched) -> None:
