@@ -127,6 +127,9 @@ def test_within_the_noise_of_three_seeds(made_again: Callable[..., list[str]]) -
     for seed, loss in ((0, 1.0), (1, 1.2), (2, 0.9)):
         settings = load_recipe(Path("recipes/tiny-phi.yaml")).model_dump(mode="json")
         record(settings=settings | {"finetune": settings["finetune"] | {"seed": seed}}, loss=loss, weights=str(seed))
+    for number, fact in enumerate(("base_revision", "loss_sha256"), 3):  # seeds of something else
+        settings["finetune"] |= {"seed": number}
+        record(settings=settings, loss=9.0, weights=fact, **{fact: "another"})
     made_again(weights="x", loss=1.1)
     result = reproduce(find_run("tiny-phi/finetune.1"))
     assert result.verdict == "within the noise" and result.noise is not None
