@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from olivepress.core.errors import SetupError
-from olivepress.core.layout import STUDIES, STUDY_LOCKS
+from olivepress.core.jsonl import append_json_line
+from olivepress.core.layout import STUDIES, STUDY_LOCKS, training_dir
 from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.search import Search
 from olivepress.study import storage as storage_module
+from olivepress.study.objective import TrialWatch
 from olivepress.study.page import state_words
 from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import study_record
@@ -150,6 +152,20 @@ def test_a_killed_trial_is_tried_once_more_and_told_apart_from_a_failed_one(proj
     words = state_words(study_record(study, ["loss"]).trials)
     assert words == "2 killed and repeated, 1 finished, 1 killed, 1 failed"
     assert len(run_all(study)) == SIZE - 3
+
+
+def test_what_a_killed_trial_took_until_its_last_evaluation_is_spent(project: Path) -> None:
+    """Else a search that is killed again and again never comes to the end of its minutes."""
+    study = open_study()
+    with take(study) as claim:
+        line = {"done": 5, "total": 20, "seconds": 42.0}
+        append_json_line(Path(f"{training_dir(claim.run, 'finetune-1')}.jsonl"), line | {"validation_loss": 1.0})
+        TrialWatch(claim, "loss", prunes=False).look()
+    with take(study) as again:  # its lock is free, and it has no end
+        assert again.attempt == 2
+        assert spent(study.get_trials()) == (1, 42.0)
+        finish(again, [1.0], seconds=10.0)
+    assert spent(study.get_trials()) == (1, 52.0)
 
 
 def test_runs_that_nobody_takes_up_again_are_known(project: Path) -> None:
