@@ -24,8 +24,10 @@ from olivepress.track.writer import begin_run
 VERSIONS = {"torch": "2.13.0"}
 
 
-def record(*, loss: float = 1.0, weights: str = "w", settings: dict[str, Any] | None = None, **facts: Any) -> None:
-    """A finished fine-tune of tiny-phi."""
+def record(
+    *, loss: float = 1.0, weights: str = "w", settings: dict[str, Any] | None = None, rate: float = 9.5, **facts: Any
+) -> None:
+    """A finished fine-tune of tiny-phi, its curves as the training process and its follower make them."""
     settings = settings or load_recipe(Path("recipes/tiny-phi.yaml")).model_dump(mode="json")
     given = {"dataset": "lamps", "dataset_version": "1" * 64, "versions": VERSIONS} | facts
     writer = begin_run(
@@ -33,7 +35,8 @@ def record(*, loss: float = 1.0, weights: str = "w", settings: dict[str, Any] | 
         params=flat_keys(settings), facts=Facts.model_validate(given),
     )  # fmt: skip
     assert writer is not None
-    writer.append(Points(points=(Point(step=1, at=1, values={"loss": loss}),)))
+    values = {"loss": loss, "tokens_per_s": rate, "peak_memory_bytes": 1e9 + rate}
+    writer.append(Points(points=(Point(step=1, at=1, values=values),)))
     files = {"adapter/adapter_model.safetensors": weights, "training.jsonl": str(writer.started.at)}
     writer.append(Ended(at=writer.now(), status="finished", sha256="a" * 64, files=files))
 
@@ -61,8 +64,9 @@ def made_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def test_identical(made_again: Callable[..., list[str]]) -> None:
-    record()
-    jobs = made_again()
+    """How fast it was and what memory it took is the machine's of that moment, and nothing of the result."""
+    record(rate=9.5)
+    jobs = made_again(rate=11.0)
     result = reproduce(find_run("tiny-phi"))
     assert (result.verdict, result.same, result.different, result.suspects) == ("identical", 1, (), ())
     assert jobs == ["finetune"] and not result.folder.exists()
@@ -123,6 +127,9 @@ def test_within_the_noise_of_three_seeds(made_again: Callable[..., list[str]]) -
     for seed, loss in ((0, 1.0), (1, 1.2), (2, 0.9)):
         settings = load_recipe(Path("recipes/tiny-phi.yaml")).model_dump(mode="json")
         record(settings=settings | {"finetune": settings["finetune"] | {"seed": seed}}, loss=loss, weights=str(seed))
+    for number, fact in enumerate(("base_revision", "loss_sha256"), 3):  # seeds of something else
+        settings["finetune"] |= {"seed": number}
+        record(settings=settings, loss=9.0, weights=fact, **{fact: "another"})
     made_again(weights="x", loss=1.1)
     result = reproduce(find_run("tiny-phi/finetune.1"))
     assert result.verdict == "within the noise" and result.noise is not None

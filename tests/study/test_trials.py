@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from olivepress.core.errors import SetupError
-from olivepress.core.layout import STUDIES, STUDY_LOCKS
+from olivepress.core.jsonl import append_json_line
+from olivepress.core.layout import STUDIES, STUDY_LOCKS, training_dir
 from olivepress.recipe.finetune import Finetune
 from olivepress.recipe.search import Search
 from olivepress.study import storage as storage_module
+from olivepress.study.objective import TrialWatch
 from olivepress.study.page import state_words
 from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import study_record
@@ -152,6 +154,20 @@ def test_a_killed_trial_is_tried_once_more_and_told_apart_from_a_failed_one(proj
     assert len(run_all(study)) == SIZE - 3
 
 
+def test_what_a_killed_trial_took_until_its_last_evaluation_is_spent(project: Path) -> None:
+    """Else a search that is killed again and again never comes to the end of its minutes."""
+    study = open_study()
+    with take(study) as claim:
+        line = {"done": 5, "total": 20, "seconds": 42.0}
+        append_json_line(Path(f"{training_dir(claim.run, 'finetune-1')}.jsonl"), line | {"validation_loss": 1.0})
+        TrialWatch(claim, "loss", prunes=False).look()
+    with take(study) as again:  # its lock is free, and it has no end
+        assert again.attempt == 2
+        assert spent(study.get_trials()) == (1, 42.0)
+        finish(again, [1.0], seconds=10.0)
+    assert spent(study.get_trials()) == (1, 52.0)
+
+
 def test_runs_that_nobody_takes_up_again_are_known(project: Path) -> None:
     killed()
     study = open_study()
@@ -218,6 +234,23 @@ def test_a_trial_that_runs_is_left_to_its_process(project: Path) -> None:
             finish(second, [2.0], seconds=1.0)
         finish(first, [1.0], seconds=1.0)
     assert [trial.user_attrs["outcome"] for trial in study.get_trials()] == ["finished", "finished"]
+
+
+def test_a_study_whose_beginning_was_cut_is_begun_again(project: Path) -> None:
+    """A kill between its first row in the database and its last first point leaves neither half a study."""
+    facts, point = {"space": "x", "fixed": "y"}, Point(params={"r": 4})
+    storage = open_storage()
+
+    def cut(study: Study) -> None:
+        enqueue(study, point)
+        raise SystemExit
+
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            create(storage, "t/finetune.1", ["minimize"], facts, begin=cut)
+    whole = [create(storage, "t/finetune.1", ["minimize"], facts, begin=lambda s: enqueue(s, point)) for _ in range(2)]
+    assert whole[0]._study_id == whole[1]._study_id
+    assert {key: whole[1].user_attrs[key] for key in facts} == facts and len(whole[1].get_trials()) == 1
 
 
 def test_studies_are_numbered(project: Path) -> None:

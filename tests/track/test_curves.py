@@ -40,6 +40,7 @@ def write(*steps: int, start_anew: bool = False, **values: float) -> None:
         ({"done": 3, "total": 9, "shipped": {"step": 2}, "seconds": 1.0}, None),
         ({"done": 0, "total": 0, "rows": {"rows": 5}}, None),
         ({"done": 3, "total": 9, "seconds": 2.0}, None),
+        ({"done": 3, "loss": 10**400, "grad_norm": 2.0}, (3, {"grad_norm": 2.0})),  # of a worker, which is foreign
         ({"done": True, "loss": 1.0}, None),
         ({"done": -1, "loss": 1.0}, None),
         ({"done": 2**60, "loss": 1.0}, None),

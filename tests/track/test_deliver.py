@@ -222,6 +222,26 @@ def test_a_run_that_was_deleted_stays_deleted(store: Store) -> None:
     assert runs() == {} and send() == Delivered()
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["while it sends", "before"])
+def test_a_deleted_experiment_is_one_line_and_loses_nothing(store: Store, is_known: bool) -> None:
+    """Nothing can be written to it until somebody restores it (mlflow/mlflow issues 2690 and 6445)."""
+    whole_run(store, "merge")
+    send()
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("olivepress")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    if not is_known:
+        forget_connections()
+    whole_run(store)
+    answer = send()
+    assert (answer.sent, answer.refused, answer.left) == (0, 0, 5)
+    assert answer.problem.startswith("experiment olivepress was deleted (")
+    client.restore_experiment(experiment.experiment_id)
+    assert send() == Delivered(sent=5)
+    assert curve(runs()["lamps/finetune.1"]) == EXPECTED
+
+
 def test_a_deleted_parent_is_made_again(store: Store) -> None:
     start(store, "recipe", kind="recipe")
     whole_run(store, "merge")

@@ -24,7 +24,8 @@ from olivepress.recipe.schema import RECIPES, load_recipe, recipe_files
 from olivepress.track.checklist import runs_of_other_seeds
 from olivepress.track.difference import Change, input_changes
 from olivepress.track.facts import flat_keys
-from olivepress.track.runs import TrackedRun, read_run
+from olivepress.track.figures import is_of_the_machine
+from olivepress.track.runs import Curve, TrackedRun, read_run
 
 __all__ = ["Reproduction", "reproduce"]
 
@@ -244,10 +245,10 @@ def _records_in(project: Path, recipe: str, job: str) -> Sequence[Path]:
 
 
 def _compare(run: TrackedRun, again: TrackedRun, since: tuple[Change, ...], project: Path) -> Reproduction:
-    """By the hash of every file; the record of the training has times in it, so its steps and values count."""
+    """By the hash of every file; the record of the training has times in it, so its steps and results count."""
     names = sorted({*run.files, *again.files} - {TRAINING})
     different = [name for name in names if run.files.get(name) != again.files.get(name)]
-    if run.curves != again.curves:
+    if _results(run.curves) != _results(again.curves):
         different.append(TRAINING)
     noise = _noise(run, again)
     verdict: Literal["identical", "within the noise", "different"] = "identical"
@@ -264,6 +265,10 @@ def _compare(run: TrackedRun, again: TrackedRun, since: tuple[Change, ...], proj
         noise=noise if different else None,
         folder=project,
     )
+
+
+def _results(curves: Mapping[str, Curve]) -> dict[str, Curve]:
+    return {name: curve for name, curve in curves.items() if not is_of_the_machine(name)}
 
 
 def _noise(run: TrackedRun, again: TrackedRun) -> Noise | None:

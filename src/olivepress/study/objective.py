@@ -59,13 +59,16 @@ class TrialWatch:
 
     def look(self) -> float | None:
         """The last value. Raises Behind when the pruner ends the trial."""
-        last = None
-        for percent, value in measured(training_steps(_lines_of(self._claim.run)), self._metric).items():
+        last, steps = None, training_steps(_lines_of(self._claim.run))
+        seconds = next((step.seconds for step in reversed(steps) if step.seconds is not None), None)
+        for percent, value in measured(steps, self._metric).items():
             last = value
             if percent in self._reported:
                 continue
             self._reported.add(percent)
             with storage_errors():
+                if seconds is not None:  # of the budget, should the process be killed
+                    self._claim.trial.set_user_attr("seconds", seconds)
                 self._claim.trial.report(value, percent)
                 behind = self._prunes and percent < 100 and self._claim.trial.should_prune()
             if behind:

@@ -39,6 +39,7 @@ __all__ = [
 
 INSTALL = "pip install 'olivepress[search]'"
 Direction = Literal["minimize", "maximize"]
+_BEGUN = "begun"
 _BUSY_S = 60  # what SQLite waits for another process's write
 _PATIENCE_S, _POLL_S = 120.0, 0.05
 
@@ -168,19 +169,31 @@ def create(
 ) -> Study:
     """The study of that name: as it is, or new with ``facts`` as its attributes and what ``begin`` adds to it.
 
-    Under the lock: two processes may begin it at once.
+    Under the lock: two processes may begin it at once. One whose beginning was cut is begun anew.
     """
     import optuna
 
     with storage_errors(), study_lock():
         names = [study.study_name for study in storage.get_all_studies()]
         if name in names:
-            return optuna.load_study(study_name=name, storage=storage)
+            study = optuna.load_study(study_name=name, storage=storage)
+            if not directions or _is_begun(study):
+                return study
+            optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
         for key, value in facts.items():
             study.set_user_attr(key, value)
         begin(study)
+        study.set_user_attr(_BEGUN, True)
         return study
+
+
+def _is_begun(study: Study) -> bool:
+    """Whether it has its facts and first points: the mark comes last, and studies from before it had trials taken."""
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False)
+    return bool(study.user_attrs.get(_BEGUN)) or any(trial.state != TrialState.WAITING for trial in trials)
 
 
 def study_in_memory(directions: Sequence[Direction] = ("minimize",)) -> Study:

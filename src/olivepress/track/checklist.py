@@ -128,5 +128,9 @@ def runs_of_other_seeds(run: TrackedRun) -> Sequence[TrackedRun]:
 
 def _differs_by_seed(a: TrackedRun, b: TrackedRun) -> bool:
     one, other = ({k: v for k, v in run.started.params.items() if k != "finetune.seed"} for run in (a, b))
-    same = a.started.job == b.started.job and a.facts.dataset_version == b.facts.dataset_version
-    return same and one == other and a.versions == b.versions
+    return one == other and a.versions == b.versions and _went_in(a) == _went_in(b)
+
+
+def _went_in(run: TrackedRun) -> tuple[str | None, ...]:
+    facts = run.facts
+    return run.started.job, facts.dataset_version, facts.base_revision, facts.loss_sha256

@@ -157,7 +157,9 @@ def _send(client: MlflowStore, store: Store, sending: _Sending, is_late: Callabl
         except Exception as error:
             run_id = sending.cursor.run_id
             try:
-                if run_id is not None:
+                if run_id is None:
+                    client.check_experiment()
+                else:
                     client.check_deleted(run_id)
             except RunDeleted:
                 return _stop(store, sending)

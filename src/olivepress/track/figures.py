@@ -7,7 +7,7 @@ from olivepress.report.registry import METRICS
 from olivepress.report.values import format_value
 from olivepress.track.record import Figure
 
-__all__ = ["TOKENS_PER_S", "curve_unit", "figure_text", "number_text", "value_text"]
+__all__ = ["TOKENS_PER_S", "curve_unit", "figure_text", "is_of_the_machine", "number_text", "value_text"]
 
 TOKENS_PER_S = "tokens_per_s"  # the curve, which no device report has
 
@@ -17,6 +17,11 @@ def curve_unit(name: str) -> str:
     if name == TOKENS_PER_S:
         return "tokens/s"
     return METRICS[name].unit if name in METRICS and METRICS[name].unit == "bytes" else ""
+
+
+def is_of_the_machine(name: str) -> bool:
+    """Whether a curve is what the machine needed, its time or memory, and not what came out: no two runs share it."""
+    return name == TOKENS_PER_S or name.endswith("memory_bytes")
 
 
 def number_text(value: float, unit: str = "") -> str:

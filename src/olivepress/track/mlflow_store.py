@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from olivepress.core.errors import SetupError
 from olivepress.track.record import Facts, Figure, Measured, Point, Started
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
 
 __all__ = ["MlflowStore", "RunDeleted", "metric_name"]
 
@@ -56,13 +59,14 @@ class MlflowStore:
     def __init__(self, uri: str, experiment: str, *, embedded: bool) -> None:
         from mlflow import MlflowClient
 
-        self._client = MlflowClient(uri, registry_uri=uri)
+        self._client, self._experiment = MlflowClient(uri, registry_uri=uri), experiment
         found = self._client.get_experiment_by_name(experiment)
         if found is None:
             place = Path(_EMBEDDED_FILES).absolute().as_uri() if embedded else None
             self.experiment_id = str(self._client.create_experiment(experiment, artifact_location=place, tags=_KIND))
         else:
             self.experiment_id = str(found.experiment_id)
+            self._check_stage(found)
             if embedded:
                 _check_place(experiment, str(found.artifact_location))
 
@@ -132,7 +136,7 @@ class MlflowStore:
                 self._client.delete_run(other)
 
     def check_deleted(self, run_id: str) -> None:
-        """RunDeleted for a run that is no longer there, or in MLflow's trash."""
+        """RunDeleted for a run that is no longer there, or in MLflow's trash; SetupError as ``check_experiment``."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -142,7 +146,19 @@ class MlflowStore:
                 raise RunDeleted from None
             raise
         if stage == "deleted":
+            self.check_experiment()  # with it all of its runs are in the trash, and come back with it
             raise RunDeleted
+
+    def check_experiment(self) -> None:
+        """SetupError for an experiment in MLflow's trash: it takes nothing until somebody restores it."""
+        self._check_stage(self._client.get_experiment(self.experiment_id))
+
+    def _check_stage(self, experiment: Experiment) -> None:
+        if experiment.lifecycle_stage == "deleted":
+            raise SetupError(
+                f"experiment {self._experiment} was deleted",
+                next_step="restore it, or set MLFLOW_EXPERIMENT_NAME to a new name",
+            )
 
     def _runs(self, own_id: str) -> list[str]:
         found = self._client.search_runs([self.experiment_id], f"tags.`{ID_TAG}` = '{own_id}'")

@@ -46,6 +46,11 @@ def test_a_run_as_a_trial_counts_with_its_value_and_others_are_tried(project: Pa
     track(searched, longer(searched, "other-data", 7e-4), [0.1], dataset_version="0" * 64)
     track(searched, longer(searched, "other-base", 8e-4), [0.1], base_model="another")
     track(searched, longer(searched, "outside", 0.5), [0.1])
+    cut = longer(searched, "other-length", 9e-4)
+    assert cut.data is not None
+    track(searched, cut.model_copy(update={"data": cut.data.model_copy(update={"max_length": 128})}), [0.1])
+    old = longer(searched, "other-revision", 9e-4)
+    track(searched, old.model_copy(update={"model": old.model.model_copy(update={"revision": "0" * 40})}), [0.1])
     known = known_points(searched)
     assert (known[0].origin, known[0].value, dict(known[0].params)) == (
         "run old.s1-trial-4/finetune.1", 0.6, {"r": 8, "learning_rate": 2e-3}

@@ -29,7 +29,7 @@ from olivepress.study.objective import TrialWatch, make_pruner
 from olivepress.study.proposals import next_of_grid, propose
 from olivepress.study.results import StudyRecord, study_record
 from olivepress.study.space import Params, contains, encode, same, suggest
-from olivepress.study.storage import Study, create, latest, numbered, open_storage
+from olivepress.study.storage import Study, create, latest, numbered, open_storage, storage_errors
 from olivepress.study.trials import Claim, Point, add_known, enqueue, spent
 from olivepress.study.verdict import Verdict
 from olivepress.workflow.find_recipe import data_of, find_recipe
@@ -111,18 +111,17 @@ def begin(searched: Searched, *, reporter: SearchReporter, new: bool = False) ->
     facts = study_facts(searched)
     name, kind = searched.recipe.name, kind_of(searched)
     number = latest(storage, name, kind.level)
-    if number and not new:
-        check_same(create(storage, numbered(name, kind.level, number), [], {}), facts, searched)
-        return FinetuneSearch(searched=searched, storage=storage, number=number, reporter=reporter)
-    ongoing = FinetuneSearch(searched=searched, storage=storage, number=number + 1, reporter=reporter)
-    create(
+    if new or not number:
+        number += 1
+    study = create(
         storage,
-        numbered(name, kind.level, ongoing.number),
+        numbered(name, kind.level, number),
         kind.directions,
         facts,
         begin=lambda study: _first_points(study, searched),
     )
-    return ongoing
+    check_same(study, facts, searched)
+    return FinetuneSearch(searched=searched, storage=storage, number=number, reporter=reporter)
 
 
 def _first_points(study: Study, searched: Searched) -> None:
@@ -161,6 +160,10 @@ def _trials(ongoing: FinetuneSearch) -> Stage:
         late = search.minutes is not None and seconds >= 60 * search.minutes
         return late or (search.trials is not None and trials >= search.trials)
 
+    def position(_: Claim) -> int:
+        with storage_errors():
+            return spent(study.get_trials(deepcopy=False))[0]
+
     def make(claim: Claim) -> tuple[Sequence[float], Mapping[str, Any]]:
         recipe = trial_recipe(searched, claim.params, name=claim.run, length=search.length)
         watch = TrialWatch(claim, searched.metric, prunes=True) if ongoing.kind.prunes else None
@@ -175,6 +178,6 @@ def _trials(ongoing: FinetuneSearch) -> Stage:
         is_over=is_over,
         run_name=lambda number: ongoing.run_name("trial", number),
         make=make,
-        position=lambda _: spent(study.get_trials(deepcopy=False))[0],
+        position=position,
         draw=lambda trial: suggest(trial, search, finetune),
     )

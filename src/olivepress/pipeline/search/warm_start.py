@@ -57,9 +57,9 @@ def _runs_of_task(searched: Searched) -> Iterator[tuple[TrackedRun, Finetune, fl
         if facts.dataset_version != searched.dataset.version or facts.base_model != searched.base_model:
             continue
         value = _value(run, searched.metric)
-        settings = _settings(run)
-        if value is not None and settings is not None:
-            yield run, settings, value
+        recipe = _recipe(run)
+        if value is not None and recipe is not None and _seen_by(recipe) == _seen_by(searched.recipe):
+            yield run, recipe.finetune, value
 
 
 def _value(run: TrackedRun, metric: str) -> float | None:
@@ -68,11 +68,16 @@ def _value(run: TrackedRun, metric: str) -> float | None:
     return None if curve is None else curve.lowest
 
 
-def _settings(run: TrackedRun) -> Finetune | None:
+def _recipe(run: TrackedRun) -> Recipe | None:
     try:
-        return Recipe.model_validate_json(json.dumps(run.started.settings)).finetune
+        return Recipe.model_validate_json(json.dumps(run.started.settings))
     except ValueError:
         return None
+
+
+def _seen_by(recipe: Recipe) -> tuple[str | None, int | None]:
+    """What a loss depends on besides data and settings: the weights' revision, and which rows are too long."""
+    return recipe.model.revision, recipe.data.max_length if recipe.data else None
 
 
 def _is_a_trial(searched: Searched, params: Params, settings: Finetune) -> bool:
