@@ -14,7 +14,7 @@ from olivepress.core.child.messages import ProgressMessage
 from olivepress.core.errors import SetupError
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import RUNS
-from olivepress.pipeline.search import finetune as module
+from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search.finetune import SearchDecision, load_searched, search_finetune
 from olivepress.pipeline.search.on_cluster import TrialFollower
 from olivepress.run import job as job_module
@@ -52,7 +52,7 @@ def make(plan: Plan, job: Job, workflow: Any, parent: Manifest | None, key: str,
 @pytest.fixture(autouse=True)
 def without_olive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "make", make)
-    monkeypatch.setattr(module, "score_test_rows", scores_of)
+    monkeypatch.setattr(finalists, "score_test_rows", scores_of)
     monkeypatch.setattr("olivepress.pipeline.render.lint_workflows", lambda *_, **__: ())
     monkeypatch.setattr("olivepress.run.check_tokenizers", lambda *_, **__: {})
 
