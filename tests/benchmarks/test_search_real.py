@@ -72,7 +72,7 @@ def test_studies_go_on_from_their_sql(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "other")
     search_real.restore_studies(tmp_path / "studies.sql", tmp_path / "other" / "studies.db")
     again = create(open_storage(), "t/finetune.1", [], {})
-    assert again.user_attrs == {"space": {"r": [1, 2]}}
+    assert again.user_attrs["space"] == {"r": [1, 2]}
     assert [(each.state.name, each.user_attrs["params"]) for each in again.get_trials()] == [
         ("COMPLETE", {"r": 1}),
         ("WAITING", {"r": 2}),
