@@ -60,7 +60,7 @@ def test_a_score_of_free_text() -> None:
 def test_the_recipe_goes_on_slower_and_shorter() -> None:
     finetune = {
         "learning_rate": 3.0e-4, "max_steps": 500, "r": 8, "early_stopping": {"patience": 2},
-        "monitor": {"every": 50}, "eval_answers": 4,
+        "monitor": {"every": 50}, "eval_answers": 4, "task_weights": {"colours": 2.0},
     }  # fmt: skip
     made = continued_recipe(
         recipe(finetune=finetune), name="lamps-2", model=Path("runs/lamps/merge/model"),
@@ -72,6 +72,7 @@ def test_the_recipe_goes_on_slower_and_shorter() -> None:
     settings = made.finetune
     assert (settings.learning_rate, settings.epochs, settings.max_steps) == (1.0e-4, 1.0, None)
     assert (settings.r, settings.eval_answers, settings.early_stopping, settings.monitor) == (8, 4, None, None)
+    assert settings.task_weights == {}  # replayed rows have no task any more: the recipe would be refused
 
 
 def test_a_recipe_of_several_adapters() -> None:

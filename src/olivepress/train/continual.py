@@ -95,7 +95,8 @@ def continued_recipe(
     recipe: Recipe, *, name: str, model: Path, dataset: Path, learning_rate: float | None, epochs: float
 ) -> Recipe:
     """The recipe on other data, from the trained model: a third of the learning rate, one epoch, no early stopping, no
-    monitor, no search, and no adapter to start from, which is in the model.
+    monitor, no search, no weights of tasks, which rows that are replayed do not have any more, and no adapter to start
+    from, which is in the model.
 
     UsageError for a recipe of several adapters, and for a name or a number that no recipe takes.
     """
@@ -105,8 +106,14 @@ def continued_recipe(
             next_step=f"name the fine-tune of one of them, as {recipe.name}.{next(iter(recipe.adapters))}",
         )
     rate = learning_rate or rounded(recipe.finetune.learning_rate / _SLOWER)
-    shorter = {"learning_rate": rate, "epochs": epochs, "max_steps": None, "early_stopping": None, "monitor": None}
-    shorter["start_from"] = None
+    shorter: dict[str, Any] = {
+        "learning_rate": rate,
+        "epochs": epochs,
+        "max_steps": None,
+        "early_stopping": None,
+        "monitor": None,
+    }
+    shorter |= {"start_from": None, "task_weights": {}}
     fields: dict[str, Any] = recipe.model_dump(mode="json")
     changed = {
         "name": name,

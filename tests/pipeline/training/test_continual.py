@@ -185,3 +185,17 @@ def test_replay_forgets_less(project: Path, olivepress_here: Cli) -> None:
     assert again.model.path == "runs/small/merge/model" and again.finetune.max_steps is None
     diagnosed = olivepress_here("diagnose", "share-02", "--json")
     assert diagnosed.returncode == 0 and json.loads(diagnosed.stdout)["run"] == "share-02/finetune.1"
+
+
+def test_rows_that_another_earlier_version_tests_are_not_replayed(project: Path) -> None:
+    """A row that the first version trained on and the second tests: its score would be of a row known by heart."""
+    first = build_dataset(Data(demo="phrase-tone"))
+    rows = [*generate("device-command")["train"][:200], *generate("phrase-tone")["train"][:200]]
+    lines = [json.dumps({"prompt": row.prompt, "completion": row.answer}) for row in rows]
+    Path("second.jsonl").write_text("\n".join(lines) + "\n")
+    second = build_dataset(Data(source="second.jsonl"))
+    new = build_dataset(Data(demo="device-command"))
+    tested = {row.prompt for row in second.splits["test"]}
+    assert sum(row.prompt in tested for row in first.splits["train"]) > 5
+    train = continued(new, [first, second], name="more", share=0.1).splits["train"]
+    assert not [row.prompt for row in train if row.prompt in tested]

@@ -164,20 +164,31 @@ def continued(
     new: Dataset, earlier: Sequence[Dataset], *, name: str, share: float = REPLAY_SHARE, seed: int = 0
 ) -> Dataset:
     """As ``replay``, for a model that is tested on the earlier versions again: without training rows of ``new`` that
-    repeat a test row of any of them. A share of 0 replays nothing."""
+    repeat a test row of any of them, and without replayed rows of one that another one tests. A share of 0 replays
+    nothing."""
     if not 0 <= share < 1:
         raise DataError(f"--share {share}: expected a share from 0 to below 1", next_step="--share 0.2")
     replayed = earlier[-REPLAY_VERSIONS:] if share else []
     derivation = Derivation([new, *replayed], name, [f"continue {share:g}"])
     tests = [each.splits["test"] for each in earlier]
     rows = _without_leaks(derivation, train_rows(new), tests)
-    return _with_replay(derivation, new, rows, replayed, share, seed)
+    return _with_replay(derivation, new, rows, replayed, share, seed, tested=earlier)
 
 
 def _with_replay(
-    derivation: Derivation, new: Dataset, rows: Sequence[NewRow], earlier: Sequence[Dataset], share: float, seed: int
+    derivation: Derivation,
+    new: Dataset,
+    rows: Sequence[NewRow],
+    earlier: Sequence[Dataset],
+    share: float,
+    seed: int,
+    *,
+    tested: Sequence[Dataset] = (),
 ) -> Dataset:
-    """``rows`` of ``new``, and of the last earlier versions as many as make up ``share`` of all."""
+    """``rows`` of ``new``, and of the last earlier versions as many as make up ``share`` of all.
+
+    None of them repeats a row that ``new`` holds out, or that another one of ``tested`` tests.
+    """
     earlier = earlier[-REPLAY_VERSIONS:]
     wanted = round(len(rows) * share / (1 - share))
     known = {row.example.id for row in rows}
@@ -185,7 +196,8 @@ def _with_replay(
     replayed: list[NewRow] = []
     for old, count in zip(earlier, shares_of(wanted, [1.0] * len(earlier)), strict=True):
         fresh = [row for row in train_rows(old) if row.example.id not in known]
-        pool = _without_leaks(derivation, fresh, held_out)
+        tests = [each.splits["test"] for each in tested if each.version != old.version]
+        pool = _without_leaks(derivation, fresh, [*held_out, *tests])
         if count > len(pool):
             raise DataError(
                 f"{old.name}-{old.version[:12]}: its part of the replay is {count} rows, it has {len(pool)} that are "
