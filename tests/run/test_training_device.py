@@ -168,7 +168,7 @@ def test_the_memory_of_all_weights() -> None:
     shape = Shape(
         parameters=134_515_008, layers=30, hidden=576, inner=1536, queries=576, keys=192, vocabulary=49_152, tied=True
     )
-    rows = RowLengths(rows=100, longest=1, mean=1.0)
+    rows = RowLengths(rows=100, longest=1, mean=1.0, longest_logits=1, mean_logits=1.0)
     full = Finetune(method="full", torch_dtype="float32", batch_size=1)
     lora = Finetune(method="lora", torch_dtype="float32", batch_size=1, r=1)
     more = finetune_memory(shape, full, rows) - finetune_memory(shape, lora, rows)

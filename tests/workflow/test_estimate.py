@@ -29,7 +29,7 @@ from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 MODELS = {name: facts for family in families().values() for name, facts in family.models.items()}
 SMOLLM2 = Shape.of(MODELS["HuggingFaceTB/SmolLM2-135M-Instruct"])
-ROWS = RowLengths(rows=1000, longest=100, mean=50.0)
+ROWS = RowLengths(rows=1000, longest=100, mean=50.0, longest_logits=100, mean_logits=50.0)
 FLOAT32 = Finetune(batch_size=8, torch_dtype="float32")
 
 

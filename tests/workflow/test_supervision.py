@@ -219,7 +219,7 @@ def test_packing_cuts_nothing_and_predicts_nothing_across_examples() -> None:
 def test_packed_examples_do_not_see_each_other(tmp_path: Path, case: str) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("olive")
-    from olivepress.workflow.olive_plugin.monitor import separate_documents
+    from olivepress.workflow.olive_plugin.forward_hooks import separate_documents
     from tests.end_to_end.families import make_small_model
 
     make_small_model(case, tmp_path / "model")

@@ -149,16 +149,21 @@ def finetune_seconds(shape: Shape, settings: Finetune, rows: RowLengths) -> floa
     for each that is trained itself; another two with checkpointing, which computes the forward pass twice."""
     a_step = settings.batch_size * settings.gradient_accumulation_steps
     examples = settings.max_steps * a_step if settings.max_steps else rows.rows * settings.epochs
-    each = (6.0 if settings.gradient_checkpointing else 4.0) * shape.multiplied
+    each = (6.0 if settings.gradient_checkpointing else 4.0) * _multiplied(shape, rows)
     if not METHODS[settings.method].adapter:
-        each += 2.0 * trained_parameters(shape, settings)
+        each += 2.0 * max(0, trained_parameters(shape, settings) - shape.head) * rows.mean
     if METHODS[settings.method].pairs:
         each *= 2  # about: the rejected answers are taken to be as long as the chosen ones
-    operations = each * examples * rows.mean
+    operations = each * examples
     if settings.method == "dpo":
-        operations += 2 * 2.0 * shape.multiplied * rows.rows * rows.mean  # the reference, once
+        operations += 2 * 2.0 * _multiplied(shape, rows) * rows.rows  # the reference, once
     files = _files("finetune", weight_bytes(settings) * shape.parameters)
     return _start("finetune") + files + operations / _rate(computed_bytes(settings))
+
+
+def _multiplied(shape: Shape, rows: RowLengths) -> float:
+    """Parameters that the tokens of a mean row are multiplied with, one after another."""
+    return (shape.multiplied - shape.head) * rows.mean + shape.head * rows.mean_logits
 
 
 def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
@@ -167,15 +172,15 @@ def _evaluation_seconds(plan: Plan, shape: Shape, rows: RowLengths) -> float:
     settings, splits = plan.recipe.finetune, plan.dataset.splits
     validation = len(splits["validation"])
     evaluation = evaluation_of(settings, train_rows=len(splits["train"]), validation_rows=validation)
-    tokens = 0.0
+    looked_at = 0.0
     if evaluation is not None:
         answers = min(settings.eval_answers, evaluation.rows)
         sides = 2 if METHODS[settings.method].pairs else 1
-        tokens = evaluation.count * (sides * evaluation.rows + _TIMES_ANSWERED * answers) * rows.mean
+        looked_at = evaluation.count * (sides * evaluation.rows + _TIMES_ANSWERED * answers)
     if settings.monitor is not None:
         watched = min(settings.monitor.rows, validation) * (1 + _TIMES_ANSWERED)
-        tokens += monitor_looks(settings, len(splits["train"])) * watched * rows.mean
-    return 2.0 * shape.multiplied * tokens / _rate(computed_bytes(settings))
+        looked_at += monitor_looks(settings, len(splits["train"])) * watched
+    return 2.0 * _multiplied(shape, rows) * looked_at / _rate(computed_bytes(settings))
 
 
 _WIDENED = 0.8  # of the rate of float32 that products with widened weights reach

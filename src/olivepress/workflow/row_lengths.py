@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from olivepress.core.errors import OlivepressError
 from olivepress.data.store.examples import Example
+from olivepress.recipe.finetune import Finetune
+from olivepress.recipe.methods import METHODS
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.model import EMBEDDED
@@ -17,6 +19,8 @@ from olivepress.workflow.plan import Plan
 
 __all__ = ["LETTERS_A_TOKEN", "RowLengths", "row_lengths", "text_counter", "tokenizer_folder"]
 
+_SORTED = 50  # batches that transformers' sampler sorts by length together
+_UNEVEN = 1.5  # times the answers that the mean batch has logits of, as its prompts differ in length (Banking77: 1.4)
 _LOOKED_AT = 48  # rows that are tokenized: the longest, and some spread over the split
 # Without the tokenizer: English in the vocabularies of today's models, and what a template puts around a row.
 LETTERS_A_TOKEN, _TEMPLATE_TOKENS = 4.3, 30
@@ -24,11 +28,14 @@ LETTERS_A_TOKEN, _TEMPLATE_TOKENS = 4.3, 30
 
 @dataclass(frozen=True, kw_only=True)
 class RowLengths:
-    """``rows`` of a training split, or sequences when they are packed; tokens of the ``longest``, and of the mean."""
+    """``rows`` of a training split, or sequences when they are packed; tokens of the ``longest``, and of the mean; and
+    of how many of these tokens the logits are computed (``olive_plugin.forward_hooks``)."""
 
     rows: int
     longest: int
     mean: float
+    longest_logits: int
+    mean_logits: float
 
 
 def row_lengths(plan: Plan) -> RowLengths:
@@ -36,7 +43,27 @@ def row_lengths(plan: Plan) -> RowLengths:
 
     Rows longer than ``data.max_length`` are not trained on. Remembered for the jobs of a plan.
     """
-    return _of(_Rows(plan.dataset.version, plan.model.path, plan.max_length, plan.recipe.finetune.packing, plan))
+    finetune = plan.recipe.finetune
+    batch = None if _needs_all_logits(finetune) else finetune.batch_size
+    return _of(_Rows(plan.dataset.version, plan.model.path, plan.max_length, finetune.packing, batch, plan))
+
+
+def _needs_all_logits(finetune: Finetune) -> bool:
+    """Or nearly all, as where a batch has rows of any length."""
+    grouped = not (finetune.packing or finetune.draws_by_weight or METHODS[finetune.method].pairs)
+    return not grouped or finetune.train_on != "answer" or finetune.loss is not None or finetune.label_smoothing > 0
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Of a row, and of its ``answer`` with the token that predicts it."""
+
+    all: int
+    answer: int
+
+    @property
+    def prompt(self) -> int:
+        return self.all - self.answer + 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +74,7 @@ class _Rows:
     model: str
     max_length: int
     packing: bool
+    batch: int | None
     plan: Plan = field(compare=False)
 
 
@@ -59,36 +87,57 @@ def _of(key: _Rows) -> RowLengths:
     spread = [index * len(letters) // (_LOOKED_AT // 2) for index in range(min(len(letters), _LOOKED_AT // 2))]
     count = _counter(plan)
     tokens = {index: count(rows[index]) for index in {*longest, *spread}}
-    within = [length for length in tokens.values() if length <= most] or [most]
-    means = [min(tokens[index], most) for index in spread]
-    mean = sum(means) / len(means)
-    if not plan.recipe.finetune.packing:
-        return RowLengths(rows=len(letters), longest=max(within), mean=mean)
-    sequences = max(1, round(len(letters) * mean / most))
-    return RowLengths(rows=sequences, longest=most, mean=min(float(most), len(letters) * mean / sequences))
+    within = [length.all for length in tokens.values() if length.all <= most] or [most]
+    mean = sum(min(tokens[index].all, most) for index in spread) / len(spread)
+    if plan.recipe.finetune.packing:
+        sequences = max(1, round(len(letters) * mean / most))
+        packed = min(float(most), len(letters) * mean / sequences)
+        return RowLengths(rows=sequences, longest=most, mean=packed, longest_logits=most, mean_logits=packed)
+    longest_logits, mean_logits = max(within), mean
+    if key.batch is not None:
+        last = count(rows[_last_of_batch(letters, key.batch)])
+        longest_logits = min(longest_logits, max(last.answer, longest_logits - last.prompt + 1))
+        answers = sum(tokens[index].answer for index in spread) / len(spread)
+        mean_logits = min(mean, _UNEVEN * answers)
+    return RowLengths(
+        rows=len(letters),
+        longest=max(within),
+        mean=mean,
+        longest_logits=longest_logits,
+        mean_logits=mean_logits,
+    )
+
+
+def _last_of_batch(letters: Sequence[int], batch: int) -> int:
+    """The row that is about as long as the shortest in the batch of the longest: transformers sorts by length within 50
+    batches at a time, and its other rows are the longest of those."""
+    rank = (batch - 1) * len(letters) // min(len(letters), _SORTED * batch)
+    return heapq.nlargest(min(rank + 1, len(letters)), range(len(letters)), key=letters.__getitem__)[-1]
 
 
 def _letters(row: Example) -> int:
     return sum(len(str(message.get("content") or "")) for message in row.messages)
 
 
-def _by_letters(row: Example) -> int:
-    return _TEMPLATE_TOKENS + round(_letters(row) / LETTERS_A_TOKEN)
+def _by_letters(row: Example) -> _Tokens:
+    answer = round(len(str(row.messages[-1].get("content") or "")) / LETTERS_A_TOKEN)
+    return _Tokens(all=_TEMPLATE_TOKENS + round(_letters(row) / LETTERS_A_TOKEN), answer=answer + 1)
 
 
-def _counter(plan: Plan) -> Callable[[Example], int]:
+def _counter(plan: Plan) -> Callable[[Example], _Tokens]:
     """Tokens of a row as it is trained on."""
     tokens = text_counter(plan)
     if tokens is None:
         return _by_letters
     folder = tokenizer_folder(plan)
 
-    def count(row: Example) -> int:
+    def count(row: Example) -> _Tokens:
         try:
-            text = render_prompt(folder, row.messages, row.tools).full
+            text = render_prompt(folder, row.messages, row.tools)
         except OlivepressError:
             return _by_letters(row)
-        return tokens(text)
+        length = tokens(text.full)
+        return _Tokens(all=length, answer=length - tokens(text.prefix) + 1)
 
     return count
 

@@ -68,6 +68,11 @@ class Shape:
         return self.parameters if self.tied else self.parameters - self.vocabulary * self.hidden
 
     @property
+    def head(self) -> int:
+        """Parameters of the head, which only tokens whose logits are computed are multiplied with."""
+        return self.vocabulary * self.hidden
+
+    @property
     def projections(self) -> int:
         """Inputs and outputs of all projections: rank r adds r parameters for each."""
         of_layer = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys) + 3 * (self.hidden + self.inner)
@@ -95,17 +100,17 @@ def finetune_memory(shape: Shape, settings: Finetune, rows: RowLengths) -> float
       without an adapter gradient and moments of each parameter that is trained, and in mixed precision a narrow copy.
     - What the forward pass saves for every token of every layer (counted by autograd's own hooks on transformers
       4.57.6 and peft 0.21.2), see ``_saved``. With checkpointing the input of every layer, and one layer's.
-    - The logits of every token over the whole vocabulary, four times in float32: themselves, their log-softmax, and
+    - The logits of a batch's tokens that have some, over the whole vocabulary, four times in float32: themselves, their log-softmax, and
       the gradients of both; trained in bfloat16 two narrow ones beside them.
     """
     sides = 2 if METHODS[settings.method].pairs else 1  # both answers of a pair are in one batch
-    width, tokens = computed_bytes(settings), sides * settings.batch_size * rows.longest
+    width, batch = computed_bytes(settings), sides * settings.batch_size
     adapter = METHODS[settings.method].adapter
     layer = _saved(shape, width, settings.r if adapter else 0, rows.longest)
     layers = layer + width * shape.hidden * shape.layers if settings.gradient_checkpointing else layer * shape.layers
     logits = shape.vocabulary * (16 if width == 4 else 20)
     weights = weight_bytes(settings) * shape.parameters + _trained_bytes(shape, settings)
-    return _TRAINS + weights + _KEPT * tokens * (layers + logits)
+    return _TRAINS + weights + _KEPT * batch * (rows.longest * layers + rows.longest_logits * logits)
 
 
 def _trained_bytes(shape: Shape, settings: Finetune) -> float:

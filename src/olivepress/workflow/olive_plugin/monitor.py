@@ -19,13 +19,14 @@ from olivepress.report.training_record import PREFERENCE_ACCURACY, REWARD_MARGIN
 from olivepress.runtimes.float32_products import compute_in_float32
 from olivepress.workflow.evaluation import patience_problem
 from olivepress.workflow.olive_plugin.answers import answered
+from olivepress.workflow.olive_plugin.forward_hooks import add_training_hooks
 from olivepress.workflow.olive_plugin.quality import Watched, take_quality
 from olivepress.workflow.olive_plugin.ranks import agreed, is_first
 from olivepress.workflow.olive_plugin.selection import Evaluated, best_of, evaluations, no_improvement
 from olivepress.workflow.olive_plugin.validation import Validation, take_validation
 from olivepress.workflow.olive_plugin.weights import restore
 
-__all__ = ["TrainingMonitor", "separate_documents"]
+__all__ = ["TrainingMonitor"]
 
 _LOGGED = {
     "loss": "loss",
@@ -36,22 +37,6 @@ _LOGGED = {
 # What TRL logs of an evaluation on pairs.
 _OF_PAIRS = {"eval_rewards/accuracies": PREFERENCE_ACCURACY, "eval_rewards/margins": REWARD_MARGIN}
 _MOST_SKIPPED = 20  # steps in a row; the loss scale is then 2^-20 of what it was
-
-
-def separate_documents(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Forward pre-hook of a model: a mask that numbers examples becomes positions that begin anew with each.
-
-    transformers (4.53 and later) makes of such positions, when no mask is given, an attention that stays within each
-    example; padding, number 0, is one more. A mask of zeros and ones passes unchanged.
-    """
-    documents = kwargs.get("attention_mask")
-    if documents is None or documents.dim() != 2 or int(documents.max()) < 2:
-        return args, kwargs
-    places = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
-    begins = torch.ones_like(documents, dtype=torch.bool)
-    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    first = torch.where(begins, places, 0).cummax(dim=1).values
-    return args, {**kwargs, "attention_mask": None, "position_ids": places - first, "use_cache": False}
 
 
 class TrainingMonitor(transformers.TrainerCallback):
@@ -71,10 +56,10 @@ class TrainingMonitor(transformers.TrainerCallback):
 
     @reports_errors
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Called once: packed sequences are kept apart from here on; others are left as they are. What is computed in
-        bfloat16 is from here on computed as ``float32_products`` says."""
+        """Called once: from here on the model is given what ``forward_hooks`` says, and what is computed in bfloat16 is
+        computed as ``float32_products`` says."""
         compute_in_float32(model)
-        model.register_forward_pre_hook(separate_documents, with_kwargs=True)
+        add_training_hooks(model, of_labels=type(args) is transformers.TrainingArguments)
         self._check_patience(state)
         self._check_looks(state)
         if self.validation is not None and state.global_step:
