@@ -46,13 +46,13 @@ from olivepress.workflow.estimate import (
     need,
     reference_tokens,
 )
-from olivepress.workflow.machine_rates import rates_of
+from olivepress.workflow.machine_rates import MachineRates, machine_rates, measure_machine, rates_of
 from olivepress.workflow.plan import Plan
-from olivepress.workflow.row_lengths import RowLengths
+from olivepress.workflow.row_lengths import RowLengths, row_lengths
 
 OUT = Path(__file__).parent / "estimates.json"
 STEPS, VALIDATION_ROWS = 2, 64
-ONE_THREAD = 1.22e11  # float32 operations a second of one thread of the machine that was measured on
+ONE_THREAD = 1.22e11  # float32 operations a second of a thread of the machine that most jobs were measured on
 # Of the recipe's finetune, what memory depends on.
 SETTINGS = (
     "method",
@@ -181,25 +181,28 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measured(case: Case, smollm2: Path | None) -> Iterator[tuple[dict[str, Any], ModelFacts]]:
-    """A record of each job of the case, and what is known of its model."""
+def measured(case: Case, missing: set[str], smollm2: Path | None) -> Iterator[tuple[dict[str, Any], ModelFacts]]:
+    """A record of each job of the case up to the last that is missing, and what is known of its model."""
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
         try:
-            yield from _measured(case, Path(scratch), smollm2)
+            yield from _measured(case, missing, Path(scratch), smollm2)
         finally:
             os.chdir(here)
 
 
-def _measured(case: Case, project: Path, smollm2: Path | None) -> Iterator[tuple[dict[str, Any], ModelFacts]]:
+def _measured(
+    case: Case, missing: set[str], project: Path, smollm2: Path | None
+) -> Iterator[tuple[dict[str, Any], ModelFacts]]:
     path = str(smollm2) if case.model == SMOLLM2 else case.model
     named = recipe(case, project, path)
     length = rows(case, project / "rows", _model(case, path))
     plan = load_plan(str(named))
     prepare(plan)
+    measure_machine()
     workflows = write_workflows(plan)
-    for job in plan.jobs if case.targets else plan.jobs[:1]:
+    for job in plan.jobs[: 1 + max(number for number, job in enumerate(plan.jobs) if job.id in missing)]:
         before = processor_seconds()
         (outcome,) = run_plan(plan, workflows, reporter=Silent(), only=job.id, force=True)
         if outcome.manifest is None:
@@ -218,7 +221,7 @@ def _model(case: Case, path: str) -> Path:
 
 def record(case: Case, plan: Plan, job: str, length: int, seconds: float) -> dict[str, Any]:
     resources = read_manifest(plan.output_dir(plan.job(job))).resources
-    settings = plan.recipe.finetune
+    settings, lengths = plan.recipe.finetune, row_lengths(plan)
     return {
         "model": case.model.removeprefix("embedded:"),
         "run": case.name,
@@ -227,8 +230,11 @@ def record(case: Case, plan: Plan, job: str, length: int, seconds: float) -> dic
         "rows": STEPS * case.batch,
         "longest": length,
         "mean": length,
+        "longest_logits": lengths.longest_logits,
+        "mean_logits": lengths.mean_logits,
         "peak_memory_bytes": resources.peak_memory_bytes,
         "processor_seconds": round(seconds, 1),
+        "rates": machine_rates().model_dump(mode="json", exclude={"measured_at"}),
     }
 
 
@@ -236,7 +242,7 @@ def estimated(record: dict[str, Any], facts: ModelFacts) -> float:
     """Bytes that the job of the record is estimated to take at its peak."""
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
     if record["job"] == "finetune":
-        rows = RowLengths(rows=record["rows"], longest=record["longest"], mean=record["mean"])
+        rows = RowLengths(**{name: record[name] for name in RowLengths.__dataclass_fields__})
         return finetune_memory(shape, settings, rows)
     if record["job"] == "merge":
         return merge_memory(shape, settings)
@@ -245,10 +251,12 @@ def estimated(record: dict[str, Any], facts: ModelFacts) -> float:
 
 
 def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
-    """At ``machine_rates``."""
+    """At the rates of the machine that the job was measured on, one thread of it."""
+    rates = MachineRates.model_validate(record["rates"]) if "rates" in record else rates_of(ONE_THREAD, bfloat16=True)
+    estimates.machine_rates = lambda: rates
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
     if record["job"] == "finetune":
-        rows = RowLengths(rows=record["rows"], longest=record["longest"], mean=record["mean"])
+        rows = RowLengths(**{name: record[name] for name in RowLengths.__dataclass_fields__})
         return finetune_seconds(shape, settings, rows)
     tokens = reference_tokens(shape, facts.config, VALIDATION_ROWS, record["mean"])
     if record["job"] == "merge":
@@ -257,14 +265,13 @@ def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
 
 
 def markdown(records: Mapping[str, Any]) -> str:
-    """The tables; time at the rate of the machine that was measured on, whatever machine this is."""
-    estimates.machine_rates = lambda: rates_of(ONE_THREAD, bfloat16=True)
+    """The tables; time at the rates of the machines that were measured on, whatever machine this is."""
     lines = [
         "# What jobs take: estimated and measured",
         "",
         "Generated by `make estimates`. Peak resident memory of a job, as its manifest says it, beside what",
         "`plan` says beforehand (`src/olivepress/workflow/estimate.py`). Runs: method, rows a step x tokens, dtype of",
-        f"training; {STEPS} steps. Time: seconds of one processor, estimated at {ONE_THREAD / 1e9:.0f} GFLOP/s.",
+        f"training; {STEPS} steps. Time: seconds of one processor, estimated at the rates of the machine that ran it.",
         "",
         "| model | run | job | memory | estimated | ratio | time | estimated | ratio |",
         "|---|---|---|---:|---:|---:|---:|---:|---:|",
@@ -303,11 +310,11 @@ def main() -> None:
     records = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {"models": {}, "jobs": []}
     known = {(one["run"], one["job"]) for one in records["jobs"]}
     for case in CASES:
-        missing = not known >= {(case.name, job) for job in case.jobs}
+        missing = {job for job in case.jobs if (case.name, job) not in known}
         if not missing or (case.model == SMOLLM2 and given.smollm2 is None):
             continue
         print(case.name, flush=True)
-        for one, facts in measured(case, given.smollm2 and given.smollm2.resolve()):
+        for one, facts in measured(case, missing, given.smollm2 and given.smollm2.resolve()):
             print(f"  {one['job']}: {one['peak_memory_bytes'] / 1e9:.2f} GB, {one['processor_seconds']} s", flush=True)
             records["models"][one["model"]] = {"parameters": facts.parameters, "config": facts.config}
             kept = [other for other in records["jobs"] if (other["run"], other["job"]) != (one["run"], one["job"])]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,23 +88,23 @@ def taken(trained: Trained) -> Cell:
     }  # fmt: skip
 
 
-def measure(method: str, seed: int, given: argparse.Namespace) -> tuple[list[Cell], list[str]]:
-    """The cell of one fine-tune (and of the base with its first one), and the names of the test rows in order."""
+def measure(method: str, seed: int, known: Collection[str], given: argparse.Namespace) -> Iterator[Cell]:
+    """The cell of one fine-tune and those of the base, but what is known, each as soon as it is measured."""
     settings = dict(COMMON) | dict(METHODS[method])
     trained = train(
         TASK, seed, given.work / "project", model={"path": MODEL, "family": FAMILY}, data=given.data,
         finetune=settings, suffix=f"-{method}",
     )  # fmt: skip
     asked = questions(trained, given.rows)
-    rows = list(asked.expected)
-    cell = {"method": method, "seed": seed, "key": cell_key(method, seed), **taken(trained)}
-    cells = [cell | {"right": packed(answered(MERGED, trained, asked, given), rows)}]
-    if given.base:
-        prompted = questions(trained, given.rows, shots=SHOTS)
-        for name, of_base in ((BASE, asked), (FEW_SHOT, prompted)):
-            right = packed(answered(BASE, trained, of_base, given), rows)
-            cells.append({"method": name, "seed": None, "key": cell_key(name, None), "right": right})
-    return cells, rows
+    given.names = list(asked.expected)
+    if cell_key(method, seed) not in known:
+        own = {"method": method, "seed": seed, "key": cell_key(method, seed), **taken(trained)}
+        yield own | {"right": packed(answered(MERGED, trained, asked, given), given.names)}
+    for name in (BASE, FEW_SHOT):
+        if cell_key(name, None) not in known:
+            of_base = questions(trained, given.rows, shots=SHOTS) if name == FEW_SHOT else asked
+            right = packed(answered(BASE, trained, of_base, given), given.names)
+            yield {"method": name, "seed": None, "key": cell_key(name, None), "right": right}
 
 
 def cell_key(method: str, seed: int | None) -> str:
@@ -189,13 +189,12 @@ def main() -> None:
     for seed in given.seeds:
         for method in given.methods:
             known = {cell["key"] for cell in cells}
-            if cell_key(method, seed) in known:
+            if known >= {cell_key(method, seed), cell_key(BASE, None), cell_key(FEW_SHOT, None)}:
                 continue
-            given.base = cell_key(BASE, None) not in known
-            new, rows = measure(method, seed, given)
-            cells += new
-            save(cells, rows)
-            print(f"{method}, seed {seed}: measured", flush=True)
+            for cell in measure(method, seed, known, given):
+                cells.append(cell)
+                save(cells, given.names)
+                print(f"{cell['method']}, seed {cell['seed']}: measured", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,14 +57,17 @@ def test_a_score_of_free_text() -> None:
     assert (result.ci_low, result.ci_high) == pytest.approx((-0.375 - spread, -0.375 + spread), abs=0.01)
 
 
-def test_the_recipe_goes_on_slower_and_shorter() -> None:
+@pytest.mark.parametrize(
+    "weights", [{"task_weights": {"colours": 2.0}}, {"label_weights": {"red": 2.0, "gone": 3.0}}, {}]
+)
+def test_the_recipe_goes_on_slower_and_shorter(weights: dict[str, dict[str, float]]) -> None:
     finetune = {
         "learning_rate": 3.0e-4, "max_steps": 500, "r": 8, "early_stopping": {"patience": 2},
-        "monitor": {"every": 50}, "eval_answers": 4, "task_weights": {"colours": 2.0},
+        "monitor": {"every": 50}, "eval_answers": 4, **weights,
     }  # fmt: skip
     made = continued_recipe(
         recipe(finetune=finetune), name="lamps-2", model=Path("runs/lamps/merge/model"),
-        dataset=Path("datasets/new-123"), learning_rate=None, epochs=1.0,
+        dataset=Path("datasets/new-123"), labels={"red", "blue", None}, learning_rate=None, epochs=1.0,
     )  # fmt: skip
     assert made.data is not None
     assert (made.name, made.model.path, made.model.revision) == ("lamps-2", "runs/lamps/merge/model", None)
@@ -72,7 +75,8 @@ def test_the_recipe_goes_on_slower_and_shorter() -> None:
     settings = made.finetune
     assert (settings.learning_rate, settings.epochs, settings.max_steps) == (1.0e-4, 1.0, None)
     assert (settings.r, settings.eval_answers, settings.early_stopping, settings.monitor) == (8, 4, None, None)
-    assert settings.task_weights == {}  # replayed rows have no task any more: the recipe would be refused
+    # Replayed rows have no task any more, and no row may have a label: the recipe would be refused.
+    assert (settings.task_weights, settings.label_weights) == ({}, {"red": 2.0} if "label_weights" in weights else {})
 
 
 def test_a_recipe_of_several_adapters() -> None:
@@ -83,7 +87,7 @@ def test_a_recipe_of_several_adapters() -> None:
     }
     with pytest.raises(UsageError, match=r"lamps\.a"):
         continued_recipe(
-            recipe(**several), name="x", model=Path("m"), dataset=Path("d"), learning_rate=None, epochs=1.0
+            recipe(**several), name="x", model=Path("m"), dataset=Path("d"), labels=(), learning_rate=None, epochs=1.0
         )
 
 
@@ -94,7 +98,7 @@ def test_a_recipe_of_several_adapters() -> None:
 def test_a_number_that_no_recipe_takes(changed: dict[str, float], key: str) -> None:
     named = {"learning_rate": None, "epochs": 1.0, **changed}
     with pytest.raises(UsageError, match=rf"lamps-2: its recipe would be wrong: {key}: .*finite"):
-        continued_recipe(recipe(), name="lamps-2", model=Path("m"), dataset=Path("d"), **named)
+        continued_recipe(recipe(), name="lamps-2", model=Path("m"), dataset=Path("d"), labels=(), **named)
 
 
 def test_the_metric_is_that_of_the_budget() -> None:

@@ -65,6 +65,14 @@ def test_logits_of_a_large_vocabulary_count() -> None:
     assert 1.0 <= more / (800 * 49_152 * 16) <= 1.5
 
 
+def test_logits_of_prompts_do_not_count() -> None:
+    answers = replace(ROWS, longest_logits=10, mean_logits=5.0)
+    less = finetune_memory(SMOLLM2, FLOAT32, ROWS) - finetune_memory(SMOLLM2, FLOAT32, answers)
+    assert 1.0 <= less / (8 * 90 * 49_152 * 16) <= 1.5
+    share = finetune_seconds(SMOLLM2, FLOAT32, answers) / finetune_seconds(SMOLLM2, FLOAT32, ROWS)
+    assert 0.79 < share < 0.85  # the head has 28 of 135 million parameters
+
+
 def test_checkpointing_keeps_one_layer_only() -> None:
     kept, again = (
         finetune_memory(SMOLLM2, FLOAT32.model_copy(update={"gradient_checkpointing": on}), ROWS)
@@ -78,7 +86,7 @@ def test_checkpointing_keeps_one_layer_only() -> None:
 
 def test_memory_is_of_the_longest_rows_and_time_of_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(1.0e11, bfloat16=True))
-    longer, more = replace(ROWS, longest=200), replace(ROWS, mean=100.0)
+    longer, more = replace(ROWS, longest=200), replace(ROWS, mean=100.0, mean_logits=100.0)
     assert finetune_memory(SMOLLM2, FLOAT32, longer) > finetune_memory(SMOLLM2, FLOAT32, ROWS) + 1e9
     assert finetune_memory(SMOLLM2, FLOAT32, more) == finetune_memory(SMOLLM2, FLOAT32, ROWS)
     once, twice = (finetune_seconds(SMOLLM2, FLOAT32, rows) for rows in (ROWS, more))
@@ -115,6 +123,45 @@ def test_lengths_of_rows_are_those_that_are_trained_on(project: Path) -> None:
     found = row_lengths(plan)
     assert (found.rows, found.longest) == (2400, max(lengths))
     assert found.mean == pytest.approx(sum(lengths) / len(lengths), rel=0.1)
+
+
+def test_logits_are_those_of_the_trainers_batches(project: Path) -> None:
+    """By transformers' own sampler: from the token before the first label of a batch to the end of its longest row."""
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    from olivepress.data.store.reader import read_split
+    from olivepress.workflow.olive_plugin.supervision import IGNORE_INDEX, supervise
+
+    plan = load_plan("tiny-phi")
+    examples = supervise(read_split(prepare(plan), "train").rows, plan.model.path, max_length=256)
+    lengths = [len(example.input_ids) for example in examples]
+    answers = [sum(label != IGNORE_INDEX for label in example.labels) for example in examples]
+    size = plan.recipe.finetune.batch_size
+    order = list(LengthGroupedSampler(size, lengths=lengths))
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    kept = [max(lengths[i] for i in b) - min(lengths[i] - answers[i] for i in b) + 1 for b in batches]
+    rows = row_lengths(plan)
+    assert rows.mean_logits == pytest.approx(sum(kept) / len(kept), rel=0.3)
+    assert rows.longest_logits == pytest.approx(kept[0], rel=0.5)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"packing": True},
+        {"label_smoothing": 0.1},
+        {"train_on": "all_turns"},
+        {"label_weights": {"a": 2.0}},
+        {"loss": {"module": "own.py:loss"}},
+    ],
+)
+def test_every_token_has_logits_where_the_trainer_needs_them(project: Path, fields: dict[str, Any]) -> None:
+    plan = load_plan("tiny-phi")
+    fewer = row_lengths(plan)
+    assert fewer.longest_logits < fewer.longest and fewer.mean_logits <= fewer.mean
+    finetune = Finetune.model_validate(plan.recipe.finetune.model_dump(exclude_unset=True) | fields)
+    rows = row_lengths(replace(plan, recipe=plan.recipe.model_copy(update={"finetune": finetune})))
+    assert (rows.longest_logits, rows.mean_logits) == (rows.longest, rows.mean)
 
 
 def test_lengths_by_letters_where_no_tokenizer_is(project: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,18 @@ def read_continuation(path: Path) -> Continuation | None:
 
 
 def continued_recipe(
-    recipe: Recipe, *, name: str, model: Path, dataset: Path, learning_rate: float | None, epochs: float
+    recipe: Recipe,
+    *,
+    name: str,
+    model: Path,
+    dataset: Path,
+    labels: Collection[str | None],
+    learning_rate: float | None,
+    epochs: float,
 ) -> Recipe:
     """The recipe on other data, from the trained model: a third of the learning rate, one epoch, no early stopping, no
-    monitor, no search, no weights of tasks, which rows that are replayed do not have any more, and no adapter to start
-    from, which is in the model.
+    monitor, no search, no weights of labels other than ``labels``, none of tasks, which rows that are replayed do not
+    have any more, and no adapter to start from, which is in the model.
 
     UsageError for a recipe of several adapters, and for a name or a number that no recipe takes.
     """
@@ -113,7 +120,8 @@ def continued_recipe(
         "early_stopping": None,
         "monitor": None,
     }
-    shorter |= {"start_from": None, "task_weights": {}}
+    weights = {label: weight for label, weight in recipe.finetune.label_weights.items() if label in labels}
+    shorter |= {"start_from": None, "task_weights": {}, "label_weights": weights}
     fields: dict[str, Any] = recipe.model_dump(mode="json")
     changed = {
         "name": name,

@@ -160,15 +160,15 @@ def _row_loss(row: Example, seen: Supervised, model: Any, tokenizer: Any) -> Row
     """At the token of the answer that the model contradicts most: where ``other`` is likeliest and ``given`` is not."""
     import torch
 
-    ids, labels = torch.tensor([seen.input_ids]), torch.tensor(seen.labels)
+    ids, labels = torch.tensor([seen.input_ids]), torch.tensor(seen.labels[1:])
+    places = (labels != IGNORE_INDEX).nonzero().flatten()
+    answer = labels[places]
     with torch.inference_mode():
-        logits = model(input_ids=ids).logits[0, :-1].float()
-    places = (labels[1:] != IGNORE_INDEX).nonzero().flatten()
-    log_probabilities = logits[places].log_softmax(dim=-1)
-    given = log_probabilities.gather(1, labels[1:][places][:, None]).flatten()
+        log_probabilities = model(input_ids=ids, logits_to_keep=places).logits[0].float().log_softmax(dim=-1)
+    given = log_probabilities.gather(1, answer[:, None]).flatten()
     other, other_ids = log_probabilities.max(dim=-1)
     at = int((other - given).argmax())
-    before = labels[1:][places][:at].tolist()
+    before = answer[:at].tolist()
     suggested = tokenizer.decode([*before, int(other_ids[at])], skip_special_tokens=True)
     return RowLoss(
         id=row.id,

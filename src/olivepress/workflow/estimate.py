@@ -8,7 +8,7 @@ memory to within 1.3 times of what was measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from olivepress.catalog import Target
@@ -113,7 +113,8 @@ def gpu_bytes(plan: Plan) -> int:
     it is that of one."""
     settings = plan.recipe.finetune
     part = settings.model_copy(update={"batch_size": settings.batch_size // settings.gpus})
-    return int(finetune_memory(Shape.of(plan.model.facts), part, row_lengths(plan)))
+    of_one = replace(plan, recipe=plan.recipe.model_copy(update={"finetune": part}))
+    return int(finetune_memory(Shape.of(plan.model.facts), part, row_lengths(of_one)))
 
 
 def _tokens(plan: Plan, shape: Shape) -> int:

@@ -100,8 +100,8 @@ def finetune_memory(shape: Shape, settings: Finetune, rows: RowLengths) -> float
       without an adapter gradient and moments of each parameter that is trained, and in mixed precision a narrow copy.
     - What the forward pass saves for every token of every layer (counted by autograd's own hooks on transformers
       4.57.6 and peft 0.21.2), see ``_saved``. With checkpointing the input of every layer, and one layer's.
-    - The logits of a batch's tokens that have some, over the whole vocabulary, four times in float32: themselves, their log-softmax, and
-      the gradients of both; trained in bfloat16 two narrow ones beside them.
+    - The logits of those tokens of the batch that have some, over the whole vocabulary, four times in float32:
+      themselves, their log-softmax, and the gradients of both; trained in bfloat16 two narrow ones beside them.
     """
     sides = 2 if METHODS[settings.method].pairs else 1  # both answers of a pair are in one batch
     width, batch = computed_bytes(settings), sides * settings.batch_size

@@ -112,7 +112,7 @@ def test_new_rows_are_read_as_those_of_the_first_recipe() -> None:
     data = {"source": "rows.csv", "instruction": "Name it.", "personal_data": "mask", "slices": ["train[:9]"]}
     first = Recipe.model_validate_json(json.dumps({"name": "a", "model": model, "targets": ["cpu"], "data": data}))
     second = continued_recipe(
-        first, name="b", model=Path("m"), dataset=Path("datasets/b"), learning_rate=None, epochs=1.0
+        first, name="b", model=Path("m"), dataset=Path("datasets/b"), labels=(), learning_rate=None, epochs=1.0
     )
     fields = {"run": "a/finetune.1", "artifact_sha256": "0", "share": 0.2, "learning_rate": 1e-4, "epochs": 1}
     record = {**fields, "rows_trained": 1, "rows_replayed": 0, "versions": []}

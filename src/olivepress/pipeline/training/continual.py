@@ -93,7 +93,8 @@ def continue_run(run: TrackedRun, data: str, wishes: Wishes, *, reporter: Report
     merged = _trained_dir(files)
     dataset = continued(new, earlier, name=f"{name}-rows", share=wishes.share, seed=files.recipe.finetune.seed)
     named: dict[str, Any] = {"learning_rate": wishes.learning_rate, "epochs": wishes.epochs}
-    recipe = continued_recipe(files.recipe, name=name, model=merged, dataset=dataset.directory, **named)
+    labels = {row.label for row in dataset.splits["train"]}
+    recipe = continued_recipe(files.recipe, name=name, model=merged, dataset=dataset.directory, labels=labels, **named)
     path = _recipe_path(recipe)
     to_merge = _is_to_merge(parent, manifest)
     _check_recipe(recipe, files.recipe, dataset, wishes)

@@ -35,6 +35,9 @@ def _restore_adapter(model: Any, checkpoint: Path) -> None:
         result = set_peft_model_state_dict(model, load_file(str(folder / _ADAPTER)), adapter_name=name)
         if result.unexpected_keys:
             raise JobError(f"{folder}: holds {result.unexpected_keys[0]}, which the adapter does not have")
+        missing = next((key for key in result.missing_keys if f".{name}." in key), None)  # the base's are missing, too
+        if missing is not None:
+            raise JobError(f"{folder}: holds no {missing}", next_step="run the job again")
 
 
 def _restore_model(model: Any, checkpoint: Path) -> None:
