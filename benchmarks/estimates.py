@@ -247,13 +247,13 @@ def estimated(record: dict[str, Any], facts: ModelFacts) -> float:
 def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
     """At ``machine_rates``."""
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
+    rows = RowLengths(rows=record["rows"], longest=record["longest"], mean=record["mean"])
     if record["job"] == "finetune":
-        rows = RowLengths(rows=record["rows"], longest=record["longest"], mean=record["mean"])
         return finetune_seconds(shape, settings, rows)
     tokens = reference_tokens(shape, facts.config, VALIDATION_ROWS, record["mean"])
     if record["job"] == "merge":
         return merge_seconds(shape, settings, tokens)
-    return export_seconds(shape, targets()[record["job"].removeprefix("export-")], tokens)
+    return export_seconds(shape, targets()[record["job"].removeprefix("export-")], tokens, rows)
 
 
 def markdown(records: Mapping[str, Any]) -> str:
