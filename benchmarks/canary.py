@@ -21,7 +21,7 @@ from watching.newest import Newer, newer, newest, resolved
 from watching.throwaway import newest_python
 
 from olivepress.catalog.evidence import evidence
-from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.core.errors import OlivepressError, SetupError, UsageError
 from olivepress.core.yaml_document import Record
 from olivepress.environments.lookup import environment
 
@@ -79,7 +79,10 @@ def watch(name: str, table: Sequence[str] | None) -> Watched:
         )
     with newest_python(known, together) as python:
         after = list(seen_in(Place(environment=name, python=python), table))
-    return watched.model_copy(update={"differences": tuple(differences(evidence(name), after))})
+    before = evidence(name)
+    if strange := sorted(set(table) - {seen.model_type for seen in (*before, *after)}):
+        raise UsageError(f"{strange[0]!r} is no model type that transformers knows", next_step="see docs/families.md")
+    return watched.model_copy(update={"differences": tuple(differences(before, after, table))})
 
 
 def lines(watched: Watched) -> list[str]:

@@ -238,12 +238,17 @@ def record(case: Case, plan: Plan, job: str, length: int, seconds: float) -> dic
     }
 
 
+def _rows_of(record: dict[str, Any]) -> RowLengths:
+    """Of merges and exports no logits are counted: they read whole rows."""
+    logits = {"longest_logits": record["longest"], "mean_logits": record["mean"]} | record
+    return RowLengths(**{name: logits[name] for name in RowLengths.__dataclass_fields__})
+
+
 def estimated(record: dict[str, Any], facts: ModelFacts) -> float:
     """Bytes that the job of the record is estimated to take at its peak."""
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
     if record["job"] == "finetune":
-        rows = RowLengths(**{name: record[name] for name in RowLengths.__dataclass_fields__})
-        return finetune_memory(shape, settings, rows)
+        return finetune_memory(shape, settings, _rows_of(record))
     if record["job"] == "merge":
         return merge_memory(shape, settings)
     target = targets()[record["job"].removeprefix("export-")]
@@ -255,13 +260,13 @@ def estimated_seconds(record: dict[str, Any], facts: ModelFacts) -> float:
     rates = MachineRates.model_validate(record["rates"]) if "rates" in record else rates_of(ONE_THREAD, bfloat16=True)
     estimates.machine_rates = lambda: rates
     shape, settings = Shape.of(facts), Finetune.model_validate_json(json.dumps(record["finetune"]))
+    rows = _rows_of(record)
     if record["job"] == "finetune":
-        rows = RowLengths(**{name: record[name] for name in RowLengths.__dataclass_fields__})
         return finetune_seconds(shape, settings, rows)
     tokens = reference_tokens(shape, facts.config, VALIDATION_ROWS, record["mean"])
     if record["job"] == "merge":
         return merge_seconds(shape, settings, tokens)
-    return export_seconds(shape, targets()[record["job"].removeprefix("export-")], tokens)
+    return export_seconds(shape, targets()[record["job"].removeprefix("export-")], tokens, rows)
 
 
 def markdown(records: Mapping[str, Any]) -> str:

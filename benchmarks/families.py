@@ -40,7 +40,7 @@ from olivepress.environments.lookup import interpreter
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "families.md"
 ENVIRONMENTS = ("build", "build-next")
-SECONDS = 900  # for one type on a machine in use; its CPU time, about 10 s, has a limit of its own (evidence/child.py)
+SECONDS = 3600  # for one type on a machine in use; its CPU time, about 10 s, has a limit of its own (evidence/child.py)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,13 +23,27 @@ class Difference(Record):
     after: str
 
 
-def differences(before: Sequence[Seen], after: Sequence[Seen]) -> list[Difference]:
+def differences(before: Sequence[Seen], after: Sequence[Seen], only: Sequence[str] = ()) -> list[Difference]:
     """Every change from right, wrong and cannot to another, numbers that grew much, and types that came or went.
 
-    A type that was not tried again (not in ``after``) is no difference unless others of its kind were.
+    ``only`` these types were asked for; of none, all were.
     """
     known = {(seen.model_type, seen.variant): seen for seen in before}
-    return [each for seen in after for each in _of_type(known.get((seen.model_type, seen.variant)), seen)]
+    changed = [each for seen in after for each in _of_type(known.get((seen.model_type, seen.variant)), seen)]
+    there = {seen.model_type for seen in after}
+    asked_for = [seen for seen in before if not only or seen.model_type in only]
+    return [*changed, *(_gone(seen) for seen in asked_for if seen.model_type not in there and seen.float32 is not None)]
+
+
+def _gone(before: Seen) -> Difference:
+    """A type that could be tried, and that transformers no longer knows."""
+    return Difference(
+        model_type=before.model_type,
+        variant=before.variant,
+        step="type",
+        before=_text(before, "float32"),
+        after="not known",
+    )
 
 
 def _of_type(before: Seen | None, after: Seen) -> Iterator[Difference]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from olivepress.environments.create import UNREACHABLE
 from olivepress.environments.lookup import Environment, canonical, read_pins
 
 __all__ = ["Newer", "newer", "newest", "resolved", "uv"]
+
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 class Newer(Record):
@@ -31,10 +34,12 @@ def newest(environment: Environment) -> dict[str, str]:
 
 
 def resolved(environment: Environment) -> dict[str, str] | None:
-    """The newest versions that can be installed together, with everything that they need; None where none can."""
+    """The newest versions that can be installed together, with everything that they and olivepress need; None where
+    none can."""
+    base: list[str] = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
     names = [_name(pin) for pin in environment.packages]
     try:
-        return _compile([*names, *environment.also], overrides=environment.overrides)
+        return _compile([*base, *names, *environment.also], overrides=environment.overrides)
     except _ConflictError:
         return None
 

@@ -18,7 +18,7 @@ from watching import throwaway
 from watching.differences import differences
 
 from olivepress.catalog.evidence import Agreement, Seen, Step
-from olivepress.core.errors import SetupError
+from olivepress.core.errors import SetupError, UsageError
 from olivepress.environments.lookup import Environment
 from tests.conftest import ROOT
 
@@ -64,10 +64,9 @@ def test_newer_versions_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         {"package": "transformers", "locked": "5.24.0", "newest": "5.30.1", "resolved": "5.30.1"},
     ]
     assert record["together"] is True and record["differences"] is None
-    assert [each["input"] for each in questions] == [
-        "onnx\ntransformers\npeft-x\nrequests>=2.32",
-        "onnx\ntransformers\npeft-x",
-    ]
+    together, alone = (each["input"].splitlines() for each in questions)
+    assert alone == ["onnx", "transformers", "peft-x"] and together[-4:] == [*alone, "requests>=2.32"]
+    assert {"jsonschema>=4.23", "psutil>=6.0"} <= set(together), "olivepress itself is installed without what it needs"
     assert canary.main([]) == canary.NEWER
     assert "  onnx 1.23.2 → 1.24.0 (with the others: 1.23.2)\n" in capsys.readouterr().out
 
@@ -117,6 +116,9 @@ def test_the_table_is_made_in_the_throw_away_environment(
     shown = capsys.readouterr().out
     assert "build-next: 2 differences in the table of model types\n" in shown
     assert "  llama, float32: right, 1.0e-06 → wrong, 2.0e+00\n" in shown
+    monkeypatch.setattr(canary, "seen_in", lambda place, only: iter(()))
+    assert canary.main(["--table", "llama", "qwen7"]) == UsageError.exit_code
+    assert "'qwen7' is no model type that transformers knows" in capsys.readouterr().err
 
 
 def test_what_counts_as_a_difference() -> None:
@@ -130,7 +132,17 @@ def test_what_counts_as_a_difference() -> None:
         ("d", "float32", "right, 1.0e-05", "right, 5.0e-04"),
         ("d", "int4", "right, 1.0e-05", "right, 5.0e-04"),
         ("f", "type", "not known", "right, 1.0e-06"),
+        ("e", "type", "right, 1.0e-06", "not known"),
     ]
+
+
+def test_a_type_that_is_gone_is_a_difference_where_it_was_asked_for() -> None:
+    nothing = Seen(model_type="c", architecture="C", reason="no builder", versions={"onnxruntime-genai": "0.18.0"})
+    before = (seen("a"), seen("a", variant="window"), seen("b"), nothing)
+    gone = [(each.model_type, each.variant, each.after) for each in differences(before, (seen("b"),))]
+    assert gone == [("a", "", "not known"), ("a", "window", "not known")]
+    assert differences(before, (seen("b"),), ["b", "c"]) == []
+    assert [each.model_type for each in differences(before, (), ["b"])] == ["b"]
 
 
 def test_the_environment_is_removed_and_its_versions_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from olivepress.workflow.estimate import (
     Need,
     Shape,
     export_memory,
+    export_seconds,
     finetune_memory,
     finetune_seconds,
     need,
@@ -97,6 +98,28 @@ def test_memory_is_of_the_longest_rows_and_time_of_the_mean(monkeypatch: pytest.
 def test_gptq_takes_more_than_rounding() -> None:
     known, wide = targets(), replace(SMOLLM2, inner=16_384)
     assert export_memory(wide, known["cpu-int4"], 4) - export_memory(wide, known["cpu-int4-rtn"], 4) == 12 * 16_384**2
+
+
+def test_calibration_counts_its_rows_and_the_cubes_of_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SmolLM2 135M: layers of 2 · 576 · (576 + 192) + 3 · 576 · 1536 weights, six projections of 576 inputs and one of
+    1536; 64 of the rows calibrate, or all where there are fewer."""
+    monkeypatch.setattr(estimates, "machine_rates", lambda: rates_of(1.0e11, bfloat16=True))
+    target, longer = targets()["cpu-int4"], replace(ROWS, mean=150.0)
+    weights, squares, cubes = 3_538_944, 6 * 576**2 + 1536**2, 6 * 576**3 + 1536**3
+
+    def seconds(rows: RowLengths, shape: Shape = SMOLLM2) -> float:
+        return export_seconds(shape, target, 0, rows)
+
+    a_token = 30 * (2 * 2 * weights + 2 * squares) / 1.0e11 / 0.43
+    assert seconds(longer) - seconds(ROWS) == pytest.approx(64 * 100 * a_token)
+    assert seconds(ROWS) - seconds(replace(ROWS, rows=8)) == pytest.approx(56 * 50 * a_token)
+    nothing, layers = replace(ROWS, rows=0), replace(SMOLLM2, layers=60)
+    columns = 6 * 576 + 1536
+    behind = 576**2 * 576 * 2 + 576**2 * (2 * 192 + 2 * 1536) + 1536**2 * 576
+    a_layer = (4 / 3 * cubes + behind) / 1.0e11 / 0.43 + 8.4e-8 * weights + 2.6e-5 * columns
+    assert seconds(nothing, layers) - seconds(nothing) == pytest.approx(30 * a_layer)
+    rounded = targets()["cpu-int4-rtn"]
+    assert export_seconds(SMOLLM2, rounded, 0, longer) == export_seconds(SMOLLM2, rounded, 0, nothing)
 
 
 def test_total_is_the_most_memory_and_all_the_time() -> None:

@@ -19,6 +19,7 @@ from olivepress.runtimes.pytorch import LARGE
 from olivepress.workflow.answer_time import answer_seconds
 from olivepress.workflow.evaluation import evaluation_of, monitor_looks
 from olivepress.workflow.machine_rates import machine_rates
+from olivepress.workflow.olive_config.jobs import CALIBRATION_ROWS
 from olivepress.workflow.olive_plugin.passes import CALIBRATED, QUANTIZERS
 from olivepress.workflow.plan import Job, Plan
 from olivepress.workflow.row_lengths import RowLengths, row_lengths
@@ -100,7 +101,7 @@ def need(plan: Plan, job: Job) -> Need:
     else:
         assert job.target is not None
         memory = export_memory(shape, job.target, width)
-        seconds = export_seconds(shape, job.target, _tokens(plan, shape))
+        seconds = export_seconds(shape, job.target, _tokens(plan, shape), row_lengths(plan))
         seconds += answer_seconds(plan, job, shape.multiplied, shape.layers)
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
         kept = artifact_bytes(plan.model.facts, job.target)
@@ -262,15 +263,30 @@ def _calibrated(target: Target) -> bool:
 
 _QUANTIZED = 1.86  # times the rate of a float32 model that MatMulNBits reaches on a prompt
 _SECONDS_A_PARAMETER = 2.0e-8  # quantized, built, saved, copied, hashed
-_SECONDS_A_COLUMN = 3.0e-4  # of a weight, which GPTQ rounds one after another
+# Of a weight whose scale is searched and which is rounded then, and of a column of them, which waits for the last one.
+_SECONDS_A_WEIGHT, _SECONDS_A_COLUMN = 8.4e-8, 2.6e-5
 
 
-def export_seconds(shape: Shape, target: Target, tokens: int) -> float:
-    """Passes, and ``tokens`` computed by the export when it is compared with its parent, the long row twice."""
-    columns = 0
-    if _calibrated(target):
-        columns = shape.layers * (5 * shape.hidden + shape.queries + shape.inner)
+def export_seconds(shape: Shape, target: Target, tokens: int, rows: RowLengths) -> float:
+    """Passes, some calibrated by ``rows``, and ``tokens`` computed by the export when it is compared with its parent,
+    the long row twice."""
     checks = 2.0 * shape.multiplied * tokens / (_rate(4) * (_QUANTIZED if _quantized(target) else 1.0))
-    start = machine_rates().start
-    made = start * (_SECONDS_A_PARAMETER * shape.parameters + _SECONDS_A_COLUMN * columns)
+    made = machine_rates().start * _SECONDS_A_PARAMETER * shape.parameters
+    if _calibrated(target):
+        made += _gptq_seconds(shape, min(CALIBRATION_ROWS, rows.rows) * rows.mean)
     return _start("export") + made + checks
+
+
+def _gptq_seconds(shape: Shape, tokens: float) -> float:
+    """Of the projections [out, in] of every layer: two passes of the calibration's ``tokens`` and a product of inputs
+    for each Hessian; two Cholesky factors and an inverse of it, 4/3 in³ operations; out · in² for the columns behind
+    each block; and what is done for each weight and column by itself."""
+    hidden, queries, keys, inner = shape.hidden, shape.queries, shape.keys, shape.inner
+    attention = ((queries, hidden), (keys, hidden), (keys, hidden), (hidden, queries))
+    projections = (*attention, (inner, hidden), (inner, hidden), (hidden, inner))
+    weights = shape.layers * sum(outputs * inputs for outputs, inputs in projections)
+    columns = shape.layers * sum(inputs for _, inputs in projections)
+    calibration = 2.0 * tokens * (2 * weights + shape.layers * sum(inputs**2 for _, inputs in projections))
+    rounding = shape.layers * sum((4 / 3 * inputs + outputs) * inputs**2 for outputs, inputs in projections)
+    alone = machine_rates().start * (_SECONDS_A_WEIGHT * weights + _SECONDS_A_COLUMN * columns)
+    return (calibration + rounding) / _rate(4) + alone

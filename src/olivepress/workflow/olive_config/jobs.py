@@ -13,13 +13,13 @@ from olivepress.workflow.olive_config.finetune import finetune_config
 from olivepress.workflow.olive_config.parts import data_config, hf_model, shim_path, system
 from olivepress.workflow.plan import Job, Plan
 
-__all__ = ["builder_without_remote_code", "job_config"]
+__all__ = ["CALIBRATION_ROWS", "builder_without_remote_code", "job_config"]
 
 EVALUATOR = "olivepress"
 _BUILDER = "modelbuilder"
 LORA_SURGEON = "OlivepressLoraInputs"
 CALIBRATION = "calibration"  # what a target's pass names as its data_config: rows of the recipe's own training split
-_CALIBRATION_ROWS = 64
+CALIBRATION_ROWS = 64
 EVALUATED_ROWS = 32  # rows that Olive's own metrics.json is computed from; `olivepress bench` measures all test rows
 
 
@@ -61,7 +61,7 @@ def _built(plan: Plan, target: Target, path: str) -> dict[str, Any]:
 
 
 def _calibration(plan: Plan, target: Target) -> dict[str, Any]:
-    rows = data_config(plan, CALIBRATION, "train", "olivepress_calibration", max_rows=_CALIBRATION_ROWS)
+    rows = data_config(plan, CALIBRATION, "train", "olivepress_calibration", max_rows=CALIBRATION_ROWS)
     pre = rows["pre_process_data_config"]
     pre["max_length"] = min(pre["max_length"], target.context_length or pre["max_length"])
     return rows
