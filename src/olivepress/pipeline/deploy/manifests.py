@@ -10,16 +10,18 @@ from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
+from olivepress.pipeline.deploy.services import MLFLOW_HOSTS, MLFLOW_PORT
 
 __all__ = ["Kind", "Settings", "manifests"]
 
 Kind = Literal["Job", "TrainJob"]
 Manifest = Mapping[str, Any]
 _KUBEFLOW = "trainer.kubeflow.org"
-_PORT, _MLFLOW_PORT = 8786, 5000
+_PORT = 8786
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
 _CERTIFICATES, _SHARED = "/tls", "olivepress-store"
 _SUBMIT_MEMORY = 4_000_000_000  # prepares, lints and hashes; it trains nothing
+_SAME_AGAIN = [2, 3, 4, 5, 6]  # exit codes: the command, recipe, data, a lint, a job that failed
 _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 characters
 
 
@@ -56,7 +58,7 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
         ],
         "30-scheduler.yaml": [_scheduler(settings), _service("scheduler", _PORT, settings)],
         "40-workers.yaml": [_worker(group, settings) for group in settings.groups],
-        "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", _MLFLOW_PORT, settings)],
+        "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", MLFLOW_PORT, settings)],
         "60-run.yaml": [_run(settings)] if settings.kind == "Job" else _train_job(settings),
         "70-retrain.yaml": [_retrain(settings)],
     }
@@ -110,22 +112,25 @@ def _scheduler(settings: Settings) -> Manifest:
 def _worker(group: WorkerGroup, settings: Settings) -> Manifest:
     command = ["olivepress", "worker", "--scheduler", _address(), "--tls", _CERTIFICATES, "--folder", "/work"]
     resources = _resources(group.memory_bytes, group.disk_bytes, gpus=1 if group.device == "cuda" else 0)
-    container = _container("worker", group.environment, command, settings) | {"resources": resources}
+    container = _container("worker", group.environment, command, settings) | {
+        "resources": resources,
+        "env": [_token()],
+    }
     container["volumeMounts"] += [_mount("work", "/work")]
     volumes = [_tls_volume(), {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}}]
     _reach_store(container, volumes, settings)
     pod = _pod([container], volumes)
-    selector = {"kubernetes.io/arch": "amd64"}
     if group.device:
-        selector[f"olivepress/{group.device}"] = "true"
-    return _deployment(group.name, {**pod, "nodeSelector": selector}, settings)
+        pod["nodeSelector"][f"olivepress/{group.device}"] = "true"
+    return _deployment(group.name, pod, settings)
 
 
 def _mlflow(settings: Settings) -> Manifest:
-    command = ["mlflow", "server", "--host", "0.0.0.0", "--port", str(_MLFLOW_PORT), "--workers", "1"]
+    command = ["mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1"]
     command += ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
+    command += ["--allowed-hosts", MLFLOW_HOSTS]
     container = _container("mlflow", "tracking-ui", command, settings) | {
-        "ports": [{"containerPort": _MLFLOW_PORT}],
+        "ports": [{"containerPort": MLFLOW_PORT}],
         "resources": _resources(2_000_000_000, 1_000_000_000),
         "volumeMounts": [_mount("mlflow", "/mlflow")],
     }
@@ -144,7 +149,12 @@ def _run_spec(settings: Settings) -> dict[str, Any]:
     """Of a Job."""
     command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
     command += ["--tls", _CERTIFICATES, "--store", settings.store or _STORE]
-    return {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
+    once = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": _SAME_AGAIN}}
+    return {
+        "backoffLimit": 6,  # ten minutes: it fails while no worker is there, whose images are still being fetched
+        "podFailurePolicy": {"rules": [once]},
+        "template": _submitting(settings, command, _SUBMIT_MEMORY),
+    }
 
 
 def _train_job(settings: Settings) -> list[Manifest]:
@@ -187,7 +197,7 @@ def _submitting(settings: Settings, command: Sequence[str], memory_bytes: int) -
     container = _container("olivepress", settings.build, command, settings) | {
         "workingDir": _PROJECT,
         "resources": _resources(memory_bytes, 5_000_000_000),
-        "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{_MLFLOW_PORT}"}, _token()],
+        "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{MLFLOW_PORT}"}, _token()],
     }
     container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", "/recipes")]
     volumes = [
@@ -216,16 +226,18 @@ def _container(name: str, environment: str, command: Sequence[str], settings: Se
         "name": name,
         "image": image_of(settings.images, environment),
         "command": list(command),
-        "env": [_token()],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{**_mount("tls", _CERTIFICATES), "readOnly": True}],
     }
 
 
 def _pod(containers: Sequence[Manifest], volumes: Sequence[Manifest]) -> dict[str, Any]:
-    """Nothing of a pod runs as root or talks to Kubernetes itself."""
+    """Nothing of a pod runs as root or talks to Kubernetes itself, and no Service of the namespace sets variables in
+    it, such as MLFLOW_PORT. The images are for one architecture."""
     return {
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 1000,
