@@ -97,7 +97,7 @@ def test_a_bucket_takes_the_place_of_the_shared_volume(project: Path, files: dic
         (container,) = pod["containers"]
         assert container["envFrom"] == [{"secretRef": {"name": "olivepress-store", "optional": True}}]
         assert "/store" not in str(container["volumeMounts"])
-    (run,) = [command for command in commands(other) if "run" in command and "/recipes/tiny-phi.yaml" in command]
+    (run,) = [command for command in commands(other) if "run" in command and "deployed/tiny-phi.yaml" in command]
     assert run[run.index("--store") + 1] == "s3://models/op"
     assert "'fsspec>=2025.3' s3fs ./olivepress" in other["images/build/Dockerfile"]
     for url in ("/shared", "s3://key:secret@models/op"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
@@ -19,6 +19,7 @@ Manifest = Mapping[str, Any]
 _KUBEFLOW = "trainer.kubeflow.org"
 _PORT = 8786
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
+_DEPLOYED = "deployed"  # the recipe and its targets, in the project: workers get a copy of what lies there
 _CERTIFICATES, _SHARED = "/tls", "olivepress-store"
 _SUBMIT_MEMORY = 4_000_000_000  # prepares, lints and hashes; it trains nothing
 _SAME_AGAIN = [2, 3, 4, 5, 6]  # exit codes: the command, recipe, data, a lint, a job that failed
@@ -27,9 +28,10 @@ _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 chara
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file; ``build`` is the
-    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run
-    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
+    """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file, ``own_targets``
+    the files of targets beside it, which may run code of their own with ``trust``; ``build`` is the environment of the
+    submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run is a ``kind``:
+    Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
 
     recipe: str
     recipe_text: str
@@ -42,6 +44,8 @@ class Settings:
     schedule: str
     kind: Kind = "Job"
     store: str = ""
+    own_targets: Mapping[str, str] = field(default_factory=dict)
+    trust: bool = False
 
 
 def manifests(settings: Settings) -> dict[str, list[Manifest]]:
@@ -49,7 +53,8 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
     return {
         "00-namespace.yaml": [_object("v1", "Namespace", settings.namespace, settings, namespaced=False)],
         "10-recipe.yaml": [
-            _object("v1", "ConfigMap", _RECIPES, settings) | {"data": {f"{settings.recipe}.yaml": settings.recipe_text}}
+            _object("v1", "ConfigMap", _RECIPES, settings)
+            | {"data": {f"{settings.recipe}.yaml": settings.recipe_text, **_targets(settings)}}
         ],
         "20-storage.yaml": [
             _claim("olivepress-project", settings.claims.project, "ReadWriteOnce", settings),
@@ -81,6 +86,11 @@ def _labels(name: str) -> dict[str, str]:
 def _claim(name: str, size: int, mode: str, settings: Settings) -> Manifest:
     spec = {"accessModes": [mode], "resources": {"requests": {"storage": _size(size)}}}
     return _object("v1", "PersistentVolumeClaim", name, settings) | {"spec": spec}
+
+
+def _targets(settings: Settings) -> dict[str, str]:
+    """The keys of a ConfigMap have no folders."""
+    return {f"targets.{name}": text for name, text in settings.own_targets.items()}
 
 
 def _service(name: str, port: int, settings: Settings) -> Manifest:
@@ -147,8 +157,9 @@ def _run_name(settings: Settings) -> str:
 
 def _run_spec(settings: Settings) -> dict[str, Any]:
     """Of a Job."""
-    command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
-    command += ["--tls", _CERTIFICATES, "--store", settings.store or _STORE]
+    recipe = f"{_DEPLOYED}/{settings.recipe}.yaml"
+    command = ["olivepress", "run", recipe, "--engine", "dask", "--scheduler", _address(), "--tls", _CERTIFICATES]
+    command += ["--store", settings.store or _STORE, *(["--trust-targets"] if settings.trust else [])]
     once = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": _SAME_AGAIN}}
     return {
         "backoffLimit": 6,  # ten minutes: it fails while no worker is there, whose images are still being fetched
@@ -199,12 +210,11 @@ def _submitting(settings: Settings, command: Sequence[str], memory_bytes: int) -
         "resources": _resources(memory_bytes, 5_000_000_000),
         "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{MLFLOW_PORT}"}, _token()],
     }
-    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", "/recipes")]
-    volumes = [
-        _tls_volume(),
-        _claimed("project", "olivepress-project"),
-        {"name": "recipe", "configMap": {"name": _RECIPES}},
-    ]
+    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", f"{_PROJECT}/{_DEPLOYED}")]
+    keys = {f"{settings.recipe}.yaml": f"{settings.recipe}.yaml"}
+    keys |= {key: key.replace(".", "/", 1) for key in _targets(settings)}
+    files = {"name": _RECIPES, "items": [{"key": key, "path": path} for key, path in keys.items()]}
+    volumes = [_tls_volume(), _claimed("project", "olivepress-project"), {"name": "recipe", "configMap": files}]
     _reach_store(container, volumes, settings)
     return {
         "metadata": {"labels": _labels("run")},
