@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from olivepress.core.errors import JobError
+from olivepress.core.errors import JobError, SetupError
 from olivepress.run.executors import perform as perform_module
 from olivepress.run.executors import place as place_module
 from olivepress.run.executors.place import Place
+from olivepress.run.executors.references import Run
 from olivepress.run.executors.specs import Outcome
 from olivepress.run.executors.store import Store, open_store
 from tests.run.executors import test_perform, test_store
@@ -141,3 +142,38 @@ def test_a_gpu_of_a_process_that_still_ends_is_waited_for(tmp_path: Path, monkey
             pass
     waiting.join(60)
     assert given == ["0"]
+
+
+@pytest.mark.parametrize("record", ["[", '{"files": [1]}', "[1]", '"text"'])
+@pytest.mark.parametrize("folder", ["references", "results"])
+def test_a_record_that_cannot_be_read_costs_no_object_and_stops_no_run(
+    any_store: Store, tmp_path: Path, record: str, folder: str
+) -> None:
+    (tmp_path / "file").write_text("of whom?")
+    ref = test_store.ref_of(tmp_path / "file")
+    any_store.put(tmp_path / "file", ref)
+    any_store.write(f"{folder}/other.json", record)
+    readable = folder == "references" and record == "[1]"
+    assert any_store.collect(grace_s=-1.0) == (1 if readable else 0)
+    any_store.remove(f"{folder}/other.json")
+    assert any_store.collect(grace_s=-1.0) == (0 if readable else 1)
+
+
+@pytest.mark.parametrize("marker", ["", "{}", "[]", "{"])
+def test_a_damaged_marker_is_one_line(any_store: Store, marker: str) -> None:
+    any_store.write("olivepress-store.json", marker)
+    with pytest.raises(SetupError, match="is damaged; next: empty the store"):
+        any_store.open(create=True)
+
+
+def test_the_end_of_a_run_leaves_the_references_of_others(any_store: Store, tmp_path: Path) -> None:
+    """Of an adapter whose name looks like them, as of any other run."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "file").write_text("of the other one")
+    ref = test_store.ref_of(tmp_path / "file")
+    other, run_of_it = Run.begin(any_store, ["phi.nowhere"]), Run.begin(any_store, ["phi"])
+    other.refer([ref])
+    run_of_it.end()
+    assert len(any_store.names("references")) == 1
+    other.forget()
+    assert any_store.names("references") == []

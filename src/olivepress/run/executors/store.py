@@ -113,7 +113,12 @@ class Store:
             text = self.read(_MARKER)
         if text is None:
             raise SetupError(f"{self.url}: is no store of olivepress, or is not reachable from this machine")
-        self.id = str(json.loads(text)["id"])
+        try:
+            self.id = str(json.loads(text)["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SetupError(
+                f"{self.url}: its {_MARKER} is damaged", next_step="empty the store while nothing runs, or name another"
+            ) from error
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
@@ -215,7 +220,14 @@ class Store:
         self.write(f"references/{run}.json", json.dumps(sorted(set(objects))))
 
     def collect(self, *, grace_s: float = GRACE_S) -> int:
-        """Remove objects that no run and no result refers to, unless they are younger; returns how many."""
+        """Remove objects that no run and no result refers to, unless they are younger; returns how many: none where a
+        record that may refer to some cannot be read."""
+        try:
+            return self._collect(grace_s)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return 0
+
+    def _collect(self, grace_s: float) -> int:
         needed = self._needed()
         unneeded = [
             (f"objects/{folder}/{name}", name)
@@ -237,7 +249,10 @@ class Store:
     def _needed(self) -> set[str]:
         needed = set[str]()
         for name in self._records("references"):
-            needed.update(json.loads(self.read(name) or "[]"))
+            listed = json.loads(self.read(name) or "[]")
+            if not isinstance(listed, list):
+                raise TypeError(f"{name}: no list")
+            needed.update(listed)
         for name in self._records("results"):
             result = json.loads(self.read(name) or "{}")
             needed.update(str(file["sha256"]) for file in result.get("files", ()))
