@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from olivepress.cli.cluster_progress import ClusterProgress
 from olivepress.cli.console import ConsoleReporter
@@ -104,3 +106,20 @@ def test_what_workers_say_is_foreign_text(capsys: pytest.CaptureFixture[str]) ->
     lines = lines_of(capsys, events)
     assert not any("\x1b" in line for line in lines)
     assert all(len(line) < 1000 for line in lines)
+
+
+def test_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Square brackets are no markup of ours, which may not even be well-formed."""
+    screen, now = io.StringIO(), [0.0]
+    reporter = ConsoleReporter(quiet=False, clock=lambda: now[0])
+    monkeypatch.setattr(reporter, "console", Console(file=screen, force_terminal=True, width=200))
+    reporter.live = True
+    with ClusterProgress(reporter, clock=lambda: now[0]) as progress:
+        progress.expected({})
+        progress.submitted("phi/merge")
+        progress.event({"job": "phi/merge", "event": "started", "machine": "lab [/no markup]"})
+        progress.event({"job": "phi/merge", "event": "progress", "stage": "rows [1/3]"})
+        now[0] = 60.0
+        progress.tick()
+        progress._progress.refresh()
+    assert "lab [/no markup], rows [1/3]" in screen.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,17 @@ from olivepress.doctor.announce import announce
 from olivepress.run.executors.gpus import own_gpus
 from olivepress.run.executors.needs import Announcement
 
+pytest.importorskip("distributed", reason="the extra cluster is not installed")
 GB = 10**9
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from olivepress.doctor.announce import announce
+
+resource.setrlimit(resource.RLIMIT_RSS, (2 * 10**9, 2 * 10**9))
+said, _ = announce(Path(sys.argv[1]), name=None, labels=(), slots=1, share_gpu=1, own=lambda known: known)
+print(said.memory_bytes)
+"""
 
 
 @pytest.fixture
@@ -69,3 +81,10 @@ def test_a_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SetupError, match="--folder"):
         announce(tmp_path / "file", name=None, labels=(), slots=1, share_gpu=1, own=lambda known: known)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process has no such limit")
+def test_memory_is_what_the_worker_may_take(tmp_path: Path) -> None:
+    """In a container it is less than the machine has: a job that needs more would be killed there, again and again."""
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and int(done.stdout) == 2 * GB, done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from olivepress.core.errors import RecipeError
-from olivepress.recipe.schema import json_schema, load_recipe
+from olivepress.recipe.schema import Recipe, json_schema, load_recipe
 
 GOOD = "name: mine\nmodel: {path: some/model}\ndata: {demo: short-qa}\ntargets: [cpu-int4]\n"
 MULTI = """\
@@ -38,6 +38,16 @@ def test_defaults(tmp_path: Path) -> None:
     path.write_text(GOOD)
     recipe = load_recipe(path)
     assert (recipe.finetune.r, recipe.adapter_mode, recipe.targets) == (16, "merge", ("cpu-int4",))
+
+
+def test_a_recipe_that_travels_as_json_is_the_same_to_the_letter(tmp_path: Path) -> None:
+    """A worker renders the same workflow from it: a default of 32 would be written as 32.0 there."""
+    path = tmp_path / "r.yaml"
+    path.write_text(GOOD)
+    here = load_recipe(path)
+    there = Recipe.model_validate_json(json.dumps(here.model_dump(mode="json")))
+    assert here.finetune.alpha == 32 and there == here
+    assert repr(there) == repr(here)
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ class ClusterProgress:
         self._estimates: Mapping[str, float] = {}
         self._rows = dict[str, _Row]()
         self._shown = clock()
-        columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}")]
-        self._progress = Progress(*columns, console=reporter.console, transient=True)
+        texts = (TextColumn(field, markup=False) for field in ("{task.description}", "{task.fields[note]}"))
+        self._progress = Progress(SpinnerColumn(), *texts, console=reporter.console, transient=True)
 
     def __enter__(self) -> ClusterProgress:
         return self

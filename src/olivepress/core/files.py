@@ -27,6 +27,7 @@ __all__ = [
     "link_folder",
     "new_directory",
     "new_file",
+    "take_free_name",
     "write_bytes",
     "write_secret",
     "write_text",
@@ -69,15 +70,16 @@ def write_secret(path: Path, data: bytes, *, sync: bool = True) -> None:
             file.write(data)
         if sync:
             _sync_file(partial)
-        is_new = _take_free_name(partial, path)
+        is_new = take_free_name(partial, path)
         if sync:
             _sync_directory(path.parent)
     if not is_new:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
-def _take_free_name(partial: Path, path: Path) -> bool:
-    """Give the file its name; False where another file has it. In one step, but where there are no hard links."""
+def take_free_name(partial: Path, path: Path) -> bool:
+    """Give the file ``partial`` the name ``path``; False where another file has it. In one step, but where there are no
+    hard links; ``partial`` may stay."""
     try:
         os.link(partial, path)
     except FileExistsError:

@@ -17,6 +17,7 @@ from olivepress.doctor.devices import devices_of
 from olivepress.doctor.hardware import read_hardware
 from olivepress.environments.lookup import environments, interpreter, platform_here
 from olivepress.report.machine import LONGEST_NAME, fingerprint
+from olivepress.run.executors.memory import usable_memory
 from olivepress.run.executors.needs import Announcement
 from olivepress.run.training_device import gpu_memory
 from olivepress.workflow.lint import olive_installed
@@ -53,7 +54,7 @@ def announce(
         machine=slug(name)[:LONGEST_NAME] if name else f"{machine.id}-{_number(folder)}",
         kind=machine.id,
         slots=slots,
-        memory_bytes=machine.memory_bytes or 0,
+        memory_bytes=min(machine.memory_bytes or 0, usable_memory()),
         disk_bytes=shutil.disk_usage(folder).free,
         environments=_environments(),
         devices=devices,

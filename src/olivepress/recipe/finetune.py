@@ -71,7 +71,7 @@ class Finetune(Record):
         0.1, gt=0, le=100, description="of dpo: more stays closer to the start; of orpo: the weight of the pairs"
     )
     r: int = Field(16, ge=1, le=65536)
-    alpha: float = Field(32, gt=0, le=1.0e6)
+    alpha: float = Field(32.0, gt=0, le=1.0e6)
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="not with loha and lokr")
     target_modules: tuple[str, ...] | None = Field(
         None, description="all projections of the family when left out; not with qlora, which takes every linear layer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fnmatch
 import re
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ from typer.main import get_command
 
 from olivepress import __version__
 from olivepress.cli.main import app
-from olivepress.core.errors import RecipeError, UsageError
+from olivepress.core.errors import DataError, JobError, LintError, RecipeError, SetupError, UsageError
 from olivepress.pipeline.deploy.groups import WorkerGroup, claims_of, groups_of
 from olivepress.pipeline.deploy.images import dockerfile
 from olivepress.pipeline.deploy.manifests import _dns
@@ -96,7 +97,7 @@ def test_a_bucket_takes_the_place_of_the_shared_volume(project: Path, files: dic
         (container,) = pod["containers"]
         assert container["envFrom"] == [{"secretRef": {"name": "olivepress-store", "optional": True}}]
         assert "/store" not in str(container["volumeMounts"])
-    (run,) = [command for command in commands(other) if "run" in command and "/recipes/tiny-phi.yaml" in command]
+    (run,) = [command for command in commands(other) if "run" in command and "deployed/tiny-phi.yaml" in command]
     assert run[run.index("--store") + 1] == "s3://models/op"
     assert "'fsspec>=2025.3' s3fs ./olivepress" in other["images/build/Dockerfile"]
     for url in ("/shared", "s3://key:secret@models/op"):
@@ -159,6 +160,61 @@ def test_no_pod_runs_as_root_and_no_secret_is_written(files: dict[str, str], mon
     monkeypatch.setenv("HF_TOKEN", "hf_thisisnotwritten")
     again, _ = deployment_files(load_plan("tiny-phi"), namespace="models", images="reg/op", schedule="0 3 * * 0")
     assert again == files
+
+
+def test_the_token_goes_to_those_who_fetch_models(files: dict[str, str]) -> None:
+    having = [pod["containers"][0]["name"] for pod in pods(files) if "HF_TOKEN" in str(pod)]
+    assert having == ["worker", "worker", "olivepress", "olivepress"]  # not MLflow, which has no login
+    services = yaml.safe_load(files["compose.yaml"])["services"]
+    assert [name for name in services if "HF_TOKEN" in str(services[name])] == [
+        "worker-build-cuda",
+        "worker-build",
+        "run",
+    ]
+
+
+def test_pods_go_where_their_images_run_and_no_service_sets_their_variables(files: dict[str, str]) -> None:
+    for pod in pods(files):
+        assert pod["nodeSelector"]["kubernetes.io/arch"] == "amd64"
+        assert pod["enableServiceLinks"] is False  # MLFLOW_PORT would be tcp://… of the Service
+
+
+def test_mlflow_answers_to_the_name_that_runs_call_it_by(files: dict[str, str]) -> None:
+    """From version 3.5 it refuses every host that it was not given."""
+    called = [variable["value"] for pod in pods(files) for container in pod["containers"]
+              for variable in container.get("env", ()) if variable["name"] == "MLFLOW_TRACKING_URI"]  # fmt: skip
+    called.append(yaml.safe_load(files["compose.yaml"])["services"]["run"]["environment"]["MLFLOW_TRACKING_URI"])
+    servers = [command for command in commands(files) if command[0] == "mlflow"]
+    assert len(servers) == 2 and len(called) == 3
+    for server in servers:
+        allowed = server[server.index("--allowed-hosts") + 1].split(",")
+        for uri in called:
+            assert uri.removeprefix("http://") in allowed
+        assert any(fnmatch.fnmatch("localhost:5000", host) for host in allowed)  # of kubectl port-forward
+        assert not any(fnmatch.fnmatch("example.com:5000", host) for host in allowed)
+
+
+def test_a_run_waits_for_workers_whose_images_are_fetched_and_repeats_no_failed_job(files: dict[str, str]) -> None:
+    (run,) = [each for each in objects(files) if each["kind"] == "Job"]
+    (rule,) = run["spec"]["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob" and run["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    final = rule["onExitCodes"]["values"]
+    assert SetupError.exit_code not in final  # no worker is there yet
+    assert {error.exit_code for error in (UsageError, RecipeError, DataError, LintError, JobError)} == set(final)
+    assert sum(10 * 2**number for number in range(run["spec"]["backoffLimit"])) >= 600  # seconds between the tries
+
+
+def test_what_is_written_to_may_be_written_to(files: dict[str, str]) -> None:
+    """By the user of the images, as a volume takes the owner of its folder there; and by the units."""
+    image = files["images/build/Dockerfile"]
+    (line,) = re.findall(r"install -d -o olivepress -g olivepress (.+)", image)
+    assert image.index(line) < image.index("USER olivepress")
+    services = yaml.safe_load(files["compose.yaml"])["services"]
+    mounts = {place.split(":")[1] for service in services.values() for place in service["volumes"]}
+    assert mounts - set(line.split()) == {"/tls"}
+    unit = files["systemd/olivepress-worker.service"]
+    assert "ProtectSystem=strict" in unit and "ReadWritePaths=-/shared/olivepress\n" in unit
+    assert "HF_HOME=/var/lib/olivepress/hub" in unit and "--folder /var/lib/olivepress" in unit
 
 
 def commands(files: dict[str, str]) -> list[list[str]]:

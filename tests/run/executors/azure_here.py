@@ -39,8 +39,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _missing(self, code: str) -> None:
+        self._refuse(404, code)
+
+    def _refuse(self, status: int, code: str) -> None:
         text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
-        self._answer(404, text.encode(), x_ms_error_code=code, Content_Type="application/xml")
+        self._answer(status, text.encode(), x_ms_error_code=code, Content_Type="application/xml")
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -52,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.containers.setdefault(container, {})
         elif container not in self.containers:
             self._missing("ContainerNotFound")
+            return
+        elif self.headers.get("If-None-Match") == "*" and name in self.containers[container]:
+            self._refuse(409, "BlobAlreadyExists")
             return
         elif query.get("comp") == "block":
             self.blocks[query["blockid"]] = body

@@ -104,8 +104,10 @@ def outcome(spec: JobSpec, state: str, machine: str = "one", **facts: Any) -> En
     return Ended(name=spec.id, text=Outcome.model_validate(fields).model_dump_json())
 
 
-def run(tasks: Sequence[Any], cluster: Any, follower: Silent | None = None) -> Callable[[str], str]:
-    return run_tasks(tasks, cluster, follower or Silent(), patience_s=0.0)
+def run(
+    tasks: Sequence[Any], cluster: Any, follower: Silent | None = None, *, patience_s: float = 0.0
+) -> Callable[[str], str]:
+    return run_tasks(tasks, cluster, follower or Silent(), patience_s=patience_s)
 
 
 def test_a_machine_that_cannot_is_not_asked_again() -> None:

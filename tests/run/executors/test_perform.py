@@ -18,6 +18,7 @@ from olivepress.run.executors.perform import perform
 from olivepress.run.executors.place import Place, enter
 from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import Store, open_store
+from olivepress.run.executors.watch import DaskTask, Watch
 from tests.run.executors.cluster_here import announcement
 
 KEY = "a" * 64
@@ -156,3 +157,22 @@ def test_what_no_job_used_for_a_week_goes(tmp_path: Path) -> None:
     assert (tmp_path / "jobs" / "old").is_dir() and (tmp_path / "objects" / "aa" / "x").is_file()
     place.remove_old(now=time.time() + 8 * 24 * 3600)
     assert not (tmp_path / "jobs" / "old").exists() and not (tmp_path / "objects" / "aa" / "x").exists()
+
+
+def test_what_a_job_writes_takes_the_place_of_no_event_and_ends_no_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that ended would leave a job running that was cancelled."""
+    events = list[dict[str, Any]]()
+
+    class Worker:
+        def get_current_task(self) -> str:
+            return "key"
+
+        def log_event(self, topic: str, event: dict[str, Any]) -> None:
+            events.append(event)
+
+    monkeypatch.setattr("distributed.get_worker", Worker)
+    (tmp_path / "messages").write_text('{"event": "ended", "job": "other", "machine": "x", "done": 3}\n[1]\nno JSON\n')
+    Watch(DaskTask("t", "mine", "here"), tmp_path / "messages", lambda: None)._pass_on()
+    assert events == [{"job": "mine", "machine": "here", "event": "progress", "done": 3}]

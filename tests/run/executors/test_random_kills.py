@@ -28,7 +28,7 @@ WORKERS = [
     announcement("npu", devices={"qnn-npu": 1}, labels=("lab",)),
 ]
 RUNS, JOBS = 50, 14
-LIMIT_S = 150.0  # without a line in the journal: then it hangs, however busy the machine is
+LIMIT_S = 600.0  # without a line in the journal: then it hangs. On a busy machine, starting one process took 150 s
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def kill_until_it_ends(chance: random.Random, cluster: ClusterHere, submitter: S
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_nothing_is_lost_and_nothing_is_done_twice(
     seed: int, cluster: ClusterHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

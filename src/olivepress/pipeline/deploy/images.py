@@ -10,6 +10,7 @@ from olivepress.environments.lookup import Environment, environment, locks
 __all__ = ["PLATFORM", "context_files", "dockerfile", "image_of"]
 
 PLATFORM = "linux-x86_64"
+_VOLUMES = ("/project", "/store", "/work", "/mlflow")
 _DASK = "distributed==2026.8.0"  # of the extra cluster; a test compares it with pyproject.toml
 
 
@@ -41,7 +42,9 @@ def dockerfile(name: str, storage: str = "") -> str:
 #   cp dist/olivepress-{__version__}-py3-none-any.whl . && docker build -t IMAGE .
 FROM python:{version}-slim
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
-RUN useradd --uid 1000 --create-home olivepress
+# A volume takes the owner of the folder that it is mounted at.
+RUN useradd --uid 1000 --create-home olivepress \\
+ && install -d -o olivepress -g olivepress {" ".join(_VOLUMES)}
 WORKDIR /opt/olivepress
 {installs}
 COPY olivepress-{__version__}-py3-none-any.whl ./

@@ -5,29 +5,33 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
+from olivepress.pipeline.deploy.services import MLFLOW_HOSTS, MLFLOW_PORT
 
 __all__ = ["Kind", "Settings", "manifests"]
 
 Kind = Literal["Job", "TrainJob"]
 Manifest = Mapping[str, Any]
 _KUBEFLOW = "trainer.kubeflow.org"
-_PORT, _MLFLOW_PORT = 8786, 5000
+_PORT = 8786
 _TLS, _HUB, _RECIPES, _PROJECT, _STORE = "olivepress-tls", "olivepress-hub", "olivepress-recipe", "/project", "/store"
+_DEPLOYED = "deployed"  # the recipe and its targets, in the project: workers get a copy of what lies there
 _CERTIFICATES, _SHARED = "/tls", "olivepress-store"
 _SUBMIT_MEMORY = 4_000_000_000  # prepares, lints and hashes; it trains nothing
+_SAME_AGAIN = [2, 3, 4, 5, 6]  # exit codes: the command, recipe, data, a lint, a job that failed
 _LONGEST = 40  # of a recipe's name in the name of an object, which has 63 characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file; ``build`` is the
-    environment of the submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run
-    is a ``kind``: Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
+    """What is rendered. ``images`` begin with that; ``recipe`` is its name, ``recipe_text`` its file, ``own_targets``
+    the files of targets beside it, which may run code of their own with ``trust``; ``build`` is the environment of the
+    submitting side; ``memory_bytes`` what a fine-tune in it takes; ``schedule`` is cron's; the run is a ``kind``:
+    Kubernetes' own Job, or a TrainJob of Kubeflow Trainer. ``store`` is a URL; "": a volume."""
 
     recipe: str
     recipe_text: str
@@ -40,6 +44,8 @@ class Settings:
     schedule: str
     kind: Kind = "Job"
     store: str = ""
+    own_targets: Mapping[str, str] = field(default_factory=dict)
+    trust: bool = False
 
 
 def manifests(settings: Settings) -> dict[str, list[Manifest]]:
@@ -47,7 +53,8 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
     return {
         "00-namespace.yaml": [_object("v1", "Namespace", settings.namespace, settings, namespaced=False)],
         "10-recipe.yaml": [
-            _object("v1", "ConfigMap", _RECIPES, settings) | {"data": {f"{settings.recipe}.yaml": settings.recipe_text}}
+            _object("v1", "ConfigMap", _RECIPES, settings)
+            | {"data": {f"{settings.recipe}.yaml": settings.recipe_text, **_targets(settings)}}
         ],
         "20-storage.yaml": [
             _claim("olivepress-project", settings.claims.project, "ReadWriteOnce", settings),
@@ -56,7 +63,7 @@ def manifests(settings: Settings) -> dict[str, list[Manifest]]:
         ],
         "30-scheduler.yaml": [_scheduler(settings), _service("scheduler", _PORT, settings)],
         "40-workers.yaml": [_worker(group, settings) for group in settings.groups],
-        "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", _MLFLOW_PORT, settings)],
+        "50-mlflow.yaml": [_mlflow(settings), _service("mlflow", MLFLOW_PORT, settings)],
         "60-run.yaml": [_run(settings)] if settings.kind == "Job" else _train_job(settings),
         "70-retrain.yaml": [_retrain(settings)],
     }
@@ -79,6 +86,11 @@ def _labels(name: str) -> dict[str, str]:
 def _claim(name: str, size: int, mode: str, settings: Settings) -> Manifest:
     spec = {"accessModes": [mode], "resources": {"requests": {"storage": _size(size)}}}
     return _object("v1", "PersistentVolumeClaim", name, settings) | {"spec": spec}
+
+
+def _targets(settings: Settings) -> dict[str, str]:
+    """The keys of a ConfigMap have no folders."""
+    return {f"targets.{name}": text for name, text in settings.own_targets.items()}
 
 
 def _service(name: str, port: int, settings: Settings) -> Manifest:
@@ -110,22 +122,25 @@ def _scheduler(settings: Settings) -> Manifest:
 def _worker(group: WorkerGroup, settings: Settings) -> Manifest:
     command = ["olivepress", "worker", "--scheduler", _address(), "--tls", _CERTIFICATES, "--folder", "/work"]
     resources = _resources(group.memory_bytes, group.disk_bytes, gpus=1 if group.device == "cuda" else 0)
-    container = _container("worker", group.environment, command, settings) | {"resources": resources}
+    container = _container("worker", group.environment, command, settings) | {
+        "resources": resources,
+        "env": [_token()],
+    }
     container["volumeMounts"] += [_mount("work", "/work")]
     volumes = [_tls_volume(), {"name": "work", "emptyDir": {"sizeLimit": _size(group.disk_bytes)}}]
     _reach_store(container, volumes, settings)
     pod = _pod([container], volumes)
-    selector = {"kubernetes.io/arch": "amd64"}
     if group.device:
-        selector[f"olivepress/{group.device}"] = "true"
-    return _deployment(group.name, {**pod, "nodeSelector": selector}, settings)
+        pod["nodeSelector"][f"olivepress/{group.device}"] = "true"
+    return _deployment(group.name, pod, settings)
 
 
 def _mlflow(settings: Settings) -> Manifest:
-    command = ["mlflow", "server", "--host", "0.0.0.0", "--port", str(_MLFLOW_PORT), "--workers", "1"]
+    command = ["mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1"]
     command += ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
+    command += ["--allowed-hosts", MLFLOW_HOSTS]
     container = _container("mlflow", "tracking-ui", command, settings) | {
-        "ports": [{"containerPort": _MLFLOW_PORT}],
+        "ports": [{"containerPort": MLFLOW_PORT}],
         "resources": _resources(2_000_000_000, 1_000_000_000),
         "volumeMounts": [_mount("mlflow", "/mlflow")],
     }
@@ -142,9 +157,15 @@ def _run_name(settings: Settings) -> str:
 
 def _run_spec(settings: Settings) -> dict[str, Any]:
     """Of a Job."""
-    command = ["olivepress", "run", f"/recipes/{settings.recipe}.yaml", "--engine", "dask", "--scheduler", _address()]
-    command += ["--tls", _CERTIFICATES, "--store", settings.store or _STORE]
-    return {"backoffLimit": 3, "template": _submitting(settings, command, _SUBMIT_MEMORY)}
+    recipe = f"{_DEPLOYED}/{settings.recipe}.yaml"
+    command = ["olivepress", "run", recipe, "--engine", "dask", "--scheduler", _address(), "--tls", _CERTIFICATES]
+    command += ["--store", settings.store or _STORE, *(["--trust-targets"] if settings.trust else [])]
+    once = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": _SAME_AGAIN}}
+    return {
+        "backoffLimit": 6,  # ten minutes: it fails while no worker is there, whose images are still being fetched
+        "podFailurePolicy": {"rules": [once]},
+        "template": _submitting(settings, command, _SUBMIT_MEMORY),
+    }
 
 
 def _train_job(settings: Settings) -> list[Manifest]:
@@ -187,14 +208,13 @@ def _submitting(settings: Settings, command: Sequence[str], memory_bytes: int) -
     container = _container("olivepress", settings.build, command, settings) | {
         "workingDir": _PROJECT,
         "resources": _resources(memory_bytes, 5_000_000_000),
-        "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{_MLFLOW_PORT}"}, _token()],
+        "env": [{"name": "MLFLOW_TRACKING_URI", "value": f"http://mlflow:{MLFLOW_PORT}"}, _token()],
     }
-    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", "/recipes")]
-    volumes = [
-        _tls_volume(),
-        _claimed("project", "olivepress-project"),
-        {"name": "recipe", "configMap": {"name": _RECIPES}},
-    ]
+    container["volumeMounts"] += [_mount("project", _PROJECT), _mount("recipe", f"{_PROJECT}/{_DEPLOYED}")]
+    keys = {f"{settings.recipe}.yaml": f"{settings.recipe}.yaml"}
+    keys |= {key: key.replace(".", "/", 1) for key in _targets(settings)}
+    files = {"name": _RECIPES, "items": [{"key": key, "path": path} for key, path in keys.items()]}
+    volumes = [_tls_volume(), _claimed("project", "olivepress-project"), {"name": "recipe", "configMap": files}]
     _reach_store(container, volumes, settings)
     return {
         "metadata": {"labels": _labels("run")},
@@ -216,16 +236,18 @@ def _container(name: str, environment: str, command: Sequence[str], settings: Se
         "name": name,
         "image": image_of(settings.images, environment),
         "command": list(command),
-        "env": [_token()],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{**_mount("tls", _CERTIFICATES), "readOnly": True}],
     }
 
 
 def _pod(containers: Sequence[Manifest], volumes: Sequence[Manifest]) -> dict[str, Any]:
-    """Nothing of a pod runs as root or talks to Kubernetes itself."""
+    """Nothing of a pod runs as root or talks to Kubernetes itself, and no Service of the namespace sets variables in
+    it, such as MLFLOW_PORT. The images are for one architecture."""
     return {
         "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 1000,

@@ -8,12 +8,25 @@ from typing import Any
 from olivepress.pipeline.deploy.groups import WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
 
-__all__ = ["compose", "units"]
+__all__ = ["MLFLOW_HOSTS", "MLFLOW_PORT", "compose", "units"]
+
+MLFLOW_PORT = 5000
+# By which names it is reached: its Service, and a forwarded port. It refuses others, as a web page may use them.
+MLFLOW_HOSTS = f"mlflow:{MLFLOW_PORT},localhost:*,127.0.0.1:*"
 
 _TLS = ("--tls-ca-file", "/tls/ca.pem", "--tls-cert", "/tls/cert.pem", "--tls-key", "/tls/key.pem")
-_MLFLOW_STORE = ("--backend-store-uri", "sqlite:////mlflow/mlflow.db")
-_MLFLOW = ("mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", *_MLFLOW_STORE)
+_MLFLOW_OPTIONS = ("--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--allowed-hosts", MLFLOW_HOSTS)
+_MLFLOW = ("mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1", *_MLFLOW_OPTIONS)
 _SCHEDULER = ("dask", "scheduler", "--host", "tls://0.0.0.0", "--port", "8786", "--no-dashboard", "--no-jupyter", *_TLS)
+
+
+# Models of the Hub are kept where the unit may write; a store that is a folder needs its path here.
+_WORKER_OPTIONS = """\
+EnvironmentFile=/etc/olivepress/worker.conf
+Environment=HF_HOME=/var/lib/olivepress/hub
+ReadWritePaths=-/shared/olivepress
+KillSignal=SIGINT
+"""
 
 
 def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup]) -> Mapping[str, Any]:
@@ -23,7 +36,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
         "mlflow": {
             "image": image_of(images, "tracking-ui"),
             "command": [*_MLFLOW, "--artifacts-destination", "/mlflow/artifacts"],
-            "ports": ["127.0.0.1:5000:5000"],
+            "ports": [f"127.0.0.1:{MLFLOW_PORT}:{MLFLOW_PORT}"],
             "volumes": ["mlflow:/mlflow"],
         },
     }
@@ -31,6 +44,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
         command = ["olivepress", "worker", "--scheduler", "tls://scheduler:8786", "--tls", "/tls", "--folder", "/work"]
         worker = _service(images, group.environment, command)
         worker |= {"depends_on": ["scheduler"], "restart": "unless-stopped", "mem_limit": str(group.memory_bytes)}
+        worker["environment"] = {"HF_TOKEN": "${HF_TOKEN:-}"}
         worker["volumes"] = [*worker["volumes"], f"{group.name}:/work", "store:/store"]
         if group.device == "cuda":
             device = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
@@ -40,7 +54,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
     run = _service(images, build, [*command, "--store", "/store"])
     run |= {"profiles": ["run"], "depends_on": ["scheduler"], "working_dir": "/project"}
     run["volumes"] = [*run["volumes"], ".:/project", "store:/store"]
-    run["environment"] = {"HF_TOKEN": "${HF_TOKEN:-}", "MLFLOW_TRACKING_URI": "http://mlflow:5000"}
+    run["environment"] = {"HF_TOKEN": "${HF_TOKEN:-}", "MLFLOW_TRACKING_URI": f"http://mlflow:{MLFLOW_PORT}"}
     volumes: dict[str, dict[str, str]] = {name: {} for name in ("store", "mlflow", *(group.name for group in groups))}
     return {"name": "olivepress", "services": {**services, "run": run}, "volumes": volumes}
 
@@ -50,7 +64,6 @@ def _service(images: str, environment: str, command: Sequence[str]) -> dict[str,
         "image": image_of(images, environment),
         "command": list(command),
         "volumes": ["./tls:/tls:ro"],
-        "environment": {"HF_TOKEN": "${HF_TOKEN:-}"},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
@@ -65,9 +78,7 @@ def units() -> dict[str, str]:
     )
     return {
         "olivepress-scheduler.service": _unit("Scheduler of olivepress (Dask)", scheduler),
-        "olivepress-worker.service": _unit(
-            "Worker of olivepress", worker, "EnvironmentFile=/etc/olivepress/worker.conf\nKillSignal=SIGINT\n"
-        ),
+        "olivepress-worker.service": _unit("Worker of olivepress", worker, _WORKER_OPTIONS),
         "worker.conf": "# Read by olivepress-worker.service; put it into /etc/olivepress.\n"
         "OLIVEPRESS_SCHEDULER=tls://scheduler.example.com:8786\n",
     }

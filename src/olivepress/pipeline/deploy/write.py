@@ -26,20 +26,24 @@ _MOST_CONFIG = 1_000_000  # bytes of a ConfigMap: Kubernetes takes 1 MiB with ev
 _ROOM = 1.25
 
 
-def write_deployment(
-    plan: Plan, folder: Path, *, namespace: str, images: str, schedule: str, kind: Kind = "Job", store: str = ""
-) -> tuple[list[Path], list[str]]:
-    """Write the files; returns them, and the environments that have no image. SetupError as ``deployment_files``."""
-    files, without = deployment_files(
-        plan, namespace=namespace, images=images, schedule=schedule, kind=kind, store=store
-    )
+def write_deployment(plan: Plan, folder: Path, **options: Any) -> tuple[list[Path], list[str]]:
+    """Write the files; returns them, and the environments that have no image. Options and errors as
+    ``deployment_files``."""
+    files, without = deployment_files(plan, **options)
     for name, text in files.items():
         write_text(folder / name, text)
     return [folder / name for name in files], without
 
 
 def deployment_files(
-    plan: Plan, *, namespace: str, images: str, schedule: str, kind: Kind = "Job", store: str = ""
+    plan: Plan,
+    *,
+    namespace: str,
+    images: str,
+    schedule: str,
+    kind: Kind = "Job",
+    store: str = "",
+    trust_targets: bool = False,
 ) -> tuple[dict[str, str], list[str]]:
     """Path → text of every file, and the environments of which there is no lock for the images' platform: their workers
     are left out. SetupError for a recipe that is too large for a ConfigMap; UsageError for a ``store`` that is no URL,
@@ -48,7 +52,8 @@ def deployment_files(
     if store and "://" not in store:
         raise UsageError(f"--store {store}: expected a URL such as s3://BUCKET/FOLDER", next_step="or leave it out")
     recipe = yaml.safe_dump(plan.recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
-    if len(recipe.encode()) > _MOST_CONFIG:
+    own = _own_targets(plan)
+    if len(recipe.encode()) + sum(len(text.encode()) for text in own.values()) > _MOST_CONFIG:
         raise SetupError(f"recipe {plan.recipe.name}: is too large for a ConfigMap (1 MB)")
     groups = groups_of(plan.all)
     without = [group.environment for group in groups if PLATFORM not in environment(group.environment).platforms]
@@ -67,6 +72,8 @@ def deployment_files(
         schedule=schedule,
         kind=kind,
         store=store,
+        own_targets=own,
+        trust=trust_targets,
     )
     files = {f"kubernetes/{name}": _yaml(objects) for name, objects in manifests(settings).items()}
     for name in dict.fromkeys([BUILD, build, "tracking-ui", *(group.environment for group in groups)]):
@@ -75,6 +82,15 @@ def deployment_files(
     files["compose.yaml"] = _yaml([compose(plan.recipe.name, images, build, groups)])
     files |= {f"systemd/{name}": text for name, text in units().items()}
     return files, list(dict.fromkeys(without))
+
+
+def _own_targets(plan: Plan) -> dict[str, str]:
+    """The files beside the recipe of the targets that it names."""
+    if plan.own_targets is None:
+        return {}
+    named = [f"{job.target.file}.yaml" for each in plan.all for job in each.jobs if job.target is not None]
+    paths = [plan.own_targets / name for name in dict.fromkeys(named)]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
 
 
 def _yaml(documents: Sequence[Mapping[str, Any]]) -> str:

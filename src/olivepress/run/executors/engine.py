@@ -6,19 +6,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
-from olivepress.core.child.messages import ErrorMessage, error_of
-from olivepress.core.errors import JobError, OlivepressError
+from olivepress.core.errors import JobError, OlivepressError, SetupError
 from olivepress.run.executors.cluster import Cluster, Ended, Lost, Seen
 from olivepress.run.executors.graph import Graph
-from olivepress.run.executors.needs import Announcement, Needs, missing, with_preferred
+from olivepress.run.executors.needs import Announcement, Needs, any_can, with_preferred
 from olivepress.run.executors.room import has_room
-from olivepress.run.executors.specs import MOST_TEXT, JobSpec, Outcome
+from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import Damaged
+from olivepress.run.executors.tries import Tries, failure, outcome_of
 
 __all__ = ["Follower", "Task", "run_tasks"]
 
@@ -56,29 +53,17 @@ class Follower(Protocol):
     def tick(self) -> None: ...
 
 
-@dataclass
-class _Tries:
-    """What was tried of a running task: workers that could not, those that it was left to (all when empty), and since
-    when none is there that can."""
-
-    spec: JobSpec
-    needs: Needs
-    count: int = 0
-    without: list[str] = field(default_factory=list)
-    only: list[str] = field(default_factory=list)
-    last: str = ""
-    alone_since: float | None = None
-
-
 class _Engine:
     def __init__(self, tasks: Sequence[Task], cluster: Cluster, follower: Follower, patience_s: float) -> None:
         self._tasks = {task.name: task for task in tasks}
         instead = {task.name: task.instead_of for task in tasks if task.instead_of is not None}
         self.graph = Graph({task.name: task.after for task in tasks}, instead)
         self._cluster, self._follower, self._patience_s = cluster, follower, patience_s
-        self.running = dict[str, _Tries]()
+        self.running = dict[str, Tries]()
         self._waiting = dict[Any, deque[str]]()  # by what they need; marked as running in the graph
         self._workers: list[Seen] = []
+        self._known = dict[str, Announcement]()  # every machine that was seen
+        self._away = dict[str, float]()  # jobs of which every worker has gone, and since when
         self._looked = 0.0
         self._changed = True  # whether there may be room that was not there before
 
@@ -116,32 +101,50 @@ class _Engine:
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
-    def _announced(self, without: Sequence[str] = ()) -> list[Announcement]:
-        return [seen.announcement for seen in self._workers if seen.announcement and seen.address not in without]
+    def _announced(self) -> list[Announcement]:
+        return [seen.announcement for seen in self._workers if seen.announcement]
+
+    def _see(self) -> None:
+        self._workers = self._cluster.workers()
+        self._known |= {worker.machine: worker for worker in self._announced()}
 
     def _look(self) -> None:
-        """At the workers, from time to time: a job that waits for what no worker has any more fails after a while."""
+        """At the workers, from time to time: a job that waits for what no worker has any more is left to others after
+        a while, or fails."""
         now = time.monotonic()
         if now - self._looked < _LOOK_S:
             return
-        self._looked, self._workers, self._changed = now, self._cluster.workers(), True
+        self._see()
+        self._looked, self._changed = now, True
         for name, tries in list(self.running.items()):
-            if any(not missing(tries.needs, worker) for worker in self._announced(tries.without)):
+            if any_can(tries.needs, tries.left(self._workers)):
                 tries.alone_since = None
-                self._hand_on(name, tries)
+                if tries.is_stranded(self._workers):
+                    self._cluster.drop(name)
+                    self._submit(name)
                 continue
             tries.alone_since = tries.alone_since or now
             if now - tries.alone_since >= self._patience_s:
                 self._cluster.drop(name)
-                self._give_up(name, tries)
+                self._go_on(name, tries)
 
-    def _hand_on(self, name: str, tries: _Tries) -> None:
-        """Submit a job again that was left to workers which are all gone: Dask would wait for these very addresses."""
-        if tries.only and not any(seen.address in tries.only for seen in self._workers):
-            self._cluster.drop(name)
+    def _go_on(self, name: str, tries: Tries) -> None:
+        """Submit it to the workers that are left, if need be without the device that it is better off with."""
+        if tries.fit(self._workers):
+            tries.alone_since = None
             self._submit(name)
+        else:
+            self._give_up(name, tries)
 
-    def _give_up(self, name: str, tries: _Tries) -> None:
+    def _is_away(self, name: str) -> bool:
+        """Whether the workers that could run it have only just gone: one that was killed is started again."""
+        self._see()
+        needs, now = self._tasks[name].needs, time.monotonic()
+        if any_can(needs, self._announced()) or not any_can(needs, self._known.values()):
+            return False
+        return now - self._away.setdefault(name, now) < self._patience_s
+
+    def _give_up(self, name: str, tries: Tries) -> None:
         reason = f": {tries.last}" if tries.last else ""
         error = JobError(
             f"{name}: no worker is left that can run it{reason}",
@@ -161,8 +164,7 @@ class _Engine:
             return False
         self._changed, started = False, False
         for names in self._waiting.values():
-            while names and self._may_start(names[0]):
-                self._begin(names.popleft())
+            while names and self._may_start(names[0]) and self._begin(names):
                 started = True
         return started
 
@@ -170,26 +172,31 @@ class _Engine:
         """Whether a worker is free for it; one that no worker could ever run is submitted, and waited for a while."""
         announced = self._announced()
         needs = with_preferred(self._tasks[name].needs, announced)
-        able = [worker for worker in announced if not missing(needs, worker)]
-        if not able:
+        if not any_can(needs, announced):
             return len(self.running) < _UNKNOWN
         running = [tries.needs.resources for tries in self.running.values()]
         return has_room([worker.resources for worker in announced], running, needs.resources)
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, names: deque[str]) -> bool:
+        """Start the first of them; False when it stays there, as it does when the scheduler is lost meanwhile."""
+        name = names[0]
         try:
             spec = self._tasks[name].begin()
         except OlivepressError as error:
+            if isinstance(error, SetupError) and self._is_away(name):
+                return False
+            names.popleft()
             self._fail(name, error, None)
-            return
+            return True
+        names.popleft()
         if spec is None:
             self._close(name, "done", "", "")
-            return
-        needs = with_preferred(self._tasks[name].needs, self._announced())
-        gpus = needs.devices.get("cuda", 0)
-        self.running[name] = _Tries(spec=spec.model_copy(update={"gpus": gpus}), needs=needs)
+            return True
+        self.running[name] = tries = Tries(spec=spec, asked=self._tasks[name].needs)
+        tries.fit(self._workers)
         self._submit(name)
         self._follower.submitted(name)
+        return True
 
     def _submit(self, name: str) -> None:
         tries = self.running[name]
@@ -202,13 +209,13 @@ class _Engine:
         name, tries = ended.name, self.running.get(ended.name)
         if tries is None:
             return  # delivered twice
-        outcome = _outcome_of(ended, tries.spec)
+        outcome = outcome_of(ended, tries.spec)
         if outcome is None:
             self._retry(name, ended.error or "the worker's answer cannot be read", ())
         elif outcome.state == "done":
             self._take(name, outcome)
         elif outcome.state == "failed":
-            self._fail(name, _error_of(outcome), outcome)
+            self._fail(name, failure(outcome), outcome)
         else:
             self._exclude(tries, outcome)
             self._retry(name, f"{outcome.machine}: {outcome.error or outcome.state}", outcome.damaged)
@@ -223,7 +230,7 @@ class _Engine:
         else:
             self._close(name, "done", outcome.machine, "")
 
-    def _exclude(self, tries: _Tries, outcome: Outcome) -> None:
+    def _exclude(self, tries: Tries, outcome: Outcome) -> None:
         """The machine that could not is not asked again, unless it is not to blame."""
         if outcome.state == "elsewhere" and not outcome.damaged:
             tries.without += [
@@ -239,13 +246,14 @@ class _Engine:
             times = f"{tries.count} tries" if tries.count > 1 else "its worker died each time"
             self._fail(name, JobError(f"{name}: given up after {times}; the last: {reason}"), None)
             return
-        if tries.without and not any(not missing(tries.needs, worker) for worker in self._announced(tries.without)):
-            self._give_up(name, tries)
-            return
         if damaged:
             self._tasks[name].resend(damaged)
-        self._follower.lost(f"{name}: tried again: {reason}")
-        self._submit(name)
+        if tries.without and not any_can(tries.needs, tries.left(self._workers)):
+            self._go_on(name, tries)
+        else:
+            self._submit(name)
+        if name in self.running:
+            self._follower.lost(f"{name}: tried again: {reason}")
 
     # --- ends --------------------------------------------------------------------------------------------------------
 
@@ -262,23 +270,6 @@ class _Engine:
             why = self.graph.states[other]
             self._tasks[other].drop(why, self.graph.blamed(other))
             self._follower.ended(other, why, "", "")
-
-
-def _outcome_of(ended: Ended, spec: JobSpec) -> Outcome | None:
-    """What a worker returned; None when it is not an outcome of this very job."""
-    if ended.error or len(ended.text) > MOST_TEXT:
-        return None
-    try:
-        outcome = Outcome.model_validate_json(ended.text)
-    except ValidationError:
-        return None
-    return outcome if (outcome.id, outcome.key) == (spec.id, spec.key) else None
-
-
-def _error_of(outcome: Outcome) -> OlivepressError:
-    """The error of a failed job as it was raised on its worker."""
-    kind = str(outcome.fields.get("kind", JobError.__name__))
-    return error_of(ErrorMessage(error=outcome.error, kind=kind, next_step=outcome.next_step))
 
 
 def run_tasks(

@@ -11,7 +11,7 @@ from olivepress import __version__
 from olivepress.core.errors import SetupError
 from olivepress.core.yaml_document import Record
 
-__all__ = ["Announcement", "Needs", "check_needs", "missing", "with_preferred"]
+__all__ = ["Announcement", "Needs", "any_can", "check_needs", "missing", "with_preferred"]
 
 _GB = 1e9
 
@@ -105,12 +105,17 @@ def missing(needs: Needs, worker: Announcement) -> str:
     return ""
 
 
+def any_can(needs: Needs, workers: Iterable[Announcement]) -> bool:
+    """Whether one of them has everything."""
+    return any(not missing(needs, worker) for worker in workers)
+
+
 def with_preferred(needs: Needs, workers: Iterable[Announcement]) -> Needs:
     """The needs with the devices that it prefers, as far as a worker has them as well as everything else."""
     known = list(workers)
     for device in needs.prefers:
         better = replace(needs, devices={**needs.devices, device: max(1, needs.devices.get(device, 0))})
-        if any(not missing(better, worker) for worker in known):
+        if any_can(better, known):
             needs = better
     return needs
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olivepress import __version__
 from olivepress.core.child.run import Call, ChildDied, task_process
-from olivepress.core.errors import OlivepressError, whole_message
+from olivepress.core.errors import JobError, OlivepressError, whole_message
 from olivepress.core.files import link_folder
 from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.privacy import child_environment
@@ -21,7 +21,7 @@ from olivepress.run.executors.job_process import MESSAGES, Ended, ProcessSpec
 from olivepress.run.executors.place import Place, here
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import MOST_TEXT, JobSpec, Outcome
-from olivepress.run.executors.store import Damaged, open_store
+from olivepress.run.executors.store import Damaged, Store, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
 
 __all__ = ["perform"]
@@ -70,9 +70,14 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
         )
     if spec.task not in place.tasks:
         return _outcome(spec, place, "elsewhere").model_copy(update={"error": f"this worker does no {spec.task}"})
+    folder = place.job_folder(spec)
+    with place.alone_in(folder, task.wanted) as alone:
+        return _perform_in(folder, spec, place, store, task) if alone else _outcome(spec, place, "stopped")
+
+
+def _perform_in(folder: Path, spec: JobSpec, place: Place, store: Store, task: DaskTask) -> Outcome:
     if (finished := kept_result(store, spec)) is not None:
         return finished
-    folder = place.job_folder(spec)
     try:
         for ref in spec.inputs:
             place.bring(store, ref, folder / ref.path)
@@ -87,8 +92,12 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
     files = outputs_of(folder, outcome.fields.pop("outputs", ()))
     send(store, files, root=folder)
     outcome = outcome.model_copy(update={"files": files})
+    if len(outcome.model_dump_json()) > MOST_TEXT:
+        outcome = _outcome(spec, place, "failed", error=JobError(f"{spec.id}: its result is larger than 64 MB"))
     if outcome.state == "done":
         keep_result(store, spec, outcome)
+        # Nobody referred to them before that: what the store had from another run may have been removed meanwhile.
+        send(store, files, root=folder)
     shutil.rmtree(folder, ignore_errors=True)
     return outcome
 

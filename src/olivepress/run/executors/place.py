@@ -7,10 +7,11 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from olivepress.core.artifact import hash_file
+from olivepress.core.errors import JobError
 from olivepress.core.files import copy_file
 from olivepress.run.executors.needs import Announcement
 from olivepress.run.executors.specs import FileRef, JobSpec
@@ -24,6 +25,7 @@ TASKS: Mapping[str, str] = {
     "echo": "olivepress.run.executors.job_process:echo_task",
 }
 _OLD_S = 7 * 24 * 3600.0
+_POLL_S, _GPU_S = 0.25, 60.0
 
 
 class Place:
@@ -42,7 +44,8 @@ class Place:
         self.tasks = {**TASKS, **tasks}
         self.folder, self.announcement, self.environments = folder.absolute(), announcement, environments.absolute()
         self._gpus = list(gpus)
-        self._lock, self._fetching = threading.Lock(), threading.Lock()
+        self._used = set[Path]()  # folders of jobs
+        self._freed, self._fetching = threading.Condition(), threading.Lock()
 
     @property
     def machine(self) -> str:
@@ -68,15 +71,38 @@ class Place:
                 copy_file(kept, target)
 
     @contextlib.contextmanager
+    def alone_in(self, folder: Path, wanted: Callable[[], bool]) -> Iterator[bool]:
+        """Nobody else of this worker uses the folder in the block: when the scheduler was gone, an earlier try of the
+        same job may still send what it wrote. False when the job is not ``wanted`` any more before that has ended."""
+        with self._freed:
+            while (taken := folder in self._used) and wanted():
+                self._freed.wait(_POLL_S)
+            if not taken:
+                self._used.add(folder)
+        try:
+            yield not taken
+        finally:
+            with self._freed:
+                if not taken:
+                    self._used.discard(folder)
+                self._freed.notify_all()
+
+    @contextlib.contextmanager
     def gpus(self, count: int) -> Iterator[str]:
-        """The GPUs of a job, which nobody else gets meanwhile, as CUDA_VISIBLE_DEVICES has them: "" of none."""
-        with self._lock:
+        """The GPUs of a job, which nobody else gets meanwhile, as CUDA_VISIBLE_DEVICES has them: "" of none.
+
+        JobError when so many do not get free: an earlier job's process does not end.
+        """
+        with self._freed:
+            if not self._freed.wait_for(lambda: len(self._gpus) >= count, timeout=_GPU_S):
+                raise JobError(f"{self.machine}: no GPU is free")
             taken, self._gpus = self._gpus[:count], self._gpus[count:]
         try:
             yield ",".join(taken)
         finally:
-            with self._lock:
+            with self._freed:
                 self._gpus = [*self._gpus, *taken]
+                self._freed.notify_all()
 
     def remove_old(self, now: float | None = None) -> None:
         """What no job has used for a week."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,8 +93,9 @@ class Run:
 
     def forget(self) -> None:
         """What this run needed, and earlier ones of its name that were killed, is not needed on its account."""
+        own = re.compile(rf"{re.escape(self.name)}\.now[0-9]+\.json")
         for name in self.store.names("references"):
-            if name.startswith(f"{self.name}.now"):
+            if own.fullmatch(name):
                 self.store.remove(f"references/{name}")
 
 

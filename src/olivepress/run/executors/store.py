@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from olivepress.core.errors import JobError, OlivepressError, SetupError, UsageError
-from olivepress.core.files import copy_file, new_file, write_text
+from olivepress.core.files import copy_file, new_file, take_free_name, write_text
 from olivepress.run.executors.specs import FileRef
 
 __all__ = ["Damaged", "Store", "check_url", "open_store", "package_of"]
@@ -91,12 +91,12 @@ class Store:
     def _files(self) -> Iterator[Any]:
         """The file system as it is now: those of buckets remember what they have listed, and others write there too.
 
-        SetupError for what is wrong with it: each has errors of its own. FileNotFoundError passes.
+        SetupError for what is wrong with it: each has errors of its own. That a file is not there, or is, passes.
         """
         self._storage.invalidate_cache()
         try:
             yield self._storage
-        except (FileNotFoundError, OlivepressError):
+        except (FileNotFoundError, FileExistsError, OlivepressError):
             raise
         except Exception as error:
             reason = str(error).split("\n")[0]
@@ -109,11 +109,16 @@ class Store:
         """Read the store's id; SetupError where there is none and none is to be created."""
         text = self.read(_MARKER)
         if text is None and create:
-            self.write(_MARKER, json.dumps({"id": uuid.uuid4().hex}))
+            self._write_first(_MARKER, json.dumps({"id": uuid.uuid4().hex}))
             text = self.read(_MARKER)
         if text is None:
             raise SetupError(f"{self.url}: is no store of olivepress, or is not reachable from this machine")
-        self.id = str(json.loads(text)["id"])
+        try:
+            self.id = str(json.loads(text)["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SetupError(
+                f"{self.url}: its {_MARKER} is damaged", next_step="empty the store while nothing runs, or name another"
+            ) from error
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
@@ -172,12 +177,26 @@ class Store:
             with self._files() as files:
                 files.pipe_file(f"{self._root}/{name}", text.encode("utf-8"))
 
-    def _replace(self, place: Path, write: Callable[[Path], None]) -> None:
+    def _write_first(self, name: str, text: str) -> None:
+        """As ``write``, but what another process has written there meanwhile stays."""
+        place = f"{self._root}/{name}"
+        if self._local:
+            self._replace(Path(place), lambda other: write_text(other, text), put=take_free_name)
+            return
+        try:
+            with contextlib.suppress(FileExistsError), self._files() as files:
+                files.pipe_file(place, text.encode("utf-8"), mode="create")
+        except SetupError:  # a storage that cannot do so
+            self.write(name, text)
+
+    def _replace(
+        self, place: Path, write: Callable[[Path], None], *, put: Callable[[Path, Path], object] = Path.replace
+    ) -> None:
         """In one step, under a name of its own until then: processes of two containers may have the same number."""
         other = place.with_name(f"{place.name}.{uuid.uuid4().hex}")
         try:
             write(other)
-            other.replace(place)
+            put(other, place)
         finally:
             other.unlink(missing_ok=True)
 
@@ -201,24 +220,39 @@ class Store:
         self.write(f"references/{run}.json", json.dumps(sorted(set(objects))))
 
     def collect(self, *, grace_s: float = GRACE_S) -> int:
-        """Remove objects that no run and no result refers to, unless they are younger; returns how many."""
+        """Remove objects that no run and no result refers to, unless they are younger; returns how many: none where a
+        record that may refer to some cannot be read."""
+        try:
+            return self._collect(grace_s)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return 0
+
+    def _collect(self, grace_s: float) -> int:
         needed = self._needed()
-        removed = 0
-        for folder in self.names("objects"):
-            for name in self.names(f"objects/{folder}"):
-                if name not in needed and self._age(f"objects/{folder}/{name}") >= grace_s:
-                    self.remove(f"objects/{folder}/{name}")
-                    removed += 1
+        unneeded = [
+            (f"objects/{folder}/{name}", name)
+            for folder in self.names("objects")
+            for name in self.names(f"objects/{folder}")
+            if name not in needed and self._age(f"objects/{folder}/{name}") >= grace_s
+        ]
+        # A run that began meanwhile has referred to what it needs before it looked whether it is there.
+        needed = self._needed() if unneeded else needed
+        unneeded = [(path, name) for path, name in unneeded if name not in needed]
+        for path, _ in unneeded:
+            self.remove(path)
         for folder in ("references", "results"):
             for name in self.names(folder):  # what a process that was killed left
                 if not name.endswith(".json") and self._age(f"{folder}/{name}") >= grace_s:
                     self.remove(f"{folder}/{name}")
-        return removed
+        return len(unneeded)
 
     def _needed(self) -> set[str]:
         needed = set[str]()
         for name in self._records("references"):
-            needed.update(json.loads(self.read(name) or "[]"))
+            listed = json.loads(self.read(name) or "[]")
+            if not isinstance(listed, list):
+                raise TypeError(f"{name}: no list")
+            needed.update(listed)
         for name in self._records("results"):
             result = json.loads(self.read(name) or "{}")
             needed.update(str(file["sha256"]) for file in result.get("files", ()))

@@ -34,10 +34,10 @@ class DaskTask:
         task = self._worker.state.tasks.get(self._key)
         return task is not None and task.state in _RUNNING
 
-    def report(self, event: str, **facts: Any) -> None:
-        """An event for whoever follows the run; it may be lost."""
+    def report(self, event: str, /, **facts: Any) -> None:
+        """An event for whoever follows the run; it may be lost. No fact takes the place of whose event it is."""
         with contextlib.suppress(Exception):  # the connection is gone, which ``wanted`` notices
-            self._worker.log_event(self._topic, {**self._facts, "event": event, **facts})
+            self._worker.log_event(self._topic, {**facts, **self._facts, "event": event})
 
 
 class Watch:

@@ -19,7 +19,7 @@ from olivepress.run.executors.place import Place, enter
 __all__ = ["serve"]
 
 _FIRST_S = 60.0  # that a scheduler may take to answer for the first time
-_START_S = 60.0  # that one try may take, on a busy machine
+_CALL_S, _START_S = 10.0, 60.0  # that one try may take, on a busy machine
 
 
 def serve(address: str, place: Place, *, security: Any, say: Callable[[str], None], wait_s: float = 600.0) -> None:
@@ -59,14 +59,16 @@ async def _serve(address: str, place: Place, security: Any, say: Callable[[str],
 
 
 async def _connect(address: str, place: Place, security: Any, stop: asyncio.Event, limit_s: float) -> Any:
-    """A worker that the scheduler knows; None when it is to stop. SetupError after ``limit_s``."""
+    """A worker that the scheduler knows; None when it is to stop. SetupError after ``limit_s``, and at once where the
+    certificates do not fit."""
+    from distributed.comm.core import FatalCommClosedError
+
     end = time.monotonic() + limit_s
     while not stop.is_set():
         try:
-            worker = _worker(address, place, security)
-            return await asyncio.wait_for(worker.start(), timeout=_START_S)
+            return await _join(address, place, security)
         except Exception as error:  # Dask raises OSError, TimeoutError and errors of its own
-            if time.monotonic() >= end:
+            if time.monotonic() >= end or isinstance(error, FatalCommClosedError):
                 reason = str(error).split("\n")[0] or type(error).__name__
                 raise SetupError(
                     f"--scheduler {address}: no scheduler answers ({reason})",
@@ -75,6 +77,25 @@ async def _connect(address: str, place: Place, security: Any, stop: asyncio.Even
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=1.0)
     return None
+
+
+async def _join(address: str, place: Place, security: Any) -> Any:
+    """A started worker, which nothing is left of when it does not start.
+
+    The scheduler is called first, as a worker itself tries for ever and does not say what is wrong.
+    """
+    from distributed.comm import connect
+
+    arguments = security.get_connection_args("worker") if security is not None else {}
+    caller = await connect(address, timeout=_CALL_S, **arguments)
+    await caller.close()
+    worker = _worker(address, place, security)
+    try:
+        return await asyncio.wait_for(worker.start(), timeout=_START_S)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await worker.close(timeout=10)
+        raise
 
 
 def _worker(address: str, place: Place, security: Any) -> Any:

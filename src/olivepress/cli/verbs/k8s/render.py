@@ -41,7 +41,14 @@ def render(
     plan = load_plan(model, data, trust_targets)
     kind: Literal["Job", "TrainJob"] = "TrainJob" if train_job else "Job"
     written, without = write_deployment(
-        plan, output, namespace=namespace, images=images, schedule=schedule, kind=kind, store=store
+        plan,
+        output,
+        namespace=namespace,
+        images=images,
+        schedule=schedule,
+        kind=kind,
+        store=store,
+        trust_targets=trust_targets,
     )
     for path in written:
         print(path)
