@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from olivepress.core.errors import OlivepressError, SetupError, whole_message
+from olivepress.track.embedded import create_embedded
 from olivepress.track.store import Store, without_paths, without_secrets
 
 __all__ = ["CHALLENGER", "CHAMPION", "HEAD", "PENDING", "SHA256", "MlflowRegistry", "Registered", "Version"]
@@ -59,6 +60,8 @@ class MlflowRegistry:
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table that it creates
+            if store.is_embedded:
+                create_embedded()
             self._client = MlflowClient(store.uri, registry_uri=store.uri)
 
     def read(self, name: str) -> Registered:
