@@ -45,7 +45,8 @@ def read_key(path: Path) -> Key:
         return Key.model_validate_json(text)
     except ValidationError as error:
         raise DataError(
-            f"{path}: not the key of a sheet ({error.errors()[0]['msg']})", next_step="make the sheet again"
+            f"{path}: not the key of a sheet ({error.errors()[0]['msg']})",
+            next_step="restore it, as the votes of its sheet cannot be scored without it; --key FILE names other keys",
         ) from None
 
 

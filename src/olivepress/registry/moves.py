@@ -125,7 +125,10 @@ def _check_log(name: str, registered: Registered, log: Log) -> None:
             next_step="name their registry (MLFLOW_TRACKING_URI), or move the file away to begin again",
         )
     if head is not None and head != log.head:
-        raise AuditError(f"{log.path}: its last line is not the one that the registry knows", next_step=audit)
+        raise AuditError(
+            f"{log.path}: its last line is not the one that the registry knows",
+            next_step=f"git pull, if somebody else has promoted; else {audit}",
+        )
 
 
 def _version(number: int | None) -> str:
