@@ -63,7 +63,7 @@ def olivepress() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from olivepress.cli.main import main; main()", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, check=False, **{"timeout": 1800, **options})
 
     return run
 

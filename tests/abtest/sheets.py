@@ -14,7 +14,9 @@ from olivepress.abtest.records import Artifact, Filled, Key, Sheet, VotedItem, c
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 
 
-def planted(n: int = 20, *, seed: int = 1, same: Sequence[int] = ()) -> tuple[Sheet, Key]:
+def planted(
+    n: int = 20, *, seed: int = 1, same: Sequence[int] = (), names: Sequence[str] = ("tuned", "base")
+) -> tuple[Sheet, Key]:
     """A sheet whose answers name their artifact, with the rows of ``same`` answered equally."""
     rows = [f"row{number}" for number in range(n)]
     prompts = {row: f"Question of {row}?" for row in rows}
@@ -24,7 +26,7 @@ def planted(n: int = 20, *, seed: int = 1, same: Sequence[int] = ()) -> tuple[Sh
             artifact=Artifact(name=name),
             answers={row: "the same answer" if row in equal else f"answer of {name} to {row}" for row in rows},
         )
-        for name in ("tuned", "base")
+        for name in names
     ]
     return make_sheet(prompts, *answered, n=n, seed=seed, title="Which answer is better?", now=NOW)
 

@@ -14,7 +14,7 @@ import pytest
 from olivepress.abtest import filled as module
 from olivepress.abtest.filled import FilledSheet, check_keys, read_filled, read_key
 from olivepress.abtest.page import sheet_csv
-from olivepress.abtest.records import Filled
+from olivepress.abtest.records import Filled, Key
 from olivepress.core.errors import DataError
 from tests.abtest.sheets import fill, for_a, planted, write
 
@@ -89,6 +89,26 @@ def test_a_sheet_is_not_counted_twice(tmp_path: Path) -> None:
     for again, kind in ((first, "rater"), (copy, "rater"), (saved_again, "session"), (same_name, "rater")):
         with pytest.raises(DataError, match=f"the same sheet by the same {kind} as .*counted twice"):
             read_filled([first, again], KEYS)
+
+
+def test_two_artifacts_of_one_name_are_not_scored_together(tmp_path: Path) -> None:
+    """The artifact of a recipe is called the same before and after it is trained again."""
+    second, other = planted(6, seed=9)
+    paths = [
+        write(GOOD, tmp_path / "before.json"),
+        write(fill(second, lambda *_: "tie", rater="Bob"), tmp_path / "b.json"),
+    ]
+
+    def keys(later: str) -> dict[str, Key]:
+        def named(key: Key, tuned: str) -> Key:
+            a = key.a.model_copy(update={"sha256": tuned * 64})
+            return key.model_copy(update={"a": a, "b": key.b.model_copy(update={"sha256": "c" * 64})})
+
+        return {SHEET.id: named(KEY, "a"), second.id: named(other, later)}
+
+    with pytest.raises(DataError, match=r"b\.json: its tuned \(sha256 b{12}\) is not that of .*before\.json \(a{12}\)"):
+        read_filled(paths, keys("b"))
+    assert len(read_filled(paths, keys("a"))) == 2
 
 
 def _csv(change: Callable[[list[dict[str, str]]], None], delimiter: str = ",") -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 from olivepress.abtest.agreement import agreement
+from olivepress.abtest.records import Key
 from olivepress.abtest.score import score
 from olivepress.abtest.strength import strengths
 from olivepress.abtest.verdict import judge_people
@@ -53,6 +55,40 @@ def test_several_votes_on_a_prompt_are_one_observation() -> None:
         {sheet.id: key},
     )
     assert (mixed.pairs[0].wins_a, mixed.pairs[0].wins_b) == (0, 20)
+
+
+@pytest.mark.parametrize("names", [("tuned", "base"), ("base", "tuned")])
+def test_a_prompt_on_two_sheets_is_one_observation(names: tuple[str, str]) -> None:
+    """Made again with another seed, or with the two artifacts in the other order."""
+    first, key = planted(20, same=(0, 1))
+    second, other = planted(20, seed=7, same=(0, 1), names=names)
+    assert first.id != second.id
+    by_row = {placed.row: number for number, placed in enumerate(key.items.values())}
+
+    def rule(of: Key) -> Callable[[str, int], str]:
+        """13 rows for tuned, 3 for base and 2 ties, the same on both sheets."""
+
+        def choose(item: str, _: int) -> str:
+            placed = of.items[item]
+            tuned_left = (placed.a == "left") == (of.a.name == "tuned")
+            number = by_row[placed.row]
+            if number >= 16:
+                return "tie"
+            return "left" if (number < 13) == tuned_left else "right"
+
+        return choose
+
+    keys = {first.id: key, second.id: other}
+    alone = score(loaded(fill(first, rule(key))), keys)
+    for rater in ("Ada", "Bob"):
+        both = score(loaded(fill(first, rule(key)), fill(second, rule(other), rater=rater, session="ab" * 16)), keys)
+        (pair,) = both.pairs
+        assert (pair.a, pair.n, pair.wins_a, pair.wins_b, pair.ties) == ("tuned", 20, 13, 3, 4)
+        assert (pair.ci_low, pair.ci_high, pair.identical) == (alone.pairs[0].ci_low, alone.pairs[0].ci_high, 2)
+        assert (pair.votes_a, pair.votes_b) == (26, 6)
+        judged = judge_people(both, challenger="base", champion="tuned")
+        assert judged.outcome == "fail" and "wins 3 and loses 13 of 20" in judged.evidence
+    assert both.agreement.alpha == pytest.approx(1.0) and both.agreement.prompts == 18
 
 
 def test_strengths_of_two_are_the_log_odds() -> None:

@@ -159,6 +159,7 @@ def test_an_export_without_checks_was_not_compared(manifest: Manifest) -> None:
     ("change", "hole"),
     [
         (lambda text: text.partition("---\n\n")[2], "no metadata block"),
+        (lambda text: f"\ufeff{text}", "byte order mark"),
         (lambda text: text.replace("license: mit", "license: [mit"), "metadata: not valid YAML"),
         (lambda text: text.replace("## Limits", "## Bounds"), "no section 'Limits'"),
         (lambda text: text.replace("## Limits", "```\n## Limits\n```\n\n## Bounds"), "no section 'Limits'"),
@@ -172,8 +173,11 @@ def test_a_card_edited_wrongly_has_holes(change: Any, hole: str, manifest: Manif
 
 def test_foreign_text_is_no_markup(manifest: Manifest) -> None:
     hostile = "<script>x</script> [a](http://b) |`*\n## Safety\n---\nlicense: stolen"
+    report = _facts(manifest).reports[0]
+    machine = report.machine.model_copy(update={"id": hostile})
+    report = report.model_copy(update={"machine": machine, "execution_provider": hostile})
     facts = _facts(
-        manifest, title=hostile, description=hostile, licence="mit",
+        manifest, reports=(report,), title=hostile, description=hostile, licence="mit",
         data=replace(_facts(manifest).data, origin=hostile, licence=hostile, name=hostile, dropped={hostile: 3}),
         training={"method": hostile},
     )  # fmt: skip

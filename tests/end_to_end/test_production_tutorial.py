@@ -102,7 +102,8 @@ def test_the_page_runs_from_the_recipe_to_the_champion(
             if line.startswith(start):
                 person()
         began = time.monotonic()
-        done = olivepress(*(each for argument in arguments for each in expanded(argument)))
+        # The time limit is that of the whole test: on a busy machine one search can take an hour of it.
+        done = olivepress(*(each for argument in arguments for each in expanded(argument)), timeout=None)
         print(f"$ olivepress {line}    # {time.monotonic() - began:.0f} s\n{done.stdout}{done.stderr}", flush=True)
         assert done.returncode == code, f"{line}: {done.returncode}\n{done.stdout}{done.stderr}"
         if line.startswith("promote") and "--by" in line:

@@ -10,9 +10,9 @@ from olivepress.abtest.records import Artifact
 from olivepress.core.artifact import read_manifest
 from olivepress.core.layout import job_dir, model_card, safety_result
 from olivepress.registry.case import Champion
-from olivepress.safety.results import CanaryRank, write_result
+from olivepress.safety.results import CanaryRank, SafetyResult, write_result
 from tests.abtest.sheets import fill, for_a, planted, write
-from tests.registry.project import JOB, recipe_with
+from tests.registry.project import JOB, base_sha256, recipe_with
 from tests.safety.test_comparison import planted as asked
 
 
@@ -25,15 +25,21 @@ def requires(**promote: Any) -> dict[str, Any]:
 
 
 def write_safety(failures: dict[str, int] | None = None, **own: Any) -> None:
-    """Of the artifact, in which so many prompts of each category fail, and of its parent, in which none does."""
+    """Of the artifact, in which so many prompts of each category fail, and of its parent and the base model, in which
+    none does."""
     results = {
         JOB: asked(JOB, failures, **({"recipe": "lamps", "artifact_sha256": sha256()} | own)),
         "merge": asked("merge", recipe="lamps", artifact_sha256=sha256("merge")),
+        "base": asked("base", recipe="lamps", artifact_sha256=base_sha256()),
     }
     for job, result in results.items():
-        path = safety_result("lamps", job)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_result(result, path)
+        write_asked(job, result)
+
+
+def write_asked(job: str, result: SafetyResult) -> None:
+    path = safety_result("lamps", job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_result(result, path)
 
 
 def ranks(rank: int, count: int = 8) -> tuple[CanaryRank, ...]:

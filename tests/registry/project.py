@@ -65,12 +65,13 @@ def recipe_with(**changes: Any) -> Recipe:
 
 
 def write_measured(job: str, answers: Sequence[bool], **changes: Any) -> DeviceReport:
-    """A device report with the answers beside it. ``metrics`` are added to those of the report."""
-    machine = changes.get("machine", MACHINE)
+    """A device report with the answers beside it. ``metrics`` are added to those of the report; ``rows`` begins the
+    ids."""
+    machine, rows = changes.get("machine", MACHINE), changes.pop("rows", "row")
     path = device_report(machine.id, "lamps", job)
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
-        {"id": f"row-{index:05}", "correct": ok, "expected": f"answer {index % 7}", "output": "x" if not ok else "y"}
+        {"id": f"{rows}-{index:05}", "correct": ok, "expected": f"answer {index % 7}", "output": "x" if not ok else "y"}
         for index, ok in enumerate(answers)
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)

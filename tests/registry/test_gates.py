@@ -285,6 +285,34 @@ def champion(answers: list[bool], job: str = "old") -> Champion:
     return Champion(version=1, artifact_sha256="f" * 64, reports=tuple(load([path])))
 
 
+def champion_on(version: str, answers: list[bool], rows: str = "row") -> Champion:
+    """One that was measured on another version of the data."""
+    data = DatasetUsed(name="lamps", version=version * 64, split="test", n=len(answers), of=len(answers))
+    write_measured("old", answers, artifact_sha256="f" * 64, dataset=data, rows=rows)
+    return Champion(
+        version=1, artifact_sha256="f" * 64, reports=tuple(load([device_report(MACHINE.id, "lamps", "old")]))
+    )
+
+
+def test_a_champion_on_another_version_of_the_data_is_compared_on_the_rows_that_both_have() -> None:
+    """The next round has more rows: of 500 of the 600 test rows the champion has answers too."""
+    write_good()
+    equal = judge(champion=champion_on("5", right(1.0, n=500)))["champion"]
+    assert (
+        equal.outcome == "pass" and "n=500, on the test rows that its data (555555555555) has too" in equal.evidence[0]
+    )
+    write_measured(JOB, right(0.7), artifact_sha256=load([REPORT])[0].report.artifact_sha256, synthetic_data=True)
+    worse = judge(champion=champion_on("5", right(1.0, n=500)))["champion"]
+    assert worse.outcome == "fail" and "-16.0 points" in worse.evidence[0]  # 420 of 500 rows
+
+
+def test_a_champion_without_a_row_in_common_cannot_be_compared() -> None:
+    write_good()
+    result = judge(champion=champion_on("5", right(0.9), rows="other"))["champion"]
+    assert result.outcome == "inconclusive" and "no test row in common" in result.evidence[0]
+    assert "olivepress data mix" in result.next_step
+
+
 def remeasure(**changes: Any) -> None:
     present = load([REPORT])[0].report
     metrics = dict(present.metrics) | changes.pop("metrics", {})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from olivepress.core.errors import UsageError
-from olivepress.core.layout import dataset_dir
+from olivepress.cli.lineage_text import lineage_lines
+from olivepress.core.errors import AuditError, UsageError
+from olivepress.core.layout import dataset_dir, promotion_log
 from olivepress.registry.lineage import Lineage, Node, lineage
 from olivepress.registry.lineage_page import lineage_page
 from olivepress.track.record import Ended, Facts
@@ -96,6 +98,19 @@ def test_every_way_to_name_it(promoted: str) -> None:
             lineage(wrong)
 
 
+def test_a_log_that_is_not_whole_names_no_champion(promoted: str) -> None:
+    path = promotion_log(NAME)
+    texts = path.read_text().splitlines()
+    path.write_text("\n".join([texts[0], texts[1].replace('"by": null', '"by": "Eve"'), texts[2]]) + "\n")
+    for text in ("champion", f"{NAME}@champion", f"{NAME}@challenger"):
+        with pytest.raises(AuditError, match=r"line 2 was changed: it does not say which version is the .*; next: "):
+            lineage(text)
+    assert lineage(promoted[:8]).sha256 == promoted
+    path.write_text(texts[0][:-30])
+    with pytest.raises(AuditError, match="line 1 was not written completely"):
+        lineage("champion")
+
+
 def test_the_command(promoted: str, olivepress_here: Command) -> None:
     done = olivepress_here("lineage", "champion", "--page", "lineage.html")
     assert done.returncode == 0, done.stderr
@@ -105,6 +120,14 @@ def test_the_command(promoted: str, olivepress_here: Command) -> None:
     assert any(line.startswith("├── data: name lamps") for line in lines)
     assert "page: lineage.html" in done.stderr and promoted in Path("lineage.html").read_text()
     assert json.loads(olivepress_here("lineage", "champion", "--json").stdout)["sha256"] == promoted
+
+
+def test_a_long_part_is_filled_to_the_width() -> None:
+    gates = Node(title="promote", facts={"gates": "word " * 60})
+    root = Node(title="x", children=(Node(title="promotions", children=(gates,)), gates))
+    lines = list(lineage_lines(Lineage(sha256="a" * 64, root=root)))
+    full = [line for line, after in pairwise(lines) if after.strip("│ ").startswith("word")]
+    assert len(full) > 6 and all(75 < len(line) <= 80 for line in full)
 
 
 def test_foreign_text_is_escaped_on_the_page() -> None:

@@ -297,7 +297,7 @@ def test_a_registry_that_knows_nothing_of_the_log(here: Path, empty_database: Pa
     shutil.copy(empty_database, here / "mlflow.db")
     forget_model_registries()
     write_good("b", answers=right(0.95))
-    with pytest.raises(ReportError, match="has 1 lines, and the registry knows none of them"):
+    with pytest.raises(ReportError, match="has 1 line, and the registry knows none of them"):
         promote()
 
 

@@ -45,7 +45,8 @@ def read_key(path: Path) -> Key:
         return Key.model_validate_json(text)
     except ValidationError as error:
         raise DataError(
-            f"{path}: not the key of a sheet ({error.errors()[0]['msg']})", next_step="make the sheet again"
+            f"{path}: not the key of a sheet ({error.errors()[0]['msg']})",
+            next_step="restore it, as the votes of its sheet cannot be scored without it; --key FILE names other keys",
         ) from None
 
 
@@ -53,12 +54,13 @@ def read_filled(paths: Iterable[Path], keys: Mapping[str, Key]) -> list[FilledSh
     """The filled sheets of these files, each checked against the key of its sheet.
 
     DataError: not a filled sheet, changed after it was saved, of a sheet without a key, with an item that its sheet
-    does not have or that was voted on twice, or counted twice.
+    does not have or that was voted on twice, or counted twice; and of two artifacts that have one name.
     """
     sheets = [FilledSheet(path=path, filled=_read(path)) for path in paths]
     for sheet in sheets:
         _check_items(sheet, keys)
     _check_counted_once(sheets)
+    _check_names(sheets, keys)
     return sheets
 
 
@@ -172,6 +174,23 @@ def _check_counted_once(sheets: Iterable[FilledSheet]) -> None:
                 raise DataError(
                     f"{sheet.path}: the same sheet by the same {kind} as {other}: it would be counted twice",
                     next_step="give the file that was saved last, only",
+                )
+
+
+def _check_names(sheets: Iterable[FilledSheet], keys: Mapping[str, Key]) -> None:
+    """A recipe's artifact is called the same before and after it is trained again."""
+    known: dict[str, tuple[str, Path]] = {}
+    for sheet in sheets:
+        key = keys[sheet.filled.sheet]
+        for artifact in (key.a, key.b):
+            if artifact.sha256 is None:
+                continue
+            sha256, other = known.setdefault(artifact.name, (artifact.sha256, sheet.path))
+            if sha256 != artifact.sha256:
+                raise DataError(
+                    f"{sheet.path}: its {printable(artifact.name)} (sha256 {artifact.sha256[:12]}) is not that of "
+                    f"{other} ({sha256[:12]})",
+                    next_step="score them apart; abtest make takes --name-a and --name-b",
                 )
 
 

@@ -17,17 +17,21 @@ from olivepress.abtest.strength import Strength, strengths
 from olivepress.stats.intervals import paired_score_interval, wilson
 from olivepress.stats.paired import mcnemar_exact
 
-__all__ = ["Ballot", "PairScore", "Position", "Rater", "Scores", "ballots_of", "score"]
+__all__ = ["Ballot", "PairScore", "Position", "Prompt", "Rater", "Scores", "ballots_of", "score"]
 
 _ALIKE = 20  # votes from which two sheets with the very same votes are worth a caution
 _TELLING = 0.05
+
+
+Prompt = tuple[str, str, str]
+"""The names of the two artifacts, and the row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ballot:
     """One vote: 1 for artifact ``a``, -1 for ``b``, 0 for a tie. ``a_left``: whether ``a`` stood on the left."""
 
-    prompt: tuple[str, str]
+    prompt: Prompt
     rater: str
     a: str
     b: str
@@ -96,26 +100,39 @@ class Scores:
 
 
 def ballots_of(sheets: Iterable[FilledSheet], keys: Mapping[str, Key]) -> list[Ballot]:
-    """The votes of checked sheets with the artifacts that they are for."""
-    ballots = []
+    """The votes of checked sheets with the artifacts that they are for.
+
+    A prompt is a row that both artifacts answered: on whichever of their sheets it stands, and whichever of the two was
+    named first, it is one.
+    """
+    ballots = list[Ballot]()
+    sheets = list(sheets)
+    orders = _orders(keys[sheet.filled.sheet] for sheet in sheets)
     for sheet in sheets:
         key = keys[sheet.filled.sheet]
+        a, b = orders[_both(key)]
         for voted in sheet.filled.votes:
             placed = key.items[voted.item]
+            a_left = (placed.a == "left") == (key.a.name == a)
             vote = 0
             if voted.vote != "tie":
-                vote = 1 if voted.vote == placed.a else -1
+                vote = 1 if (voted.vote == "left") == a_left else -1
             ballots.append(
-                Ballot(
-                    prompt=(key.sheet, voted.item),
-                    rater=sheet.filled.rater,
-                    a=key.a.name,
-                    b=key.b.name,
-                    vote=vote,
-                    a_left=placed.a == "left",
-                )
+                Ballot(prompt=(a, b, placed.row), rater=sheet.filled.rater, a=a, b=b, vote=vote, a_left=a_left)
             )
     return ballots
+
+
+def _both(key: Key) -> frozenset[str]:
+    return frozenset((key.a.name, key.b.name))
+
+
+def _orders(keys: Iterable[Key]) -> dict[frozenset[str], tuple[str, str]]:
+    """The two artifacts of each comparison in the order of its first sheet."""
+    orders = dict[frozenset[str], tuple[str, str]]()
+    for key in keys:
+        orders.setdefault(_both(key), (key.a.name, key.b.name))
+    return orders
 
 
 def score(sheets: Sequence[FilledSheet], keys: Mapping[str, Key]) -> Scores:
@@ -140,31 +157,28 @@ def score(sheets: Sequence[FilledSheet], keys: Mapping[str, Key]) -> Scores:
     )
 
 
-def _decided(ballots: Iterable[Ballot]) -> dict[tuple[str, str], int]:
+def _decided(ballots: Iterable[Ballot]) -> dict[Prompt, int]:
     """Prompt → its winner by the majority of its votes: 1, 0 or -1."""
-    sums: dict[tuple[str, str], int] = defaultdict(int)
+    sums: dict[Prompt, int] = defaultdict(int)
     for ballot in ballots:
         sums[ballot.prompt] += ballot.vote
     return {prompt: (total > 0) - (total < 0) for prompt, total in sums.items()}
 
 
-def _prompts(ballots: Iterable[Ballot], a: str, b: str) -> list[tuple[str, str]]:
+def _prompts(ballots: Iterable[Ballot], a: str, b: str) -> list[Prompt]:
     return list(dict.fromkeys(ballot.prompt for ballot in ballots if (ballot.a, ballot.b) == (a, b)))
 
 
-def _pairs(
-    ballots: Sequence[Ballot], decided: Mapping[tuple[str, str], int], keys: Iterable[Key]
-) -> tuple[PairScore, ...]:
-    identical: Counter[tuple[str, str]] = Counter()
+def _pairs(ballots: Sequence[Ballot], decided: Mapping[Prompt, int], keys: Sequence[Key]) -> tuple[PairScore, ...]:
+    identical: dict[tuple[str, str], set[str]] = defaultdict(set)
+    orders = _orders(keys)
     for key in keys:
-        identical[key.a.name, key.b.name] += len(key.identical)
+        identical[orders[_both(key)]].update(key.identical)
     names = dict.fromkeys((ballot.a, ballot.b) for ballot in ballots)
-    return tuple(_pair(a, b, ballots, decided, identical[a, b]) for a, b in names)
+    return tuple(_pair(a, b, ballots, decided, len(identical[a, b])) for a, b in names)
 
 
-def _pair(
-    a: str, b: str, ballots: Sequence[Ballot], decided: Mapping[tuple[str, str], int], identical: int
-) -> PairScore:
+def _pair(a: str, b: str, ballots: Sequence[Ballot], decided: Mapping[Prompt, int], identical: int) -> PairScore:
     votes = Counter(ballot.vote for ballot in ballots if (ballot.a, ballot.b) == (a, b))
     results = Counter(decided[prompt] for prompt in _prompts(ballots, a, b))
     wins_a, wins_b, ties = results[1], results[-1], results[0] + identical

@@ -16,6 +16,7 @@ from olivepress.report.judgement import Judgement
 
 __all__ = ["judge_card", "lint_card"]
 
+_MARK = "\ufeff"
 _BLOCK = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _HEADING = re.compile(r"^## (.+?)\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -34,6 +35,9 @@ def lint_card(text: str, path: Path = Path("README.md")) -> tuple[str, ...]:
 
 
 def _findings(text: str, path: Path) -> Iterator[str]:
+    if text.startswith(_MARK):
+        yield "begins with a byte order mark, which hides the metadata: save it as UTF-8 without one"
+    text = text.removeprefix(_MARK)
     block = _BLOCK.match(text)
     if block is None:
         yield "no metadata block at its beginning (--- … ---)"

@@ -182,7 +182,7 @@ def _results(facts: CardFacts) -> Iterator[str]:
 
 def _machine(report: DeviceReport) -> str:
     emulated = ", emulated" if report.emulated else ""
-    return f"{report.machine.id} ({report.execution_provider}{emulated})"
+    return f"{_text(report.machine.id)} ({_text(report.execution_provider)}{emulated})"
 
 
 def _cell(measurement: Measurement | None) -> str:

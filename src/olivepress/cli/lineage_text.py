@@ -28,11 +28,9 @@ def _below(node: Node, before: str) -> Iterator[str]:
     for index, child in enumerate(node.children):
         is_last = index == len(node.children) - 1
         under = before + ("    " if is_last else "│   ")
-        first, *rest = wrap(_text(child), _WIDTH - len(under), break_on_hyphens=False)
-        yield f"{before}{'└── ' if is_last else '├── '}{first}"
-        hang = under + ("│   " if child.children else "    ")
-        for line in rest:
-            yield from (f"{hang}{part}" for part in wrap(line, _WIDTH - len(hang), break_on_hyphens=False))
+        first = before + ("└── " if is_last else "├── ")
+        rest = under + ("│   " if child.children else "    ")
+        yield from wrap(_text(child), _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
         yield from _below(child, under)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from olivepress.core.messages import counted
 from olivepress.core.printable import printable
 
 if TYPE_CHECKING:
@@ -112,6 +113,6 @@ def audit_lines(found: Sequence[Audited]) -> Iterator[str]:
     for each in found:
         champion = "no champion" if each.champion is None else f"champion version {each.champion}"
         verdict = "wrong" if each.problems else "whole"
-        yield printable(f"{each.model}: {each.lines} lines, {champion}: {verdict}")
+        yield printable(f"{each.model}: {counted(each.lines, 'line')}, {champion}: {verdict}")
         for text in (*each.problems, *each.notes):
             yield from _wrapped(printable(text), indent=2)

@@ -30,6 +30,7 @@ __all__ = [
     "REHEARSALS",
     "RESULTS",
     "RUNS",
+    "STORE_LOCK",
     "STUDIES",
     "STUDY_LOCKS",
     "TOKENIZER_CHECKS",
@@ -95,6 +96,7 @@ MACHINE_RATES = RUNS / ".machine-rates.json"
 TOKENIZER_CHECKS = RUNS / ".tokenizers.json"
 TRUSTED_KEYS = REGISTRY / "keys"  # public keys whose signatures count
 REGISTRY_LOCK = RUNS / ".registry"  # of the process that promotes or rolls back
+STORE_LOCK = RUNS / ".mlflow"  # of the process that creates the file of the embedded MLflow store
 STUDIES = Path("studies.db")  # the searches of this project, beside runs/
 STUDY_LOCKS = RUNS / ".studies"  # of the database, and of each trial that runs
 WORKER = Path(".worker")  # of a worker that was started here

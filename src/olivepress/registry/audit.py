@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from olivepress.core.layout import promotion_log, promotion_logs
+from olivepress.core.messages import counted
 from olivepress.recipe.schema import recipe_files
 from olivepress.registry.audit_log import Log, challenger, champions, head_text, line_hash, parse_line, read_log
 from olivepress.registry.mlflow_registry import CHALLENGER, CHAMPION, HEAD, PENDING, MlflowRegistry, Registered
@@ -92,12 +93,12 @@ def _log(log: Log, tags: Mapping[str, str]) -> Iterator[str]:
     if head == log.head or (head is None and not log.lines):
         return
     if head is None:
-        yield f"{log.path}: the registry knows none of its {len(log.lines)} lines"
+        yield f"{log.path}: the registry knows none of its {counted(len(log.lines), 'line')}"
         return
     number, _, last = head.partition(" ")
     known = int(number) if number.isdigit() else 0
     if known > len(log.lines):
-        yield f"{log.path}: was cut after line {len(log.lines)}; the registry knows {known} lines"
+        yield f"{log.path}: was cut after line {len(log.lines)}; the registry knows {counted(known, 'line')}"
     elif known < len(log.lines) and head == head_text(known, line_hash(log.texts[known - 1])):
         yield f"{log.path}: lines were added after line {known}, the last that the registry knows"
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from olivepress.core.artifact import MANIFEST, Manifest, read_manifest
 from olivepress.core.bounded import CONFIG, parse_json, read_text
-from olivepress.core.errors import OlivepressError, ReportError, UsageError
+from olivepress.core.errors import AuditError, OlivepressError, ReportError, UsageError
 from olivepress.core.layout import REGISTRY, manifests, promotion_logs
 from olivepress.registry.audit_log import LogLine, challenger, champions, read_log
 from olivepress.track.record import Facts
@@ -100,14 +100,19 @@ def _present() -> Iterator[Manifest]:
 
 
 def _of_alias(model: str, alias: str) -> str:
-    """The audit log's: ``olivepress audit`` compares it with the registry."""
-    logs = {path.stem: read_log(path).lines for path in promotion_logs()}
-    chosen = [model.replace("/", "--")] if model else [name for name, lines in logs.items() if lines]
+    """The audit log's: ``olivepress audit`` compares it with the registry. AuditError for one that is not whole."""
+    logs = {path.stem: read_log(path) for path in promotion_logs()}
+    chosen = [model.replace("/", "--")] if model else [name for name, log in logs.items() if log.lines or log.problem]
     if len(chosen) > 1:
         names = ", ".join(f"{name}@{alias}" for name in chosen[:4])
         raise UsageError(f"{alias}: several models have one", next_step=f"one of {names}")
-    lines = logs.get(chosen[0], ()) if chosen else ()
-    line = _with_alias(lines, alias)
+    log = logs.get(chosen[0]) if chosen else None
+    if log is not None and log.problem:
+        raise AuditError(
+            f"{log.path}: {log.problem}: it does not say which version is the {alias}",
+            next_step=f"olivepress audit, which says more; then restore {log.path} (git checkout)",
+        )
+    line = _with_alias(log.lines, alias) if log is not None else None
     if line is None:
         known = ", ".join(sorted(logs)) or "none"
         message = f"no {alias} of {chosen[0] if chosen else 'any model'}; promoted models: {known}"

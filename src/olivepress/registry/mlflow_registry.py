@@ -7,9 +7,11 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, islice, takewhile
 from typing import Any
 
 from olivepress.core.errors import OlivepressError, SetupError, whole_message
+from olivepress.track.embedded import create_embedded
 from olivepress.track.store import Store, without_paths, without_secrets
 
 __all__ = ["CHALLENGER", "CHAMPION", "HEAD", "PENDING", "SHA256", "MlflowRegistry", "Registered", "Version"]
@@ -20,6 +22,7 @@ PENDING = "olivepress.pending"  # the line of a move that is not finished
 SHA256, STATE = "olivepress.artifact_sha256", "olivepress.state"
 NEW, KNOWN = "new", "registered"
 _LOCK = "olivepress.lock"
+_LONGEST = 4000  # characters of a tag's value; the column of a team's database has 5,000
 # MLflow's own patience with a server that does not answer is many minutes. What the user set stays.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 
@@ -59,6 +62,8 @@ class MlflowRegistry:
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table that it creates
+            if store.is_embedded:
+                create_embedded()
             self._client = MlflowClient(store.uri, registry_uri=store.uri)
 
     def read(self, name: str) -> Registered:
@@ -69,7 +74,7 @@ class MlflowRegistry:
             versions = {int(each.version): _version(each) for each in self._versions(name)}
             # Of a deleted version an alias may stay behind (mlflow/mlflow#24825).
             aliases = {alias: int(number) for alias, number in model.aliases.items() if int(number) in versions}
-            return Registered(exists=True, aliases=aliases, tags=dict(model.tags), versions=versions)
+            return Registered(exists=True, aliases=aliases, tags=_whole(model.tags), versions=versions)
 
     def names(self) -> dict[str, Mapping[str, str]]:
         """Name → tags of every registered model that olivepress made."""
@@ -122,12 +127,24 @@ class MlflowRegistry:
             self._client.delete_registered_model_alias(name, alias)
 
     def set_tag(self, name: str, key: str, value: str) -> None:
+        """A long value is spread over several tags, ``key`` itself written last: without it the others are nothing."""
+        parts = [value[start : start + _LONGEST] for start in range(_LONGEST, len(value), _LONGEST)]
         with self._errors():
-            self._client.set_registered_model_tag(name, key, value)
+            for part, text in zip(_more(key), parts, strict=False):
+                self._client.set_registered_model_tag(name, part, text)
+            self._delete_more(name, key, keep=len(parts))
+            self._client.set_registered_model_tag(name, key, value[:_LONGEST])
 
     def delete_tag(self, name: str, key: str) -> None:
         with self._errors():
             self._client.delete_registered_model_tag(name, key)
+            self._delete_more(name, key, keep=0)
+
+    def _delete_more(self, name: str, key: str, *, keep: int) -> None:
+        """What a longer value before, or a process that was killed, has left."""
+        tags = self._client.get_registered_model(name).tags
+        for part in islice(_parts_there(key, tags), keep, None):
+            self._client.delete_registered_model_tag(name, part)
 
     def take_lock(self, name: str, holder: str) -> str | None:
         """Create a registered model that stands for a lock: two cannot have one name. The holder that has it, if it is
@@ -191,6 +208,20 @@ class MlflowRegistry:
             reason = without_paths(without_secrets(whole_message(error)))[:200]
             step = "start the registry, then the same command: what was begun is then finished or taken back"
             raise SetupError(f"registry {self._store.name}: {reason}", next_step=step) from error
+
+
+def _more(key: str) -> Iterator[str]:
+    """The tags that go on with a value that is too long for one."""
+    return (f"{key}.{number}" for number in count(1))
+
+
+def _whole(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags, each with what goes on with it."""
+    return {key: text + "".join(tags[more] for more in _parts_there(key, tags)) for key, text in tags.items()}
+
+
+def _parts_there(key: str, tags: Mapping[str, str]) -> Iterator[str]:
+    return takewhile(tags.__contains__, _more(key))
 
 
 def _version(found: Any) -> Version:

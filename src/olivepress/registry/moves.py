@@ -17,6 +17,7 @@ from pathlib import Path
 from olivepress.core.errors import AuditError, JobError, SetupError
 from olivepress.core.files import write_text
 from olivepress.core.layout import REGISTRY_LOCK, promotion_log
+from olivepress.core.messages import counted
 from olivepress.core.process import exclusive
 from olivepress.registry.audit_log import (
     Log,
@@ -120,11 +121,14 @@ def _check_log(name: str, registered: Registered, log: Log) -> None:
     head = registered.tags.get(HEAD)
     if log.lines and head is None:
         raise AuditError(
-            f"{log.path} has {len(log.lines)} lines, and the registry knows none of them",
+            f"{log.path} has {counted(len(log.lines), 'line')}, and the registry knows none of them",
             next_step="name their registry (MLFLOW_TRACKING_URI), or move the file away to begin again",
         )
     if head is not None and head != log.head:
-        raise AuditError(f"{log.path}: its last line is not the one that the registry knows", next_step=audit)
+        raise AuditError(
+            f"{log.path}: its last line is not the one that the registry knows",
+            next_step=f"git pull, if somebody else has promoted; else {audit}",
+        )
 
 
 def _version(number: int | None) -> str:

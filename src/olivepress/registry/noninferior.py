@@ -12,6 +12,7 @@ from olivepress.core.printable import printable
 from olivepress.measure.quality.noninferiority import judge_task
 from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult, failed, inconclusive, passed, worst
+from olivepress.report.device_report import DeviceReport
 from olivepress.report.registry import METRICS
 
 __all__ = ["judge_answers"]
@@ -32,22 +33,45 @@ def _of_machine(before: Sequence[Loaded], item: Loaded) -> Loaded:
 
 def _judge(case: Case, before: Loaded, now: Loaded, name: str) -> GateResult:
     machine, metric = printable(now.report.machine.id), case.metric
-    reason = refusal(before.report, now.report, metric)
+    other_data = _another_version(before.report, now.report)
+    earlier = before.report.model_copy(update={"dataset": now.report.dataset}) if other_data else before.report
+    reason = refusal(earlier, now.report, metric)
     if reason is not None:
         step = f"olivepress bench {case.recipe.name}, which measures both on the same data"
         return failed(f"{machine}: cannot be compared with {name}: {reason}", next_step=step)
     first, second, _ = common_scores(before.scores, now.scores, metric)
     if not len(first):
-        step = "keep the .examples.jsonl files beside the reports, or measure again with olivepress bench"
-        return inconclusive(f"{machine}: no common answers with {name}", next_step=step)
-    available = now.report.dataset.of if now.report.dataset else len(first)
+        return _nothing_common(machine, before.report, name, other_data=other_data)
+    available = now.report.dataset.of if now.report.dataset and not other_data else len(first)
     verdict = judge_task(metric, first.tolist(), second.tolist(), margin=case.margin, available=available, name=name)
-    text = f"{machine}: {_text(verdict, name)}"
+    where = f", on the test rows that its data ({_version(before.report)}) has too" if other_data else ""
+    text = f"{machine}: {_text(verdict, name)}{where}"
     if verdict.call == "not inferior":
         return passed(text)
     if verdict.call == "inferior":
         return failed(text, next_step=f"train or quantize again; {name} stays")
     return inconclusive(text, next_step=_more(verdict, case.recipe.name), n=verdict.rows_needed)
+
+
+def _another_version(before: DeviceReport, now: DeviceReport) -> bool:
+    """Whether the two were measured on the same split of two versions of the data.
+
+    The rows that both versions have are told by their ids, which are hashes of what is in them.
+    """
+    a, b = before.dataset, now.dataset
+    return a is not None and b is not None and a.split == b.split and a.version != b.version
+
+
+def _version(report: DeviceReport) -> str:
+    return report.dataset.version[:12] if report.dataset else "none"
+
+
+def _nothing_common(machine: str, before: DeviceReport, name: str, *, other_data: bool) -> GateResult:
+    if other_data:
+        text = f"{machine}: no test row in common with {name}, which was measured on other data ({_version(before)})"
+        return inconclusive(text, next_step="keep the test rows of that version in the new one: olivepress data mix")
+    step = "keep the .examples.jsonl files beside the reports, or measure again with olivepress bench"
+    return inconclusive(f"{machine}: no common answers with {name}", next_step=step)
 
 
 def _text(verdict: TaskVerdict, name: str) -> str:

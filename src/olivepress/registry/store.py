@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from olivepress.core.errors import SetupError
-from olivepress.track.store import EMBEDDED, Store, store_here, without_secrets
+from olivepress.track.store import EMBEDDED_FILE, Store, store_here, without_secrets
 
 __all__ = ["is_empty", "model_name", "registry_here"]
 
@@ -32,7 +31,7 @@ def registry_here(environment: Mapping[str, str] = os.environ) -> Store:
 
 def is_empty(store: Store) -> bool:
     """Whether it is the embedded store and its file is not there yet, so that reading would create it."""
-    return store.is_embedded and not Path(EMBEDDED.removeprefix("sqlite:///")).exists()
+    return store.is_embedded and not EMBEDDED_FILE.exists()
 
 
 def model_name(recipe: str, target: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from olivepress.core.errors import SetupError
+from olivepress.track.embedded import create_embedded
 from olivepress.track.record import Facts, Figure, Measured, Point, Started
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class MlflowStore:
     def __init__(self, uri: str, experiment: str, *, embedded: bool) -> None:
         from mlflow import MlflowClient
 
+        if embedded:
+            create_embedded()
         self._client, self._experiment = MlflowClient(uri, registry_uri=uri), experiment
         found = self._client.get_experiment_by_name(experiment)
         if found is None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from olivepress.core.errors import UsageError
 
-__all__ = ["EMBEDDED", "Store", "store_here", "without_paths", "without_secrets"]
+__all__ = ["EMBEDDED", "EMBEDDED_FILE", "Store", "store_here", "without_paths", "without_secrets"]
 
-EMBEDDED = "sqlite:///mlflow.db"  # beside runs/
+EMBEDDED_FILE = Path("mlflow.db")  # beside runs/
+EMBEDDED = f"sqlite:///{EMBEDDED_FILE}"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(\S*)")
 _QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[\\/](?:[^'"\n]*[\\/])?([^'"\\/\n]*)\1""")
 _PATH = re.compile(r"""(?<![\w.:/\\~])(?:[A-Za-z]:|~)?[\\/](?:[^\s'"\\/:;,()]+[\\/]+)+([^\s'"\\/:;,()]*)""")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from olivepress.core.messages import counted
 from olivepress.registry.case import Case
 from olivepress.registry.gate import GateResult, failed, inconclusive, passed
 
@@ -19,4 +20,4 @@ def judge(case: Case) -> GateResult:
     if manifest.verified == "structure":
         text = f"only its structure was checked: {manifest.execution_provider} did not run where it was built"
         return inconclusive(text, next_step=f"{again} on a machine that runs it")
-    return passed(f"{len(manifest.checks)} checks passed, verified: {manifest.verified}")
+    return passed(f"{counted(len(manifest.checks), 'check')} passed, verified: {manifest.verified}")

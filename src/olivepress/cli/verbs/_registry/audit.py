@@ -30,4 +30,6 @@ def audit(as_json: JsonOption = False) -> None:
     wrong = [each for each in found if each.problems]
     if wrong:
         problems = counted(sum(len(each.problems) for each in wrong), "problem")
-        raise AuditError(f"audit: {problems}", next_step="restore the folder registry/ (git log -p -- registry)")
+        raise AuditError(
+            f"audit: {problems}", next_step="git pull, or restore the folder registry/ (git log -p -- registry)"
+        )
