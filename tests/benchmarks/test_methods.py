@@ -30,7 +30,7 @@ def test_a_wrong_first_row_keeps_its_place() -> None:
 
 def test_the_table_compares_the_same_seeds_and_names_what_is_missing() -> None:
     shipped = {"step": 400, "steps": 600, "total": 1600, "metric": "loss", "value": 0.1, "keep": "best"}
-    took = {"seconds": 7200, "peak_memory_bytes": 4_800_000_000, "shipped": shipped}
+    took = {"seconds": 7200, "threads": 2, "peak_memory_bytes": 4_800_000_000, "shipped": shipped}
     cells = [
         cell("lora", 0, 7, **took), cell("base", None, 1), cell("few-shot", None, 2), cell("full", 0, 9, **took),
         cell("full", 1, 3, **took),
@@ -42,7 +42,7 @@ def test_the_table_compares_the_same_seeds_and_names_what_is_missing() -> None:
     assert records["base"]["to_lora"] is None
     measured = {(one["method"], one["seed"]) for one in cells}
     text = methods.markdown({"rows": len(ROWS), "methods": list(records.values()), "measured": measured})
-    assert "| LoRA, r 16 | 0 | 70.0 % (39.7 to 89.2) | step 400 of 600 | 2.0 | 4.8 GB | – |" in text
+    assert "| LoRA, r 16 | 0 | 70.0 % (39.7 to 89.2) | step 400 of 600 | 2.0 x 2 | 4.8 GB | – |" in text
     assert "Not measured yet: LoRA, r 16, seed 1; LoRA, r 16, seed 2; DoRA" in text
 
 

@@ -93,7 +93,7 @@ def test_what_was_recorded_while_the_work_went_on_has_arrived_at_its_end(store: 
     from tests.track.test_deliver import EXPECTED, curve, runs, whole_run
 
     warnings = list[str]()
-    with Sender(store, warnings.append, interval_s=0.05, at_the_end_s=300):
+    with Sender(store, warnings.append, interval_s=0.05, at_the_end_s=900):
         whole_run(store)
     assert warnings == []
     assert curve(runs()["lamps/finetune.1"]) == EXPECTED
