@@ -19,7 +19,7 @@ import random
 import resource
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +241,7 @@ def record(case: Case, plan: Plan, job: str, length: int, seconds: float) -> dic
 def _rows_of(record: dict[str, Any]) -> RowLengths:
     """Of merges and exports no logits are counted: they read whole rows."""
     logits = {"longest_logits": record["longest"], "mean_logits": record["mean"]} | record
-    return RowLengths(**{name: logits[name] for name in RowLengths.__dataclass_fields__})
+    return RowLengths(**{field.name: logits[field.name] for field in fields(RowLengths)})
 
 
 def estimated(record: dict[str, Any], facts: ModelFacts) -> float:

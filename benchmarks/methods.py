@@ -89,23 +89,26 @@ def taken(trained: Trained) -> Cell:
     }  # fmt: skip
 
 
-def measure(method: str, seed: int, known: Collection[str], given: argparse.Namespace) -> Iterator[Cell]:
-    """The cell of one fine-tune and those of the base, but what is known, each as soon as it is measured."""
+def measure(
+    method: str, seed: int, known: Collection[str], given: argparse.Namespace
+) -> Iterator[tuple[Cell, list[str]]]:
+    """The cell of one fine-tune and those of the base, but what is known, each as soon as it is measured; and the names
+    of the test rows in order."""
     settings = dict(COMMON) | dict(METHODS[method])
     trained = train(
         TASK, seed, given.work / "project", model={"path": MODEL, "family": FAMILY}, data=given.data,
         finetune=settings, suffix=f"-{method}",
     )  # fmt: skip
     asked = questions(trained, given.rows)
-    given.names = list(asked.expected)
+    rows = list(asked.expected)
     if cell_key(method, seed) not in known:
         own = {"method": method, "seed": seed, "key": cell_key(method, seed), **taken(trained)}
-        yield own | {"right": packed(answered(MERGED, trained, asked, given), given.names)}
+        yield own | {"right": packed(answered(MERGED, trained, asked, given), rows)}, rows
     for name in (BASE, FEW_SHOT):
         if cell_key(name, None) not in known:
             of_base = questions(trained, given.rows, shots=SHOTS) if name == FEW_SHOT else asked
-            right = packed(answered(BASE, trained, of_base, given), given.names)
-            yield {"method": name, "seed": None, "key": cell_key(name, None), "right": right}
+            right = packed(answered(BASE, trained, of_base, given), rows)
+            yield {"method": name, "seed": None, "key": cell_key(name, None), "right": right}, rows
 
 
 def cell_key(method: str, seed: int | None) -> str:
@@ -184,17 +187,17 @@ def main() -> None:
     given = parser.parse_args()
     given.work, given.rows = given.work.resolve(), ROWS
     given.work.mkdir(parents=True, exist_ok=True)
-    wanted = {cell_key(BASE, None), cell_key(FEW_SHOT, None)}
-    wanted |= {cell_key(method, seed) for method in METHODS for seed in SEEDS}
+    of_base = {cell_key(BASE, None), cell_key(FEW_SHOT, None)}
+    wanted = of_base | {cell_key(method, seed) for method in METHODS for seed in SEEDS}
     cells = [cell for cell in read_cells() if cell["key"] in wanted]
     for seed in given.seeds:
         for method in given.methods:
             known = {cell["key"] for cell in cells}
-            if known >= {cell_key(method, seed), cell_key(BASE, None), cell_key(FEW_SHOT, None)}:
+            if known >= of_base | {cell_key(method, seed)}:
                 continue
-            for cell in measure(method, seed, known, given):
+            for cell, rows in measure(method, seed, known, given):
                 cells.append(cell)
-                save(cells, given.names)
+                save(cells, rows)
                 print(f"{cell['method']}, seed {cell['seed']}: measured", flush=True)
 
 

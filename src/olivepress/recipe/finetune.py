@@ -204,6 +204,11 @@ class Finetune(Record):
         return bool(self.label_weights or self.task_weights)
 
     @property
+    def groups_by_length(self) -> bool:
+        """Whether the rows of a batch are about equally long, so that next to no time goes into padding."""
+        return not self.draws_by_weight and not METHODS[self.method].pairs
+
+    @property
     def weights_dtype(self) -> str:
         """Of the weights that are trained on, and of the model that comes out."""
         return self.torch_dtype if METHODS[self.method].adapter else "float32"

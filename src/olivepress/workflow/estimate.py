@@ -249,7 +249,7 @@ def export_memory(shape: Shape, target: Target, width: int) -> float:
     if not _quantized(target):
         return _OPENS + _BUILT * shape.parameters
     hessians = 3 * 4 * shape.inner**2 if _calibrated(target) else 0
-    embedding = _QUANTIZED_EMBEDDING * shape.vocabulary * shape.hidden
+    embedding = _QUANTIZED_EMBEDDING * shape.head
     return _OPENS + (width + 0.3) * shape.parameters + embedding + hessians
 
 
@@ -281,9 +281,7 @@ def _gptq_seconds(shape: Shape, tokens: float) -> float:
     """Of the projections [out, in] of every layer: two passes of the calibration's ``tokens`` and a product of inputs
     for each Hessian; two Cholesky factors and an inverse of it, 4/3 in³ operations; out · in² for the columns behind
     each block; and what is done for each weight and column by itself."""
-    hidden, queries, keys, inner = shape.hidden, shape.queries, shape.keys, shape.inner
-    attention = ((queries, hidden), (keys, hidden), (keys, hidden), (hidden, queries))
-    projections = (*attention, (inner, hidden), (inner, hidden), (hidden, inner))
+    projections = shape.of_layer
     weights = shape.layers * sum(outputs * inputs for outputs, inputs in projections)
     columns = shape.layers * sum(inputs for _, inputs in projections)
     calibration = 2.0 * tokens * (2 * weights + shape.layers * sum(inputs**2 for _, inputs in projections))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 from olivepress.core.errors import OlivepressError
 from olivepress.data.store.examples import Example
 from olivepress.recipe.finetune import Finetune
-from olivepress.recipe.methods import METHODS
 from olivepress.runtimes.chat_template.prompts import render_prompt
 from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.model import EMBEDDED
@@ -50,8 +48,9 @@ def row_lengths(plan: Plan) -> RowLengths:
 
 def _needs_all_logits(finetune: Finetune) -> bool:
     """Or nearly all, as where a batch has rows of any length."""
-    grouped = not (finetune.packing or finetune.draws_by_weight or METHODS[finetune.method].pairs)
-    return not grouped or finetune.train_on != "answer" or finetune.loss is not None or finetune.label_smoothing > 0
+    if finetune.packing or not finetune.groups_by_length:
+        return True
+    return finetune.train_on != "answer" or finetune.loss is not None or finetune.label_smoothing > 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ def _of(key: _Rows) -> RowLengths:
     plan = key.plan
     rows, most = plan.dataset.splits["train"], plan.max_length
     letters = [_letters(row) for row in rows]
-    longest = heapq.nlargest(_LOOKED_AT // 2, range(len(letters)), key=letters.__getitem__)
+    by_length = sorted(range(len(letters)), key=letters.__getitem__, reverse=True)
+    longest = by_length[: _LOOKED_AT // 2]
     spread = [index * len(letters) // (_LOOKED_AT // 2) for index in range(min(len(letters), _LOOKED_AT // 2))]
     count = _counter(plan)
     tokens = {index: count(rows[index]) for index in {*longest, *spread}}
@@ -95,7 +95,7 @@ def _of(key: _Rows) -> RowLengths:
         return RowLengths(rows=sequences, longest=most, mean=packed, longest_logits=most, mean_logits=packed)
     longest_logits, mean_logits = max(within), mean
     if key.batch is not None:
-        last = count(rows[_last_of_batch(letters, key.batch)])
+        last = count(rows[by_length[_last_of_batch(len(letters), key.batch)]])
         longest_logits = min(longest_logits, max(last.answer, longest_logits - last.prompt + 1))
         answers = sum(tokens[index].answer for index in spread) / len(spread)
         mean_logits = min(mean, _UNEVEN * answers)
@@ -108,11 +108,10 @@ def _of(key: _Rows) -> RowLengths:
     )
 
 
-def _last_of_batch(letters: Sequence[int], batch: int) -> int:
-    """The row that is about as long as the shortest in the batch of the longest: transformers sorts by length within 50
-    batches at a time, and its other rows are the longest of those."""
-    rank = (batch - 1) * len(letters) // min(len(letters), _SORTED * batch)
-    return heapq.nlargest(min(rank + 1, len(letters)), range(len(letters)), key=letters.__getitem__)[-1]
+def _last_of_batch(rows: int, batch: int) -> int:
+    """The place, among all rows from the longest on, of one that is about as long as the shortest in the batch of the
+    longest: transformers sorts by length within 50 batches at a time, and its other rows are the longest of those."""
+    return min(rows - 1, (batch - 1) * rows // min(rows, _SORTED * batch))
 
 
 def _letters(row: Example) -> int:

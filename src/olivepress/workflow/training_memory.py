@@ -65,18 +65,25 @@ class Shape:
     @property
     def multiplied(self) -> int:
         """Parameters that every token is multiplied with: an embedding that is no head as well is only looked up."""
-        return self.parameters if self.tied else self.parameters - self.vocabulary * self.hidden
+        return self.parameters if self.tied else self.parameters - self.head
 
     @property
     def head(self) -> int:
-        """Parameters of the head, which only tokens whose logits are computed are multiplied with."""
+        """Parameters of the head, which only tokens whose logits are computed are multiplied with; as many as those of
+        the embeddings, tied or not."""
         return self.vocabulary * self.hidden
 
     @property
     def projections(self) -> int:
         """Inputs and outputs of all projections: rank r adds r parameters for each."""
-        of_layer = 2 * (self.hidden + self.queries) + 2 * (self.hidden + self.keys) + 3 * (self.hidden + self.inner)
-        return self.layers * of_layer
+        return self.layers * sum(outputs + inputs for outputs, inputs in self.of_layer)
+
+    @property
+    def of_layer(self) -> tuple[tuple[int, int], ...]:
+        """Outputs and inputs of each projection of a layer: of attention, then of the MLP."""
+        hidden, queries, keys, inner = self.hidden, self.queries, self.keys, self.inner
+        attention = ((queries, hidden), (keys, hidden), (keys, hidden), (hidden, queries))
+        return (*attention, (inner, hidden), (inner, hidden), (hidden, inner))
 
 
 def weight_bytes(settings: Finetune) -> int:
@@ -130,9 +137,8 @@ def trained_parameters(shape: Shape, settings: Finetune) -> int:
     """Parameters of the model itself that a training without an adapter changes."""
     if settings.freeze_layers == 0:
         return shape.parameters
-    embeddings = shape.vocabulary * shape.hidden
-    head = 0 if shape.tied else embeddings
-    layers = shape.parameters - embeddings - head
+    head = 0 if shape.tied else shape.head
+    layers = shape.parameters - shape.head - head
     return head + layers * max(0, shape.layers - settings.freeze_layers) // shape.layers
 
 

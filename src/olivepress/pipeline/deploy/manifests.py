@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from olivepress.pipeline.deploy.groups import Claims, WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
-from olivepress.pipeline.deploy.services import MLFLOW_HOSTS, MLFLOW_PORT
+from olivepress.pipeline.deploy.services import MLFLOW_PORT, MLFLOW_SERVER
 
 __all__ = ["Kind", "Settings", "manifests"]
 
@@ -136,10 +136,7 @@ def _worker(group: WorkerGroup, settings: Settings) -> Manifest:
 
 
 def _mlflow(settings: Settings) -> Manifest:
-    command = ["mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1"]
-    command += ["--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
-    command += ["--allowed-hosts", MLFLOW_HOSTS]
-    container = _container("mlflow", "tracking-ui", command, settings) | {
+    container = _container("mlflow", "tracking-ui", MLFLOW_SERVER, settings) | {
         "ports": [{"containerPort": MLFLOW_PORT}],
         "resources": _resources(2_000_000_000, 1_000_000_000),
         "volumeMounts": [_mount("mlflow", "/mlflow")],

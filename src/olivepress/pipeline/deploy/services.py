@@ -8,15 +8,18 @@ from typing import Any
 from olivepress.pipeline.deploy.groups import WorkerGroup
 from olivepress.pipeline.deploy.images import image_of
 
-__all__ = ["MLFLOW_HOSTS", "MLFLOW_PORT", "compose", "units"]
+__all__ = ["MLFLOW_PORT", "MLFLOW_SERVER", "compose", "units"]
 
 MLFLOW_PORT = 5000
 # By which names it is reached: its Service, and a forwarded port. It refuses others, as a web page may use them.
-MLFLOW_HOSTS = f"mlflow:{MLFLOW_PORT},localhost:*,127.0.0.1:*"
+_MLFLOW_HOSTS = f"mlflow:{MLFLOW_PORT},localhost:*,127.0.0.1:*"
 
 _TLS = ("--tls-ca-file", "/tls/ca.pem", "--tls-cert", "/tls/cert.pem", "--tls-key", "/tls/key.pem")
-_MLFLOW_OPTIONS = ("--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--allowed-hosts", MLFLOW_HOSTS)
-_MLFLOW = ("mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1", *_MLFLOW_OPTIONS)
+_MLFLOW_STORES = ("--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts")
+MLFLOW_SERVER = (
+    "mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT), "--workers", "1", *_MLFLOW_STORES,
+    "--allowed-hosts", _MLFLOW_HOSTS,
+)  # fmt: skip
 _SCHEDULER = ("dask", "scheduler", "--host", "tls://0.0.0.0", "--port", "8786", "--no-dashboard", "--no-jupyter", *_TLS)
 
 
@@ -35,7 +38,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
         "scheduler": _service(images, build, _SCHEDULER),
         "mlflow": {
             "image": image_of(images, "tracking-ui"),
-            "command": [*_MLFLOW, "--artifacts-destination", "/mlflow/artifacts"],
+            "command": list(MLFLOW_SERVER),
             "ports": [f"127.0.0.1:{MLFLOW_PORT}:{MLFLOW_PORT}"],
             "volumes": ["mlflow:/mlflow"],
         },

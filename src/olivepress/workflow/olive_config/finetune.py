@@ -136,8 +136,7 @@ def _training_args(plan: Plan, job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": settings.gradient_accumulation_steps,
         "gradient_checkpointing": settings.gradient_checkpointing,
         **_recomputed(settings),
-        # Rows come unpadded and like lengths stand together, so that next to no time goes into padding.
-        "group_by_length": not settings.draws_by_weight and not METHODS[settings.method].pairs,
+        "group_by_length": settings.groups_by_length,
         **({"label_smoothing_factor": settings.label_smoothing} if settings.label_smoothing else {}),
         **({"neftune_noise_alpha": settings.neftune_noise_alpha} if settings.neftune_noise_alpha else {}),
         "optim": settings.optim,
