@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from olivepress.monitor import drift as drift_module
-from olivepress.monitor.drift import drift_of
+from olivepress.monitor.drift import drift_of, most_unlike
 from olivepress.monitor.measures import (
     Baseline,
     Limits,
@@ -115,3 +115,10 @@ def test_the_auc_is_that_of_scikit_learn() -> None:
     new, old = draw.integers(0, 9, 60).astype(float), draw.integers(0, 7, 80).astype(float)
     expected = roc_auc_score([1] * 60 + [0] * 80, np.concatenate([new, old]))
     assert drift_module._auc(new, old) == pytest.approx(expected)
+
+
+def test_the_prompts_that_training_has_least_come_first() -> None:
+    training = [f"turn the lamp in room {n} on" for n in range(30)]
+    logged = ["turn the lamp on", "pay the invoice", "Pay the invoice!", "", training[3], "turn the invoice on"]
+    assert most_unlike(logged, training, 10) == [1, 5, 0]
+    assert most_unlike(logged, training, 1) == [1] and most_unlike(training, training, 5) == []

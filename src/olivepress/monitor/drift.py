@@ -16,7 +16,7 @@ import numpy as np
 
 from olivepress.data.text.words import comparable
 
-__all__ = ["Drift", "drift_of"]
+__all__ = ["Drift", "drift_of", "most_unlike"]
 
 _MOST, _TELLING_WORDS = 2000, 12
 
@@ -59,6 +59,19 @@ def drift_of(logged: Sequence[str], training: Sequence[str], *, seed: int = 0) -
         auc=auc, ci_low=low, ci_high=high, n=len(new), n_training=len(old), unseen=unseen,
         words=tuple(words[:_TELLING_WORDS]),
     )  # fmt: skip
+
+
+def most_unlike(logged: Sequence[str], training: Sequence[str], count: int) -> list[int]:
+    """Places of at most ``count`` logged prompts whose words training has least, the least likely first. A prompt that
+    training has is none of them, and of equal ones the first is."""
+    known = {comparable(text) for text in training}
+    places = dict[str, int]()
+    for place, text in enumerate(logged):
+        places.setdefault(comparable(text), place)
+    different = {text.strip(): place for text, place in places.items() if text.strip() and text not in known}
+    weights = _weights([text.split() for text in different], [text.split() for text in known])
+    ordered = sorted(different, key=lambda text: -_score(text.split(), weights))
+    return [different[text] for text in ordered[:count]]
 
 
 def _sampled(texts: Sequence[str], generator: np.random.Generator) -> list[list[str]]:

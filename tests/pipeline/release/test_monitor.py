@@ -135,3 +135,53 @@ def test_only_the_last_lines_are_kept(dataset: Path, olivepress_here: Command, m
     done = olivepress_here("monitor", str(log), "--json")
     record = json.loads(done.stdout)
     assert record["n"] == 40 and any("60 older lines" in note for note in record["notes"])
+
+
+def _answer(rows: Path) -> list[str]:
+    """A person answers every prompt; returns the prompts."""
+    lines = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        assert line["response"] == ""  # what the artifact said is no label
+        line["response"] = json.dumps({"name": "invoice", "number": line["prompt"].split()[3]})
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return [line["prompt"] for line in lines]
+
+
+def test_new_prompts_are_answered_and_trained_with_the_earlier_ones(dataset: Path, olivepress_here: Command) -> None:
+    """The page's way from the log to the next round."""
+    topics = ["rent", "water", "gas", "phone", "insurance", "taxes", "gym", "music", "school", "parking", "garden"]
+    invoices = [f"How much is {100 + n} for {topics[n % 11]} since {2000 + n}?" for n in range(40)]
+    known = _rows(dataset, "train")[:40]
+    log = _log(Path("log.jsonl"), known + [(prompt, "I do not know.") for prompt in invoices + invoices])
+    command = ("monitor", str(log), "--data", str(dataset), "--to-label", "new.jsonl")
+    done = olivepress_here(*command)
+    assert "40 prompts to label are in new.jsonl" in done.stderr
+    again = olivepress_here(*command)
+    assert again.returncode == 4 and "new.jsonl: is there already" in again.stderr
+    assert sorted(_answer(Path("new.jsonl"))) == sorted(invoices)
+    prepared = olivepress_here("data", "prepare", "new.jsonl", "-o", "invoices")
+    assert prepared.returncode == 0, prepared.stderr
+    following = olivepress_here("data", "replay", "invoices", "--earlier", str(dataset), "-o", "next")
+    assert following.returncode == 0, following.stderr
+    (folder,) = Path("datasets").glob("next-*")
+    prompts = {prompt for prompt, _ in _rows(folder, "train")}
+    assert prompts & set(invoices) and prompts & {prompt for prompt, _ in _rows(dataset, "train")}
+
+
+def test_what_is_to_label_needs_the_training_data(dataset: Path, olivepress_here: Command) -> None:
+    log = _log(Path("log.jsonl"), _rows(dataset, "train"))
+    done = olivepress_here("monitor", str(log), "--to-label", "new.jsonl")
+    assert done.returncode == 4 and "next: add --data DATASET" in done.stderr
+    nothing = olivepress_here("monitor", str(log), "--data", str(dataset), "--to-label", "new.jsonl")
+    assert "nothing to label" in nothing.stderr and not Path("new.jsonl").exists()
+
+
+def test_a_file_of_rows_has_one_format(dataset: Path, olivepress_here: Command) -> None:
+    messages = [{"role": "system", "content": "Name it."}, {"role": "user", "content": "Which invoice is new?"}]
+    lines = [{"prompt": "Where is my invoice?", "answer": ""}, {"messages": messages, "answer": "none"}]
+    Path("log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    olivepress_here("monitor", "log.jsonl", "--data", str(dataset), "--to-label", "new.jsonl")
+    rows = [json.loads(line)["messages"] for line in Path("new.jsonl").read_text(encoding="utf-8").splitlines()]
+    unanswered = {"role": "assistant", "content": ""}
+    assert [*messages, unanswered] in rows
+    assert [{"role": "user", "content": "Where is my invoice?"}, unanswered] in rows

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from olivepress.core.errors import DataError
 from olivepress.core.files import write_text
@@ -17,7 +19,7 @@ from olivepress.core.yaml_document import read_record
 from olivepress.data.store.dataset import Dataset
 from olivepress.data.store.examples import Message
 from olivepress.data.store.find import find_dataset
-from olivepress.monitor.drift import Drift, drift_of
+from olivepress.monitor.drift import Drift, drift_of, most_unlike
 from olivepress.monitor.measures import (
     FEWEST,
     Baseline,
@@ -43,6 +45,7 @@ MOST_LINES = 100_000  # of all files together, the last ones
 _MOST_TEXT = 256 * 1024 * 1024  # characters of those lines
 _MOST_BYTES = 8 * 1024**3  # of all files together: minutes of reading
 _MOST_BASELINE = 5_000  # training rows
+_MOST_TO_LABEL = 200  # prompts: what a person answers in an hour or two
 
 
 class NoAnswersError(DataError):
@@ -68,16 +71,20 @@ def monitor(
     limits: Path | None = None,
     refusals: Path | None = None,
     out: Path | None = None,
+    to_label: Path | None = None,
     seed: int = 0,
     artifact: str | None = None,
     on_progress: JobProgress = lambda *_: None,
 ) -> MonitorReport:
     """Read logs and measure them; ``out`` is where the page is written.
 
-    ``parent`` is an artifact that is asked ``sample`` of the logged prompts; ``artifact`` is the sha256 of the only
-    one whose answers count. DataError for lines that are no answers and for a log without any; RecipeError for a file
-    of limits.
+    ``parent`` is an artifact that is asked ``sample`` of the logged prompts; ``to_label`` is where the prompts go that
+    training has least, for a person to answer; ``artifact`` is the sha256 of the only one whose answers count.
+    DataError for lines that are no answers, for a log without any and for a file to label that is there already;
+    RecipeError for a file of limits.
     """
+    if to_label is not None:
+        _check_to_label(to_label, data)
     allowed = read_record(limits, Limits) if limits else Limits()
     lines, skipped = _read(files, artifact)
     training = _training(find_dataset(data)) if data else None
@@ -89,6 +96,9 @@ def monitor(
         measures.append(_drift_measure(drift, allowed.max_drift))
     if parent is not None:
         measures += _agreement(lines, parent, sample, max_tokens, seed, allowed, on_progress)
+    notes = _notes(skipped, training is not None, parent is not None, len(lines))
+    if to_label is not None and training is not None:
+        notes.append(_write_to_label(to_label, lines, training))
     report = MonitorReport(
         sources=tuple(path.name for path in files),
         n=len(lines),
@@ -98,11 +108,41 @@ def monitor(
         measures=tuple(measures),
         trends=_trends(lines, baseline, phrases),
         drift=drift,
-        notes=tuple(_notes(skipped, training is not None, parent is not None, len(lines))),
+        notes=tuple(notes),
     )
     if out is not None:
         write_text(out, monitor_html(report))
     return report
+
+
+def _check_to_label(path: Path, data: str | None) -> None:
+    if data is None:
+        raise DataError(
+            f"{path}: which prompts are new is not known without the training data", next_step="add --data DATASET"
+        )
+    if path.exists():
+        raise DataError(
+            f"{path}: is there already, and may have answers of a person",
+            next_step="choose another name for --to-label",
+        )
+
+
+def _write_to_label(path: Path, lines: Sequence[AnswerLine], training: _Training) -> str:
+    """Write the prompts that training has least as rows without an answer; returns what was done, in words."""
+    places = most_unlike([line.question for line in lines], training.questions, _MOST_TO_LABEL)
+    if not places:
+        return f"nothing to label: training has every prompt, {path.name} is not written"
+    chosen = [lines[place] for place in places]
+    as_messages = any(line.prompt is None for line in chosen)  # a file of rows has one format
+    rows = [_unanswered(line, as_messages=as_messages) for line in chosen]
+    write_text(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+    return f"{len(rows)} prompts to label are in {path.name}, what training has least first: fill in the answers"
+
+
+def _unanswered(line: AnswerLine, *, as_messages: bool) -> dict[str, Any]:
+    if as_messages:
+        return {"messages": [*line.conversation, {"role": "assistant", "content": ""}]}
+    return {"prompt": line.prompt, "response": ""}
 
 
 def _read(files: Sequence[Path], artifact: str | None) -> tuple[list[AnswerLine], int]:

@@ -43,6 +43,10 @@ def monitor(
         Path | None, typer.Option("--refusals", metavar="FILE", help="Phrases of refusals, one a line, in addition.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page there.")] = None,
+    to_label: Annotated[
+        Path | None,
+        typer.Option("--to-label", metavar="FILE", help="Write the prompts that training has least there, to answer."),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,6 +69,7 @@ def monitor(
             limits=limits,
             refusals=refusals,
             out=out,
+            to_label=to_label,
             on_progress=job_progress(reporter, "ask"),
         )
     judged = judge_monitor(report)
