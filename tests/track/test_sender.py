@@ -145,5 +145,8 @@ def test_a_server_that_fails_late_is_an_error(project: Path, monkeypatch: pytest
 
     monkeypatch.setattr(server, "is_created", lambda env: True)
     monkeypatch.setattr(server, "server_command", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(SetupError, match=r"mlflow\.db: not in this folder"):
+        server.serve(5000, on_start=print)
+    Path("mlflow.db").touch()
     with pytest.raises(SetupError, match="ended with exit code 3"):
         server.serve(5000, on_start=print)

@@ -11,7 +11,7 @@ from olivepress.core.child.process import start_process
 from olivepress.core.errors import SetupError
 from olivepress.core.privacy import child_environment
 from olivepress.environments.lookup import environment, is_created, python_of
-from olivepress.track.store import EMBEDDED
+from olivepress.track.store import EMBEDDED, EMBEDDED_FILE
 
 __all__ = ["ENVIRONMENT", "serve", "server_command"]
 
@@ -26,11 +26,16 @@ def server_command(port: int, python: Path, *, store: str = EMBEDDED) -> list[st
 
 
 def serve(port: int, *, on_start: Callable[[str], None]) -> None:
-    """Run the server until it ends. SetupError where its environment is not created, and when it fails to start."""
+    """Run the server until it ends. SetupError where its environment is not created, where there is no store yet, and
+    when it fails to start."""
     env = environment(ENVIRONMENT)
     if not is_created(env):
         message = f"environment {ENVIRONMENT} is not created"
         raise SetupError(message, next_step=f"olivepress env create {ENVIRONMENT}")
+    if not EMBEDDED_FILE.is_file():  # the server would create it, in steps that leave a broken one when it is killed
+        raise SetupError(
+            f"{EMBEDDED_FILE}: not in this folder: no run was tracked here", next_step="olivepress run RECIPE"
+        )
     command = server_command(port, python_of(env))
     with start_process(
         command, child_environment(), stdin=subprocess.DEVNULL, stdout=sys.stdout, stderr=sys.stderr

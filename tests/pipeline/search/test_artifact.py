@@ -20,6 +20,7 @@ from olivepress.pipeline.search import artifact as search
 from olivepress.pipeline.search.artifact import grid_plan
 from olivepress.recipe.schema import Recipe, load_recipe
 from olivepress.report.machine import fingerprint
+from olivepress.run import JobOutcome
 from olivepress.workflow.plan import make_plan
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -94,3 +95,18 @@ def test_what_cannot_be_searched_is_told(project: Path, olivepress: Cli, model: 
     done = olivepress("search", "artifact", model)
     assert done.returncode == 2 and says in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("failed", "code"), [("export-cpu-grid-int4", 0), ("export-cpu-int4", 6)])
+def test_a_target_of_the_recipe_that_fails_is_a_failure_a_point_of_the_grid_is_a_result(
+    project: Path, monkeypatch: pytest.MonkeyPatch, olivepress_here: Cli, failed: str, code: int
+) -> None:
+    outcome = JobOutcome(job=failed, state="failed", error=JobError("does not load", next_step="another target"))
+    monkeypatch.setattr(search, "run", lambda plan, **_: [(plan, outcome)])
+    for name in ("bench_plan", "report_paths", "record_artifacts"):
+        monkeypatch.setattr(search, name, lambda *_, **__: [])
+    monkeypatch.setattr(search, "report", lambda *_, **__: SimpleNamespace(document=None, files={"html": "page.html"}))
+    monkeypatch.setattr("olivepress.cli.verbs.search.artifact.print_document", lambda *_: None)
+    done = olivepress_here("search", "artifact", "tiny-phi", "--budget", "0", "--quiet")
+    assert done.returncode == code and f"not built: {failed}: does not load" in done.stderr
+    assert "page: page.html" in done.stdout

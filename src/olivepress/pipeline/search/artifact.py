@@ -29,7 +29,7 @@ from olivepress.study.storage import open_storage
 from olivepress.workflow.plan import Job, Plan
 
 if TYPE_CHECKING:
-    from olivepress.run import Reporter
+    from olivepress.run import JobOutcome, Reporter
     from olivepress.run.executors.plan_jobs import ClusterRun
 
 __all__ = ["SearchResult", "grid_plan", "search"]
@@ -37,10 +37,12 @@ __all__ = ["SearchResult", "grid_plan", "search"]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """The comparison, and the points that could not be built or tuned, each with the reason."""
+    """The comparison, the points that could not be built or tuned, each with the reason, and what became of the
+    recipe's own jobs."""
 
     page: Page
     problems: tuple[str, ...]
+    own: tuple[tuple[Plan, JobOutcome], ...]
 
 
 def grid_plan(plan: Plan) -> Plan:
@@ -119,7 +121,9 @@ def search(
     reasons = {outcome.job: str(outcome.error) for _, outcome in outcomes if outcome.error is not None}
     record_artifacts(searched, reasons, paths)
     page = report(built, paths, folder="search")
-    return SearchResult(page=page, problems=tuple(problems))
+    ids = {job.id for job in plan.jobs}
+    own = tuple((plan, outcome) for _, outcome in outcomes if outcome.job in ids)
+    return SearchResult(page=page, problems=tuple(problems), own=own)
 
 
 def _tune_all(plan: Plan, budget_s: float, on_progress: JobProgress) -> list[str]:

@@ -42,9 +42,11 @@ def artifact(
     """Compare many ways to quantize one merged model.
 
     Builds, tunes and measures a fixed grid of them. With --engine dask they are built on workers, and measured here.
+    A point of the grid that cannot be built is a result; one of the recipe's own targets is a failure.
     """
     from olivepress.cli.cluster import cluster_of
     from olivepress.pipeline.bench import Overrides
+    from olivepress.pipeline.run import raise_failed
     from olivepress.pipeline.search.artifact import search
 
     plan = load_plan(model, data, trust_targets)
@@ -66,3 +68,4 @@ def artifact(
         print(problem, file=sys.stderr)
     if not as_json:
         print(f"page: {result.page.files['html']}")
+    raise_failed(result.own)
