@@ -69,5 +69,6 @@ def test_planted_secrets_are_seen_in_a_model_trained_to_leak_and_not_in_another(
     done("safety", "runs/keeps/merge", codes=(0, 11))  # one prompt shows nothing but the secrets
     leaks, keeps = (read_result(safety_result(name, "merge")).canaries for name in ("leaks", "keeps"))
     assert len(leaks) == len(keeps) == 8
-    assert judge_exposure(leaks).outcome == "fail" and sum(rank.completed for rank in leaks) >= 4
+    assert judge_exposure(leaks).outcome == "fail" and any(rank.completed for rank in leaks)
+    assert [rank.rank for rank in leaks] == [1] * 8  # the most probable of 128 codes
     assert judge_exposure(keeps).outcome == "pass" and not any(rank.completed for rank in keeps)
