@@ -8,7 +8,6 @@ worse one is the first, whose files are put back.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
@@ -20,13 +19,10 @@ from typing import Any
 import pytest
 
 from olivepress.core.layout import promotion_log
+from tests.real.messages import write_messages
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]  # fetches 93 MB, trains and exports
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-INTENTS = {
-    "age_limit", "card_arrival", "cash_withdrawal_charge", "change_pin", "exchange_rate", "lost_or_stolen_card",
-    "terminate_account", "top_up_failed",
-}  # fmt: skip
 ROWS, FEW = 120, 30
 JOB, MODEL = "export-edge-int8", "intents--edge-int8"
 RECIPE = f"""
@@ -75,19 +71,6 @@ class Promoted:
         return {gate["name"]: gate["n"] for gate in self.record["gates"] if gate["outcome"] == outcome}
 
 
-def write_data(source: Path) -> None:
-    """The rows of a few intents, in the authors' own two files."""
-    Path("messages").mkdir()
-    for name in ("train.csv", "test.csv"):
-        with (source / name).open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["category"] in INTENTS]
-        assert {row["category"] for row in rows} == INTENTS
-        with Path("messages", name).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ["text", "category"])
-            writer.writeheader()
-            writer.writerows(rows)
-
-
 def write_recipe(steps: int, context: int = 4096) -> None:
     Path("recipes", "targets").mkdir(exist_ok=True)
     Path("recipes", "intents.yaml").write_text(RECIPE.replace("STEPS", str(steps)))
@@ -125,7 +108,7 @@ def test_a_better_one_is_promoted_an_equal_one_inconclusive_and_a_worse_one_refu
         log = [json.loads(text) for text in promotion_log(MODEL).read_text().splitlines()]
         return [(line["action"], line["version"]) for line in log]
 
-    write_data(shared_data / "banking77")
+    write_messages(shared_data / "banking77")
     write_recipe(steps=24)
     done("run", "intents")
     done("bench", "intents")
