@@ -78,7 +78,7 @@ def test_time_of_a_rehearsed_job(project: Path, monkeypatch: pytest.MonkeyPatch,
     rows = {"phi": 9, "llama": 8}[name]
     assert f"{rows} validation rows" in (REHEARSALS / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setattr(estimates, "REFERENCE_PROMPTS", rows)
-    monkeypatch.setattr(estimates, "answer_seconds", lambda *_: 0.0)  # of random weights, none are asked for
+    monkeypatch.setattr(estimates, "answer_seconds", lambda *_, **__: 0.0)  # of random weights, none are asked for
     plan = rehearsed_plan(name)
     assert ratio(need(plan, plan.job(job)).seconds, steps(name)[job]["seconds"]) <= 1.3
 
@@ -86,7 +86,7 @@ def test_time_of_a_rehearsed_job(project: Path, monkeypatch: pytest.MonkeyPatch,
 def test_time_of_a_calibrated_export(project: Path, monkeypatch: pytest.MonkeyPatch):
     """Ministral 3's 3.4 billion parameters, most of them rounded by GPTQ: 62 minutes, of which plan said 25."""
     monkeypatch.setattr(estimates, "machine_rates", lambda: OF_MINISTRAL)
-    monkeypatch.setattr(estimates, "answer_seconds", lambda *_: 0.0)  # of random weights, none are asked for
+    monkeypatch.setattr(estimates, "answer_seconds", lambda *_, **__: 0.0)  # of random weights, none are asked for
     plan = rehearsed_plan("ministral")
     job = plan.job("export-cpu-int4")
     assert ratio(need(plan, job).seconds, steps("ministral")[job.id]["seconds"]) <= 1.3

@@ -16,7 +16,10 @@ from olivepress.workflow import machine_rates as module
 from olivepress.workflow.machine_rates import MachineRates, machine_rates, measure_machine, rates_of
 from olivepress.workflow.rate_probe import Measured, ProbeSpec, probe
 
-IDLE = Measured(float32_flops=1e11, bfloat16_flops=3e11, import_seconds=2.1, file_bytes_per_s=1.5e8, other_load=0.01)
+IDLE = Measured(
+    float32_flops=1e11, bfloat16_flops=3e11, int4_flops=2e11, int8_flops=4e10, import_seconds=2.1,
+    file_bytes_per_s=1.5e8, other_load=0.01,
+)  # fmt: skip
 NOW = 1.8e9
 
 
@@ -27,7 +30,7 @@ class Probe:
         self.measured, self.asked = measured, 0
 
     def __call__(self, task: Any, spec: ProbeSpec, **options: Any) -> Any:
-        assert task is probe and options["timeout_s"] <= 20 and Path(spec.folder).is_dir()
+        assert task is probe and options["timeout_s"] <= 30 and Path(spec.folder).is_dir()
         self.asked += 1
         if isinstance(self.measured, Exception):
             raise self.measured
@@ -54,7 +57,14 @@ def test_measured_once_and_kept(asked: Probe) -> None:
     assert not MACHINE_RATES.exists() and not module.is_measured()
     rates = measure_machine(lambda: NOW)
     assert rates == MachineRates(
-        float32_flops=0.6e11, bfloat16_flops=1.8e11, start=2.0, files=2.0, measured_at=NOW, other_load=0.01
+        float32_flops=0.6e11,
+        bfloat16_flops=1.8e11,
+        int4_flops=2e11,
+        int8_flops=4e10,
+        start=2.0,
+        files=2.0,
+        measured_at=NOW,
+        other_load=0.01,
     )
     assert measure_machine(lambda: NOW + 80 * 86_400) == rates and asked.asked == 1
     measure_machine(lambda: NOW + 100 * 86_400)
@@ -84,7 +94,7 @@ def test_a_busy_machine_is_soon_measured_again(asked: Probe) -> None:
 
 
 def test_a_probe_that_takes_too_long_is_not_tried_at_every_plan(asked: Probe) -> None:
-    asked.measured = JobError("the probe process ran past its limit of 20 s")
+    asked.measured = JobError("the probe process ran past its limit of 30 s")
     rates = measure_machine(lambda: NOW)
     assert rates.busy and rates.float32_flops > 0 and measure_machine(lambda: NOW + 60) == rates
     assert asked.asked == 1
@@ -116,5 +126,7 @@ def test_the_probe_measures_with_pytorch(tmp_path: Path) -> None:
     reached: list[tuple[int, int]] = []
     measured = probe(ProbeSpec(folder=str(tmp_path), seconds=0.0), lambda *step: reached.append(step))
     assert 1e8 < measured.float32_flops < 1e15 and 1e7 < measured.bfloat16_flops < 1e16
+    assert measured.int4_flops is not None and 1e8 < measured.int4_flops < 1e15
+    assert measured.int8_flops is not None and 1e8 < measured.int8_flops < 1e15
     assert measured.file_bytes_per_s > 1e5 and 0 <= measured.other_load <= 1
-    assert list(tmp_path.iterdir()) == [] and reached == [(1, 4), (2, 4), (3, 4)]
+    assert list(tmp_path.iterdir()) == [] and reached == [(1, 5), (2, 5), (3, 5), (4, 5)]

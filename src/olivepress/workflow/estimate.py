@@ -102,7 +102,8 @@ def need(plan: Plan, job: Job) -> Need:
         assert job.target is not None
         memory = export_memory(shape, job.target, width)
         seconds = export_seconds(shape, job.target, _tokens(plan, shape), row_lengths(plan))
-        seconds += answer_seconds(plan, job, shape.multiplied, shape.layers)
+        flops = _prompt_rate(job.target)
+        seconds += answer_seconds(plan, job, shape.multiplied, shape.layers, prompt_flops=flops)
         # The quantized PyTorch model, the ONNX model in the cache, and the artifact.
         kept = artifact_bytes(plan.model.facts, job.target)
         disk = 3.0 * kept
@@ -261,7 +262,7 @@ def _calibrated(target: Target) -> bool:
     return any(settings["type"] in CALIBRATED for settings in target.passes.values())
 
 
-_QUANTIZED = 1.86  # times the rate of a float32 model that MatMulNBits reaches on a prompt
+_QUANTIZED = 1.86  # times the rate of a float32 model that MatMulNBits reached on a prompt, with instructions for it
 _SECONDS_A_PARAMETER = 2.0e-8  # quantized, built, saved, copied, hashed
 # Of a weight whose scale is searched and which is rounded then, and of a column of them, which waits for the last one.
 _SECONDS_A_WEIGHT, _SECONDS_A_COLUMN = 8.4e-8, 2.6e-5
@@ -270,11 +271,20 @@ _SECONDS_A_WEIGHT, _SECONDS_A_COLUMN = 8.4e-8, 2.6e-5
 def export_seconds(shape: Shape, target: Target, tokens: int, rows: RowLengths) -> float:
     """Passes, some calibrated by ``rows``, and ``tokens`` computed by the export when it is compared with its parent,
     the long row twice."""
-    checks = 2.0 * shape.multiplied * tokens / (_rate(4) * (_QUANTIZED if _quantized(target) else 1.0))
+    checks = 2.0 * shape.multiplied * tokens / _prompt_rate(target)
     made = machine_rates().start * _SECONDS_A_PARAMETER * shape.parameters
     if _calibrated(target):
         made += _gptq_seconds(shape, min(CALIBRATION_ROWS, rows.rows) * rows.mean)
     return _start("export") + made + checks
+
+
+def _prompt_rate(target: Target) -> float:
+    """Operations a second of the target's export on a prompt."""
+    rates = machine_rates()
+    bits = [settings.get("bits", 4) for settings in target.passes.values() if settings["type"] in QUANTIZERS]
+    if not bits:
+        return _rate(4)
+    return (rates.int8_flops if min(bits) == 8 else rates.int4_flops) or _QUANTIZED * _rate(4)
 
 
 def _gptq_seconds(shape: Shape, tokens: float) -> float:

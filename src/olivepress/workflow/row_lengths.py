@@ -15,7 +15,7 @@ from olivepress.synthetic.embedded import TINY_PHI
 from olivepress.workflow.model import EMBEDDED
 from olivepress.workflow.plan import Plan
 
-__all__ = ["LETTERS_A_TOKEN", "RowLengths", "row_lengths", "text_counter", "tokenizer_folder"]
+__all__ = ["LETTERS_A_TOKEN", "RowLengths", "asked_lengths", "row_lengths", "text_counter", "tokenizer_folder"]
 
 _SORTED = 50  # batches that transformers' sampler sorts by length together
 _UNEVEN = 1.5  # times the answers that the mean batch has logits of, as its prompts differ in length (Banking77: 1.4)
@@ -41,9 +41,18 @@ def row_lengths(plan: Plan) -> RowLengths:
 
     Rows longer than ``data.max_length`` are not trained on. Remembered for the jobs of a plan.
     """
+    return _of(_key(plan))
+
+
+def asked_lengths(plan: Plan) -> tuple[float, float]:
+    """Tokens of the prompt and of the answer of a mean row of the validation split, counted as by ``row_lengths``."""
+    return _asked(_key(plan))
+
+
+def _key(plan: Plan) -> _Rows:
     finetune = plan.recipe.finetune
     batch = None if _needs_all_logits(finetune) else finetune.batch_size
-    return _of(_Rows(plan.dataset.version, plan.model.path, plan.max_length, finetune.packing, batch, plan))
+    return _Rows(plan.dataset.version, plan.model.path, plan.max_length, finetune.packing, batch, plan)
 
 
 def _needs_all_logits(finetune: Finetune) -> bool:
@@ -106,6 +115,16 @@ def _of(key: _Rows) -> RowLengths:
         longest_logits=longest_logits,
         mean_logits=mean_logits,
     )
+
+
+@lru_cache(maxsize=4)
+def _asked(key: _Rows) -> tuple[float, float]:
+    rows, count = key.plan.dataset.splits["validation"], _counter(key.plan)
+    most = _LOOKED_AT // 2
+    tokens = [count(rows[index * len(rows) // most]) for index in range(most)] if rows else []
+    prompts = sum(each.prompt for each in tokens) / max(len(tokens), 1)
+    answers = sum(each.answer - 1 for each in tokens) / max(len(tokens), 1)
+    return prompts, answers
 
 
 def _last_of_batch(rows: int, batch: int) -> int:

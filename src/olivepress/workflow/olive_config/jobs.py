@@ -90,21 +90,31 @@ def _export(plan: Plan, job: Job) -> dict[str, Any]:
     target = job.target
     path = (plan.output_dir(plan.job(job.parent)) / "model").as_posix() if job.parent else plan.model.path
     config = _built(plan, target, path)
-    # An evaluator that names a provider absent from the build environment aborts the build; elsewhere the
-    # device's own `olivepress bench` measures.
-    if target.execution_provider == CPU.name and job.parent:
+    rows = evaluated_rows(plan, job)
+    if rows:
         config["evaluators"] = {
             EVALUATOR: {
                 "type": "olivepress_evaluator",
                 "user_script": shim_path(plan),
                 "type_args": {
                     "dataset": plan.dataset.directory.as_posix(),
-                    "max_examples": min(plan.recipe.benchmark.max_examples or EVALUATED_ROWS, EVALUATED_ROWS),
+                    "max_examples": rows,
                 },
             }
         }
         config["evaluator"] = EVALUATOR
     return config
+
+
+def evaluated_rows(plan: Plan, job: Job) -> int:
+    """Most rows of the test split that Olive's own metrics of an export are computed from; 0 without any.
+
+    An evaluator that names a provider absent from the build environment aborts the build; elsewhere the device's own
+    ``olivepress bench`` measures.
+    """
+    if job.target is None or job.target.execution_provider != CPU.name or not job.parent:
+        return 0
+    return min(plan.recipe.benchmark.max_examples or EVALUATED_ROWS, EVALUATED_ROWS)
 
 
 def _passes(plan: Plan, target: Target) -> dict[str, Any]:
