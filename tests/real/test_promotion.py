@@ -89,7 +89,7 @@ def put_back(folder: Path) -> None:
         shutil.copytree(folder / name, name)
 
 
-@pytest.mark.timeout(5400)
+@pytest.mark.timeout(10_800)  # 80 minutes on one slow core
 def test_a_better_one_is_promoted_an_equal_one_inconclusive_and_a_worse_one_refused(
     shared_data: Path, project: Path, olivepress: Cli
 ) -> None:
