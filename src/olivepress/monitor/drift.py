@@ -68,7 +68,7 @@ def most_unlike(logged: Sequence[str], training: Sequence[str], count: int) -> l
     places = dict[str, int]()
     for place, text in enumerate(logged):
         places.setdefault(comparable(text), place)
-    different = {text.strip(): place for text, place in places.items() if text.strip() and text not in known}
+    different = {text: place for text, place in places.items() if text and text not in known}
     weights = _weights([text.split() for text in different], [text.split() for text in known])
     ordered = sorted(different, key=lambda text: -_score(text.split(), weights))
     return [different[text] for text in ordered[:count]]

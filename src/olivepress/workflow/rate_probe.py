@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -98,17 +98,26 @@ def _flops(dtype: Any, seconds: float, clock: Clock) -> float:
     layers = [[torch.randn(shape, generator=made).mul(0.02).to(dtype) for shape in shapes] for _ in range(_LAYERS)]
     inputs = torch.randn(_ROWS, _TOKENS, _HIDDEN, generator=made).to(dtype).requires_grad_()
     operations = 4.0 * _ROWS * _TOKENS * sum(weight.numel() for layer in layers for weight in layer)
-    best, began = float("inf"), time.perf_counter()
-    for _ in range(8):
-        at = clock()
+
+    def forward_and_back() -> None:
         hidden = inputs
         for layer in layers:
             hidden = _layer(hidden, layer)
         hidden.float().sum().backward()  # type: ignore[no-untyped-call]
+
+    return operations / _best(forward_and_back, seconds, clock)
+
+
+def _best(step: Callable[[], object], seconds: float, clock: Clock) -> float:
+    """Seconds of the best of at most eight passes, which end ``seconds`` after the first began."""
+    best, began = float("inf"), time.perf_counter()
+    for _ in range(8):
+        at = clock()
+        step()
         best = min(best, clock() - at)
         if time.perf_counter() - began > seconds:
             break
-    return operations / best
+    return best
 
 
 def _layer(hidden: Any, weights: Sequence[Any]) -> Any:
@@ -140,13 +149,7 @@ def _quantized_flops(bits: int, seconds: float, threads: int) -> float | None:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(_quantized_mlp(bits), options, providers=["CPUExecutionProvider"])
     inputs = np.random.default_rng(0).standard_normal((_TOKENS, _HIDDEN), dtype=np.float32)
-    best, began = float("inf"), time.perf_counter()
-    for _ in range(8):
-        at = time.process_time()
-        session.run(None, {"inputs": inputs})
-        best = min(best, time.process_time() - at)
-        if time.perf_counter() - began > seconds / 2:
-            break
+    best = _best(lambda: session.run(None, {"inputs": inputs}), seconds / 2, time.process_time)
     return threads * 2.0 * _TOKENS * 2 * _HIDDEN * _INNER / max(best, 1e-6)
 
 
@@ -161,17 +164,16 @@ def _quantized_mlp(bits: int) -> bytes:
         scales = np.full(outputs * inputs // _GROUP, 0.01, dtype=np.float32)
         tensors = {f"weight{outputs}": packed, f"scale{outputs}": scales}
         weights += [numpy_helper.from_array(each, tensor) for tensor, each in tensors.items()]
-        made = helper.make_node(
+        product = helper.make_node(
             "MatMulNBits", [name, *tensors], [f"product{outputs}"], domain="com.microsoft",
             K=inputs, N=outputs, bits=bits, block_size=_GROUP, accuracy_level=4,
         )  # fmt: skip
-        nodes.append(made)
+        nodes.append(product)
         name = f"product{outputs}"
     ends = [helper.make_tensor_value_info(each, TensorProto.FLOAT, ["tokens", _HIDDEN]) for each in ("inputs", name)]
     domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     graph = helper.make_graph(nodes, "probe", ends[:1], ends[1:], weights)
-    made = helper.make_model(graph, opset_imports=domains, ir_version=_IR_VERSION)
-    return bytes(made.SerializeToString())
+    return bytes(helper.make_model(graph, opset_imports=domains, ir_version=_IR_VERSION).SerializeToString())
 
 
 def _file_rate(folder: Path) -> float:

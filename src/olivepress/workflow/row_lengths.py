@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from olivepress.core.errors import OlivepressError
+from olivepress.core.sampling import evenly_spread
 from olivepress.data.store.examples import Example
 from olivepress.recipe.finetune import Finetune
 from olivepress.runtimes.chat_template.prompts import render_prompt
@@ -119,9 +120,8 @@ def _of(key: _Rows) -> RowLengths:
 
 @lru_cache(maxsize=4)
 def _asked(key: _Rows) -> tuple[float, float]:
-    rows, count = key.plan.dataset.splits["validation"], _counter(key.plan)
-    most = _LOOKED_AT // 2
-    tokens = [count(rows[index * len(rows) // most]) for index in range(most)] if rows else []
+    count = _counter(key.plan)
+    tokens = [count(row) for row in evenly_spread(key.plan.dataset.splits["validation"], _LOOKED_AT // 2)]
     prompts = sum(each.prompt for each in tokens) / max(len(tokens), 1)
     answers = sum(each.answer - 1 for each in tokens) / max(len(tokens), 1)
     return prompts, answers
