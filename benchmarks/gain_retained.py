@@ -32,11 +32,13 @@ from gain.trained import FINETUNE, Trained, train
 from pairs import Outcomes, difference, share
 from peers.make import LLAMA_PACKAGES
 from peers.subjects import THREADS
+from sections import replaced, section_of
 
 from olivepress.environments.lookup import environment
 from olivepress.report.machine import fingerprint
 
 OUT = Path(__file__).parent / "gain_retained.json"
+PAGE, METHODS_SECTION = OUT.with_suffix(".md"), "methods"  # the section is written by methods.py
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / ".venv-peers"
 MODEL, FAMILY = "pypi:smollm2-135m-instruct", "smollm"
@@ -241,6 +243,12 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def write_page(text: str, page: Path) -> None:
+    """Replace the page but for the section of methods.py."""
+    methods = section_of(page.read_text(encoding="utf-8"), METHODS_SECTION) if page.is_file() else ""
+    page.write_text(replaced(text, METHODS_SECTION, methods) if methods else text, encoding="utf-8")
+
+
 def main() -> None:
     given = arguments()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -248,7 +256,7 @@ def main() -> None:
     text = json.dumps(record, indent=1) + "\n"
     if given.whole:
         OUT.write_text(text, encoding="utf-8")
-        OUT.with_suffix(".md").write_text(markdown(record), encoding="utf-8")
+        write_page(markdown(record), PAGE)
     if given.out:
         given.out.write_text(text, encoding="utf-8")
     print(markdown(record))

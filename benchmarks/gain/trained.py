@@ -104,18 +104,19 @@ def train(
     finetune: Mapping[str, Any],
     suffix: str = "",
 ) -> Trained:
-    """Fine-tune and merge, unless they are finished; ``model`` is the recipe's section about the base, ``suffix`` what
-    the recipe's name ends with. SystemExit with olivepress's own words when it fails."""
+    """Fine-tune, and merge an adapter, unless that is finished; ``model`` is the recipe's section about the base,
+    ``suffix`` what the recipe's name ends with. SystemExit with olivepress's own words when it fails."""
     project.mkdir(parents=True, exist_ok=True)
     dataset = prepared(task, project, data)
     content = recipe(task, seed, model, dataset, finetune, suffix)
     name, text = content["name"], yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    merged = project / "runs" / name / "merge" / "model"
+    jobs = ("finetune",) if finetune.get("method") == "full" else ("finetune", "merge")  # the first needs no merge
+    merged = project / "runs" / name / jobs[-1] / "model"
     record, key = project / "trained" / f"{name}.json", key_of(text)
     if read_record(record, key) is None or not (merged / "config.json").is_file():
-        for job in ("finetune", "merge"):
+        for job in jobs:
             done = olivepress(project, "run", name, "--job", job)
             if done.returncode:
                 raise SystemExit(f"{name}: {job} failed: {last_line(done.stderr)}")
