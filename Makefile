@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or later, or make PYTHON=python3"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock --editable '.[dev]'
 	touch $@
 
 doctor: $(STAMP) ## test packages, providers and devices on this machine; print what is broken, and the fix
@@ -57,7 +57,7 @@ test-cluster: $(STAMP) ## run the tests of a cluster: a scheduler, four workers,
 
 test-buckets: $(STAMP) ## test the store of a cluster with the clients of S3 and Azure, in an environment of its own
 	test -x $(VENV)-buckets/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)-buckets
-	$(BIN)/uv pip install --quiet --python $(VENV)-buckets/bin/python -r tests/run/executors/buckets.txt --editable .
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)-buckets/bin/python -r tests/run/executors/buckets.txt --editable .
 	$(VENV)-buckets/bin/python -m pytest tests/run/executors/test_store.py -vv -m buckets
 
 test-real: $(STAMP) ## run the tests on ../shared/data and in Chromium; fails when either is absent

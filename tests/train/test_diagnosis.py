@@ -202,11 +202,23 @@ def test_an_instruction_with_signs_of_a_template() -> None:
 @pytest.mark.parametrize(("contradicted", "measured", "finds"), [(1, 20, False), (2, 20, True), (2, 300, False)])
 def test_label_noise(contradicted: int, measured: int, finds: bool) -> None:
     row = RowLoss(id="7", loss=9.0, given=0.001, other=0.99, answer="bad", prompt="user: hi", suggested="good")
-    losses = RowLosses(rows=300, measured=measured, median=0.02, contradicted=contradicted, highest=(row,))
+    learned = measured - contradicted
+    losses = RowLosses(
+        rows=300, measured=measured, learned=learned, median=0.02, contradicted=contradicted, highest=(row,)
+    )
     findings = diagnose(evidence(row_losses=losses)).findings
     assert [each.kind for each in findings] == (["label noise"] if finds else [])
     if finds:
         assert findings[0].rows[0].suggested == "good" and findings[0].evidence["highest_loss"] == 9.0
+
+
+def test_a_half_trained_model_says_nothing_of_labels() -> None:
+    """Measured: sure of 26 wrong answers in 600 rows that are all right, of which it had learned 235."""
+    row = RowLoss(id="7", loss=4.7, given=0.001, other=0.86, answer="red", prompt="user: hi", suggested="sheep")
+    losses = RowLosses(rows=2400, measured=600, learned=235, median=0.5, contradicted=26, highest=(row,))
+    diagnosis = diagnose(evidence(row_losses=losses))
+    assert diagnosis.findings == () and "label noise" not in diagnosis.examined
+    assert diagnosis.missing["label noise"].startswith("the model has learned 235 of 600 rows")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +304,7 @@ def test_every_advice_is_one_that_the_recipe_takes(finetune: Mapping[str, Any]) 
             steps,
             finetune=finetune,
             rows=facts,
-            row_losses=RowLosses(rows=300, measured=20, median=0.02, contradicted=5, highest=(row,)),
+            row_losses=RowLosses(rows=300, measured=20, learned=15, median=0.02, contradicted=5, highest=(row,)),
             text=TextChange(before=10.0, after=15.0, tokens=5000),
             memory=MemoryUse(peak=15 * 10**9, machine=16 * 10**9),
         )

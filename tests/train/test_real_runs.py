@@ -23,8 +23,11 @@ from tests.workflow.olive_plugin.training import FEW, NAME, rendered
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 ALL = {"demo": "device-command", "max_length": 256}
 TONES = {"demo": "phrase-tone", "max_length": 256}
-ANSWERS = {"demo": "short-qa", "max_length": 256}
 CALM = "The station is near the river. A train leaves every hour, and the last one is at midnight. " * 40
+LEARNS_TONES = {  # as recipes/tiny-tasks.yaml
+    "r": 4, "alpha": 8, "target_modules": ["qkv_proj", "o_proj"], "batch_size": 32, "max_steps": 250,
+    "learning_rate": 3.0e-3, "save_steps": 1000,
+}  # fmt: skip
 # Learned by heart from eight rows.
 OVERFITS = {
     "max_steps": 40, "batch_size": 8, "learning_rate": 0.01, "lr_scheduler_type": "constant", "eval_steps": 2,
@@ -55,11 +58,11 @@ def test_overfitting(project: Path) -> None:
 @pytest.mark.parametrize(
     ("finetune", "data"),
     [
-        (LORA | {"max_steps": 150, "learning_rate": 1.0e-3}, TONES),
-        (LORA | {"max_steps": 120, "learning_rate": 1.0e-3}, ANSWERS),
-        ({"method": "full", "batch_size": 16, "save_steps": 1000, "max_steps": 150, "learning_rate": 3.0e-4}, ANSWERS),
+        (LEARNS_TONES | {"batch_size": 16, "max_steps": 400}, TONES),
+        (LORA | {"max_steps": 150, "learning_rate": 3.0e-3}, ALL),
+        ({"method": "full", "batch_size": 16, "save_steps": 1000, "max_steps": 150, "learning_rate": 3.0e-4}, ALL),
     ],
-    ids=["tones", "answers", "full"],
+    ids=["tones", "commands", "full"],
 )
 def test_healthy_runs(finetune: Mapping[str, Any], data: Mapping[str, Any], project: Path) -> None:
     """The losses of all their rows included."""
@@ -141,8 +144,7 @@ def _rows(case: str, project: Path) -> dict[str, Any]:
 def test_label_noise(project: Path) -> None:
     """One label in ten is another one: the rows listed are among those, and what the model suggests is the true one."""
     true = _noisy_tones(project)
-    finetune = LORA | {"max_steps": 150, "learning_rate": 1.0e-3}
-    evidence = examined(project, finetune, {"source": "tones", "max_length": 256}, losses=True)
+    evidence = examined(project, LEARNS_TONES, {"source": "tones", "max_length": 256}, losses=True)
     (finding,) = [each for each in diagnose(evidence).findings if each.kind == "label noise"]
     assert len(finding.rows) == 10
     wrong = [row for row in finding.rows if true.get(row.prompt.removeprefix("user: "), row.answer) != row.answer]

@@ -10,7 +10,7 @@ from olivepress.train.advised import possible
 from olivepress.train.curve import curve_of
 from olivepress.train.evidence import Evidence, MemoryUse, TextChange
 from olivepress.train.examine_curve import examine_curve, rounded
-from olivepress.train.examine_rows import examine_row_losses, examine_rows
+from olivepress.train.examine_rows import examine_row_losses, examine_rows, too_few_learned
 from olivepress.train.finding import Change, Finding
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -47,7 +47,9 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     if evidence.rows is not None:
         examined.append("rows")
         findings += examine_rows(evidence, evidence.rows, curve)
-    if evidence.row_losses is not None:
+    if evidence.row_losses is not None and (unlearned := too_few_learned(evidence.row_losses)):
+        missing["label noise"] = unlearned
+    elif evidence.row_losses is not None:
         examined.append("label noise")
         findings += examine_row_losses(evidence, evidence.row_losses)
     if evidence.text is not None:

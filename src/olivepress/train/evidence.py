@@ -59,11 +59,13 @@ class RowLoss(Record):
 class RowLosses(Record):
     """Of ``measured`` of ``rows`` training rows; ``highest`` are those to look at, the highest loss first.
 
-    ``contradicted`` counts the rows that the model contradicts clearly.
+    ``learned`` counts the rows of which the model gives every token of the answer at least 50 %, ``contradicted`` those
+    that it contradicts clearly.
     """
 
     rows: int
     measured: int
+    learned: int
     median: float
     contradicted: int
     highest: tuple[RowLoss, ...]

@@ -10,13 +10,14 @@ from olivepress.train.curve import Curve
 from olivepress.train.evidence import Evidence, RowFacts, RowLosses
 from olivepress.train.finding import Change, Finding, Row
 
-__all__ = ["examine_row_losses", "examine_rows"]
+__all__ = ["examine_row_losses", "examine_rows", "too_few_learned"]
 
 _TOO_LONG = 0.05  # of the rows, left out of the training
 _MARKED_UP = 0.01
 _SYSTEM = 0.5  # difference of the share of rows with a system message, from training to test
 _TURNS = 1.5  # answers for each that is trained on
 _CONTRADICTED = 0.02  # of the rows, and at least two of them
+_ENOUGH_LEARNED = 0.7  # of the rows, for contradictions to be of the labels
 
 
 def examine_rows(evidence: Evidence, facts: RowFacts, curve: Curve | None) -> Iterator[Finding]:
@@ -116,6 +117,18 @@ def _turns(evidence: Evidence, facts: RowFacts) -> Finding | None:
     }
     changes = (Change(key="finetune.train_on", now=evidence.recipe.finetune.train_on, to="all_turns"),)
     return Finding(kind="supervision", summary=summary, evidence=numbers, changes=changes)
+
+
+def too_few_learned(losses: RowLosses) -> str:
+    """Why nothing can be said of wrong labels; empty where the model has learned enough rows.
+
+    A model that is half trained is sure of wrong answers too: then its contradictions say nothing of the labels.
+    """
+    if losses.learned >= _ENOUGH_LEARNED * losses.measured:
+        return ""
+    return (
+        f"the model has learned {losses.learned} of {losses.measured} rows, too few to tell a wrong label: train longer"
+    )
 
 
 def examine_row_losses(evidence: Evidence, losses: RowLosses) -> Iterator[Finding]:

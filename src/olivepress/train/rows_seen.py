@@ -36,6 +36,7 @@ _SHOWN = 120  # characters of a prompt or an answer
 # Probabilities: the answer's token is contradicted clearly. A model that was trained on noise of 10 % is not surer of a
 # right label than 90 %.
 _GIVEN, _OTHER = 0.02, 0.85
+_LEARNED = 0.5
 # What templates of today's models, and the prompt formats before them, put around a turn.
 _SIGNS = re.compile(
     r"<\|[a-z_]{2,24}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>"
@@ -146,6 +147,7 @@ def row_losses(spec: RowsSpec, progress: Progress) -> RowLosses:
     return RowLosses(
         rows=len(every),
         measured=len(measured),
+        learned=sum(each.given >= _LEARNED for each in measured),
         median=statistics.median(each.loss for each in measured),
         contradicted=sum(_is_contradicted(each) for each in measured),
         highest=tuple(sorted(ordered, key=lambda each: not _is_contradicted(each))[:_LISTED]),
