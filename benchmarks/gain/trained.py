@@ -15,6 +15,7 @@ from gain.checks import checked
 from gain.tasks import Task
 from gain.work import content_key, key_of, read_record, write_record
 from olivepress.catalog import targets
+from olivepress.recipe.methods import METHODS
 from olivepress.report.machine import package_versions
 
 __all__ = ["FINETUNE", "Export", "Trained", "export", "last_line", "our_targets", "train"]
@@ -112,7 +113,7 @@ def train(
     name, text = content["name"], yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     (project / "recipes").mkdir(exist_ok=True)
     (project / "recipes" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    jobs = ("finetune",) if finetune.get("method") == "full" else ("finetune", "merge")  # the first needs no merge
+    jobs = ("finetune", "merge") if METHODS[finetune.get("method", "lora")].adapter else ("finetune",)
     merged = project / "runs" / name / jobs[-1] / "model"
     record, key = project / "trained" / f"{name}.json", key_of(text)
     if read_record(record, key) is None or not (merged / "config.json").is_file():
