@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 
 import pytest
 import search_real
@@ -11,6 +12,7 @@ import search_real
 from olivepress.recipe.schema import Recipe
 from olivepress.study.storage import create, open_storage
 from olivepress.study.trials import Point, add_ended, enqueue
+from olivepress.study.verdict import compare_scores
 
 
 def trial(number, state="finished", **changes):
@@ -19,12 +21,19 @@ def trial(number, state="finished", **changes):
 
 
 def answer():
-    """24 trials, one of which was killed once and repeated."""
-    trials = [trial(number) for number in range(22)] + [trial(22, "pruned"), trial(23, "killed", counted=False)]
-    trials.append(trial(24, params={"r": 23}, repeats=23))
+    """30 trials, one of which was killed once and repeated."""
+    trials = [trial(number) for number in range(28)] + [trial(28, "pruned"), trial(29, "killed", counted=False)]
+    trials.append(trial(30, params={"r": 29}, repeats=29))
     full = [trial(number, params={"r": 1}, facts={"seed": number}) for number in range(3)]
     stages = {"trials": {"trials": trials}, "finalists": {"trials": full}}
-    return {"stages": stages, "verdict": {"call": "better", "text": "better than the default"}}
+    return {"stages": stages, "verdict": verdict(1.0)}
+
+
+def verdict(winner):
+    """As ``--json`` has it: 40 rows, all right of the winner or none."""
+    scores = [dict.fromkeys(map(str, range(40)), winner)] * 3
+    nothing = [dict.fromkeys(map(str, range(40)), 0.0)] * 3
+    return json.loads(json.dumps(asdict(compare_scores("exact_match", nothing, scores))))
 
 
 def test_all_is_as_it_was_asked_for():
@@ -34,19 +43,16 @@ def test_all_is_as_it_was_asked_for():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda each: each["stages"]["trials"]["trials"].pop(0), "23 trials, expected 24"),
+        (lambda each: each["stages"]["trials"]["trials"].pop(0), "29 trials, expected 30"),
         (lambda each: each["stages"]["trials"]["trials"][1].update(params={"r": 2}), "was tried 2 times"),
         (lambda each: each["stages"]["finalists"]["trials"][1].update(facts={"seed": 0}), "finalists: "),
         (
-            lambda each: each["stages"]["trials"]["trials"][24].update(repeats=None),
-            "trial 23 was killed and repeated 0",
+            lambda each: each["stages"]["trials"]["trials"][30].update(repeats=None),
+            "trial 29 was killed and repeated 0",
         ),
-        (lambda each: each["stages"]["trials"]["trials"][22].update(diverged=True), "no trial was pruned"),
-        (lambda each: each.update(verdict=None), "the winner is the default"),
-        (
-            lambda each: each["verdict"].update(call="not distinguishable", text="not distinguishable"),
-            "expected a better",
-        ),
+        (lambda each: each["stages"]["trials"]["trials"][28].update(diverged=True), "no trial was pruned"),
+        (lambda each: each.update(verdict=None), "the default is the best; expected a better"),
+        (lambda each: each.update(verdict=verdict(0.0)), "not distinguishable from the default: exact_match on 40"),
     ],
 )
 def test_what_is_not_so_is_named(change, says):
@@ -58,7 +64,7 @@ def test_what_is_not_so_is_named(change, says):
 
 def test_kills_and_other_answers_are_counted():
     assert search_real.problems([answer()], 4) == ["killed 4 times, expected 5: the search was over before"]
-    other = answer() | {"verdict": {"call": "better", "text": "by less"}}
+    other = answer() | {"verdict": verdict(0.5)}
     assert search_real.problems([answer(), other], 5) == ["the processes have different verdicts"]
 
 

@@ -21,7 +21,7 @@ from olivepress.track.runs import find_run
 from olivepress.track.server import ENVIRONMENT, server_command
 from tests.track.conftest import forget_connections
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 RECIPE = """
 name: lamp
