@@ -19,7 +19,7 @@ from olivepress.core.errors import JobError, OlivepressError, ReportError, Setup
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
-from olivepress.run.executors.artifacts import send
+from olivepress.run.executors.artifacts import receive, send
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
@@ -191,7 +191,7 @@ class _BenchTask:
             raise ReportError(f"{self.name}: {outcome.machine} sent {len(outcome.files)} files, expected a report")
         with tempfile.TemporaryDirectory(prefix="olivepress-") as scratch:
             carried = Path(scratch, _REPORT)
-            self.of.store.get(outcome.files[0], carried)
+            receive(self.of.store, outcome.files[0], carried)
             self.report = import_report(carried).path
         self.run.took(self.key, ())
 

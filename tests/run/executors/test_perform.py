@@ -13,11 +13,11 @@ import pytest
 
 from olivepress import __version__
 from olivepress.run.executors import perform as module
-from olivepress.run.executors.artifacts import inputs_of, send
+from olivepress.run.executors.artifacts import inputs_of, receive, send
 from olivepress.run.executors.perform import perform
 from olivepress.run.executors.place import Place, enter
 from olivepress.run.executors.specs import JobSpec, Outcome
-from olivepress.run.executors.store import Store, open_store
+from olivepress.run.executors.store import Damaged, Store, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
 from tests.run.executors.cluster_here import announcement
 
@@ -90,6 +90,18 @@ def test_a_job_is_done_and_the_second_time_taken_from_the_store(store: Store, tm
     Path(store.url, "objects", ref.sha256[:2], ref.sha256).unlink()
     assert not run(spec_of(store)).reused  # its file is gone: done again
     assert not run(spec_of(store, seal="another project's")).reused
+
+
+def test_a_result_that_did_not_arrive_whole_is_done_again(store: Store) -> None:
+    """Not taken from the store for ever: the damaged file is as long as it must be."""
+    (ref,) = run(spec_of(store)).files
+    Path(store.url, "objects", ref.sha256[:2], ref.sha256).write_text("DONE")
+    with pytest.raises(Damaged):
+        receive(store, ref, Path("back"))
+    again = run(spec_of(store))
+    assert not again.reused and again.files == (ref,)
+    receive(store, ref, Path("back"))
+    assert Path("back").read_text() == "done"
 
 
 def test_a_job_that_nobody_wants_any_more_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from olivepress.core.layout import CLUSTER_HASHES
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store
 
-__all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "send"]
+__all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "receive", "send"]
 
 
 def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
@@ -56,6 +56,16 @@ def send(store: Store, refs: Sequence[FileRef], *, root: Path = Path(), again: S
         store.put(root / ref.path, ref, again=ref.sha256 in again)
 
 
+def receive(store: Store, ref: FileRef, target: Path) -> None:
+    """A file that a worker sent. Damaged when it did not arrive whole: then it leaves the store as well, so that no
+    result with it counts any more and the job is done again."""
+    try:
+        store.get(ref, target)
+    except Damaged:
+        store.discard(ref)
+        raise
+
+
 def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Manifest:
     """Put the artifact of a job in its place in one step, when every file of it has arrived and is what its manifest
     names.
@@ -66,7 +76,7 @@ def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Mani
     mine = [ref for ref in outcome.files if below in PurePosixPath(ref.path).parents]
     with new_directory(output) as partial:
         for ref in mine:
-            store.get(ref, partial / PurePosixPath(ref.path).relative_to(below))
+            receive(store, ref, partial / PurePosixPath(ref.path).relative_to(below))
         manifest = read_manifest(partial)
         sent = {PurePosixPath(ref.path).relative_to(below).as_posix(): ref for ref in mine}
         wrong = [name for name, file in manifest.files.items() if name not in sent or sent[name].sha256 != file.sha256]
@@ -86,4 +96,4 @@ def put_files(store: Store, outcome: Outcome, places: Sequence[Path]) -> None:
             below = PurePosixPath(place.as_posix())
             if path == below or below in path.parents:
                 with contextlib.suppress(Damaged, SetupError):
-                    store.get(ref, Path(ref.path))
+                    receive(store, ref, Path(ref.path))

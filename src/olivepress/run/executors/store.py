@@ -154,6 +154,10 @@ class Store:
                 if partial.stat().st_size != ref.bytes or hashlib.file_digest(file, "sha256").hexdigest() != ref.sha256:
                     raise Damaged(ref, "is damaged")
 
+    def discard(self, ref: FileRef) -> None:
+        """Remove an object that is not what it must be: who has the file uploads it again."""
+        self.remove(f"objects/{ref.sha256[:2]}/{ref.sha256}")
+
     def _object(self, sha256: str) -> str:
         return f"{self._root}/objects/{sha256[:2]}/{sha256}"
 
