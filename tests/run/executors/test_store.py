@@ -107,6 +107,21 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused(store: Store, tmp_path: 
         store.get(ref.model_copy(update={"sha256": "0" * 64}), tmp_path / "none")
 
 
+def test_what_is_larger_than_it_must_be_is_not_downloaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can write to the store fills no disk of the other machines."""
+    (tmp_path / "file").write_bytes(b"weights")
+    (tmp_path / "large").write_bytes(b"weights" * 1000)
+    ref = ref_of(tmp_path / "file")
+    store.put(tmp_path / "large", ref)
+    downloaded = list[str]()
+    monkeypatch.setattr(store._storage, "get_file", lambda place, *_: downloaded.append(place))
+    with pytest.raises(Damaged, match="is damaged in the store"):
+        store.get(ref, tmp_path / "copy")
+    assert downloaded == []
+
+
 def test_a_truncated_upload_is_uploaded_again(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "weights"
     file.write_bytes(b"weights")
@@ -292,8 +307,20 @@ def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) 
     assert "secret" not in record
     store.write(f"results/{spec.key}.json", record.replace('\\"machine\\":\\"m\\"', '\\"machine\\":\\"n\\"'))
     assert store.read(f"results/{spec.key}.json") != record and kept_result(store, spec) is None
-    store.write(f"results/{spec.key}.json", "no JSON")
-    assert kept_result(store, spec) is None
+    for junk in ("no JSON", "[" * 100_000):
+        store.write(f"results/{spec.key}.json", junk)
+        assert kept_result(store, spec) is None
+
+
+@pytest.mark.parametrize("junk", [b"[" * 100_000, b"\xff\xfe", b"[]"], ids=["nested", "no text", "no record"])
+def test_a_record_that_cannot_be_read_costs_no_run_its_end(store: Store, tmp_path: Path, junk: bytes) -> None:
+    """It may refer to any object, so all of them stay."""
+    (tmp_path / "file").write_text("x")
+    store.put(tmp_path / "file", ref_of(tmp_path / "file"))
+    with store._files() as files:
+        files.pipe_file(f"{store._root}/results/{'0' * 64}.json", junk)
+    Run.begin(store, ["phi"]).end()
+    assert store.collect(grace_s=0.0) == 0 and store.has(ref_of(tmp_path / "file"))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "a/../../b", "", "C:/x", "a\\b", "a\0b"])
