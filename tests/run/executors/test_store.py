@@ -20,7 +20,7 @@ from olivepress.core.layout import CLUSTER_SECRET
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
-from olivepress.run.executors.store import Damaged, Store, open_store
+from olivepress.run.executors.store import Damaged, Store, check_url, open_store
 from tests.run.executors.azure_here import azure_here
 
 
@@ -282,6 +282,8 @@ def test_what_a_killed_process_left_keeps_no_object(tmp_path: Path) -> None:
     [
         ("s3://key:secret@bucket/x", "contains a password"),
         ("simplecache::s3://key:secret@bucket/x", "contains a password"),
+        ("s3://key:se/cret/secret@bucket/x", "contains a password"),
+        ("simplecache::s3://key:se/cret/secret@bucket/x", "contains a password"),
         ("abfs://box/x?sv=2024&sig=abc", "or parameters"),
         ("nonsense://x", "nonsense"),
     ],
@@ -290,6 +292,11 @@ def test_urls_that_are_refused(url: str, text: str) -> None:
     with pytest.raises(UsageError, match=text) as error:
         open_store(url)
     assert "secret" not in str(error.value)
+
+
+def test_an_account_before_the_host_is_no_password() -> None:
+    for url in ("abfs://box@account.dfs.core.windows.net/x", "zip://a.zip::abfs://box@account/x", "s3://bucket/a:b"):
+        check_url(url)
 
 
 def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) -> None:

@@ -27,8 +27,8 @@ GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not ref
 _MARKER = "olivepress-store.json"
 _MOST_RECORD = 64 * 1024 * 1024
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "gs": "gcsfs"}
-# A password before the host, of any part of a chained URL, or parameters: signatures of access are among them.
-_CREDENTIALS = re.compile(r"://(?:[^/@]*:[^/@]*@|.*\?)")
+# A password before the host, or parameters: signatures of access are among them. Secret keys of S3 contain slashes.
+_CREDENTIALS = re.compile(r"://(?:[^@]*:[^@]*@|.*\?)")
 
 
 class Damaged(JobError):
@@ -47,7 +47,7 @@ def package_of(url: str) -> str:
 
 def check_url(url: str) -> None:
     """UsageError for a URL with a password or with parameters."""
-    if _CREDENTIALS.search(url):
+    if any(map(_CREDENTIALS.search, url.split("::"))):  # the parts of a chained URL
         raise UsageError(
             "--store: the URL contains a password or parameters, which would travel with every job",
             next_step="leave it out, and give each machine its own credentials by the variables of the storage",
