@@ -197,6 +197,24 @@ def test_a_class_that_is_too_small_is_named_and_does_not_hold() -> None:
     assert canary.reasons[1] == "not enough machines to say for these classes by themselves: gateway"
 
 
+def test_a_number_that_no_device_can_measure_is_none() -> None:
+    """Its ratio to what a machine has is too large to be counted with."""
+    measured = list[Measured]()
+    for number, each in enumerate(machines(8)):
+        assert each.before is not None and each.after is not None
+        before, after = (1e-290, 1e10) if number == 0 else (1e9, 1e9)
+        measured.append(
+            replace(
+                each,
+                before=replace(each.before, metrics={**each.before.metrics, "peak_memory_bytes": before}),
+                after=replace(each.after, metrics={**each.after.metrics, "peak_memory_bytes": after}),
+            )
+        )
+    (canary, *_) = judged(measured)
+    (memory,) = [change for change in canary.scopes[0].changes if change.metric == "peak_memory_bytes"]
+    assert memory.n == 7 and canary.decision == "hold"
+
+
 def test_one_machine_that_lies_decides_nothing() -> None:
     honest = machines(30)
     for factor in (1e-6, 1e6):
