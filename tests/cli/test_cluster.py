@@ -23,6 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["--engine", "dask"], 2, "expected --scheduler ADDRESS"),
         (["--scheduler", "127.0.0.1:8786"], 2, "--scheduler is for --engine dask"),
         (["--on", "merge=lab"], 2, "--on is for --engine dask"),
+        (["--insecure"], 2, "--insecure is for --engine dask"),
         (["--engine", "dask", "--scheduler", "10.0.0.5:8786"], 2, "without TLS, everybody"),
         (["--engine", "dask", "--scheduler", "tls://10.0.0.5:8786"], 2, "needs certificates"),
         (["--engine", "dask", "--scheduler", "10.0.0.5:8786", "--insecure"], 2, "--store: workers on other machines"),

@@ -33,6 +33,7 @@ class ClusterChoice:
         from olivepress.core.errors import UsageError
 
         given = {"--scheduler": self.scheduler, "--store": self.store, "--on": self.on, "--tls": self.tls}
+        given["--insecure"] = self.insecure
         for option, value in given.items():
             if value:
                 raise UsageError(f"{option} is for --engine dask", next_step="add --engine dask, or leave it out")
