@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 from olivepress import __version__
 from olivepress.run.executors import perform as module
+from olivepress.run.executors import place as place_module
 from olivepress.run.executors.artifacts import inputs_of, receive, send
 from olivepress.run.executors.perform import perform
-from olivepress.run.executors.place import Place, enter
+from olivepress.run.executors.place import Place, enter, here
 from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
@@ -169,6 +171,24 @@ def test_what_no_job_used_for_a_week_goes(tmp_path: Path) -> None:
     assert (tmp_path / "jobs" / "old").is_dir() and (tmp_path / "objects" / "aa" / "x").is_file()
     place.remove_old(now=time.time() + 8 * 24 * 3600)
     assert not (tmp_path / "jobs" / "old").exists() and not (tmp_path / "objects" / "aa" / "x").exists()
+
+
+def test_a_worker_that_runs_for_months_keeps_nothing_old(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was old when it started is not all that ever gets old; what a job uses stays, however long it runs."""
+    left, used = tmp_path / "worker" / "objects" / "aa" / "x", tmp_path / "worker" / "jobs" / "long"
+    left.parent.mkdir(parents=True)
+    left.write_text("x")
+    used.mkdir(parents=True)
+    for path in (left, used):
+        os.utime(path, (0, 0))
+    run(spec_of(store))
+    assert left.is_file()  # looked at once a day
+    monkeypatch.setattr(place_module, "_DAY_S", 0.0)
+    with here().alone_in(used, lambda: True):
+        run(spec_of(store))
+    assert not left.exists() and used.is_dir()
 
 
 def test_what_a_job_writes_takes_the_place_of_no_event_and_ends_no_watch(
