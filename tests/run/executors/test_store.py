@@ -249,6 +249,14 @@ def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> N
     assert [name for name, ref in refs.items() if store.has(ref)] == ["base", "new"]
 
 
+def test_two_recipes_are_not_the_one_with_both_names(store: Store) -> None:
+    """The end of one of these runs would take what the other one needs."""
+    running = Run.begin(store, ["phi-bench"])
+    running.refer([FileRef(path="base", sha256="a" * 64, bytes=1)])
+    Run.begin(store, ["phi", "bench"]).end()
+    assert len(store.names("references")) == 1
+
+
 def test_the_secret_of_a_project_stays_the_same_and_is_for_its_owner(store: Store, tmp_path: Path) -> None:
     first, second = Run.begin(store, ["phi"]), Run.begin(store, ["llama"])
     assert first.seal == second.seal and len(first.seal) == 64 and first.name != second.name
