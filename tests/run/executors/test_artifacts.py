@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from olivepress.core.artifact import hash_file, hash_files, read_manifest, write_manifest
-from olivepress.core.errors import ReportError
+from olivepress.core.errors import ReportError, SetupError
 from olivepress.pipeline.plan import load_plan
 from olivepress.run.executors.artifacts import inputs_of, outputs_of, put_artifact, send
 from olivepress.run.executors.specs import FileRef, Outcome
@@ -92,6 +93,16 @@ def test_inputs_are_the_files_below_and_each_is_sent_once(store: Store) -> None:
     send(store, refs)
     send(store, refs)
     assert store.uploaded == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", [b"12:30.log", b"a\\b", b"\xff"])
+def test_a_name_that_not_every_machine_can_have_is_one_line(project: Path, name: bytes) -> None:
+    """Not the end of all jobs of the run."""
+    Path("a").mkdir()
+    Path("a", os.fsdecode(name)).write_text("x")
+    with pytest.raises(SetupError, match=r"^a/.*: has a name that not every machine can have; next: rename it"):
+        inputs_of([Path("a")])
 
 
 def test_outputs_are_files_of_the_jobs_folder_and_no_links(store: Store, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from pydantic import ValidationError
+
 from olivepress.core.artifact import MANIFEST, Manifest, artifact_hash, read_manifest
 from olivepress.core.errors import ReportError, SetupError
 from olivepress.core.files import is_partial, new_directory
@@ -20,7 +22,8 @@ __all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "receive", "s
 def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
     """The files at and below ``paths``, which are relative to the project; those that are not there are left out.
 
-    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else.
+    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else; and for a
+    name that not every system can have.
     """
     listed = list(paths)
     for path in listed:
@@ -47,7 +50,17 @@ def _files_at(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _refs(files: Mapping[str, Path], cache: Path | None) -> tuple[FileRef, ...]:
     hashes = cached_sha256(files, cache)
-    return tuple(FileRef(path=name, sha256=hashes[name][0], bytes=hashes[name][1]) for name in sorted(files))
+    return tuple(_ref(name, *hashes[name]) for name in sorted(files))
+
+
+def _ref(name: str, sha256: str, size: int) -> FileRef:
+    """SetupError for a name that not every system can have."""
+    try:
+        return FileRef(path=name, sha256=sha256, bytes=size)
+    except ValidationError:
+        raise SetupError(
+            f"{ascii(name)[1:-1]}: has a name that not every machine can have", next_step="rename it, or move it away"
+        ) from None
 
 
 def send(store: Store, refs: Sequence[FileRef], *, root: Path = Path(), again: Sequence[str] = ()) -> None:
