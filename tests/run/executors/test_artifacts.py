@@ -65,6 +65,9 @@ def test_another_artifact_than_its_manifests_is_refused(store: Store) -> None:
     )
     with pytest.raises(ReportError, match="alpha sent another artifact"):
         put_artifact(store, outcome.model_copy(update={"files": others}), OUTPUT, KEY)
+    more = swapped.model_copy(update={"path": f"{OUTPUT.as_posix()}/more"})
+    with pytest.raises(ReportError, match="alpha sent another artifact"):
+        put_artifact(store, outcome.model_copy(update={"files": (*outcome.files, more)}), OUTPUT, KEY)
     none = outcome.model_copy(update={"files": tuple(ref for ref in outcome.files if "manifest" not in ref.path)})
     with pytest.raises(ReportError, match="not a finished artifact"):
         put_artifact(store, none, OUTPUT, KEY)

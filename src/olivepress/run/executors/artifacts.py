@@ -93,6 +93,7 @@ def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Mani
         manifest = read_manifest(partial)
         sent = {PurePosixPath(ref.path).relative_to(below).as_posix(): ref for ref in mine}
         wrong = [name for name, file in manifest.files.items() if name not in sent or sent[name].sha256 != file.sha256]
+        wrong += [name for name in sent if name not in manifest.files and PurePosixPath(name).name != MANIFEST]
         if manifest.key != key or wrong or artifact_hash(manifest.files) != manifest.sha256:
             raise ReportError(
                 f"{output}: {outcome.machine} sent another artifact than the one that its {MANIFEST} names",
