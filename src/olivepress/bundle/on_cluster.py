@@ -121,6 +121,7 @@ def bench_on_cluster(
     able = [job.id for job in wanted if places[job.id]]
     if not able:
         raise SetupError("no worker can measure an export of this recipe", next_step="olivepress worker on a device")
+    _check_machines([worker for each in places.values() for worker, _ in each])
     run = Run.begin(cluster.store, [plan.recipe.name, "bench"])
     packed = bundle_plan(plan, only=(only,) if only else (), on_progress=on_progress)
     tasks = [
@@ -142,6 +143,17 @@ def bench_on_cluster(
     run.end()
     _raise_failed(tasks)
     return [task.report for task in tasks if task.report is not None]
+
+
+def _check_machines(workers: Sequence[Announcement]) -> None:
+    """SetupError for machines of two kinds with one name, by which a measurement finds its machine."""
+    kinds = dict[str, str]()
+    for worker in workers:
+        if kinds.setdefault(worker.machine, worker.kind) != worker.kind:
+            raise SetupError(
+                f"two machines are called {worker.machine}, of the kinds {kinds[worker.machine]} and {worker.kind}",
+                next_step="start each worker with a --name of its own",
+            )
 
 
 def _of(job: Job) -> str:
