@@ -35,8 +35,8 @@ KillSignal=SIGINT
 def compose(
     recipe: str, images: str, build: str, groups: Sequence[WorkerGroup], *, trust: bool = False
 ) -> Mapping[str, Any]:
-    """Scheduler, workers, MLflow, and the run itself, of one machine, started in the project's folder (docs/cluster.md).
-    With ``trust`` the targets beside the recipe may run code of their own."""
+    """Scheduler, workers, MLflow, and the run itself, of one machine; started in the project's folder. With ``trust``
+    the targets beside the recipe may run code of their own."""
     services: dict[str, Any] = {
         "scheduler": _service(images, build, _SCHEDULER),
         "mlflow": {
