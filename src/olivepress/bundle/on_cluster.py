@@ -111,9 +111,11 @@ def bench_on_cluster(
     check_labels([plan], cluster.labels)
     fields, announced = _fields(overrides), cluster.announced()
     wanted = [job for job in plan.jobs if job.kind == "export" and only in (None, job.id)]
-    places = {job.id: places_of(plan, job, announced, asked_for(plan, job, cluster.labels)) for job in wanted}
+    places = {
+        job.id: places_of(plan, job, announced, asked_for(plan.recipe.name, job, cluster.labels)) for job in wanted
+    }
     for job in wanted:
-        if not places[job.id] and (only is not None or asked_for(plan, job, cluster.labels)):
+        if not places[job.id] and (only is not None or asked_for(plan.recipe.name, job, cluster.labels)):
             raise SetupError(
                 f"{job.id}: no worker can measure it: none has environment {_of(job)} and its device, or the label",
                 next_step="start a worker on its device, with olivepress env create first",
