@@ -87,6 +87,14 @@ def lines_of(capsys: pytest.CaptureFixture[str], events: list[Mapping[str, Any]]
     return capsys.readouterr().err.splitlines()
 
 
+def test_what_a_worker_says_of_its_end_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    with ConsoleReporter(quiet=False) as reporter, ClusterProgress(reporter) as progress:
+        progress.submitted("phi/merge")
+        progress.ended("phi/merge", "failed", "lab\x1b[2J", "row 3:\x1b[31m [/x]\nnot JSON")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\x1b" not in line and line.endswith(r"row 3:\x1b[31m [/x] not JSON")
+
+
 def test_progress_names_job_machine_elapsed_and_estimate(capsys: pytest.CaptureFixture[str]) -> None:
     started = {"job": "phi/merge", "machine": "lab", "event": "started"}
     step = {"job": "phi/merge", "machine": "lab", "event": "progress", "stage": "Olive", "done": 3, "total": 9}
