@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from olivepress.core.artifact import hash_file, hash_files, read_manifest, write_manifest
 from olivepress.core.errors import ReportError, SetupError
 from olivepress.pipeline.plan import load_plan
+from olivepress.run.executors import artifacts
 from olivepress.run.executors.artifacts import inputs_of, outputs_of, put_artifact, send
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
@@ -105,6 +107,20 @@ def test_a_name_that_not_every_machine_can_have_is_one_line(project: Path, name:
     Path("a").mkdir()
     Path("a", os.fsdecode(name)).write_text("x")
     with pytest.raises(SetupError, match=r"^a/.*: has a name that not every machine can have; next: rename it"):
+        inputs_of([Path("a")])
+
+
+def test_a_file_that_cannot_be_read_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes while it is hashed: the job fails, and no other."""
+    Path("a").write_text("x")
+    hashed = artifacts.cached_sha256
+
+    def gone(files: Mapping[str, Path], cache: Path | None) -> dict[str, tuple[str, int]]:
+        Path("a").unlink()
+        return hashed(files, cache)
+
+    monkeypatch.setattr(artifacts, "cached_sha256", gone)
+    with pytest.raises(SetupError, match=r"^a: cannot be read \(No such file or directory\); next: check its rights"):
         inputs_of([Path("a")])
 
 

@@ -22,8 +22,8 @@ __all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "receive", "s
 def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
     """The files at and below ``paths``, which are relative to the project; those that are not there are left out.
 
-    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else; and for a
-    name that not every system can have.
+    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else; for a
+    name that not every system can have; and for a file that cannot be read.
     """
     listed = list(paths)
     for path in listed:
@@ -49,7 +49,12 @@ def _files_at(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _refs(files: Mapping[str, Path], cache: Path | None) -> tuple[FileRef, ...]:
-    hashes = cached_sha256(files, cache)
+    try:
+        hashes = cached_sha256(files, cache)
+    except OSError as error:
+        raise SetupError(
+            f"{error.filename}: cannot be read ({error.strerror})", next_step="check its rights"
+        ) from error
     return tuple(_ref(name, *hashes[name]) for name in sorted(files))
 
 
