@@ -17,6 +17,7 @@ from olivepress.measure.settings import Workload
 from olivepress.pipeline.artifacts import prepared_dataset
 from olivepress.pipeline.bench import Overrides
 from olivepress.pipeline.plan import load_plan
+from olivepress.run.executors.cluster import Seen
 from olivepress.run.executors.needs import missing
 from olivepress.run.executors.plan_jobs import ClusterRun
 from olivepress.run.executors.store import open_store
@@ -103,6 +104,15 @@ def test_each_kind_of_machine_measures_once_and_alone(plan: Plan) -> None:
     cuda = places_of(plan, plan.job("export-cuda-int4"), workers, ())
     assert [worker.machine for worker, _ in cuda] == ["gpu"] and cuda[0][1].devices == {"cuda": 1}
     assert places_of(plan, plan.job(JOB), workers, ("rack-1",)) == []
+
+
+def test_two_machines_with_one_name_are_refused_and_neither_is_left_out(plan: Plan, tmp_path: Path) -> None:
+    lab = announcement("lab", kind="epyc-2c", environments=HERE)
+    cluster, worker = cluster_of(tmp_path / "worker", lab)
+    worker.seen.append(Seen(address="other", announcement=announcement("lab", kind="core-8c", environments=HERE)))
+    with pytest.raises(SetupError, match="two machines are called lab, of the kinds epyc-2c and core-8c"):
+        bench_on_cluster(plan, cluster, only=JOB, overrides=Overrides())
+    assert not Path("bundles").exists()
 
 
 def test_what_no_worker_can_measure_is_said_before_it_is_packed(plan: Plan, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         (["--engine", "dask"], 2, "expected --scheduler ADDRESS"),
         (["--scheduler", "127.0.0.1:8786"], 2, "--scheduler is for --engine dask"),
         (["--on", "merge=lab"], 2, "--on is for --engine dask"),
+        (["--insecure"], 2, "--insecure is for --engine dask"),
         (["--engine", "dask", "--scheduler", "10.0.0.5:8786"], 2, "without TLS, everybody"),
         (["--engine", "dask", "--scheduler", "tls://10.0.0.5:8786"], 2, "needs certificates"),
         (["--engine", "dask", "--scheduler", "10.0.0.5:8786", "--insecure"], 2, "--store: workers on other machines"),
@@ -84,6 +85,14 @@ def lines_of(capsys: pytest.CaptureFixture[str], events: list[Mapping[str, Any]]
         progress.tick()
         progress.ended("phi/merge", "done", "lab", "")
     return capsys.readouterr().err.splitlines()
+
+
+def test_what_a_worker_says_of_its_end_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    with ConsoleReporter(quiet=False) as reporter, ClusterProgress(reporter) as progress:
+        progress.submitted("phi/merge")
+        progress.ended("phi/merge", "failed", "lab\x1b[2J", "row 3:\x1b[31m [/x]\nnot JSON")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\x1b" not in line and line.endswith(r"row 3:\x1b[31m [/x] not JSON")
 
 
 def test_progress_names_job_machine_elapsed_and_estimate(capsys: pytest.CaptureFixture[str]) -> None:

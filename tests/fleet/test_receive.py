@@ -22,7 +22,7 @@ from olivepress.core.errors import SetupError, UsageError
 from olivepress.fleet import receive as receiving
 from olivepress.fleet import verify as verifying
 from olivepress.fleet.machines import by_key, read_machines
-from olivepress.fleet.records import read_fleet
+from olivepress.fleet.records import MACHINES, read_fleet
 from olivepress.registry.signatures import new_pair, sign, signature_path
 from olivepress.report.device_report import measured, not_measured, report_hash
 from tests.conftest import ROOT
@@ -418,6 +418,18 @@ def test_a_lost_key_is_replaced_and_what_it_signed_does_not_count_any_more(desk:
     shutil.copyfile(old, INCOMING / "again.report.zip")
     shutil.copyfile(signature_path(old), signature_path(INCOMING / "again.report.zip"))
     assert refused(desk) == [("again", "unknown key")]
+
+
+def test_a_machine_that_gets_another_name_keeps_its_reports(desk: Desk) -> None:
+    """Its key is what it is known by; its files are not read again."""
+    desk.send("k000")
+    desk.receive()
+    machines = read_fleet("shop").folder / MACHINES
+    machines.write_text(machines.read_text().replace("k000,", "front-door,"))
+    assert desk.receive().unchanged == 1
+    (kiosk,) = desk.status().classes
+    assert (kiosk.reported, desk.status().reported) == (1, 1)
+    assert "front-door" not in kiosk.missing
 
 
 def test_what_was_refused_is_read_again_when_the_fleet_changes(desk: Desk) -> None:

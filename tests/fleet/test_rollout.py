@@ -197,6 +197,52 @@ def test_a_class_that_is_too_small_is_named_and_does_not_hold() -> None:
     assert canary.reasons[1] == "not enough machines to say for these classes by themselves: gateway"
 
 
+def lying(honest: Measured, factor: float) -> Measured:
+    """The same machine, which says that its rate changed by ``factor``."""
+    assert honest.before is not None
+    metrics = {**honest.before.metrics, "decode_tps": honest.before.metrics["decode_tps"] * factor}
+    return replace(honest, after=reported(honest.machine.name, metrics))
+
+
+@pytest.mark.parametrize("count", [9, 12, 20])
+@pytest.mark.parametrize("loss", [0.03, 0.5])
+def test_one_machine_that_lies_does_not_hide_what_became_of_its_class(count: int, loss: float) -> None:
+    """Of few machines the interval reaches to the farthest one."""
+    gateways = machines(count, device_class="gateway", change=-loss, spread=0.002)
+    assert judged([*machines(300), *gateways])[0].decision == "stop"
+    (canary, *_) = judged([*machines(300), *gateways[1:], lying(gateways[0], 3.0)])
+    assert canary.decision == ("stop" if count == 20 else "hold")
+    text = "worse" if count == 20 else "worse but for the machine that gained most"
+    assert canary.reasons[0].startswith("gateway: Decode -") and canary.reasons[0].endswith(f"machines: {text}")
+
+
+@pytest.mark.parametrize("loss", [0.03, 0.3])
+def test_one_machine_that_lies_in_a_small_ring_makes_it_hold_at_most(loss: float) -> None:
+    for count, decisions in ((11, ("hold", "hold")), (12, ("promote", "stop"))):
+        good, bad = machines(count), machines(count, change=-loss, spread=0.002)
+        assert [judged(these)[0].decision for these in (good, bad)] == ["promote", "stop"]
+        told = judged([*good[1:], lying(good[0], 0.3)])[0], judged([*bad[1:], lying(bad[0], 3.0)])[0]
+        assert tuple(ring.decision for ring in told) == decisions
+
+
+def test_a_number_that_no_device_can_measure_is_none() -> None:
+    """Its ratio to what a machine has is too large to be counted with."""
+    measured = list[Measured]()
+    for number, each in enumerate(machines(8)):
+        assert each.before is not None and each.after is not None
+        before, after = (1e-290, 1e10) if number == 0 else (1e9, 1e9)
+        measured.append(
+            replace(
+                each,
+                before=replace(each.before, metrics={**each.before.metrics, "peak_memory_bytes": before}),
+                after=replace(each.after, metrics={**each.after.metrics, "peak_memory_bytes": after}),
+            )
+        )
+    (canary, *_) = judged(measured)
+    (memory,) = [change for change in canary.scopes[0].changes if change.metric == "peak_memory_bytes"]
+    assert memory.n == 7 and canary.decision == "hold"
+
+
 def test_one_machine_that_lies_decides_nothing() -> None:
     honest = machines(30)
     for factor in (1e-6, 1e6):

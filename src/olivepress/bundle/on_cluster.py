@@ -19,7 +19,7 @@ from olivepress.core.errors import JobError, OlivepressError, ReportError, Setup
 from olivepress.core.progress import JobProgress, Progress
 from olivepress.measure.latency.latency import Workload
 from olivepress.pipeline.bench import Overrides
-from olivepress.run.executors.artifacts import send
+from olivepress.run.executors.artifacts import receive, send
 from olivepress.run.executors.engine import run_tasks
 from olivepress.run.executors.job_process import Ended, Messages, ProcessSpec
 from olivepress.run.executors.needs import Announcement, Needs, missing
@@ -111,9 +111,11 @@ def bench_on_cluster(
     check_labels([plan], cluster.labels)
     fields, announced = _fields(overrides), cluster.announced()
     wanted = [job for job in plan.jobs if job.kind == "export" and only in (None, job.id)]
-    places = {job.id: places_of(plan, job, announced, asked_for(plan, job, cluster.labels)) for job in wanted}
+    places = {
+        job.id: places_of(plan, job, announced, asked_for(plan.recipe.name, job, cluster.labels)) for job in wanted
+    }
     for job in wanted:
-        if not places[job.id] and (only is not None or asked_for(plan, job, cluster.labels)):
+        if not places[job.id] and (only is not None or asked_for(plan.recipe.name, job, cluster.labels)):
             raise SetupError(
                 f"{job.id}: no worker can measure it: none has environment {_of(job)} and its device, or the label",
                 next_step="start a worker on its device, with olivepress env create first",
@@ -121,6 +123,7 @@ def bench_on_cluster(
     able = [job.id for job in wanted if places[job.id]]
     if not able:
         raise SetupError("no worker can measure an export of this recipe", next_step="olivepress worker on a device")
+    _check_machines([worker for each in places.values() for worker, _ in each])
     run = Run.begin(cluster.store, [plan.recipe.name, "bench"])
     packed = bundle_plan(plan, only=(only,) if only else (), on_progress=on_progress)
     tasks = [
@@ -142,6 +145,17 @@ def bench_on_cluster(
     run.end()
     _raise_failed(tasks)
     return [task.report for task in tasks if task.report is not None]
+
+
+def _check_machines(workers: Sequence[Announcement]) -> None:
+    """SetupError for machines of two kinds with one name, by which a measurement finds its machine."""
+    kinds = dict[str, str]()
+    for worker in workers:
+        if kinds.setdefault(worker.machine, worker.kind) != worker.kind:
+            raise SetupError(
+                f"two machines are called {worker.machine}, of the kinds {kinds[worker.machine]} and {worker.kind}",
+                next_step="start each worker with a --name of its own",
+            )
 
 
 def _of(job: Job) -> str:
@@ -191,7 +205,7 @@ class _BenchTask:
             raise ReportError(f"{self.name}: {outcome.machine} sent {len(outcome.files)} files, expected a report")
         with tempfile.TemporaryDirectory(prefix="olivepress-") as scratch:
             carried = Path(scratch, _REPORT)
-            self.of.store.get(outcome.files[0], carried)
+            receive(self.of.store, outcome.files[0], carried)
             self.report = import_report(carried).path
         self.run.took(self.key, ())
 

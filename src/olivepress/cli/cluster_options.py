@@ -32,7 +32,8 @@ class ClusterChoice:
         """No option is accepted and then ignored. Raises UsageError."""
         from olivepress.core.errors import UsageError
 
-        given = {"--scheduler": self.scheduler, "--store": self.store, "--on": self.on, "--tls": self.tls}
+        given: dict[str, object] = {"--scheduler": self.scheduler, "--store": self.store, "--on": self.on}
+        given |= {"--tls": self.tls, "--insecure": self.insecure}
         for option, value in given.items():
             if value:
                 raise UsageError(f"{option} is for --engine dask", next_step="add --engine dask, or leave it out")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from olivepress.cli.console import HEARTBEAT_S
+from olivepress.core.messages import one_line
 from olivepress.core.pace import Clock, duration
 from olivepress.core.printable import printable
 
@@ -89,9 +90,9 @@ class ClusterProgress:
         row = self._rows.pop(name, None)
         if row is not None and row.task is not None:
             self._progress.remove_task(row.task)
-        where = f" on {machine}" if machine else ""
+        where = f" on {_text(machine)}" if machine else ""
         took = f" ({duration(self._clock() - row.began)})" if row is not None and machine else ""
-        reason = f": {text}" if text else ""
+        reason = f": {one_line(text)}" if text else ""
         self._reporter.say(f"{name}: {state}{where}{took}{reason}")
 
     def lost(self, text: str) -> None:

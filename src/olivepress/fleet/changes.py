@@ -14,7 +14,7 @@ A median does not see that a few machines became much worse, so those are looked
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -42,6 +42,8 @@ class Change:
     """A metric of the new release against the one before. ``change`` is relative, or in points for answers.
 
     ``n`` counts what the interval rests on, ``machines`` or ``questions``; ``needed`` is how many would decide.
+    ``hidden``: it is not called worse, and would be if the machine that gained most were like the one that lost most:
+    one that lies decides nothing.
     """
 
     metric: str
@@ -52,6 +54,7 @@ class Change:
     ci_low: float | None = None
     ci_high: float | None = None
     needed: int | None = None
+    hidden: bool = False
 
 
 def machine_metrics() -> list[str]:
@@ -69,6 +72,17 @@ def relative_change(
 ) -> Change:
     """The change of a time or of memory, machine by machine in the same order. ``noise``: the machines' noise floor."""
     changes = np.sort(np.log(after / before))
+    floor = max(noise, SMALLEST_LOSS) if METRICS[metric].judge == "rounds" else METRICS[metric].threshold
+    change = _of_ordered(metric, changes, floor, confidence)
+    if change.call == "worse" or not len(changes):
+        return change
+    is_rate = METRICS[metric].higher_is_better
+    doubted = np.append(changes[0], changes[:-1]) if is_rate else np.append(changes[1:], changes[-1])
+    return replace(change, hidden=_of_ordered(metric, doubted, floor, confidence).call == "worse")
+
+
+def _of_ordered(metric: str, changes: np.ndarray, floor: float, confidence: float) -> Change:
+    """``changes``: logarithms of ratios, in order; a loss up to ``floor`` is none."""
     n = len(changes)
     interval = quantile_interval(changes, 0.5, confidence)
     if interval is None:
@@ -77,7 +91,6 @@ def relative_change(
             change=float(np.expm1(np.median(changes))) if n else None,
         )  # fmt: skip
     middle, low, high = (math.expm1(value) for value in (float(np.median(changes)), *interval))
-    floor = max(noise, SMALLEST_LOSS) if METRICS[metric].judge == "rounds" else METRICS[metric].threshold
     return _called(metric, n, "machines", (middle, low, high), floor)
 
 

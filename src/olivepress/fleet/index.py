@@ -159,21 +159,22 @@ class Index:
     def newest(self, releases: Sequence[int], keys: Mapping[str, str]) -> Iterator[tuple[str, Reported]]:
         """(sha256, report) of each machine: the newest report of the latest of these releases that it has reported.
 
-        ``keys``: machine → id of its key: what an earlier key signed does not count any more.
+        ``keys``: machine → id of its key: what an earlier key signed does not count any more, and what its own key
+        signed does, whatever the machine was called then.
         """
-        done = ""
+        done, names = "", {key: machine for machine, key in keys.items()}
         marks = ",".join("?" * len(releases))
         rows = self._connection.execute(
-            "select sha256, machine, key, release, processor, record from reports "
-            f"where release in ({marks}) order by machine, release desc, created desc, sha256",
+            "select sha256, key, release, processor, record from reports "
+            f"where release in ({marks}) order by key, release desc, created desc, sha256",
             list(releases),
         )
-        for sha256, machine, key, release, processor, record in rows:
-            if machine != done and keys.get(machine) == key:
-                done = machine
+        for sha256, key, release, processor, record in rows:
+            if key != done and key in names:
+                done = key
                 fields = json.loads(record)
                 fields["labels"] = tuple(fields["labels"])
-                yield sha256, Reported(machine=machine, key=key, release=release, processor=processor, **fields)
+                yield sha256, Reported(machine=names[key], key=key, release=release, processor=processor, **fields)
 
     def scores(self, sha256: str) -> dict[str, tuple[str, np.ndarray]]:
         """Metric → (hash of the examples' ids, a number per example) of a report."""
@@ -187,10 +188,9 @@ class Index:
 
     def copied(self, keys: Mapping[str, str]) -> list[str]:
         """The machines, in order, whose key has signed reports of different processors; ``keys`` as above."""
-        rows = self._connection.execute(
-            "select machine, key from reports group by machine, key having count(distinct processor) > 1 order by 1"
-        )
-        return [machine for machine, key in rows if keys.get(machine) == key]
+        rows = self._connection.execute("select key from reports group by key having count(distinct processor) > 1")
+        several = {key for (key,) in rows}
+        return sorted(machine for machine, key in keys.items() if key in several)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

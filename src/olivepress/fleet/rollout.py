@@ -92,7 +92,9 @@ def _decide(
         return ("hold", reasons) if reasons else ("promote", ["the first release: there is none to be worse than"])
     reasons += [reason for scope in changed for reason in _partly(scope)]
     everything = changed[0]
-    reasons += [_sentence(everything, change) for change in everything.changes if change.call == "cannot tell"]
+    untold = [change for change in everything.changes if change.call == "cannot tell" and not change.hidden]
+    reasons += [_sentence(everything, change) for change in untold]
+    reasons += [_sentence(scope, change) for scope in changed for change in scope.changes if change.hidden]
     if not everything.changes:
         reasons.append("no machine measured this release and the one before")
     if reasons:
@@ -137,6 +139,8 @@ def _sentence(scope: Scope, change: Change) -> str:
     shown += f", n={change.n:,} {change.counted}"
     if change.call == "worse":
         return f"{shown}: worse"
+    if change.hidden:
+        return f"{shown}: worse but for the machine that gained most"
     return f"{shown}: not enough to say; about {change.needed:,} would decide" if change.needed else shown
 
 

@@ -24,6 +24,8 @@ from olivepress.report.registry import METRICS
 
 __all__ = ["Scope", "scopes"]
 
+_SMALLEST = 1e-9  # of a time, a rate or bytes: a ratio to less may be no number any more
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
@@ -110,8 +112,8 @@ def _twice(metric: str, pairs: Sequence[Measured], *, of_answers: bool) -> _Twic
 
 
 def _usable(value: float | None, of_answers: bool) -> float | None:
-    """A time of 0 has no relative change."""
-    return value if value is not None and (of_answers or value > 0) else None
+    """A time of 0 has no relative change, nor have bytes of which there is less than any device can measure."""
+    return value if value is not None and (of_answers or value >= _SMALLEST) else None
 
 
 def _same_questions(before: Reported, after: Reported) -> bool:

@@ -58,3 +58,5 @@ def test_they_travel_with_the_recipe(recipe: Path, project: Path) -> None:
     assert "--trust-targets" not in container["command"]
     trusting, _ = deployment_files(plan, **options, trust_targets=True)
     assert "--trust-targets" in mounted(trusting, project / "again")["command"]
+    for name in ("kubernetes/70-retrain.yaml", "compose.yaml"):
+        assert "--trust-targets" in trusting[name] and "--trust-targets" not in files[name]

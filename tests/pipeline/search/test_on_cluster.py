@@ -16,10 +16,12 @@ from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import RUNS
 from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search.finetune import SearchDecision, load_searched, search_finetune
-from olivepress.pipeline.search.on_cluster import TrialFollower
+from olivepress.pipeline.search.on_cluster import TrialFollower, cluster_of_trial
+from olivepress.pipeline.search.trial import _plan, trial_recipe
 from olivepress.run import job as job_module
 from olivepress.run.cleanup import training_record
 from olivepress.run.executors.plan_jobs import ClusterRun
+from olivepress.run.executors.plan_needs import needs_of
 from olivepress.run.executors.store import open_store
 from olivepress.workflow.plan import Job, Plan
 from tests.pipeline.search.stand_in import SEARCH, Quiet, scores_of, stand_in_run, write_recipe
@@ -87,6 +89,21 @@ def test_a_search_on_a_worker_decides_as_one_here(project: Path, tmp_path: Path)
     assert kept.endswith("-t.search.json") and cluster.store.names("results") == []
 
 
+@pytest.mark.parametrize("job", ["finetune", "t/finetune"])
+def test_a_label_of_the_recipe_is_one_of_its_trials(project: Path, tmp_path: Path, job: str) -> None:
+    """A trial is a recipe of another name, and has not every job of the one that is searched."""
+    write_recipe(project, SEARCH | GRID)
+    cluster, _ = cluster_of(tmp_path / "worker", labels=("rack-1",))
+    labels = {job: ("rack-1",), "t/merge": ("alpha",), "export-cpu-fp32": ("alpha",)}
+    searched = load_searched("t")
+    plan = _plan(searched, trial_recipe(searched, {}, name="t.s1-0"))
+    of_trial = replace(plan, jobs=tuple(each for each in plan.jobs if each.kind == "finetune"))
+    reporter: Any = Quiet()
+    there = cluster_of_trial(replace(cluster, labels=labels), of_trial, "t", reporter, reporter)
+    there.check([of_trial], "finetune")
+    assert needs_of(of_trial, of_trial.job("finetune"), labels=there.labels).labels == ("rack-1",)
+
+
 def test_a_worker_that_cannot_is_said_before_the_first_trial(project: Path, tmp_path: Path) -> None:
     write_recipe(project, SEARCH | GRID)
     cluster, worker = cluster_of(tmp_path / "worker", memory_bytes=1000)
@@ -98,8 +115,6 @@ def test_a_worker_that_cannot_is_said_before_the_first_trial(project: Path, tmp_
 def test_what_a_worker_says_is_foreign(project: Path) -> None:
     write_recipe(project, SEARCH | GRID)
     searched = load_searched("t")
-    from olivepress.pipeline.search.trial import _plan
-
     steps = list[ProgressMessage]()
 
     class Reporter(Quiet):

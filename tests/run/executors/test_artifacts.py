@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from olivepress.core.artifact import hash_file, hash_files, read_manifest, write_manifest
-from olivepress.core.errors import ReportError
+from olivepress.core.errors import ReportError, SetupError
 from olivepress.pipeline.plan import load_plan
+from olivepress.run.executors import artifacts
 from olivepress.run.executors.artifacts import inputs_of, outputs_of, put_artifact, send
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store, open_store
@@ -64,6 +67,9 @@ def test_another_artifact_than_its_manifests_is_refused(store: Store) -> None:
     )
     with pytest.raises(ReportError, match="alpha sent another artifact"):
         put_artifact(store, outcome.model_copy(update={"files": others}), OUTPUT, KEY)
+    more = swapped.model_copy(update={"path": f"{OUTPUT.as_posix()}/more"})
+    with pytest.raises(ReportError, match="alpha sent another artifact"):
+        put_artifact(store, outcome.model_copy(update={"files": (*outcome.files, more)}), OUTPUT, KEY)
     none = outcome.model_copy(update={"files": tuple(ref for ref in outcome.files if "manifest" not in ref.path)})
     with pytest.raises(ReportError, match="not a finished artifact"):
         put_artifact(store, none, OUTPUT, KEY)
@@ -92,6 +98,30 @@ def test_inputs_are_the_files_below_and_each_is_sent_once(store: Store) -> None:
     send(store, refs)
     send(store, refs)
     assert store.uploaded == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", [b"12:30.log", b"a\\b", b"\xff"])
+def test_a_name_that_not_every_machine_can_have_is_one_line(project: Path, name: bytes) -> None:
+    """Not the end of all jobs of the run."""
+    Path("a").mkdir()
+    Path("a", os.fsdecode(name)).write_text("x")
+    with pytest.raises(SetupError, match=r"^a/.*: has a name that not every machine can have; next: rename it"):
+        inputs_of([Path("a")])
+
+
+def test_a_file_that_cannot_be_read_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes while it is hashed: the job fails, and no other."""
+    Path("a").write_text("x")
+    hashed = artifacts.cached_sha256
+
+    def gone(files: Mapping[str, Path], cache: Path | None) -> dict[str, tuple[str, int]]:
+        Path("a").unlink()
+        return hashed(files, cache)
+
+    monkeypatch.setattr(artifacts, "cached_sha256", gone)
+    with pytest.raises(SetupError, match=r"^a: cannot be read \(No such file or directory\); next: check its rights"):
+        inputs_of([Path("a")])
 
 
 def test_outputs_are_files_of_the_jobs_folder_and_no_links(store: Store, tmp_path: Path) -> None:

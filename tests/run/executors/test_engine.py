@@ -205,6 +205,19 @@ def test_damaged_inputs_are_sent_again_and_nobody_is_blamed() -> None:
     assert task.told == ["resent 1", "done on one"] and cluster.only == [(), ()]
 
 
+def test_inputs_that_cannot_be_sent_again_stop_this_job_alone() -> None:
+    class Gone(Plain):
+        def resend(self, sha256: Sequence[str]) -> None:
+            raise SetupError("the store is full")
+
+    def answer(spec: JobSpec, count: int) -> Ended:
+        return outcome(spec, "elsewhere", damaged=(KEY,)) if spec.id == "bad" else outcome(spec, "done")
+
+    bad = Gone("bad")
+    state = run([bad, Plain("good")], Scripted(answer))
+    assert (state("bad"), state("good"), str(bad.error)) == ("failed", "done", "the store is full")
+
+
 def test_a_lost_scheduler_is_waited_for_and_asked_again() -> None:
     class Losing(Scripted):
         def ended(self) -> list[Ended]:

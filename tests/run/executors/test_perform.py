@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 
 from olivepress import __version__
 from olivepress.run.executors import perform as module
-from olivepress.run.executors.artifacts import inputs_of, send
+from olivepress.run.executors import place as place_module
+from olivepress.run.executors.artifacts import inputs_of, receive, send
 from olivepress.run.executors.perform import perform
-from olivepress.run.executors.place import Place, enter
+from olivepress.run.executors.place import Place, enter, here
 from olivepress.run.executors.specs import JobSpec, Outcome
-from olivepress.run.executors.store import Store, open_store
+from olivepress.run.executors.store import Damaged, Store, open_store
 from olivepress.run.executors.watch import DaskTask, Watch
 from tests.run.executors.cluster_here import announcement
 
@@ -92,6 +94,18 @@ def test_a_job_is_done_and_the_second_time_taken_from_the_store(store: Store, tm
     assert not run(spec_of(store, seal="another project's")).reused
 
 
+def test_a_result_that_did_not_arrive_whole_is_done_again(store: Store) -> None:
+    """Not taken from the store for ever: the damaged file is as long as it must be."""
+    (ref,) = run(spec_of(store)).files
+    Path(store.url, "objects", ref.sha256[:2], ref.sha256).write_text("DONE")
+    with pytest.raises(Damaged):
+        receive(store, ref, Path("back"))
+    again = run(spec_of(store))
+    assert not again.reused and again.files == (ref,)
+    receive(store, ref, Path("back"))
+    assert Path("back").read_text() == "done"
+
+
 def test_a_job_that_nobody_wants_any_more_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Wanted, "until", 2)
     fields = {"file": "made/it.txt", "text": "x", "seconds": 600}
@@ -157,6 +171,24 @@ def test_what_no_job_used_for_a_week_goes(tmp_path: Path) -> None:
     assert (tmp_path / "jobs" / "old").is_dir() and (tmp_path / "objects" / "aa" / "x").is_file()
     place.remove_old(now=time.time() + 8 * 24 * 3600)
     assert not (tmp_path / "jobs" / "old").exists() and not (tmp_path / "objects" / "aa" / "x").exists()
+
+
+def test_a_worker_that_runs_for_months_keeps_nothing_old(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was old when it started is not all that ever gets old; what a job uses stays, however long it runs."""
+    left, used = tmp_path / "worker" / "objects" / "aa" / "x", tmp_path / "worker" / "jobs" / "long"
+    left.parent.mkdir(parents=True)
+    left.write_text("x")
+    used.mkdir(parents=True)
+    for path in (left, used):
+        os.utime(path, (0, 0))
+    run(spec_of(store))
+    assert left.is_file()  # looked at once a day
+    monkeypatch.setattr(place_module, "_DAY_S", 0.0)
+    with here().alone_in(used, lambda: True):
+        run(spec_of(store))
+    assert not left.exists() and used.is_dir()
 
 
 def test_what_a_job_writes_takes_the_place_of_no_event_and_ends_no_watch(

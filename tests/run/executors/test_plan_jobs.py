@@ -16,6 +16,7 @@ from olivepress.core.artifact import Check, Manifest, hash_files, read_manifest,
 from olivepress.core.errors import JobError, SetupError, UsageError
 from olivepress.core.files import write_text
 from olivepress.core.layout import job_log, journal, recipe_runs
+from olivepress.core.process import exclusive
 from olivepress.pipeline.plan import load_plan
 from olivepress.pipeline.render import render
 from olivepress.pipeline.run import raise_failed, run_together
@@ -24,6 +25,7 @@ from olivepress.run.executors import plan_jobs
 from olivepress.run.executors.cluster import Seen
 from olivepress.run.executors.plan_jobs import ClusterRun, Prepared
 from olivepress.run.executors.plan_needs import check_labels, labels_of, needs_of
+from olivepress.run.executors.references import Run
 from olivepress.run.executors.store import open_store
 from olivepress.run.failure import ChecksFailed
 from olivepress.run.finished import current
@@ -112,6 +114,23 @@ def test_a_plan_is_built_on_a_worker(plan: Plan, tmp_path: Path, monkeypatch: py
         assert str(tmp_path) not in spec.model_copy(update={"store": ""}).model_dump_json()
     again = run_on(a_worker(tmp_path / "other"), plan)
     assert {outcome.state for outcome in again.values()} == {"kept"}
+
+
+def test_the_next_run_of_a_recipe_begins_after_the_end_of_this_one_in_the_store(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the same name there, so that the end of this one would take what the next one needs."""
+    monkeypatch.setattr(job_module, "make", made_by({}))
+    ended = list[str]()
+
+    def end(run: Run) -> None:
+        with pytest.raises(JobError, match="another olivepress is running here"), exclusive(recipe_runs("tiny-phi")):
+            pass
+        ended.append(run.name)
+
+    monkeypatch.setattr(Run, "end", end)
+    run_on(a_worker(tmp_path / "worker"), plan, only="finetune")
+    assert len(ended) == 1
 
 
 def test_a_failed_job_stops_what_is_made_from_it(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from olivepress.core.layout import CLUSTER_SECRET
 from olivepress.run.executors.references import Run
 from olivepress.run.executors.results import keep_result, kept_result
 from olivepress.run.executors.specs import FileRef, JobSpec, Outcome
-from olivepress.run.executors.store import Damaged, Store, open_store
+from olivepress.run.executors.store import Damaged, Store, check_url, open_store
 from tests.run.executors.azure_here import azure_here
 
 
@@ -105,6 +105,21 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused(store: Store, tmp_path: 
     store.get(ref, tmp_path / "copy")
     with pytest.raises(Damaged, match="is not in the store"):
         store.get(ref.model_copy(update={"sha256": "0" * 64}), tmp_path / "none")
+
+
+def test_what_is_larger_than_it_must_be_is_not_downloaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who can write to the store fills no disk of the other machines."""
+    (tmp_path / "file").write_bytes(b"weights")
+    (tmp_path / "large").write_bytes(b"weights" * 1000)
+    ref = ref_of(tmp_path / "file")
+    store.put(tmp_path / "large", ref)
+    downloaded = list[str]()
+    monkeypatch.setattr(store._storage, "get_file", lambda place, *_: downloaded.append(place))
+    with pytest.raises(Damaged, match="is damaged in the store"):
+        store.get(ref, tmp_path / "copy")
+    assert downloaded == []
 
 
 def test_a_truncated_upload_is_uploaded_again(store: Store, tmp_path: Path) -> None:
@@ -234,6 +249,14 @@ def test_a_run_leaves_what_the_next_one_needs(store: Store, tmp_path: Path) -> N
     assert [name for name, ref in refs.items() if store.has(ref)] == ["base", "new"]
 
 
+def test_two_recipes_are_not_the_one_with_both_names(store: Store) -> None:
+    """The end of one of these runs would take what the other one needs."""
+    running = Run.begin(store, ["phi-bench"])
+    running.refer([FileRef(path="base", sha256="a" * 64, bytes=1)])
+    Run.begin(store, ["phi", "bench"]).end()
+    assert len(store.names("references")) == 1
+
+
 def test_the_secret_of_a_project_stays_the_same_and_is_for_its_owner(store: Store, tmp_path: Path) -> None:
     first, second = Run.begin(store, ["phi"]), Run.begin(store, ["llama"])
     assert first.seal == second.seal and len(first.seal) == 64 and first.name != second.name
@@ -267,6 +290,8 @@ def test_what_a_killed_process_left_keeps_no_object(tmp_path: Path) -> None:
     [
         ("s3://key:secret@bucket/x", "contains a password"),
         ("simplecache::s3://key:secret@bucket/x", "contains a password"),
+        ("s3://key:se/cret/secret@bucket/x", "contains a password"),
+        ("simplecache::s3://key:se/cret/secret@bucket/x", "contains a password"),
         ("abfs://box/x?sv=2024&sig=abc", "or parameters"),
         ("nonsense://x", "nonsense"),
     ],
@@ -275,6 +300,11 @@ def test_urls_that_are_refused(url: str, text: str) -> None:
     with pytest.raises(UsageError, match=text) as error:
         open_store(url)
     assert "secret" not in str(error.value)
+
+
+def test_an_account_before_the_host_is_no_password() -> None:
+    for url in ("abfs://box@account.dfs.core.windows.net/x", "zip://a.zip::abfs://box@account/x", "s3://bucket/a:b"):
+        check_url(url)
 
 
 def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) -> None:
@@ -292,8 +322,20 @@ def test_a_result_that_somebody_put_into_the_store_does_not_count(store: Store) 
     assert "secret" not in record
     store.write(f"results/{spec.key}.json", record.replace('\\"machine\\":\\"m\\"', '\\"machine\\":\\"n\\"'))
     assert store.read(f"results/{spec.key}.json") != record and kept_result(store, spec) is None
-    store.write(f"results/{spec.key}.json", "no JSON")
-    assert kept_result(store, spec) is None
+    for junk in ("no JSON", "[" * 100_000):
+        store.write(f"results/{spec.key}.json", junk)
+        assert kept_result(store, spec) is None
+
+
+@pytest.mark.parametrize("junk", [b"[" * 100_000, b"\xff\xfe", b"[]"], ids=["nested", "no text", "no record"])
+def test_a_record_that_cannot_be_read_costs_no_run_its_end(store: Store, tmp_path: Path, junk: bytes) -> None:
+    """It may refer to any object, so all of them stay."""
+    (tmp_path / "file").write_text("x")
+    store.put(tmp_path / "file", ref_of(tmp_path / "file"))
+    with store._files() as files:
+        files.pipe_file(f"{store._root}/results/{'0' * 64}.json", junk)
+    Run.begin(store, ["phi"]).end()
+    assert store.collect(grace_s=0.0) == 0 and store.has(ref_of(tmp_path / "file"))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "a/../../b", "", "C:/x", "a\\b", "a\0b"])

@@ -187,6 +187,7 @@ def _train_job(settings: Settings) -> list[Manifest]:
 def _retrain(settings: Settings) -> Manifest:
     """Suspended until somebody puts new rows there; the earlier ones are replayed."""
     command = ["olivepress", "train", "continue", settings.recipe, "--data", f"{_PROJECT}/incoming/new.jsonl"]
+    command += ["--trust-targets"] if settings.trust else []
     job = {"backoffLimit": 1, "template": _submitting(settings, command, settings.memory_bytes)}
     spec = {
         "schedule": settings.schedule,

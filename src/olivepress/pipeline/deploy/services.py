@@ -32,8 +32,11 @@ KillSignal=SIGINT
 """
 
 
-def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup]) -> Mapping[str, Any]:
-    """Scheduler, workers, MLflow, and the run itself, of one machine. ``docker compose --profile run up run``."""
+def compose(
+    recipe: str, images: str, build: str, groups: Sequence[WorkerGroup], *, trust: bool = False
+) -> Mapping[str, Any]:
+    """Scheduler, workers, MLflow, and the run itself, of one machine; started in the project's folder. With ``trust``
+    the targets beside the recipe may run code of their own."""
     services: dict[str, Any] = {
         "scheduler": _service(images, build, _SCHEDULER),
         "mlflow": {
@@ -54,7 +57,7 @@ def compose(recipe: str, images: str, build: str, groups: Sequence[WorkerGroup])
             worker["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
         services[group.name] = worker
     command = ["olivepress", "run", recipe, "--engine", "dask", "--scheduler", "tls://scheduler:8786", "--tls", "/tls"]
-    run = _service(images, build, [*command, "--store", "/store"])
+    run = _service(images, build, [*command, "--store", "/store", *(["--trust-targets"] if trust else [])])
     run |= {"profiles": ["run"], "depends_on": ["scheduler"], "working_dir": "/project"}
     run["volumes"] = [*run["volumes"], ".:/project", "store:/store"]
     run["environment"] = {"HF_TOKEN": "${HF_TOKEN:-}", "MLFLOW_TRACKING_URI": f"http://mlflow:{MLFLOW_PORT}"}

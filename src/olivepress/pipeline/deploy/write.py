@@ -79,7 +79,7 @@ def deployment_files(
     for name in dict.fromkeys([BUILD, build, "tracking-ui", *(group.environment for group in groups)]):
         context = context_files(name, package_of(store) if store else "")
         files |= {f"images/{name}/{file}": text for file, text in context.items()}
-    files["compose.yaml"] = _yaml([compose(plan.recipe.name, images, build, groups)])
+    files["compose.yaml"] = _yaml([compose(plan.recipe.name, images, build, groups, trust=trust_targets)])
     files |= {f"systemd/{name}": text for name, text in units().items()}
     return files, list(dict.fromkeys(without))
 

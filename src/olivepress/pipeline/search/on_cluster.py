@@ -31,8 +31,13 @@ def cluster_of_trial(
     cluster: ClusterRun, plan: Plan, searched: str, progress: SearchReporter, reporter: Reporter
 ) -> Any:
     """The cluster as one trial uses it: what it needed is kept in the store for the next trial of what is ``searched``,
-    and not for itself."""
-    return replace(cluster, follower=TrialFollower(plan, progress, reporter), kept_as=f"{searched}.search")
+    and not for itself; what the jobs of that recipe were asked to run on counts for those of the trial."""
+    from olivepress.run.executors.plan_needs import asked_for
+
+    labels = {job.id: asked for job in plan.jobs if (asked := asked_for(searched, job, cluster.labels))}
+    return replace(
+        cluster, labels=labels, follower=TrialFollower(plan, progress, reporter), kept_as=f"{searched}.search"
+    )
 
 
 class TrialFollower:

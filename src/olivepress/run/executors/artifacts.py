@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from pydantic import ValidationError
+
 from olivepress.core.artifact import MANIFEST, Manifest, artifact_hash, read_manifest
 from olivepress.core.errors import ReportError, SetupError
 from olivepress.core.files import is_partial, new_directory
@@ -14,13 +16,14 @@ from olivepress.core.layout import CLUSTER_HASHES
 from olivepress.run.executors.specs import FileRef, Outcome
 from olivepress.run.executors.store import Damaged, Store
 
-__all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "send"]
+__all__ = ["inputs_of", "outputs_of", "put_artifact", "put_files", "receive", "send"]
 
 
 def inputs_of(paths: Iterable[Path]) -> tuple[FileRef, ...]:
     """The files at and below ``paths``, which are relative to the project; those that are not there are left out.
 
-    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else.
+    Raises SetupError for a path outside of the project: a worker has a copy of the project, and nothing else; for a
+    name that not every system can have; and for a file that cannot be read.
     """
     listed = list(paths)
     for path in listed:
@@ -46,14 +49,39 @@ def _files_at(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _refs(files: Mapping[str, Path], cache: Path | None) -> tuple[FileRef, ...]:
-    hashes = cached_sha256(files, cache)
-    return tuple(FileRef(path=name, sha256=hashes[name][0], bytes=hashes[name][1]) for name in sorted(files))
+    try:
+        hashes = cached_sha256(files, cache)
+    except OSError as error:
+        raise SetupError(
+            f"{error.filename}: cannot be read ({error.strerror})", next_step="check its rights"
+        ) from error
+    return tuple(_ref(name, *hashes[name]) for name in sorted(files))
+
+
+def _ref(name: str, sha256: str, size: int) -> FileRef:
+    """SetupError for a name that not every system can have."""
+    try:
+        return FileRef(path=name, sha256=sha256, bytes=size)
+    except ValidationError:
+        raise SetupError(
+            f"{ascii(name)[1:-1]}: has a name that not every machine can have", next_step="rename it, or move it away"
+        ) from None
 
 
 def send(store: Store, refs: Sequence[FileRef], *, root: Path = Path(), again: Sequence[str] = ()) -> None:
     """Upload from below ``root`` what is not in the store; ``again`` are hashes to be uploaded in any case."""
     for ref in refs:
         store.put(root / ref.path, ref, again=ref.sha256 in again)
+
+
+def receive(store: Store, ref: FileRef, target: Path) -> None:
+    """A file that a worker sent. Damaged when it did not arrive whole: then it leaves the store as well, so that no
+    result with it counts any more and the job is done again."""
+    try:
+        store.get(ref, target)
+    except Damaged:
+        store.discard(ref)
+        raise
 
 
 def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Manifest:
@@ -66,10 +94,11 @@ def put_artifact(store: Store, outcome: Outcome, output: Path, key: str) -> Mani
     mine = [ref for ref in outcome.files if below in PurePosixPath(ref.path).parents]
     with new_directory(output) as partial:
         for ref in mine:
-            store.get(ref, partial / PurePosixPath(ref.path).relative_to(below))
+            receive(store, ref, partial / PurePosixPath(ref.path).relative_to(below))
         manifest = read_manifest(partial)
         sent = {PurePosixPath(ref.path).relative_to(below).as_posix(): ref for ref in mine}
         wrong = [name for name, file in manifest.files.items() if name not in sent or sent[name].sha256 != file.sha256]
+        wrong += [name for name in sent if name not in manifest.files and PurePosixPath(name).name != MANIFEST]
         if manifest.key != key or wrong or artifact_hash(manifest.files) != manifest.sha256:
             raise ReportError(
                 f"{output}: {outcome.machine} sent another artifact than the one that its {MANIFEST} names",
@@ -86,4 +115,4 @@ def put_files(store: Store, outcome: Outcome, places: Sequence[Path]) -> None:
             below = PurePosixPath(place.as_posix())
             if path == below or below in path.parents:
                 with contextlib.suppress(Damaged, SetupError):
-                    store.get(ref, Path(ref.path))
+                    receive(store, ref, Path(ref.path))

@@ -110,8 +110,13 @@ class Cluster:
 
     def _on_event(self, event: Any) -> None:
         message = event[1]
-        if isinstance(message, dict):
-            self._events.append(message)
+        if not isinstance(message, dict):
+            return
+        self._events.append(message)
+        if message.get("event") == "started":
+            self._active.add(str(message.get("job")))
+        elif message.get("event") == "ended":
+            self._active.discard(str(message.get("job")))
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
@@ -151,6 +156,7 @@ class Cluster:
                 raise Lost("the scheduler is gone")
             ended.append(self._collect(name, future))
             del self._futures[name]
+            self._active.discard(name)  # its worker may have died before it said so
         if self._client.status in ("closed", "closing"):
             raise Lost("the scheduler is gone")
         return ended
@@ -167,12 +173,7 @@ class Cluster:
         """What workers have reported since the last call."""
         events = []
         while self._events:
-            event = self._events.popleft()
-            events.append(event)
-            if event.get("event") == "started":
-                self._active.add(str(event.get("job")))
-            elif event.get("event") == "ended":
-                self._active.discard(str(event.get("job")))
+            events.append(self._events.popleft())
         return events
 
     def drop(self, name: str) -> None:
@@ -189,10 +190,10 @@ class Cluster:
         self._futures.clear()
         began = time.monotonic()
         while time.monotonic() - began < _STOPS_S:
-            self.events()
             if not self._active and time.monotonic() - began >= _LATE_S:
                 return True
             time.sleep(0.05)
+        self._active.clear()  # a search goes on: what did not answer now does not answer the next time either
         return False
 
 

@@ -246,8 +246,12 @@ class _Engine:
             times = f"{tries.count} tries" if tries.count > 1 else "its worker died each time"
             self._fail(name, JobError(f"{name}: given up after {times}; the last: {reason}"), None)
             return
-        if damaged:
-            self._tasks[name].resend(damaged)
+        try:
+            if damaged:
+                self._tasks[name].resend(damaged)
+        except OlivepressError as error:
+            self._fail(name, error, None)
+            return
         if tries.without and not any_can(tries.needs, tries.left(self._workers)):
             self._go_on(name, tries)
         else:

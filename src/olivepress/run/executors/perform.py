@@ -70,6 +70,7 @@ def _perform(spec: JobSpec, place: Place, task: DaskTask) -> Outcome:
         )
     if spec.task not in place.tasks:
         return _outcome(spec, place, "elsewhere").model_copy(update={"error": f"this worker does no {spec.task}"})
+    place.remove_old_again()
     folder = place.job_folder(spec)
     with place.alone_in(folder, task.wanted) as alone:
         return _perform_in(folder, spec, place, store, task) if alone else _outcome(spec, place, "stopped")

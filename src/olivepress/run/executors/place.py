@@ -24,7 +24,8 @@ TASKS: Mapping[str, str] = {
     "job": "olivepress.run.executors.job_process:job_task",
     "echo": "olivepress.run.executors.job_process:echo_task",
 }
-_OLD_S = 7 * 24 * 3600.0
+_DAY_S = 24 * 3600.0
+_OLD_S = 7 * _DAY_S
 _POLL_S, _GPU_S = 0.25, 60.0
 
 
@@ -45,6 +46,7 @@ class Place:
         self.folder, self.announcement, self.environments = folder.absolute(), announcement, environments.absolute()
         self._gpus = list(gpus)
         self._used = set[Path]()  # folders of jobs
+        self._removed = time.monotonic()  # what is old
         self._freed, self._fetching = threading.Condition(), threading.Lock()
 
     @property
@@ -105,16 +107,31 @@ class Place:
                 self._freed.notify_all()
 
     def remove_old(self, now: float | None = None) -> None:
-        """What no job has used for a week."""
+        """What no job has used for a week, nor uses now."""
+        self._removed = time.monotonic()
         limit = (time.time() if now is None else now) - _OLD_S
-        for path in (*self.folder.glob("objects/*/*"), *self.folder.glob("jobs/*")):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime >= limit:
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink()
+        with self._fetching:
+            for path in self.folder.glob("objects/*/*"):
+                _remove_older(path, limit)
+        with self._freed:  # a job that begins meanwhile waits
+            for path in self.folder.glob("jobs/*"):
+                if path not in self._used:
+                    _remove_older(path, limit)
+
+    def remove_old_again(self) -> None:
+        """Once a day: a worker may run for months."""
+        if time.monotonic() - self._removed >= _DAY_S:
+            self.remove_old()
+
+
+def _remove_older(path: Path, limit: float) -> None:
+    with contextlib.suppress(OSError):
+        if path.stat().st_mtime >= limit:
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 _HERE: list[Place] = []

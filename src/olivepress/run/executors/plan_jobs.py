@@ -114,7 +114,7 @@ class ClusterRun:
                 if self.kept_as:  # nobody runs it again under its name
                     run.forget()
                 raise
-        run.end()
+            run.end()  # before another run of these recipes may begin: it has the same name in the store
         return [(task.plan, task.outcome) for task in tasks if task.outcome is not None]
 
     def _task(

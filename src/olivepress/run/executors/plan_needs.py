@@ -18,7 +18,7 @@ __all__ = ["asked_for", "check_labels", "device_names", "labels_of", "left_out",
 def needs_of(plan: Plan, job: Job, *, labels: Mapping[str, Sequence[str]], force: bool = False) -> Needs:
     """What a job of a plan needs of a worker. ``labels`` are what a person asked for, by the job's id, with or without
     its recipe before it; the name of a device of the catalog asks for that device."""
-    wanted, asked = need(plan, job), asked_for(plan, job, labels)
+    wanted, asked = need(plan, job), asked_for(plan.recipe.name, job, labels)
     devices = {name: 1 for name in asked if name in device_names()}
     if job.kind == "finetune" and needs_cuda(plan):
         devices["cuda"] = 1
@@ -54,9 +54,9 @@ def left_out(plan: Plan, job: Job, workers: Sequence[Announcement]) -> SetupErro
     )
 
 
-def asked_for(plan: Plan, job: Job, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def asked_for(recipe: str, job: Job, labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """The labels of a job: ``JOB=LABEL`` is of that job in every recipe, ``RECIPE/JOB=LABEL`` in one."""
-    return (*labels.get(job.id, ()), *labels.get(f"{plan.recipe.name}/{job.id}", ()))
+    return (*labels.get(job.id, ()), *labels.get(f"{recipe}/{job.id}", ()))
 
 
 def device_names() -> frozenset[str]:

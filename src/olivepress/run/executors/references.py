@@ -41,7 +41,7 @@ class Run:
         """What the last run needed stays until the end of this one. ``kept_as``: by default the recipes."""
         secret = _secret()
         project = hashlib.sha256(secret.encode()).hexdigest()[:16]
-        name = _short("-".join([project, *recipes]))
+        name = _short(f"{project}-{'+'.join(recipes)}")  # no name of a recipe has that sign
         return cls(store=store, name=name, kept_as=_short(f"{project}-{kept_as}") if kept_as else name, seal=secret)
 
     def refer(self, refs: Iterable[FileRef]) -> None:

@@ -12,6 +12,7 @@ import json
 
 from pydantic import ValidationError
 
+from olivepress.core.bounded import parse_json
 from olivepress.run.executors.specs import JobSpec, Outcome
 from olivepress.run.executors.store import Store
 
@@ -27,11 +28,11 @@ def keep_result(store: Store, spec: JobSpec, outcome: Outcome) -> None:
 
 def kept_result(store: Store, spec: JobSpec) -> Outcome | None:
     """What an earlier try finished; None where there is none, it is not sealed by this project, or files are gone."""
-    record = store.read(f"results/{spec.key}.json")
-    if record is None:
-        return None
     try:
-        fields = json.loads(record)
+        record = store.read(f"results/{spec.key}.json")
+        if record is None:
+            return None
+        fields = parse_json(record)
         text = str(fields["outcome"])
         if not hmac.compare_digest(str(fields["seal"]), _seal(spec, text)):
             return None

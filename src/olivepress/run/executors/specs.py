@@ -18,6 +18,7 @@ TaskKind = Literal["job", "echo", "bench"]
 
 def _inside(path: str) -> str:
     """A path that stays below the folder that it is put into, on every system."""
+    path.encode("utf-8")  # ValueError for other bytes, which JSON cannot have
     parts = PurePosixPath(path).parts
     if not path or not parts or path.startswith("/") or ".." in parts or any(sign in path for sign in "\\:\0\n"):
         raise ValueError(f"a relative path below the project, not {path!r}")

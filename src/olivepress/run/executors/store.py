@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from olivepress.core.bounded import parse_json
 from olivepress.core.errors import JobError, OlivepressError, SetupError, UsageError
 from olivepress.core.files import copy_file, new_file, take_free_name, write_text
 from olivepress.run.executors.specs import FileRef
@@ -26,8 +27,8 @@ GRACE_S = 24 * 3600.0  # what is younger may belong to an upload that is not ref
 _MARKER = "olivepress-store.json"
 _MOST_RECORD = 64 * 1024 * 1024
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "gs": "gcsfs"}
-# A password before the host, of any part of a chained URL, or parameters: signatures of access are among them.
-_CREDENTIALS = re.compile(r"://(?:[^/@]*:[^/@]*@|.*\?)")
+# A password before the host, or parameters: signatures of access are among them. Secret keys of S3 contain slashes.
+_CREDENTIALS = re.compile(r"://(?:[^@]*:[^@]*@|.*\?)")
 
 
 class Damaged(JobError):
@@ -46,7 +47,7 @@ def package_of(url: str) -> str:
 
 def check_url(url: str) -> None:
     """UsageError for a URL with a password or with parameters."""
-    if _CREDENTIALS.search(url):
+    if any(map(_CREDENTIALS.search, url.split("::"))):  # the parts of a chained URL
         raise UsageError(
             "--store: the URL contains a password or parameters, which would travel with every job",
             next_step="leave it out, and give each machine its own credentials by the variables of the storage",
@@ -107,14 +108,14 @@ class Store:
 
     def open(self, *, create: bool) -> None:
         """Read the store's id; SetupError where there is none and none is to be created."""
-        text = self.read(_MARKER)
-        if text is None and create:
-            self._write_first(_MARKER, json.dumps({"id": uuid.uuid4().hex}))
-            text = self.read(_MARKER)
-        if text is None:
-            raise SetupError(f"{self.url}: is no store of olivepress, or is not reachable from this machine")
         try:
-            self.id = str(json.loads(text)["id"])
+            text = self.read(_MARKER)
+            if text is None and create:
+                self._write_first(_MARKER, json.dumps({"id": uuid.uuid4().hex}))
+                text = self.read(_MARKER)
+            if text is None:
+                raise SetupError(f"{self.url}: is no store of olivepress, or is not reachable from this machine")
+            self.id = str(parse_json(text)["id"])
         except (ValueError, KeyError, TypeError) as error:
             raise SetupError(
                 f"{self.url}: its {_MARKER} is damaged", next_step="empty the store while nothing runs, or name another"
@@ -143,16 +144,24 @@ class Store:
                 files.put_file(str(path), place)
 
     def get(self, ref: FileRef, target: Path) -> None:
-        """Download to ``target``, which is complete and right or not there. Damaged when it is not what it must be."""
+        """Download to ``target``, which is complete and right or not there. Damaged when it is not what it must be: one
+        of another size is not downloaded, it may be larger than the disk."""
+        place = self._object(ref.sha256)
         with new_file(target) as partial:
             try:
                 with self._files() as files:
-                    files.get_file(self._object(ref.sha256), str(partial))
+                    if int(files.info(place)["size"]) != ref.bytes:
+                        raise Damaged(ref, "is damaged")
+                    files.get_file(place, str(partial))
             except FileNotFoundError:
                 raise Damaged(ref, "is not") from None
             with partial.open("rb") as file:
                 if partial.stat().st_size != ref.bytes or hashlib.file_digest(file, "sha256").hexdigest() != ref.sha256:
                     raise Damaged(ref, "is damaged")
+
+    def discard(self, ref: FileRef) -> None:
+        """Remove an object that is not what it must be: who has the file uploads it again."""
+        self.remove(f"objects/{ref.sha256[:2]}/{ref.sha256}")
 
     def _object(self, sha256: str) -> str:
         return f"{self._root}/objects/{sha256[:2]}/{sha256}"
@@ -160,14 +169,16 @@ class Store:
     # --- records -----------------------------------------------------------------------------------------------------
 
     def read(self, name: str) -> str | None:
-        """A small file; None where there is none."""
+        """A small file; None where there is none. ValueError for what is too large to be a record, or no text."""
         try:
             with self._files() as files:
-                if files.info(f"{self._root}/{name}")["size"] > _MOST_RECORD:
-                    raise SetupError(f"{self.url}/{name}: is too large to be one of olivepress's records")
-                return str(files.cat_file(f"{self._root}/{name}").decode("utf-8"))
+                is_large = files.info(f"{self._root}/{name}")["size"] > _MOST_RECORD
+                data = b"" if is_large else bytes(files.cat_file(f"{self._root}/{name}"))
         except FileNotFoundError:
             return None
+        if is_large:
+            raise ValueError(f"{name}: is too large")
+        return data.decode("utf-8")
 
     def write(self, name: str, text: str) -> None:
         """A small file in one step."""
@@ -249,12 +260,12 @@ class Store:
     def _needed(self) -> set[str]:
         needed = set[str]()
         for name in self._records("references"):
-            listed = json.loads(self.read(name) or "[]")
+            listed = parse_json(self.read(name) or "[]")
             if not isinstance(listed, list):
                 raise TypeError(f"{name}: no list")
             needed.update(listed)
         for name in self._records("results"):
-            result = json.loads(self.read(name) or "{}")
+            result = parse_json(self.read(name) or "{}")
             needed.update(str(file["sha256"]) for file in result.get("files", ()))
         return needed
 
