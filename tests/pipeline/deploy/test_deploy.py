@@ -288,3 +288,19 @@ def test_the_verb_writes_the_files(
     assert sorted(path.name for path in Path("out/kubernetes").iterdir())[0] == "00-namespace.yaml"
     with pytest.raises(RecipeError):
         load_recipe(Path("out/compose.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"namespace": "Models"}, "--namespace Models: expected letters a-z"),
+        ({"namespace": "m" * 64}, "at most 63"),
+        ({"images": "reg/My Images"}, "--images reg/My Images: expected a name"),
+        ({"schedule": "weekly"}, "--schedule weekly: expected five fields"),
+    ],
+)
+def test_what_kubernetes_would_refuse(project: Path, changed: dict[str, str], says: str) -> None:
+    options = {"namespace": "models", "images": "reg:5000/op", "schedule": "@weekly"}
+    deployment_files(load_plan("tiny-phi"), **options)
+    with pytest.raises(UsageError, match=says):
+        deployment_files(load_plan("tiny-phi"), **options | changed)

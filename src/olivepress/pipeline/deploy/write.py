@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from olivepress.workflow.plan import Plan
 
 __all__ = ["deployment_files", "write_deployment"]
 
+# A label of RFC 1123; names as registries take them; the fields of cron, or one of its words.
+_OPTIONS = {
+    "namespace": (re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"), "letters a-z, digits and hyphens, at most 63"),
+    "images": (re.compile(r"[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*"), "a name such as registry.example/olivepress"),
+    "schedule": (re.compile(r"@[a-z]+|\S+(?: +\S+){4}"), 'five fields such as "0 3 * * 0"'),
+}
 _MOST_CONFIG = 1_000_000  # bytes of a ConfigMap: Kubernetes takes 1 MiB with everything else of it
 _ROOM = 1.25
 
@@ -47,7 +54,11 @@ def deployment_files(
 ) -> tuple[dict[str, str], list[str]]:
     """Path → text of every file, and the environments of which there is no lock for the images' platform: their workers
     are left out. SetupError for a recipe that is too large for a ConfigMap; UsageError for a ``store`` that is no URL,
-    or one with a password."""
+    or one with a password, and for a namespace, images or a schedule that Kubernetes would refuse."""
+    for option, given in (("namespace", namespace), ("images", images), ("schedule", schedule)):
+        pattern, expected = _OPTIONS[option]
+        if not pattern.fullmatch(given):
+            raise UsageError(f"--{option} {given}: expected {expected}")
     check_url(store)
     if store and "://" not in store:
         raise UsageError(f"--store {store}: expected a URL such as s3://BUCKET/FOLDER", next_step="or leave it out")
