@@ -147,6 +147,28 @@ def test_what_cannot_be_made_again(project: Path, olivepress_here: Callable[...,
     assert done.returncode == 2 and "no run 'nothing'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"job": "/../../../victim"}, "is not the record of a run"),
+        ({"recipe": "../../victim/a"}, "is not the record of a run"),
+        ({"settings": {"name": "../../../../victim/b"}}, "its recorded recipe has another name"),
+    ],
+)
+def test_a_record_from_elsewhere_leads_to_no_folder_outside(
+    made_again: Callable[..., list[str]], project: Path, names: dict[str, Any], says: str
+) -> None:
+    record()
+    path = find_run("tiny-phi").path
+    first, *rest = path.read_text().splitlines()
+    (project / "foreign.jsonl").write_text("\n".join([json.dumps({**json.loads(first), **names}), *rest]) + "\n")
+    (project / "victim" / "project").mkdir(parents=True)
+    jobs = made_again()
+    with pytest.raises(UsageError, match=says):
+        reproduce(find_run("foreign.jsonl"))
+    assert not jobs and [each.name for each in (project / "victim").iterdir()] == ["project"]
+
+
 def test_a_command_that_fails_says_why(project: Path) -> None:
     settings = load_recipe(Path("recipes/tiny-phi.yaml")).model_dump(mode="json")
     record(settings=settings | {"data": {"source": "gone.csv"}})

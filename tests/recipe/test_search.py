@@ -101,6 +101,16 @@ def test_a_grid_without_a_budget_is_small() -> None:
     assert read({"sampler": "grid", "r": {"choices": [4, 8]}}).search is not None
 
 
+def test_a_step_of_almost_nothing_is_refused_before_its_values_are_listed() -> None:
+    many = {"learning_rate": {"low": 1e-5, "high": 1e-3, "step": 9.9e-13}, "sampler": "grid", "trials": 5}
+    with pytest.raises(
+        ValueError, match=r"a larger step for learning_rate with sampler: grid, as it has 1,000,000,001"
+    ):
+        read(many)
+    with pytest.raises(ValueError, match=r"a step that leads from low to high; 9.99989e-321 does not"):
+        read({"learning_rate": {"low": 1e-5, "high": 1e-3, "step": 1e-320}, "trials": 5})
+
+
 def test_a_grid_counts_what_each_method_takes() -> None:
     axes = {"sampler": "grid", "method": {"choices": ["lora", "full"]}, "r": {"choices": [4, 8, 16]}}
     search = read({**axes, "batch_size": {"choices": [8, 16]}}).search

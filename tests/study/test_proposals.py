@@ -73,6 +73,26 @@ def test_one_objective_keeps_tpe() -> None:
     assert isinstance(make_sampler(search_of(joint=None), 0), optuna.samplers.TPESampler)
 
 
+def test_every_point_of_a_small_space_is_tried_although_tpe_prefers_some() -> None:
+    axes = {"r": {"choices": [4, 8, 16, 32]}, "batch_size": {"choices": [8, 16, 32]}, "trials": 24}
+    search = Search.model_validate_json(json.dumps(axes))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study()
+    while (proposed := propose(study, search, FINETUNE)) is not None:
+        drawn, params = proposed
+        fixed = optuna.trial.FixedTrial(drawn)
+        suggest(fixed, search, FINETUNE)
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=drawn,
+                distributions=fixed.distributions,
+                value=float(params["r"]) + float(params["batch_size"]),  # type: ignore[arg-type]
+                user_attrs={"point": Point(params=params).text},
+            )
+        )
+    assert len({trial.user_attrs["point"] for trial in study.trials}) == len(study.trials) == 12
+
+
 def test_the_target_is_a_setting_that_finetune_does_not_see() -> None:
     search = search_of(sampler="grid", learning_rate={"choices": [1e-4, 1e-3]})
     points = list(grid_points(search, FINETUNE))

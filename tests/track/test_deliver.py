@@ -394,6 +394,15 @@ def test_free_names_become_different_parameters(store: Store) -> None:
     assert (params["w._50K"], params["w._50K_2"]) == ("0", "1")
 
 
+def test_of_a_reason_no_password_of_an_address_is_sent(store: Store) -> None:
+    writer = start(store)
+    reason = "https://mary:se%40cret@mirror.example/phi/model.bin?token=abc: 403 Forbidden"
+    writer.append(Ended(at=writer.now(), status="failed", reason=reason))
+    assert send().left == 0
+    sent = runs()["lamps/finetune.1"].data.tags["olivepress.reason"]
+    assert sent == "https://mirror.example/phi/model.bin 403 Forbidden"
+
+
 def test_of_a_reason_no_absolute_path_is_sent(store: Store) -> None:
     writer = start(store)
     reason = (

@@ -184,6 +184,13 @@ def test_a_run_is_found_by_name_hash_and_id() -> None:
             find_run(text)
 
 
+def test_a_recipe_is_not_taken_for_a_hash_or_for_a_folder_of_its_name() -> None:
+    for _ in range(2):
+        start(None, recipe="facade")
+    Path("facade").mkdir()
+    assert find_run("facade").name == "facade/finetune.2"
+
+
 def test_show_names_what_went_in_and_came_out(olivepress_here: Command) -> None:
     writer = make_run()
     writer.append(

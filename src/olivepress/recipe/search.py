@@ -65,6 +65,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "gpus": "it changes where a batch is computed, not the result",
     "report_to": "it changes what is recorded, not the result",
 }
+_MOST_TRIALS = 100_000  # and most values of a setting in a grid
 MOST_POINTS = 100  # of a grid that may run without a budget
 _TOLERANCE = 1e-9
 
@@ -166,7 +167,7 @@ class _Search(Record):
     pruner: Literal["median", "hyperband", "none"] = Field(
         "median", description="ends trials early whose validation loss is behind that of the others"
     )
-    trials: int | None = Field(None, ge=1, le=100_000, description="most trials, of all processes together")
+    trials: int | None = Field(None, ge=1, le=_MOST_TRIALS, description="most trials, of all processes together")
     minutes: float | None = Field(
         None, gt=0, le=1.0e6, description="no trial starts when all of them together have taken so long"
     )
@@ -218,6 +219,8 @@ class _Search(Record):
                         raise ValueError(f"choices or a step for {key} with sampler: grid")
                     if values.log:
                         raise ValueError(f"choices for {key} with sampler: grid, which has no log")
+                    if (count := _count(values)) > _MOST_TRIALS:
+                        raise ValueError(f"a larger step for {key} with sampler: grid, as it has {count:,} values")
         return self
 
     @model_validator(mode="after")
@@ -299,7 +302,7 @@ def _check_values(key: str, values: Values) -> None:
 
 def _divides(step: float, width: float) -> bool:
     count = width / step
-    return round(count) >= 1 and math.isclose(count, round(count), rel_tol=_TOLERANCE)
+    return math.isfinite(count) and round(count) >= 1 and math.isclose(count, round(count), rel_tol=_TOLERANCE)
 
 
 def _axis_fields(keys: Iterable[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["make_sampler", "next_of_grid", "propose"]
 
 _ATTEMPTS = 200  # draws of a point that is not known; a space without one left is then exhausted
+_LEARNED = 100  # of these draws by the sampler of the recipe, the rest at random
 _GENERATION = (4, 20)  # the fewest and the most trials of a generation of NSGA-II
 _STARTUP = (5, 10)  # trials that are drawn at random before TPE begins to model: a third of the budget within these
 
@@ -42,7 +43,8 @@ def propose(study: Study, search: Search, finetune: Finetune) -> tuple[dict[str,
     """(what Optuna drew by its own names, the params): a point that no trial has; None when there seems to be none.
 
     Drawn in a copy of the study in memory, so that a point that is known leaves no trial behind. The seed follows from
-    the number of trials: a search that was interrupted proposes what it would have proposed.
+    the number of trials: a search that was interrupted proposes what it would have proposed. A sampler that has learned
+    proposes the best points of a small space again and again: what it leaves is then drawn at random.
     """
     import optuna
 
@@ -50,7 +52,8 @@ def propose(study: Study, search: Search, finetune: Finetune) -> tuple[dict[str,
     known = tried(trials)
     finished = [trial for trial in trials if trial.state != optuna.trial.TrialState.WAITING and trial.params]
     for attempt in range(_ATTEMPTS):
-        sampler = make_sampler(search, _seed(search.seed, len(trials), attempt))
+        seed = _seed(search.seed, len(trials), attempt)
+        sampler = make_sampler(search, seed) if attempt < _LEARNED else optuna.samplers.RandomSampler(seed=seed)
         drawn_in = optuna.create_study(directions=study.directions, sampler=sampler)
         drawn_in.add_trials(_with_generations(finished, sampler))
         trial = drawn_in.ask()

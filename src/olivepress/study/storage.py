@@ -28,6 +28,7 @@ __all__ = [
     "INSTALL",
     "Direction",
     "Storage",
+    "StorageError",
     "Study",
     "create",
     "latest",
@@ -44,9 +45,13 @@ _BUSY_S = 60  # what SQLite waits for another process's write
 _PATIENCE_S, _POLL_S = 120.0, 0.05
 
 
+class StorageError(SetupError):
+    """The database cannot be used: no trial is to blame for it."""
+
+
 @contextlib.contextmanager
 def storage_errors() -> Iterator[None]:
-    """Errors of the database as SetupError, each in one line."""
+    """Errors of the database as StorageError, each in one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of experimental features, at every call
@@ -57,7 +62,7 @@ def storage_errors() -> Iterator[None]:
         known = _known(error)
         if known is None:
             raise
-        raise SetupError(f"{STUDIES}: {known[0]}", next_step=known[1]) from error
+        raise StorageError(f"{STUDIES}: {known[0]}", next_step=known[1]) from error
 
 
 # What an error of the database says → (what is wrong, what to do). SQLite's words, Optuna's, and the system's.

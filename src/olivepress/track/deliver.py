@@ -224,10 +224,15 @@ def _end(client: MlflowStore, run_id: str, started: Started, line: Ended) -> dic
     made: dict[str, object] = {}
     if line.sha256 and started.kind in _MODELS:
         made["model_id"] = client.model(run_id, started, line.sha256)
-    tags = {"olivepress.artifact_sha256": line.sha256, "olivepress.reason": without_paths(line.reason)[:400]}
+    tags = {"olivepress.artifact_sha256": line.sha256, "olivepress.reason": _public(line.reason)[:400]}
     tags |= {f"olivepress.version.{name}": version for name, version in line.versions.items()}
     client.end(run_id, started, line.status, line.at, {name: text for name, text in tags.items() if text})
     return made
+
+
+def _public(reason: str) -> str:
+    """Without what is nobody else's business: the user and password of addresses, and where files lie here."""
+    return without_paths(without_secrets(reason))
 
 
 def _parent_run(client: MlflowStore, store: Store, started: Started) -> str | None:

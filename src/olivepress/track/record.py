@@ -33,6 +33,7 @@ __all__ = [
 LARGEST_RECORD = 256 * 1024 * 1024
 Status = Literal["finished", "failed", "interrupted", "killed"]
 Milliseconds = Annotated[int, Field(ge=0, lt=2**53)]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]  # a record may come from elsewhere
 
 
 class Part(BaseModel):
@@ -81,8 +82,8 @@ class Started(Part):
     type: Literal["start"] = "start"
     at: Milliseconds
     id: str = Field(min_length=8, max_length=64)
-    recipe: str
-    job: str
+    recipe: FolderName
+    job: FolderName
     number: int = Field(ge=1)
     kind: str
     key: str | None = None

@@ -139,16 +139,16 @@ def find_run(text: str) -> TrackedRun:
             raise UsageError(f"{text}: is not the record of a run", next_step="olivepress runs list")
         return run
     runs = all_runs()
-    found = _by_folder(place, runs) if place.is_dir() else _by_name(text, runs)
+    found = (_by_folder(place, runs) if place.is_dir() else []) or _by_name(text, runs)
     if not found and _HASH.fullmatch(text):
         found = [run for run in runs if run.started.id.startswith(text) or (run.sha256 or "").startswith(text)]
+        if len({run.started.id for run in found}) > 1:
+            names = ", ".join(run.name for run in found[:4])
+            raise UsageError(f"{text!r} is the beginning of several: {names}", next_step="give one of these names")
     if not found:
         near = difflib.get_close_matches(text, [run.name for run in runs], n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UsageError(f"no run {text!r}{hint}", next_step="olivepress runs list")
-    if len({run.started.id for run in found}) > 1 and _HASH.fullmatch(text):
-        names = ", ".join(run.name for run in found[:4])
-        raise UsageError(f"{text!r} is the beginning of several: {names}", next_step="give one of these names")
     return max(found, key=lambda run: run.started.number)
 
 

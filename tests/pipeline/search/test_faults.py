@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from olivepress.core.layout import CONFIGS, RUNS, STUDY_LOCKS, recipe_runs
+from olivepress.core.errors import SetupError
+from olivepress.core.layout import CONFIGS, RUNS, STUDIES, STUDY_LOCKS, recipe_runs
 from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search import finetune as module
 from olivepress.pipeline.search import result as result_module
 from olivepress.pipeline.search import trial as trial_module
 from olivepress.pipeline.search.finetune import load_searched, search_finetune
 from olivepress.pipeline.search.result import answer, write_result
+from olivepress.study import storage as storage_module
 from olivepress.study.storage import Study
 from olivepress.study.trials import Point, enqueue
 from tests.pipeline.search.stand_in import SEARCH, Quiet, scores_of, stand_in_run, write_recipe
@@ -118,6 +122,26 @@ def test_a_run_that_is_removed_fails_its_trial_only(project: Path, monkeypatch: 
     assert reason == (
         "runs/t.s1-trial-0/finetune/training.jsonl: was removed while its trial ran; next: the same command goes on"
     )
+
+
+def test_a_database_that_is_locked_meanwhile_fails_no_trial(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, locked = stand_in_run(), list[str]()
+
+    def run(plan: Any, **options: Any) -> Any:
+        with contextlib.closing(sqlite3.connect(STUDIES, isolation_level=None)) as database:
+            if plan.recipe.name == "t.s1-trial-2" and not locked:
+                locked.append(plan.recipe.name)
+                database.execute("BEGIN IMMEDIATE")
+            return whole(plan, **options)
+
+    monkeypatch.setattr(storage_module, "_BUSY_S", 0.2)
+    monkeypatch.setattr(trial_module, "run", run)
+    write_recipe(project)
+    with pytest.raises(SetupError, match=r"^studies.db: another process has locked it; .* the same command goes on$"):
+        search_finetune(load_searched("t"), reporter=Quiet())
+    trials = search_finetune(load_searched("t"), reporter=Quiet()).stages["trials"].trials
+    assert (trials[2].state, trials[3].repeats, trials[3].state) == ("killed", 2, "finished")
+    assert sum(trial.counted for trial in trials) == 8 and "failed" not in {trial.state for trial in trials}
 
 
 def test_a_clock_that_jumps_back_changes_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

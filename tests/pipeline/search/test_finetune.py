@@ -271,3 +271,12 @@ def test_answers_judged_by_another_metric_are_not_mixed(project: Path) -> None:
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"budget": {"all": {"min_f1_token": 0.5}}}))
     again, reporter = search(project)
     assert again.verdict is not None and again.verdict.metric == "f1_token" and len(reporter.ended) == 4
+
+
+@pytest.mark.parametrize(
+    ("metric", "of_rows"), [("rouge_l", "rouge_l"), ("f1_macro", "exact_match"), ("bleu", "exact_match")]
+)
+def test_rows_are_compared_by_a_metric_that_a_row_has(project: Path, metric: str, of_rows: str) -> None:
+    write_recipe(project, eval_answers=8, early_stopping={"metric": metric})
+    searched = load_searched("t")
+    assert (searched.metric, searched.test_metric) == (metric, of_rows)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from olivepress.core.errors import SetupError
 from olivepress.core.jsonl import append_json_line
 from olivepress.core.layout import run_record
 from olivepress.pipeline.search import finalists
 from olivepress.pipeline.search import trial as trial_module
-from olivepress.pipeline.search.finetune import load_searched, search_finetune
+from olivepress.pipeline.search.common import loss_file
+from olivepress.pipeline.search.finetune import begin, load_searched, search_finetune
 from olivepress.pipeline.search.trial import Searched, trial_recipe
 from olivepress.pipeline.search.warm_start import known_points
 from olivepress.recipe.schema import Recipe
@@ -51,6 +53,10 @@ def test_a_run_as_a_trial_counts_with_its_value_and_others_are_tried(project: Pa
     track(searched, cut.model_copy(update={"data": cut.data.model_copy(update={"max_length": 128})}), [0.1])
     old = longer(searched, "other-revision", 9e-4)
     track(searched, old.model_copy(update={"model": old.model.model_copy(update={"revision": "0" * 40})}), [0.1])
+    same_name = longer(searched, "other-place", 9e-4)
+    moved = same_name.model.model_copy(update={"path": "/elsewhere/embedded:tiny-phi"})
+    track(searched, same_name.model_copy(update={"model": moved}), [0.1])
+    track(searched, longer(searched, "other-loss", 9e-4), [0.1], loss_sha256="0" * 64)
     known = known_points(searched)
     assert (known[0].origin, known[0].value, dict(known[0].params)) == (
         "run old.s1-trial-4/finetune.1", 0.6, {"r": 8, "learning_rate": 2e-3}
@@ -79,3 +85,17 @@ def test_known_points_come_first_and_cost_no_trial(project: Path, monkeypatch: p
     assert trials[1].values == (0.5,) and trials[1].seconds is None
     assert decision.winner == {"r": 16, "learning_rate": 1e-3}
     assert json.loads(json.dumps(dict(decision.winner))) == best
+
+
+def test_a_loss_of_ones_own_that_was_changed_since_is_another_measure(project: Path) -> None:
+    (project / "mine.py").write_text("def loss(outputs, labels):\n    return 1\n")
+    write_recipe(project, loss={"module": "mine.py:loss"})
+    searched = load_searched("t", trust_targets=True)
+    begin(searched, reporter=Quiet())
+    sha256 = loss_file(searched.recipe)
+    track(searched, longer(searched, "a", 9e-4), [0.1], loss_sha256=sha256)
+    assert sha256 is not None and [each.origin for each in known_points(searched)] == ["settings of run a/finetune.1"]
+    (project / "mine.py").write_text("def loss(outputs, labels):\n    return 2\n")
+    assert known_points(searched) == []
+    with pytest.raises(SetupError, match=r"the file of finetune.loss was \"[0-9a-f]{64}\" when it began"):
+        begin(searched, reporter=Quiet())

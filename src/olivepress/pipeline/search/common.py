@@ -9,11 +9,13 @@ from typing import Any
 from olivepress.core.errors import SetupError
 from olivepress.pipeline.search.trial import Searched
 from olivepress.recipe.finetune import Finetune
+from olivepress.recipe.schema import Recipe
 from olivepress.report.machine import fingerprint
 from olivepress.study.space import Params, params_of
 from olivepress.study.storage import Study, storage_errors
+from olivepress.workflow.own_loss import loss_sha256
 
-__all__ = ["DEFAULT", "check_same", "default_params", "study_facts"]
+__all__ = ["DEFAULT", "check_same", "default_params", "loss_file", "study_facts"]
 
 DEFAULT = "default"  # what the recipe's own settings are called
 
@@ -41,11 +43,18 @@ def study_facts(searched: Searched) -> dict[str, Any]:
             "search.seeds": search.seeds,
             **{f"finetune.{key}": value for key, value in finetune.items()},
             "finetune.eval_rows": searched.evaluated_rows,
+            "the file of finetune.loss": loss_file(recipe),
             **{f"finetune.{key} (default)": value for key, value in default_params(searched).items()},
             **_measured_on(searched),
         },
         "metric": {"metric": searched.metric},
     }
+
+
+def loss_file(recipe: Recipe) -> str | None:
+    """The sha256 of the user's own loss: what its file says decides what every validation loss means."""
+    loss = recipe.finetune.loss
+    return None if loss is None else loss_sha256(loss)
 
 
 def _measured_on(searched: Searched) -> dict[str, Any]:

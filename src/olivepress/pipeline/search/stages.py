@@ -17,7 +17,7 @@ from olivepress.pipeline.search.reporter import SearchReporter
 from olivepress.pipeline.search.trial import remove_trial
 from olivepress.study.objective import Behind, has_diverged
 from olivepress.study.space import Params
-from olivepress.study.storage import Study
+from olivepress.study.storage import StorageError, Study
 from olivepress.study.trials import (
     Claim,
     Point,
@@ -86,7 +86,7 @@ def _remove_ended(study: Study, removed: set[str]) -> None:
 
 
 def _run_trial(stage: Stage, claim: Claim, reporter: SearchReporter) -> str | None:
-    """Run it to its end, whatever that is; the reason where it failed."""
+    """Run it to its end, whatever that is; the reason where it failed. Raises StorageError, which is no end of it."""
     began = time.monotonic()
     of = f" of {stage.total}" if stage.total else ""
     title = f"{stage.title} {stage.position(claim)}{of}: {params_text(claim)}"
@@ -96,6 +96,8 @@ def _run_trial(stage: Stage, claim: Claim, reporter: SearchReporter) -> str | No
         values, facts = stage.make(claim)
     except KeyboardInterrupt:
         put_back(claim, seconds=time.monotonic() - began)
+        raise
+    except StorageError:  # the next call takes the trial up again, as that of a killed process
         raise
     except Behind as error:
         end = error.message

@@ -69,8 +69,9 @@ class Searched:
 
     @property
     def test_metric(self) -> str:
-        """What the winner and the default are compared by, on the test split."""
-        if self.metric != LOSS:
+        """What the winner and the default are compared by, on the test split: the paired test needs a number of each
+        row, which F1 over classes or BLEU do not have."""
+        if self.metric != LOSS and METRICS[self.metric].judge in ("share", "mean"):
             return self.metric
         limits = self.recipe.budget["all"].limits if "all" in self.recipe.budget else {}
         return answer_metric(limits)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from olivepress.core.errors import OlivepressError
+from olivepress.pipeline.search.common import loss_file
 from olivepress.pipeline.search.trial import Searched, trial_recipe
 from olivepress.recipe.finetune import LOSS, Finetune
 from olivepress.recipe.schema import Recipe
@@ -49,7 +50,9 @@ def known_points(searched: Searched) -> list[Known]:
 
 
 def _runs_of_task(searched: Searched) -> Iterator[tuple[TrackedRun, Finetune, float]]:
-    """Finished fine-tunes of the same rows and base model whose validation metric is recorded."""
+    """Finished fine-tunes of the same rows, base model and file of ``finetune.loss``, whose validation metric is
+    recorded."""
+    loss = loss_file(searched.recipe)
     for run in all_runs():
         facts = run.facts
         if run.started.kind != "finetune" or run.status != "finished":
@@ -58,7 +61,9 @@ def _runs_of_task(searched: Searched) -> Iterator[tuple[TrackedRun, Finetune, fl
             continue
         value = _value(run, searched.metric)
         recipe = _recipe(run)
-        if value is not None and recipe is not None and _seen_by(recipe) == _seen_by(searched.recipe):
+        if value is None or recipe is None or _seen_by(recipe) != _seen_by(searched.recipe):
+            continue
+        if facts.loss_sha256 == loss:
             yield run, recipe.finetune, value
 
 
@@ -75,9 +80,10 @@ def _recipe(run: TrackedRun) -> Recipe | None:
         return None
 
 
-def _seen_by(recipe: Recipe) -> tuple[str | None, int | None]:
-    """What a loss depends on besides data and settings: the weights' revision, and which rows are too long."""
-    return recipe.model.revision, recipe.data.max_length if recipe.data else None
+def _seen_by(recipe: Recipe) -> tuple[str, str | None, int | None]:
+    """What a loss depends on besides data and settings: the weights' whole path (of an absolute one a record of facts
+    has the name only) and revision, and which rows are too long."""
+    return recipe.model.path, recipe.model.revision, recipe.data.max_length if recipe.data else None
 
 
 def _is_a_trial(searched: Searched, params: Params, settings: Finetune) -> bool:
