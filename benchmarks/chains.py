@@ -6,7 +6,8 @@ A stand-alone chain is one ``olive run`` for one target: our passes of fine-tune
 one process, with a folder and a cache of its own, and none of our checks. The recipe's time is of ``olivepress run``
 with all targets, verification included, once here and once over two workers of a cluster on this machine, each with
 one thread. How the cost grows is read from the journals of the same run and of three
-small ones on random weights. Writes benchmarks/chains.json, chains.png and a section of benchmarks/README.md.
+small ones on random weights. Writes benchmarks/chains.json, chains.png and a section of benchmarks/README.md. It takes
+about an hour; cut and started again on the same day, it goes on with the part that it was at.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import argparse
 import datetime
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from olivepress.run.journal import events
 from olivepress.synthetic import make_random_model, weight_bytes
 
 OUT = Path(__file__).parent / "chains.json"
+PARTS = OUT.with_suffix(".parts.json")  # what a run that was cut has measured
 TARGETS = ("cpu-int4", "cpu-int8", "cpu-int4-compact", "cuda-int4", "directml-int4", "webgpu-int4")
 DEMO = Path(__file__).parent.parent / "recipes" / "tiny-phi.yaml"
 STEPS = 600  # of 32 examples: a fine-tune of over a minute. The demo's own 250 are over in half of one
@@ -81,11 +85,36 @@ def job_seconds(project: Path, name: str) -> dict[str, float]:
     return found
 
 
+def measured_once(name: str, measure: Callable[[], Any]) -> Any:
+    """What ``measure`` returns, or what it returned today on this machine in a run that was cut."""
+    of = {"machine": fingerprint().id, "date": datetime.date.today().isoformat(), "steps": STEPS}
+    kept = json.loads(PARTS.read_text(encoding="utf-8")) if PARTS.exists() else {}
+    parts = kept["parts"] if kept.get("of") == of else {}
+    if name not in parts:
+        parts[name] = measure()
+        PARTS.write_text(json.dumps({"of": of, "parts": parts}), encoding="utf-8")
+    print(f"{name}: {parts[name]}"[:200], flush=True)
+    return parts[name]
+
+
+def workflows(project: Path, name: str, target: str) -> list[str]:
+    """The rendered workflows that lead to ``target``."""
+    folder = project / "olive_configs" / name
+    jobs = ("finetune", "merge", f"export-{target}")
+    return [(folder / f"{job}.yaml").read_text(encoding="utf-8") for job in jobs]
+
+
+def pass_list(project: Path, name: str, target: str) -> list[str]:
+    """The option of ``olive run`` for passes that are not in Olive's own list, as the workflows' comments have it."""
+    files = {each for text in workflows(project, name, target) for each in re.findall(r"--package-config (\S+)", text)}
+    if len(files) > 1:
+        raise SystemExit(f"the chain to {target} needs one package config, not {sorted(files)}")
+    return ["--package-config", *files] if files else []
+
+
 def chain(project: Path, name: str, target: str, out: Path) -> dict[str, Any]:
     """One workflow of all passes that lead to ``target``, as somebody would write it who ships to one device."""
-    folder = project / "olive_configs" / name
-    parts = [yaml.safe_load((folder / f"{job}.yaml").read_text(encoding="utf-8"))
-             for job in ("finetune", "merge", f"export-{target}")]  # fmt: skip
+    parts = [yaml.safe_load(text) for text in workflows(project, name, target)]
     first, *_, last = parts
     passes = {key: one for part in parts for key, one in part["passes"].items()}
     passes["lora"]["training_args"]["output_dir"] = str(out / "training")
@@ -103,7 +132,8 @@ def chain_seconds(project: Path, name: str, target: str) -> float:
         out = Path(scratch).resolve()
         config = out / "chain.json"
         config.write_text(json.dumps(chain(project, name, target, out)), encoding="utf-8")
-        seconds = timed(["-m", "olive", "run", "--config", str(config), "--disable_telemetry"], project)
+        options = ["--disable_telemetry", *pass_list(project, name, target)]
+        seconds = timed(["-m", "olive", "run", "--config", str(config), *options], project)
         if not list((out / "model").rglob("*.onnx")):
             raise SystemExit(f"the chain to {target} made no model")
     return seconds
@@ -117,27 +147,26 @@ def cluster_seconds(project: Path, name: str) -> float:
         return olivepress(["run", name, "--engine", "dask", "--scheduler", address], project)
 
 
-def side_by_side(project: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+def recipe_run(project: Path, name: str, batch_size: int) -> dict[str, Any]:
+    """``olivepress run`` here: its seconds, those of each job, and when each step of the fine-tune was done."""
+    seconds = olivepress(["run", name], project)
+    lines = (project / "runs" / name / "finetune" / "training.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [step for line in lines if "loss" in (step := json.loads(line))]  # the last line names what ships
+    examples = [{"examples": one["done"] * batch_size, "seconds": one["seconds"]} for one in steps]
+    return {"recipe_seconds": seconds, "jobs": job_seconds(project, name), "examples": examples}
+
+
+def side_by_side(project: Path) -> dict[str, Any]:
     """The recipe with all targets, here and over two workers, then the chains, each alone on the machine."""
     name, shared = "chains", "chains-shared"
     settings = yaml.safe_load(DEMO.read_text(encoding="utf-8"))["finetune"] | {"max_steps": STEPS}
     for each in (name, shared):
         recipe(project, each, {"targets": list(TARGETS), "finetune": settings})
         olivepress(["prepare", each], project)
-    ours = olivepress(["run", name], project)
-    tell(f"olivepress run, {len(TARGETS)} targets: {ours:.0f} s")
-    over_two = cluster_seconds(project, shared)
-    tell(f"the same over two workers: {over_two:.0f} s")
-    chains = {}
-    for target in TARGETS:
-        chains[target] = chain_seconds(project, name, target)
-        tell(f"chain {target}: {chains[target]:.0f} s")
-    lines = (project / "runs" / name / "finetune" / "training.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [step for line in lines if "loss" in (step := json.loads(line))]  # the last line names what ships
-    return {
-        "recipe_seconds": ours, "cluster_seconds": over_two, "jobs": job_seconds(project, name), "chains": chains,
-        "examples": [{"examples": one["done"] * settings["batch_size"], "seconds": one["seconds"]} for one in steps],
-    }  # fmt: skip
+    ours = measured_once("recipe", lambda: recipe_run(project, name, settings["batch_size"]))
+    over_two = measured_once("cluster_seconds", lambda: cluster_seconds(project, shared))
+    chains = {each: measured_once(f"chain {each}", partial(chain_seconds, project, name, each)) for each in TARGETS}
+    return {**ours, "cluster_seconds": over_two, "chains": chains}
 
 
 def of_size(project: Path, hidden: int, layers: int) -> dict[str, Any]:
@@ -169,16 +198,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()
 
-    def tell(line: str) -> None:
-        print(line, flush=True)
-
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch).resolve()
-        sizes = []
-        for hidden, layers in SIZES:
-            sizes.append(of_size(project, hidden, layers))
-            tell(f"{sizes[-1]['parameters'] / 1e6:.0f} M parameters: {sizes[-1]['jobs']}")
-        measured = side_by_side(project, tell)
+        sizes = [
+            measured_once(f"size {hidden}x{layers}", partial(of_size, project, hidden, layers))
+            for hidden, layers in SIZES
+        ]
+        measured = side_by_side(project)
     record = {
         "machine": fingerprint().model_dump(mode="json"), "date": datetime.date.today().isoformat(), "n": 1,
         "targets": TARGETS, **measured, "sizes": sizes,
@@ -186,6 +212,7 @@ def main() -> None:
     OUT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     OUT.with_suffix(".png").write_bytes(render_png(chart(record)))
     write_section("chains", markdown(record))
+    PARTS.unlink()
     print(markdown(record))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import chains
 import pytest
 import yaml
 from chaining.chart import chart
 from chaining.table import cumulated, half_from, markdown, ratio
-from chains import chain, job_seconds, recipe
+from chains import chain, job_seconds, measured_once, pass_list, recipe
 
 from olivepress.charts.svg import render_svg
 
@@ -98,3 +99,25 @@ def test_the_recipe_is_the_demos_with_changes(tmp_path: Path):
     content = json.loads((tmp_path / "recipes" / "r.yaml").read_text())
     assert content["name"] == "r" and content["targets"] == ["cpu-int4"]
     assert content["finetune"]["max_steps"] == 250 and "budget" not in content
+
+
+def test_a_chain_is_run_with_the_list_of_passes_that_its_workflows_name(tmp_path: Path):
+    folder = tmp_path / "olive_configs" / "r"
+    folder.mkdir(parents=True)
+    for name, option in (("finetune", ""), ("merge", ""), ("export-a", " --package-config olive_configs/r/a.json")):
+        (folder / f"{name}.yaml").write_text(f"# olive run --config {name}.yaml{option}\npasses: {{}}\n")
+    assert pass_list(tmp_path, "r", "a") == ["--package-config", "olive_configs/r/a.json"]
+    (folder / "merge.yaml").write_text("# olive run --package-config b.json\n")
+    with pytest.raises(SystemExit, match="one package config"):
+        pass_list(tmp_path, "r", "a")
+
+
+def test_a_run_that_was_cut_goes_on_with_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chains, "PARTS", tmp_path / "chains.parts.json")
+    assert measured_once("recipe", lambda: {"seconds": 5.0}) == {"seconds": 5.0}
+    assert measured_once("chain a", lambda: 7.0) == 7.0
+    assert measured_once("recipe", lambda: pytest.fail("was measured")) == {"seconds": 5.0}
+    monkeypatch.setattr(chains, "STEPS", 1)
+    assert measured_once("recipe", lambda: {"seconds": 1.0}) == {"seconds": 1.0}, (
+        "what another run measured does not count"
+    )
