@@ -104,12 +104,15 @@ def workflows(project: Path, name: str, target: str) -> list[str]:
     return [(folder / f"{job}.yaml").read_text(encoding="utf-8") for job in jobs]
 
 
-def pass_list(project: Path, name: str, target: str) -> list[str]:
-    """The option of ``olive run`` for passes that are not in Olive's own list, as the workflows' comments have it."""
-    files = {each for text in workflows(project, name, target) for each in re.findall(r"--package-config (\S+)", text)}
-    if len(files) > 1:
-        raise SystemExit(f"the chain to {target} needs one package config, not {sorted(files)}")
-    return ["--package-config", *files] if files else []
+def pass_list(project: Path, name: str, target: str) -> dict[str, Any]:
+    """Olive's own list of passes, and those of the lists that the workflows' comments name for ``olive run``."""
+    from olive.package_config import OlivePackageConfig
+
+    listed: dict[str, Any] = json.loads(Path(OlivePackageConfig.get_default_config_path()).read_text(encoding="utf-8"))
+    for text in workflows(project, name, target):
+        for path in re.findall(r"--package-config (\S+)", text):
+            listed["passes"] |= json.loads((project / path).read_text(encoding="utf-8"))["passes"]
+    return listed
 
 
 def chain(project: Path, name: str, target: str, out: Path) -> dict[str, Any]:
@@ -132,7 +135,9 @@ def chain_seconds(project: Path, name: str, target: str) -> float:
         out = Path(scratch).resolve()
         config = out / "chain.json"
         config.write_text(json.dumps(chain(project, name, target, out)), encoding="utf-8")
-        options = ["--disable_telemetry", *pass_list(project, name, target)]
+        passes = out / "passes.json"
+        passes.write_text(json.dumps(pass_list(project, name, target)), encoding="utf-8")
+        options = ["--package-config", str(passes), "--disable_telemetry"]
         seconds = timed(["-m", "olive", "run", "--config", str(config), *options], project)
         if not list((out / "model").rglob("*.onnx")):
             raise SystemExit(f"the chain to {target} made no model")
@@ -163,6 +168,7 @@ def side_by_side(project: Path) -> dict[str, Any]:
     for each in (name, shared):
         recipe(project, each, {"targets": list(TARGETS), "finetune": settings})
         olivepress(["prepare", each], project)
+        olivepress(["render", each], project)
     ours = measured_once("recipe", lambda: recipe_run(project, name, settings["batch_size"]))
     over_two = measured_once("cluster_seconds", lambda: cluster_seconds(project, shared))
     chains = {each: measured_once(f"chain {each}", partial(chain_seconds, project, name, each)) for each in TARGETS}

@@ -101,15 +101,14 @@ def test_the_recipe_is_the_demos_with_changes(tmp_path: Path):
     assert content["finetune"]["max_steps"] == 250 and "budget" not in content
 
 
-def test_a_chain_is_run_with_the_list_of_passes_that_its_workflows_name(tmp_path: Path):
+def test_a_chain_knows_olives_passes_and_those_that_its_workflows_name(tmp_path: Path):
     folder = tmp_path / "olive_configs" / "r"
     folder.mkdir(parents=True)
     for name, option in (("finetune", ""), ("merge", ""), ("export-a", " --package-config olive_configs/r/a.json")):
         (folder / f"{name}.yaml").write_text(f"# olive run --config {name}.yaml{option}\npasses: {{}}\n")
-    assert pass_list(tmp_path, "r", "a") == ["--package-config", "olive_configs/r/a.json"]
-    (folder / "merge.yaml").write_text("# olive run --package-config b.json\n")
-    with pytest.raises(SystemExit, match="one package config"):
-        pass_list(tmp_path, "r", "a")
+    (folder / "a.json").write_text(json.dumps({"passes": {"Ours": {"module_path": "ours.Ours"}}}))
+    passes = pass_list(tmp_path, "r", "a")["passes"]
+    assert passes["Ours"]["module_path"] == "ours.Ours" and passes["LoRA"]["module_path"].startswith("olive.")
 
 
 def test_a_run_that_was_cut_goes_on_with_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
