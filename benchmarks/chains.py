@@ -31,6 +31,7 @@ import yaml
 from chaining.chart import chart
 from chaining.table import markdown
 from cluster import processes, wait_for_workers
+from gain.work import key_of, read_record, write_record
 from llama_shape import LLAMA
 from sections import write_section
 
@@ -87,12 +88,11 @@ def job_seconds(project: Path, name: str) -> dict[str, float]:
 
 def measured_once(name: str, measure: Callable[[], Any]) -> Any:
     """What ``measure`` returns, or what it returned today on this machine in a run that was cut."""
-    of = {"machine": fingerprint().id, "date": datetime.date.today().isoformat(), "steps": STEPS}
-    kept = json.loads(PARTS.read_text(encoding="utf-8")) if PARTS.exists() else {}
-    parts = kept["parts"] if kept.get("of") == of else {}
+    key = key_of(fingerprint().id, datetime.date.today().isoformat(), STEPS)
+    parts = (read_record(PARTS, key) or {"parts": {}})["parts"]
     if name not in parts:
         parts[name] = measure()
-        PARTS.write_text(json.dumps({"of": of, "parts": parts}), encoding="utf-8")
+        write_record(PARTS, key, {"parts": parts})
     print(f"{name}: {parts[name]}"[:200], flush=True)
     return parts[name]
 

@@ -116,11 +116,11 @@ def _settings(run: TrackedRun, recipe: Path | None) -> dict[str, Any]:
     if run.started.kind not in _KINDS:
         message = f"{run.name}: a package of adapters cannot be made again alone"
         raise UsageError(message, next_step="reproduce the fine-tunes of its adapters")
-    if recipe is None and run.started.settings.get("name") != run.started.recipe:  # the name becomes that of a file
+    if recipe is not None:
+        return load_recipe(recipe).model_dump(mode="json")
+    if run.started.settings.get("name") != run.started.recipe:  # the name becomes that of a file
         raise UsageError(f"{run.name}: its recorded recipe has another name", next_step="--recipe FILE names one")
-    if recipe is None:
-        return dict(run.started.settings)
-    return load_recipe(recipe).model_dump(mode="json")
+    return dict(run.started.settings)
 
 
 def _prepare(project: Path, settings: Mapping[str, Any]) -> str:

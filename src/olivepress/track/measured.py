@@ -11,19 +11,18 @@ from olivepress.core.timestamps import parse_timestamp
 from olivepress.report.device_report import DeviceReport, read_report
 from olivepress.report.measurement import Measurement
 from olivepress.track.deliver import RECIPE
-from olivepress.track.record import Ended, Facts, Figure, Files, Line, Measured, read_lines
+from olivepress.track.record import FOLDER_NAME, Ended, Facts, Figure, Files, Line, Measured, read_lines
 from olivepress.track.writer import RunWriter, Warn, begin_run, last_run, open_run
 
 __all__ = ["record_files", "record_report"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")  # a report may come from elsewhere
 REPORTS = "reports"  # the kind of a record of what no run here made
 
 
 def record_report(path: Path, store: str | None, warn: Warn) -> None:
     """Add a device report to the run of its artifact, once; to a record of its own where no run here made that."""
     report = read_report(path)
-    if not (_NAME.match(report.recipe) and _NAME.match(report.job)):
+    if not (re.fullmatch(FOLDER_NAME, report.recipe) and re.fullmatch(FOLDER_NAME, report.job)):
         warn(f"tracking: {path}: its recipe and job are not names of folders; it is not recorded")
         return
     line = Measured(

@@ -33,7 +33,8 @@ __all__ = [
 LARGEST_RECORD = 256 * 1024 * 1024
 Status = Literal["finished", "failed", "interrupted", "killed"]
 Milliseconds = Annotated[int, Field(ge=0, lt=2**53)]
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]  # a record may come from elsewhere
+FOLDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"  # of a recipe or a job: a record or a report may come from elsewhere
+FolderName = Annotated[str, Field(pattern=rf"^{FOLDER_NAME}$")]
 
 
 class Part(BaseModel):

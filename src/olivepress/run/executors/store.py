@@ -161,10 +161,10 @@ class Store:
 
     def discard(self, ref: FileRef) -> None:
         """Remove an object that is not what it must be: who has the file uploads it again."""
-        self.remove(f"objects/{ref.sha256[:2]}/{ref.sha256}")
+        self.remove(_object_name(ref.sha256))
 
     def _object(self, sha256: str) -> str:
-        return f"{self._root}/objects/{sha256[:2]}/{sha256}"
+        return f"{self._root}/{_object_name(sha256)}"
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -281,3 +281,8 @@ class Store:
 def _protocols(files: Any) -> tuple[str, ...]:
     named = files.protocol
     return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _object_name(sha256: str) -> str:
+    """Where an object lies, below the root of the store."""
+    return f"objects/{sha256[:2]}/{sha256}"
