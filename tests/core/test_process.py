@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from olivepress.core.errors import JobError
-from olivepress.core.process import exclusive, process_in
+from olivepress.core.process import exclusive, in_turn, process_in
 
 
 def test_the_process_that_holds_the_lock(tmp_path: Path) -> None:
@@ -21,6 +23,35 @@ def test_the_process_that_holds_the_lock(tmp_path: Path) -> None:
         with pytest.raises(JobError, match="another olivepress is running"), exclusive(tmp_path):
             pass
         assert process_in(tmp_path) == process  # the second try has not erased it
+
+
+def test_in_turn(tmp_path: Path) -> None:
+    reported: list[str] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        def on_progress(stage: str, done: int, total: int) -> None:
+            reported.append(stage)
+            waiting.set()
+
+        with in_turn(tmp_path, on_progress):
+            reported.append("locked")
+
+    thread = threading.Thread(target=second)
+    with in_turn(tmp_path, lambda stage, done, total: reported.append("nobody is before us")):
+        thread.start()
+        assert waiting.wait(60)
+        time.sleep(0.2)
+    thread.join(60)
+    assert reported == ["wait for another olivepress that makes it", "locked"]
+
+
+def test_no_longer_than_this(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with exclusive(tmp_path):
+        with pytest.raises(JobError, match="another olivepress is running"), exclusive(tmp_path, wait_s=0.3):
+            pass
+        assert 0.3 <= time.monotonic() - began < 60
 
 
 def test_a_process_that_ended(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from olivepress.core.bounded import read_text
 from olivepress.core.errors import JobError, OlivepressError
+from olivepress.core.progress import StageProgress
 
 if TYPE_CHECKING:
     import psutil
@@ -23,10 +25,11 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["BEFORE_EXEC", "exclusive", "peak_memory_bytes", "process_in"]
+__all__ = ["BEFORE_EXEC", "exclusive", "in_turn", "peak_memory_bytes", "process_in"]
 
 _PR_SET_PDEATHSIG = 1
 _LOCK, _MOST_DIGITS = ".lock", 20
+_POLL_S, _TURN_S = 0.05, 3600.0
 
 
 def _die_with_parent() -> None:
@@ -64,15 +67,16 @@ def peak_memory_bytes() -> int:
 
 
 @contextlib.contextmanager
-def exclusive(directory: Path) -> Iterator[None]:
-    """Lock a directory for this process; the kernel releases it when the process ends. JobError when it is locked."""
+def exclusive(directory: Path, *, wait_s: float = 0.0, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Lock a directory for this process; the kernel releases it when the process ends.
+
+    ``on_wait`` is called once where it is locked and can be waited for. JobError when it is still locked after
+    ``wait_s`` seconds.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / _LOCK).open("a+") as file:
         file.seek(0)  # Windows locks from here on
-        try:
-            _lock(file)
-        except (BlockingIOError, PermissionError):
-            raise JobError(f"{directory}: another olivepress is running here", next_step="wait for it") from None
+        _lock_within(file, directory, wait_s, on_wait)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -80,6 +84,18 @@ def exclusive(directory: Path) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)  # the process may go on with something else
+
+
+@contextlib.contextmanager
+def in_turn(directory: Path, on_progress: StageProgress) -> Iterator[None]:
+    """Lock a directory where several processes need the same made: each waits for its turn, up to an hour, then finds
+    what the one before has made. JobError as ``exclusive``."""
+
+    def on_wait() -> None:
+        on_progress("wait for another olivepress that makes it", 0, 0)
+
+    with exclusive(directory, wait_s=_TURN_S, on_wait=on_wait):
+        yield
 
 
 def process_in(directory: Path) -> psutil.Process | None:
@@ -96,6 +112,20 @@ def process_in(directory: Path) -> psutil.Process | None:
         return process if started_before and process.is_running() else None
     except (OSError, ValueError, OverflowError, OlivepressError, psutil.Error):
         return None
+
+
+def _lock_within(file: IO[str], directory: Path, seconds: float, on_wait: Callable[[], None] | None) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return _lock(file)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= until:
+                raise JobError(f"{directory}: another olivepress is running here", next_step="wait for it") from None
+        if on_wait is not None:
+            on_wait()
+            on_wait = None
+        time.sleep(_POLL_S)
 
 
 def _lock(file: IO[str]) -> None:

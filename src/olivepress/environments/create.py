@@ -17,7 +17,7 @@ from olivepress.core.errors import SetupError
 from olivepress.core.files import write_text
 from olivepress.core.layout import ENVIRONMENTS
 from olivepress.core.privacy import child_environment
-from olivepress.core.process import BEFORE_EXEC, exclusive
+from olivepress.core.process import BEFORE_EXEC, exclusive, in_turn
 from olivepress.core.progress import StageProgress
 from olivepress.environments.lookup import (
     MARKER,
@@ -50,14 +50,14 @@ def create(name: str, *, on_progress: StageProgress) -> Path:
 
     An incomplete one is created again. Raises UsageError: an unknown name; SetupError: no packages for this machine or
     this Python, no index reachable, a file other than the locked one, a runtime that does not load; JobError: another
-    process is creating one.
+    process creates one for an hour.
     """
     env = environment(name)
     here = check_platform(env)
     groups = locks(env, here)
     _check_python(groups[0][0], env)
     groups = [[lock for lock in group if _python_here() in _pythons(lock)] for group in groups]
-    with exclusive(ENVIRONMENTS):
+    with in_turn(ENVIRONMENTS, on_progress):
         if is_created(env):
             return python_of(env)
         directory, log = ENVIRONMENTS / env.name, ENVIRONMENTS / f"{env.name}.log"

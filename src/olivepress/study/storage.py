@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -42,7 +41,7 @@ INSTALL = "pip install 'olivepress[search]'"
 Direction = Literal["minimize", "maximize"]
 _BEGUN = "begun"
 _BUSY_S = 60  # what SQLite waits for another process's write
-_PATIENCE_S, _POLL_S = 120.0, 0.05
+_PATIENCE_S = 120.0
 
 
 class StorageError(SetupError):
@@ -107,17 +106,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 @contextlib.contextmanager
 def study_lock() -> Iterator[None]:
     """For one process at a time; the others wait. SetupError when that takes minutes."""
-    until = time.monotonic() + _PATIENCE_S
     with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(exclusive(STUDY_LOCKS))
-                break
-            except JobError:
-                if time.monotonic() > until:
-                    message = f"{STUDY_LOCKS}: another search has locked it for {_PATIENCE_S:g} s"
-                    raise SetupError(message, next_step="end that process") from None
-                time.sleep(_POLL_S)
+        try:
+            stack.enter_context(exclusive(STUDY_LOCKS, wait_s=_PATIENCE_S))
+        except JobError:
+            message = f"{STUDY_LOCKS}: another search has locked it for {_PATIENCE_S:g} s"
+            raise SetupError(message, next_step="end that process") from None
         yield
 
 

