@@ -138,6 +138,12 @@ INSERT INTO "trial_intermediate_values" VALUES(69,30,75,1.79148411750793457031e+
 INSERT INTO "trial_intermediate_values" VALUES(70,31,75,1.62334704399108886718e+00,'FINITE');
 INSERT INTO "trial_intermediate_values" VALUES(71,30,100,1.64369964599609375e+00,'FINITE');
 INSERT INTO "trial_intermediate_values" VALUES(72,31,100,1.47781789302825927734e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(73,48,25,5.1479816436767578125e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(74,47,25,3.78394031524658203125e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(75,49,25,5.14172124862670898437e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(76,50,25,5.39541292190551757812e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(77,51,25,5.10974931716918945312e+00,'FINITE');
+INSERT INTO "trial_intermediate_values" VALUES(78,52,25,5.26140594482421875e+00,'FINITE');
 CREATE TABLE trial_params (
 	param_id INTEGER NOT NULL, 
 	trial_id INTEGER, 
@@ -241,6 +247,24 @@ INSERT INTO "trial_params" VALUES(90,30,'lr_scheduler_type',1.0,'{"name": "Categ
 INSERT INTO "trial_params" VALUES(91,31,'r',2.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
 INSERT INTO "trial_params" VALUES(92,31,'learning_rate',2.41285873818889232134e-03,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
 INSERT INTO "trial_params" VALUES(93,31,'lr_scheduler_type',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(94,47,'r',3.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(95,47,'learning_rate',9.36092587003201602458e-04,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(96,47,'lr_scheduler_type',1.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(97,48,'r',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(98,48,'learning_rate',1.24762290600966815673e-04,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(99,48,'lr_scheduler_type',1.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(100,49,'r',1.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(101,49,'learning_rate',1.276431903034503637e-04,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(102,49,'lr_scheduler_type',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(103,50,'r',3.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(104,50,'learning_rate',2.33540915177571688698e-05,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(105,50,'lr_scheduler_type',1.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(106,51,'r',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(107,51,'learning_rate',1.40895323880811586692e-04,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(108,51,'lr_scheduler_type',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
+INSERT INTO "trial_params" VALUES(109,52,'r',3.0,'{"name": "CategoricalDistribution", "attributes": {"choices": [4, 8, 16, 32]}}');
+INSERT INTO "trial_params" VALUES(110,52,'learning_rate',7.68492336476699869525e-05,'{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 0.003, "log": true}}');
+INSERT INTO "trial_params" VALUES(111,52,'lr_scheduler_type',0.0,'{"name": "CategoricalDistribution", "attributes": {"choices": ["linear", "cosine", "constant"]}}');
 CREATE TABLE trial_system_attributes (
 	trial_system_attribute_id INTEGER NOT NULL, 
 	trial_id INTEGER, 
@@ -296,6 +320,12 @@ INSERT INTO "trial_system_attributes" VALUES(43,43,'fixed_params','{}');
 INSERT INTO "trial_system_attributes" VALUES(44,44,'fixed_params','{}');
 INSERT INTO "trial_system_attributes" VALUES(45,45,'fixed_params','{}');
 INSERT INTO "trial_system_attributes" VALUES(46,46,'fixed_params','{}');
+INSERT INTO "trial_system_attributes" VALUES(47,47,'fixed_params','{"r": 32, "learning_rate": 0.0009360925870032016, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_system_attributes" VALUES(48,48,'fixed_params','{"r": 4, "learning_rate": 0.00012476229060096682, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_system_attributes" VALUES(49,49,'fixed_params','{"r": 8, "learning_rate": 0.00012764319030345036, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_system_attributes" VALUES(50,50,'fixed_params','{"r": 32, "learning_rate": 2.335409151775717e-05, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_system_attributes" VALUES(51,51,'fixed_params','{"r": 4, "learning_rate": 0.0001408953238808116, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_system_attributes" VALUES(52,52,'fixed_params','{"r": 32, "learning_rate": 7.684923364766999e-05, "lr_scheduler_type": "linear"}');
 CREATE TABLE trial_user_attributes (
 	trial_user_attribute_id INTEGER NOT NULL, 
 	trial_id INTEGER, 
@@ -744,6 +774,60 @@ INSERT INTO "trial_user_attributes" VALUES(436,45,'validation','5.01329708099365
 INSERT INTO "trial_user_attributes" VALUES(437,45,'step','32');
 INSERT INTO "trial_user_attributes" VALUES(438,45,'measured','[5.013297080993652]');
 INSERT INTO "trial_user_attributes" VALUES(439,45,'scores','{"3c0eadd90d82": 0.0, "787dd884aac5": 0.0, "8b18d13c3e80": 0.0, "132fc76528e0": 0.0, "80b9ba31b3ab": 0.0, "5d8f6044b7e2": 0.0, "bc8a74292c99": 0.0, "43145bf68ac6": 0.0, "e81c90a3d821": 0.0, "35bd7a3dc1e7": 0.0, "f2e6eb0e3045": 0.0, "e827529f1e6b": 0.0, "99fa83e352bf": 0.0, "32c00c33e66a": 0.0, "782959a5b2d5": 0.0, "3c61f553d77e": 0.0, "4d1f77e8ba40": 0.0, "1b0b0df6ee5b": 0.0, "c89f98c7d2c0": 0.0, "cf4a5d0f9c98": 0.0, "728ee79e1b2d": 0.0, "0ac1338b3bc9": 0.0, "771dc0a8699b": 0.0, "b644842e73a3": 0.0, "e62c24b3945b": 0.0, "4fed597fc71c": 0.0, "d5a5a15f57da": 0.0, "09615556c2b5": 0.0, "1ac838a39df6": 0.0, "68e5d49027b3": 0.0, "e97c7b13dd4a": 0.0, "a6981784993c": 0.0, "fd7165e753f6": 0.0, "b013381d6926": 0.0, "f7c98bfb6f3e": 0.0, "073ca4d693a8": 0.0, "6dac4b2edd6a": 0.0, "0796ec517d9b": 0.0, "c9fcb795161f": 0.0, "7f1d80e891ad": 0.0, "8eb44a891278": 0.0, "66adf7b8ff37": 0.0, "e04c58c0b8ac": 0.0, "ac8bc28ef525": 0.0, "5583b14857d9": 0.0, "366d1211a998": 0.0, "63e29c097f41": 0.0, "6f2b45b2f30d": 0.0, "74708fb63340": 0.0, "b7a8b2a75091": 0.0, "1c0058d3723b": 0.0, "dff08cb66dbb": 0.0, "2d40463af1d5": 0.0, "4087feb84f76": 0.0, "d6e843c3907a": 0.0, "8598d8e4e124": 0.0, "0db7a0d24a53": 0.0, "ed229a53f00b": 0.0, "ff076f0a3497": 0.0, "f898500b6f40": 0.0, "7544d4a82bba": 0.0, "9e5472c4a98d": 0.0, "c8a18d1b5777": 0.0, "8bd360119ab5": 0.0, "3d62ee1719af": 0.0, "17a85f4292a5": 0.0, "0b3438fd8263": 0.0, "c722d4ad9173": 0.0, "3634a901bc97": 0.0, "f824bf7b618c": 0.0, "7c7e5de1896b": 0.0, "757ac35bc326": 0.0, "ff60cb1c44d4": 0.0, "049747f04472": 0.0, "46a652d44f7c": 0.0, "9b0060dcbf58": 0.0, "a8a58101aec2": 0.0, "52998e03cd69": 0.0, "a40849448305": 0.0, "405ec2f9e26f": 0.0, "f154cf392060": 0.0, "45326b3135e2": 0.0, "8ba32d9e7b40": 0.0, "d0d6c5292e25": 0.0, "04c74c726c4b": 0.0, "c677f93cef02": 0.0, "faecbe249258": 0.0, "c4015ad3fe14": 0.0, "c5fca30efbd6": 0.0, "6ad3f8d22712": 0.0, "f040ea420bb9": 0.0, "dd119ba750f8": 0.0, "996cacebf9ec": 0.0, "fc4e64051388": 0.0, "7452dd669515": 0.0, "89d0f3b718bf": 0.0, "fd59250e8c67": 0.0, "07146f2495a2": 0.0, "12a618e4cb9c": 0.0, "2953f61d171b": 0.0, "1bc15aeb9dfd": 0.0, "110f2c485975": 0.0, "0fc7347503c2": 0.0, "3a0af33a5768": 0.0, "2d1037442cd0": 0.0, "b1d0782dda8d": 0.0, "06acf3504d81": 0.0, "2ae2fd162ef6": 0.0, "c5bcd2d45998": 0.0, "48ea209ba56a": 0.0, "74170f281c8f": 0.0, "e844cb3c4179": 0.0, "8308f120a706": 0.0, "8b0020c6284e": 0.0, "76a0ed61e773": 0.0, "cba9a97cde63": 0.0, "86a903701b5e": 0.0, "4177662d772e": 0.0, "a67a386285f6": 0.0, "018cc1d34682": 0.0, "2652f1f2a9be": 0.0, "ce27364e867a": 0.0, "5b17d92a1247": 0.0, "5dad7c0d84e5": 0.0, "c8550f0a3d18": 0.0, "69572f61a87b": 0.0, "1606fbf6c2bb": 0.0, "e6c30dc223a8": 0.0, "7ca2177e3967": 0.0, "f5e2ca1a33ef": 0.0, "bbff5ad7ab63": 0.0, "bcf14fb3d577": 0.0, "5cbc7046bf86": 0.0, "a0e3f6388164": 0.0, "d1b4c41eae63": 0.0, "b8b6ab71974f": 0.0, "99abcc856380": 0.0, "914d5bd16ec1": 0.0, "46b34ab1e9e4": 0.0, "3dc34347917c": 0.0, "8a159c90e44f": 0.0, "fbd2cc0c7284": 0.0, "283664b1cd60": 0.0, "792b6e5b4784": 0.0, "03d0398d72f8": 0.0, "7dcf4d497613": 0.0, "91ee40e93052": 0.0, "6e75085cf16e": 0.0, "77bcf6f83c8a": 0.0, "260002f24daa": 0.0, "92a0089ef8a1": 0.0, "494a650c1ddd": 0.0, "c20e3ed93332": 0.0, "3bae2a12a50c": 0.0, "96c744f609d5": 0.0, "f3757f30a3e7": 0.0, "dd5cfeef1d65": 0.0, "df0a559a4ce0": 0.0, "3cc5be4882fe": 0.0, "1cee11d3aabb": 0.0, "f2c629c7ed6b": 0.0, "58452436548f": 0.0, "c65795d6259f": 0.0, "5d4ba79afe66": 0.0, "176d220c53be": 0.0, "fca57ed11684": 0.0, "018ed6761958": 0.0, "29534a206ce3": 0.0, "99dda5559ea1": 0.0, "2206744a9a2a": 0.0, "a7fe89edb7ea": 0.0, "9537c1310607": 0.0, "1902a01d501b": 0.0, "78855a347c78": 0.0, "8ea8208893c4": 0.0, "0ae79fed7253": 0.0, "8822226d539b": 0.0, "67c8f6ea6065": 0.0, "3358f22c41b7": 0.0, "2cdef5ca329e": 0.0, "67bb29d69e14": 0.0, "4d4f4a730301": 0.0, "96cf71248bd9": 0.0, "9f9862afaebe": 0.0, "7108f3b12ef5": 0.0, "fae7f82a7d35": 0.0, "92ecc50b2cf3": 0.0, "e462de5dd23d": 0.0, "c5cbeffc2353": 0.0, "c270ff7d66da": 0.0, "00577e8cb200": 0.0, "3b7b80e62931": 0.0, "13a2fb20ede0": 0.0, "2701beb8dced": 0.0, "12e276553aa5": 0.0, "105b754104c2": 0.0, "610de082ac5b": 0.0, "1891cb0d6105": 0.0, "684c53636b33": 0.0, "f5d6b108e86c": 0.0}');
+INSERT INTO "trial_user_attributes" VALUES(440,47,'point','"{\"learning_rate\": 0.000936092587003, \"lr_scheduler_type\": \"cosine\", \"r\": 32.0}"');
+INSERT INTO "trial_user_attributes" VALUES(441,47,'params','{"r": 32, "learning_rate": 0.0009360925870032016, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(442,47,'drawn','{"r": 32, "learning_rate": 0.0009360925870032016, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(443,47,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(444,47,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(445,47,'run','"intents.s1-trial-31"');
+INSERT INTO "trial_user_attributes" VALUES(446,48,'point','"{\"learning_rate\": 0.000124762290601, \"lr_scheduler_type\": \"cosine\", \"r\": 4.0}"');
+INSERT INTO "trial_user_attributes" VALUES(447,48,'params','{"r": 4, "learning_rate": 0.00012476229060096682, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(448,48,'drawn','{"r": 4, "learning_rate": 0.00012476229060096682, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(449,48,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(450,48,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(451,48,'run','"intents.s1-trial-32"');
+INSERT INTO "trial_user_attributes" VALUES(452,48,'seconds','35.222081576001074');
+INSERT INTO "trial_user_attributes" VALUES(453,48,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(454,48,'reason','"pruned after 25 %: validation loss 5.148 is behind other trials"');
+INSERT INTO "trial_user_attributes" VALUES(455,49,'point','"{\"learning_rate\": 0.000127643190303, \"lr_scheduler_type\": \"linear\", \"r\": 8.0}"');
+INSERT INTO "trial_user_attributes" VALUES(456,49,'params','{"r": 8, "learning_rate": 0.00012764319030345036, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(457,49,'drawn','{"r": 8, "learning_rate": 0.00012764319030345036, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(458,49,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(459,49,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(460,49,'run','"intents.s1-trial-33"');
+INSERT INTO "trial_user_attributes" VALUES(461,47,'seconds','36.79450836700016');
+INSERT INTO "trial_user_attributes" VALUES(462,47,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(463,47,'reason','"pruned after 25 %: validation loss 3.784 is behind other trials"');
+INSERT INTO "trial_user_attributes" VALUES(464,50,'point','"{\"learning_rate\": 2.33540915178e-05, \"lr_scheduler_type\": \"cosine\", \"r\": 32.0}"');
+INSERT INTO "trial_user_attributes" VALUES(465,50,'params','{"r": 32, "learning_rate": 2.335409151775717e-05, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(466,50,'drawn','{"r": 32, "learning_rate": 2.335409151775717e-05, "lr_scheduler_type": "cosine"}');
+INSERT INTO "trial_user_attributes" VALUES(467,50,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(468,50,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(469,50,'run','"intents.s1-trial-34"');
+INSERT INTO "trial_user_attributes" VALUES(470,49,'seconds','23.713343249999525');
+INSERT INTO "trial_user_attributes" VALUES(471,49,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(472,49,'reason','"pruned after 25 %: validation loss 5.142 is behind other trials"');
+INSERT INTO "trial_user_attributes" VALUES(473,51,'point','"{\"learning_rate\": 0.000140895323881, \"lr_scheduler_type\": \"linear\", \"r\": 4.0}"');
+INSERT INTO "trial_user_attributes" VALUES(474,51,'params','{"r": 4, "learning_rate": 0.0001408953238808116, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(475,51,'drawn','{"r": 4, "learning_rate": 0.0001408953238808116, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(476,51,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(477,51,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(478,51,'run','"intents.s1-trial-35"');
+INSERT INTO "trial_user_attributes" VALUES(479,50,'seconds','23.999006370000643');
+INSERT INTO "trial_user_attributes" VALUES(480,50,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(481,50,'reason','"pruned after 25 %: validation loss 5.395 is behind other trials"');
+INSERT INTO "trial_user_attributes" VALUES(482,52,'point','"{\"learning_rate\": 7.68492336477e-05, \"lr_scheduler_type\": \"linear\", \"r\": 32.0}"');
+INSERT INTO "trial_user_attributes" VALUES(483,52,'params','{"r": 32, "learning_rate": 7.684923364766999e-05, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(484,52,'drawn','{"r": 32, "learning_rate": 7.684923364766999e-05, "lr_scheduler_type": "linear"}');
+INSERT INTO "trial_user_attributes" VALUES(485,52,'origin','""');
+INSERT INTO "trial_user_attributes" VALUES(486,52,'facts','{}');
+INSERT INTO "trial_user_attributes" VALUES(487,52,'run','"intents.s1-trial-36"');
+INSERT INTO "trial_user_attributes" VALUES(488,51,'seconds','20.792650331000914');
+INSERT INTO "trial_user_attributes" VALUES(489,51,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(490,51,'reason','"pruned after 25 %: validation loss 5.11 is behind other trials"');
+INSERT INTO "trial_user_attributes" VALUES(491,52,'seconds','22.73026869200112');
+INSERT INTO "trial_user_attributes" VALUES(492,52,'outcome','"pruned"');
+INSERT INTO "trial_user_attributes" VALUES(493,52,'reason','"pruned after 25 %: validation loss 5.261 is behind other trials"');
 CREATE TABLE trial_values (
 	trial_value_id INTEGER NOT NULL, 
 	trial_id INTEGER NOT NULL, 
@@ -786,6 +870,12 @@ INSERT INTO "trial_values" VALUES(29,43,0,0.0,'FINITE');
 INSERT INTO "trial_values" VALUES(30,44,0,0.925,'FINITE');
 INSERT INTO "trial_values" VALUES(31,46,0,0.89,'FINITE');
 INSERT INTO "trial_values" VALUES(32,45,0,0.0,'FINITE');
+INSERT INTO "trial_values" VALUES(33,48,0,5.1479816436767578125e+00,'FINITE');
+INSERT INTO "trial_values" VALUES(34,47,0,3.78394031524658203125e+00,'FINITE');
+INSERT INTO "trial_values" VALUES(35,49,0,5.14172124862670898437e+00,'FINITE');
+INSERT INTO "trial_values" VALUES(36,50,0,5.39541292190551757812e+00,'FINITE');
+INSERT INTO "trial_values" VALUES(37,51,0,5.10974931716918945312e+00,'FINITE');
+INSERT INTO "trial_values" VALUES(38,52,0,5.26140594482421875e+00,'FINITE');
 CREATE TABLE trials (
 	trial_id INTEGER NOT NULL, 
 	number INTEGER, 
@@ -842,6 +932,12 @@ INSERT INTO "trials" VALUES(43,2,3,'COMPLETE','2026-11-28 03:09:31.038976','2026
 INSERT INTO "trials" VALUES(44,3,3,'COMPLETE','2026-11-28 03:10:15.591285','2026-11-28 03:17:41.805092');
 INSERT INTO "trials" VALUES(45,4,3,'COMPLETE','2026-11-28 03:17:32.935454','2026-11-28 03:25:07.067735');
 INSERT INTO "trials" VALUES(46,5,3,'COMPLETE','2026-11-28 03:17:41.888234','2026-11-28 03:24:33.849383');
+INSERT INTO "trials" VALUES(47,31,1,'PRUNED','2026-11-28 08:11:21.226512','2026-11-28 08:11:58.038415');
+INSERT INTO "trials" VALUES(48,32,1,'PRUNED','2026-11-28 08:11:21.485225','2026-11-28 08:11:56.726321');
+INSERT INTO "trials" VALUES(49,33,1,'PRUNED','2026-11-28 08:11:56.763935','2026-11-28 08:12:20.492267');
+INSERT INTO "trials" VALUES(50,34,1,'PRUNED','2026-11-28 08:11:58.071444','2026-11-28 08:12:22.083067');
+INSERT INTO "trials" VALUES(51,35,1,'PRUNED','2026-11-28 08:12:20.525224','2026-11-28 08:12:41.331899');
+INSERT INTO "trials" VALUES(52,36,1,'PRUNED','2026-11-28 08:12:22.115730','2026-11-28 08:12:44.859085');
 CREATE TABLE version_info (
 	version_info_id INTEGER NOT NULL, 
 	schema_version INTEGER, 
