@@ -56,6 +56,15 @@ def test_the_list_fits_a_terminal(olivepress_here: Command) -> None:
     assert first["run"] == "lamps/finetune.1" and first["curves"]["loss"]["last"] == 0.75
 
 
+def test_the_list_shows_the_loss_that_a_fine_tune_is_judged_by(olivepress_here: Command) -> None:
+    """The loss of a training step is that of its few rows."""
+    writer = start(None)
+    steps = ((1, {"loss": 5.5, "validation_loss": 2.4}), (2, {"loss": 0.3, "validation_loss": 1.1}), (3, {"loss": 0.4}))
+    writer.append(Points(points=tuple(Point(step=step, at=writer.now(), values=values) for step, values in steps)))
+    writer.append(Ended(at=writer.now() + 12_000, status="finished"))
+    assert olivepress_here("runs", "list").stdout.splitlines()[1].endswith("  1.1 validation")
+
+
 def test_a_diff_says_first_what_changed(olivepress_here: Command) -> None:
     make_run()
     make_run(

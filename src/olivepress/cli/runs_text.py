@@ -62,11 +62,14 @@ def _list_row(run: TrackedRun) -> tuple[str, str, str, str, str]:
 
 
 def _result(run: TrackedRun) -> str:
-    """The one number that says most: an answer's metric of the newest report, else the last loss."""
+    """The one number that says most: an answer's metric of the newest report, else the validation loss, else the loss
+    of the last rows that it was trained on."""
     for report in sorted(run.reports, key=lambda each: each.at, reverse=True):
         for name in _FIRST_METRICS:
             if name in report.metrics:
                 return f"{value_text(report.metrics[name])} {name}"
+    if "validation_loss" in run.curves:
+        return f"{number_text(run.curves['validation_loss'].lowest)} validation"
     if "loss" in run.curves:
         return f"{number_text(run.curves['loss'].last)} loss"
     return run.sha256[:12] if run.sha256 else ""
