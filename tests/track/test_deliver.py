@@ -96,6 +96,7 @@ def test_an_export_becomes_a_model_with_what_devices_measured(store: Store) -> N
     (model,) = client.search_logged_models([run.info.experiment_id])
     assert model.tags["sha256"] == SHA256 and model.source_run_id == run.info.run_id
     assert model.tags["olivepress.path"] == "runs/lamps/export-cpu-int4"
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]  # its page links to the model
     measured = {metric.key: metric.value for metric in model.metrics}
     assert measured["desk/decode_tps"] == 80.0 and measured["phone/decode_tps.ci_low"] == 8.5
     assert not list(Path().rglob("*.onnx")) and not list(Path("mlruns").rglob("*"))
@@ -137,6 +138,7 @@ def test_killed_at_every_request_everything_arrives_once(
     run = runs()["lamps/export-cpu-int4.1"]
     assert curve(run) == EXPECTED and run.info.status == "FINISHED"
     assert len(MlflowClient("sqlite:///mlflow.db").search_logged_models([run.info.experiment_id])) == 1
+    assert len(run.outputs.model_outputs) == 1
 
 
 def test_a_lost_cursor_changes_nothing(store: Store) -> None:

@@ -108,19 +108,28 @@ class MlflowStore:
         self._metrics(run_id, [(f"{place}/{name}", value, report.at, 0, model_id) for name, value in named.items()])
 
     def model(self, run_id: str, started: Started, sha256: str) -> str:
-        """The model of an export: its files by reference, a path and a hash."""
-        name = started.job
+        """The model of an export, which is an output of its run: its files by reference, a path and a hash."""
+        from mlflow.entities import LoggedModelOutput
+
+        model_id = self._model_of(run_id, sha256) or self._create_model(run_id, started, sha256)
+        outputs = self._client.get_run(run_id).outputs
+        if outputs is None or model_id not in [output.model_id for output in outputs.model_outputs]:
+            self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        return model_id
+
+    def _model_of(self, run_id: str, sha256: str) -> str | None:
         quoted = sha256.replace("'", "")
         found = self._client.search_logged_models([self.experiment_id], filter_string=f"tags.sha256 = '{quoted}'")
-        mine = sorted(str(model.model_id) for model in found if model.source_run_id == run_id)
-        if mine:
-            return mine[0]
+        return min((str(model.model_id) for model in found if model.source_run_id == run_id), default=None)
+
+    def _create_model(self, run_id: str, started: Started, sha256: str) -> str:
         tags = {"sha256": sha256, "olivepress.recipe": started.recipe, "olivepress.job": started.job}
         tags["olivepress.path"] = f"runs/{started.recipe}/{started.job}"
         params = {key: value for key, value in started.params.items() if key.startswith(("job.", "model."))}
         model = self._client.create_logged_model(
-            self.experiment_id, name=name, source_run_id=run_id, tags=tags, params=params, model_type="olivepress"
-        )
+            self.experiment_id, name=started.job, source_run_id=run_id, tags=tags, params=params,
+            model_type="olivepress",
+        )  # fmt: skip
         self._client.finalize_logged_model(model.model_id, "READY")
         return str(model.model_id)
 
