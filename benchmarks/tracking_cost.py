@@ -7,7 +7,8 @@ Each pair runs the same fine-tune of the embedded model twice, the order rotated
 manifest: Olive's process, checks and hashes, without the end of the command, which waits for what is left to send and
 is reported apart. A command and all its processes have one core, with one thread: so what tracking does competes with
 the training and cannot hide on an idle core, and a time varies by 1 to 2 % where it varied by 10 % on two cores. Every
-core runs ``pairs`` pairs at once. Writes benchmarks/tracking_cost.json and a section of benchmarks/README.md.
+core runs ``pairs`` pairs at once. Writes benchmarks/tracking_cost.json and a section of benchmarks/README.md; started
+again on the same day and machine, it adds to the pairs that are there.
 """
 
 from __future__ import annotations
@@ -82,6 +83,12 @@ def on_every_core(pairs: int, steps: int) -> list[dict[str, Any]]:
         return [each for rounds in series for each in rounds]
 
 
+def recorded(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pairs of an earlier call with the same date, machine and steps."""
+    record = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+    return list(record["rounds"]) if record.items() >= given.items() else []
+
+
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Median of the paired ratios with and without, minus 1, and its 95 % bootstrap interval."""
     ratios = np.array([each["on"]["job_s"] / each["off"]["job_s"] - 1 for each in rounds])
@@ -121,14 +128,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--measure-only", action="store_true", help="print the figures and write nothing")
     options = parser.parse_args()
-    rounds = on_every_core(options.pairs, options.steps)
-    result = {
-        "date": datetime.date.today().isoformat(),
-        "machine": fingerprint().id,
-        "steps": options.steps,
-        "summary": summary(rounds),
-        "rounds": rounds,
-    }
+    result: dict[str, Any] = {
+        "date": datetime.date.today().isoformat(), "machine": fingerprint().id, "steps": options.steps,
+    }  # fmt: skip
+    rounds = recorded(result) + on_every_core(options.pairs, options.steps)
+    result |= {"summary": summary(rounds), "rounds": rounds}
     print(text(result))
     if not options.measure_only:
         OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
