@@ -104,6 +104,16 @@ def test_progress_names_job_machine_elapsed_and_estimate(capsys: pytest.CaptureF
     assert lines[2].startswith("phi/merge: done on lab (")
 
 
+def test_a_job_that_is_done_again_after_a_kill_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Dask gives the job of a killed worker to another one by itself."""
+    events = [{"job": "phi/merge", "machine": machine, "event": "started"} for machine in ("lab", "attic")]
+    lines = lines_of(capsys, events)
+    assert lines[0].startswith("phi/merge: started on lab, about 1")
+    assert lines[1].startswith("phi/merge: started again on attic, about 1") and lines[1].endswith(
+        "; lab did not finish it"
+    )
+
+
 def test_what_workers_say_is_foreign_text(capsys: pytest.CaptureFixture[str]) -> None:
     events: list[Mapping[str, Any]] = [
         {"job": "phi/merge", "event": "started", "machine": "\x1b[31mlab[/]" + "x" * 10_000},

@@ -79,11 +79,13 @@ class ClusterProgress:
             row.note = _step(message)
 
     def _begin(self, name: str, row: _Row, machine: str) -> None:
-        row.machine, row.began, row.note = machine, self._clock(), ""
+        before, row.machine, row.began, row.note = row.machine, machine, self._clock(), ""
         about = f", about {duration(row.estimate)}" if row.estimate > 0 else ""
-        if not self._reporter.live:
+        if before:
+            self._reporter.say(f"{name}: started again on {machine}{about}; {before} did not finish it")
+        elif not self._reporter.live:
             self._reporter.say(f"{name}: started on {machine}{about}")
-        elif row.task is None:
+        if self._reporter.live and row.task is None:
             row.task = self._progress.add_task(name, total=None, note="")
 
     def ended(self, name: str, state: str, machine: str, text: str) -> None:

@@ -108,6 +108,7 @@ def test_two_recipes_run_on_two_workers_one_of_which_dies(project: Path, cluster
             first.wait()
             with worker(cluster, "first"):
                 assert run.wait(timeout=1500) == 0, log.read_text()[-3000:]
+        assert "; first did not finish it" in log.read_text()
         for recipe, jobs in JOBS.items():
             for job in jobs:
                 assert read_manifest(job_dir(recipe, job), verify=True).job == job
