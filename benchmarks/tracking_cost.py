@@ -6,8 +6,8 @@ Each pair runs the same fine-tune of the embedded model twice, the order rotated
 ``OLIVEPRESS_TRACKING=on`` into an embedded store, once with ``off``. What counts is the wall time of the job, from the
 manifest: Olive's process, checks and hashes, without the end of the command, which waits for what is left to send and
 is reported apart. A command and all its processes have one core, with one thread: so what tracking does competes with
-the training and cannot hide on an idle core, and a time varies by 1 to 2 % where it varied by 10 % on two cores. Every
-core runs ``pairs`` pairs at once. Writes benchmarks/tracking_cost.json and a section of benchmarks/README.md; started
+the training and cannot hide on an idle core, and times vary less than those of two cores. Every core runs ``pairs``
+pairs at once. Writes benchmarks/tracking_cost.json and a section of benchmarks/README.md; started
 again on the same day and machine, it adds to the pairs that are there.
 """
 
@@ -27,6 +27,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from gain.work import key_of, read_record, write_record
 from sections import write_section
 
 from olivepress.core.artifact import read_manifest
@@ -83,18 +84,12 @@ def on_every_core(pairs: int, steps: int) -> list[dict[str, Any]]:
         return [each for rounds in series for each in rounds]
 
 
-def recorded(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pairs of an earlier call with the same date, machine and steps."""
-    record = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
-    return list(record["rounds"]) if record.items() >= given.items() else []
-
-
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Median of the paired ratios with and without, minus 1, and its 95 % bootstrap interval."""
     ratios = np.array([each["on"]["job_s"] / each["off"]["job_s"] - 1 for each in rounds])
     drawn = np.median(np.random.default_rng(0).choice(ratios, (10_000, len(ratios))), axis=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
-    after = {t: median(each[t]["command_s"] - each[t]["job_s"] for each in rounds) for t in ("on", "off")}
+    rest = {t: median(each[t]["command_s"] - each[t]["job_s"] for each in rounds) for t in ("on", "off")}
     return {
         "pairs": len(rounds),
         "job_s": median(each["off"]["job_s"] for each in rounds),
@@ -102,7 +97,7 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         "cost_low": float(low),
         "cost_high": float(high),
         "goal": GOAL,
-        "rest_of_command_s": after,
+        "rest_of_command_s": rest,
     }
 
 
@@ -128,14 +123,16 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--measure-only", action="store_true", help="print the figures and write nothing")
     options = parser.parse_args()
-    result: dict[str, Any] = {
-        "date": datetime.date.today().isoformat(), "machine": fingerprint().id, "steps": options.steps,
+    date, machine = datetime.date.today().isoformat(), fingerprint().id
+    key = key_of(machine, date, options.steps)
+    earlier = read_record(OUT, key) or {"rounds": []}
+    rounds = earlier["rounds"] + on_every_core(options.pairs, options.steps)
+    result = {
+        "date": date, "machine": machine, "steps": options.steps, "summary": summary(rounds), "rounds": rounds,
     }  # fmt: skip
-    rounds = recorded(result) + on_every_core(options.pairs, options.steps)
-    result |= {"summary": summary(rounds), "rounds": rounds}
     print(text(result))
     if not options.measure_only:
-        OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_record(OUT, key, result)
         write_section("tracking cost", "## What tracking costs\n\n" + text(result))
     return 0
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -90,10 +91,7 @@ def exclusive(directory: Path, *, wait_s: float = 0.0, on_wait: Callable[[], Non
 def in_turn(directory: Path, on_progress: StageProgress) -> Iterator[None]:
     """Lock a directory where several processes need the same made: each waits for its turn, up to an hour, then finds
     what the one before has made. JobError as ``exclusive``."""
-
-    def on_wait() -> None:
-        on_progress("wait for another olivepress that makes it", 0, 0)
-
+    on_wait = partial(on_progress, "wait for another olivepress that makes it", 0, 0)
     with exclusive(directory, wait_s=_TURN_S, on_wait=on_wait):
         yield
 
