@@ -22,11 +22,6 @@ from tests.track.conftest import forget_connections, start
 SHA256 = "5" * 64
 
 
-@pytest.fixture(autouse=True)
-def own_priority(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "lowest_priority", lambda: None)
-
-
 def send(**spec: Any) -> Delivered:
     return deliver(Delivery(**spec), lambda done, total: None)
 

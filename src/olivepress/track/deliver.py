@@ -1,4 +1,4 @@
-"""Sends what is recorded to the store: the task of a process of its own, at the lowest priority.
+"""Sends what is recorded to the store: the task of a process of its own, which has the lowest priority.
 
 Nothing here stands in a job's way: the process may be killed at any line, and the store may be down, slow, full,
 locked or read-only. Lines of a record are sent in order, and of a recipe its own record comes before those of its jobs.
@@ -6,8 +6,6 @@ locked or read-only. Lines of a record are sent in order, and of a recipe its ow
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,7 +70,6 @@ class _Sending:
 
 def deliver(spec: Delivery, progress: Progress) -> Delivered:
     """Send every line that has not arrived, for the store of this process."""
-    lowest_priority()
     store = store_here(True)
     if store is None:
         return Delivered()
@@ -293,11 +290,3 @@ def _root_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None and error.__cause__ is not error:
         error = error.__cause__
     return error
-
-
-def lowest_priority() -> None:
-    """Behind every other process of the machine: what trains and measures comes first."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        os.nice(19)
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -114,7 +114,7 @@ class Sender:
     def _deliver(self, seconds: float) -> Delivered:
         try:
             if self._process is None:
-                self._process = self._processes.enter_context(task_process(Call(environment=_environment())))
+                self._process = self._processes.enter_context(task_process(_call(None)))
             message, _ = self._process.run(_TASK, Delivery(seconds=seconds).model_dump(), None)
             return Delivered.model_validate(message.result)
         except (OlivepressError, OSError, ValueError) as error:
@@ -146,9 +146,10 @@ def _problem_text(store: Store, problem: str) -> str:
     return f"tracking: {store.name}: {problem}; the records stay in runs/, and {_LATER}"
 
 
-def _environment() -> dict[str, str]:
+def _call(timeout_s: float | None) -> Call:
     given = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
-    return child_environment(offline=True, threads=1) | given
+    environment = child_environment(offline=True, threads=1) | given
+    return Call(environment=environment, timeout_s=timeout_s, lowest_priority=True)
 
 
 def _stamps() -> dict[Path, tuple[int, int]]:
@@ -185,7 +186,7 @@ def send_now(store: Store | None, warn: Warn, *, seconds: float = _AT_THE_END_S,
 
 def _run_once(delivery: Delivery, seconds: float) -> Delivered:
     try:
-        with task_process(Call(environment=_environment(), timeout_s=seconds + 15)) as process:
+        with task_process(_call(seconds + 15)) as process:
             message, _ = process.run(_TASK, delivery.model_dump(), None)
             return Delivered.model_validate(message.result)
     except (OlivepressError, OSError) as error:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,9 +36,20 @@ class Usage:
 
 @contextlib.contextmanager
 def start_process(
-    command: Sequence[str], environment: Mapping[str, str], *, stdin: Stream, stdout: Stream, stderr: Stream
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: Stream,
+    stdout: Stream,
+    stderr: Stream,
+    lowest_priority: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start ``command`` in a session of its own; at the end of the block it and what it started are ended."""
+    """Start ``command`` in a process group of its own, which Ctrl-C does not reach; at the end of the block it and what
+    it started are ended. ``lowest_priority``: it runs when no other process wants the core (Linux; elsewhere nice 19).
+
+    The session is that of this process: Linux may schedule each session as one (sched(7), autogroups), and a priority
+    then counts among the processes of a session only.
+    """
     process = subprocess.Popen(
         list(command),
         stdin=stdin,
@@ -47,8 +59,8 @@ def start_process(
         encoding="utf-8",
         errors="replace",
         env=dict(environment),
-        start_new_session=True,
-        preexec_fn=BEFORE_EXEC,
+        process_group=0,
+        preexec_fn=partial(_before_exec, lowest_priority) if os.name == "posix" else None,
     )
     try:
         yield process
@@ -58,6 +70,18 @@ def start_process(
             if stream is not None:
                 with contextlib.suppress(OSError):  # what it was not sent: it ended before
                     stream.close()
+
+
+def _before_exec(lowest_priority: bool) -> None:
+    if BEFORE_EXEC is not None:
+        BEFORE_EXEC()
+    for number in (signal.SIGTTIN, signal.SIGTTOU):  # else the terminal stops who uses it from the background
+        signal.signal(number, signal.SIG_IGN)
+    if lowest_priority:
+        with contextlib.suppress(OSError):
+            os.nice(19)
+        with contextlib.suppress(OSError, AttributeError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def end_process(process: subprocess.Popen[str]) -> None:

@@ -55,7 +55,7 @@ class Finished(Generic[ResultType]):
 class Call:
     """How a task is run. ``interpreter`` None is this Python; ``environment`` None is offline: measuring never
     downloads. What the process prints is appended to ``log``. With folders that it ``writes`` to, their growth and its
-    memory are watched."""
+    memory are watched. ``lowest_priority``: behind every other process, from its start."""
 
     interpreter: Path | None = None
     environment: Mapping[str, str] | None = None
@@ -63,6 +63,7 @@ class Call:
     timeout_s: float | None = None
     log: Path | None = None
     writes: tuple[Path, ...] = ()
+    lowest_priority: bool = False
 
 
 def run_task(
@@ -109,7 +110,14 @@ def task_process(call: Call) -> Iterator[TaskProcess]:
     environment = child_environment(offline=True) if call.environment is None else call.environment
     with (
         _output(call.log) as output,
-        start_process(command, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output) as process,
+        start_process(
+            command,
+            environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            lowest_priority=call.lowest_priority,
+        ) as process,
         UsageWatch(process.pid, call.writes) as watch,
         _time_limit(process, call.timeout_s),
     ):
