@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from olivepress.data.build import prepare_files
@@ -76,11 +76,21 @@ CELL = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_char
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=6), st.sampled_from(sorted(CONTAINERS)))
 def test_any_texts_in_any_container(texts: list[tuple[str, str]], name: str) -> None:
+    assume(name != "rows.xlsx" or all(any(row) for row in texts))  # in a sheet a row of empty cells is no row
     rows = [*clean_rows(24), *({"prompt": asked, "completion": answer} for asked, answer in texts)]
     with tempfile.TemporaryDirectory() as folder:
         CONTAINERS["rows.jsonl"](Path(folder, "reference.jsonl"), rows)
         CONTAINERS[name](Path(folder, name), rows)
         assert content(Path(folder, name)) == content(Path(folder, "reference.jsonl"))
+
+
+def test_a_row_of_empty_cells_in_a_sheet_is_no_row(tmp_path: Path) -> None:
+    """A sheet has as many as somebody has formatted; a file of comma-separated values that has one says so itself."""
+    empty = {"prompt": "", "completion": ""}
+    for name, dropped in (("rows.xlsx", {}), ("rows.csv", {"empty prompt or answer": 2})):
+        CONTAINERS[name](tmp_path / name, [*ROWS[:20], empty, *ROWS[20:], empty])
+        CONTAINERS["rows.jsonl"](tmp_path / "reference.jsonl", ROWS)
+        assert content(tmp_path / name) == (content(tmp_path / "reference.jsonl")[0], dropped)
 
 
 def test_dates_and_decimals_of_tables_are_written_as_csv_writes_them(tmp_path: Path) -> None:
