@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def priority_of_the_sender() -> int:
     """As soon as its process has started."""
     while True:
         for child in psutil.Process().children():
-            if "olivepress.core.child.serve" in child.cmdline():
-                return int(child.nice())
+            with suppress(psutil.Error):  # another child, which has just ended
+                if "olivepress.core.child.serve" in child.cmdline():
+                    return int(child.nice())
         time.sleep(0.01)
 
 

@@ -45,7 +45,8 @@ def start_process(
     lowest_priority: bool = False,
 ) -> Iterator[subprocess.Popen[str]]:
     """Start ``command`` in a process group of its own, which Ctrl-C does not reach; at the end of the block it and what
-    it started are ended. ``lowest_priority``: it runs when no other process wants the core (Linux; elsewhere nice 19).
+    it started are ended. ``lowest_priority``: it runs when no other process of the session wants the core (on Linux;
+    nice 19 on macOS, no lower priority on Windows).
 
     The session is that of this process: Linux may schedule each session as one (sched(7), autogroups), and a priority
     then counts among the processes of a session only.

@@ -55,7 +55,7 @@ class Finished(Generic[ResultType]):
 class Call:
     """How a task is run. ``interpreter`` None is this Python; ``environment`` None is offline: measuring never
     downloads. What the process prints is appended to ``log``. With folders that it ``writes`` to, their growth and its
-    memory are watched. ``lowest_priority``: behind every other process, from its start."""
+    memory are watched. ``lowest_priority``: as of ``start_process``."""
 
     interpreter: Path | None = None
     environment: Mapping[str, str] | None = None
